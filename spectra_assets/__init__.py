@@ -1,0 +1,1 @@
+"""SPECTRA Assets: any REST API as a governed lakehouse pipeline of Dagster assets."""

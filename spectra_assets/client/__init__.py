@@ -1,0 +1,1 @@
+"""HTTP: auth, paging, retry, pacing, the request ledger."""

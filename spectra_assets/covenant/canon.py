@@ -1,0 +1,132 @@
+"""The canon: the master schema that Prepare infers and every later stage follows (the content of `prepare.schema`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from spectra_assets.covenant.model import DataType, Fetch, Model, PiiLevel
+
+StructureType = Literal["scalar", "record", "array", "objectDump"]
+"""scalar: a plain value; record: an object with known keys; array: a list; objectDump: an object kept as JSON text."""
+
+
+class CanonField(Model):
+    """One field of an entity.
+
+    `raw` is its JSON path below the record: `id`, `testcase.name`, `cyclePhases[].id`, `requirementIds[]`. `group` is the
+    table it belongs to: the entity, or the child entity of the array it lies in.
+    """
+
+    raw: str
+    structure: StructureType
+    target: str
+    type: DataType
+    required: bool = False
+    nullable: bool = True
+    key: bool = False
+    pii: PiiLevel = PiiLevel.NONE
+    description: str = ""
+    confidence: float = 1.0
+    evidence: Literal["spec", "sample", "playbook", "lesson"] = "sample"
+    group: str = ""
+    date_format: str | None = None
+
+
+class CanonEntity(Model):
+    """One entity with all its fields, in a fixed order; a field never seen with a value stays."""
+
+    entity: str
+    order: int
+    fetch: Fetch
+    api_status: str = "readable"
+    primary_key: str
+    cursor_field: str | None = None
+    sample_size: int = 0
+    fields: tuple[CanonField, ...]
+    dimension: str | None = None
+    bridges: tuple[str, ...] = ()
+    fact: str | None = None
+    fact_grain: str | None = None
+
+
+class Canon(Model):
+    """All entities of a source, parents before children."""
+
+    entities: tuple[CanonEntity, ...]
+
+    def entity(self, name: str) -> CanonEntity:
+        return next(entity for entity in self.entities if entity.entity == name)
+
+
+_ARRAYS: dict[str, str] = {
+    "fieldId": "",
+    "structureType": "structure",
+    "rawField": "raw",
+    "targetField": "target",
+    "dataType": "type",
+    "isRequired": "required",
+    "isNullable": "nullable",
+    "keyField": "key",
+    "piiLevel": "pii",
+    "description": "description",
+    "confidence": "confidence",
+    "evidence": "evidence",
+    "group": "group",
+    "dateFormat": "date_format",
+}
+"""Column of `prepare.schema` → attribute of CanonField: the parallel arrays."""
+
+PARALLEL_ARRAYS = tuple(_ARRAYS)
+
+
+def to_row(entity: CanonEntity) -> dict[str, Any]:
+    """The row of `prepare.schema` for one entity: fields as parallel arrays, the fetch plan as JSON text."""
+    arrays: dict[str, list[Any]] = {
+        column: [getattr(field, attribute) for field in entity.fields] for column, attribute in _ARRAYS.items() if attribute
+    }
+    for column in ("structureType", "dataType", "piiLevel", "evidence"):
+        arrays[column] = [str(value) for value in arrays[column]]
+    return {
+        "entity": entity.entity,
+        "entitySortOrder": entity.order,
+        "sourceEndpoint": f"GET {entity.fetch.path}",
+        "apiStatus": entity.api_status,
+        "primaryKey": [entity.primary_key],
+        "cursorField": entity.cursor_field,
+        "sampleSize": entity.sample_size,
+        "fieldId": [f"{entity.entity}.{field.raw}" for field in entity.fields],
+        **arrays,
+        "fetch": entity.fetch.model_dump_json(exclude_defaults=False),
+        "dimensionName": entity.dimension,
+        "bridgeName": list(entity.bridges),
+        "factName": entity.fact,
+        "factGrain": entity.fact_grain,
+    }
+
+
+def from_rows(rows: Sequence[Mapping[str, Any]]) -> Canon:
+    """The canon from the rows of `prepare.schema`, the inverse of `to_row`."""
+    entities = []
+    for row in sorted(rows, key=lambda r: r["entitySortOrder"]):
+        fields = tuple(
+            CanonField(**{attribute: row[column][i] for column, attribute in _ARRAYS.items() if attribute})
+            for i in range(len(row["rawField"]))
+        )
+        entities.append(
+            CanonEntity(
+                entity=row["entity"],
+                order=row["entitySortOrder"],
+                fetch=Fetch.model_validate_json(row["fetch"]),
+                api_status=row["apiStatus"],
+                primary_key=row["primaryKey"][0],
+                cursor_field=row["cursorField"],
+                sample_size=row["sampleSize"],
+                fields=fields,
+                dimension=row["dimensionName"],
+                bridges=tuple(row["bridgeName"] or ()),
+                fact=row["factName"],
+                fact_grain=row["factGrain"],
+            )
+        )
+    return Canon(entities=tuple(entities))

@@ -1,0 +1,1 @@
+"""The solution engine: the command line and Discover to Finalise."""

@@ -1,0 +1,107 @@
+"""Every error of the package, grouped by what the caller can do about it.
+
+SpectraError                    base; `exit_code` is what `solution-engine` ends with
+├── FatalError                  nothing to retry: a person must change something (exit 2)
+│   ├── RequestError            a sentence or a name that is not understood
+│   ├── ConfigurationError      a setting is missing or has an invalid value
+│   ├── DocumentError           a playbook, covenant, lesson or pack is malformed: carries file, line and path
+│   ├── CredentialError         the API refuses the credential (exit 3)
+│   └── StorageError            the lakehouse can't be read or written (exit 4)
+├── MissingInputError           a table is needed that no run has delivered yet (exit 5)
+├── SourceError                 the API did not answer as it must (exit 6)
+│   ├── RetriableError          may pass if tried again: 429, 5xx, cut or slow connection
+│   └── SkippableError          final for this endpoint only: gone, forbidden, not found, not JSON
+└── GateError                   blocking gates failed; nothing was published (exit 7)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class SpectraError(Exception):
+    """Base of all errors of the package."""
+
+    exit_code = 1
+
+
+class FatalError(SpectraError):
+    """A person must change something before this can work."""
+
+    exit_code = 2
+
+
+class RequestError(FatalError):
+    """A sentence or a name which is not understood."""
+
+
+class ConfigurationError(FatalError):
+    """A setting is missing or invalid."""
+
+
+class DocumentError(FatalError):
+    """A playbook, covenant, lesson or intelligence pack is malformed.
+
+    The message starts with `file:line: ` where the line is known.
+    """
+
+    def __init__(self, message: str, file: Path | str, line: int | None = None) -> None:
+        self.file = str(file)
+        self.line = line
+        super().__init__(f"{file}:{line}: {message}" if line else f"{file}: {message}")
+
+
+class CredentialError(FatalError):
+    """The API refuses the credential, or there is none."""
+
+    exit_code = 3
+
+
+class StorageError(FatalError):
+    """The lakehouse can't be read or written."""
+
+    exit_code = 4
+
+
+class MissingInputError(SpectraError):
+    """A table is needed that no run has delivered yet."""
+
+    exit_code = 5
+
+
+class SourceError(SpectraError):
+    """The API did not answer as it must."""
+
+    exit_code = 6
+
+
+class RetriableError(SourceError):
+    """May pass if tried again: 429, 5xx, a cut or slow connection. `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: float | None = None, status: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.status = status
+
+
+class SkippableError(SourceError):
+    """Final for this request only: gone, forbidden, not found, refused, not JSON."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class GateError(SpectraError):
+    """Blocking gates failed; nothing was published and the last good version stays."""
+
+    exit_code = 7
+
+
+def one_of(valid: Iterable[str]) -> str:
+    """The valid values as a person reads them: `a, b or c`."""
+    words = sorted(valid)
+    if len(words) < 2:
+        return "".join(words) or "(none)"
+    return f"{', '.join(words[:-1])} or {words[-1]}"

@@ -1,0 +1,1 @@
+"""Gates: rules judged on a table before it is published."""

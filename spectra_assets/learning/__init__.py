@@ -1,0 +1,1 @@
+"""From failed gates to lessons."""

@@ -1,0 +1,91 @@
+"""The only reader of environment variables. Nothing is read at import."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from spectra_assets.errors import ConfigurationError
+from spectra_assets.names import check_source
+
+_NUMBER = re.compile(r"[1-9][0-9]*")
+
+
+class Settings(BaseModel):
+    """What a person may set, with its environment variable.
+
+    project         SPECTRA_PROJECT         folder with playbooks/, covenants/ and lessons/; default: found upward from here
+    lakehouse_root  SPECTRA_LAKEHOUSE       folder or URI of the lakehouses; default: <project>/lakehouse
+    sources         SPECTRA_SOURCES         comma-separated sources whose covenants are loaded; default: all
+    engine          SPECTRA_ENGINE          `sail` (embedded, default) or the address of a Spark Connect server, sc://…
+    engine_memory   SPECTRA_ENGINE_MEMORY   MiB which the embedded engine may use; default 1024
+    in_flight       SPECTRA_IN_FLIGHT       requests in flight to one API at most; default: what its covenant says
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    project: Path
+    lakehouse_root: str
+    sources: tuple[str, ...] = ()
+    engine: str = "sail"
+    engine_memory: int = 1024
+    in_flight: int | None = None
+
+    @property
+    def playbooks(self) -> Path:
+        return self.project / "playbooks"
+
+    @property
+    def covenants(self) -> Path:
+        return self.project / "covenants"
+
+    @property
+    def lessons(self) -> Path:
+        return self.project / "lessons"
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings. Raises ConfigurationError naming the variable, its value and what is valid."""
+    env = os.environ if environment is None else environment
+    project = _project(env.get("SPECTRA_PROJECT"))
+    engine = env.get("SPECTRA_ENGINE") or "sail"
+    if engine != "sail" and not engine.startswith("sc://"):
+        raise ConfigurationError(f"SPECTRA_ENGINE is {engine!r}; valid are sail and sc://host:port of a Spark Connect server")
+    return Settings(
+        project=project,
+        lakehouse_root=env.get("SPECTRA_LAKEHOUSE") or str(project / "lakehouse"),
+        sources=tuple(check_source(name.strip()) for name in env.get("SPECTRA_SOURCES", "").split(",") if name.strip()),
+        engine=engine,
+        engine_memory=_number(env, "SPECTRA_ENGINE_MEMORY") or 1024,
+        in_flight=_number(env, "SPECTRA_IN_FLIGHT"),
+    )
+
+
+def variable(name: str, environment: Mapping[str, str] | None = None) -> str | None:
+    """Value of the environment variable which a covenant names (a base URL, a token); None if unset or empty."""
+    env = os.environ if environment is None else environment
+    return env.get(name, "").strip() or None
+
+
+def _project(given: str | None) -> Path:
+    if given:
+        folder = Path(given).expanduser().resolve()
+        if not (folder / "playbooks").is_dir():
+            raise ConfigurationError(f"SPECTRA_PROJECT is {given!r}, which has no folder playbooks/")
+        return folder
+    here = Path.cwd()
+    for folder in (here, *here.parents, Path(__file__).resolve().parent.parent):
+        if (folder / "playbooks" / "STANDARDS.md").is_file() and (folder / "covenants").is_dir():
+            return folder
+    raise ConfigurationError("no SPECTRA project here: no folder upward has playbooks/ and covenants/; set SPECTRA_PROJECT")
+
+
+def _number(env: Mapping[str, str], name: str) -> int | None:
+    text = env.get(name, "").strip()
+    if text and not _NUMBER.fullmatch(text):
+        raise ConfigurationError(f"{name} is {text!r}; valid is a whole number from 1")
+    return int(text) if text else None
