@@ -128,7 +128,9 @@ def load_pack(name: str) -> Pack:
     """The pack called `name`. Raises RequestError naming the known packs, DocumentError if the file is malformed."""
     check_source(name)
     if name not in known_packs():
-        raise RequestError(f"nothing is known about the source {name!r}: there are intelligence packs for {one_of(known_packs())}")
+        raise RequestError(
+            f"nothing is known about the source {name!r}: there are intelligence packs for {one_of(known_packs())}"
+        )
     file = resources.files("spectra_assets.intelligence") / "packs" / f"{name}.yaml"
     content: Any = yaml.load(file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (the safe loader's C form)
     try:

@@ -1,0 +1,250 @@
+"""The client of one API. It can only read: GET is the one method there is, which is how nothing is ever written."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from spectra_assets import settings
+from spectra_assets.client.address import Address, Query
+from spectra_assets.client.fan_out import fan_out
+from spectra_assets.client.ledger import Entry, Ledger, body_hash
+from spectra_assets.client.mask import Mask, Secret
+from spectra_assets.client.pacing import Pace, backoff
+from spectra_assets.client.paging import Page, ParentValue, Sheet, Widest, target, walk
+from spectra_assets.client.transport import Answer, Limits, Transport, credential_headers
+from spectra_assets.client.verdict import PASSING, Verdict, json_text
+from spectra_assets.covenant.model import Fetch, Server
+from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SkippableError, SpectraError
+
+Result = TypeVar("Result")
+
+_ATTEMPTS_AT_500 = 3
+"""A 500 is tried so often at most: APIs answer it for unknown ids, where it never passes."""
+
+_NEVER = threading.Event()
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A parent whose rows can't be had. Pages that came before the error were handed over."""
+
+    parent_value: ParentValue
+    error: SkippableError
+
+
+@dataclass
+class _Course:
+    """How one request went so far."""
+
+    attempts: int = 0
+    answer: Answer | None = None
+
+
+class ApiClient:
+    """Reads one API: paced, retried, paged, in parallel, recorded. Safe to use from many threads.
+
+    `timeout` is (seconds to connect, seconds without any byte); `attempts` counts the first one; `max_body` is in bytes;
+    `backoff_base` in seconds is what the first retry waits at most, doubled each time.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        base_url: str,
+        secret: Secret | None,
+        user: str | None = None,
+        in_flight: int | None = None,
+        timeout: tuple[float, float] = (10, 60),
+        attempts: int = 5,
+        max_body: int = 256 << 20,
+        ledger: Ledger | None = None,
+        backoff_base: float = 0.5,
+    ) -> None:
+        """Nothing is sent yet. Raises ConfigurationError and CredentialError for values that can't be used."""
+        self.in_flight = in_flight or server.in_flight
+        self.ledger = Ledger() if ledger is None else ledger
+        self._address = Address.parse(base_url, server.base_path, server.base_url_env)
+        headers = credential_headers(server.auth, secret, user)
+        self._mask = Mask([secret, *headers.values()])
+        self._verdict = Verdict(server.base_url_env, server.auth.token_env, bool(headers), self._mask)
+        self._transport = Transport(self._address, headers, Limits(self.in_flight, timeout, max_body), self._mask)
+        self._pace = Pace(server.requests_per_second, backoff_base / 10, self.in_flight)
+        self._widest = Widest()
+        self._attempts = attempts
+        self._backoff_base = backoff_base
+
+    @classmethod
+    def from_environment(cls, server: Server, in_flight: int | None = None, ledger: Ledger | None = None) -> ApiClient:
+        """The client with base URL, token and user from the variables which `server` names.
+
+        Raises ConfigurationError (no base URL, or not a valid one) and CredentialError (no token, no user).
+        """
+        base_url = settings.variable(server.base_url_env)
+        if base_url is None:
+            raise ConfigurationError(
+                f"{server.base_url_env} is not set: it is the base URL of the API, for example https://api.example.com"
+            )
+        auth, secret, user = server.auth, None, None
+        if auth.kind != "none":
+            secret = _credential(auth.token_env, "the token" if auth.kind != "basic" else "the password")
+        if auth.kind == "basic":
+            name = _named(auth.user_env, "the user name")
+            user = settings.variable(name)
+            if user is None:
+                raise CredentialError(f"{name} is not set: it is the user name the API knows you by, for example j.doe")
+        return cls(server, base_url, secret, user, in_flight, ledger=ledger)
+
+    @property
+    def base_url(self) -> str:
+        """Where requests go, base path included."""
+        return self._address.root
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._transport.close()
+
+    def __enter__(self) -> ApiClient:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def get(self, path: str, query: Query | None = None, attempts: int | None = None) -> Answer:
+        """The answer whatever its status, after retries of statuses that may pass (none with `attempts=1`: a probe).
+
+        Raises RetriableError if no answer came at all, SkippableError if it is too large, SourceError for a redirect
+        to another server.
+        """
+        course = _Course()
+        try:
+            return self._request(path, query, Entry(path), self._verdict.passing, course, _NEVER, attempts)
+        except RetriableError:
+            if course.answer is None:
+                raise
+            return course.answer
+
+    def read(self, path: str, query: Query | None = None) -> bytes:
+        """The body of a 200 answer: valid JSON in UTF-8; `b""` if there is no content.
+
+        Raises CredentialError (401), SkippableError (refused, gone, not JSON, too large), RetriableError (attempts used
+        up) and SourceError (redirect to another server).
+        """
+        return self._request(path, query, Entry(path), lambda answer: self._verdict.decoded(answer, json_text), _Course(), _NEVER)
+
+    def pages(self, fetch: Fetch, parent_value: ParentValue | None = None, limit: int | None = None) -> Iterator[Page]:
+        """Pages of one fetch plan, for one parent if it has one, until all rows (or `limit` records) are there.
+
+        `paging` says how completeness is ensured. Raises what `read` raises; SkippableError if the answer has another
+        shape than the plan says; SourceError if the server ignores the offset; ConfigurationError if plan and parent
+        don't fit.
+        """
+        return self._pages(fetch, parent_value, limit, _NEVER)
+
+    def fetch_all(self, fetch: Fetch, parent_values: Iterable[ParentValue]) -> Iterator[tuple[ParentValue, Page] | Skipped]:
+        """Pages for many parents, `in_flight` at a time, in the order of `parent_values`, in flat memory.
+
+        A parent that ends in a SkippableError gives a Skipped, after the pages it had. Any other error is raised at
+        once and stops the rest.
+        """
+
+        def work(value: ParentValue, stop: threading.Event) -> Iterator[Page | Skipped]:
+            try:
+                yield from self._pages(fetch, value, None, stop)
+            except SkippableError as error:
+                yield Skipped(value, error)
+
+        for value, result in fan_out(parent_values, work, self.in_flight):
+            yield result if isinstance(result, Skipped) else (value, result)
+
+    def _pages(self, fetch: Fetch, parent_value: ParentValue | None, limit: int | None, stop: threading.Event) -> Iterator[Page]:
+        path, query = target(fetch, parent_value)
+        parent = None if parent_value is None else str(parent_value)
+
+        def request(asked: Query, number: int, read: Callable[[bytes], Sheet]) -> tuple[str, Sheet]:
+            entry = Entry(fetch.path, fetch.entity, parent, number)
+
+            def accept(answer: Answer) -> Sheet:
+                sheet = self._verdict.decoded(answer, read)
+                entry.rows, entry.repeated = len(sheet.records), sheet.repeated
+                return sheet
+
+            return entry.requestId, self._request(path, asked, entry, accept, _Course(), stop)
+
+        yield from walk(fetch, query, request, self._widest, limit)
+
+    def _request(
+        self,
+        path: str,
+        query: Query | None,
+        entry: Entry,
+        accept: Callable[[Answer], Result],
+        course: _Course,
+        stop: threading.Event,
+        attempts: int | None = None,
+    ) -> Result:
+        """What `accept` makes of the answer; one row in the ledger whatever happens."""
+        url = self._address.url(path, query)
+        entry.query = self._mask(urlsplit(url).query)
+        try:
+            return self._persist(url, accept, course, stop, attempts or self._attempts)
+        except SpectraError as error:
+            entry.error = str(error)[:500]
+            raise
+        finally:
+            entry.attempts = course.attempts
+            if course.answer is not None:
+                entry.status, entry.elapsedMs = course.answer.status, round(course.answer.elapsed_ms, 3)
+                entry.bytes, entry.bodyHash = len(course.answer.body), body_hash(course.answer.body)
+            if not stop.is_set():
+                self.ledger.add(entry)
+
+    def _persist(
+        self, url: str, accept: Callable[[Answer], Result], course: _Course, stop: threading.Event, attempts: int
+    ) -> Result:
+        """Try until `accept` is content, an error is final or the attempts are used up (then RetriableError)."""
+        while True:
+            self._pace.wait(stop)
+            course.attempts, course.answer = course.attempts + 1, None
+            try:
+                answer = self._transport.get(url, stop)
+                course.answer = replace(answer, url=self._mask(answer.url), attempts=course.attempts)
+                return accept(course.answer)
+            except RetriableError as error:
+                failure = error
+            if self._used_up(failure.status, course.attempts, attempts):
+                break
+            stop.wait(self._delay(failure, course.attempts))
+        self._delay(failure, course.attempts)
+        tried = f" (tried {course.attempts} times)" if course.attempts > 1 else ""
+        raise RetriableError(self._mask(str(failure)) + tried, failure.retry_after, failure.status)
+
+    def _used_up(self, status: int | None, made: int, attempts: int) -> bool:
+        rarely_passes = status is not None and status >= 500 and status not in PASSING
+        return made >= (min(attempts, _ATTEMPTS_AT_500) if rarely_passes else attempts)
+
+    def _delay(self, failure: RetriableError, attempt: int) -> float:
+        """Seconds this request waits for itself; if the server is too busy, the gate is held for all threads instead."""
+        seconds = max(backoff(attempt, self._backoff_base), failure.retry_after or 0)
+        if failure.status == 429 or (failure.status == 503 and failure.retry_after):
+            self._pace.hold(seconds)
+            return 0
+        return seconds
+
+
+def _credential(variable: str | None, purpose: str) -> Secret:
+    name = _named(variable, purpose)
+    value = settings.variable(name)
+    if value is None:
+        raise CredentialError(f"{name} is not set: it is {purpose} the API gave you, for example export {name}=<your credential>")
+    return Secret(value)
+
+
+def _named(variable: str | None, purpose: str) -> str:
+    if variable is None:
+        raise ConfigurationError(f"the covenant names no environment variable for {purpose} (server.auth)")
+    return variable

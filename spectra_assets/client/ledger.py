@@ -1,0 +1,66 @@
+"""The request ledger: one row per request, kept in memory until the caller drains it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+from uuid import uuid4
+
+
+@dataclass
+class Entry:
+    """One request, all its attempts together. `rows` are records, `elapsedMs` the last attempt on the wire.
+
+    `path` is the template (`/cycle/release/{releaseId}`), `parent` the value that filled it. `status` and `bodyHash`
+    are None when no complete answer came. `repeated` counts records that the page before held as well.
+    """
+
+    path: str
+    entity: str | None = None
+    parent: str | None = None
+    page: int = 1
+    query: str = ""
+    status: int | None = None
+    attempts: int = 0
+    bytes: int = 0
+    rows: int | None = None
+    repeated: int = 0
+    elapsedMs: float = 0.0  # noqa: N815  columns that people see are camelCase
+    bodyHash: str | None = None  # noqa: N815
+    error: str | None = None
+    requestId: str = field(default_factory=lambda: uuid4().hex)  # noqa: N815
+    requestedAt: datetime = field(default_factory=lambda: datetime.now(UTC))  # noqa: N815
+
+
+class Ledger:
+    """Collects entries from any thread. Holds `capacity` of them; beyond that the oldest go, counted in `dropped`."""
+
+    def __init__(self, capacity: int = 100_000) -> None:
+        self._entries: deque[Entry] = deque(maxlen=capacity)
+        self._lock = threading.Lock()
+        self.dropped = 0
+
+    def add(self, entry: Entry) -> None:
+        """Keep `entry`, which nobody changes from here on."""
+        with self._lock:
+            self.dropped += len(self._entries) == self._entries.maxlen
+            self._entries.append(entry)
+
+    def drain(self) -> list[dict[str, Any]]:
+        """The rows since the last call, oldest first, and none of them again."""
+        with self._lock:
+            entries = list(self._entries)
+            self._entries.clear()
+        return [asdict(entry) for entry in entries]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def body_hash(body: bytes) -> str:
+    """16 hex digits that tell one body from another."""
+    return blake2b(body, digest_size=8).hexdigest()

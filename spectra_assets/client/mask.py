@@ -1,0 +1,109 @@
+"""Secrets, and how they are kept out of every text a person or a log may see."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterable
+from typing import NoReturn
+from urllib.parse import quote as percent
+from urllib.parse import quote_plus, urlsplit
+
+HIDDEN = "***"
+QUOTED = 200
+"""Characters of an answer's body which an error quotes at most."""
+
+_READ = 8192
+"""Bytes of a body looked at to quote it."""
+
+
+class Secret:
+    """A credential. It prints as `***` in every way, is never pickled, and only `reveal` gives the value."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself: for the header that is sent, and nothing else."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    def __format__(self, spec: str) -> str:
+        return HIDDEN
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is never pickled or copied")
+
+
+class Mask:
+    """Replaces every occurrence of some secrets in texts, also as URLs, JSON, HTML and base64 write them."""
+
+    __slots__ = ("_forms", "_pattern")
+
+    def __init__(self, secrets: Iterable[Secret | None]) -> None:
+        forms = {form for secret in secrets if secret is not None for form in _forms(secret.reveal())} - {""}
+        self._forms = sorted(forms, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, self._forms)), re.IGNORECASE) if forms else None
+
+    def __call__(self, text: str) -> str:
+        """`text` with each secret as `***`."""
+        return self._pattern.sub(HIDDEN, text) if self._pattern else text
+
+    def line(self, text: str) -> str:
+        """`text` on one line: secrets masked, control characters escaped."""
+        return _printable(self(text))
+
+    def quote(self, body: bytes) -> str:
+        """The start of a body: at most 200 characters on one line, secrets masked, control characters escaped."""
+        text = self(body[:_READ].decode("utf-8", "replace"))
+        if len(body) > _READ:
+            text = self._without_cut_secret(text)
+        shown = _printable(text[: QUOTED + 1])
+        return shown if len(shown) <= QUOTED else shown[: QUOTED - 1] + "…"
+
+    def _without_cut_secret(self, text: str) -> str:
+        """`text` without a secret's beginning at its end, where the body was cut."""
+        lowered = text.lower()
+        for form in self._forms:
+            for length in range(len(form) - 1, 0, -1):
+                if lowered.endswith(form[:length].lower()):
+                    return text[:-length]
+        return text
+
+
+def mask(text: str, secrets: Iterable[Secret | None]) -> str:
+    """`text` with every occurrence of the secrets replaced by `***`."""
+    return Mask(secrets)(text)
+
+
+def masked_url(url: str) -> str:
+    """Scheme, host and path of `url`; user, password, query and fragment never."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{'?' + HIDDEN if parts.query else ''}"
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def _forms(value: str) -> set[str]:
+    """The ways a server may echo `value`."""
+    escaped = json.dumps(value)[1:-1]
+    encoded = base64.b64encode(value.encode()).decode()
+    return {
+        value,
+        percent(value, safe=""),
+        percent(value),
+        quote_plus(value),
+        html.escape(value),
+        escaped,
+        escaped.replace("/", "\\/"),
+        encoded,
+        encoded.rstrip("="),
+    }

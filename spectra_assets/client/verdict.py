@@ -1,0 +1,127 @@
+"""What an answer means: usable JSON, or which error with which advice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TypeVar
+
+import msgspec
+
+from spectra_assets.client.mask import Mask
+from spectra_assets.client.pacing import retry_after
+from spectra_assets.client.transport import Answer
+from spectra_assets.errors import CredentialError, RetriableError, SkippableError
+
+Decoded = TypeVar("Decoded")
+
+PASSING = frozenset({408, 425, 429, 502, 503, 504})
+"""Statuses that may pass. Every other 5xx may too, but is mostly final: APIs answer 500 for unknown ids."""
+
+_HTML = {"text/html", "application/xhtml+xml"}
+_TEXTS = {"", "text/plain"}
+_BOM = b"\xef\xbb\xbf"
+
+
+def may_pass(status: int) -> bool:
+    """Whether the same request may be answered differently in a while."""
+    return status in PASSING or status >= 500
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Judges answers of one API; its texts name the environment variables a person would change."""
+
+    base_url_env: str
+    token_env: str | None
+    has_credential: bool
+    mask: Mask
+
+    def passing(self, answer: Answer) -> Answer:
+        """`answer`, whatever it says, unless it may pass: then RetriableError."""
+        if may_pass(answer.status):
+            raise RetriableError(self._refused(answer), retry_after(answer.headers), answer.status)
+        return answer
+
+    def decoded(self, answer: Answer, decode: Callable[[bytes], Decoded]) -> Decoded:
+        """What `decode` makes of the body: UTF-8 JSON text, or `b""` for no content.
+
+        `decode` raises msgspec.DecodeError for text that is not JSON. Raises CredentialError (401), RetriableError
+        (may pass; or JSON that is cut or malformed) and SkippableError (any other status; or not JSON at all).
+        """
+        self._check_status(answer)
+        body = answer.body
+        if answer.status in (204, 205) or not body.strip():
+            return decode(b"")
+        if answer.content_type in _HTML or body.lstrip(_BOM + b" \t\r\n").startswith(b"<"):
+            raise SkippableError(
+                f"GET {answer.url}: a web page came instead of JSON, so the base URL looks wrong; check "
+                f"{self.base_url_env}. It begins: {self.mask.quote(body)}",
+                answer.status,
+            )
+        try:
+            return decode(self._utf8(answer))
+        except SkippableError as error:  # another shape than expected: its text quotes the answer
+            raise SkippableError(self.mask.line(str(error)), answer.status) from None
+        except RecursionError:
+            raise SkippableError(f"GET {answer.url}: the JSON is nested too deeply to be read", answer.status) from None
+        except (msgspec.DecodeError, UnicodeError) as error:
+            problem = self._malformed(answer, error)
+        if "json" in answer.content_type or answer.content_type in _TEXTS:
+            raise RetriableError(problem, status=answer.status)
+        raise SkippableError(f"{problem} (content type {answer.content_type[:80]!r})", answer.status)
+
+    def _check_status(self, answer: Answer) -> None:
+        if answer.status == 401:
+            advice = "was refused" if self.has_credential else "is needed and none was given"
+            raise CredentialError(
+                f"GET {answer.url}: 401, the credential {advice}; set {self.token_env or 'the token variable of the covenant'} "
+                f"to a valid one. The answer: {self.mask.quote(answer.body)}"
+            )
+        self.passing(answer)
+        if answer.status not in (200, 204, 205):
+            raise SkippableError(self._refused(answer), answer.status)
+
+    def _refused(self, answer: Answer) -> str:
+        body = f": {self.mask.quote(answer.body)}" if answer.body.strip() else ""
+        return f"GET {answer.url}: {answer.status} {_phrase(answer.status)}{body}"
+
+    def _malformed(self, answer: Answer, error: Exception) -> str:
+        text = self.mask.quote(str(error).encode())
+        where = "" if "byte" in text else f" (at byte {len(answer.body)}, the end of the body)"
+        return f"GET {answer.url}: the body is no complete JSON: {text}{where}; it begins: {self.mask.quote(answer.body)}"
+
+    def _utf8(self, answer: Answer) -> bytes:
+        """The body as UTF-8 without a byte order mark. Raises UnicodeError with the byte position."""
+        _, _, charset = answer.headers.get("Content-Type", "").lower().partition("charset=")
+        charset = charset.partition(";")[0].strip(" \"'")
+        body = answer.body.removeprefix(_BOM)
+        if charset in ("", "utf-8", "utf8", "us-ascii"):
+            if not body.isascii():
+                _decode(body, "utf-8")
+            return body
+        return _decode(body, charset).encode()
+
+
+def json_text(body: bytes) -> bytes:
+    """`body`, proven to be one JSON value (or empty). Raises msgspec.DecodeError."""
+    if body:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    return body
+
+
+def _decode(body: bytes, charset: str) -> str:
+    try:
+        return body.decode(charset)
+    except UnicodeDecodeError as error:
+        raise UnicodeError(f"invalid {error.encoding} (byte {error.start})") from None
+    except LookupError:
+        raise UnicodeError(f"unknown character set {charset[:40]!r}, from byte 0") from None
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "(no known status)"

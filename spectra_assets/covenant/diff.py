@@ -1,0 +1,127 @@
+"""What would change between two covenants, in words, and whether it breaks those who read the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from spectra_assets.covenant.files import plain
+from spectra_assets.covenant.model import Column, Covenant, DataType, Model, Table
+
+_WIDER = {(DataType.INT64, DataType.FLOAT64), (DataType.INT64, DataType.DECIMAL), (DataType.DATE, DataType.TIMESTAMP)}
+
+
+class Change(Model):
+    """One difference. `breaking` means that something which reads the table may fail or change its meaning."""
+
+    table: str
+    text: str
+    breaking: bool
+
+
+def diff(old: Covenant, new: Covenant) -> list[Change]:
+    """All differences from `old` to `new`, breaking ones first."""
+    changes = [*_server(old, new), *_tables(old, new)]
+    return sorted(changes, key=lambda change: not change.breaking)
+
+
+def _server(old: Covenant, new: Covenant) -> Iterator[Change]:
+    if old.pipeline.server != new.pipeline.server:
+        yield from _plain_changes("pipeline.server", plain(old.pipeline.server), plain(new.pipeline.server))
+    if old.pipeline.owner != new.pipeline.owner:
+        yield Change(
+            table="pipeline",
+            text=f"the owner changes from {old.pipeline.owner} to {new.pipeline.owner}",
+            breaking=False,
+        )
+
+
+def _tables(old: Covenant, new: Covenant) -> Iterator[Change]:
+    before, after = {t.table: t for t in old.tables()}, {t.table: t for t in new.tables()}
+    for name in before.keys() - after.keys():
+        yield Change(table=name, text="the table is no longer made", breaking=True)
+    for name in after.keys() - before.keys():
+        yield Change(table=name, text="the table is new", breaking=False)
+    for name, table in after.items():
+        if name in before and before[name] != table:
+            yield from _table(before[name], table)
+
+
+def _table(old: Table, new: Table) -> Iterator[Change]:
+    name = new.table
+    yield from _columns(name, old.columns, new.columns)
+    if old.primary_key != new.primary_key:
+        text = f"the primary key changes from {_list(old.primary_key)} to {_list(new.primary_key)}"
+        yield Change(table=name, text=text, breaking=True)
+    if old.grain != new.grain:
+        yield Change(
+            table=name,
+            text=f"one row is now: {new.grain or 'not said'} (was: {old.grain or 'not said'})",
+            breaking=True,
+        )
+    for lost in [step for step in old.steps if step not in new.steps]:
+        yield Change(table=name, text=f"the step {lost} is no longer done", breaking=False)
+    for added in [step for step in new.steps if step not in old.steps]:
+        yield Change(table=name, text=f"the step {added} is done as well", breaking=False)
+    yield from _gates(old, new)
+    if set(old.inputs) != set(new.inputs):
+        yield Change(table=name, text=f"it is made from {_list(new.inputs)} (was: {_list(old.inputs)})", breaking=False)
+    if old.build != new.build:
+        yield from _plain_changes(name, plain(old.build), plain(new.build))
+
+
+def _columns(name: str, old: dict[str, Column], new: dict[str, Column]) -> Iterator[Change]:
+    for column in old.keys() - new.keys():
+        yield Change(table=name, text=f"the column {column} is no longer there", breaking=True)
+    for column in new.keys() - old.keys():
+        yield Change(table=name, text=f"the column {column} ({new[column].type}) is new", breaking=False)
+    for column in [column for column in new if column in old]:
+        was, now = old[column], new[column]
+        if was.type != now.type:
+            wider = (was.type, now.type) in _WIDER
+            text = f"the column {column} changes its type from {was.type} to {now.type}{' (wider)' if wider else ''}"
+            yield Change(table=name, text=text, breaking=not wider)
+        if was.required and not now.required:
+            yield Change(table=name, text=f"the column {column} may now be empty", breaking=True)
+        if now.required and not was.required:
+            yield Change(table=name, text=f"the column {column} is now always filled", breaking=False)
+        if was.pii != now.pii:
+            yield Change(
+                table=name, text=f"the column {column} is now personal: {now.pii} (was {was.pii})", breaking=False
+            )
+        if (was.source, was.date_format) != (now.source, now.date_format):
+            text = f"the column {column} now comes from {_list(now.source)} (was {_list(was.source)})"
+            yield Change(table=name, text=text, breaking=False)
+
+
+def _gates(old: Table, new: Table) -> Iterator[Change]:
+    before, after = {g.name: g.severity for g in old.gates}, {g.name: g.severity for g in new.gates}
+    for gate in before.keys() - after.keys():
+        yield Change(table=new.table, text=f"the gate {gate} is no longer demanded", breaking=True)
+    for gate in after.keys() - before.keys():
+        yield Change(table=new.table, text=f"the gate {gate} is demanded as well", breaking=False)
+    for gate in [gate for gate in after if gate in before and before[gate] != after[gate]]:
+        text = f"the gate {gate} is now {after[gate]} (was {before[gate]})"
+        yield Change(table=new.table, text=text, breaking=after[gate] == "WARN")
+
+
+def _plain_changes(table: str, old: Any, new: Any, path: str = "") -> Iterator[Change]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            if old.get(key) != new.get(key):
+                yield from _plain_changes(table, old.get(key), new.get(key), f"{path}.{key}".lstrip("."))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (was, now) in enumerate(zip(old, new, strict=True)):
+            if was != now:
+                yield from _plain_changes(table, was, now, f"{path}[{index}]")
+    else:
+        yield Change(table=table, text=f"{path or 'it'} changes from {_short(old)} to {_short(new)}", breaking=False)
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 120 else text[:117] + "…"
+
+
+def _list(values: list[str]) -> str:
+    return ", ".join(values) or "nothing"

@@ -1,0 +1,195 @@
+"""Design: the covenant from playbooks, what is known of the source, and the canon. Same inputs, same covenant.
+
+A playbook's outputs say which tables a stage promises, its steps which actions make them, its gates what they must pass, its
+rules what the star and the measures are. Without a canon (nothing sampled yet) the covenant ends with Prepare.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
+from spectra_assets.covenant.design import Design, Registry, SchemaOf, SourceFacts, one_line
+from spectra_assets.covenant.files import text_of
+from spectra_assets.covenant.forms import EXTRACT_FORM, FORMS
+from spectra_assets.covenant.model import (
+    Column,
+    Covenant,
+    Extraction,
+    Fixed,
+    Flattening,
+    Pipeline,
+    StageContract,
+    StageGates,
+    Table,
+)
+from spectra_assets.covenant.star import add_measures, add_refined, add_star
+from spectra_assets.errors import DocumentError
+from spectra_assets.names import LOG, Stage, plural
+from spectra_assets.playbook.model import Notice, Output, Playbook, Playbooks
+
+
+def generate(
+    facts: SourceFacts, playbooks: Playbooks, canon: Canon | None, registry: Registry, schema_of: SchemaOf
+) -> tuple[Covenant, list[Notice]]:
+    """The covenant and what a person should know of it (rules that could not be followed). Raises DocumentError."""
+    design = Design(facts, playbooks, registry, schema_of)
+    for stage in (Stage.SOURCE, Stage.PREPARE):
+        _add_fixed(design, playbooks.of(stage))
+    if canon is not None:
+        _add_extracted(design, canon)
+        _add_cleaned(design, canon)
+        add_star(design)
+        add_refined(design)
+        add_measures(design)
+        _add_fixed(design, playbooks.of(Stage.ANALYSE))
+        _add_fixed(design, playbooks.of(LOG))
+    return _assemble(design), design.notices
+
+
+def _assemble(design: Design) -> Covenant:
+    stages, gates = [], []
+    for playbook in design.playbooks.playbooks:
+        outputs = [table for table in design.tables.values() if table.ref.schema == playbook.stage]
+        if not outputs:
+            continue
+        made_here = {table.table for table in outputs}
+        inputs = sorted({name for table in outputs for name in table.inputs} - made_here)
+        stages.append(StageContract(name=playbook.stage, playbook=playbook.name, inputs=inputs, outputs=outputs))
+        gates.append(
+            StageGates(stage=playbook.stage, checks=sorted({gate.name for table in outputs for gate in table.gates}))
+        )
+    pipeline = Pipeline(
+        source=design.facts.source,
+        title=design.facts.title,
+        version="",
+        owner=str(design.playbooks.setting("owner", design.facts.source)),
+        intelligence=design.facts.intelligence,
+        server=design.facts.server,
+        stages=stages,
+    )
+    try:
+        unversioned = Covenant(pipeline=pipeline, quality_gates=gates)
+    except ValueError as error:
+        raise DocumentError(f"the playbooks don't fit together: {error}", "playbooks") from None
+    digest = hashlib.sha256(text_of(unversioned).encode()).hexdigest()[:12]
+    return Covenant(pipeline=pipeline.model_copy(update={"version": digest}), quality_gates=gates)
+
+
+def _add_fixed(design: Design, playbook: Playbook) -> None:
+    """The tables that a playbook promises by name."""
+    for output in playbook.outputs:
+        name = str(output.table)
+        if not output.table.many and name not in design.tables:
+            design.add(
+                playbook,
+                Table(
+                    table=name,
+                    description=one_line(output.text),
+                    inputs=list(_matching(design, output)),
+                    steps=[],
+                    build=Fixed(),
+                    schema=FORMS[name] if name in FORMS else _unknown_form(output),
+                ),
+            )
+
+
+def _unknown_form(output: Output) -> list[Column]:
+    known = ", ".join(sorted(FORMS))
+    raise DocumentError(
+        f"no form is known for the table {output.table}; tables of this kind are {known}", output.file, output.line
+    )
+
+
+def _matching(design: Design, output: Output) -> Iterator[str]:
+    """The tables so far that the output's `from` names; a precise name stays even if nothing makes it, to be reported."""
+    for pattern in output.inputs:
+        if pattern.many:
+            yield from (name for name in design.tables if pattern.matches(name) and name != str(output.table))
+        else:
+            yield str(pattern)
+
+
+def extract_table(entity: str) -> str:
+    """Table that holds the raw records of an entity."""
+    return f"extract.{plural(entity)}"
+
+
+def _add_extracted(design: Design, canon: Canon) -> None:
+    playbook = design.playbooks.of(Stage.EXTRACT)
+    for entity in canon.entities:
+        parent = entity.fetch.parent
+        design.add(
+            playbook,
+            Table(
+                table=extract_table(entity.entity),
+                description=f"Raw records as the API gave them. {design.facts.descriptions.get(entity.entity, '')}".strip(),
+                inputs=["prepare.schema", *([extract_table(parent.entity)] if parent else [])],
+                entity=entity.entity,
+                steps=[],
+                build=Extraction(fetch=entity.fetch),
+                schema=EXTRACT_FORM,
+            ),
+        )
+
+
+def _add_cleaned(design: Design, canon: Canon) -> None:
+    playbook = design.playbooks.of(Stage.CLEAN)
+    for entity in canon.entities:
+        for group in dict.fromkeys([entity.entity, *(field.group for field in entity.fields)]):
+            table = _cleaned(design, entity, group)
+            if table is not None:
+                design.add(playbook, table)
+
+
+def _cleaned(design: Design, entity: CanonEntity, group: str) -> Table | None:
+    fields = [field for field in entity.fields if field.group == group and _has_column(field, entity)]
+    if not fields:
+        return None
+    raw_table = extract_table(entity.entity)
+    merged: dict[str, list[CanonField]] = {}
+    for item in fields:
+        merged.setdefault(item.target, []).append(item)
+    keys = list(dict.fromkeys(item.target for item in fields if item.key))
+    columns = [_column(name, items, raw_table, name in keys) for name, items in merged.items()]
+    child = group != entity.entity
+    array = next((_array_of(item.raw) for item in fields if "[]" in item.raw), None) if child else None
+    cursor = next((item.target for item in fields if item.raw == entity.cursor_field), None)
+    about = f"Nested in {entity.entity}: {array}." if child else design.facts.descriptions.get(entity.entity, "")
+    return Table(
+        table=f"clean.{group}",
+        description=f"Typed and flat. {about}".strip(),
+        inputs=[raw_table, "prepare.schema"],
+        entity=entity.entity,
+        grain=f"one row per {group}",
+        primary_key=keys,
+        steps=[],
+        build=Flattening(array=array, scalar=any(item.raw == f"{array}[]" for item in fields), deduplicate_by=cursor),
+        schema=columns,
+    )
+
+
+def _has_column(item: CanonField, entity: CanonEntity) -> bool:
+    """Containers whose contents are fields of their own have no column."""
+    inside = (f"{item.raw}.", f"{item.raw}[]")
+    return not any(other.raw.startswith(inside) for other in entity.fields if other is not item)
+
+
+def _array_of(raw: str) -> str:
+    """Path of the innermost array that `raw` lies in."""
+    return raw[: raw.rindex("[]")]
+
+
+def _column(name: str, items: list[CanonField], raw_table: str, is_key: bool) -> Column:
+    first = items[0]
+    return Column(
+        name=name,
+        type=first.type,
+        description=next((item.description for item in items if item.description), ""),
+        required=is_key or any(item.required for item in items),
+        pii=max((item.pii for item in items), key=["none", "indirect", "direct"].index),
+        source=[item.raw for item in items],
+        date_format=next((item.date_format for item in items if item.date_format), None),
+        lineage=[f"{raw_table}.record"],
+    )

@@ -1,0 +1,182 @@
+"""Finalise's document: `docs/pipelines/<source>.md`, made from the covenant alone, so that equal covenants give equal bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from spectra_assets.covenant.model import Column, Covenant, Extraction, Kpi, Refinement, StageContract, Table
+from spectra_assets.errors import StorageError
+
+_PURPOSES = {
+    "source": "connects, proves the credential, catalogues every endpoint",
+    "prepare": "samples each entity, proves the dependencies, infers the canon",
+    "extract": "fetches every row of every entity",
+    "clean": "makes typed flat tables",
+    "transform": "builds the star",
+    "refine": "adds business meaning",
+    "analyse": "measures what people look at",
+    "log": "keeps what was delivered, and validates the pipeline",
+}
+
+
+def write_document(project: Path, covenant: Covenant) -> tuple[Path, bool]:
+    """Write the document whole or not at all; where it is, and whether it changed. Raises StorageError."""
+    file = project / "docs" / "pipelines" / f"{covenant.source}.md"
+    text = document(covenant)
+    try:
+        if file.is_file() and file.read_text(encoding="utf-8") == text:
+            return file, False
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_name(f".{file.name}.{os.getpid()}")
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(file)
+    except OSError as error:
+        raise StorageError(f"can't write the pipeline's document {file}: {error.strerror}") from None
+    return file, True
+
+
+def document(covenant: Covenant) -> str:
+    """The document: purpose, how rows are fetched, lineage, every table with columns and gates, KPIs."""
+    return "\n".join(_lines(covenant)).rstrip() + "\n"
+
+
+def _lines(covenant: Covenant) -> Iterator[str]:
+    pipeline = covenant.pipeline
+    tables = list(covenant.tables())
+    yield f"# {pipeline.title}: SPECTRA pipeline"
+    yield ""
+    yield f"Written by `solution-engine` from `covenants/{covenant.source}.yaml`, version {covenant.version}. Owner: {pipeline.owner}."
+    yield ""
+    yield "## Purpose"
+    yield ""
+    yield (
+        f"Brings the data of {pipeline.title} into a governed lakehouse: {len(tables)} tables in "
+        f"{len(pipeline.stages)} stages, each checked by its gates before it is published."
+    )
+    yield ""
+    yield "| stage | does | tables | playbook |"
+    yield "|---|---|---|---|"
+    for stage in pipeline.stages:
+        playbook = f"[{stage.playbook}](../../playbooks/fabric/pipeline/{stage.playbook})"
+        yield f"| {stage.name} | {_PURPOSES[stage.name]} | {len(stage.outputs)} | {playbook} |"
+    yield ""
+    yield from _fetching(covenant)
+    yield from _lineage(covenant)
+    yield from _kpis(tables)
+    for stage in pipeline.stages:
+        yield from _stage(stage)
+
+
+def _fetching(covenant: Covenant) -> Iterator[str]:
+    yield "## How every row is fetched"
+    yield ""
+    yield "Proven by Prepare, followed by Extract."
+    yield ""
+    yield "| entity | request | for each | pages |"
+    yield "|---|---|---|---|"
+    for fetch in covenant.fetches().values():
+        each = f"`{fetch.parent.entity}.{fetch.parent.path}` as `{fetch.parent.parameter}`" if fetch.parent else "once"
+        pages = "one" if fetch.paging.kind == "none" else f"by {fetch.paging.kind}, {fetch.paging.size} rows"
+        yield f"| {fetch.entity} | `GET {fetch.path}` | {each} | {pages} |"
+    yield ""
+
+
+def _lineage(covenant: Covenant) -> Iterator[str]:
+    yield "## Lineage"
+    yield ""
+    yield "```mermaid"
+    yield "graph LR"
+    for stage in covenant.pipeline.stages:
+        yield f"  subgraph {stage.name}"
+        for table in stage.outputs:
+            yield f"    {_node(table.table)}[{table.ref.table}]"
+        yield "  end"
+    for parent, child in sorted(covenant.edges()):
+        if not child.startswith("log."):
+            yield f"  {_node(parent)} --> {_node(child)}"
+    yield "```"
+    yield ""
+
+
+def _node(table: str) -> str:
+    return table.replace(".", "_")
+
+
+def _kpis(tables: list[Table]) -> Iterator[str]:
+    measured = [(table, table.build) for table in tables if isinstance(table.build, Kpi)]
+    if not measured:
+        return
+    yield "## KPIs"
+    yield ""
+    for table, build in measured:
+        yield f"### {table.ref.table}"
+        yield ""
+        yield f"{_cell(table.description)} {table.grain[:1].upper()}{table.grain[1:]}, from `{build.table}`."
+        yield ""
+        yield "| measure | how |"
+        yield "|---|---|"
+        for name, expression in {**build.measures, **build.after}.items():
+            yield f"| {name} | {_code(expression)} |"
+        reconcile = build.reconcile
+        yield ""
+        yield f"Its `{reconcile.expression}` must equal `{reconcile.equals}` of `{reconcile.table}`."
+        yield ""
+
+
+def _stage(stage: StageContract) -> Iterator[str]:
+    yield f"## Tables of {stage.name}"
+    yield ""
+    for table in stage.outputs:
+        yield f"### {table.table}"
+        yield ""
+        facts = [_cell(table.description)]
+        if table.grain:
+            facts.append(f"{table.grain[:1].upper()}{table.grain[1:]}.")
+        if table.inputs and stage.name != "log":
+            facts.append(f"From {', '.join(f'`{name}`' for name in table.inputs)}.")
+        yield " ".join(facts)
+        yield ""
+        if table.gates:
+            yield "Gates: " + ", ".join(f"`{gate.name}` ({gate.severity})" for gate in table.gates) + "."
+            yield ""
+        yield from _columns(table)
+
+
+def _columns(table: Table) -> Iterator[str]:
+    if isinstance(table.build, Extraction):
+        yield "Columns as in every Extract table: the raw record, its hash, its parent, its request."
+        yield ""
+        return
+    calculated = {}
+    if isinstance(table.build, Refinement):
+        for rule in table.build.rules:
+            made = {rule.column: rule.expression} if rule.kind == "derive" else rule.columns
+            calculated.update(made)
+    yield "| column | type | personal | about |"
+    yield "|---|---|---|---|"
+    for column in table.schema_:
+        key = " (key)" if column.name in table.primary_key else ""
+        personal = "" if column.pii == "none" else column.pii
+        yield f"| {column.name}{key} | {column.type} | {personal} | {_about(column, calculated.get(column.name))} |"
+    yield ""
+
+
+def _about(column: Column, expression: str | None) -> str:
+    if expression:
+        return _code(expression)
+    if column.source:
+        return " ".join(filter(None, [_cell(column.description), "from " + ", ".join(map(_code, column.source))]))
+    return _cell(column.description) or ", ".join(f"`{place}`" for place in column.lineage)
+
+
+def _code(text: str) -> str:
+    """Text as a code span in a table's cell."""
+    return "`" + " ".join(text.split()).replace("`", "'").replace("|", "\\|") + "`"
+
+
+def _cell(text: str) -> str:
+    """Prose in a table's cell: on one line, with nothing that ends the cell or starts HTML."""
+    flat = " ".join(text.split())
+    return flat.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,212 @@
+"""The one way in which anything is judged: a frame, rules as boolean expressions, evaluated by pandera on the engine.
+
+A rule holds or not for each row; a rule whose value is NULL is broken. One query measures a frame however many rules it has;
+only when something is broken a second one fetches examples. Columns and their types are pandera Columns, which read the
+frame's schema alone; missing values are a rule like any other, since pandera asks once per column for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandera.pyspark as pandera
+from pandera.config import ValidationDepth, config_context
+from pyspark.errors import PySparkException
+from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql import types as T  # noqa: N812
+
+from spectra_assets.covenant.model import DataType, Gate, Severity
+from spectra_assets.errors import SpectraError
+from spectra_assets.gates.candidate import Candidate
+from spectra_assets.gates.sample import ROWS, example, one_line, take
+from spectra_assets.lakehouse.types import ddl
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, Row
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What every row must satisfy: `good`, a boolean expression of Spark SQL; NULL counts as broken.
+
+    `problem` says what is wrong with rows that break it, after "3 of 10 rows". `detail` tells the rules of a gate apart: a
+    column, an aspect.
+    """
+
+    good: str
+    problem: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A frame with its rules, and columns it must have (name → type, None for any type).
+
+    `unit` is what a row is, in the plural; `show` are the columns of the sample (none: all); `quote` names the column whose
+    text explains a broken row; `advice` says what to do.
+    """
+
+    frame: DataFrame
+    rules: tuple[Rule, ...] = ()
+    columns: Mapping[str, DataType | None] = field(default_factory=dict)
+    unit: str = "rows"
+    show: tuple[str, ...] = ()
+    quote: str | None = None
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a gate found. `failed` of `total` rows (or columns, keys, …) broke it; `sample` holds up to 20 of them, masked.
+
+    `rule_id` is the gate's name, or `<stage>.<gate>:<detail>` of its first broken rule; `details` has every broken rule's count.
+    """
+
+    gate: str
+    table: str
+    passed: bool
+    severity: Severity
+    failed: int
+    total: int
+    sample: list[dict[str, Any]]
+    rule_id: str
+    message: str
+    details: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values only."""
+        return {**asdict(self), "severity": str(self.severity)}
+
+
+@dataclass
+class _Measure:
+    """What the check function saw: pandera keeps only its verdict."""
+
+    row: Row | None = None
+    error: Exception | None = None
+
+
+def judge(candidate: Candidate, gate: Gate, judged: Judged) -> Result:
+    """Evaluate one frame. Raises SpectraError if it can't be judged: that is no failed gate, and no passed one."""
+    measure = _Measure()
+    errors = _validate(gate.name, judged, measure)
+    wrong = sorted({str(fault["column"]) for faults in errors.get("SCHEMA", {}).values() for fault in faults})
+    if wrong:
+        return _wrong_columns(candidate, gate, judged, wrong)
+    if measure.error is not None or (judged.rules and measure.row is None):
+        raise _unjudged(candidate, gate, measure.error or "pandera did not run the check") from measure.error
+    if measure.row is None:
+        return _passed(candidate, gate, len(judged.columns), "columns")
+    failed, total = int(measure.row[1]), int(measure.row[0])
+    if bool(errors) != bool(failed):
+        raise _unjudged(candidate, gate, f"pandera says {sorted(errors)} of {failed} broken rows")
+    if not failed:
+        return _passed(candidate, gate, total, judged.unit)
+    return _broken_rows(candidate, gate, judged, failed, total, [int(count) for count in measure.row[2:]])
+
+
+def _validate(name: str, judged: Judged, measure: _Measure) -> dict[str, Any]:
+    rules = judged.rules
+
+    def holds(frame: DataFrame) -> bool:
+        counts = [_count(_breaks(rule)) for rule in rules] if len(rules) > 1 else []
+        try:
+            measure.row = frame.agg(F.count(F.lit(1)), _count(_any_broken(rules)), *counts).collect()[0]
+        except Exception as error:
+            measure.error = error
+            raise
+        return int(measure.row[1]) == 0
+
+    schema = pandera.DataFrameSchema(
+        {name: pandera.Column(_spark(kind)) for name, kind in judged.columns.items()},
+        checks=[pandera.Check(holds, name=name)] if rules else None,
+    )
+    # whatever PANDERA_VALIDATION_ENABLED and its like say: a gate that checks nothing would pass
+    with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA, cache_dataframe=False):
+        return dict(schema.validate(judged.frame).pandera.errors)
+
+
+def _spark(kind: DataType | None) -> T.DataType | None:
+    return T.DataType.fromDDL(ddl(kind)) if kind is not None else None
+
+
+def _breaks(rule: Rule) -> Column:
+    return ~F.coalesce(F.expr(rule.good), F.lit(False))
+
+
+def _any_broken(rules: tuple[Rule, ...]) -> Column:
+    broken = _breaks(rules[0])
+    for rule in rules[1:]:
+        broken = broken | _breaks(rule)
+    return broken
+
+
+def _count(condition: Column) -> Column:
+    return F.count(F.when(condition, F.lit(1)))
+
+
+def _passed(candidate: Candidate, gate: Gate, total: int, unit: str) -> Result:
+    table = candidate.table.table
+    return Result(gate.name, table, True, gate.severity, 0, total, [], gate.name, f"{table}: {total} {unit} judged, none broken", {})
+
+
+def _wrong_columns(candidate: Candidate, gate: Gate, judged: Judged, wrong: list[str]) -> Result:
+    there = {f.name: f.dataType.simpleString() for f in judged.frame.schema.fields}
+    rows: list[dict[str, Any]] = []
+    for name in wrong:
+        kind = judged.columns[name]
+        rows.append({"column": name, "expected": ddl(kind) if kind else "any type", "found": one_line(there.get(name, "absent"))})
+    words = "; ".join(
+        f"{row['column']} is {row['found']}" + ("" if row["expected"] == "any type" else f", not {row['expected']}") for row in rows[:5]
+    )
+    text = f"{len(wrong)} of {len(judged.columns)} columns are not as the covenant says: {words}"
+    details = {"rules": {_rule_id(candidate, gate, name): 1 for name in wrong[:ROWS]}}
+    return _failure(candidate, gate, len(wrong), len(judged.columns), rows[:ROWS], text, judged.advice, details)
+
+
+def _broken_rows(candidate: Candidate, gate: Gate, judged: Judged, failed: int, total: int, counts: list[int]) -> Result:
+    broken = [(rule, count) for rule, count in zip(judged.rules, counts or [failed], strict=True) if count]
+    sample = take(judged.frame, _any_broken(judged.rules), judged.show, candidate.personal, candidate.dumps)
+    parts = [f"{count} of {total} {judged.unit} {rule.problem}" for rule, count in broken[:3]]
+    if len(broken) > 3:
+        parts.append(f"{len(broken) - 3} more rules are broken")
+    text = "; ".join(parts)
+    told = sample[0].get(judged.quote) if judged.quote and sample else None
+    if told:
+        text += f": {told}"
+    elif sample:
+        text += f", for example {example(sample[0])}"
+    details = {"rules": {_rule_id(candidate, gate, rule.detail): count for rule, count in broken}}
+    return _failure(candidate, gate, failed, total, sample, text, judged.advice, details)
+
+
+def _failure(
+    candidate: Candidate,
+    gate: Gate,
+    failed: int,
+    total: int,
+    sample: list[dict[str, Any]],
+    text: str,
+    advice: str,
+    details: dict[str, Any],
+) -> Result:
+    table = candidate.table.table
+    message = f"{table}: {text}" + (f". {advice[0].upper()}{advice[1:]}" if advice else "")
+    rule_id = next(iter(details["rules"]))
+    return Result(gate.name, table, False, gate.severity, failed, total, sample, rule_id, message, details)
+
+
+def _rule_id(candidate: Candidate, gate: Gate, detail: str) -> str:
+    return f"{candidate.table.ref.schema}.{gate.name}:{detail}" if detail else gate.name
+
+
+def _unjudged(candidate: Candidate, gate: Gate, why: Exception | str) -> SpectraError:
+    text = f"{type(why).__name__}: {why}" if isinstance(why, Exception) else why
+    return SpectraError(f"the gate {gate.name} of {candidate.table.table} could not be judged: {one_line(text)}")
+
+
+def unjudged(candidate: Candidate, gate: Gate, why: PySparkException) -> SpectraError:
+    """The error for a frame that the engine could not even prepare."""
+    return _unjudged(candidate, gate, why)

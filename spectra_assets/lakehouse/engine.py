@@ -1,0 +1,155 @@
+"""The relational engine behind the PySpark DataFrame API: Sail in this process, or a Spark Connect server elsewhere.
+
+Sail (Rust, no JVM) serves Spark Connect on a loopback port, with a capped memory pool and a spill folder of its own.
+Every session is in UTC. Tables and staged files are passed by path, so a remote engine must see the same paths.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import re
+import shutil
+import socket
+import tempfile
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from spectra_assets.errors import ConfigurationError
+from spectra_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+CONNECT_PORT = 15002
+"""Spark Connect's default port."""
+
+PROBE_SECONDS = 5.0
+
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./:@+=,~-]*")
+
+
+class Engine:
+    """One running engine and its session. A context manager; `stop` may be called more than once.
+
+    Sail's memory cap and spill folder are process-wide environment variables that it reads as it starts: start one
+    engine per process (`shared`). A forked child must not use its parent's engine; `shared` starts another there.
+    """
+
+    def __init__(self, kind: str, memory_mb: int, address: str, server: Any, folder: Path) -> None:
+        from pyspark.sql import SparkSession
+
+        self.kind = kind
+        self.memory_mb = memory_mb
+        self.address = address
+        self._server = server
+        self._folder = folder
+        self._pid = os.getpid()
+        self._stopped = False
+        self.session: SparkSession = SparkSession.builder.remote(address).create()
+        self.session.conf.set("spark.sql.session.timeZone", "UTC")
+        atexit.register(self.stop)
+
+    @classmethod
+    def start(cls, kind: str = "sail", memory_mb: int = 1024) -> Engine:
+        """Start Sail with at most `memory_mb` MiB for its operators, or connect to the server at `kind` = `sc://host:port`.
+
+        Raises ConfigurationError if `kind` is neither or nothing listens there.
+        """
+        if kind != "sail":
+            _probe(kind)
+        folder = Path(tempfile.mkdtemp(prefix="spectra-engine-"))
+        if kind != "sail":
+            return cls(kind, memory_mb, kind, None, folder)
+        spill = folder / "spill"
+        spill.mkdir()
+        os.environ.setdefault("RUST_LOG", "error")
+        os.environ["SAIL_RUNTIME__MEMORY_POOL__TYPE"] = "fair"
+        os.environ["SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE"] = str(memory_mb * 2**20)
+        os.environ["SAIL_RUNTIME__TEMPORARY_FILES__PATHS"] = f'["{spill.as_posix()}"]'
+        from pysail.spark import SparkConnectServer  # after the variables: its logging is set up once, by RUST_LOG
+
+        server = SparkConnectServer("127.0.0.1", 0)
+        server.start(background=True)
+        host, port = server.listening_address
+        return cls(kind, memory_mb, f"sc://{host}:{port}", server, folder)
+
+    @property
+    def running(self) -> bool:
+        """False once stopped (also by someone else's `session.stop()`) and in a forked child."""
+        return not self._stopped and self._pid == os.getpid() and not self.session.is_stopped
+
+    def read(self, path: str) -> DataFrame:
+        """The current version of the Delta table at `path`, with all its columns."""
+        return self.session.read.format("delta").load(self._reachable(path))
+
+    def read_parquet(self, path: str) -> DataFrame:
+        """The Parquet files in the folder `path`."""
+        return self.session.read.parquet(self._reachable(path))
+
+    def stop(self) -> None:
+        """End the session, then the server: the other way round the process hangs as it exits."""
+        if self._stopped or self._pid != os.getpid():
+            return
+        self._stopped = True
+        atexit.unregister(self.stop)
+        self.session.stop()
+        if self._server is not None:
+            self._server.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _reachable(self, path: str) -> str:
+        """`path`, or a link to it: Sail finds no Delta log below a folder with a space or an accent in its name."""
+        if "://" in path or _PLAIN_PATH.fullmatch(path) or self._server is None:
+            return path
+        link = self._folder / hashlib.sha256(path.encode()).hexdigest()[:16]
+        if not link.is_symlink():
+            link.symlink_to(Path(path).resolve(), target_is_directory=True)
+        return str(link)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+_lock = threading.Lock()
+_shared: Engine | None = None
+
+
+def shared(settings: Settings) -> Engine:
+    """The process's engine as the settings want it: started at first use, kept until exit, restarted if it ended.
+
+    Raises ConfigurationError if a remote engine does not answer.
+    """
+    global _shared
+    with _lock:
+        wanted = (settings.engine, settings.engine_memory)
+        if _shared is not None and _shared.running and (_shared.kind, _shared.memory_mb) == wanted:
+            return _shared
+        if _shared is not None:
+            _shared.stop()
+        _shared = Engine.start(*wanted)
+        return _shared
+
+
+def _probe(address: str) -> None:
+    """A dead remote hangs the client for minutes, so see first whether its port answers."""
+    parts = urlsplit(address)
+    try:
+        host, port = parts.hostname, parts.port or CONNECT_PORT
+    except ValueError:
+        host, port = None, CONNECT_PORT
+    if parts.scheme != "sc" or not host:
+        raise ConfigurationError(f"engine {address!r} is unknown; valid are sail and sc://host:port of a Spark Connect server")
+    try:
+        socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"no Spark Connect server answers at {host}:{port} ({error}); start it, or set SPECTRA_ENGINE to sail"
+        ) from error

@@ -1,0 +1,71 @@
+"""Rows that break a row rule: kept with their reasons in `quarantine.<stage>_<table>`, never dropped.
+
+The table mirrors the current publication: it is replaced each time, and left alone when the same rows are rejected
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F  # noqa: N812
+
+from spectra_assets.errors import StorageError
+from spectra_assets.lakehouse.staging import CONTROL, RAW, REASONS, Staging
+from spectra_assets.lakehouse.store import CommitInfo, Published
+from spectra_assets.names import QUARANTINE, TableRef
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+VOLATILE = ("quarantinedAt", "runId", "covenantVersion")
+"""Columns that differ between runs although the same rows were rejected for the same reasons."""
+
+
+def table_of(ref: TableRef) -> TableRef:
+    """The quarantine of a table: `clean.cycle` → `quarantine.clean_cycle`."""
+    return TableRef(QUARANTINE, f"{ref.schema}_{ref.table}")
+
+
+def keep(
+    staging: Staging,
+    ref: TableRef,
+    rejected: DataFrame,
+    key: Sequence[str],
+    commit: CommitInfo,
+    rules: Iterable[str] = (),
+) -> Published | None:
+    """Replace the quarantine of `ref` by the `rejected` rows (as `Staged.rejected()` gives them, with `_reasons`).
+
+    Columns: recordKey (text, the `key` columns joined by `/`), reasons (list of text), record (what the row was made
+    from: its `_raw`, else JSON text of the row), quarantinedAt (UTC), runId, covenantVersion. `rules`, the ids of the
+    rules applied, go into the commit's metadata. Returns None if there is nothing to keep and never was.
+    Raises StorageError.
+    """
+    absent = [name for name in (REASONS, *key) if name not in rejected.columns]
+    if absent:
+        raise StorageError(f"rejected rows of {ref} lack {', '.join(absent)}; they have {', '.join(rejected.columns)}")
+    data = [name for name in rejected.columns if name not in CONTROL]
+    parts = [F.coalesce(F.col(f"`{name}`").cast("string"), F.lit("")) for name in key]
+    frame = rejected.select(
+        F.concat_ws("/", *parts).alias("recordKey") if parts else F.lit(None).cast("string").alias("recordKey"),
+        F.array_sort(F.col(REASONS)).alias("reasons"),
+        (F.col(RAW) if RAW in rejected.columns else F.to_json(F.struct(*(f"`{name}`" for name in data)))).alias("record"),
+        F.lit(datetime.now(UTC)).alias("quarantinedAt"),
+        F.lit(commit.run_id).alias("runId"),
+        F.lit(commit.covenant_version).alias("covenantVersion"),
+    )
+    target = table_of(ref)
+    with staging.stage_frame(target, frame, volatile=VOLATILE) as staged:
+        if not staged.rows and not staging.lakehouse.exists(target):
+            return None
+        why = CommitInfo(
+            commit.run_id,
+            commit.covenant_version,
+            commit.rows_in,
+            commit.gates,
+            {**commit.extra, "rules": ",".join(rules)},
+        )
+        return staging.lakehouse.publish(target, staged, why, f"Rows of {ref} that broke a rule, with the reasons")

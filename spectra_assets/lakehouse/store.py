@@ -1,0 +1,454 @@
+"""Delta tables and local files of one source's lakehouse. The only module that imports deltalake.
+
+Writing is atomic (a Delta commit), retried on conflict, locked per table among the processes of one machine, and leaves
+in the commit's metadata who wrote what: `spectra.run_id`, `.covenant_version`, `.rows_in`, `.rows_out`, `.gates`,
+`.schema_hash`, `.fingerprint`. Every batch handed to deltalake comes from `types.fresh`. Whatever goes wrong is a
+StorageError with the path and what to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError
+from filelock import FileLock, Timeout
+
+from spectra_assets.errors import MissingInputError, SpectraError, StorageError
+from spectra_assets.lakehouse.types import fresh, schema_hash, storable
+from spectra_assets.names import TableRef, lakehouse_name
+
+ATTEMPTS = 6
+LOCK_SECONDS = 600.0
+ROW_GROUP = 131_072
+"""Rows of one row group at most: what a writer holds in memory."""
+
+FINGERPRINT = "spectra.fingerprint"
+
+_CONFIGURATION = {"delta.enableDeletionVectors": "false"}
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.=]|-(?!-)){0,99}")
+_UNUSABLE_ROOT = re.compile(r"[\[\]{}*?\\]")
+_OS_ERROR = re.compile(r"(?:os error |code: |\[Errno )(\d+)")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_ADVICE = {
+    "1": "give this user the right to write there",
+    "13": "give this user the right to write there",
+    "17": "a file stands where a folder must be; move it away",
+    "20": "a file stands where a folder must be; move it away",
+    "27": "raise the file size limit (ulimit -f)",
+    "28": "free space on that disk, or set SPECTRA_LAKEHOUSE to a folder on another one",
+    "30": "that disk is read-only; set SPECTRA_LAKEHOUSE to a folder that can be written",
+    "122": "the disk quota is used up; free space, or set SPECTRA_LAKEHOUSE to another folder",
+}
+
+
+class Candidate(Protocol):
+    """What `publish` takes: rows that passed their gates. `staging.Staged` is one."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def schema(self) -> pa.Schema: ...
+    @property
+    def fingerprint(self) -> str: ...
+    def batches(self) -> pa.RecordBatchReader: ...
+
+
+@dataclass(frozen=True)
+class CommitInfo:
+    """Why a table is written. `gates` is JSON text, `extra` goes into the metadata under `spectra.<name>`."""
+
+    run_id: str
+    covenant_version: str
+    rows_in: int | None = None
+    gates: str = "[]"
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def metadata(self, rows_out: int | None, schema: pa.Schema, fingerprint: str | None = None) -> dict[str, str]:
+        """The commit's metadata; what is unknown is left out."""
+        values = {
+            "run_id": self.run_id,
+            "covenant_version": self.covenant_version,
+            "rows_in": self.rows_in,
+            "rows_out": rows_out,
+            "gates": self.gates,
+            "schema_hash": schema_hash(schema),
+            "fingerprint": fingerprint,
+            **self.extra,
+        }
+        return {f"spectra.{name}": str(value) for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Published:
+    """The table after a write: version, rows it holds, whether this write changed it."""
+
+    version: int
+    rows: int
+    changed: bool
+
+
+@dataclass(frozen=True)
+class TableState:
+    """The table as it is: `columns` are name → Arrow type, `metadata` the `spectra.…` entries of the last commit."""
+
+    version: int
+    rows: int
+    bytes: int
+    files: int
+    columns: dict[str, str]
+    metadata: dict[str, str]
+    written_at: datetime
+
+
+class Lakehouse:
+    """The lakehouse of `source` below `root`: a folder, or a URI for deltalake (`abfss://…`, with `storage_options`).
+
+    Files always are local: with a URI as root they live in the system's temporary folder.
+    Raises StorageError if `root` has characters that Delta tools take for patterns.
+    """
+
+    def __init__(self, root: str, source: str, storage_options: Mapping[str, str] | None = None) -> None:
+        if "://" not in root:
+            root = str(Path(root).expanduser().absolute())
+            if _UNUSABLE_ROOT.search(root):
+                raise StorageError(f"lakehouse folder {root} has one of [ ] {{ }} * ? \\ in its path; choose another folder")
+        self.root = root.rstrip("/") or "/"
+        self.source = source
+        self.name = lakehouse_name(source)
+        self._options = dict(storage_options) if storage_options else None
+
+    def path(self, ref: TableRef) -> str:
+        """Folder or URI of the table: `<root>/<source>.Lakehouse/Tables/<schema>/<table>`."""
+        return f"{self.root}/{self.name}/{ref.location}"
+
+    def files(self, *parts: str) -> Path:
+        """Path below the lakehouse's Files area; nothing is created. A long or odd name is replaced by a hashed one.
+
+        Raises StorageError for a part that is no plain name: empty, `.`, `..`, or with a slash, backslash or NUL.
+        """
+        if "://" in self.root:
+            base = Path(tempfile.gettempdir()) / f"spectra-{hashlib.sha256(self.root.encode()).hexdigest()[:16]}"
+        else:
+            base = Path(self.root)
+        return base.joinpath(self.name, "Files", *(_plain(part) for part in parts))
+
+    def exists(self, ref: TableRef) -> bool:
+        """Whether the table has ever been delivered."""
+        with _guarded(self.path(ref), "read"):
+            return bool(DeltaTable.is_deltatable(self.path(ref), self._options))
+
+    def require(self, ref: TableRef) -> str:
+        """The table's path. Raises MissingInputError, naming the asset to materialise, if it has not been delivered."""
+        if not self.exists(ref):
+            key = "/".join(ref.asset_path(self.source))
+            raise MissingInputError(
+                f"{ref} of {self.source} has not been delivered yet: materialise asset {key} first, e.g. "
+                f'`dagster asset materialize -m spectra_assets.definitions --select "{key}"`'
+            )
+        return self.path(ref)
+
+    def version(self, ref: TableRef) -> int:
+        """Delta version of the table. Raises MissingInputError."""
+        return int(self._open(ref).version())
+
+    def describe(self, ref: TableRef) -> TableState:
+        """State of the table, from its log alone. Raises MissingInputError, StorageError."""
+        table = self._open(ref)
+        with _guarded(self.path(ref), "read"):
+            actions = pa.table(table.get_add_actions(flatten=True))
+            schema = pa.schema(table.schema().to_arrow())
+            last = _last_commit(table)
+        return TableState(
+            version=table.version(),
+            rows=_count(table),
+            bytes=sum(actions["size_bytes"].to_pylist()),
+            files=actions.num_rows,
+            columns={column.name: str(column.type) for column in storable(schema)},
+            metadata=_spectra(last),
+            written_at=datetime.fromtimestamp(last.get("timestamp", 0) / 1000, UTC),
+        )
+
+    def read(self, ref: TableRef, columns: Sequence[str] | None = None) -> pa.Table:
+        """The table in memory, all columns or the named ones in that order. Raises MissingInputError, StorageError."""
+        reader = self.batches(ref, columns)
+        with _guarded(self.path(ref), "read"):
+            return reader.read_all()
+
+    def batches(self, ref: TableRef, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
+        """The table as a stream of batches, in flat memory, of one version even while others write."""
+        table = self._open(ref)
+        with _guarded(self.path(ref), "read"):
+            dataset = table.to_pyarrow_dataset()
+            absent = [name for name in columns or () if name not in dataset.schema.names]
+            if absent:
+                raise StorageError(f"{ref} has no column {', '.join(absent)}; it has {', '.join(dataset.schema.names)}")
+            scanner = dataset.scanner(
+                columns=list(columns) if columns is not None else None,
+                batch_size=ROW_GROUP // 2,
+                batch_readahead=4,
+                fragment_readahead=1,
+            )
+            return scanner.to_reader()
+
+    def publish(self, ref: TableRef, candidate: Candidate, commit: CommitInfo, comment: str = "") -> Published:
+        """Replace the table, rows and schema, by the candidate's, streaming; do nothing if it holds just that already.
+
+        `comment` becomes the description of a new table. Raises StorageError; the last version then stays as it was.
+        """
+        schema = storable(candidate.schema)
+        with self._writing(ref):
+            if self.exists(ref):
+                table = self._open(ref)
+                if _spectra(_last_commit(table)).get(FINGERPRINT) == candidate.fingerprint:
+                    return Published(table.version(), candidate.rows, changed=False)
+            metadata = commit.metadata(candidate.rows, schema, candidate.fingerprint)
+            self._commit(
+                ref,
+                lambda: self._write(
+                    ref, _stream(candidate.batches(), schema), metadata, "overwrite", description=comment or None
+                ),
+            )
+            table = self._open(ref)
+            rows = _count(table)
+        if rows != candidate.rows:
+            raise StorageError(
+                f"{self.path(ref)} has {rows} rows after {candidate.rows} were published: another machine wrote to it "
+                "at the same time; run the asset again with no other writer"
+            )
+        return Published(table.version(), rows, changed=True)
+
+    def append(self, ref: TableRef, table: pa.Table, commit: CommitInfo, once: str | None = None) -> Published:
+        """Add rows. New columns are added to the table; columns that `table` lacks are null.
+
+        With `once`, a name for these very rows, a repetition adds nothing. Raises StorageError if a column has another
+        type than the table's (deltalake would cast 1.9 to 1 in silence).
+        """
+        with self._writing(ref):
+            return self._append(ref, table, commit, once)
+
+    def upsert(self, ref: TableRef, table: pa.Table, keys: Sequence[str], commit: CommitInfo) -> Published:
+        """Insert rows with new `keys`, update rows that differ, leave the others alone (no commit if all are equal).
+
+        Raises StorageError if a key is absent, null or twice in `table`, or a column has another type than the table's.
+        """
+        _check_keys(ref, table, keys)
+        with self._writing(ref):
+            if not self.exists(ref):
+                return self._append(ref, table, commit)
+            schema = self._compatible(ref, table.schema)
+            metadata = commit.metadata(table.num_rows, schema)
+            before = self._open(ref)
+            self._commit(ref, lambda: self._merge(ref, _stream(table.to_reader(), schema), keys, metadata))
+            after = self._open(ref)
+            return Published(after.version(), _count(after), changed=after.version() != before.version())
+
+    def compact(self, ref: TableRef, max_files: int = 32, keep_days: int = 7) -> TableState:
+        """Join small files if there are more than `max_files`; delete what no version of the last `keep_days` needs."""
+        with self._writing(ref):
+            table = self._open(ref)
+            properties = _properties(_spectra(_last_commit(table)))
+            if len(table.file_uris()) > max_files:
+                self._commit(
+                    ref,
+                    lambda: self._open(ref).optimize.compact(
+                        commit_properties=properties, writer_properties=_writer_properties()
+                    ),
+                )
+            with _guarded(self.path(ref), "cleaned"):
+                self._open(ref).vacuum(
+                    retention_hours=keep_days * 24,
+                    dry_run=False,
+                    enforce_retention_duration=False,
+                    commit_properties=properties,
+                )
+        return self.describe(ref)
+
+    def _open(self, ref: TableRef) -> DeltaTable:
+        path = self.require(ref)
+        with _guarded(path, "read"):
+            return DeltaTable(path, storage_options=self._options)
+
+    @contextmanager
+    def _writing(self, ref: TableRef) -> Iterator[None]:
+        """One writer of a table at a time on this machine: a stale overwrite would keep rows appended meanwhile."""
+        lock = self.files("locks", f"{ref}.lock")
+        with _guarded(str(lock.parent), "written"):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            handle = FileLock(lock, timeout=LOCK_SECONDS)
+            try:
+                handle.acquire()
+            except Timeout as error:
+                raise StorageError(f"{lock} is held by another writer for {LOCK_SECONDS:.0f} s; end that process") from error
+        try:
+            yield
+        finally:
+            handle.release()
+
+    def _append(self, ref: TableRef, table: pa.Table, commit: CommitInfo, once: str | None = None) -> Published:
+        if once is not None and self.exists(ref):
+            before = self._open(ref)
+            if before.transaction_version(once) is not None:
+                return Published(before.version(), _count(before), changed=False)
+        schema = self._compatible(ref, table.schema)
+        metadata = commit.metadata(table.num_rows, schema)
+        ids = [Transaction(once, 1)] if once is not None else None
+        self._commit(ref, lambda: self._write(ref, _stream(table.to_reader(), schema), metadata, "append", transactions=ids))
+        after = self._open(ref)
+        return Published(after.version(), _count(after), changed=True)
+
+    def _compatible(self, ref: TableRef, schema: pa.Schema) -> pa.Schema:
+        wanted = storable(schema)
+        if not self.exists(ref):
+            return wanted
+        held = storable(pa.schema(self._open(ref).schema().to_arrow()))
+        same_case = {name.lower(): name for name in held.names}
+        for column in wanted:
+            name = same_case.get(column.name.lower())
+            if name is None:
+                continue
+            if name != column.name or held.field(name).type != column.type:
+                raise StorageError(
+                    f"column {column.name} ({column.type}) doesn't fit {ref}, where {name} is {held.field(name).type}; "
+                    "cast it first"
+                )
+        return wanted
+
+    def _commit(self, ref: TableRef, write: Callable[[], Any]) -> None:
+        """Run `write`, again if another machine committed first: each attempt starts from the newest version."""
+        path = self.path(ref)
+        for attempt in range(ATTEMPTS):
+            try:
+                with _guarded(path, "written"):
+                    write()
+                return
+            except StorageError as error:
+                if not isinstance(error.__cause__, CommitFailedError) or attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(0.05 * 2**attempt)
+
+    def _write(
+        self,
+        ref: TableRef,
+        reader: pa.RecordBatchReader,
+        metadata: Mapping[str, str],
+        mode: str,
+        description: str | None = None,
+        transactions: list[Transaction] | None = None,
+    ) -> None:
+        write_deltalake(
+            self.path(ref),
+            reader,
+            mode=mode,
+            schema_mode="overwrite" if mode == "overwrite" else "merge",
+            description=description,
+            configuration=_CONFIGURATION,
+            storage_options=self._options,
+            writer_properties=_writer_properties(),
+            commit_properties=_properties(metadata, transactions),
+        )
+
+    def _merge(self, ref: TableRef, reader: pa.RecordBatchReader, keys: Sequence[str], metadata: Mapping[str, str]) -> None:
+        table = self._open(ref)
+        held = {column.name for column in table.schema().fields}
+        others = [name for name in reader.schema.names if name not in keys]
+        differs = " OR ".join(
+            f"(s.`{name}` IS DISTINCT FROM t.`{name}`)" if name in held else f"(s.`{name}` IS NOT NULL)" for name in others
+        )
+        merge = table.merge(
+            reader,
+            " AND ".join(f"t.`{key}` = s.`{key}`" for key in keys),
+            source_alias="s",
+            target_alias="t",
+            merge_schema=True,
+            writer_properties=_writer_properties(),
+            commit_properties=_properties(metadata),
+        ).when_not_matched_insert_all()
+        if differs:
+            merge = merge.when_matched_update_all(predicate=differs)
+        merge.execute()
+
+
+@contextmanager
+def _guarded(path: str, doing: str) -> Iterator[None]:
+    """Turn what storage raises into a StorageError: deltalake has no common base for its errors but Exception."""
+    try:
+        yield
+    except SpectraError:
+        raise
+    except Exception as error:
+        raise storage_error(path, doing, error) from error
+
+
+def storage_error(path: str, doing: str, error: Exception) -> StorageError:
+    """`path` can't be `doing` because of `error`, and what to do as far as the operating system's number tells."""
+    text = " ".join(_COLOUR.sub("", str(error)).split())[:300]
+    number = _OS_ERROR.search(str(error))
+    advice = _ADVICE.get(number[1]) if number else None
+    return StorageError(f"{path} can't be {doing}: {text}{f'; {advice}' if advice else ''}")
+
+
+def is_storage_failure(error: Exception) -> bool:
+    """Whether the text of another engine's error tells of the disk, not of the query."""
+    number = _OS_ERROR.search(str(error))
+    return number is not None and number[1] in _ADVICE
+
+
+def _stream(reader: pa.RecordBatchReader, schema: pa.Schema) -> pa.RecordBatchReader:
+    return pa.RecordBatchReader.from_batches(schema, (fresh(batch, schema) for batch in reader))
+
+
+def _properties(metadata: Mapping[str, str], transactions: list[Transaction] | None = None) -> CommitProperties:
+    return CommitProperties(custom_metadata=dict(metadata), app_transactions=transactions)
+
+
+def _writer_properties() -> WriterProperties:
+    return WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=ROW_GROUP)
+
+
+def _last_commit(table: DeltaTable) -> dict[str, Any]:
+    return next(iter(table.history(1)), {})
+
+
+def _spectra(commit: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in commit.items() if name.startswith("spectra.")}
+
+
+def _count(table: DeltaTable) -> int:
+    """Rows by the log; files of writers that left no statistics are counted."""
+    counts = pa.table(table.get_add_actions(flatten=True))["num_records"]
+    if counts.null_count:
+        return int(table.to_pyarrow_dataset().count_rows())
+    return int(pc.sum(counts).as_py() or 0)
+
+
+def _check_keys(ref: TableRef, table: pa.Table, keys: Sequence[str]) -> None:
+    absent = [key for key in keys if key not in table.column_names]
+    if absent or not keys:
+        raise StorageError(f"rows for {ref} lack the key {', '.join(absent) or '(none given)'}")
+    for key in keys:
+        if table[key].null_count:
+            raise StorageError(f"rows for {ref} have {table[key].null_count} without a value in the key {key}")
+    distinct = table.select(list(keys)).group_by(list(keys)).aggregate([]).num_rows
+    if distinct != table.num_rows:
+        raise StorageError(f"rows for {ref} repeat the key {', '.join(keys)}: {table.num_rows} rows, {distinct} keys")
+
+
+def _plain(part: str) -> str:
+    if part in ("", ".", "..") or any(character in part for character in "/\\\0"):
+        raise StorageError(f"{part!r} can't name a file of the lakehouse: give one plain name without slashes")
+    if _PLAIN_NAME.fullmatch(part):
+        return part
+    readable = re.sub(r"[^A-Za-z0-9_]+", "_", part)[:40].strip("_") or "name"
+    return f"{readable}--{hashlib.sha256(part.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"

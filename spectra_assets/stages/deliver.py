@@ -1,0 +1,213 @@
+"""From a covenant's table to a published one: make, stage, judge, publish, record. Done here once, for every table.
+
+Write, audit, publish: the candidate is staged as files, its gates are evaluated on them, and only then does one Delta commit make
+it visible. When a blocking gate fails, nothing is published and the last good version stays readable.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from spectra_assets.covenant.forms import VOLATILE
+from spectra_assets.errors import GateError, SpectraError, StorageError
+from spectra_assets.gates.candidate import Candidate
+from spectra_assets.gates.evaluate import Result, blocking, evaluate
+from spectra_assets.lakehouse import quarantine
+from spectra_assets.lakehouse.staging import Staged, Staging
+from spectra_assets.lakehouse.store import CommitInfo, Published
+from spectra_assets.lakehouse.types import arrow_schema, schema_hash
+from spectra_assets.stages.work import Draft, Work, make
+
+Status = Literal["published", "unchanged", "blocked", "failed"]
+
+
+class Outcome(BaseModel):
+    """What became of one table in one run: the row of `log.manifest`, and what the command line shows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    source: str
+    table: str
+    status: Status
+    started_at: datetime
+    finished_at: datetime
+    rows_in: int | None = None
+    rows_out: int | None = None
+    quarantined: int = 0
+    duplicates: int = 0
+    version: int | None = None
+    schema_hash: str | None = None
+    covenant_version: str
+    gates_run: tuple[str, ...] = ()
+    gates_failed: tuple[str, ...] = ()
+    gates_warned: tuple[str, ...] = ()
+    error: str | None = None
+
+    def row(self) -> dict[str, Any]:
+        """As a row of `log.manifest`."""
+        return {
+            "runId": self.run_id,
+            "stage": self.table.split(".", 1)[0],
+            "table": self.table,
+            "startedAt": self.started_at,
+            "finishedAt": self.finished_at,
+            "status": self.status,
+            "rowsIn": self.rows_in,
+            "rowsOut": self.rows_out,
+            "quarantined": self.quarantined,
+            "duplicates": self.duplicates,
+            "deltaVersion": self.version,
+            "schemaHash": self.schema_hash,
+            "covenantVersion": self.covenant_version,
+            "gatesPassed": len(self.gates_run) - len(self.gates_failed) - len(self.gates_warned),
+            "gatesFailed": [*self.gates_failed, *self.gates_warned],
+            "gatesRun": list(self.gates_run),
+            "error": self.error,
+        }
+
+
+class Delivery:
+    """One attempt at one table. A context manager: leaving it clears the staging and records what happened.
+
+    Call `audit`, then `publish` if it left nothing blocking.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.ref = work.table.ref
+        self.started_at = datetime.now(UTC)
+        self.results: list[Result] = []
+        self.draft = Draft()
+        self.published: Published | None = None
+        self.outcome: Outcome | None = None
+        self._staging = Staging(work.lakehouse, work.run_id, work.engine)
+        self._staged: Staged | None = None
+        self._rejected: Published | None = None
+
+    def audit(self) -> list[Result]:
+        """Make the candidate and evaluate its gates. Raises whatever its actions raise."""
+        self.draft = make(self.work)
+        self._staged = self._stage(self.draft)
+        candidate = Candidate(
+            table=self.work.table,
+            covenant=self.work.covenant,
+            lakehouse=self.work.lakehouse,
+            engine=self.work.engine,
+            staged=self._staged,
+            rows_in=self.draft.rows_in,
+            evidence=self.draft.evidence,
+        )
+        self.results = evaluate(candidate)
+        return self.results
+
+    def publish(self) -> Published:
+        """Make the candidate the table. Raises GateError if a blocking gate failed, StorageError."""
+        if failed := blocking(self.results):
+            names = ", ".join(f"{result.gate} ({result.message})" for result in failed)
+            raise GateError(f"{self.ref} is not published, its last good version stays: {names}")
+        assert self._staged is not None, "audit comes first"  # noqa: S101 (a programmer's error, not an input's)
+        commit = self._commit_info()
+        counts = self._staged.counts()
+        self._rejected = quarantine.keep(
+            self._staging,
+            self.ref,
+            self._staged.rejected(),
+            [name for name in self.work.table.primary_key if name in self._staged.schema.names],
+            commit,
+            rules=[gate.name for gate in self.work.table.gates],
+        ) if counts.rejected or self.work.lakehouse.exists(quarantine.table_of(self.ref)) else None
+        self.published = self.work.lakehouse.publish(self.ref, self._staged, commit, self.work.table.description)
+        return self.published
+
+    @property
+    def staged(self) -> Staged | None:
+        """The candidate, once `audit` made it."""
+        return self._staged
+
+    def _stage(self, draft: Draft) -> Staged:
+        volatile = VOLATILE.get(str(self.ref), VOLATILE.get(self.ref.schema, frozenset()))
+        if draft.frame is not None:
+            return self._staging.stage_frame(self.ref, draft.frame, volatile=volatile)
+        data = draft.rows if draft.rows is not None else draft.batches
+        if data is None:
+            raise SpectraError(f"the actions of {self.ref} made no rows: {', '.join(self.work.table.steps)}")
+        return self._staging.stage_arrow(self.ref, data, arrow_schema(self.work.table.schema_), volatile=volatile)
+
+    def _commit_info(self) -> CommitInfo:
+        gates = [{"gate": result.gate, "passed": result.passed, "failed": result.failed} for result in self.results]
+        return CommitInfo(
+            run_id=self.work.run_id,
+            covenant_version=self.work.covenant.version,
+            rows_in=self.draft.rows_in,
+            gates=json.dumps(gates),
+            extra={"inputs": ",".join(self.work.table.inputs)},
+        )
+
+    def _finish(self, error: BaseException | None) -> Outcome:
+        counts = self._staged.counts() if self._staged is not None and error is None else None
+        failed = blocking(self.results)
+        status: Status = "failed"
+        if failed:
+            status = "blocked"
+        elif self.published is not None:
+            status = "published" if self.published.changed else "unchanged"
+        message = str(error) if error is not None else "; ".join(result.message for result in failed)
+        return Outcome(
+            run_id=self.work.run_id,
+            source=self.work.covenant.source,
+            table=str(self.ref),
+            status=status,
+            started_at=self.started_at,
+            finished_at=datetime.now(UTC),
+            rows_in=self.draft.rows_in,
+            rows_out=self.published.rows if self.published else None,
+            quarantined=counts.rejected if counts else 0,
+            duplicates=counts.duplicates if counts else 0,
+            version=self.published.version if self.published else None,
+            schema_hash=schema_hash(self._staged.schema) if self._staged is not None else None,
+            covenant_version=self.work.covenant.version,
+            gates_run=tuple(result.gate for result in self.results),
+            gates_failed=tuple(result.gate for result in failed),
+            gates_warned=tuple(result.gate for result in self.results if not result.passed and result not in failed),
+            error=message[:2000] or None,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            self.outcome = self._finish(None if isinstance(error, GeneratorExit) else error)
+            requests = self.work.ledger.drain()
+            if self.ref.schema != "log":
+                with suppress(StorageError) if error is not None else suppress():
+                    leave_record(self.work, self.outcome, requests)
+        finally:
+            self._staging.close()
+
+
+def leave_record(work: Work, outcome: Outcome, requests: Sequence[dict[str, Any]]) -> None:
+    """Leave what happened under `Files/log/`, one file per attempt, for `log.manifest` and `log.requests` to collect."""
+    folder = work.lakehouse.files("log", "waiting")
+    name = f"{outcome.started_at:%Y%m%dT%H%M%S%f}-{outcome.table}-{os.getpid()}.json"
+    text = json.dumps({"manifest": outcome.row(), "requests": [{**row, "runId": work.run_id, "table": outcome.table} for row in requests]}, default=_json)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / f".{name}"
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(folder / name)
+    except OSError as error:
+        raise StorageError(f"can't record what became of {outcome.table} in {folder}: {error.strerror}") from None
+
+
+def _json(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

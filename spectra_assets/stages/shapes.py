@@ -1,0 +1,92 @@
+"""What records look like: the kinds of value seen at each place, with the values themselves. For samples, not for streams."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["null", "bool", "int", "float", "text", "record", "array"]
+
+_OPEN_KEYS = 8
+"""Records with at least so many different keys, none of them in half of the records, are maps: their keys are data."""
+
+
+def kind_of(value: object) -> Kind:
+    """Kind of a decoded JSON value."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "bool"
+        case int():
+            return "int"
+        case float():
+            return "float"
+        case str():
+            return "text"
+        case dict():
+            return "record"
+    return "array"
+
+
+def escaped(key: str) -> str:
+    """A key as a path writes it: its own dots with a backslash."""
+    return key.replace("\\", "\\\\").replace(".", "\\.")
+
+
+@dataclass
+class Shape:
+    """Everything seen at one place: `present` counts the values, nulls included; fields keep the order of appearance."""
+
+    present: int = 0
+    kinds: Counter[Kind] = field(default_factory=Counter)
+    scalars: list[Any] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    fields: dict[str, Shape] = field(default_factory=dict)
+    items: Shape | None = None
+
+    @property
+    def seen(self) -> set[Kind]:
+        """Kinds of the values, null apart."""
+        return {kind for kind in self.kinds if kind != "null"}
+
+    @property
+    def values(self) -> int:
+        """Values that are not null."""
+        return self.present - self.kinds["null"]
+
+    @property
+    def is_map(self) -> bool:
+        """Whether the keys are data: numbers, or many that are all rare."""
+        if not self.fields:
+            return False
+        if all(key.lstrip("-").isdigit() for key in self.fields):
+            return True
+        filled = sum(1 for record in self.records if record)
+        return len(self.fields) >= _OPEN_KEYS and all(shape.present * 2 < filled for shape in self.fields.values())
+
+    def add(self, value: Any) -> None:
+        """Look at one value, and at everything below it."""
+        kind = kind_of(value)
+        self.present += 1
+        self.kinds[kind] += 1
+        if kind == "record":
+            self.records.append(value)
+            for key, below in value.items():
+                self.fields.setdefault(key, Shape()).add(below)
+        elif kind == "array":
+            self.items = self.items or Shape()
+            for below in value:
+                self.items.add(below)
+        elif kind != "null":
+            self.scalars.append(value)
+
+
+def shape_of(records: Iterable[Mapping[str, Any]]) -> Shape:
+    """The shape of all `records` together."""
+    shape = Shape()
+    for record in records:
+        shape.add(record)
+    return shape

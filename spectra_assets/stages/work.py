@@ -1,0 +1,140 @@
+"""What a stage's actions are given, what they make, and the registry through which playbook steps name them.
+
+A table is made by running the actions of its covenant entry in order on one Draft. Actions read inputs and write into the
+draft; they never publish: that is done once, for every table, after its gates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from spectra_assets.client.ledger import Ledger
+from spectra_assets.client.api import ApiClient
+from spectra_assets.covenant.canon import Canon, from_rows
+from spectra_assets.covenant.model import Covenant, Table
+from spectra_assets.errors import SpectraError, one_of
+from spectra_assets.intelligence.model import Pack, load_pack
+from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.names import TableRef
+from spectra_assets.playbook.model import Playbooks
+from spectra_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@dataclass
+class Draft:
+    """A table in the making: rows as Arrow (Source, Prepare, Extract) or as a Spark frame (Clean to Analyse).
+
+    `frame` may carry the control columns `_reasons` (array<string>: ids of the row rules a row breaks) and `_duplicate`
+    (bool): such rows are not published; rejected ones go to quarantine. `rows_in` is what the inputs held, counted apart from
+    the frame. `notes` become metadata of the materialisation; `evidence` is what gates of this table judge beside its rows.
+    """
+
+    rows: pa.Table | None = None
+    batches: Iterable[pa.RecordBatch] | None = None
+    batches_schema: pa.Schema | None = None
+    frame: DataFrame | None = None
+    rows_in: int | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Everything an action may use to make `table`. `now` is the run's instant in UTC; `say` shows progress to a person."""
+
+    settings: Settings
+    covenant: Covenant
+    table: Table
+    lakehouse: Lakehouse
+    engine: Engine
+    playbooks: Playbooks
+    run_id: str
+    now: datetime
+    say: Callable[[str], None] = lambda _: None
+    ledger: Ledger = field(default_factory=Ledger)
+
+    @cached_property
+    def client(self) -> ApiClient:
+        """The API of the covenant's server. Raises CredentialError or ConfigurationError naming the variable to set."""
+        return ApiClient.from_environment(self.covenant.pipeline.server, in_flight=self.settings.in_flight, ledger=self.ledger)
+
+    @cached_property
+    def pack(self) -> Pack:
+        """What was known of the source beforehand."""
+        return load_pack(self.covenant.pipeline.intelligence)
+
+    @cached_property
+    def canon(self) -> Canon:
+        """The master schema as Prepare delivered it. Raises MissingInputError."""
+        return from_rows(self.read("prepare.schema").to_pylist())
+
+    def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A small input as Arrow. Raises MissingInputError naming the asset to materialise first."""
+        ref = TableRef.parse(table)
+        self.lakehouse.require(ref)
+        return self.lakehouse.read(ref, columns=columns)
+
+    def frame(self, table: str) -> DataFrame:
+        """An input of any size as a Spark frame. Raises MissingInputError."""
+        ref = TableRef.parse(table)
+        self.lakehouse.require(ref)
+        return self.engine.read(self.lakehouse.path(ref))
+
+    def count(self, table: str) -> int:
+        """Rows of an input, from the Delta log alone."""
+        return self.lakehouse.describe(TableRef.parse(table)).rows
+
+
+Action = Callable[[Draft, Work], None]
+
+
+@dataclass(frozen=True)
+class Registered:
+    """An action, with the kinds of build it applies to (empty: every kind)."""
+
+    name: str
+    run: Action
+    kinds: frozenset[str]
+
+
+ACTIONS: dict[str, Registered] = {}
+"""Every action that a playbook step may name."""
+
+
+def action(name: str, *kinds: str) -> Callable[[Action], Action]:
+    """Register the function as the action `name` for tables built in one of `kinds`."""
+
+    def register(function: Action) -> Action:
+        if name in ACTIONS:
+            raise SpectraError(f"the action {name} is registered twice")
+        ACTIONS[name] = Registered(name, function, frozenset(kinds))
+        return function
+
+    return register
+
+
+def make(work: Work) -> Draft:
+    """Run the actions of the table's covenant entry in order. Raises SpectraError for an action that is not registered."""
+    draft = Draft()
+    for name in work.table.steps:
+        registered = ACTIONS.get(name)
+        if registered is None:
+            raise SpectraError(f"{work.table.table} names the action {name}, which is none of {one_of(ACTIONS)}")
+        registered.run(draft, work)
+    return draft
+
+
+def selections(items: Iterable[str]) -> Iterator[str]:
+    """Column names as quoted identifiers for Spark SQL."""
+    for item in items:
+        yield "`" + item.replace("`", "``") + "`"

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from spectra_assets.errors import ConfigurationError
+from spectra_assets.lakehouse import engine as engines
+from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.settings import Settings
+
+
+def test_sessions_are_in_utc(engine: Engine) -> None:
+    assert engine.session.conf.get("spark.sql.session.timeZone") == "UTC"
+    assert engine.running
+
+
+@pytest.mark.parametrize("folder", ["plain", "with space", "über", "100%", "a#b"])
+def test_delta_and_parquet_are_read_by_path(engine: Engine, tmp_path: Path, folder: str) -> None:
+    path = str(tmp_path / folder / "t")
+    write_deltalake(path, pa.table({"a": [1, 2]}))
+    assert engine.read(path).count() == 2
+    write_deltalake(path, pa.table({"a": [3]}), mode="append")
+    assert engine.read(path).count() == 3
+    engine.read(path).write.parquet(str(tmp_path / folder / "p"))
+    assert engine.read_parquet(str(tmp_path / folder / "p")).count() == 3
+
+
+def test_a_dead_remote_is_told_at_once() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    started = time.monotonic()
+    with pytest.raises(ConfigurationError, match=f"no Spark Connect server answers at 127.0.0.1:{port}"):
+        Engine.start(f"sc://127.0.0.1:{port}")
+    assert time.monotonic() - started < 6
+
+
+@pytest.mark.parametrize("kind", ["spark", "sc://", "http://x:1", "sc://host:notaport"])
+def test_an_unknown_engine_names_the_valid_ones(kind: str) -> None:
+    with pytest.raises(ConfigurationError, match="valid are sail and sc://host:port"):
+        Engine.start(kind)
+
+
+def test_a_remote_engine_is_used_and_left_running(engine: Engine) -> None:
+    with Engine.start(engine.address) as remote:
+        assert remote.session.range(3).count() == 3
+    assert not remote.running
+    assert engine.session.range(3).count() == 3
+
+
+SHARED = """
+import sys, os
+from pathlib import Path
+from spectra_assets.lakehouse import engine as engines
+from spectra_assets.settings import Settings
+settings = Settings(project=Path("."), lakehouse_root=".", engine_memory=64)
+first = engines.shared(settings)
+assert engines.shared(settings) is first
+assert os.environ["SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE"] == str(64 * 2**20)
+folder = first._folder
+first.session.stop()
+second = engines.shared(settings)
+assert second is not first and not first.running and not folder.exists()
+third = engines.shared(settings.model_copy(update={"engine_memory": 128}))
+assert not second.running and third.session.range(5).count() == 5
+frame = third.session.range(3_000_000).selectExpr("id", "cast(id * 7919 % 1000003 as string) k")
+assert frame.orderBy("k").agg({"id": "sum"}).collect()[0][0] == sum(range(3_000_000))
+print(third._folder)
+"""
+
+
+def test_the_shared_engine_is_one_is_restarted_and_ends_with_its_process() -> None:
+    started = time.monotonic()
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("SAIL_", "RUST_LOG"))}
+    done = subprocess.run([sys.executable, "-c", SHARED], capture_output=True, text=True, timeout=60, env=env)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert not Path(done.stdout.strip()).exists()
+    assert time.monotonic() - started < 20
+
+
+def test_a_forked_child_does_not_take_its_parents_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(project=Path(), lakehouse_root="", engine_memory=engine.memory_mb)
+    monkeypatch.setattr(engines, "_shared", engine)
+    assert engines.shared(settings) is engine
+    monkeypatch.setattr(engine, "_pid", -1)
+    assert not engine.running
+    engine.stop()
+    monkeypatch.undo()
+    assert engine.running

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.errors import PySparkException
+from pyspark.sql import functions as F  # noqa: N812
+
+from spectra_assets.errors import StorageError
+from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.lakehouse.staging import ROW_GROUP, Counts, Staging, sweep
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.names import TableRef
+
+CYCLE = TableRef("clean", "cycle")
+
+
+@pytest.fixture
+def lakehouse(tmp_path: Path) -> Lakehouse:
+    return Lakehouse(str(tmp_path / "my lake"), "acme")
+
+
+@pytest.fixture
+def staging(lakehouse: Lakehouse, engine: Engine) -> Iterator[Staging]:
+    with Staging(lakehouse, "run-1", engine) as open_staging:
+        yield open_staging
+
+
+def controlled(staging: Staging) -> pa.Table:
+    return pa.table(
+        {
+            "cycleId": [1, 2, 3, 4, 5],
+            "_reasons": pa.array([[], None, ["no name"], [], ["no name", "bad date"]], pa.list_(pa.string())),
+            "_duplicate": [False, None, False, True, True],
+        }
+    )
+
+
+def test_control_columns_split_the_rows(staging: Staging) -> None:
+    staged = staging.stage_arrow(CYCLE, controlled(staging))
+    assert staged.counts() == Counts(rows=5, accepted=2, rejected=2, duplicates=1)
+    assert staged.schema == pa.schema([("cycleId", pa.int64())])
+    assert [row.cycleId for row in staged.accepted().orderBy("cycleId").collect()] == [1, 2]
+    rejected = staged.rejected().orderBy("cycleId").collect()
+    assert [(row.cycleId, row._reasons) for row in rejected] == [(3, ["no name"]), (5, ["no name", "bad date"])]
+    assert sorted(staged.batches().read_all()["cycleId"].to_pylist()) == [1, 2]
+
+
+def test_without_control_columns_all_rows_are_accepted(staging: Staging) -> None:
+    staged = staging.stage_frame(CYCLE, staging.engine.session.range(10).withColumn("t", F.current_timestamp()))
+    assert staged.counts() == Counts(10, 10, 0, 0)
+    assert staged.rejected().collect() == []
+    assert staged.rejected().columns == ["id", "t", "_reasons"]
+    assert staged.batches().read_all().schema == pa.schema([("id", pa.int64()), ("t", pa.timestamp("us", "UTC"))])
+
+
+def test_no_rows_keep_their_schema(staging: Staging) -> None:
+    frame = staging.engine.session.range(10).where("id < 0").withColumn("nothing", F.lit(None))
+    for staged in (
+        staging.stage_frame(CYCLE, frame),
+        staging.stage_arrow(TableRef("clean", "other"), iter(()), pa.schema([("id", pa.int64()), ("nothing", pa.null())])),
+    ):
+        assert staged.counts() == Counts(0, 0, 0, 0)
+        assert staged.batches().read_all() == pa.table({"id": pa.array([], pa.int64()), "nothing": pa.array([], pa.string())})
+
+
+def test_all_rejected_publishes_nothing_but_the_schema(staging: Staging) -> None:
+    table = pa.table({"id": [1], "_reasons": [["bad"]]})
+    staged = staging.stage_arrow(CYCLE, table)
+    assert staged.rows == 0
+    assert staged.batches().read_all().num_rows == 0
+
+
+def test_fingerprints_ignore_order_and_files_and_nothing_else(staging: Staging) -> None:
+    base = [
+        {"a": "x", "b": None, "tags": ["p", "q"], "more": []},
+        {"a": None, "b": "y", "tags": [None], "more": ["z"]},
+    ]
+    schema = pa.schema([("a", pa.string()), ("b", pa.string()), ("tags", pa.list_(pa.string())), ("more", pa.list_(pa.string()))])
+
+    def of(rows: list[dict[str, object]]) -> str:
+        return staging.stage_arrow(CYCLE, pa.Table.from_pylist(rows, schema)).fingerprint
+
+    expected = of(base)
+    assert of(base[::-1]) == expected
+    assert of([{**base[0], "a": None, "b": "x"}, base[1]]) != expected  # a value that moved to the next column
+    assert of([{**base[0], "tags": ["p"], "more": ["q"]}, base[1]]) != expected  # an element that moved
+    assert of([base[0], {**base[1], "tags": []}]) != expected
+    assert of([*base, base[0]]) != expected  # a repeated row
+    assert of([*base, base[0], base[0]]) != of(base)
+    frame = staging.engine.session.range(1000)
+    one = staging.stage_frame(CYCLE, frame, partitions=1)
+    assert len(list(one.path.glob("*.parquet"))) == 1
+    assert one.fingerprint == staging.stage_frame(CYCLE, frame.repartition(7)).fingerprint
+
+
+def test_volatile_columns_are_not_in_the_fingerprint(staging: Staging) -> None:
+    prints = {
+        staging.stage_arrow(CYCLE, pa.table({"a": [1], "seenAt": [now]}), volatile=["seenAt"]).fingerprint for now in (1, 2)
+    }
+    assert len(prints) == 1
+
+
+def test_small_batches_are_joined_and_big_ones_split(staging: Staging) -> None:
+    many = (pa.record_batch({"n": [n]}) for n in range(1000))
+    staged = staging.stage_arrow(CYCLE, many, pa.schema([("n", pa.int64())]))
+    assert pq.ParquetFile(staged.path / "part-0.parquet").num_row_groups == 1
+    staged = staging.stage_arrow(CYCLE, pa.table({"n": range(ROW_GROUP * 2 + 1)}))
+    assert pq.ParquetFile(staged.path / "part-0.parquet").num_row_groups == 3
+    assert staged.rows == ROW_GROUP * 2 + 1
+    wide = pa.table({"text": pa.array(["x" * 2**20] * 80)})
+    staged = staging.stage_arrow(CYCLE, wide)
+    assert pq.ParquetFile(staged.path / "part-0.parquet").num_row_groups == 3
+
+
+def test_names_that_collide_are_refused_before_anything_is_published(staging: Staging) -> None:
+    with pytest.raises(StorageError, match="Delta ignores case"):
+        staging.stage_arrow(CYCLE, pa.table({"a": [1], "A": [1]}))
+    with pytest.raises(StorageError, match="come without a schema"):
+        staging.stage_arrow(CYCLE, iter([pa.record_batch({"a": [1]})]))
+
+
+def test_everything_staged_goes_with_the_staging(lakehouse: Lakehouse, engine: Engine) -> None:
+    with Staging(lakehouse, "a", engine) as other:
+        kept = other.stage_arrow(CYCLE, pa.table({"a": [1]}))
+        with pytest.raises(StorageError), Staging(lakehouse, "a", engine) as mine:
+            mine.stage_arrow(TableRef("clean", "x"), pa.table({"a": [1], "A": [1]}))
+        assert kept.path.exists()  # another step of the same run
+        assert [path.name for path in lakehouse.files("staging", "a").iterdir()] == ["clean.cycle"]
+    assert list(lakehouse.files("staging").iterdir()) == []
+
+
+def test_a_full_disk_is_told(tmp_path: Path, engine: Engine) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("needs the right to mount a small disk")
+    try:
+        with Staging(Lakehouse(str(tmp_path), "acme"), "run", engine) as staging:
+            with pytest.raises(StorageError, match="free space on that disk"):
+                staging.stage_frame(CYCLE, engine.session.range(2_000_000))
+            with pytest.raises(StorageError, match="free space on that disk"):
+                staging.stage_arrow(CYCLE, pa.table({"n": range(2_000_000)}))
+        assert [path.name for path in tmp_path.rglob("*")] == ["acme.Lakehouse", "Files", "staging"]
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+def test_an_error_of_the_query_stays_the_engines(staging: Staging) -> None:
+    with pytest.raises(PySparkException):
+        staging.stage_frame(CYCLE, staging.engine.session.range(3).selectExpr("raise_error('no')"))
+
+
+def test_stagings_of_dead_runs_are_swept(lakehouse: Lakehouse, engine: Engine) -> None:
+    dead, live = lakehouse.files("staging", "dead"), lakehouse.files("staging", "live")
+    for folder in (dead, live):
+        folder.mkdir(parents=True)
+        (folder / "part").touch()
+    past = time.time() - 25 * 3600
+    for path in (dead / "part", dead, live):
+        os.utime(path, (past, past))
+    assert sweep(lakehouse) == ["dead"]
+    assert live.exists()
+
+
+def test_a_file_in_the_way_is_named(lakehouse: Lakehouse, engine: Engine) -> None:
+    blocked = lakehouse.files("staging")
+    blocked.parent.mkdir(parents=True)
+    blocked.touch()
+    with Staging(lakehouse, "run", engine) as staging, pytest.raises(StorageError, match="a file stands where"):
+        staging.stage_arrow(CYCLE, pa.table({"a": [1]}))
