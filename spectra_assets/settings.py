@@ -54,9 +54,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     project = _project(env.get("SPECTRA_PROJECT"))
     engine = env.get("SPECTRA_ENGINE") or "sail"
     if engine != "sail" and not engine.startswith("sc://"):
-        raise ConfigurationError(
-            f"SPECTRA_ENGINE is {engine!r}; valid are sail and sc://host:port of a Spark Connect server"
-        )
+        raise ConfigurationError(f"SPECTRA_ENGINE is {engine!r}; valid are sail and sc://host:port of a Spark Connect server")
     return Settings(
         project=project,
         lakehouse_root=env.get("SPECTRA_LAKEHOUSE") or str(project / "lakehouse"),
@@ -83,9 +81,7 @@ def _project(given: str | None) -> Path:
     for folder in (here, *here.parents, Path(__file__).resolve().parent.parent):
         if (folder / "playbooks" / "STANDARDS.md").is_file() and (folder / "covenants").is_dir():
             return folder
-    raise ConfigurationError(
-        "no SPECTRA project here: no folder upward has playbooks/ and covenants/; set SPECTRA_PROJECT"
-    )
+    raise ConfigurationError("no SPECTRA project here: no folder upward has playbooks/ and covenants/; set SPECTRA_PROJECT")
 
 
 def _number(env: Mapping[str, str], name: str) -> int | None:

@@ -70,6 +70,13 @@ class Limits:
     max_body: int
 
 
+class _Session(requests.Session):
+    """Leaves redirects alone: requests would read their bodies unbounded, and prepare the next request."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
 class Transport:
     """Sends GET requests to one API; safe to use from many threads, of which `in_flight` are served at a time."""
 
@@ -81,7 +88,7 @@ class Transport:
         self._slots = threading.BoundedSemaphore(limits.in_flight)
         self._verify = _certificates()
         self._proxies = get_environ_proxies(address.root)
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers.update({"Accept": "application/json", "User-Agent": "spectra-assets"})
@@ -171,7 +178,6 @@ class Transport:
         where, check = f"GET {masked_url(url)}", f"check {self._address.variable}"
         kinds = _chain(error)
         connect, read = self._limits.timeout
-        text = str(error)
         if any("CERTIFICATE_VERIFY_FAILED" in str(link) for link in kinds):
             return ConfigurationError(
                 f"{where}: the certificate of {host_of(url)} is not trusted here; if it is your organisation's own, "
@@ -181,16 +187,16 @@ class Transport:
             reason = "the proxy which HTTP_PROXY or HTTPS_PROXY names does not connect"
         elif _any(kinds, requests.exceptions.SSLError, urllib3.exceptions.SSLError):
             reason = f"no secure connection to {host_of(url)} (TLS); {check}"
-        elif _any(kinds, requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError):
-            reason = f"no connection to {host_of(url)} within {connect:g} s; {check}"
         elif _any(kinds, requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
             reason = f"{host_of(url)} sent nothing for {read:g} s"
-        elif _any(kinds, urllib3.exceptions.NameResolutionError) or "Failed to resolve" in text:
+        elif _any(kinds, urllib3.exceptions.NameResolutionError):
             reason = f"the name of the host {host_of(url)} is not known (DNS); {check}"
         elif _any(kinds, ConnectionRefusedError):
             reason = f"nothing listens on {host_of(url)} (connection refused); {check}"
         elif _any(kinds, urllib3.exceptions.NewConnectionError):
             reason = f"no connection to {host_of(url)}; {check}"
+        elif _any(kinds, requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError):
+            reason = f"no connection to {host_of(url)} within {connect:g} s; {check}"
         elif _any(kinds, urllib3.exceptions.DecodeError):
             reason = "the compressed body is damaged"
         elif _any(kinds, requests.exceptions.ConnectionError, urllib3.exceptions.HTTPError):

@@ -60,14 +60,17 @@ class Verdict:
                 f"{self.base_url_env}. It begins: {self.mask.quote(body)}",
                 answer.status,
             )
+        # every error is raised after its `except`: the one it stems from may hold the server's text unmasked
         try:
             return decode(self._utf8(answer))
-        except SkippableError as error:  # another shape than expected: its text quotes the answer
-            raise SkippableError(self.mask.line(str(error)), answer.status) from None
+        except SkippableError as error:
+            problem, final = self.mask.line(str(error)), True  # another shape than expected
         except RecursionError:
-            raise SkippableError(f"GET {answer.url}: the JSON is nested too deeply to be read", answer.status) from None
+            problem, final = f"GET {answer.url}: the JSON is nested too deeply to be read", True
         except (msgspec.DecodeError, UnicodeError) as error:
-            problem = self._malformed(answer, error)
+            problem, final = self._malformed(answer, error), False
+        if final:
+            raise SkippableError(problem, answer.status)
         if "json" in answer.content_type or answer.content_type in _TEXTS:
             raise RetriableError(problem, status=answer.status)
         raise SkippableError(f"{problem} (content type {answer.content_type[:80]!r})", answer.status)

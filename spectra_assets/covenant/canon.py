@@ -83,9 +83,7 @@ PARALLEL_ARRAYS = tuple(_ARRAYS)
 def to_row(entity: CanonEntity) -> dict[str, Any]:
     """The row of `prepare.schema` for one entity: fields as parallel arrays, the fetch plan as JSON text."""
     arrays: dict[str, list[Any]] = {
-        column: [getattr(field, attribute) for field in entity.fields]
-        for column, attribute in _ARRAYS.items()
-        if attribute
+        column: [getattr(field, attribute) for field in entity.fields] for column, attribute in _ARRAYS.items() if attribute
     }
     for column in ("structureType", "dataType", "piiLevel", "evidence"):
         arrays[column] = [str(value) for value in arrays[column]]

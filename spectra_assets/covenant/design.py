@@ -50,9 +50,7 @@ class Design:
         """Give `draft` its steps and gates and keep it. None if the playbook promises no such table, or no step makes it."""
         output = playbook.output_of(draft.table)
         kind = draft.build.kind
-        steps = [
-            step.action for step in playbook.steps_of(draft.table) if applies(self.registry.actions[step.action], kind)
-        ]
+        steps = [step.action for step in playbook.steps_of(draft.table) if applies(self.registry.actions[step.action], kind)]
         if output is None or not steps:
             return None
         gates = [

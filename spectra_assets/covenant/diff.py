@@ -86,9 +86,7 @@ def _columns(name: str, old: dict[str, Column], new: dict[str, Column]) -> Itera
         if now.required and not was.required:
             yield Change(table=name, text=f"the column {column} is now always filled", breaking=False)
         if was.pii != now.pii:
-            yield Change(
-                table=name, text=f"the column {column} is now personal: {now.pii} (was {was.pii})", breaking=False
-            )
+            yield Change(table=name, text=f"the column {column} is now personal: {now.pii} (was {was.pii})", breaking=False)
         if (was.source, was.date_format) != (now.source, now.date_format):
             text = f"the column {column} now comes from {_list(now.source)} (was {_list(was.source)})"
             yield Change(table=name, text=text, breaking=False)

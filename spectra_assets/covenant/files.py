@@ -39,9 +39,7 @@ def covenant_files(folder: Path, only: tuple[str, ...] = ()) -> Iterator[Path]:
             file = covenant_file(folder, source)
             if not file.is_file():
                 known = [path.stem for path in folder.glob("*.yaml")]
-                raise ConfigurationError(
-                    f"SPECTRA_SOURCES names {source!r}, which has no covenant; there are {one_of(known)}"
-                )
+                raise ConfigurationError(f"SPECTRA_SOURCES names {source!r}, which has no covenant; there are {one_of(known)}")
             yield file
     else:
         yield from sorted(folder.glob("*.yaml"))

@@ -162,14 +162,19 @@ _REQUESTS = [
     _must("runId", _TEXT, "Run that sent it."),
     _may("table", _TEXT, "Table it was sent for."),
     _must("requestId", _TEXT, "Id, as extracted rows name it."),
-    _must("method", _TEXT, "Always GET."),
-    _must("path", _TEXT, "Path and query, secrets masked."),
-    _may("startedAt", _TIME, "When it was sent."),
+    _may("entity", _TEXT, "Entity it was sent for."),
+    _must("path", _TEXT, "Path with its {parameters}; the method is always GET."),
+    _may("parent", _TEXT, "Id that filled the parameter."),
+    _may("page", _INT, "Page, from 1."),
+    _may("query", _TEXT, "Query, secrets masked."),
+    _may("requestedAt", _TIME, "When it was sent first."),
     _may("status", _INT, "HTTP status; null if no answer came."),
-    _may("attempt", _INT, "1 for the first try."),
-    _may("durationMs", _FLOAT, "Until the last byte."),
+    _may("attempts", _INT, "Times it was tried."),
+    _may("elapsedMs", _FLOAT, "The last attempt, on the wire."),
     _may("bytes", _INT, "Bytes of the body."),
     _may("rows", _INT, "Records in the answer."),
+    _may("repeated", _INT, "Records that the page before held as well."),
+    _may("bodyHash", _TEXT, "Tells one body from another."),
     _may("error", _TEXT, "What went wrong."),
 ]
 
@@ -206,6 +211,15 @@ _RUNS = [
     _must("rowsOut", _INT, "Rows published."),
 ]
 
+_SEMANTIC_MODEL = [
+    _must("kind", _TEXT, "table, column, relationship or measure."),
+    _must("table", _TEXT, "Table it belongs to, as stage.table."),
+    _must("name", _TEXT, "Its name; of a relationship, the column that refers."),
+    _may("expression", _TEXT, "How it is calculated; of a relationship, the column it refers to."),
+    _may("type", _TEXT, "Type of a column."),
+    _may("description", _TEXT, "What it means."),
+]
+
 EXTRACT_FORM: list[Column] = [
     _must("record", _JSON, "The record as the API gave it."),
     _must(
@@ -230,6 +244,7 @@ FORMS: Mapping[str, list[Column]] = MappingProxyType(
         "prepare.constraints": _CONSTRAINTS,
         "prepare.dependencies": _DEPENDENCIES,
         "prepare.schema": _SCHEMA,
+        "analyse.semanticModel": _SEMANTIC_MODEL,
         "log.requests": _REQUESTS,
         "log.manifest": _MANIFEST,
         "log.runs": _RUNS,

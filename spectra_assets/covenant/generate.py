@@ -57,9 +57,7 @@ def _assemble(design: Design) -> Covenant:
         made_here = {table.table for table in outputs}
         inputs = sorted({name for table in outputs for name in table.inputs} - made_here)
         stages.append(StageContract(name=playbook.stage, playbook=playbook.name, inputs=inputs, outputs=outputs))
-        gates.append(
-            StageGates(stage=playbook.stage, checks=sorted({gate.name for table in outputs for gate in table.gates}))
-        )
+        gates.append(StageGates(stage=playbook.stage, checks=sorted({gate.name for table in outputs for gate in table.gates})))
     pipeline = Pipeline(
         source=design.facts.source,
         title=design.facts.title,
@@ -90,7 +88,7 @@ def _add_fixed(design: Design, playbook: Playbook) -> None:
                     inputs=list(_matching(design, output)),
                     steps=[],
                     build=Fixed(),
-                    schema=FORMS[name] if name in FORMS else _unknown_form(output),
+                    schema_=FORMS[name] if name in FORMS else _unknown_form(output),
                 ),
             )
 
@@ -129,7 +127,7 @@ def _add_extracted(design: Design, canon: Canon) -> None:
                 entity=entity.entity,
                 steps=[],
                 build=Extraction(fetch=entity.fetch),
-                schema=EXTRACT_FORM,
+                schema_=EXTRACT_FORM,
             ),
         )
 
@@ -166,7 +164,7 @@ def _cleaned(design: Design, entity: CanonEntity, group: str) -> Table | None:
         primary_key=keys,
         steps=[],
         build=Flattening(array=array, scalar=any(item.raw == f"{array}[]" for item in fields), deduplicate_by=cursor),
-        schema=columns,
+        schema_=columns,
     )
 
 

@@ -424,9 +424,7 @@ class Covenant(Model):
         for table in self.tables():
             for name in table.inputs:
                 if name not in made:
-                    raise ValueError(
-                        f"{table.table} reads {name}, which no step makes; made are: {', '.join(sorted(made))}"
-                    )
+                    raise ValueError(f"{table.table} reads {name}, which no step makes; made are: {', '.join(sorted(made))}")
         _check_acyclic({table.table: table.inputs for table in self.tables()})
         listed = {gates.stage: gates.checks for gates in self.quality_gates}
         for stage in self.pipeline.stages:
@@ -448,9 +446,7 @@ def _check_table(stage: StageContract, table: Table, made: set[str]) -> None:
         raise ValueError(f"{table.table} has these columns twice: {', '.join(twice)}")
     for key in table.primary_key:
         if table.schema_ and key not in table.columns:
-            raise ValueError(
-                f"{table.table} has the primary key {key}, which is none of its columns: {', '.join(table.columns)}"
-            )
+            raise ValueError(f"{table.table} has the primary key {key}, which is none of its columns: {', '.join(table.columns)}")
 
 
 def _check_acyclic(inputs: dict[str, list[str]]) -> None:

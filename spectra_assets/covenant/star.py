@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from spectra_assets.covenant.design import Design
@@ -69,21 +69,21 @@ def surrogate(dimension: str) -> str:
 def add_star(design: Design) -> None:
     """Dimensions, calendar, facts and bridges by their rules. A rule whose tables are not made is left out, with a notice."""
     playbook = design.playbooks.of(Stage.TRANSFORM)
-    for rule in _followed(design, written.DimensionRule, lambda rule: [rule.table]):
-        design.add(playbook, _dimension(design, rule))
-    for rule in _followed(design, written.EnumerationRule, lambda rule: [_table_in(rule.column)]):
-        design.add(playbook, _enumeration(design, rule))
-    for rule in _followed(design, written.CalendarRule, lambda rule: [_table_in(column) for column in rule.columns]):
-        design.add(playbook, _calendar(design, rule))
-    for rule in _followed(design, written.FactRule, _reads):
-        design.add(playbook, _fact(design, rule))
-    for rule in _followed(design, written.BridgeRule, _reads):
-        design.add(playbook, _bridge(design, rule))
+    for dimension in _followed(design, written.DimensionRule, lambda rule: [rule.table]):
+        design.add(playbook, _dimension(design, dimension))
+    for enumeration in _followed(design, written.EnumerationRule, lambda rule: [_table_in(rule.column)]):
+        design.add(playbook, _enumeration(design, enumeration))
+    for calendar in _followed(design, written.CalendarRule, lambda rule: [_table_in(column) for column in rule.columns]):
+        design.add(playbook, _calendar(design, calendar))
+    for fact in _followed(design, written.FactRule, _reads):
+        design.add(playbook, _fact(design, fact))
+    for bridge in _followed(design, written.BridgeRule, _reads):
+        design.add(playbook, _bridge(design, bridge))
 
 
-def _followed(design: Design, kind: type[R], reads: object) -> Iterator[R]:
+def _followed(design: Design, kind: type[R], reads: Callable[[R], list[str]]) -> Iterator[R]:
     for rule in design.playbooks.rules(kind, design.facts.source):
-        missing = [name for name in reads(rule) if name not in design.tables]  # type: ignore[operator]
+        missing = [name for name in reads(rule) if name not in design.tables]
         if missing:
             text = f"the rule {rule.id} is not followed: {one_of(set(missing))} is not made for {design.facts.source}"
             design.notices.append(Notice(text, rule.file, rule.line))
@@ -113,9 +113,7 @@ def _dimension(design: Design, rule: written.DimensionRule) -> Table:
     _demand(design, rule, rule.table, [rule.natural_key, *(key for member in rule.members for key in member)])
     source = design.tables[rule.table]
     kept = [_inherited(column, rule.table) for column in source.schema_ if column.type != DataType.JSON]
-    key = Column(
-        name=surrogate(rule.name), type=DataType.INT64, required=True, description="Surrogate key of this version."
-    )
+    key = Column(name=surrogate(rule.name), type=DataType.INT64, required=True, description="Surrogate key of this version.")
     return Table(
         table=f"transform.{rule.name}",
         description=rule.description or f"Every version of every {source.entity}.",
@@ -125,16 +123,14 @@ def _dimension(design: Design, rule: written.DimensionRule) -> Table:
         primary_key=[key.name],
         steps=[],
         build=Dimension(natural_key=rule.natural_key, surrogate_key=key.name, members=rule.members),
-        schema=[key, *kept, *HISTORY],
+        schema_=[key, *kept, *HISTORY],
     )
 
 
 def _enumeration(design: Design, rule: written.EnumerationRule) -> Table:
     table, column = rule.column.rsplit(".", 1)
     _demand(design, rule, table, [column])
-    key = Column(
-        name=surrogate(rule.name), type=DataType.INT64, required=True, description="Surrogate key of this version."
-    )
+    key = Column(name=surrogate(rule.name), type=DataType.INT64, required=True, description="Surrogate key of this version.")
     columns = [
         key,
         Column(name=rule.natural_key, type=DataType.INT64, lineage=[rule.column]),
@@ -157,7 +153,7 @@ def _enumeration(design: Design, rule: written.EnumerationRule) -> Table:
             absent=rule.absent,
             unmapped=rule.unmapped,
         ),
-        schema=columns,
+        schema_=columns,
     )
 
 
@@ -172,15 +168,13 @@ def _calendar(design: Design, rule: written.CalendarRule) -> Table:
         primary_key=["dateKey"],
         steps=[],
         build=Calendar(columns=rule.columns),
-        schema=[column.model_copy(update={"lineage": rule.columns}) for column in CALENDAR],
+        schema_=[column.model_copy(update={"lineage": rule.columns}) for column in CALENDAR],
     )
 
 
 def _fact(design: Design, rule: written.FactRule) -> Table:
     source = design.tables[rule.table]
-    _demand(
-        design, rule, rule.table, [*rule.scalars, *rule.dates.values(), *([rule.event_time] if rule.event_time else [])]
-    )
+    _demand(design, rule, rule.table, [*rule.scalars, *rule.dates.values(), *([rule.event_time] if rule.event_time else [])])
     references = _references(design, rule)
     scalars = [_inherited(source.columns[name], rule.table) for name in rule.scalars if name not in source.primary_key]
     dates = [
@@ -198,7 +192,7 @@ def _fact(design: Design, rule: written.FactRule) -> Table:
         primary_key=source.primary_key,
         steps=[],
         build=Fact(event_time=rule.event_time, references=references, scalars=rule.scalars, dates=rule.dates),
-        schema=[*keys, *_reference_columns(rule.table, references), *dates, *scalars],
+        schema_=[*keys, *_reference_columns(rule.table, references), *dates, *scalars],
     )
 
 
@@ -212,7 +206,7 @@ def _bridge(design: Design, rule: written.BridgeRule) -> Table:
         primary_key=[reference.name for reference in references],
         steps=[],
         build=Bridge(references=references),
-        schema=_reference_columns(rule.table, references),
+        schema_=_reference_columns(rule.table, references),
     )
 
 
@@ -276,16 +270,10 @@ def add_refined(design: Design) -> None:
             design.notices.append(Notice(text, rule.file, rule.line))
     waiting = {table.ref.table: [rule for rule in rules if rule.table == table.ref.table] for table in star}
     while waiting:
-        ready = [
-            name
-            for name, own in waiting.items()
-            if not (_refine_inputs(own) & {f"refine.{other}" for other in waiting})
-        ]
+        ready = [name for name, own in waiting.items() if not (_refine_inputs(own) & {f"refine.{other}" for other in waiting})]
         if not ready:
             rule = next(own[0] for own in waiting.values() if own)
-            raise DocumentError(
-                f"these refine tables need each other in a circle: {one_of(waiting)}", rule.file, rule.line
-            )
+            raise DocumentError(f"these refine tables need each other in a circle: {one_of(waiting)}", rule.file, rule.line)
         for name in ready:
             _add_refinement(design, name, waiting.pop(name))
 
@@ -335,15 +323,9 @@ def _makes(rule: Enrichment | Derivation) -> list[str]:
 
 def _derived_lineage(rule: Enrichment | Derivation, base: str, known: Sequence[Column]) -> list[str]:
     if isinstance(rule, Enrichment):
-        return [
-            f"{rule.table}.{word}"
-            for text in rule.columns.values()
-            for word in dict.fromkeys(_IDENTIFIER.findall(text))
-        ][:1]
+        return [f"{rule.table}.{word}" for text in rule.columns.values() for word in dict.fromkeys(_IDENTIFIER.findall(text))][:1]
     by_name = {column.name: column.lineage for column in known}
-    return list(
-        dict.fromkeys(place for word in _IDENTIFIER.findall(rule.expression) for place in by_name.get(word, []))
-    )
+    return list(dict.fromkeys(place for word in _IDENTIFIER.findall(rule.expression) for place in by_name.get(word, [])))
 
 
 def _typed(design: Design, table: Table, rules: Sequence[written.BaseRule]) -> list[Column]:

@@ -1,1 +1,8 @@
-"""Gates: rules judged on a table before it is published."""
+"""Gates: rules judged on a table before it is published. `evaluate` judges a candidate, `registry.GATES` are all gates.
+
+Importing the package registers them.
+"""
+
+from spectra_assets.gates import analyse, clean, extract, keys, log, prepare, refine, source, transform
+
+__all__ = ["analyse", "clean", "extract", "keys", "log", "prepare", "refine", "source", "transform"]

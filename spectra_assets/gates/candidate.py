@@ -70,7 +70,9 @@ class Candidate:
         """The evidence under `key`. Raises SpectraError naming what there is: no evidence is no proof."""
         if key not in self.evidence:
             there = ", ".join(sorted(self.evidence)) or "none"
-            raise SpectraError(f"a gate of {self.table.table} needs the evidence {key}, which its actions did not leave; there is {there}")
+            raise SpectraError(
+                f"a gate of {self.table.table} needs the evidence {key}, which its actions did not leave; there is {there}"
+            )
         return self.evidence[key]
 
     @cached_property

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import pandera.pyspark as pandera
-from pandera.config import ValidationDepth, config_context
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql import types as T  # noqa: N812
@@ -108,6 +106,9 @@ def judge(candidate: Candidate, gate: Gate, judged: Judged) -> Result:
 
 
 def _validate(name: str, judged: Judged, measure: _Measure) -> dict[str, Any]:
+    import pandera.pyspark as pandera  # not at import: it takes half a second, and a covenant is loaded without judging
+    from pandera.config import ValidationDepth, config_context
+
     rules = judged.rules
 
     def holds(frame: DataFrame) -> bool:
@@ -149,7 +150,14 @@ def _count(condition: Column) -> Column:
 
 def _passed(candidate: Candidate, gate: Gate, total: int, unit: str) -> Result:
     table = candidate.table.table
-    return Result(gate.name, table, True, gate.severity, 0, total, [], gate.name, f"{table}: {total} {unit} judged, none broken", {})
+    message = f"{table}: {total} {unit} judged, none broken"
+    return Result(gate.name, table, True, gate.severity, 0, total, [], gate.name, message, {})
+
+
+def nothing_to_judge(candidate: Candidate, gate: Gate) -> Result:
+    """The covenant promises nothing of what the gate is about: no reference, no rule, no key."""
+    message = f"{candidate.table.table}: its covenant promises nothing that {gate.name} could judge"
+    return Result(gate.name, candidate.table.table, True, gate.severity, 0, 0, [], gate.name, message, {})
 
 
 def _wrong_columns(candidate: Candidate, gate: Gate, judged: Judged, wrong: list[str]) -> Result:
@@ -158,9 +166,7 @@ def _wrong_columns(candidate: Candidate, gate: Gate, judged: Judged, wrong: list
     for name in wrong:
         kind = judged.columns[name]
         rows.append({"column": name, "expected": ddl(kind) if kind else "any type", "found": one_line(there.get(name, "absent"))})
-    words = "; ".join(
-        f"{row['column']} is {row['found']}" + ("" if row["expected"] == "any type" else f", not {row['expected']}") for row in rows[:5]
-    )
+    words = "; ".join(f"{row['column']} is {row['found']} instead of {row['expected']}" for row in rows[:5])
     text = f"{len(wrong)} of {len(judged.columns)} columns are not as the covenant says: {words}"
     details = {"rules": {_rule_id(candidate, gate, name): 1 for name in wrong[:ROWS]}}
     return _failure(candidate, gate, len(wrong), len(judged.columns), rows[:ROWS], text, judged.advice, details)

@@ -138,6 +138,11 @@ def shared(settings: Settings) -> Engine:
         return _shared
 
 
+def is_running() -> bool:
+    """Whether this process has a shared engine running."""
+    return _shared is not None and _shared.running
+
+
 def _probe(address: str) -> None:
     """A dead remote hangs the client for minutes, so see first whether its port answers."""
     parts = urlsplit(address)

@@ -89,7 +89,9 @@ def read(file: Path) -> Lesson:
         lesson = Lesson.model_validate(content)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise DocumentError(f"front matter is not valid YAML: {getattr(error, 'problem', error)}", file, mark.line + 2 if mark else 1) from None
+        raise DocumentError(
+            f"front matter is not valid YAML: {getattr(error, 'problem', error)}", file, mark.line + 2 if mark else 1
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -23,7 +23,26 @@ MAX_DEPTH = 16
 
 
 class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own interface
+    """Composes plain data only; raises MarkedYAMLError for anything else."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        reason = None
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            reason = "anchors and aliases (& and *) are not allowed; write the value out"
+        elif tag := getattr(event, "tag", None):
+            reason = f"tag {_short(tag)} is not allowed; write plain values"
+        elif self.depth >= MAX_DEPTH:
+            reason = f"values are nested deeper than {MAX_DEPTH} levels"
+        if reason:
+            raise yaml.MarkedYAMLError(problem=reason, problem_mark=event.start_mark)
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 _CORE = "tag:yaml.org,2002:"
@@ -53,17 +72,6 @@ class Place:
 def compose(block: Block, file: str) -> yaml.Node | None:
     """The YAML nodes of a block, None if it holds nothing. Raises DocumentError for anything but plain data."""
     try:
-        depth = 0
-        for event in yaml.parse(block.text, Loader=_Loader):
-            line = block.first + 1 + (event.start_mark.line if event.start_mark else 0)
-            tag = getattr(event, "tag", None)
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise DocumentError("anchors and aliases (& and *) are not allowed; write the value out", file, line)
-            if tag:
-                raise DocumentError(f"tag {_short(tag)} is not allowed in rules; write plain values", file, line)
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_DEPTH:
-                raise DocumentError(f"rules are nested deeper than {MAX_DEPTH} levels", file, line)
         return yaml.compose(block.text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -99,7 +107,8 @@ def _rule(node: yaml.Node, place: Place) -> BaseRule:
     try:
         return model.model_validate(data, context={"file": place.file, "line": place.line(node)})
     except ValidationError as error:
-        _refuse(error.errors(include_url=False)[0], model, data["id"], node, place)
+        unknown_first = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+        _refuse(unknown_first[0], model, data["id"], node, place)
 
 
 def _refuse(error: ErrorDetails, model: type[BaseModel], rule: str, node: yaml.Node, place: Place) -> NoReturn:

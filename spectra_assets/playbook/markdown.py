@@ -10,7 +10,7 @@ from spectra_assets.errors import DocumentError
 from spectra_assets.playbook.rules import unknown
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
-_HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*")
+_HEADING = re.compile(r"(#{1,6})\s+(.*)")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def sections(document: Document, lines: tuple[Line, ...], level: int) -> Iterato
     for (i, title), (end, _) in zip(starts, [*starts[1:], (len(lines), "")], strict=True):
         body = lines[i + 1 : end]
         numbers = {line.number for line in body}
-        yield Section(title, lines[i].number, body, tuple(b for b in document.blocks if b.first in numbers))
+        yield Section(title.strip(), lines[i].number, body, tuple(b for b in document.blocks if b.first in numbers))
 
 
 def _headings(lines: tuple[Line, ...]) -> Iterator[tuple[int, re.Match[str]]]:
@@ -114,12 +114,12 @@ def title_of(document: Document) -> str:
     found = [(document.lines[i].number, match[2]) for i, match in _headings(document.lines) if len(match[1]) == 1]
     if len(found) > 1:
         raise document.error(f"a second title {found[1][1]!r}; a document has one, on its first line", found[1][0])
-    if not found or not found[0][1]:
+    if not found or not found[0][1].strip():
         raise document.error("the title is missing; write '# <Title>' on the first line", 1)
     before = [line for line in document.lines[: found[0][0] - 1] if line.text.strip()]
     if before:
         raise document.error("text before the title; the title comes first", before[0].number)
-    return found[0][1]
+    return found[0][1].strip()
 
 
 def by_heading(document: Document, headings: tuple[str, ...]) -> dict[str, Section]:
@@ -145,17 +145,17 @@ def by_heading(document: Document, headings: tuple[str, ...]) -> dict[str, Secti
 
 def bullets(document: Document, lines: tuple[Line, ...]) -> list[Bullet]:
     """The list items among `lines`. An item goes on until a blank line; lists are flat and written with `- `."""
-    found: list[Bullet] = []
-    last: int | None = None
+    found: list[tuple[int, list[str]]] = []
+    inside = False
     for line in lines:
         if line.fenced or not line.text.strip() or line.text.startswith("#"):
-            last = None
+            inside = False
         elif line.text.startswith("- "):
-            found.append(Bullet(line.number, line.text[2:].strip()))
-            last = line.number
+            found.append((line.number, [line.text[2:].strip()]))
+            inside = True
         elif re.match(r"\s*[*+]\s|\s+-\s|-\S", line.text):
             message = f"{line.text.strip()[:80]!r}: write a list item as '- …' at the start of the line"
             raise document.error(message, line.number)
-        elif last is not None:
-            found[-1] = Bullet(found[-1].line, f"{found[-1].text} {line.text.strip()}")
-    return found
+        elif inside:
+            found[-1][1].append(line.text.strip())
+    return [Bullet(number, " ".join(parts)) for number, parts in found]

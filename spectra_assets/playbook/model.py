@@ -47,8 +47,7 @@ class TablePattern:
         match = _PATTERN.fullmatch(text)
         if not match:
             raise ConfigurationError(
-                f"{text[:80]!r} is not a table: write <stage>.<table>, with * only at the end, "
-                "for example clean.cycle or clean.*"
+                f"{text[:80]!r} is not a table: write <stage>.<table>, with * only at the end, for example clean.cycle or clean.*"
             )
         if match[1] not in SCHEMAS:
             raise ConfigurationError(unknown("stage", match[1], SCHEMAS))

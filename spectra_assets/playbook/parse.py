@@ -51,7 +51,7 @@ _ACTION = re.compile(r"Action: `([^`]+)`")
 _MAKES = re.compile(rf"Makes: ({_LIST})")
 _OUTPUT = re.compile(rf"`([^`]+)`(?: from ({_LIST}))?: (.*)")
 _GRAIN = re.compile(r"one row per .*?(?=[.;:](?: |$)| \(|$)")
-_KEY = re.compile(rf"\s*\(key: ({_LIST})\)$")
+_KEY = re.compile(rf"\(key: ({_LIST})\)$")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _GATE = re.compile(rf"`([^`]+)` on ({_LIST}) \(([^)]*)\): (.+)")
 

@@ -8,7 +8,6 @@ everywhere: a table that a rule makes is named bare (`dimProject`), a table that
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -32,7 +31,7 @@ from spectra_assets.errors import one_of
 def unknown(what: str, value: str, valid: Iterable[str]) -> str:
     """The sentence about a name that is not known: what is valid, and what may have been meant."""
     names = sorted(set(valid))
-    close = difflib.get_close_matches(value, names, n=1)
+    close = difflib.get_close_matches(value[:80], names, n=1)
     meant = f"; did you mean {close[0]!r}?" if close else ""
     return f"unknown {what} {value[:80]!r}; valid: {one_of(names)}{meant}"
 
@@ -90,8 +89,20 @@ class Scope(Part):
 
 def fits(pattern: str, name: str) -> bool:
     """Whether `name` is one of those that `pattern` describes (brackets are literal: they occur in JSON paths)."""
-    parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in re.sub(r"\*+", "*", pattern))
-    return re.fullmatch("".join(parts), name, re.DOTALL) is not None
+    at, here, star, mark = 0, 0, -1, 0
+    while here < len(name):
+        if at < len(pattern) and pattern[at] == "*":
+            star, mark = at, here
+            at += 1
+        elif at < len(pattern) and pattern[at] in ("?", name[here]):
+            at += 1
+            here += 1
+        elif star >= 0:
+            mark += 1
+            at, here = star + 1, mark
+        else:
+            return False
+    return pattern[at:].strip("*") == ""
 
 
 # ---------------------------------------------------------------- rules about fields

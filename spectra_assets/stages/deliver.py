@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict
 from spectra_assets.covenant.forms import VOLATILE
 from spectra_assets.errors import GateError, SpectraError, StorageError
 from spectra_assets.gates.candidate import Candidate
-from spectra_assets.gates.evaluate import Result, blocking, evaluate
+from spectra_assets.gates.evaluate import blocking, evaluate
+from spectra_assets.gates.judgement import Result
 from spectra_assets.lakehouse import quarantine
 from spectra_assets.lakehouse.staging import Staged, Staging
 from spectra_assets.lakehouse.store import CommitInfo, Published
@@ -117,14 +118,18 @@ class Delivery:
         assert self._staged is not None, "audit comes first"  # noqa: S101 (a programmer's error, not an input's)
         commit = self._commit_info()
         counts = self._staged.counts()
-        self._rejected = quarantine.keep(
-            self._staging,
-            self.ref,
-            self._staged.rejected(),
-            [name for name in self.work.table.primary_key if name in self._staged.schema.names],
-            commit,
-            rules=[gate.name for gate in self.work.table.gates],
-        ) if counts.rejected or self.work.lakehouse.exists(quarantine.table_of(self.ref)) else None
+        self._rejected = (
+            quarantine.keep(
+                self._staging,
+                self.ref,
+                self._staged.rejected(),
+                [name for name in self.work.table.primary_key if name in self._staged.schema.names],
+                commit,
+                rules=[gate.name for gate in self.work.table.gates],
+            )
+            if counts.rejected or self.work.lakehouse.exists(quarantine.table_of(self.ref))
+            else None
+        )
         self.published = self.work.lakehouse.publish(self.ref, self._staged, commit, self.work.table.description)
         return self.published
 
@@ -189,7 +194,7 @@ class Delivery:
             self.outcome = self._finish(None if isinstance(error, GeneratorExit) else error)
             requests = self.work.ledger.drain()
             if self.ref.schema != "log":
-                with suppress(StorageError) if error is not None else suppress():
+                with suppress(*([StorageError] if error is not None else [])):  # the first error is the one to tell
                     leave_record(self.work, self.outcome, requests)
         finally:
             self._staging.close()
@@ -199,7 +204,10 @@ def leave_record(work: Work, outcome: Outcome, requests: Sequence[dict[str, Any]
     """Leave what happened under `Files/log/`, one file per attempt, for `log.manifest` and `log.requests` to collect."""
     folder = work.lakehouse.files("log", "waiting")
     name = f"{outcome.started_at:%Y%m%dT%H%M%S%f}-{outcome.table}-{os.getpid()}.json"
-    text = json.dumps({"manifest": outcome.row(), "requests": [{**row, "runId": work.run_id, "table": outcome.table} for row in requests]}, default=_json)
+    text = json.dumps(
+        {"manifest": outcome.row(), "requests": [{**row, "runId": work.run_id, "table": outcome.table} for row in requests]},
+        default=_json,
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         draft = folder / f".{name}"

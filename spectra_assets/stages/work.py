@@ -6,7 +6,7 @@ draft; they never publish: that is done once, for every table, after its gates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from spectra_assets.client.ledger import Ledger
 from spectra_assets.client.api import ApiClient
+from spectra_assets.client.ledger import Ledger
 from spectra_assets.covenant.canon import Canon, from_rows
 from spectra_assets.covenant.model import Covenant, Table
 from spectra_assets.errors import SpectraError, one_of
@@ -100,41 +100,40 @@ Action = Callable[[Draft, Work], None]
 
 @dataclass(frozen=True)
 class Registered:
-    """An action, with the kinds of build it applies to (empty: every kind)."""
+    """An action, with the kinds of build it applies to (empty: every kind). `shapes`: it decides on rows or columns."""
 
     name: str
     run: Action
     kinds: frozenset[str]
+    shapes: bool = True
 
 
 ACTIONS: dict[str, Registered] = {}
 """Every action that a playbook step may name."""
 
 
-def action(name: str, *kinds: str) -> Callable[[Action], Action]:
+def action(name: str, *kinds: str, shapes: bool = True) -> Callable[[Action], Action]:
     """Register the function as the action `name` for tables built in one of `kinds`."""
 
     def register(function: Action) -> Action:
         if name in ACTIONS:
             raise SpectraError(f"the action {name} is registered twice")
-        ACTIONS[name] = Registered(name, function, frozenset(kinds))
+        ACTIONS[name] = Registered(name, function, frozenset(kinds), shapes)
         return function
 
     return register
+
+
+def registered(name: str, table: Table) -> Registered:
+    """The action called `name`, which `table` demands. Raises SpectraError naming the known ones."""
+    if name not in ACTIONS:
+        raise SpectraError(f"{table.table} names the action {name}, which is none of {one_of(ACTIONS)}")
+    return ACTIONS[name]
 
 
 def make(work: Work) -> Draft:
     """Run the actions of the table's covenant entry in order. Raises SpectraError for an action that is not registered."""
     draft = Draft()
     for name in work.table.steps:
-        registered = ACTIONS.get(name)
-        if registered is None:
-            raise SpectraError(f"{work.table.table} names the action {name}, which is none of {one_of(ACTIONS)}")
-        registered.run(draft, work)
+        registered(name, work.table).run(draft, work)
     return draft
-
-
-def selections(items: Iterable[str]) -> Iterator[str]:
-    """Column names as quoted identifiers for Spark SQL."""
-    for item in items:
-        yield "`" + item.replace("`", "``") + "`"

@@ -56,12 +56,14 @@ def _filtered(world: World, chosen: Selection, key: tuple[int | None, int | None
     """Places in `chosen` of the executions of a tester or tree node; the last few lists are kept for the next pages."""
     _, _, tester, parent, anyone = key
     kept = world.filtered
-    if key not in kept:
+    places = kept.get(key)
+    if places is None:
         below = _below(world, parent)
-        while len(kept) >= _FILTERS_KEPT:
-            kept.pop(next(iter(kept)), None)
-        kept[key] = [place for place in range(chosen.count) if _matches(world, chosen, place, tester, anyone, below)]
-    return kept[key]
+        places = [place for place in range(chosen.count) if _matches(world, chosen, place, tester, anyone, below)]
+        if len(kept) >= _FILTERS_KEPT:
+            kept.clear()
+        kept[key] = places
+    return places
 
 
 def _matches(world: World, chosen: Selection, place: int, tester: int | None, anyone: bool, below: set[int] | None) -> bool:

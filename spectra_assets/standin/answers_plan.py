@@ -57,7 +57,7 @@ def _members(call: Call, project: Project) -> list[Record]:
 
 
 def _projects_of_user(call: Call) -> list[Record]:
-    user_id = int(call.params["UserID"]) if call.params["UserID"].isdigit() else -1
+    user_id = call.id("UserID")
     projects = call.world.projects
     mine = [each for each in projects if user_id == 1 or user_id in {member["userId"] for member in _members(call, each)}]
     return call.array(Rows.of("project", [project_record(call.world, project) for project in mine]))

@@ -10,6 +10,7 @@ from typing import Any
 
 from spectra_assets.standin.calls import Call, Record, Refusal
 from spectra_assets.standin.chance import DAY_MS, FIRST_DAY_MS, TODAY_MS
+from spectra_assets.standin.layout import VERSION, World, shared_id
 from spectra_assets.standin.planning import user_token_record
 from spectra_assets.standin.routes import Handler
 from spectra_assets.standin.testware import requirement_record
@@ -127,13 +128,12 @@ def _validate_field(call: Call) -> Record:
 def _attachments(call: Call) -> list[Record]:
     """Attachments of one item. As ids share one space, a tree node's id can give a testcase's file (C18)."""
     kind, number = call.text("type") or "", call.number("itemid")
-    if kind not in _ATTACHED or number is None or not _has_attachment(call, kind, number):
+    if kind not in _ATTACHED or number is None or not _has_attachment(call.world, kind, number):
         return []
     return [_attachment(kind, number)]
 
 
-def _has_attachment(call: Call, kind: str, number: int) -> bool:
-    world = call.world
+def _has_attachment(world: World, kind: str, number: int) -> bool:
     if kind == "testcase":
         return 0 <= number // 8 < world.testcases and number // 8 % 6 == 1
     if kind == "requirement":
@@ -157,16 +157,21 @@ def _attachment(kind: str, number: int) -> Record:
 def _attachment_by_id(call: Call) -> Record:
     position, kind_number = divmod(call.id("id"), 4)
     for kind, number in _ATTACHED.items():
-        item = 8 * position + 5 if kind == "testcase" else position
-        if number == kind_number and _has_attachment(call, kind, item):
+        item = _item(kind, position)
+        if number == kind_number and _has_attachment(call.world, kind, item):
             return _attachment(kind, item)
     raise Refusal(500)
 
 
-def download(reference: str) -> bytes:
+def _item(kind: str, position: int) -> int:
+    """Id of the item at `position`: a testcase's version id, else the position itself."""
+    return shared_id(position, VERSION) if kind == "testcase" else position
+
+
+def download(world: World, reference: str) -> bytes:
     """Content of an attachment by its refId; an unknown one is 500, as observed."""
     kind, _, position = reference.partition("-")
-    if kind not in _ATTACHED or not position.isdigit():
+    if kind not in _ATTACHED or not position.isdecimal() or not _has_attachment(world, kind, _item(kind, int(position))):
         raise Refusal(500)
     return f"attachment {reference}\n".encode()
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from spectra_assets.standin.chance import DAY_MS, TODAY_MS, Kind, mix
 from spectra_assets.standin.layout import NODE, Cycle, Node, Phase, Release, World, shared_id
+from spectra_assets.standin.planning import user_enabled
 
 _T = TypeVar("_T")
 
@@ -28,9 +29,8 @@ def next_day(world: World) -> World:
     release = seen[chance % len(seen)]
     cycle = (chance >> 8) % len(world.cycles)
     requirement = (chance >> 16) % world.requirements
-    user = 2 + (chance >> 24) % (world.users - 1)
-    while user in world.disabled and len(world.disabled) < world.users - 1:
-        user = 2 + (user - 1) % (world.users - 1)
+    active = [user for user in range(2, world.users + 1) if user_enabled(world, user)]
+    deactivated = {active[(chance >> 24) % len(active)]} if active else set()
     rerun = dict(world.rerun)
     for number in range(min(RERUN_PER_DAY, world.executions)):
         position = mix(world.seed, Kind.DAY, day * 1_000 + number) % world.executions
@@ -40,7 +40,7 @@ def next_day(world: World) -> World:
         day=day,
         releases=_with(world.releases, release, _renamed_release(world.releases[release], day)),
         cycles=_with(world.cycles, cycle, _moved_cycle(world.cycles[cycle], day)),
-        disabled=world.disabled | {user},
+        disabled=world.disabled | deactivated,
         renamed={**world.renamed, requirement: day},
         rerun=rerun,
     )

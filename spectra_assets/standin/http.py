@@ -87,9 +87,6 @@ class Server(socketserver.ThreadingTCPServer):
             except OSError:
                 continue
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away in the middle of an answer is its own affair."""
-
 
 class Connection(socketserver.StreamRequestHandler):
     """One connection: answers its requests one after the other until someone closes it."""
@@ -105,7 +102,7 @@ class Connection(socketserver.StreamRequestHandler):
             while not self.server.service.down and self._one():
                 pass
         except (ConnectionError, TimeoutError):
-            return
+            return  # a client that goes away in the middle of an answer is its own affair
         finally:
             self.server.track(self.connection, False)
 

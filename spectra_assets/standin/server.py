@@ -188,7 +188,7 @@ class StandIn:
         if asked.method != "GET":
             return _refused(Refusal(405), {"Allow": "GET"})
         try:
-            content = answers_system.download(parse_qs(query).get("fileId", [""])[0])
+            content = answers_system.download(self._world, parse_qs(query).get("fileId", [""])[0])
         except Refusal as refusal:
             return _refused(refusal)
         return Answer(200, content, "application/octet-stream")

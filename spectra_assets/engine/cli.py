@@ -1,0 +1,291 @@
+"""`solution-engine`: the command line. Answers go to standard output, progress and problems to standard error.
+
+Exit codes: 0 done · 1 a bug · 2 something a person must change · 3 the credential · 4 the lakehouse ·
+5 a table that is not there yet · 6 the API · 7 a gate.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NoReturn
+
+import click
+
+from spectra_assets.errors import RequestError, SpectraError
+from spectra_assets.names import check_source
+from spectra_assets.settings import load as load_settings
+
+
+def _command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--json`, and turn a SpectraError into its message and exit code."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+    @wraps(function)
+    def guarded(*args: Any, as_json: bool, **kwargs: Any) -> Any:
+        try:
+            return function(*args, as_json=as_json, **kwargs)
+        except SpectraError as error:
+            _fail(error, as_json)
+
+    return guarded
+
+
+def _fail(error: SpectraError, as_json: bool) -> NoReturn:
+    if as_json:
+        click.echo(json.dumps({"ok": False, "error": type(error).__name__, "message": str(error), "exit_code": error.exit_code}))
+    else:
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+    sys.exit(error.exit_code)
+
+
+def _answer(value: Any, text: str, as_json: bool) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, default=str) if as_json else text)
+
+
+@click.group(epilog=__doc__ and "\b\n" + __doc__.split("\n\n", 1)[1])
+def main() -> None:
+    """Turns a REST API into a governed lakehouse pipeline: Source, Prepare, Extract, Clean, Transform, Refine, Analyse."""
+
+
+@main.command()
+@click.argument("sentence", nargs=-1, required=True)
+@click.option("--commit", "commit_files", is_flag=True, help="Commit the covenant and the pipeline's document, nothing else.")
+@_command
+def run(sentence: tuple[str, ...], commit_files: bool, as_json: bool) -> None:
+    """Carry out a sentence, e.g. "create SPECTRA pipeline for zephyr"."""
+    from spectra_assets.engine.console import Console
+    from spectra_assets.engine.run import run_sentence
+    from spectra_assets.engine.sentence import understand
+
+    text = " ".join(sentence)
+    understand(text)
+    summary = run_sentence(text, load_settings(), Console(quiet=as_json), commit_files)
+    _answer(summary.model_dump(mode="json"), _summary_text(summary), as_json)
+    sys.exit(summary.exit_code)
+
+
+def _summary_text(summary: Any) -> str:
+    lines = [""]
+    named = max((len(table["table"]) for table in summary.tables), default=0)
+    for table in summary.tables:
+        rows = "" if table["rows"] is None else f"{table['rows']:,}"
+        notes = [table["status"]]
+        if table["quarantined"]:
+            notes.append(f"{table['quarantined']} in quarantine")
+        notes += [f"✗ {gate}" for gate in table["gates_failed"]] + [f"! {gate}" for gate in table["gates_warned"]]
+        lines.append(f"  {table['table']:<{named}}  {rows:>12}  {', '.join(notes)}")
+    unchanged = sum(table["status"] == "unchanged" for table in summary.tables)
+    lines += [
+        "",
+        f"Tables     {len(summary.tables)}, of which {unchanged} unchanged",
+        f"Gates      {summary.gates_passed} passed, {summary.gates_failed} failed, {summary.gates_warned} warned",
+        f"Lakehouse  {summary.lakehouse}",
+    ]
+    if summary.document:
+        lines.append(f"Document   {summary.document}")
+    lines.append("UI         make dev, then open http://127.0.0.1:3000")
+    lines += [f"Lesson     lessons/{lesson}.md" for lesson in summary.lessons]
+    if summary.ok:
+        lines.append(
+            f"\nDone in {summary.seconds} s: the pipeline for {summary.source} is running and every blocking gate passed."
+        )
+    else:
+        lines.append(f"\nNot done after {summary.seconds} s: {summary.problem}")
+        lines.append("What was published before stays. Mend the cause and run the same sentence again.")
+    return "\n".join(lines)
+
+
+@main.command()
+@click.argument("source", required=False)
+@_command
+def status(source: str | None, as_json: bool) -> None:
+    """Health of every table of one pipeline, or of all."""
+    from spectra_assets.engine.status import health, status_text
+
+    settings = load_settings()
+    answer = health(settings, check_source(source) if source else None)
+    _answer(answer, status_text(answer), as_json)
+
+
+@main.group()
+def covenant() -> None:
+    """Generate, compare and validate covenants."""
+
+
+@covenant.command("generate")
+@click.argument("source")
+@_command
+def covenant_generate(source: str, as_json: bool) -> None:
+    """Write covenants/SOURCE.yaml from playbooks, intelligence pack and canon."""
+    from spectra_assets.covenant.files import covenant_file, write
+    from spectra_assets.engine.design import canon_of, design
+    from spectra_assets.intelligence.model import load_pack
+
+    settings, pack = load_settings(), load_pack(source)
+    made, notices = design(settings, pack, canon_of(settings, source))
+    file = covenant_file(settings.covenants, source)
+    changed = write(file, made)
+    answer = {"file": str(file), "version": made.version, "changed": changed, "notices": [str(notice) for notice in notices]}
+    text = f"{file}: version {made.version}, {'written' if changed else 'unchanged'}"
+    _answer(answer, "\n".join([text, *map(str, notices)]), as_json)
+
+
+@covenant.command("diff")
+@click.argument("source")
+@_command
+def covenant_diff(source: str, as_json: bool) -> None:
+    """Say in words what `covenant generate` would change, and whether it breaks those who read the tables."""
+    from spectra_assets.covenant.diff import diff
+    from spectra_assets.engine.design import canon_of, design, written
+    from spectra_assets.intelligence.model import load_pack
+
+    settings, pack = load_settings(), load_pack(source)
+    old = written(settings, source)
+    if old is None:
+        raise RequestError(f"there is no covenant for {source} yet; `solution-engine covenant generate {source}` writes it")
+    new, _ = design(settings, pack, canon_of(settings, source))
+    changes = diff(old, new)
+    lines = [f"{'BREAKS ' if change.breaking else '       '}{change.table}: {change.text}" for change in changes]
+    text = "\n".join(lines) if lines else f"nothing would change: covenants/{source}.yaml is what the playbooks say"
+    answer = {
+        "source": source,
+        "breaking": any(change.breaking for change in changes),
+        "changes": [change.model_dump() for change in changes],
+    }
+    _answer(answer, text, as_json)
+
+
+@covenant.command("validate")
+@click.argument("source", required=False)
+@_command
+def covenant_validate(source: str | None, as_json: bool) -> None:
+    """Check one covenant file, or all."""
+    from spectra_assets.covenant.files import covenant_file, covenant_files, read
+
+    settings = load_settings()
+    files = [covenant_file(settings.covenants, source)] if source else list(covenant_files(settings.covenants))
+    found = [read(file) for file in files]
+    answer = [{"source": c.source, "version": c.version, "tables": len(list(c.tables())), "edges": len(c.edges())} for c in found]
+    text = "\n".join(f"{a['source']}: version {a['version']}, {a['tables']} tables, {a['edges']} edges" for a in answer)
+    _answer(answer, text or "no covenants yet", as_json)
+
+
+@main.group()
+def playbook() -> None:
+    """Work with playbooks."""
+
+
+@playbook.command("validate")
+@_command
+def playbook_validate(as_json: bool) -> None:
+    """Check every playbook: format, actions, gates, rules."""
+    from spectra_assets.engine.design import playbooks_of
+
+    found = playbooks_of(load_settings())
+    answer = {
+        "playbooks": [
+            {"file": p.file, "stage": p.stage, "steps": len(p.steps), "gates": len(p.gates), "rules": len(p.rules)}
+            for p in found.playbooks
+        ],
+        "standards": len(found.standards.rules),
+        "warnings": [str(warning) for warning in found.warnings],
+    }
+    lines = [f"{p.file}: {len(p.steps)} steps, {len(p.gates)} gates, {len(p.rules)} rules" for p in found.playbooks]
+    _answer(answer, "\n".join([*lines, *map(str, found.warnings)]), as_json)
+
+
+@main.command()
+@click.argument("lesson", required=False)
+@click.option("--source", help="Only lessons of this source.")
+@_command
+def lessons(lesson: str | None, source: str | None, as_json: bool) -> None:
+    """List the lessons, or show one."""
+    from spectra_assets.learning.lesson import read_all, show
+
+    folder = load_settings().lessons
+    if lesson:
+        text = show(folder, lesson)
+        found = next(known for known in read_all(folder) if known.id == lesson)
+        _answer({**found.model_dump(mode="json"), "text": text}, text.rstrip(), as_json)
+        return
+    known = read_all(folder, source)
+    lines = [f"{item.id}  {item.status}, seen {item.seen} times, last {item.last_seen}" for item in known]
+    _answer([item.model_dump(mode="json") for item in known], "\n".join(lines) or "no lessons yet: no gate has failed", as_json)
+
+
+@main.command("serve-standin")
+@click.option("--executions", default=2000, show_default=True, type=click.IntRange(0), help="How many executions there are.")
+@click.option("--seed", default=7, show_default=True, help="The same seed gives the same data.")
+@click.option(
+    "--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="Port on 127.0.0.1; 0 takes a free one."
+)
+@click.option("--token-env", help="Environment variable that holds the token; without it one is generated and shown.")
+@click.option("--fault", "faults", multiple=True, help="A fault to show, e.g. rate-limit:10; may be given several times.")
+@_command
+def serve_standin(executions: int, seed: int, port: int, token_env: str | None, faults: tuple[str, ...], as_json: bool) -> None:
+    """Serve the stand-in Zephyr Enterprise on 127.0.0.1 until interrupted."""
+    from spectra_assets.settings import variable
+    from spectra_assets.standin.faults import parse_fault
+    from spectra_assets.standin.server import StandIn, serve
+
+    for fault in faults:
+        parse_fault(fault)
+    token = variable(token_env) if token_env else None
+    if token_env and token is None:
+        raise RequestError(f"--token-env names {token_env}, which is not set")
+    if not as_json:
+        serve(executions, seed, port, token, faults)
+        return
+    with StandIn(executions=executions, seed=seed, port=port, token=token, faults=faults) as server:
+        click.echo(json.dumps({"base_url": server.base_url, "port": server.port, **({} if token else {"token": server.token})}))
+        _wait_for_signal()
+
+
+def _wait_for_signal() -> None:
+    import signal
+    import threading
+
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
+
+
+@main.command()
+@click.option(
+    "--executions", default=2000, show_default=True, type=click.IntRange(0), help="How many executions the stand-in has."
+)
+@click.option("--seed", default=7, show_default=True, help="The same seed gives the same data.")
+@_command
+def demo(executions: int, seed: int, as_json: bool) -> None:
+    """Start the stand-in Zephyr on a free port and create the pipeline against it."""
+    from spectra_assets.engine.console import Console
+    from spectra_assets.engine.demo import standin_environment
+    from spectra_assets.engine.run import run_sentence
+
+    with standin_environment(executions, seed):
+        summary = run_sentence("create SPECTRA pipeline for zephyr", load_settings(), Console(quiet=as_json))
+    _answer(summary.model_dump(mode="json"), _summary_text(summary), as_json)
+    sys.exit(summary.exit_code)
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI on 127.0.0.1.")
+@click.option(
+    "--executions", default=2000, show_default=True, type=click.IntRange(0), help="How many executions the stand-in has."
+)
+def dev(port: int, executions: int) -> None:
+    """Open the Dagster UI; without ZEPHYR_BASE_URL, the stand-in serves the API beside it."""
+    from spectra_assets.engine.demo import serve_ui
+
+    try:
+        sys.exit(serve_ui(load_settings(), port, executions))
+    except SpectraError as error:
+        _fail(error, as_json=False)
+
+
+if __name__ == "__main__":
+    main()

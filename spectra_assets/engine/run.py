@@ -1,0 +1,213 @@
+"""`solution-engine run`: Discover, Design, Build, Test, Deploy, Monitor, Finalise. Each step may be run again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import BaseModel, ConfigDict
+
+from spectra_assets.client.api import ApiClient
+from spectra_assets.covenant.diff import diff
+from spectra_assets.covenant.files import covenant_file, write
+from spectra_assets.covenant.model import Covenant
+from spectra_assets.engine.commit import commit
+from spectra_assets.engine.console import Console
+from spectra_assets.engine.design import canon_of, design, written
+from spectra_assets.engine.document import write_document
+from spectra_assets.engine.sentence import understand
+from spectra_assets.errors import GateError, SpectraError
+from spectra_assets.graph import runner
+from spectra_assets.graph.sensor import learn
+from spectra_assets.intelligence.model import load_pack
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.learning.lesson import Lesson
+from spectra_assets.names import Stage
+from spectra_assets.settings import Settings
+from spectra_assets.stages.deliver import Outcome
+
+_FIRST = (Stage.SOURCE, Stage.PREPARE)
+
+
+class Summary(BaseModel):
+    """What a run came to; `--json` prints it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    ok: bool
+    covenant_version: str
+    covenant_changed: bool
+    changes: tuple[str, ...]
+    notices: tuple[str, ...]
+    tables: tuple[dict[str, Any], ...]
+    gates_passed: int
+    gates_failed: int
+    gates_warned: int
+    lessons: tuple[str, ...]
+    runs: tuple[str, ...]
+    lakehouse: str
+    document: str | None
+    commit: str | None
+    seconds: float
+    problem: str | None = None
+    exit_code: int = 0
+
+
+def run_sentence(sentence: str, settings: Settings, console: Console, commit_files: bool = False) -> Summary:
+    """Carry out the sentence. Raises SpectraError for what stops it before a table is tried; the rest is in the summary."""
+    begun = time.monotonic()
+    request = understand(sentence)
+    pack = load_pack(request.source)
+    ApiClient.from_environment(pack.server).close()
+    engine = _Pipeline(settings, console, request.source)
+
+    console.step("Discover", f"{pack.title}: connect, catalogue, sample, prove")
+    first, _ = design(settings, pack, None)
+    before = written(settings, request.source)
+    if not engine.materialise(first, _tables(first, _FIRST)):
+        return engine.summary(first, begun)
+
+    console.step("Design", "playbooks + intelligence + canon → covenant")
+    covenant, notices = design(settings, pack, canon_of(settings, request.source))
+    engine.notices = tuple(str(notice) for notice in notices)
+    engine.designed(before, covenant)
+
+    console.step("Build", f"{len(list(covenant.tables()))} tables, {len(covenant.edges())} edges, {_gates(covenant)} gates")
+    console.step("Test", "materialise every table, evaluate every gate")
+    rest = [table.table for table in covenant.tables() if table.ref.schema not in _FIRST]
+    if not engine.materialise(covenant, rest):
+        return engine.summary(covenant, begun)
+
+    console.step("Deploy", "local: Dagster serves this pipeline (make dev)")
+    console.step("Monitor", engine.health(covenant))
+    document, changed = write_document(settings.project, covenant)
+    console.step("Finalise", f"{_relative(document, settings)} {'written' if changed else 'unchanged'}")
+    if commit_files:
+        files = [covenant_file(settings.covenants, covenant.source), document]
+        engine.commit = commit(settings.project, files, f"{pack.title}: covenant {covenant.version} and its document")
+        console.line(f"committed as {engine.commit[:10]}" if engine.commit else "nothing to commit: both are committed already")
+    engine.document = document
+    return engine.summary(covenant, begun)
+
+
+class _Pipeline:
+    """What has happened so far to one source's pipeline in this call."""
+
+    def __init__(self, settings: Settings, console: Console, source: str) -> None:
+        self.settings = settings
+        self.console = console
+        self.source = source
+        self.lakehouse = Lakehouse(settings.lakehouse_root, source)
+        self.runs: list[str] = []
+        self.lessons: list[Lesson] = []
+        self.notices: tuple[str, ...] = ()
+        self.changes: tuple[str, ...] = ()
+        self.covenant_changed = False
+        self.document: Path | None = None
+        self.commit: str | None = None
+        self.problem: BaseException | None = None
+
+    def materialise(self, covenant: Covenant, tables: Sequence[str]) -> bool:
+        """One run over `tables`; False if a table was blocked or failed."""
+        result = runner.run(covenant, tables, self.settings, self.console)
+        self.console.close()
+        self.runs.append(result.run_id)
+        with dg.DagsterInstance.get() as instance:
+            self.lessons += learn(instance)
+        if not result.success:
+            self.problem = next((error for _, _, error in self.console.problems if error is not None), None) or SpectraError(
+                f"run {result.run_id} failed; see it in the Dagster UI (make dev)"
+            )
+        return result.success
+
+    def designed(self, before: Covenant | None, covenant: Covenant) -> None:
+        """Write the covenant and tell what changed."""
+        self.covenant_changed = write(covenant_file(self.settings.covenants, covenant.source), covenant)
+        changes = diff(before, covenant) if before else []
+        self.changes = tuple(f"{change.table}: {change.text}{' (breaking)' if change.breaking else ''}" for change in changes)
+        place = f"covenants/{covenant.source}.yaml, version {covenant.version}"
+        if not self.covenant_changed:
+            self.console.line(f"{place}: unchanged")
+        elif before is None:
+            self.console.line(f"{place}: new")
+        else:
+            self.console.line(f"{place}: {len(changes)} changes")
+            _some(self.console, self.changes)
+        _some(self.console, self.notices)
+
+    def health(self, covenant: Covenant) -> str:
+        """Whether every table of the covenant is there."""
+        missing = [table.table for table in covenant.tables() if not self.lakehouse.exists(table.ref)]
+        return f"missing: {', '.join(missing)}" if missing else "every table is there, every blocking gate passed"
+
+    def summary(self, covenant: Covenant, begun: float) -> Summary:
+        """What a person or script is told in the end."""
+        outcomes = self.console.outcomes
+        warned = sum(len(outcome.gates_warned) for outcome in outcomes)
+        failed = sum(len(outcome.gates_failed) for outcome in outcomes)
+        ran = sum(len(outcome.gates_run) for outcome in outcomes)
+        return Summary(
+            source=self.source,
+            ok=self.problem is None,
+            covenant_version=covenant.version,
+            covenant_changed=self.covenant_changed,
+            changes=self.changes,
+            notices=self.notices,
+            tables=tuple(_shown(outcome) for outcome in outcomes),
+            gates_passed=ran - failed - warned,
+            gates_failed=failed,
+            gates_warned=warned,
+            lessons=tuple(dict.fromkeys(lesson.id for lesson in self.lessons)),
+            runs=tuple(self.runs),
+            lakehouse=f"{self.lakehouse.root}/{self.lakehouse.name}",
+            document=str(self.document) if self.document else None,
+            commit=self.commit,
+            seconds=round(time.monotonic() - begun, 1),
+            problem=str(self.problem) if self.problem else None,
+            exit_code=_exit_code(self.problem),
+        )
+
+
+def _exit_code(problem: BaseException | None) -> int:
+    if problem is None:
+        return 0
+    if isinstance(problem, SpectraError):
+        return problem.exit_code
+    return GateError.exit_code if isinstance(problem, dg.DagsterError) else SpectraError.exit_code
+
+
+def _shown(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "table": outcome.table,
+        "status": outcome.status,
+        "rows": outcome.rows_out,
+        "quarantined": outcome.quarantined,
+        "version": outcome.version,
+        "gates_failed": list(outcome.gates_failed),
+        "gates_warned": list(outcome.gates_warned),
+        "seconds": round((outcome.finished_at - outcome.started_at).total_seconds(), 2),
+        "error": outcome.error,
+    }
+
+
+def _tables(covenant: Covenant, stages: Iterable[str]) -> list[str]:
+    return [table.table for table in covenant.tables() if table.ref.schema in tuple(stages)]
+
+
+def _gates(covenant: Covenant) -> int:
+    return sum(len(table.gates) for table in covenant.tables())
+
+
+def _some(console: Console, lines: Sequence[str], most: int = 8) -> None:
+    for line in lines[:most]:
+        console.line(f"· {line}")
+    if len(lines) > most:
+        console.line(f"· and {len(lines) - most} more")
+
+
+def _relative(file: Path, settings: Settings) -> str:
+    return str(file.relative_to(settings.project)) if file.is_relative_to(settings.project) else str(file)

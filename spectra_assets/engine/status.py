@@ -1,0 +1,87 @@
+"""Health of every table of the pipelines, from covenant and lakehouse alone; no Dagster needed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from spectra_assets.covenant.files import covenant_file, covenant_files, read
+from spectra_assets.covenant.model import Covenant
+from spectra_assets.errors import RequestError, one_of
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.learning.lesson import read_all
+from spectra_assets.names import LOG, TableRef
+from spectra_assets.settings import Settings
+
+_MANIFEST = TableRef(LOG, "manifest")
+
+
+def health(settings: Settings, source: str | None = None) -> list[dict[str, Any]]:
+    """One entry per pipeline with one per table. Raises RequestError for a source without covenant."""
+    if source is not None and not covenant_file(settings.covenants, source).is_file():
+        known = [file.stem for file in covenant_files(settings.covenants)]
+        raise RequestError(f"there is no pipeline for {source!r}; there are {one_of(known)}")
+    files = [covenant_file(settings.covenants, source)] if source else list(covenant_files(settings.covenants, settings.sources))
+    return [_pipeline(settings, read(file)) for file in files]
+
+
+def _pipeline(settings: Settings, covenant: Covenant) -> dict[str, Any]:
+    lakehouse = Lakehouse(settings.lakehouse_root, covenant.source)
+    latest = _latest(lakehouse)
+    tables = []
+    for table in covenant.tables():
+        entry: dict[str, Any] = {"table": table.table, "delivered": lakehouse.exists(table.ref)}
+        if entry["delivered"]:
+            state = lakehouse.describe(table.ref)
+            entry |= {"rows": state.rows, "version": state.version, "written_at": state.written_at.isoformat()}
+            entry["covenant_version"] = state.metadata.get("spectra.covenant_version")
+        attempt = latest.get(table.table)
+        if attempt:
+            entry |= {"last_attempt": attempt["status"], "gates_failed": attempt["gatesFailed"], "error": attempt["error"]}
+        tables.append(entry)
+    return {
+        "source": covenant.source,
+        "title": covenant.pipeline.title,
+        "covenant_version": covenant.version,
+        "lakehouse": f"{lakehouse.root}/{lakehouse.name}",
+        "tables": tables,
+        "open_lessons": [lesson.id for lesson in read_all(settings.lessons, covenant.source) if lesson.status != "verified"],
+    }
+
+
+def _latest(lakehouse: Lakehouse) -> dict[str, dict[str, Any]]:
+    """The last attempt at each table as far as `log.manifest` has collected it."""
+    if not lakehouse.exists(_MANIFEST):
+        return {}
+    rows = lakehouse.read(_MANIFEST, ["table", "startedAt", "status", "gatesFailed", "error"]).to_pylist()
+    return {row["table"]: row for row in sorted(rows, key=lambda row: row["startedAt"])}
+
+
+def status_text(pipelines: list[dict[str, Any]]) -> str:
+    """The same for a person."""
+    lines = []
+    for pipeline in pipelines:
+        lines.append(
+            f"{pipeline['title']} ({pipeline['source']}), covenant {pipeline['covenant_version']}, {pipeline['lakehouse']}"
+        )
+        width = max(len(table["table"]) for table in pipeline["tables"])
+        for table in pipeline["tables"]:
+            if not table["delivered"]:
+                lines.append(f"  {table['table']:<{width}}  not delivered yet")
+                continue
+            age = _age(datetime.fromisoformat(table["written_at"]))
+            failed = "".join(f"  ✗ {gate}" for gate in table.get("gates_failed") or [])
+            lines.append(
+                f"  {table['table']:<{width}}  {table['rows']:>12,} rows  version {table['version']:<4} changed {age}{failed}"
+            )
+        lines += [f"  lesson: {lesson}" for lesson in pipeline["open_lessons"]]
+    return "\n".join(lines) or 'no pipelines yet: solution-engine run "create SPECTRA pipeline for zephyr"'
+
+
+def _age(instant: datetime) -> str:
+    minutes = int((datetime.now(UTC) - instant).total_seconds() // 60)
+    if minutes < 1:
+        return "just now"
+    if minutes < 120:
+        return f"{minutes} minutes ago"
+    return f"{minutes // 60} hours ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"

@@ -1,0 +1,98 @@
+"""Gates about a table as a whole, whatever its stage: its key, its types, its columns that must be filled, its row counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pyspark.sql import functions as F  # noqa: N812
+
+from spectra_assets.covenant.model import DataType
+from spectra_assets.errors import SpectraError
+from spectra_assets.gates.candidate import Candidate
+from spectra_assets.gates.judgement import Judged, Rule
+from spectra_assets.gates.registry import gate
+from spectra_assets.gates.rejected import too_many
+from spectra_assets.gates.sample import quoted
+
+COUNTED = ("flattening", "fact", "bridge", "refinement")
+"""Kinds of build whose every input row has one fate."""
+
+
+def unique(candidate: Candidate, key: Sequence[str], advice: str) -> Judged:
+    """No two rows with the same values in `key`; NULL equals NULL."""
+    counted = candidate.accepted.groupBy(*(F.col(quoted(name)) for name in key)).agg(F.count(F.lit(1)).alias("rows"))
+    problem = f"of {' and '.join(key)} stand on more than one row"
+    return Judged(counted, (Rule("rows = 1", problem),), unit="values", advice=advice)
+
+
+def not_empty(candidate: Candidate, why: str, advice: str) -> Judged:
+    """At least one row: where a rule about every row would be true of none."""
+    frame = candidate.small({"rows": DataType.INT64}, [{"rows": candidate.counts.accepted}])
+    return Judged(frame, (Rule("rows > 0", why, "rows"),), unit="counts", advice=advice)
+
+
+def primary_key(candidate: Candidate) -> list[str]:
+    """Columns of the primary key. Raises SpectraError without one."""
+    if not candidate.table.primary_key:
+        raise SpectraError(f"{candidate.table.table} has no primary key in its covenant, so no gate can judge it")
+    return candidate.table.primary_key
+
+
+@gate("primary_key_unique", needs=primary_key)
+def primary_key_unique(candidate: Candidate) -> Judged:
+    """No two rows have the same primary key."""
+    advice = "a de-duplication that keeps one row per key is missing, or the key is not the right one"
+    return unique(candidate, primary_key(candidate), advice)
+
+
+@gate("grain_unique", needs=lambda candidate: candidate.table.primary_key)
+def grain_unique(candidate: Candidate) -> Judged:
+    """One row per grain: no two rows have the same primary key; without a key the table has one row at most."""
+    grain = candidate.table.grain or "one row per primary key"
+    advice = f"the grain is {grain}: a join found more than one partner, or the input holds the row twice"
+    if candidate.table.primary_key:
+        return unique(candidate, candidate.table.primary_key, advice)
+    frame = candidate.small({"rows": DataType.INT64}, [{"rows": candidate.counts.accepted}])
+    return Judged(frame, (Rule("rows <= 1", "are more than the one row the table may have"),), unit="counts", advice=advice)
+
+
+@gate("required_present", needs=lambda candidate: _required(candidate))
+def required_present(candidate: Candidate) -> Iterator[Judged]:
+    """Required columns and the primary key have a value on every row, and few rows were set aside for having none."""
+    names = _required(candidate)
+    if names:
+        rules = tuple(Rule(f"{quoted(name)} IS NOT NULL", f"have no {name}", name) for name in names)
+        show = tuple(dict.fromkeys([*candidate.table.primary_key, *names]))
+        advice = "the source leaves it out, or it moved to another place in the record"
+        yield Judged(candidate.accepted, rules, show=show, advice=advice)
+    broken = too_many(candidate, "required_present", "lack a required value too often", advice)
+    if broken is not None:
+        yield broken
+
+
+def _required(candidate: Candidate) -> list[str]:
+    required = [column.name for column in candidate.table.schema_ if column.required]
+    return list(dict.fromkeys([*candidate.table.primary_key, *required]))
+
+
+@gate("rows_conserved", kinds=COUNTED)
+def rows_conserved(candidate: Candidate) -> Judged:
+    """Rows in = rows published + quarantined + left out as repetitions."""
+    counts = candidate.counts
+    went_in = "an unknown number of" if candidate.rows_in is None else candidate.rows_in
+    came_out = counts.accepted + counts.rejected + counts.duplicates
+    words = (
+        f"{went_in} rows went in, but {came_out} came out ({counts.accepted} accepted, {counts.rejected} to quarantine, "
+        f"{counts.duplicates} duplicates)"
+    )
+    columns = dict.fromkeys(("rowsIn", "accepted", "rejected", "duplicates"), DataType.INT64) | {"balance": DataType.TEXT}
+    row = {
+        "rowsIn": candidate.rows_in,
+        "accepted": counts.accepted,
+        "rejected": counts.rejected,
+        "duplicates": counts.duplicates,
+        "balance": words,
+    }
+    rule = Rule("rowsIn = accepted + rejected + duplicates", "does not add up")
+    advice = "more rows out means a join that multiplies, fewer means rows that were dropped without a reason"
+    return Judged(candidate.small(columns, [row]), (rule,), unit="balances", quote="balance", advice=advice)

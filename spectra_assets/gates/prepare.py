@@ -1,0 +1,176 @@
+"""Gates of Prepare: each route is proven by data, and the canon is whole and fit to make tables of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pyspark.sql import functions as F  # noqa: N812
+
+from spectra_assets.covenant.canon import PARALLEL_ARRAYS
+from spectra_assets.covenant.model import DataType
+from spectra_assets.gates.candidate import Candidate
+from spectra_assets.gates.judgement import Judged, Rule
+from spectra_assets.gates.keys import not_empty, unique
+from spectra_assets.gates.registry import gate
+
+PROVEN = ("proven", "complete")
+"""Verdicts of routes that give every row: by each parent's id, or without a parent."""
+
+_ROUTE = ("entity", "path", "parentEntity", "verdict", "chosen", "evidence")
+
+
+@gate("dependencies_proven", needs=lambda _: _ROUTE)
+def dependencies_proven(candidate: Candidate) -> Iterator[Judged]:
+    """Each entity has exactly one chosen route, and data proves that it gives every row."""
+    advice = "add another route to the pack, or give the credential's user access to records of the entity"
+    why: dict[str, str] = dict(candidate.evidence.get("dependencies", {}).get("unproven", {}))
+    routes: dict[str, list[dict[str, Any]]] = {entity: [] for entity in why}
+    for row in candidate.accepted.select(*_ROUTE).toArrow().to_pylist():
+        routes.setdefault(row["entity"], []).append(row)
+    columns = dict.fromkeys(("entity", "path", "verdict", "evidence"), DataType.TEXT) | {"chosen": DataType.INT64}
+    facts = [_chosen(entity, rows, why.get(entity)) for entity, rows in sorted(routes.items(), key=lambda item: str(item[0]))]
+    rules = (
+        Rule("chosen = 1", "do not have exactly one chosen route", "chosen"),
+        Rule("chosen <> 1 OR verdict IN ('proven', 'complete')", "have a route that is not proven", "verdict"),
+    )
+    show = ("entity", "chosen", "path", "verdict", "evidence")
+    yield not_empty(candidate, "are too few: no route was tried", advice)
+    yield Judged(candidate.small(columns, facts), rules, unit="entities", show=show, advice=advice)
+
+
+def _chosen(entity: str, rows: Iterable[Mapping[str, Any]], why: str | None) -> dict[str, Any]:
+    chosen = [row for row in rows if row["chosen"]]
+    # of several chosen routes the one that is not proven is told
+    one = next((row for row in chosen if row["verdict"] not in PROVEN), chosen[0] if chosen else {})
+    return {
+        "entity": entity,
+        "chosen": len(chosen),
+        "path": one.get("path"),
+        "verdict": one.get("verdict"),
+        "evidence": why or one.get("evidence"),
+    }
+
+
+@gate("dependencies_acyclic", needs=lambda _: ("entity", "parentEntity", "chosen"))
+def dependencies_acyclic(candidate: Candidate) -> Judged:
+    """No entity needs itself, directly or through others."""
+    rows = candidate.accepted.where("chosen AND parentEntity IS NOT NULL").select("parentEntity", "entity").distinct()
+    edges = sorted((row[0], row[1]) for row in rows.collect())
+    circle = in_circles(edges)
+    facts = [{"parent": parent, "child": child, "inCircle": (parent, child) in circle} for parent, child in edges]
+    columns = {"parent": DataType.TEXT, "child": DataType.TEXT, "inCircle": DataType.BOOL}
+    advice = "of two entities that name each other as parent, keep the direction in which the list of all can be fetched"
+    rule = Rule("NOT inCircle", "lead back to where they start")
+    return Judged(candidate.small(columns, facts), (rule,), unit="edges", show=("parent", "child"), advice=advice)
+
+
+def in_circles(edges: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The edges left when whatever nothing leads to, and whatever leads nowhere, is taken away again and again."""
+    left = set(edges)
+    while True:
+        parents, children = {parent for parent, _ in left}, {child for _, child in left}
+        kept = {(parent, child) for parent, child in left if parent in children and child in parents}
+        if kept == left:
+            return left
+        left = kept
+
+
+@gate("schema_has_all_entities", needs=lambda _: ("entity",))
+def schema_has_all_entities(candidate: Candidate) -> Iterator[Judged]:
+    """Every entity of the source is in the canon."""
+    expected: Mapping[str, Any] = candidate.known("expected")
+    there = {row[0] for row in candidate.accepted.select("entity").collect()}
+    unreadable = expected.get("unreadable", {})
+    facts = [
+        {"entity": entity, "inCanon": entity in there, "reason": unreadable.get(entity)}
+        for entity in dict.fromkeys(expected["entities"])
+    ]
+    columns = {"entity": DataType.TEXT, "inCanon": DataType.BOOL, "reason": DataType.TEXT}
+    advice = "give the credential's user access to a record of the entity, then sample again"
+    yield not_empty(candidate, "are too few: the canon is empty", advice)
+    rule = Rule("inCanon", "are not in the canon")
+    yield Judged(candidate.small(columns, facts), (rule,), unit="entities", show=("entity", "reason"), advice=advice)
+
+
+@gate("one_entity_per_row", needs=lambda _: ("entity",))
+def one_entity_per_row(candidate: Candidate) -> Iterator[Judged]:
+    """Each row holds one entity, and each entity stands in one row."""
+    advice = "this is a fault of the software, not of the data: report it"
+    yield Judged(candidate.accepted, (Rule("trim(entity) <> ''", "hold no entity", "named"),), show=("entity",), advice=advice)
+    yield unique(candidate, ("entity",), advice)
+
+
+@gate("fields_as_arrays", needs=lambda _: ("entity", *PARALLEL_ARRAYS))
+def fields_as_arrays(candidate: Candidate) -> Judged:
+    """Fields are parallel arrays of one length, none empty, and no raw field stands twice."""
+    rules = (
+        Rule("size(rawField) > 0", "have no fields", "empty"),
+        *(
+            Rule(f"size(`{name}`) = size(rawField)", f"have {name} of another length than rawField", name)
+            for name in PARALLEL_ARRAYS
+            if name != "rawField"
+        ),
+        Rule("size(array_distinct(rawField)) = size(rawField)", "have a raw field twice", "twice"),
+    )
+    advice = "this is a fault of the software, not of the data: report it"
+    return Judged(candidate.accepted, rules, unit="entities", show=("entity", "rawField", "targetField"), advice=advice)
+
+
+@gate("fields_have_target_names", needs=lambda _: ("entity", *PARALLEL_ARRAYS))
+def fields_have_target_names(candidate: Candidate) -> Iterator[Judged]:
+    """Every field has a name in camelCase, and no two of a table share one, but the forms of one date."""
+    advice = "change the rename rule that gives these fields their name"
+    names = ("rawField", "targetField", "dataType", "dateFormat", "group")
+    inside = "exists(rawField, other -> startswith(other, concat({0}, '.')) OR startswith(other, concat({0}, '[]')))"
+    fields = candidate.accepted.select(
+        "entity", "rawField", F.explode(F.arrays_zip(*(F.col(f"`{name}`") for name in names))).alias("field")
+    ).select(
+        "entity",
+        F.col("field.group").alias("table"),
+        F.col("field.rawField").alias("raw"),
+        F.col("field.targetField").alias("target"),
+        F.col("field.dataType").alias("type"),
+        F.col("field.dateFormat").alias("dateFormat"),
+        F.expr(inside.format("field.rawField")).alias("container"),
+    )
+    rule = Rule("target RLIKE '^[a-z][A-Za-z0-9]{0,254}$'", "have no target name in camelCase", "name")
+    yield Judged(fields, (rule,), unit="fields", show=("entity", "raw", "target"), advice=advice)
+    shared = (
+        fields.where("NOT container")
+        .groupBy("entity", "table", F.lower("target").alias("name"))
+        .agg(
+            F.count(F.lit(1)).alias("fields"),
+            F.countDistinct("target").alias("spellings"),
+            F.countDistinct("type").alias("types"),
+            F.count("dateFormat").alias("dated"),
+            F.concat_ws(", ", F.sort_array(F.collect_list("raw"))).alias("raws"),
+        )
+    )
+    one_date = "spellings = 1 AND types = 1 AND dated >= fields - 1"
+    twin = Rule(f"fields = 1 OR ({one_date})", "are shared by fields which are not forms of one date", "shared")
+    yield Judged(shared, (twin,), unit="names", show=("entity", "table", "name", "raws"), advice=advice)
+
+
+@gate("page_limits_known", needs=lambda _: ("path", "constraint", "value"))
+def page_limits_known(candidate: Candidate) -> Judged:
+    """For every paged endpoint the largest page and what follows the last one were seen."""
+    seen: dict[str, dict[str, str | None]] = {}
+    for path, constraint, value in candidate.accepted.select("path", "constraint", "value").collect():
+        seen.setdefault(path, {})[constraint] = value
+    unmeasured: dict[str, str] = dict(candidate.evidence.get("measuring", {}).get("unmeasured", {}))
+    facts = [
+        {
+            "path": path,
+            "largestPageSize": found.get("largestPageSize"),
+            "pastTheEnd": found.get("pastTheEnd"),
+            "reason": unmeasured.pop(path, None),
+        }
+        for path, found in sorted(seen.items())
+        if found.get("sizeParameter") is not None or found.get("offsetParameter") is not None or path in unmeasured
+    ]
+    facts += [{"path": path, "reason": reason} for path, reason in sorted(unmeasured.items())]
+    columns = dict.fromkeys(("path", "largestPageSize", "pastTheEnd", "reason"), DataType.TEXT)
+    rule = Rule("largestPageSize IS NOT NULL AND pastTheEnd IS NOT NULL", "have page limits that were not seen")
+    advice = "the extraction stops when a page repeats and loses nothing, but compare its row count with the source's"
+    return Judged(candidate.small(columns, facts), (rule,), unit="paged endpoints", show=tuple(columns), advice=advice)

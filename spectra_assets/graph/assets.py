@@ -1,0 +1,164 @@
+"""One Dagster asset per covenant table, with exactly the covenant's edges and its gates as asset checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from spectra_assets.covenant.files import text_of
+from spectra_assets.covenant.model import Covenant, Severity, Table
+from spectra_assets.errors import GateError, SpectraError
+from spectra_assets.gates.evaluate import blocking
+from spectra_assets.gates.judgement import Result
+from spectra_assets.graph.metadata import check_metadata, definition_metadata
+from spectra_assets.graph.progress import watcher
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.names import Stage
+from spectra_assets.settings import Settings
+from spectra_assets.stages.deliver import Delivery
+from spectra_assets.stages.work import Work
+
+ENGINE = "engine"
+PROJECT = "project"
+IO_MANAGER = "lakehouse"
+
+_CALLS_API = (Stage.SOURCE, Stage.PREPARE, Stage.EXTRACT)
+
+
+def pipeline_assets(covenant: Covenant, settings: Settings) -> list[dg.AssetsDefinition]:
+    """The assets of one covenant, in stage order."""
+    text = text_of(covenant)
+    return [_asset(covenant, table, settings, text) for table in covenant.tables()]
+
+
+def asset_key(covenant: Covenant, table: str) -> dg.AssetKey:
+    """Key of the asset that makes `stage.table`."""
+    return dg.AssetKey(covenant.table(table).ref.asset_path(covenant.source))
+
+
+def group_name(source: str, stage: str) -> str:
+    """Assets are grouped by source and stage."""
+    return f"{source}/{stage}"
+
+
+def _asset(covenant: Covenant, table: Table, settings: Settings, text: str) -> dg.AssetsDefinition:
+    key = asset_key(covenant, table.table)
+    stage = covenant.stage_of(table)
+
+    def compute(context: Any) -> Iterator[dg.AssetCheckResult | dg.Output[Any]]:
+        yield from _deliver(context, covenant, table)
+
+    return dg.asset(
+        key=key,
+        deps=[asset_key(covenant, name) for name in table.inputs],
+        group_name=group_name(covenant.source, stage.name),
+        description=_description(table),
+        metadata=definition_metadata(covenant, table, settings, text),
+        owners=[_owner(covenant.pipeline.owner)],
+        kinds={"delta", "python" if stage.name in (*_CALLS_API, "log") else "pyspark"},
+        tags={"source": covenant.source, "stage": stage.name},
+        code_version=covenant.version,
+        check_specs=[
+            dg.AssetCheckSpec(
+                name=gate.name,
+                asset=key,
+                description=gate.description or None,
+                blocking=gate.severity == Severity.ERROR,
+            )
+            for gate in table.gates
+        ],
+        io_manager_key=IO_MANAGER,
+        required_resource_keys={ENGINE, PROJECT},
+        pool=f"{covenant.source}_api" if stage.name in _CALLS_API else None,
+        output_required=True,
+    )(compute)
+
+
+def _owner(owner: str) -> str:
+    return owner if "@" in owner else f"team:{owner}"
+
+
+def _description(table: Table) -> str:
+    grain = f"\n\n{table.grain[:1].upper()}{table.grain[1:]}." if table.grain else ""
+    return f"{table.description}{grain}"
+
+
+def _deliver(context: Any, covenant: Covenant, table: Table) -> Iterator[dg.AssetCheckResult | dg.Output[Any]]:
+    """Make, judge, publish one table; the gates' evaluations are recorded first, whatever becomes of the table."""
+    someone = watcher()
+    work = _work(context, covenant, table)
+    if someone:
+        someone.started(table)
+    delivery = Delivery(work)
+    error: BaseException | None = None
+    try:
+        with delivery:
+            results = delivery.audit()
+            for result in results:
+                yield _check(covenant, table, result)
+            if failed := blocking(results):
+                raise _blocked(table, failed)
+            yield dg.Output(delivery)
+    except GeneratorExit:
+        raise
+    except SpectraError as problem:
+        error = problem
+        raise dg.Failure(description=str(problem), metadata={"error": type(problem).__name__}, allow_retries=False) from problem
+    except BaseException as problem:
+        error = problem
+        raise
+    finally:
+        if someone and delivery.outcome is not None:
+            someone.finished(delivery.outcome, delivery.results, error)
+
+
+def _work(context: Any, covenant: Covenant, table: Table) -> Work:
+    project = getattr(context.resources, PROJECT)
+    someone = watcher()
+
+    def say(text: str) -> None:
+        context.log.info(text)
+        if someone:
+            someone.said(table, text)
+
+    return Work(
+        settings=project.settings,
+        covenant=covenant,
+        table=table,
+        lakehouse=Lakehouse(project.settings.lakehouse_root, covenant.source),
+        engine=getattr(context.resources, ENGINE).engine,
+        playbooks=project.playbooks,
+        run_id=context.run_id,
+        now=_started(context),
+        say=say,
+    )
+
+
+def _started(context: Any) -> datetime:
+    """The run's instant, the same for all its tables: a dimension's versions begin together."""
+    with suppress(AttributeError):
+        record = context.instance.get_run_record_by_id(context.run_id)
+        if record is not None:
+            return record.create_timestamp.astimezone(UTC).replace(tzinfo=UTC)  # type: ignore[no-any-return]
+    return datetime.now(UTC)
+
+
+def _check(covenant: Covenant, table: Table, result: Result) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.ERROR if result.severity == Severity.ERROR else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        passed=result.passed,
+        asset_key=asset_key(covenant, table.table),
+        check_name=result.gate,
+        severity=severity,
+        description=result.message,
+        metadata=check_metadata(result, covenant.version),
+    )
+
+
+def _blocked(table: Table, failed: list[Result]) -> GateError:
+    reasons = " ".join(f"{result.gate}: {result.message}" for result in failed)
+    return GateError(f"{table.table} is not published, its last good version stays. {reasons}")

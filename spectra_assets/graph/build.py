@@ -1,0 +1,45 @@
+"""Covenants → Dagster definitions: assets with their checks, one job per pipeline, the lessons sensor, resources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import dagster as dg
+
+from spectra_assets.covenant.files import covenant_files, read
+from spectra_assets.covenant.model import Covenant
+from spectra_assets.graph.assets import ENGINE, IO_MANAGER, PROJECT, pipeline_assets
+from spectra_assets.graph.io import LakehouseIOManager
+from spectra_assets.graph.resources import EngineResource, ProjectResource
+from spectra_assets.graph.sensor import lessons_sensor
+from spectra_assets.settings import Settings
+
+
+def covenants_of(settings: Settings) -> list[Covenant]:
+    """The covenants in `covenants/`, or only those that SPECTRA_SOURCES names. Raises DocumentError, ConfigurationError."""
+    return [read(file) for file in covenant_files(settings.covenants, settings.sources)]
+
+
+def definitions(covenants: Sequence[Covenant], settings: Settings) -> dg.Definitions:
+    """Definitions of these pipelines, and nothing that no covenant says."""
+    return dg.Definitions(
+        assets=[asset for covenant in covenants for asset in pipeline_assets(covenant, settings)],
+        jobs=list(_jobs(covenants)),
+        sensors=[lessons_sensor],
+        resources={ENGINE: EngineResource(), PROJECT: ProjectResource(), IO_MANAGER: LakehouseIOManager()},
+        executor=dg.in_process_executor,
+    )
+
+
+def job_name(source: str) -> str:
+    """Job that materialises a whole pipeline."""
+    return f"{source}_pipeline"
+
+
+def _jobs(covenants: Iterable[Covenant]) -> Iterable[dg.UnresolvedAssetJobDefinition]:
+    for covenant in covenants:
+        yield dg.define_asset_job(
+            job_name(covenant.source),
+            selection=dg.AssetSelection.key_prefixes([covenant.source]),
+            description=f"Everything of {covenant.pipeline.title}, from Source to Analyse and the log.",
+        )

@@ -1,0 +1,71 @@
+"""What assets need beside their inputs: the engine, the lakehouses' root, the project's documents."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from spectra_assets.gates.evaluate import GATES
+from spectra_assets.lakehouse import engine as engines
+from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.playbook.model import Playbooks
+from spectra_assets.playbook.parse import load_playbooks
+from spectra_assets.settings import Settings
+from spectra_assets.settings import load as load_settings
+from spectra_assets.stages.actions import ACTIONS
+
+
+class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The relational engine: started for a run, stopped with it, unless this process has one running already."""
+
+    _engine: Engine | None = PrivateAttr(default=None)
+    _owned: bool = PrivateAttr(default=False)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        settings = load_settings()
+        self._owned = not engines.is_running()
+        self._engine = engines.shared(settings)
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        if self._owned and self._engine is not None:
+            self._engine.stop()
+
+    @property
+    def engine(self) -> Engine:
+        """The running engine."""
+        assert self._engine is not None  # noqa: S101 (Dagster sets resources up before it hands them out)
+        return self._engine
+
+
+class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Settings and playbooks of the project, read when a run starts."""
+
+    _settings: Settings | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        self._settings = load_settings()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this run."""
+        assert self._settings is not None  # noqa: S101
+        return self._settings
+
+    @property
+    def playbooks(self) -> Playbooks:
+        """The playbooks as they are now. Raises DocumentError."""
+        return playbooks_in(self.settings.playbooks)
+
+
+def playbooks_in(folder: Path) -> Playbooks:
+    """The playbooks in `folder`, read again only when one of them has changed. Raises DocumentError."""
+    stamps = tuple((str(file), file.stat().st_mtime_ns) for file in sorted(folder.rglob("*.md")))
+    return _parsed(folder, stamps)
+
+
+@lru_cache(maxsize=4)
+def _parsed(folder: Path, stamps: tuple[tuple[str, int], ...]) -> Playbooks:
+    return load_playbooks(folder, ACTIONS.keys(), GATES.keys())

@@ -1,0 +1,59 @@
+"""Runs of a pipeline in this process, recorded in the instance that the UI shows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from spectra_assets.covenant.model import Covenant
+from spectra_assets.graph.assets import asset_key
+from spectra_assets.graph.build import definitions, job_name
+from spectra_assets.graph.progress import Watcher, watched_by
+from spectra_assets.settings import Settings
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+_INSTANCE = """\
+# What `solution-engine` and `make dev` set; yours to change.
+telemetry:
+  enabled: false
+run_monitoring:
+  enabled: true
+  max_runtime_seconds: 14400
+"""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How one run ended."""
+
+    run_id: str
+    success: bool
+
+
+def dagster_home(settings: Settings) -> Path:
+    """DAGSTER_HOME, set to `.dagster/` of the project where it is not set, with a `dagster.yaml` if there is none."""
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(settings.project / ".dagster")))
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        (home / "dagster.yaml").write_text(_INSTANCE, encoding="utf-8")
+    return home
+
+
+def run(covenant: Covenant, tables: Collection[str], settings: Settings, watcher: Watcher) -> RunResult:
+    """Materialise these tables (`stage.table`) in one run; `watcher` hears of each. Failures are in the result, not raised."""
+    dagster_home(settings)
+    loaded = definitions([covenant], settings)
+    job = loaded.resolve_job_def(job_name(covenant.source))
+    with dg.DagsterInstance.get() as instance, watched_by(watcher):
+        result = job.execute_in_process(
+            instance=instance,
+            asset_selection=[asset_key(covenant, name) for name in tables],
+            raise_on_error=False,
+            run_config=_QUIET,
+        )
+    return RunResult(result.run_id, result.success)

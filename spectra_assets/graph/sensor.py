@@ -1,0 +1,101 @@
+"""The lessons sensor: every failed gate evaluation of every finished run becomes part of one lesson, counted once.
+
+Runs are read with `instance.fetch_run_status_changes`, which sees runs started by the command line, the UI and the daemon alike,
+also those that ended while no daemon ran. The position is kept in the instance itself, so that the sensor and the command line
+share it; a lesson remembers its evaluations, so that a crash between writing it and moving on counts nothing twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from spectra_assets.learning.gap import Gap
+from spectra_assets.learning.lesson import Lesson, record
+from spectra_assets.settings import load as load_settings
+
+_ENDED = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
+_POSITION = "spectra_lessons"
+_BATCH = 50
+
+
+def learn(instance: dg.DagsterInstance) -> list[Lesson]:
+    """Read the runs that ended since the last time and write their lessons; those that changed. Raises DocumentError."""
+    folder = load_settings().lessons
+    position = _position(instance)
+    changed: dict[str, Lesson] = {}
+    for kind in _ENDED:
+        while True:
+            page = instance.fetch_run_status_changes(kind, limit=_BATCH, cursor=position.get(kind.value), ascending=True)
+            for entry in page.records:
+                for lesson in record(folder, _gaps(instance, entry.event_log_entry.run_id)):
+                    changed[lesson.id] = lesson
+            if page.cursor and page.cursor != position.get(kind.value):
+                position[kind.value] = page.cursor
+                instance.daemon_cursor_storage.set_cursor_values({_POSITION: json.dumps(position)})
+            if not page.has_more:
+                break
+    return list(changed.values())
+
+
+@dg.sensor(
+    name="lessons",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=30,
+    description="Writes one lesson for each distinct gap that a failed gate shows, into lessons/.",
+)
+def lessons_sensor(context: Any) -> dg.SkipReason:
+    """Runs `learn`; starts no runs."""
+    changed = learn(context.instance)
+    if not changed:
+        return dg.SkipReason("no failed gate since the last look")
+    return dg.SkipReason(f"wrote {len(changed)} lessons: {', '.join(lesson.id for lesson in changed)}"[:1000])
+
+
+def _position(instance: dg.DagsterInstance) -> dict[str, str]:
+    values = instance.daemon_cursor_storage.get_cursor_values({_POSITION})
+    return dict(json.loads(values[_POSITION])) if _POSITION in values else {}
+
+
+def _gaps(instance: dg.DagsterInstance, run_id: str) -> Iterator[Gap]:
+    """The failed evaluations of a run, oldest first, of our own assets."""
+    cursor = None
+    while True:
+        page = instance.get_records_for_run(
+            run_id, cursor=cursor, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION, limit=1000, ascending=True
+        )
+        for entry in page.records:
+            gap = _gap(instance, run_id, entry)
+            if gap is not None:
+                yield gap
+        if not page.has_more:
+            return
+        cursor = page.cursor
+
+
+def _gap(instance: dg.DagsterInstance, run_id: str, entry: Any) -> Gap | None:
+    event = entry.event_log_entry.dagster_event
+    evaluation = event.event_specific_data
+    key = evaluation.asset_key.path
+    if evaluation.passed or len(key) != 3:
+        return None
+    numbers = {name: value.value for name, value in evaluation.metadata.items() if isinstance(value, dg.IntMetadataValue)}
+    version = evaluation.metadata.get("covenant version")
+    return Gap(
+        source=key[0],
+        stage=key[1],
+        table=key[2],
+        check=evaluation.check_name,
+        severity=evaluation.severity.value,
+        covenant_version=str(version.value) if version else "",
+        run_id=run_id,
+        evaluation=f"{run_id}:{key[1]}.{key[2]}:{evaluation.check_name}",
+        seen_at=datetime.fromtimestamp(entry.event_log_entry.timestamp, UTC).isoformat(timespec="seconds"),
+        failed=numbers.get("failed rows"),
+        total=numbers.get("rows"),
+        message=evaluation.description or "",
+    )

@@ -1,0 +1,155 @@
+"""What gates judge beside the rows: the entries of `Draft.evidence` that Source, Prepare and Extract leave, and their types.
+
+| table | key | type |
+|---|---|---|
+| source.credentials | `credential` | Credential |
+| source.endpoints | `probing` | Probing |
+| source.portfolio | `hierarchy` | list[HierarchyProof] |
+| prepare.constraints | `measuring` | Measuring |
+| prepare.dependencies | `dependencies` | Dependencies |
+| prepare.schema | `canon`, `twins`, `expected` | list[CanonEntity], {entity: {text path: epoch path}}, Expected |
+| extract.* | `extraction`, `drift` | Extraction, dict[str, Drift] |
+
+The entries of an Extract table are complete only once its batches have been read to the end. All lists of examples are bounded by
+EXAMPLES; counts are exact. Values of text in examples are masked (`text(12)`), ids are shown.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+EXAMPLES = 20
+"""Most entries of a list of examples."""
+
+
+class Credential(TypedDict):
+    """Whether the API took the credential."""
+
+    isValid: bool
+    httpStatus: int | None
+    message: str
+
+
+class Probing(TypedDict):
+    """How far the probing of endpoints went."""
+
+    listed: int
+    """Operations the intelligence pack lists."""
+    readable: int
+    budget: int
+    requests: int
+    notProbed: dict[str, str]
+    """GET endpoint → why it was not called."""
+
+
+class HierarchyProof(TypedDict):
+    """Whether one entity can be reached, and how."""
+
+    entity: str
+    reachable: bool
+    route: str | None
+    parentEntity: str | None
+    parentPath: str | None
+    parentId: int | str | None
+    rows: int | None
+    reason: str
+
+
+class Measuring(TypedDict):
+    """How far the measuring of constraints went. `unmeasured`: route → why."""
+
+    requests: int
+    budget: int
+    unmeasured: dict[str, str]
+
+
+class Dependencies(TypedDict):
+    """What the proof of dependencies found."""
+
+    order: list[str]
+    """Entities with a chosen route, parents first."""
+    unproven: dict[str, str]
+    """Entity without a chosen route → why."""
+    edges: list[tuple[str, str]]
+    """(parent, child) of the chosen routes."""
+    ignored: list[str]
+    """`entity?parameter` that the server was proven to ignore."""
+    requests: int
+    budget: int
+    samples: dict[str, int]
+    """Entity → records sampled."""
+
+
+class Expected(TypedDict):
+    """Which entities the canon must have. `unreadable`: entity → why it has no sample."""
+
+    entities: list[str]
+    unreadable: dict[str, str]
+
+
+class SkippedParent(TypedDict):
+    """A parent whose rows could not be had."""
+
+    parent: str
+    status: int | None
+    reason: str
+
+
+class Mismatch(TypedDict):
+    """A parent whose rows are not as many as they should be. `check` is declaredTotal or recount."""
+
+    parent: str | None
+    check: Literal["declaredTotal", "recount"]
+    expected: int
+    found: int
+    reason: str
+
+
+class Extraction(TypedDict):
+    """How complete one extraction is. Everything after `rows` must be 0 or empty for a complete one."""
+
+    entity: str
+    path: str
+    paged: bool
+    parentEntity: str | None
+    parentsAsked: int
+    parentsAnswered: int
+    parentsWithRows: int
+    requests: int
+    pages: int
+    """Pages with an answer, empty ones included."""
+    records: int
+    """Records the API gave, before trees were flattened."""
+    rows: int
+    """Rows made of them."""
+    recounts: int
+    """Parents with several pages whose end was asked for again."""
+    emptyParents: int
+    """Parents that answered with no rows (204, empty list): lawful."""
+    skippedCount: int
+    skipped: list[SkippedParent]
+    unansweredCount: int
+    """Parents asked that neither answered nor were skipped."""
+    repeatedCount: int
+    """Rows whose primary key had come before for the same parent."""
+    repeated: list[str]
+    """`parent/key` of some of them."""
+    missingKeyCount: int
+    missingKeys: list[int]
+    """Sequence numbers of some rows without a primary key."""
+    mismatchCount: int
+    mismatches: list[Mismatch]
+
+
+class Drift(TypedDict):
+    """How records differ from the canon at one path (the key of the entry)."""
+
+    kind: Literal["newField", "changedType", "missingField"]
+    expected: str | None
+    """Type by the canon; null for a new field."""
+    seen: str | None
+    """Kind of value that came; null for a missing field."""
+    count: int
+    """Records (for missingField: all records, none of which had it)."""
+    example: str
+    """The value, masked; empty for a missing field."""

@@ -1,0 +1,143 @@
+"""The pipeline's own tables (playbook 007): what was delivered, asked for and run, collected from what each attempt left.
+
+Every attempt leaves one file under `Files/log/waiting/` (see `deliver`). The collecting actions bring them into Delta tables; a
+file goes only once its rows are published, so that a killed run loses and doubles nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spectra_assets.covenant.forms import FORMS
+from spectra_assets.covenant.model import DataType
+from spectra_assets.errors import StorageError
+from spectra_assets.lakehouse.types import arrow_schema
+from spectra_assets.names import LOG, TableRef
+from spectra_assets.stages.work import Draft, Work, action
+
+KEPT_DAYS = 90
+"""Days for which requests and attempts are kept."""
+
+
+@action("pipeline.collect_requests")
+def collect_requests(draft: Draft, work: Work) -> None:
+    """`log.requests`: what it held, and the requests of every attempt that left a file, each once by its requestId."""
+    rows = [row for record in _waiting(work) for row in record["requests"]]
+    _collect(draft, work, rows, key=["requestId"], instant="requestedAt")
+
+
+@action("pipeline.collect_manifest")
+def collect_manifest(draft: Draft, work: Work) -> None:
+    """`log.manifest`: what it held, and every attempt that left a file, each once by run, table and start."""
+    _clear(work)
+    rows = [record["manifest"] for record in _waiting(work)]
+    _collect(draft, work, rows, key=["runId", "table", "startedAt"], instant="startedAt")
+    draft.evidence["lineage"] = _recorded_edges(work)
+
+
+@action("pipeline.summarise_runs")
+def summarise_runs(draft: Draft, work: Work) -> None:
+    """`log.runs`: one row per run and stage, from `log.manifest`."""
+    manifest = work.read("log.manifest")
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for attempt in manifest.to_pylist():
+        row = rows.setdefault(
+            (attempt["runId"], attempt["stage"]),
+            {
+                "runId": attempt["runId"],
+                "stage": attempt["stage"],
+                "startedAt": attempt["startedAt"],
+                "finishedAt": attempt["finishedAt"],
+                **dict.fromkeys(("tables", "published", "unchanged", "blocked", "failed", "rowsOut"), 0),
+            },
+        )
+        row["startedAt"] = min(row["startedAt"], attempt["startedAt"])
+        row["finishedAt"] = max(row["finishedAt"], attempt["finishedAt"])
+        row["tables"] += 1
+        row[attempt["status"]] += 1
+        row["rowsOut"] += attempt["rowsOut"] or 0
+    schema = arrow_schema(FORMS["log.runs"])
+    ordered = sorted(rows.values(), key=lambda row: (row["startedAt"], row["stage"]))
+    draft.rows = pa.Table.from_pylist(ordered, schema=schema)
+
+
+def _collect(draft: Draft, work: Work, rows: list[Mapping[str, Any]], key: list[str], instant: str) -> None:
+    schema = arrow_schema(work.table.schema_)
+    times = [column.name for column in work.table.schema_ if column.type == DataType.TIMESTAMP]
+    fresh = [{name: _instant(row.get(name)) if name in times else row.get(name) for name in schema.names} for row in rows]
+    new = pa.Table.from_pylist(fresh, schema=schema)
+    ref = TableRef.parse(work.table.table)
+    held = [_fitted(work.lakehouse.read(ref), schema)] if work.lakehouse.exists(ref) else []
+    joined = pa.concat_tables([*held, new])
+    young = joined.filter(
+        pc.greater(joined[instant], pa.scalar(work.now - timedelta(days=KEPT_DAYS), schema.field(instant).type))
+    )
+    draft.rows = _once(young, key)
+    draft.notes["collected"] = new.num_rows
+
+
+def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table in `schema`: a column it lacks is null, one that went is left out."""
+    columns = [
+        table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _once(table: pa.Table, key: list[str]) -> pa.Table:
+    """The first row of each key, in order."""
+    numbered = table.append_column("_row", pa.array(range(table.num_rows), pa.int64()))
+    firsts = numbered.group_by(key).aggregate([("_row", "min")])["_row_min"]
+    return table.take(firsts.take(pc.sort_indices(firsts)))
+
+
+def _waiting_files(work: Work) -> list[Path]:
+    return sorted(work.lakehouse.files(LOG, "waiting").glob("[0-9]*.json"))
+
+
+def _waiting(work: Work) -> Iterator[dict[str, Any]]:
+    for file in _waiting_files(work):
+        try:
+            yield json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:  # another run of this pipeline has collected it just now
+            continue
+        except (OSError, ValueError) as error:
+            raise StorageError(f"{file} can't be read: {error}; move it away to go on without it") from None
+
+
+def _clear(work: Work) -> None:
+    """Remove the files whose rows both log tables hold already."""
+    refs = {name: TableRef(LOG, name) for name in ("manifest", "requests")}
+    if not all(work.lakehouse.exists(ref) for ref in refs.values()):
+        return
+    manifest = work.lakehouse.read(refs["manifest"], ["runId", "table", "startedAt"]).to_pylist()
+    held = {(row["runId"], row["table"], row["startedAt"]) for row in manifest}
+    requests = set(work.lakehouse.read(refs["requests"], ["requestId"])["requestId"].to_pylist())
+    for file in _waiting_files(work):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        row = record["manifest"]
+        published = (row["runId"], row["table"], _instant(row["startedAt"])) in held
+        if published and all(request["requestId"] in requests for request in record["requests"]):
+            file.unlink(missing_ok=True)
+
+
+def _recorded_edges(work: Work) -> list[tuple[str, str]]:
+    """The edges that the tables' own commits name: what each version was made from."""
+    edges = []
+    for table in work.covenant.tables():
+        if table.ref.schema != LOG and work.lakehouse.exists(table.ref):
+            inputs = work.lakehouse.describe(table.ref).metadata.get("spectra.inputs", "")
+            edges += [(name, table.table) for name in inputs.split(",") if name]
+    return edges
+
+
+def _instant(value: Any) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value

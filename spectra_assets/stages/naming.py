@@ -1,0 +1,101 @@
+"""Names of the canon's fields: target names by rule, references named like the column they point to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from spectra_assets import names
+from spectra_assets.covenant.canon import CanonEntity, CanonField
+from spectra_assets.covenant.model import DataType
+from spectra_assets.stages.canonise import INDEX, PARENT, TREE_PARENT
+from spectra_assets.stages.paths import split_path
+
+Renamed = Callable[[str, str], str | None]
+"""(entity, raw path) → the name a rule gives it."""
+
+
+def named(entities: Sequence[CanonEntity], twins: dict[str, dict[str, str]], renamed: Renamed) -> list[CanonEntity]:
+    """All entities, parents first, with names; child tables get their parent's key and their position in front.
+
+    `twins` are per entity the text dates that share the column of an epoch field.
+    """
+    done: dict[str, CanonEntity] = {}
+    for entity in entities:
+        done[entity.entity] = _named(entity, twins.get(entity.entity, {}), renamed, done)
+    return list(done.values())
+
+
+def _named(entity: CanonEntity, twins: dict[str, str], renamed: Renamed, parents: dict[str, CanonEntity]) -> CanonEntity:
+    groups = list(dict.fromkeys([entity.entity, *(field.group for field in entity.fields)]))
+    own = [field for field in entity.fields if field.group == entity.entity and field.raw != INDEX]
+    key_name, result = "", []
+    for group in groups:
+        if group == entity.entity:
+            fields, prefix = own, 0
+        else:
+            fields = _child_fields(entity, group)
+            prefix = 2
+        wanted = [
+            _wanted(entity, field, renamed, parents) if place >= prefix else ("", key_name, names.camel(group) + "Index")[place + 1]
+            for place, field in enumerate(fields)
+        ]
+        result += _with_names(fields, wanted, twins)
+        if group == entity.entity:
+            key_name = next((field.target for field in result if field.raw == entity.primary_key), f"{names.camel(group)}Id")
+    return entity.model_copy(update={"fields": tuple(result)})
+
+
+def _with_names(fields: Sequence[CanonField], wanted: Sequence[str], twins: dict[str, str]) -> list[CanonField]:
+    """The fields with names unique in their table, but for twins, which share one; the epoch field comes first."""
+    single = [(field, name) for field, name in zip(fields, wanted, strict=True) if field.raw not in twins]
+    unique = names.without_collisions(name for _, name in single)
+    by_raw = {field.raw: name for (field, _), name in zip(single, unique, strict=True)}
+    placed = [field.model_copy(update={"target": name}) for (field, _), name in zip(single, unique, strict=True)]
+    for text, epoch in twins.items():
+        twin = next((field for field in fields if field.raw == text), None)
+        if twin is not None:
+            place = next(number for number, field in enumerate(placed) if field.raw == epoch)
+            placed.insert(place + 1, twin.model_copy(update={"target": by_raw[epoch]}))
+    return placed
+
+
+def _child_fields(entity: CanonEntity, group: str) -> list[CanonField]:
+    """The parent's key and the position, then the child's own fields."""
+    key = next((field for field in entity.fields if field.raw == entity.primary_key and field.group == entity.entity), None)
+    reference = CanonField(
+        raw=entity.primary_key, structure="scalar", target="", type=key.type if key else DataType.TEXT, required=True,
+        nullable=False, group=group,
+    )  # fmt: skip
+    index = CanonField(
+        raw=INDEX, structure="scalar", target="", type=DataType.INT64, required=True, nullable=False, group=group
+    )
+    own = [f for f in entity.fields if f.group == group and f.raw not in (INDEX, entity.primary_key)]
+    return [reference, index, *own]
+
+
+def _wanted(entity: CanonEntity, field: CanonField, renamed: Renamed, parents: dict[str, CanonEntity]) -> str:
+    rule = renamed(entity.entity, field.raw)
+    if rule:
+        return rule
+    if field.raw == TREE_PARENT:
+        return f"parent{names.pascal(entity.entity)}Id"
+    if field.raw == PARENT:
+        return _parent_name(entity, parents)
+    parts = split_path(field.raw)
+    starts = [number for number, part in enumerate(parts) if part.endswith("[]")]
+    if not starts:
+        return names.target_field(entity.entity, parts)
+    if starts[-1] == len(parts) - 1:
+        return names.singular(names.camel(parts[-1].removesuffix("[]")))
+    return names.target_field(field.group, parts[starts[0] + 1 :])
+
+
+def _parent_name(entity: CanonEntity, parents: dict[str, CanonEntity]) -> str:
+    """Name of the column of the parent that holds the ids the requests named."""
+    link = entity.fetch.parent
+    if link is None:
+        return "parentId"
+    parent = parents.get(link.entity)
+    held = next((f.target for f in parent.fields if f.raw == link.path and f.target), None) if parent else None
+    parts = [part.removesuffix("[]") for part in split_path(link.path)]
+    return held or names.target_field(link.entity, parts)

@@ -1,0 +1,169 @@
+"""Raw JSON records as columns of text: one parse per record and array level, by a schema made from the wanted paths.
+
+Every leaf is text: a scalar as it is written (numbers that are no integers pass through a double), an object or array as
+JSON text. An absent key, a null and a place of another structure are all NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F  # noqa: N812
+
+from spectra_assets.errors import SpectraError
+from spectra_assets.stages.frames import col, quoted
+from spectra_assets.stages.paths import ARRAY, is_array, split_path
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+TEXT = "STRING"
+LIST = "ARRAY<STRING>"
+
+_Tree = dict[str, "_Tree | str"]
+
+
+@dataclass
+class Parser:
+    """Reads paths out of a JSON text. Paths that can't be in one schema (`a` and `a.b`, `id` and `ID`) get several."""
+
+    trees: list[_Tree] = field(default_factory=list)
+
+    def place(self, keys: Sequence[str], leaf: str = TEXT) -> int | None:
+        """Number of the schema that holds the leaf at `keys`; None for a key no schema can have."""
+        if not all(keys):
+            return None
+        for number, tree in enumerate(self.trees):
+            if _insert(tree, keys, leaf):
+                return number
+        self.trees.append({})
+        _insert(self.trees[-1], keys, leaf)
+        return len(self.trees) - 1
+
+    def parsed(self, text: Column, name: str) -> list[Column]:
+        """`text` parsed by each schema, as columns `<name>_<number>`."""
+        return [F.from_json(text, _ddl(tree)).alias(f"{name}_{number}") for number, tree in enumerate(self.trees)]
+
+
+def value_at(name: str, number: int | None, keys: Sequence[str]) -> Column:
+    """The leaf at `keys` of what `Parser.parsed` made."""
+    if number is None:
+        return F.lit(None).cast("string")
+    value = F.col(f"{name}_{number}")
+    for key in keys:
+        value = value.getField(key)
+    return value
+
+
+def _insert(tree: _Tree, keys: Sequence[str], leaf: str) -> bool:
+    """Add the leaf to the schema, unless something else is there (Spark's names ignore case)."""
+    head, *rest = keys
+    if any(key != head and key.lower() == head.lower() for key in tree):
+        return False
+    held = tree.get(head)
+    if not rest:
+        tree.setdefault(head, leaf)
+        return tree[head] == leaf
+    if held is None:
+        held = tree[head] = {}
+    return not isinstance(held, str) and _insert(held, rest, leaf)
+
+
+def _ddl(tree: _Tree) -> str:
+    return ", ".join(f"{quoted(key)} {kind if isinstance(kind, str) else _struct(kind)}" for key, kind in tree.items())
+
+
+def _struct(tree: _Tree) -> str:
+    inner = ", ".join(
+        f"{quoted(key)}: {kind if isinstance(kind, str) else _struct(kind)}" for key, kind in tree.items()
+    )
+    return f"STRUCT<{inner}>"
+
+
+# ---------------------------------------------------------------- arrays in records
+
+
+def levels(array: str | None) -> list[list[str]]:
+    """Keys from level to level on the way into a (nested) array: `a.b[].c` → [[a, b], [c]]."""
+    found: list[list[str]] = []
+    keys: list[str] = []
+    for part in split_path(array) if array else []:
+        keys.append(part.removesuffix(ARRAY))
+        if is_array(part):
+            found.append(keys)
+            keys = []
+    return [*found, keys] if array else []
+
+
+def located(path: str, arrays: Sequence[Sequence[str]]) -> tuple[int, list[str]]:
+    """How many of the nested `arrays` the path goes into, and its keys below there. Raises SpectraError for other arrays."""
+    keys = split_path(path)
+    depth = 0
+    for array in arrays:
+        if keys[: len(array)] != [*array[:-1], array[-1] + ARRAY]:
+            break
+        keys = keys[len(array) :]
+        depth += 1
+    if any(is_array(key) for key in keys):
+        raise SpectraError(f"the path {path} goes into an array which the table is not made from; it needs a table of its own")
+    return depth, keys
+
+
+def flattened(frame: DataFrame, text: str, paths: Sequence[str], array: str | None, carried: Sequence[str]) -> DataFrame:
+    """One row per record, or per element of `array`: the `carried` columns, and the leaf at `paths[i]` as `_leaf_<i>`.
+
+    `_raw` is the JSON text of the record or element, `_index` the element's position in the innermost array, from 0.
+    """
+    arrays = levels(array)
+    places = [located(path, arrays) for path in paths]
+    raw = F.col(text).alias("_raw")
+    kept: list[Column] = [F.col(name) for name in carried]
+    current = frame.select(*kept, raw, F.lit(0).cast("bigint").alias("_index"))
+    for depth in range(len(arrays) + 1):
+        parser = Parser()
+        here = [(i, keys) for i, (level, keys) in enumerate(places) if level == depth]
+        numbers = {i: parser.place(keys) for i, keys in here if keys}
+        entered = parser.place(arrays[depth], LIST) if depth < len(arrays) else None
+        parsed = current.select("*", *parser.parsed(F.col("_raw"), "_parsed"))
+        leaves = [
+            (value_at("_parsed", numbers[i], keys) if keys else F.col("_raw")).alias(f"_leaf_{i}") for i, keys in here
+        ]
+        if depth == len(arrays):
+            return parsed.select(*kept, "_raw", "_index", *leaves)
+        elements = F.posexplode(value_at("_parsed", entered, arrays[depth])).alias("_position", "_element")
+        kept = [*kept, *(F.col(f"_leaf_{i}") for i, _ in here)]
+        current = parsed.select(*(F.col(name) for name in carried), *_leaves_before(places, depth), *leaves, elements).select(
+            *kept, F.col("_element").alias("_raw"), F.col("_position").cast("bigint").alias("_index")
+        )
+    raise AssertionError("the last level returns")
+
+
+def _leaves_before(places: Sequence[tuple[int, list[str]]], depth: int) -> Iterator[Column]:
+    yield from (F.col(f"_leaf_{i}") for i, (level, _) in enumerate(places) if level < depth)
+
+
+def count_elements(frame: DataFrame, text: str, array: str) -> int:
+    """Elements of the nested `array` in all records: one query, which reads nothing else."""
+    current = frame.select(F.col(text).alias("_text"))
+    *outer, last = levels(array)
+    for keys in outer:
+        current = current.select(F.explode(F.from_json(_array_text(keys), LIST)).alias("_text"))
+    counted = current.agg(F.sum(F.json_array_length(_array_text(last)))).collect()[0][0]
+    return int(counted or 0)
+
+
+def _array_text(keys: Sequence[str]) -> Column:
+    """The JSON text of the array at `keys` in `_text`; NULL for anything else there."""
+    parser = Parser()
+    number = parser.place(keys)
+    if number is None:
+        return F.lit(None).cast("string")
+    value = F.from_json(F.col("_text"), _ddl(parser.trees[number]))
+    for key in keys:
+        value = value.getField(key)
+    return F.when(F.ltrim(value).startswith("["), value)
+
+
+__all__ = ["LIST", "TEXT", "Parser", "col", "count_elements", "flattened", "levels", "located", "value_at"]
