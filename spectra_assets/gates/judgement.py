@@ -121,7 +121,7 @@ def _validate(name: str, judged: Judged, measure: _Measure) -> dict[str, Any]:
         return int(measure.row[1]) == 0
 
     schema = pandera.DataFrameSchema(
-        {name: pandera.Column(_spark(kind)) for name, kind in judged.columns.items()},
+        {name: pandera.Column(_spark(kind), nullable=True) for name, kind in judged.columns.items()},
         checks=[pandera.Check(holds, name=name)] if rules else None,
     )
     # whatever PANDERA_VALIDATION_ENABLED and its like say: a gate that checks nothing would pass

@@ -51,7 +51,7 @@ def take(
     `personal` and `dumps` are lower-case names of columns to mask and of JSON text. Sorted by what is shown.
     """
     types = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
-    names = [name for name in show or types if name in types][:COLUMNS]
+    names = [name for name in show or types if name in types and not name.startswith("_")][:COLUMNS]
     shown = [_shown(name, types[name], personal, dumps).alias(name) for name in names]
     rows = frame.where(broken).select(*shown).orderBy(*(F.col(quoted(name)) for name in names)).limit(ROWS)
     return [

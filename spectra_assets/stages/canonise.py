@@ -125,9 +125,7 @@ class _Canoniser:
         sure = confidence(found.share, shape.values) if shape.seen else SPEC_CONFIDENCE if spec else 0.0
         self._add(raw, found.structure, found.type, group, sure, evidence, found.date_format)
 
-    def _add(
-        self, raw: str, structure: Any, kind: DataType, group: str, sure: float, evidence: Any, pattern: str | None
-    ) -> None:
+    def _add(self, raw: str, structure: Any, kind: DataType, group: str, sure: float, evidence: Any, pattern: str | None) -> None:
         key = raw == self.primary_key
         self.fields[raw] = CanonField(
             raw=raw, structure=structure, target="", type=kind, required=key, nullable=not key, key=key, confidence=sure,
@@ -174,9 +172,7 @@ def canonise(
 
 
 def _control(raw: str, kind: DataType, group: str, required: bool) -> CanonField:
-    return CanonField(
-        raw=raw, structure="scalar", target="", type=kind, required=required, nullable=not required, group=group
-    )
+    return CanonField(raw=raw, structure="scalar", target="", type=kind, required=required, nullable=not required, group=group)
 
 
 def _filled(items: Shape | None) -> bool:
@@ -194,7 +190,9 @@ def _cursor(fields: Sequence[CanonField], entity: str) -> str | None:
     found = [
         f.raw
         for f in fields
-        if f.group == entity and f.type == DataType.TIMESTAMP and {w.lower() for w in words(split_path(f.raw)[-1])} & set(_CHANGED)
+        if f.group == entity
+        and f.type == DataType.TIMESTAMP
+        and {w.lower() for w in words(split_path(f.raw)[-1])} & set(_CHANGED)
     ]
     return min(found, key=lambda raw: len(split_path(raw)), default=None)
 

@@ -26,13 +26,17 @@ _TOLERANCE = 0.8
 """Share of texts that must be dates where the description says date: the others are bad rows, not another type."""
 
 _TIME_WORDS = frozenset(
-    ("date", "time", "datetime", "timestamp", "on", "at", "created", "modified", "updated", "start", "end", "expiry", "expires", "since", "until")
+    ("date", "time", "datetime", "timestamp", "on", "at", "created", "modified", "updated", "start", "end", "expiry", "expires",
+     "since", "until")
 )  # fmt: skip
 _TEXT_WORDS = frozenset(
-    ("name", "description", "key", "tag", "tags", "text", "comment", "comments", "title", "label", "data", "result", "details", "url", "code",
-     "build", "environment", "step", "value", "summary", "note", "notes", "phone", "zip", "version")
+    ("name", "description", "key", "tag", "tags", "text", "comment", "comments", "title", "label", "data", "result", "details",
+     "url", "code", "build", "environment", "step", "value", "summary", "note", "notes", "phone", "zip", "version")
 )  # fmt: skip
 _TEXT_LEAVES = frozenset(("externalid", "altid", "refid", "bugid", "sku"))
+
+_SECOND = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}"
+_ZONE = r"(Z|[+-]\d{2}:\d{2})"
 
 _FORMATS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern), spark, python)
@@ -45,10 +49,10 @@ _FORMATS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"\d{4}-\d{2}-\d{2}", "yyyy-MM-dd", "%Y-%m-%d"),
         (r"\d{4}/\d{2}/\d{2}", "yyyy/MM/dd", "%Y/%m/%d"),
         (r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}", "yyyy-MM-dd HH:mm:ss", "%Y-%m-%d %H:%M:%S"),
-        (r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}", "yyyy-MM-dd'T'HH:mm:ss", "%Y-%m-%dT%H:%M:%S"),
-        (r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(Z|[+-]\d{2}:\d{2})", "yyyy-MM-dd'T'HH:mm:ssXXX", "%Y-%m-%dT%H:%M:%S%z"),
-        (r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}(Z|[+-]\d{2}:\d{2})", "yyyy-MM-dd'T'HH:mm:ss.SSSXXX", "%Y-%m-%dT%H:%M:%S.%f%z"),
-        (r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}[+-]\d{4}", "yyyy-MM-dd'T'HH:mm:ss.SSSxx", "%Y-%m-%dT%H:%M:%S.%f%z"),
+        (_SECOND, "yyyy-MM-dd'T'HH:mm:ss", "%Y-%m-%dT%H:%M:%S"),
+        (_SECOND + _ZONE, "yyyy-MM-dd'T'HH:mm:ssXXX", "%Y-%m-%dT%H:%M:%S%z"),
+        (_SECOND + r"\.\d{3}" + _ZONE, "yyyy-MM-dd'T'HH:mm:ss.SSSXXX", "%Y-%m-%dT%H:%M:%S.%f%z"),
+        (_SECOND + r"\.\d{3}[+-]\d{4}", "yyyy-MM-dd'T'HH:mm:ss.SSSxx", "%Y-%m-%dT%H:%M:%S.%f%z"),
     )
 )  # fmt: skip
 """How a text date looks, its Spark pattern, and Python's. Of two that fit all values the first wins."""
@@ -96,7 +100,7 @@ def as_date(text: object, date_format: str) -> date | None:
     for pattern, spark, python in _FORMATS:
         if spark == date_format and isinstance(text, str) and pattern.fullmatch(text):
             try:
-                return datetime.strptime(text, python).date()  # noqa: DTZ007  a day is wanted, and a zone is read if given
+                return datetime.strptime(text, python).date()
             except ValueError:
                 return None
     return None
@@ -166,4 +170,4 @@ def _all_integers(values: Sequence[Any]) -> bool:
 
 def _wordy(leaf: str) -> bool:
     parts = [word.lower() for word in words(leaf)]
-    return leaf.lower() in _TEXT_LEAVES or bool(parts) and parts[-1] in _TEXT_WORDS
+    return leaf.lower() in _TEXT_LEAVES or (bool(parts) and parts[-1] in _TEXT_WORDS)

@@ -26,23 +26,27 @@ def named(entities: Sequence[CanonEntity], twins: dict[str, dict[str, str]], ren
 
 
 def _named(entity: CanonEntity, twins: dict[str, str], renamed: Renamed, parents: dict[str, CanonEntity]) -> CanonEntity:
-    groups = list(dict.fromkeys([entity.entity, *(field.group for field in entity.fields)]))
-    own = [field for field in entity.fields if field.group == entity.entity and field.raw != INDEX]
-    key_name, result = "", []
-    for group in groups:
+    own = [field for field in entity.fields if field.group == entity.entity]
+    result = _with_names(own, [_wanted(entity, field, renamed, parents) for field in own], twins)
+    key = next((field for field in result if field.raw == entity.primary_key), None)
+    for group in dict.fromkeys(field.group for field in entity.fields):
         if group == entity.entity:
-            fields, prefix = own, 0
-        else:
-            fields = _child_fields(entity, group)
-            prefix = 2
-        wanted = [
-            _wanted(entity, field, renamed, parents) if place >= prefix else ("", key_name, names.camel(group) + "Index")[place + 1]
-            for place, field in enumerate(fields)
-        ]
-        result += _with_names(fields, wanted, twins)
-        if group == entity.entity:
-            key_name = next((field.target for field in result if field.raw == entity.primary_key), f"{names.camel(group)}Id")
+            continue
+        inner = [f for f in entity.fields if f.group == group and f.raw not in (INDEX, entity.primary_key)]
+        links = _links(entity, group, key, keyed=not any(field.key for field in inner))
+        wanted = [key.target if key else f"{names.camel(entity.entity)}Id", f"{names.camel(group)}Index"]
+        wanted += [_wanted(entity, field, renamed, parents) for field in inner]
+        result += _with_names([*links, *inner], wanted, twins)
     return entity.model_copy(update={"fields": tuple(result)})
+
+
+def _links(entity: CanonEntity, group: str, key: CanonField | None, keyed: bool) -> list[CanonField]:
+    """What ties a child to its record: the record's key and the position, which are its own key if it has no other."""
+    kind = key.type if key else DataType.TEXT
+    return [
+        CanonField(raw=raw, structure="scalar", target="", type=kind, required=True, nullable=False, key=keyed, group=group)
+        for raw, kind in ((entity.primary_key, kind), (INDEX, DataType.INT64))
+    ]
 
 
 def _with_names(fields: Sequence[CanonField], wanted: Sequence[str], twins: dict[str, str]) -> list[CanonField]:
@@ -57,20 +61,6 @@ def _with_names(fields: Sequence[CanonField], wanted: Sequence[str], twins: dict
             place = next(number for number, field in enumerate(placed) if field.raw == epoch)
             placed.insert(place + 1, twin.model_copy(update={"target": by_raw[epoch]}))
     return placed
-
-
-def _child_fields(entity: CanonEntity, group: str) -> list[CanonField]:
-    """The parent's key and the position, then the child's own fields."""
-    key = next((field for field in entity.fields if field.raw == entity.primary_key and field.group == entity.entity), None)
-    reference = CanonField(
-        raw=entity.primary_key, structure="scalar", target="", type=key.type if key else DataType.TEXT, required=True,
-        nullable=False, group=group,
-    )  # fmt: skip
-    index = CanonField(
-        raw=INDEX, structure="scalar", target="", type=DataType.INT64, required=True, nullable=False, group=group
-    )
-    own = [f for f in entity.fields if f.group == group and f.raw not in (INDEX, entity.primary_key)]
-    return [reference, index, *own]
 
 
 def _wanted(entity: CanonEntity, field: CanonField, renamed: Renamed, parents: dict[str, CanonEntity]) -> str:

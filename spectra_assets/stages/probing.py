@@ -72,7 +72,9 @@ class Wire:
         """Whether no request is left."""
         return self.sent >= self.budget
 
-    def get(self, path: str, query: Mapping[str, Any] | None = None, records: str | None = None) -> tuple[Sight, int | None, float | None]:
+    def get(
+        self, path: str, query: Mapping[str, Any] | None = None, records: str | None = None
+    ) -> tuple[Sight, int | None, float | None]:
         """(sight, status, latency in ms). Passing failures are tried again; what stays silent is `unreachable`."""
         with self._lock:
             self.sent += 1
@@ -250,7 +252,9 @@ def _better(new: Sight, old: Sight) -> bool:
 
 def _ids(records: Sequence[Record], path: str) -> list[Id]:
     found = (value for record in records for value in values_at(record, path))
-    return list(dict.fromkeys(value for value in found if isinstance(value, str | int) and not isinstance(value, bool) and value != ""))
+    return list(
+        dict.fromkeys(value for value in found if isinstance(value, str | int) and not isinstance(value, bool) and value != "")
+    )
 
 
 def _spread(place: int, count: int) -> int:

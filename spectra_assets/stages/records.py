@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.errors import SpectraError
-from spectra_assets.stages.frames import col, quoted
+from spectra_assets.stages.frames import quoted
 from spectra_assets.stages.paths import ARRAY, is_array, split_path
 
 if TYPE_CHECKING:
@@ -76,9 +76,7 @@ def _ddl(tree: _Tree) -> str:
 
 
 def _struct(tree: _Tree) -> str:
-    inner = ", ".join(
-        f"{quoted(key)}: {kind if isinstance(kind, str) else _struct(kind)}" for key, kind in tree.items()
-    )
+    inner = ", ".join(f"{quoted(key)}: {kind if isinstance(kind, str) else _struct(kind)}" for key, kind in tree.items())
     return f"STRUCT<{inner}>"
 
 
@@ -127,9 +125,7 @@ def flattened(frame: DataFrame, text: str, paths: Sequence[str], array: str | No
         numbers = {i: parser.place(keys) for i, keys in here if keys}
         entered = parser.place(arrays[depth], LIST) if depth < len(arrays) else None
         parsed = current.select("*", *parser.parsed(F.col("_raw"), "_parsed"))
-        leaves = [
-            (value_at("_parsed", numbers[i], keys) if keys else F.col("_raw")).alias(f"_leaf_{i}") for i, keys in here
-        ]
+        leaves = [(value_at("_parsed", numbers[i], keys) if keys else F.col("_raw")).alias(f"_leaf_{i}") for i, keys in here]
         if depth == len(arrays):
             return parsed.select(*kept, "_raw", "_index", *leaves)
         elements = F.posexplode(value_at("_parsed", entered, arrays[depth])).alias("_position", "_element")
@@ -164,6 +160,3 @@ def _array_text(keys: Sequence[str]) -> Column:
     for key in keys:
         value = value.getField(key)
     return F.when(F.ltrim(value).startswith("["), value)
-
-
-__all__ = ["LIST", "TEXT", "Parser", "col", "count_elements", "flattened", "levels", "located", "value_at"]

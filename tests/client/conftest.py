@@ -46,6 +46,11 @@ class Reply:
     fault: str = ""
 
 
+class _Http(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Quiet: clients that give up are what these tests are about. A fault of `answer` shows as a cut connection."""
+
+
 class Api:
     """A loopback server. `answer` is called for each request, from several threads; `asked` are all requests."""
 
@@ -53,7 +58,7 @@ class Api:
         self.asked: list[Asked] = []
         self.answer: Callable[[Asked], Reply] = lambda asked: Reply(b"[]")
         self.over = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"api": self}))
+        self._http = _Http(("127.0.0.1", 0), type("Handler", (_Handler,), {"api": self}))
         self.port = self._http.server_address[1]
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
 

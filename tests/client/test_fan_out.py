@@ -76,9 +76,13 @@ def test_the_first_fatal_error_ends_everything_at_once(api: Api, connect: Connec
 
 
 def test_waiting_requests_end_when_another_fails(api: Api, connect: Connect) -> None:
+    other_is_under_way = threading.Event()
+
     def answer(asked: Asked) -> Reply:
         if parent_of(asked) == 0:
+            other_is_under_way.wait(5)
             return Reply(status=429, headers={"Retry-After": "60"})
+        other_is_under_way.set()
         time.sleep(0.1)
         return Reply(status=401)
 

@@ -220,10 +220,10 @@ def test_a_certificate_nobody_vouches_for_is_not_trusted(api: Api, connect: Conn
     if openssl is None:
         pytest.skip("openssl, which makes the certificate, is not here")
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-        + ["-keyout", str(key), "-out", str(certificate)],
+        [openssl, "req", "-x509", *kind, *subject, "-keyout", str(key), "-out", str(certificate)],
         check=True,
         capture_output=True,
     )

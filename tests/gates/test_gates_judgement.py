@@ -18,7 +18,10 @@ from spectra_assets.gates.judgement import Judged, Rule, judge
 from spectra_assets.gates.registry import GATES, gate
 
 PROBE = Gate(name="probe")
-HOSTILE = ["ünïcödé 日本語", "a|b|c", "<script>alert(1)</script>", "line\nbreak\t\x00\x1b[31m", "x" * 1_000_000, "\u202ereversed", "`; --'\""]
+HOSTILE = [
+    *("ünïcödé 日本語", "a|b|c", "<script>alert(1)</script>", "line\nbreak\t\x00\x1b[31m"),
+    *("x" * 1_000_000, "\u202ereversed", "`; --'\""),
+]
 
 
 def test_a_rule_that_is_null_is_broken(bench: Bench) -> None:
@@ -30,7 +33,8 @@ def test_a_rule_that_is_null_is_broken(bench: Bench) -> None:
 
 
 def test_each_rule_is_counted_on_its_own(bench: Bench) -> None:
-    made = bench.candidate(table("clean.t", columns=[column("a"), column("b")]), [{"a": 0, "b": 0}, {"a": 0, "b": 1}, {"a": 1, "b": 1}])
+    rows = [{"a": 0, "b": 0}, {"a": 0, "b": 1}, {"a": 1, "b": 1}]
+    made = bench.candidate(table("clean.t", columns=[column("a"), column("b")]), rows)
     rules = (Rule("a > 0", "have no a", "a"), Rule("b > 0", "have no b", "b"), Rule("a < 9", "have too much", "c"))
     result = judge(made, PROBE, Judged(made.accepted, rules, advice="repair it"))
     assert (result.failed, result.total) == (2, 3)
@@ -48,7 +52,7 @@ def test_no_rows_break_no_rule(bench: Bench) -> None:
 def test_samples_are_bounded_masked_and_on_one_line(bench: Bench) -> None:
     columns = [column("id"), text("free"), person("email"), column("raw", DataType.JSON)]
     rows = [
-        {"id": number, "free": HOSTILE[number % len(HOSTILE)], "email": f"jane{number}@example.org", "raw": '{"name":"Jane","id":1}'}
+        {"id": number, "free": HOSTILE[number % len(HOSTILE)], "email": f"jane{number}@x.org", "raw": '{"name":"Jane","id":1}'}
         for number in range(50)
     ]
     made = bench.candidate(table("clean.t", columns=columns), rows)
@@ -79,7 +83,8 @@ def test_samples_hold_every_type_as_plain_json(bench: Bench) -> None:
     made = bench.candidate(table("clean.t"), data)
     (row,) = judge(made, PROBE, Judged(made.accepted, (Rule("false", "are here"),))).sample
     assert json.loads(json.dumps(row, allow_nan=False)) == row
-    assert (row["day"], row["cost"], row["ratio"], row["pair"], row["blob"]) == ("0001-01-01", "1.500000000", "nan", '{"x":1}', "(binary)")
+    assert (row["day"], row["cost"], row["ratio"]) == ("0001-01-01", "1.500000000", "nan")
+    assert (row["pair"], row["blob"]) == ('{"x":1}', "(binary)")
     assert row["tags"] == ["a" * 119 + "…", None]
 
 
@@ -117,7 +122,8 @@ def test_pandera_can_not_be_switched_off(bench: Bench) -> None:
 
 
 def test_gates_are_evaluated_in_order_and_only_errors_block(bench: Bench) -> None:
-    promised = table("clean.t", "primary_key_unique", "required_present", columns=[column("id")], primary_key=["id"], build=Flattening())
+    gates = ("primary_key_unique", "required_present")
+    promised = table("clean.t", *gates, columns=[column("id")], primary_key=["id"], build=Flattening())
     warned = promised.model_copy(update={"gates": [promised.gates[0], Gate(name="required_present", severity=Severity.WARN)]})
     results = evaluate(bench.candidate(warned, [{"id": None}, {"id": None}]))
     assert [(result.gate, result.passed, result.severity) for result in results] == [

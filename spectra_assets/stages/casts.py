@@ -1,0 +1,118 @@
+"""Text as the source gave it → the covenant's types, as expressions. What can't be cast exactly becomes NULL, never a guess.
+
+The engines' own casts differ in what they let pass ('1e3', '2024', 'now'), so every text is first matched by a pattern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F  # noqa: N812
+
+from spectra_assets.covenant.model import DataType
+from spectra_assets.lakehouse.types import ddl
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column
+
+BLANKS = " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff\u200b" + "".join(
+    chr(code) for code in range(0x2000, 0x200B)
+)
+"""What counts as blank at the ends of a text: Unicode's white space, the byte order mark and the zero-width space."""
+
+EPOCH_MILLIS = (-62_135_596_800_000, 253_402_300_799_999)
+"""Milliseconds of the years 1 to 9999."""
+
+_EXACT = 2.0**53
+"""Doubles hold all integers up to here."""
+
+_DIGITS = "^[+-]?[0-9]+$"
+_WHOLE = r"^[+-]?[0-9]+\.0+$"
+_NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_JSON_WORD = r"^(true|false|null|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?)$"
+_ISO = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?( ?(Z|[+-][0-9]{2}(:?[0-9]{2})?))?)?$"
+)
+_NO_SECONDS = "^([0-9-]{10}[T ][0-9]{2}:[0-9]{2})([^:].*)?$"
+
+
+def trimmed(text: Column) -> Column:
+    """Without blanks at both ends; NULL if nothing remains."""
+    return F.nullif(F.btrim(text, F.lit(BLANKS)), F.lit(""))
+
+
+def cast(text: Column, kind: DataType, date_format: str | None = None) -> Column:
+    """`text`, already `trimmed`, as a value of `kind`; NULL if it is none. `date_format` is a Spark pattern."""
+    if kind in (DataType.DATE, DataType.TIMESTAMP):
+        moment = _timestamp(text, date_format)
+        return moment.cast("date") if kind == DataType.DATE else moment
+    return _CASTS[kind](text)
+
+
+def _unchanged(text: Column) -> Column:
+    return text
+
+
+def _integer(text: Column) -> Column:
+    """Whole numbers of 64 bits; `12.0` and `1e3` are whole, as long as a double holds them exactly."""
+    whole = F.when(text.rlike(_DIGITS), text).when(text.rlike(_WHOLE), F.regexp_replace(text, r"\.0+$", ""))
+    double = _double(text)
+    exact = F.when((F.abs(double) <= _EXACT) & (double == F.floor(double)), double)
+    return F.when(whole.isNotNull(), whole.try_cast("bigint")).otherwise(exact.try_cast("bigint"))
+
+
+def _double(text: Column) -> Column:
+    """Finite numbers."""
+    number = F.when(text.rlike(_NUMBER), text).try_cast("double")
+    return F.when(F.abs(number) < float("inf"), number)
+
+
+def _decimal(text: Column) -> Column:
+    """Numbers with up to 29 digits before the point; from the tenth decimal on rounded half up."""
+    kind = ddl(DataType.DECIMAL)
+    number = F.when(text.rlike(_NUMBER), text)
+    return F.coalesce(number.try_cast(kind), _double(text).try_cast(kind))
+
+
+def _bool(text: Column) -> Column:
+    lower = F.lower(text)
+    return F.when(lower.isin("true", "1"), F.lit(True)).when(lower.isin("false", "0"), F.lit(False))
+
+
+def _json(text: Column) -> Column:
+    """JSON text. The parser takes the quotes off a text at the top, so they are put back on."""
+    is_json = text.rlike(r"^[\[{]") | text.rlike(_JSON_WORD)
+    quoted = F.to_json(F.array(text))
+    return F.when(is_json, text).when(text.isNotNull(), F.substring(quoted, 2, F.length(quoted) - 2))
+
+
+def _timestamp(text: Column, date_format: str | None) -> Column:
+    """Epoch milliseconds, ISO 8601 (UTC unless it says otherwise), or the given pattern; only of the years 1 to 9999."""
+    millis = _integer(text)
+    moments = [F.timestamp_millis(F.when(millis.between(*EPOCH_MILLIS), millis)), _iso(text)]
+    if date_format:
+        # a pattern of digits alone (yyyyMMdd) has a fixed length; no other pattern may look like epoch milliseconds
+        plain = date_format.isalpha()
+        mine = F.length(text) == len(date_format) if plain else ~text.rlike(_DIGITS)
+        moments.insert(0, F.try_to_timestamp(F.when(mine, text), F.lit(date_format)))
+    moment = F.coalesce(*moments)
+    first, last = (F.timestamp_millis(F.lit(bound).cast("bigint")) for bound in EPOCH_MILLIS)
+    return F.when(moment.between(first, last), moment)
+
+
+def _iso(text: Column) -> Column:
+    upper = F.upper(text)
+    full = F.regexp_replace(F.translate(upper, ",", "."), _NO_SECONDS, "$1:00$2")
+    return F.when(upper.rlike(_ISO), full).try_cast("timestamp")
+
+
+_CASTS: dict[DataType, Callable[[Column], Column]] = {
+    DataType.TEXT: _unchanged,
+    DataType.INT64: _integer,
+    DataType.FLOAT64: _double,
+    DataType.DECIMAL: _decimal,
+    DataType.BOOL: _bool,
+    DataType.JSON: _json,
+}

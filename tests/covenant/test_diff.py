@@ -1,0 +1,67 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from spectra_assets.covenant.diff import diff
+from spectra_assets.covenant.model import Covenant
+
+
+def changed(covenant: Covenant, table: str, change: Callable[[dict[str, Any]], None]) -> Covenant:
+    """The covenant with one table's entry changed."""
+    content = covenant.model_dump(by_alias=True)
+    for stage in content["pipeline"]["stages"]:
+        for output in stage["outputs"]:
+            if output["table"] == table:
+                change(output)
+    gates = {
+        stage["name"]: sorted({gate["name"] for output in stage["outputs"] for gate in output["gates"]})
+        for stage in content["pipeline"]["stages"]
+    }
+    content["quality_gates"] = [{"stage": name, "checks": checks} for name, checks in gates.items()]
+    return Covenant.model_validate(content)
+
+
+def set_type(output: dict[str, Any], column: str, kind: str) -> None:
+    next(c for c in output["schema"] if c["name"] == column)["type"] = kind
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "says", "breaking"),
+    [
+        ("clean.cycle", lambda t: t["schema"].pop(), "is no longer there", True),
+        ("clean.cycle", lambda t: t["schema"].append({"name": "colour", "type": "text"}), "the column colour (text) is new", False),
+        ("clean.cycle", lambda t: set_type(t, "revision", "text"), "changes its type from int64 to text", True),
+        ("clean.cycle", lambda t: set_type(t, "revision", "float64"), "from int64 to float64 (wider)", False),
+        ("clean.cycle", lambda t: t["steps"].remove("clean.trim_text"), "the step clean.trim_text is no longer done", False),
+        ("clean.cycle", lambda t: t["gates"].pop(0), "is no longer demanded", True),
+        ("clean.cycle", lambda t: t["gates"][0].update(severity="WARN"), "is now WARN (was ERROR)", True),
+        ("clean.cycle", lambda t: t.update(primary_key=[]), "the primary key changes from cycleId to nothing", True),
+        ("extract.cycles", lambda t: t["build"]["fetch"].update(path="/cycles"), "build", None),
+    ],
+)
+def test_a_change_is_told_in_words(
+    covenant: Covenant, table: str, change: Callable[[dict[str, Any]], None], says: str, breaking: bool | None
+) -> None:
+    changes = [c for c in diff(covenant, changed(covenant, table, change)) if c.table == table]
+    assert changes
+    if breaking is None:
+        assert "fetch.path changes from /cycle/release/{releaseid} to /cycles" in changes[0].text
+        return
+    assert any(says in c.text and c.breaking is breaking for c in changes), changes
+
+
+def test_nothing_changes_between_equal_covenants(covenant: Covenant) -> None:
+    assert diff(covenant, covenant) == []
+
+
+def test_breaking_changes_come_first(covenant: Covenant) -> None:
+    def change(output: dict[str, Any]) -> None:
+        output["schema"].append({"name": "colour", "type": "text"})
+        output["schema"].pop(0)
+        output["primary_key"] = []
+
+    flags = [c.breaking for c in diff(covenant, changed(covenant, "clean.user", change))]
+    assert flags == sorted(flags, reverse=True)
+    assert True in flags
+    assert False in flags

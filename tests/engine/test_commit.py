@@ -1,0 +1,60 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from spectra_assets.engine.commit import commit
+from spectra_assets.errors import ConfigurationError, StorageError
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    git(tmp_path, "init", "-q", "-b", "main")
+    git(tmp_path, "config", "user.name", "Someone")
+    git(tmp_path, "config", "user.email", "someone@example.com")
+    (tmp_path / "other.txt").write_text("committed\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "first")
+    return tmp_path
+
+
+def test_only_the_given_files_are_committed(project: Path) -> None:
+    (project / "other.txt").write_text("changed and staged\n")
+    git(project, "add", "other.txt")
+    (project / "loose.txt").write_text("untracked\n")
+    wanted = project / "covenants" / "acme.yaml"
+    wanted.parent.mkdir()
+    wanted.write_text("new\n")
+    made = commit(project, [wanted], "acme: covenant; with `ticks` and $(nothing)")
+    assert git(project, "show", "--name-only", "--format=%H%n%s", "HEAD").split("\n") == [
+        made,
+        "acme: covenant; with `ticks` and $(nothing)",
+        "",
+        "covenants/acme.yaml",
+        "",
+    ]
+    assert git(project, "status", "--porcelain") == "M  other.txt\n?? loose.txt\n"
+
+
+def test_nothing_is_committed_twice(project: Path) -> None:
+    wanted = project / "a.yaml"
+    wanted.write_text("new\n")
+    assert commit(project, [wanted], "one")
+    assert commit(project, [wanted], "two") is None
+
+
+def test_a_project_without_git_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("x")
+    with pytest.raises(ConfigurationError, match="needs a git repository"):
+        commit(tmp_path, [tmp_path / "a.yaml"], "m")
+
+
+def test_what_git_says_is_told(project: Path) -> None:
+    (project / ".git" / "index.lock").write_text("")
+    (project / "a.yaml").write_text("x")
+    with pytest.raises(StorageError, match=r"git add failed: .*index\.lock"):
+        commit(project, [project / "a.yaml"], "m")
