@@ -43,7 +43,7 @@ def check_source(name: str) -> str:
     if not _SOURCE.fullmatch(name):
         raise ConfigurationError(
             f"{name!r} is not a valid source name: use 1 to 40 lower-case letters, digits and underscores, "
-            "starting with a letter, for example zephyr"
+            "starting with a letter, for example sales_crm"
         )
     return name
 

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.lakehouse.engine import Engine, shared
+from spectra_assets.settings import load
 
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    """One embedded engine for the whole session: it takes a second to start."""
-    with Engine.start("sail", memory_mb=512) as running:
-        yield running
+    """The process's engine, which runs of pipelines use too: it takes a second to start."""
+    running = shared(load({}))
+    yield running
+    running.stop()

@@ -55,7 +55,7 @@ def main() -> None:
 @click.option("--commit", "commit_files", is_flag=True, help="Commit the covenant and the pipeline's document, nothing else.")
 @_command
 def run(sentence: tuple[str, ...], commit_files: bool, as_json: bool) -> None:
-    """Carry out a sentence, e.g. "create SPECTRA pipeline for zephyr"."""
+    """Carry out a sentence, e.g. "create SPECTRA pipeline for <source>"."""
     from spectra_assets.engine.console import Console
     from spectra_assets.engine.run import run_sentence
     from spectra_assets.engine.sentence import understand
@@ -226,7 +226,7 @@ def lessons(lesson: str | None, source: str | None, as_json: bool) -> None:
 @click.option("--fault", "faults", multiple=True, help="A fault to show, e.g. rate-limit:10; may be given several times.")
 @_command
 def serve_standin(executions: int, seed: int, port: int, token_env: str | None, faults: tuple[str, ...], as_json: bool) -> None:
-    """Serve the stand-in Zephyr Enterprise on 127.0.0.1 until interrupted."""
+    """Serve the stand-in API on 127.0.0.1 until interrupted."""
     from spectra_assets.settings import variable
     from spectra_assets.standin.faults import parse_fault
     from spectra_assets.standin.server import StandIn, serve
@@ -261,13 +261,14 @@ def _wait_for_signal() -> None:
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same data.")
 @_command
 def demo(executions: int, seed: int, as_json: bool) -> None:
-    """Start the stand-in Zephyr on a free port and create the pipeline against it."""
+    """Start the stand-in API on a free port and create the pipeline against it."""
     from spectra_assets.engine.console import Console
     from spectra_assets.engine.demo import standin_environment
     from spectra_assets.engine.run import run_sentence
+    from spectra_assets.standin import SOURCE
 
     with standin_environment(executions, seed):
-        summary = run_sentence("create SPECTRA pipeline for zephyr", load_settings(), Console(quiet=as_json))
+        summary = run_sentence(f"create SPECTRA pipeline for {SOURCE}", load_settings(), Console(quiet=as_json))
     _answer(summary.model_dump(mode="json"), _summary_text(summary), as_json)
     sys.exit(summary.exit_code)
 
@@ -278,7 +279,7 @@ def demo(executions: int, seed: int, as_json: bool) -> None:
     "--executions", default=2000, show_default=True, type=click.IntRange(0), help="How many executions the stand-in has."
 )
 def dev(port: int, executions: int) -> None:
-    """Open the Dagster UI; without ZEPHYR_BASE_URL, the stand-in serves the API beside it."""
+    """Open the Dagster UI; without an address of the API, the stand-in serves the API beside it."""
     from spectra_assets.engine.demo import serve_ui
 
     try:

@@ -11,16 +11,16 @@ from contextlib import ExitStack, contextmanager
 from spectra_assets.graph.runner import dagster_home
 from spectra_assets.intelligence.model import load_pack
 from spectra_assets.settings import Settings, variable
+from spectra_assets.standin import SOURCE
 from spectra_assets.standin.server import StandIn
 
-_SOURCE = "zephyr"
 _SEED = 7
 
 
 @contextmanager
 def standin_environment(executions: int, seed: int = _SEED) -> Iterator[StandIn]:
     """A running stand-in, to which the environment of this process points meanwhile."""
-    server = load_pack(_SOURCE).server
+    server = load_pack(SOURCE).server
     with StandIn(executions=executions, seed=seed) as standin:
         values = {server.base_url_env: standin.base_url, str(server.auth.token_env): standin.token}
         before = {name: os.environ.get(name) for name in values}
@@ -39,9 +39,9 @@ def serve_ui(settings: Settings, port: int, executions: int) -> int:
     """Run `dagster dev` on 127.0.0.1 until interrupted; its exit code. Without an address of the API the stand-in is it."""
     dagster_home(settings)
     with ExitStack() as stack:
-        if variable(load_pack(_SOURCE).server.base_url_env) is None:
+        if variable(load_pack(SOURCE).server.base_url_env) is None:
             standin = stack.enter_context(standin_environment(executions))
-            print(f"The stand-in Zephyr answers at {standin.base_url}", file=sys.stderr)
+            print(f"The stand-in answers at {standin.base_url}", file=sys.stderr)
         print(f"The Dagster UI opens at http://127.0.0.1:{port}", file=sys.stderr)
         command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
         process = subprocess.Popen(command, cwd=settings.project)

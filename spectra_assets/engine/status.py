@@ -75,7 +75,7 @@ def status_text(pipelines: list[dict[str, Any]]) -> str:
                 f"  {table['table']:<{width}}  {table['rows']:>12,} rows  version {table['version']:<4} changed {age}{failed}"
             )
         lines += [f"  lesson: {lesson}" for lesson in pipeline["open_lessons"]]
-    return "\n".join(lines) or 'no pipelines yet: solution-engine run "create SPECTRA pipeline for zephyr"'
+    return "\n".join(lines) or 'no pipelines yet: solution-engine run "create SPECTRA pipeline for <source>"'
 
 
 def _age(instant: datetime) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pyspark.sql import functions as F  # noqa: N812
 
-from spectra_assets.covenant.model import DataType, Kpi
+from spectra_assets.covenant.model import Bridge, Covenant, DataType, Fact, Kpi
 from spectra_assets.errors import SpectraError
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
@@ -41,18 +43,32 @@ def totals_reconcile(candidate: Candidate) -> Judged:
     return Judged(both, (Rule(good, problem),), unit="totals", advice=advice)
 
 
-@gate("model_complete", needs=lambda _: ("table", "name"))
+_MODEL = ("kind", "table", "name")
+
+
+@gate("model_complete", needs=lambda _: _MODEL)
 def model_complete(candidate: Candidate) -> Judged:
-    """The semantic model has every column of the refined tables and every measure: rows with `table` and `name`."""
-    promised = [
-        {"table": table.table, "name": name}
-        for table in candidate.covenant.tables()
-        if table.ref.schema in (Stage.REFINE, Stage.ANALYSE) and table.table != candidate.table.table
-        for name in (table.build.measures if isinstance(table.build, Kpi) else table.columns)
-        if table.ref.schema == Stage.REFINE or isinstance(table.build, Kpi)
-    ]
-    wanted = candidate.small({"table": DataType.TEXT, "name": DataType.TEXT}, promised)
-    there = candidate.accepted.select(F.col("table").alias("_table"), F.col("name").alias("_name")).distinct()
-    found = wanted.join(there, (F.col("table") == F.col("_table")) & (F.col("name") == F.col("_name")), "left")
+    """The semantic model has every refined table's columns and foreign keys, and every measure."""
+    promised = candidate.small(
+        dict.fromkeys(_MODEL, DataType.TEXT), (dict(zip(_MODEL, entry, strict=True)) for entry in _promised(candidate.covenant))
+    )
+    there = candidate.accepted.select(*(F.col(name).alias(f"_{name}") for name in _MODEL)).distinct()
+    same = [F.col(name) == F.col(f"_{name}") for name in _MODEL]
+    found = promised.join(there, same[0] & same[1] & same[2], "left")
     rule = Rule("_name IS NOT NULL", "are not in the semantic model")
-    return Judged(found, (rule,), unit="columns and measures", show=("table", "name"), advice="generate the model again")
+    advice = "the model is older than the covenant: materialise it again"
+    return Judged(found, (rule,), unit="columns, relationships and measures", show=_MODEL, advice=advice)
+
+
+def _promised(covenant: Covenant) -> Iterator[tuple[str, str, str]]:
+    """(kind, table, name) of everything the model must tell."""
+    made = {table.table: table for table in covenant.tables()}
+    for table in made.values():
+        if isinstance(table.build, Kpi):
+            yield from (("measure", table.table, name) for name in table.build.measures)
+        elif table.ref.schema == Stage.REFINE:
+            yield from (("column", table.table, name) for name in table.columns)
+            base = made.get(table.inputs[0]) if table.inputs else None
+            for reference in base.build.references if base and isinstance(base.build, Fact | Bridge) else ():
+                if reference.name in table.columns and f"{Stage.REFINE}.{reference.dimension}" in made:
+                    yield "relationship", table.table, reference.name

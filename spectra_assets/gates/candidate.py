@@ -14,7 +14,7 @@ from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.staging import Counts, Staged
 from spectra_assets.lakehouse.store import Lakehouse
-from spectra_assets.lakehouse.types import arrow
+from spectra_assets.lakehouse.types import arrow, ddl
 from spectra_assets.names import TableRef
 
 if TYPE_CHECKING:
@@ -64,6 +64,9 @@ class Candidate:
             facts = pa.Table.from_pylist([{name: row.get(name) for name in columns} for row in rows], schema=schema)
         except pa.ArrowException as error:
             raise SpectraError(f"the evidence of {self.table.table} is not of the types {dict(columns)}: {error}") from error
+        if not facts.num_rows:  # Connect infers no schema from no rows
+            form = ", ".join(f"`{name}` {ddl(kind)}" for name, kind in columns.items())
+            return self.engine.session.createDataFrame(facts, schema=form)
         return self.engine.session.createDataFrame(facts)
 
     def known(self, key: str) -> Any:

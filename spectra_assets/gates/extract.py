@@ -13,6 +13,7 @@ from spectra_assets.errors import SpectraError
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.registry import gate
+from spectra_assets.gates.sample import one_line
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -51,7 +52,8 @@ def _told(examples: Any) -> str:
     if not examples:
         return ""
     first = examples[0]
-    return f" ({', '.join(f'{key} {value}' for key, value in first.items()) if isinstance(first, Mapping) else first})"
+    text = ", ".join(f"{key} {value}" for key, value in first.items()) if isinstance(first, Mapping) else str(first)
+    return f" ({one_line(text)})"
 
 
 @gate("no_schema_drift", kinds=("extraction",))

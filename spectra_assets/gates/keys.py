@@ -46,24 +46,28 @@ def primary_key_unique(candidate: Candidate) -> Judged:
 
 
 @gate("grain_unique", needs=lambda candidate: candidate.table.primary_key)
-def grain_unique(candidate: Candidate) -> Judged:
-    """One row per grain: no two rows have the same primary key; without a key the table has one row at most."""
+def grain_unique(candidate: Candidate) -> Iterator[Judged]:
+    """No two rows have the same primary key, and a refined table has its input's rows. Without a key there is one row at most."""
     grain = candidate.table.grain or "one row per primary key"
     advice = f"the grain is {grain}: a join found more than one partner, or the input holds the row twice"
     if candidate.table.primary_key:
-        return unique(candidate, candidate.table.primary_key, advice)
-    frame = candidate.small({"rows": DataType.INT64}, [{"rows": candidate.counts.accepted}])
-    return Judged(frame, (Rule("rows <= 1", "are more than the one row the table may have"),), unit="counts", advice=advice)
+        yield unique(candidate, candidate.table.primary_key, advice)
+    else:
+        frame = candidate.small({"rows": DataType.INT64}, [{"rows": candidate.counts.accepted}])
+        rule = Rule("rows <= 1", "are more than the one row the table may have", "rows")
+        yield Judged(frame, (rule,), unit="counts", advice=advice)
+    if candidate.table.build.kind == "refinement" and candidate.rows_in is not None:
+        yield _balance(candidate, "balance")
 
 
 @gate("required_present", needs=lambda candidate: _required(candidate))
 def required_present(candidate: Candidate) -> Iterator[Judged]:
     """Required columns and the primary key have a value on every row, and few rows were set aside for having none."""
     names = _required(candidate)
+    advice = "the source leaves it out, or it moved to another place in the record"
     if names:
         rules = tuple(Rule(f"{quoted(name)} IS NOT NULL", f"have no {name}", name) for name in names)
         show = tuple(dict.fromkeys([*candidate.table.primary_key, *names]))
-        advice = "the source leaves it out, or it moved to another place in the record"
         yield Judged(candidate.accepted, rules, show=show, advice=advice)
     broken = too_many(candidate, "required_present", "lack a required value too often", advice)
     if broken is not None:
@@ -78,6 +82,10 @@ def _required(candidate: Candidate) -> list[str]:
 @gate("rows_conserved", kinds=COUNTED)
 def rows_conserved(candidate: Candidate) -> Judged:
     """Rows in = rows published + quarantined + left out as repetitions."""
+    return _balance(candidate)
+
+
+def _balance(candidate: Candidate, detail: str = "") -> Judged:
     counts = candidate.counts
     went_in = "an unknown number of" if candidate.rows_in is None else candidate.rows_in
     came_out = counts.accepted + counts.rejected + counts.duplicates
@@ -93,6 +101,6 @@ def rows_conserved(candidate: Candidate) -> Judged:
         "duplicates": counts.duplicates,
         "balance": words,
     }
-    rule = Rule("rowsIn = accepted + rejected + duplicates", "does not add up")
+    rule = Rule("rowsIn = accepted + rejected + duplicates", "does not add up", detail)
     advice = "more rows out means a join that multiplies, fewer means rows that were dropped without a reason"
     return Judged(candidate.small(columns, [row]), (rule,), unit="balances", quote="balance", advice=advice)

@@ -152,6 +152,10 @@ def fields_have_target_names(candidate: Candidate) -> Iterator[Judged]:
     yield Judged(shared, (twin,), unit="names", show=("entity", "table", "name", "raws"), advice=advice)
 
 
+_PAGED = frozenset({"sizeParameter", "offsetParameter", "notMeasured"})
+"""Constraints of endpoints that page, or may."""
+
+
 @gate("page_limits_known", needs=lambda _: ("path", "constraint", "value"))
 def page_limits_known(candidate: Candidate) -> Judged:
     """For every paged endpoint the largest page and what follows the last one were seen."""
@@ -164,12 +168,12 @@ def page_limits_known(candidate: Candidate) -> Judged:
             "path": path,
             "largestPageSize": found.get("largestPageSize"),
             "pastTheEnd": found.get("pastTheEnd"),
-            "reason": unmeasured.pop(path, None),
+            "reason": unmeasured.get(path),
         }
         for path, found in sorted(seen.items())
-        if found.get("sizeParameter") is not None or found.get("offsetParameter") is not None or path in unmeasured
+        if _PAGED & found.keys()
     ]
-    facts += [{"path": path, "reason": reason} for path, reason in sorted(unmeasured.items())]
+    facts += [{"path": path, "reason": reason} for path, reason in sorted(unmeasured.items()) if path not in seen]
     columns = dict.fromkeys(("path", "largestPageSize", "pastTheEnd", "reason"), DataType.TEXT)
     rule = Rule("largestPageSize IS NOT NULL AND pastTheEnd IS NOT NULL", "have page limits that were not seen")
     advice = "the extraction stops when a page repeats and loses nothing, but compare its row count with the source's"

@@ -33,10 +33,10 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def one_line(text: str) -> str:
-    """At most 120 characters; whatever is not printable (control characters, direction marks) is escaped."""
-    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text[: WIDTH + 1])
-    return shown if len(shown) <= WIDTH else shown[: WIDTH - 1] + "…"
+def one_line(text: str, width: int = WIDTH) -> str:
+    """At most `width` characters; whatever is not printable (control characters, direction marks) is escaped."""
+    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text[: width + 1])
+    return shown if len(shown) <= width else shown[: width - 1] + "…"
 
 
 def take(
@@ -65,8 +65,7 @@ def example(row: Mapping[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = "null" if value is None else repr(value)
-    return text if len(text) <= 60 else text[:59] + "…"
+    return "null" if value is None else f"'{one_line(value, 60)}'" if isinstance(value, str) else one_line(str(value), 60)
 
 
 def _shown(name: str, kind: str, personal: Collection[str], dumps: Collection[str]) -> Column:

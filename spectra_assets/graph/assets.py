@@ -1,7 +1,5 @@
 """One Dagster asset per covenant table, with exactly the covenant's edges and its gates as asset checks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -49,7 +47,7 @@ def _asset(covenant: Covenant, table: Table, settings: Settings, text: str) -> d
     key = asset_key(covenant, table.table)
     stage = covenant.stage_of(table)
 
-    def compute(context: Any) -> Iterator[dg.AssetCheckResult | dg.Output[Any]]:
+    def compute(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.Output[Any]]:
         yield from _deliver(context, covenant, table)
 
     return dg.asset(
@@ -87,7 +85,7 @@ def _description(table: Table) -> str:
     return f"{table.description}{grain}"
 
 
-def _deliver(context: Any, covenant: Covenant, table: Table) -> Iterator[dg.AssetCheckResult | dg.Output[Any]]:
+def _deliver(context: dg.AssetExecutionContext, covenant: Covenant, table: Table) -> Iterator[dg.AssetCheckResult | dg.Output[Any]]:
     """Make, judge, publish one table; the gates' evaluations are recorded first, whatever becomes of the table."""
     someone = watcher()
     work = _work(context, covenant, table)
@@ -116,7 +114,7 @@ def _deliver(context: Any, covenant: Covenant, table: Table) -> Iterator[dg.Asse
             someone.finished(delivery.outcome, delivery.results, error)
 
 
-def _work(context: Any, covenant: Covenant, table: Table) -> Work:
+def _work(context: dg.AssetExecutionContext, covenant: Covenant, table: Table) -> Work:
     project = getattr(context.resources, PROJECT)
     someone = watcher()
 
@@ -138,7 +136,7 @@ def _work(context: Any, covenant: Covenant, table: Table) -> Work:
     )
 
 
-def _started(context: Any) -> datetime:
+def _started(context: dg.AssetExecutionContext) -> datetime:
     """The run's instant, the same for all its tables: a dimension's versions begin together."""
     with suppress(AttributeError):
         record = context.instance.get_run_record_by_id(context.run_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,13 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 
 def _codes(playbook: Path, covenant: Path, line: int) -> dict[str, Any]:
-    references = [
-        dg.LocalFileCodeReference(file_path=str(covenant), line_number=line, label="covenant"),
-        dg.LocalFileCodeReference(file_path=str(playbook), label="playbook"),
-    ]
-    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=references)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # the one way to name the files behind an asset
+        references = [
+            dg.LocalFileCodeReference(file_path=str(covenant), line_number=line, label="covenant"),
+            dg.LocalFileCodeReference(file_path=str(playbook), label="playbook"),
+        ]
+        return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=references)}
 
 
 def delivered_metadata(delivery: Delivery) -> dict[str, Any]:

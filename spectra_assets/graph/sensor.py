@@ -5,8 +5,6 @@ also those that ended while no daemon ran. The position is kept in the instance 
 share it; a lesson remembers its evaluations, so that a crash between writing it and moving on counts nothing twice.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -48,7 +46,7 @@ def learn(instance: dg.DagsterInstance) -> list[Lesson]:
     minimum_interval_seconds=30,
     description="Writes one lesson for each distinct gap that a failed gate shows, into lessons/.",
 )
-def lessons_sensor(context: Any) -> dg.SkipReason:
+def lessons_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Runs `learn`; starts no runs."""
     changed = learn(context.instance)
     if not changed:

@@ -13,7 +13,8 @@ from spectra_assets.stages.paths import split_path
 
 AnswerShape = Literal["array", "envelope", "object", "empty", "html", "text"]
 Category = Literal[
-    "readable", "needsParameters", "unauthorized", "forbidden", "gone", "notFound", "broken", "notJson", "unreachable", "notProbed", "write"
+    "readable", "needsParameters", "unauthorized", "forbidden", "gone", "notFound", "broken", "notJson", "unreachable",
+    "notProbed", "write",
 ]  # fmt: skip
 Record = dict[str, Any]
 

@@ -81,7 +81,7 @@ class _Canoniser:
 
     def _described_below(self, raw: str, shape: Shape) -> bool:
         """Whether nothing was seen in here, but the description knows its fields."""
-        empty = shape.seen <= {"record"} and not shape.fields or shape.seen == {"array"} and not _filled(shape.items)
+        empty = (shape.seen <= {"record"} and not shape.fields) or (shape.seen == {"array"} and not _filled(shape.items))
         return empty and any(spec.startswith((f"{raw}.", f"{raw}[].")) for spec in self.specs)
 
     def _is_table(self, items: Shape | None) -> bool:
@@ -202,7 +202,7 @@ def _twins(records: Sequence[dict[str, Any]], leaves: dict[str, str], fields: di
     times = [(key, fields[raw]) for key, raw in leaves.items() if fields[raw].type == DataType.TIMESTAMP]
     texts = [(key, found) for key, found in times if found.date_format and found.evidence == "sample"]
     epochs = [(key, found) for key, found in times if not found.date_format and found.evidence == "sample"]
-    scored = []
+    scored: list[tuple[int, float, int, int, CanonField, CanonField, str]] = []
     for place, (text, text_field) in enumerate(texts):
         for epoch, epoch_field in epochs:
             match = _matches(records, text, epoch)

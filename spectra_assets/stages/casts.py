@@ -28,8 +28,8 @@ _EXACT = 2.0**53
 """Doubles hold all integers up to here."""
 
 _DIGITS = "^[+-]?[0-9]+$"
-_WHOLE = r"^[+-]?[0-9]+\.0+$"
 _NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_EXPONENT = r"^[+-]?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]+$"
 _JSON_WORD = r"^(true|false|null|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?)$"
 _ISO = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -44,11 +44,22 @@ def trimmed(text: Column) -> Column:
 
 
 def cast(text: Column, kind: DataType, date_format: str | None = None) -> Column:
-    """`text`, already `trimmed`, as a value of `kind`; NULL if it is none. `date_format` is a Spark pattern."""
+    """`text`, already `trimmed`, as a value of `kind`; NULL if it is none. `date_format` is a Spark pattern.
+
+    Pass the result through `plausible`, best in a later projection: what an expression names twice is calculated twice.
+    """
     if kind in (DataType.DATE, DataType.TIMESTAMP):
-        moment = _timestamp(text, date_format)
-        return moment.cast("date") if kind == DataType.DATE else moment
+        return _timestamp(text, date_format)
     return _CASTS[kind](text)
+
+
+def plausible(value: Column, kind: DataType) -> Column:
+    """What `cast` made, as the type it has in tables; moments only of the years 1 to 9999."""
+    if kind not in (DataType.DATE, DataType.TIMESTAMP):
+        return value
+    first, last = (F.timestamp_millis(F.lit(bound).cast("bigint")) for bound in EPOCH_MILLIS)
+    moment = F.when(value.between(first, last), value)
+    return moment.cast("date") if kind == DataType.DATE else moment
 
 
 def _unchanged(text: Column) -> Column:
@@ -56,11 +67,17 @@ def _unchanged(text: Column) -> Column:
 
 
 def _integer(text: Column) -> Column:
-    """Whole numbers of 64 bits; `12.0` and `1e3` are whole, as long as a double holds them exactly."""
-    whole = F.when(text.rlike(_DIGITS), text).when(text.rlike(_WHOLE), F.regexp_replace(text, r"\.0+$", ""))
-    double = _double(text)
-    exact = F.when((F.abs(double) <= _EXACT) & (double == F.floor(double)), double)
-    return F.when(whole.isNotNull(), whole.try_cast("bigint")).otherwise(exact.try_cast("bigint"))
+    """Whole numbers of 64 bits."""
+    return _whole(text, 19, _EXACT)
+
+
+def _whole(text: Column, digits: int, most: float) -> Column:
+    """Whole numbers of so many digits; `12.0` and `1e3` are whole, up to `most`, which a double holds exactly."""
+    plain = F.when(text.rlike(f"^[+-]?[0-9]{{1,{digits}}}$"), text)
+    plain = plain.when(text.rlike(rf"^[+-]?[0-9]{{1,{digits}}}\.0+$"), F.regexp_replace(text, r"\.0+$", ""))
+    double = F.when(text.rlike(_EXPONENT), text).try_cast("double")
+    exact = F.when((F.abs(double) <= most) & (double == F.floor(double)), double)
+    return F.coalesce(plain.try_cast("bigint"), exact.try_cast("bigint"))
 
 
 def _double(text: Column) -> Column:
@@ -89,17 +106,14 @@ def _json(text: Column) -> Column:
 
 
 def _timestamp(text: Column, date_format: str | None) -> Column:
-    """Epoch milliseconds, ISO 8601 (UTC unless it says otherwise), or the given pattern; only of the years 1 to 9999."""
-    millis = _integer(text)
-    moments = [F.timestamp_millis(F.when(millis.between(*EPOCH_MILLIS), millis)), _iso(text)]
+    """Epoch milliseconds, ISO 8601 (UTC unless it says otherwise), or the given pattern."""
+    moments = [F.timestamp_millis(_whole(text, 15, 1e15)), _iso(text)]
     if date_format:
         # a pattern of digits alone (yyyyMMdd) has a fixed length; no other pattern may look like epoch milliseconds
         plain = date_format.isalpha()
         mine = F.length(text) == len(date_format) if plain else ~text.rlike(_DIGITS)
         moments.insert(0, F.try_to_timestamp(F.when(mine, text), F.lit(date_format)))
-    moment = F.coalesce(*moments)
-    first, last = (F.timestamp_millis(F.lit(bound).cast("bigint")) for bound in EPOCH_MILLIS)
-    return F.when(moment.between(first, last), moment)
+    return F.coalesce(*moments)
 
 
 def _iso(text: Column) -> Column:

@@ -7,7 +7,7 @@ Each works without the others, on what there is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812
@@ -18,8 +18,8 @@ from spectra_assets.covenant.model import DataType, Flattening
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.staging import DUPLICATE, REASONS
 from spectra_assets.names import Stage
-from spectra_assets.stages.casts import cast, trimmed
-from spectra_assets.stages.frames import RAW, build_of, col, drafted, finished, quoted
+from spectra_assets.stages.casts import cast, plausible, trimmed
+from spectra_assets.stages.frames import RAW, build_of, col, drafted, finished
 from spectra_assets.stages.records import count_elements, flattened
 from spectra_assets.stages.work import Draft, Work, action
 
@@ -75,16 +75,22 @@ def trim_text(draft: Draft, work: Work) -> None:
 def cast_types(draft: Draft, work: Work) -> None:
     """Each text as its column's type: the first source that can be cast. With a text that can't, the row gets a reason."""
     frame = _with_reasons(drafted(draft, work, FIRST))
+    columns = [c for c in work.table.schema_ if c.type != DataType.TEXT and c.name in frame.columns]
+    # one projection after the other, so that nothing is calculated twice
+    texts = [(c, i, text) for c in columns for i, text in enumerate(_texts(frame, c))]
+    names = frame.columns
+    staged = frame.select("*", *(trimmed(text).alias(_step("text", i, c)) for c, i, text in texts))
+    staged = staged.select(
+        "*", *(cast(col(_step("text", i, c)), c.type, c.date_format).alias(_step("cast", i, c)) for c, i, _ in texts)
+    )
     made: dict[str, Column] = {}
     reasons: list[Column] = []
-    for column in work.table.schema_:
-        if column.type == DataType.TEXT or column.name not in frame.columns:
-            continue
-        texts = [trimmed(text) for text in _texts(frame, column)]
-        value = F.coalesce(*(cast(text, column.type, column.date_format) for text in texts))
-        made[column.name] = value
-        reasons.append(F.when(F.coalesce(*texts).isNotNull() & value.isNull(), F.lit(f"types_hold:{column.name}")))
-    frame = _replaced(frame, {**made, REASONS: _added(reasons)})
+    for column in columns:
+        mine = [i for c, i, _ in texts if c is column]
+        made[column.name] = F.coalesce(*(plausible(col(_step("cast", i, column)), column.type) for i in mine))
+        given = F.coalesce(*(col(_step("text", i, column)) for i in mine)).isNotNull()
+        reasons.append(F.when(given & made[column.name].isNull(), F.lit(f"types_hold:{column.name}")))
+    frame = _replaced(staged, {**made, REASONS: _added(reasons)}, names)
     draft.frame = finished(frame, work, "clean.cast_types")
 
 
@@ -121,6 +127,10 @@ def deduplicate(draft: Draft, work: Work) -> None:
     draft.frame = finished(frame, work, "clean.deduplicate")
 
 
+def _step(step: str, number: int, column: Promise) -> str:
+    return f"_{step}_{number}_{column.name}"
+
+
 def _source(number: int, column: str) -> str:
     return f"_source_{number}_{column}"
 
@@ -148,6 +158,6 @@ def _added(reasons: Iterable[Column]) -> Column:
     return F.concat(F.col(REASONS), *new)
 
 
-def _replaced(frame: DataFrame, made: dict[str, Column]) -> DataFrame:
-    """The frame with these columns calculated anew, all from the old ones, each in its place."""
-    return frame.select(*(made[name].alias(name) if name in made else F.col(quoted(name)) for name in frame.columns))
+def _replaced(frame: DataFrame, made: dict[str, Column], names: Sequence[str] | None = None) -> DataFrame:
+    """The columns (all, or those called `names`), these calculated anew, all from the old ones, each in its place."""
+    return frame.select(*(made[n].alias(n) if n in made else col(n) for n in names or frame.columns))

@@ -11,7 +11,7 @@ from spectra_assets.covenant.model import Calendar, Dimension, Enumeration
 from spectra_assets.covenant.model import Column as Promise
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.types import ddl
-from spectra_assets.stages.casts import cast
+from spectra_assets.stages.casts import cast, plausible
 from spectra_assets.stages.days import days, year_span
 from spectra_assets.stages.frames import build_of, col, drafted, finished, first_input
 from spectra_assets.stages.history import HISTORY, UNKNOWN, Versioning
@@ -96,7 +96,8 @@ def _members(
         raise SpectraError(f"a member of {work.table.table} has {', '.join(surplus)}, which is none of its columns")
     rows = [[_text(member, pair) for pair in names] for member in members]
     texts = _small(work, {column.name: "string" for column in attributes}, rows)
-    return texts.select(*(cast(col(c.name), c.type, c.date_format).cast(ddl(c.type)).alias(c.name) for c in attributes))
+    typed = texts.select(*(cast(col(c.name), c.type, c.date_format).alias(c.name) for c in attributes))
+    return typed.select(*(plausible(col(c.name), c.type).cast(ddl(c.type)).alias(c.name) for c in attributes))
 
 
 def _text(member: Mapping[str, str | int | None], names: set[str]) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, overload
 
 from pyspark.sql import functions as F  # noqa: N812  # the name every Spark programmer reads
 
@@ -29,6 +29,7 @@ KEPT = (RAW, REASONS, DUPLICATE)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 B = TypeVar("B", bound=Model)
+C = TypeVar("C", bound=Model)
 
 
 def quoted(name: str) -> str:
@@ -57,7 +58,11 @@ def instant(moment: datetime) -> Column:
     return F.timestamp_micros(F.lit(micros(moment)).cast("bigint"))
 
 
-def build_of(work: Work, *kinds: type[B]) -> B:
+@overload
+def build_of(work: Work, kind: type[B], /) -> B: ...
+@overload
+def build_of(work: Work, kind: type[B], other: type[C], /) -> B | C: ...
+def build_of(work: Work, *kinds: type[Model]) -> Model:
     """The table's build, which is one of `kinds`. Raises SpectraError."""
     build = work.table.build
     if not isinstance(build, kinds):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -123,10 +123,10 @@ class Ids:
         """Keep the ids in the records that GET `path` gave."""
         flat = flattened(records, recursive_field(records))
         if "{" not in path:
-            self._lists.setdefault(path.rstrip("/"), _ids(flat, "id"))
+            self._lists.setdefault(path.rstrip("/"), ids_in(flat, "id"))
         for wanted in sorted(self._wanted.get(entity or "", ())):
             held = self._held.setdefault((entity or "", wanted), [])
-            held += [value for value in _ids(flat, wanted) if value not in held][: max(0, _KEPT_IDS - len(held))]
+            held += [value for value in ids_in(flat, wanted) if value not in held][: max(0, _KEPT_IDS - len(held))]
 
     def picks(self, endpoint: Endpoint, parameter: str) -> Iterator[Pick]:
         """Ids that may fill the parameter, those of the likeliest source and those of the others in turn."""
@@ -161,23 +161,31 @@ class Prober:
     def run(self) -> list[Probe]:
         """All GET endpoints with what they answered, in the pack's order."""
         probes = [Probe(each, entity_of(self._pack, each.path)) for each in self._pack.endpoints if each.method == "GET"]
-        waiting = sorted(probes, key=lambda probe: probe.entity is None)
-        while waiting:
-            ready = [probe for probe in waiting if self._fillable(probe.endpoint)]
-            if not ready or self._wire.spent:
-                break
-            with ThreadPoolExecutor(self._wire.client.in_flight) as pool:
-                list(pool.map(self._probe, ready))
-            for probe in ready:
-                if probe.sight is not None:
-                    self._ids.harvest(probe.entity, probe.endpoint.path, probe.sight.records)
-            waiting = [probe for probe in waiting if probe not in ready]
-        with ThreadPoolExecutor(self._wire.client.in_flight) as pool:
-            list(pool.map(self._probe_with_query, [probe for probe in probes if self._wants_query(probe)]))
+        waiting = self._waves(sorted(probes, key=lambda probe: probe.entity is None))
+        wanting = [probe for probe in probes if self._wants_query(probe)]
+        self._together(self._probe_with_query, wanting)
+        self._waves(waiting)
         for probe in probes:
             if probe.sight is None and not probe.reason:
                 probe.reason = "the budget of requests is used up" if self._wire.spent else self._unfilled(probe.endpoint)
         return probes
+
+    def _waves(self, waiting: list[Probe]) -> list[Probe]:
+        """Ask what can be asked, harvest ids, and again until nothing new can be; what could not be asked."""
+        while waiting and not self._wire.spent:
+            ready = [probe for probe in waiting if self._fillable(probe.endpoint)]
+            if not ready:
+                break
+            self._together(self._probe, ready)
+            waiting = [probe for probe in waiting if probe not in ready]
+        return waiting
+
+    def _together(self, ask: Callable[[Probe], None], probes: list[Probe]) -> None:
+        with ThreadPoolExecutor(self._wire.client.in_flight) as pool:
+            list(pool.map(ask, probes))
+        for probe in probes:
+            if probe.sight is not None:
+                self._ids.harvest(probe.entity, probe.endpoint.path, probe.sight.records)
 
     def _fillable(self, endpoint: Endpoint) -> bool:
         return all(next(self._ids.picks(endpoint, name), None) for name in endpoint.path_parameters)
@@ -250,11 +258,15 @@ def _better(new: Sight, old: Sight) -> bool:
     return (new.category == "readable", new.rows) > (old.category == "readable", old.rows)
 
 
-def _ids(records: Sequence[Record], path: str) -> list[Id]:
+def ids_in(records: Iterable[Record], path: str) -> list[Id]:
+    """The different ids at `path` of the records, in order of appearance."""
     found = (value for record in records for value in values_at(record, path))
-    return list(
-        dict.fromkeys(value for value in found if isinstance(value, str | int) and not isinstance(value, bool) and value != "")
-    )
+    return list(dict.fromkeys(value for value in found if is_id(value)))
+
+
+def is_id(value: object) -> bool:
+    """Whether a value can name a record."""
+    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
 
 
 def _spread(place: int, count: int) -> int:

@@ -11,10 +11,10 @@ from typing import Any
 from spectra_assets import settings
 from spectra_assets.client.address import host_of
 from spectra_assets.intelligence.model import Endpoint, Pack
-from spectra_assets.names import words
 from spectra_assets.playbook.rules import SETTINGS, SettingRule
 from spectra_assets.stages.answers import Sight, sight
 from spectra_assets.stages.evidence import Credential, HierarchyProof, Probing
+from spectra_assets.stages.inference import timelike
 from spectra_assets.stages.probing import Probe, Prober, Wire, entity_of, picks_json
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
@@ -24,6 +24,7 @@ SOURCE_SHARE = 0.5
 
 _ACCOUNT = re.compile(r"user_?name|login|account|e?mail|(full_?|display_?)?name", re.IGNORECASE)
 _SINCE = re.compile(r"modified|updated|changed|since|after", re.IGNORECASE)
+_PERSON = re.compile(r"(By|By_?id|Id|Name)$", re.IGNORECASE)
 
 
 @action("source.read_settings")
@@ -98,8 +99,8 @@ def read_catalogue(draft: Draft, work: Work) -> None:
     Two spellings of one path (a slash at its end, another case of a parameter's name) are one endpoint. Evidence `probing`
     (Probing) as far as it is known.
     """
-    rows = {(row["method"], row["path"]): row for row in map(lambda e: _catalogued(e, work.pack), _distinct(work.pack.endpoints))}
-    draft.rows = table_of("source.endpoints", rows.values())
+    rows = [_catalogued(endpoint, work.pack) for endpoint in _distinct(work.pack.endpoints)]
+    draft.rows = table_of("source.endpoints", rows)
     draft.evidence["probing"] = Probing(listed=len(rows), readable=0, budget=0, requests=0, notProbed={})
 
 
@@ -287,9 +288,11 @@ def _incremental(rows: Sequence[Mapping[str, Any]]) -> tuple[bool, str]:
     filters = [f"{row['path']}?{name}" for row in routes for name in row["queryParameters"] if _SINCE.search(name)]
     if filters:
         return True, f"filters by change time, not proven: {', '.join(filters[:10])}"
-    changed = ("modified", "updated", "changed")
-    fields = [
-        f"{row['entity']}.{key}" for row in routes for key in row["keys"] if {word.lower() for word in words(key)} & {*changed}
-    ]
+    fields = [f"{row['entity']}.{key}" for row in routes for key in row["keys"] if _tells_change(key)]
     seen = f"; records carry {', '.join(dict.fromkeys(fields))}, but only complete fetches can use them" if fields else ""
     return False, f"no route has a parameter for the time of change{seen}"
+
+
+def _tells_change(key: str) -> bool:
+    """Whether a key looks like the instant of a record's last change."""
+    return bool(_SINCE.search(key)) and timelike(key) and not _PERSON.search(key)

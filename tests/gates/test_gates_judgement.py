@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.gates.conftest import Bench, column, person, table, text
 
 from spectra_assets.covenant.model import DataType, Flattening, Gate, Severity
 from spectra_assets.errors import SpectraError
 from spectra_assets.gates.evaluate import blocking, evaluate
 from spectra_assets.gates.judgement import Judged, Rule, judge
 from spectra_assets.gates.registry import GATES, gate
+from tests.gates.conftest import Bench, column, person, table, text
 
 PROBE = Gate(name="probe")
 HOSTILE = [
@@ -151,3 +153,9 @@ def test_a_gate_is_registered_once() -> None:
 def test_every_gate_says_what_it_shows() -> None:
     undescribed: list[Any] = [name for name, registered in GATES.items() if not registered.description.endswith(".")]
     assert undescribed == []
+
+
+def test_gates_are_those_the_playbooks_demand() -> None:
+    folder = Path(__file__).parents[2] / "playbooks" / "fabric" / "pipeline"
+    demanded = {name for file in folder.glob("*.md") for name in re.findall(r"^- `(\w+)` on `", file.read_text(), re.MULTILINE)}
+    assert demanded == set(GATES)

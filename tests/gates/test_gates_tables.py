@@ -8,7 +8,17 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from spectra_assets.covenant.model import DataType, Derivation, Enrichment, Flattening, Kpi, Reconciliation, Refinement
+from spectra_assets.covenant.model import (
+    DataType,
+    Derivation,
+    Enrichment,
+    Fact,
+    Flattening,
+    Kpi,
+    Reconciliation,
+    Reference,
+    Refinement,
+)
 from spectra_assets.errors import MissingInputError, SpectraError
 from tests.gates.conftest import Bench, column, person, table, text
 
@@ -207,10 +217,26 @@ def test_a_table_to_reconcile_with_must_be_there(bench: Bench) -> None:
 
 
 def test_the_model_is_complete(bench: Bench) -> None:
-    others = [table("refine.fact", columns=[column("n"), text("label")]), kpi()]
+    links = Fact(references=[Reference(name="key", dimension="dimA", column="x")])
+    others = [
+        table("transform.fact", columns=[column("key")], build=links),
+        table("refine.fact", columns=[column("key"), text("label")], build=Refinement(), **{"from": ["transform.fact"]}),
+        table("refine.dimA", columns=[column("key")], build=Refinement()),
+        kpi(),
+    ]
     promised = table("analyse.semanticModel", "model_complete", columns=[text("kind"), text("table"), text("name")])
-    whole = [("refine.fact", "n"), ("refine.fact", "label"), ("analyse.k", "n"), ("refine.fact", "more")]
-    model = [{"kind": "x", "table": of, "name": name} for of, name in whole]
-    assert bench.judge(promised, model, others=others).total == 3
-    result = bench.judge(promised, model[2:], others=others)
-    assert result.sample == [{"table": "refine.fact", "name": "label"}, {"table": "refine.fact", "name": "n"}]
+    whole = [
+        *(("column", "refine.fact", "key"), ("column", "refine.fact", "label"), ("column", "refine.dimA", "key")),
+        *(("relationship", "refine.fact", "key"), ("measure", "analyse.k", "n"), ("table", "refine.fact", "fact")),
+    ]
+    model = [dict(zip(("kind", "table", "name"), entry, strict=True)) for entry in whole]
+    assert bench.judge(promised, model, others=others).total == 5
+    result = bench.judge(promised, [model[1], model[2], model[5]], others=others)
+    assert result.sample == [model[0], model[4], model[3]]
+
+
+def test_a_refined_table_keeps_its_rows(bench: Bench) -> None:
+    promised = table("refine.fact", "grain_unique", columns=[column("n")], primary_key=["n"], build=Refinement())
+    assert bench.judge(promised, [{"n": 1}, {"n": 2}], rows_in=2).passed
+    assert bench.judge(promised, [{"n": 1}, {"n": 2}], rows_in=3).rule_id == "refine.grain_unique:balance"
+    assert bench.judge(promised, [{"n": 1}]).passed

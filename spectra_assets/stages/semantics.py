@@ -1,0 +1,81 @@
+"""The semantic model: what a reporting tool is told of the refined tables and the measures, from the covenant alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from spectra_assets.covenant.model import Bridge, Calendar, Covenant, Dimension, Enumeration, Fact, Kpi, Table
+from spectra_assets.names import Stage
+
+FORM = pa.schema([(name, pa.string()) for name in ("kind", "name", "table", "expression", "type", "description")])
+"""kind is table, column, relationship or measure; expression is a column's lineage, a relationship's other end, or a measure's
+Spark SQL."""
+
+Row = dict[str, str | None]
+
+
+def described(covenant: Covenant) -> pa.Table:
+    """One row per refined table, column, relationship and measure, in the covenant's order."""
+    rows: list[Row] = []
+    for table in covenant.tables():
+        if table.ref.schema == Stage.REFINE:
+            rows += [_row("table", table.ref.table, table, None, _role(table), table.description), *_columns(table)]
+            rows += _relationships(covenant, table)
+        elif isinstance(table.build, Kpi):
+            rows += _measures(table, table.build)
+    return pa.Table.from_pylist(rows, schema=FORM)
+
+
+def _row(kind: str, name: str, table: Table, expression: str | None, type_: str | None, description: str) -> Row:
+    return {
+        "kind": kind,
+        "name": name,
+        "table": table.table,
+        "expression": expression,
+        "type": type_,
+        "description": description,
+    }
+
+
+def _role(table: Table) -> str:
+    name = table.ref.table
+    return next((role for prefix, role in _ROLES.items() if name.startswith(prefix)), "table")
+
+
+_ROLES = {"dim": "dimension", "fact": "fact", "bridge": "bridge"}
+
+
+def _columns(table: Table) -> Iterator[Row]:
+    for column in table.schema_:
+        yield _row("column", column.name, table, ", ".join(column.lineage) or None, column.type.value, column.description)
+
+
+def _relationships(covenant: Covenant, table: Table) -> Iterator[Row]:
+    """Foreign keys of the transform table that this one refines, to the refined dimensions."""
+    by_name = {other.table: other for other in covenant.tables()}
+    base = by_name.get(table.inputs[0]) if table.inputs else None
+    if base is None or not isinstance(base.build, Fact | Bridge):
+        return
+    ends = [(reference.name, f"transform.{reference.dimension}") for reference in base.build.references]
+    if isinstance(base.build, Fact):
+        calendar = next((n for n in base.inputs if n in by_name and isinstance(by_name[n].build, Calendar)), None)
+        ends += [(name, calendar) for name in base.build.dates if calendar]
+    for column, dimension in ends:
+        refined = f"{Stage.REFINE}.{dimension.partition('.')[2]}"
+        if dimension in by_name and refined in by_name and column in table.columns:
+            end = f"{refined}.{_key(by_name[dimension])}"
+            yield _row("relationship", column, table, end, "many to one", f"{column} of {table.table} refers to {end}.")
+
+
+def _key(dimension: Table) -> str:
+    build = dimension.build
+    return build.surrogate_key if isinstance(build, Dimension | Enumeration) else dimension.primary_key[0]
+
+
+def _measures(table: Table, build: Kpi) -> Iterator[Row]:
+    for name, expression in {**build.measures, **build.after}.items():
+        column = table.columns.get(name)
+        text = (column.description if column else "") or f"{table.description} Per {table.grain or 'row'}."
+        yield _row("measure", name, table, expression, column.type.value if column else None, text)

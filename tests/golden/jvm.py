@@ -1,0 +1,38 @@
+"""All scenarios on JVM Spark, in a process of its own: `python jvm.py <folder> <file for the results>`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+
+def main(folder: Path, results: Path) -> None:
+    from pyspark.sql import SparkSession
+    from relational import ParquetEngine, World
+    from scenarios import SCENARIOS
+
+    options = {
+        "spark.ui.enabled": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.memory": "1g",
+        "spark.sql.shuffle.partitions": "1",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.sql.adaptive.enabled": "false",
+        "spark.log.level": "ERROR",
+    }
+    builder = SparkSession.builder.master("local[2]")
+    for name, value in options.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    found = {name: run(World(folder / name, ParquetEngine(session))) for name, run in SCENARIOS.items()}
+    results.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
+    session.stop()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

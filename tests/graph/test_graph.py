@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from spectra_assets.covenant.files import parse, read
+from spectra_assets.covenant.model import Covenant
+from spectra_assets.graph.build import definitions
+from spectra_assets.settings import load
+
+PROJECT = Path(__file__).parent.parent.parent
+SNAPSHOT = PROJECT / "tests" / "snapshots" / "zephyr.graph.txt"
+
+
+@pytest.fixture(scope="module")
+def covenant() -> Covenant:
+    return read(PROJECT / "covenants" / "zephyr.yaml")
+
+
+@pytest.fixture(scope="module")
+def graph(covenant: Covenant) -> dg.AssetGraph:
+    return definitions([covenant], load({})).resolve_asset_graph()
+
+
+def test_every_edge_of_the_graph_is_in_the_covenant_and_the_other_way_round(covenant: Covenant, graph: dg.AssetGraph) -> None:
+    edges = {
+        (".".join(parent.path[1:]), ".".join(key.path[1:]))
+        for key in graph.get_all_asset_keys()
+        for parent in graph.get(key).parent_keys
+    }
+    assert edges == covenant.edges()
+
+
+def test_every_table_is_an_asset_with_what_a_person_wants_to_know(covenant: Covenant, graph: dg.AssetGraph) -> None:
+    assert {".".join(key.path) for key in graph.get_all_asset_keys()} == {f"zephyr.{table.table}" for table in covenant.tables()}
+    for table in covenant.tables():
+        node = graph.get(dg.AssetKey(table.ref.asset_path("zephyr")))
+        assert node.group_name == f"zephyr/{table.ref.schema}"
+        assert node.description
+        assert node.owners == ["team:data-engineering"]
+        assert "delta" in node.kinds
+        assert [column.name for column in node.metadata["dagster/column_schema"].columns] == list(table.columns)
+        assert Path(str(node.metadata["playbook"].path)).is_file()
+
+
+def test_every_gate_is_a_check_and_blocks_when_it_is_an_error(covenant: Covenant, graph: dg.AssetGraph) -> None:
+    expected = {(f"{table.table}", gate.name): gate.severity == "ERROR" for table in covenant.tables() for gate in table.gates}
+    checks = {
+        (".".join(key.asset_key.path[1:]), key.name): graph.get_check_spec(key).blocking for key in graph.asset_check_keys
+    }
+    assert checks == expected
+
+
+def test_the_graph_is_as_it_was(covenant: Covenant) -> None:
+    """Change the snapshot on purpose only: write `lines` to it and read the difference."""
+    lines = "".join(
+        f"{table.table} [{table.build.kind}] <- {', '.join(table.inputs) or '-'} | {', '.join(table.steps)} | "
+        f"{', '.join(gate.name for gate in table.gates) or '-'}\n"
+        for table in covenant.tables()
+    )
+    assert lines == SNAPSHOT.read_text(encoding="utf-8")
+
+
+def test_two_covenants_are_two_pipelines(covenant: Covenant) -> None:
+    text = (PROJECT / "covenants" / "zephyr.yaml").read_text(encoding="utf-8")
+    other = parse(text.replace("  source: zephyr\n", "  source: zephyr_eu\n", 1), "zephyr_eu.yaml")
+    both = definitions([covenant, other], load({})).resolve_asset_graph()
+    keys = {key.path[0] for key in both.get_all_asset_keys()}
+    assert keys == {"zephyr", "zephyr_eu"}
+    assert len(both.get_all_asset_keys()) == 2 * len(list(covenant.tables()))
+    for key in both.get_all_asset_keys():
+        assert {parent.path[0] for parent in both.get(key).parent_keys} <= {key.path[0]}
+
+
+def test_the_word_of_the_source_is_only_in_its_pack_and_stand_in() -> None:
+    package = PROJECT / "spectra_assets"
+    found = [
+        str(file.relative_to(package))
+        for file in package.rglob("*.py")
+        if "zephyr" in file.read_text(encoding="utf-8").lower()
+        and file.parent.name != "standin"
+    ]
+    assert found == []
