@@ -54,7 +54,7 @@ class Design:
         if output is None or not steps:
             return None
         gates = [
-            Gate(name=gate.name, severity=Severity(gate.severity.value), description=one_line(gate.text))
+            Gate(name=gate.name, severity=Severity(gate.severity.value))
             for gate in playbook.gates_of(draft.table)
             if applies(self.registry.gates[gate.name], kind)
         ]

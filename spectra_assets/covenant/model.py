@@ -312,11 +312,10 @@ Build = Annotated[
 
 
 class Gate(Model):
-    """One gate of a table. `line` is where its playbook demands it."""
+    """One gate of a table. What it means stands in the playbook of the table's stage."""
 
     name: str
     severity: Severity = Severity.ERROR
-    description: str = ""
 
 
 class Table(Model):

@@ -74,7 +74,7 @@ class Console:
         tally.seconds += (outcome.finished_at - outcome.started_at).total_seconds()
         for result in results:
             if not result.passed:
-                self.close()
+                self._clear()
                 word = "failed" if result.severity == "ERROR" else "warns"
                 self._print(
                     f"{'':<{_WIDTH}} {'✗' if word == 'failed' else '!'} {result.gate} {word} on {outcome.table}: {result.message}"
@@ -82,7 +82,7 @@ class Console:
         if outcome.status in ("blocked", "failed"):
             self.problems.append((outcome, results, error))
             if outcome.status == "failed":
-                self.close()
+                self._clear()
                 self._print(f"{'':<{_WIDTH}} ✗ {outcome.table} could not be made: {outcome.error}")
         self._draw(outcome.table.split(".", 1)[1])
 
@@ -90,9 +90,7 @@ class Console:
         """End the line of the stage under way with what it came to."""
         stage, self._stage = self._stage, ""
         tally = self.stages.get(stage)
-        if self._shown and self.out.isatty():
-            self.out.write("\r\033[K")
-        self._shown = ""
+        self._clear()
         if stage and tally:
             gates = (
                 f"{tally.passed} gates passed"
@@ -100,6 +98,12 @@ class Console:
                 + (f", {tally.warned} warned" if tally.warned else "")
             )
             self._print(f"  {stage:<{_WIDTH - 2}} {tally.tables} tables, {tally.rows:,} rows, {gates}, {tally.seconds:.1f} s")
+
+    def _clear(self) -> None:
+        """Take the unfinished line off the terminal."""
+        if self._shown and self.out.isatty():
+            self.out.write("\r\033[K")
+        self._shown = ""
 
     def _draw(self, text: str, always: bool = False) -> None:
         self._last = time.monotonic()

@@ -111,7 +111,11 @@ def fields_as_arrays(candidate: Candidate) -> Judged:
             for name in PARALLEL_ARRAYS
             if name != "rawField"
         ),
-        Rule("size(array_distinct(rawField)) = size(rawField)", "have a raw field twice", "twice"),
+        Rule(
+            "size(array_distinct(arrays_zip(`group`, rawField))) = size(rawField)",
+            "have a raw field twice in one table",
+            "twice",
+        ),
     )
     advice = "this is a fault of the software, not of the data: report it"
     return Judged(candidate.accepted, rules, unit="entities", show=("entity", "rawField", "targetField"), advice=advice)

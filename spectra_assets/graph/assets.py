@@ -10,12 +10,12 @@ import dagster as dg
 from spectra_assets.covenant.files import text_of
 from spectra_assets.covenant.model import Covenant, Severity, Table
 from spectra_assets.errors import GateError, SpectraError
-from spectra_assets.gates.evaluate import blocking
+from spectra_assets.gates.evaluate import GATES, blocking
 from spectra_assets.gates.judgement import Result
 from spectra_assets.graph.metadata import check_metadata, definition_metadata
 from spectra_assets.graph.progress import watcher
 from spectra_assets.lakehouse.store import Lakehouse
-from spectra_assets.names import Stage
+from spectra_assets.names import LOG, Stage
 from spectra_assets.settings import Settings
 from spectra_assets.stages.deliver import Delivery
 from spectra_assets.stages.work import Work
@@ -23,6 +23,9 @@ from spectra_assets.stages.work import Work
 ENGINE = "engine"
 PROJECT = "project"
 IO_MANAGER = "lakehouse"
+
+_STAGES = (*(stage.value for stage in Stage), LOG)
+"""Among the tables that could be made next, those of an earlier stage come first: people watch stage by stage."""
 
 _CALLS_API = (Stage.SOURCE, Stage.PREPARE, Stage.EXTRACT)
 
@@ -64,7 +67,7 @@ def _asset(covenant: Covenant, table: Table, settings: Settings, text: str) -> d
             dg.AssetCheckSpec(
                 name=gate.name,
                 asset=key,
-                description=gate.description or None,
+                description=GATES[gate.name].description if gate.name in GATES else None,
                 blocking=gate.severity == Severity.ERROR,
             )
             for gate in table.gates
@@ -72,7 +75,7 @@ def _asset(covenant: Covenant, table: Table, settings: Settings, text: str) -> d
         io_manager_key=IO_MANAGER,
         required_resource_keys={ENGINE, PROJECT},
         pool=f"{covenant.source}_api" if stage.name in _CALLS_API else None,
-        output_required=True,
+        op_tags={"dagster/priority": str(-_STAGES.index(stage.name))},
     )(compute)
 
 

@@ -35,6 +35,8 @@ ROW_GROUP = 131_072
 """Rows of one row group at most: what a writer holds in memory."""
 
 FINGERPRINT = "spectra.fingerprint"
+INPUTS = "spectra.inputs"
+"""Tables this one was made from, as `CommitInfo.extra` gives them: other inputs make another version."""
 
 _CONFIGURATION = {"delta.enableDeletionVectors": "false"}
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.=]|-(?!-)){0,99}")
@@ -211,7 +213,8 @@ class Lakehouse:
         with self._writing(ref):
             if self.exists(ref):
                 table = self._open(ref)
-                if _spectra(_last_commit(table)).get(FINGERPRINT) == candidate.fingerprint:
+                last = _spectra(_last_commit(table))
+                if last.get(FINGERPRINT) == candidate.fingerprint and last.get(INPUTS) == commit.extra.get("inputs"):
                     return Published(table.version(), candidate.rows, changed=False)
             metadata = commit.metadata(candidate.rows, schema, candidate.fingerprint)
             self._commit(

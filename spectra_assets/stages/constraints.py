@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spectra_assets.covenant.model import NoPaging, OffsetPaging, Paging
-from spectra_assets.stages.answers import Record, Sight
+from spectra_assets.stages.answers import Sight
 from spectra_assets.stages.probing import Id, Pick
 from spectra_assets.stages.sampling import Asked, Explorer
 
@@ -40,32 +40,40 @@ class Measured:
     ignores_offset: bool = False
 
 
-def measure(explorer: Explorer, asked: Asked, styles: Sequence[OffsetPaging], named: Sequence[str], size: int) -> Measured:
-    """Try the paging styles on one list. `named` are the query parameters its description names, `size` the rows wanted."""
-    plain = explorer.one(asked)
-    if plain.category != "readable":
-        return Measured(NoPaging(), [_available(plain)], {}, f"it answers {plain.reason or plain.category}")
-    findings = [Finding("defaultPageSize", str(plain.rows), f"GET {asked.path} without page parameters gave {plain.rows} rows")]
+def measure(
+    explorer: Explorer, asked: Asked, styles: Sequence[OffsetPaging], named: Sequence[str], size: int, rows: int | None = None
+) -> Measured:
+    """Try the paging styles on one list.
+
+    `named` are the query parameters its description names, `size` the rows wanted, `rows` those which came without page
+    parameters, where that is known.
+    """
+    if rows is None:
+        alone = explorer.one(asked)
+        if alone.category != "readable":
+            return Measured(NoPaging(), [_available(alone)], {}, f"it answers {alone.reason or alone.category}")
+        rows = alone.rows
+    findings = [Finding("defaultPageSize", str(rows), f"GET {asked.path} without page parameters gave {rows} rows")]
     last = Measured(NoPaging(), findings, {}, "no paging style is known")
     for style in styles:
-        last = _measure_style(explorer, asked, style, named, size, plain)
+        last = _measure_style(explorer, asked, style, named, size, rows)
         if isinstance(last.paging, OffsetPaging) or last.unmeasured or last.ignores_offset:
             break
     return Measured(last.paging, [*findings, *last.findings], last.query, last.unmeasured, last.ignores_offset)
 
 
 def _measure_style(
-    explorer: Explorer, asked: Asked, style: OffsetPaging, named: Sequence[str], size: int, plain: Sight
+    explorer: Explorer, asked: Asked, style: OffsetPaging, named: Sequence[str], size: int, plain: int
 ) -> Measured:
     def page(offset: int, rows: int) -> Sight:
         return explorer.one(asked, {style.offset_param: str(offset), style.size_param: str(rows)})
 
     known = style.offset_param in named and style.size_param in named
-    if plain.rows <= FEW:
+    if plain <= FEW:
         if known:
             assumed = style.model_copy(update={"size": size})
             findings = [*_parameters(style, 0.5, "named by the description"), _paging(assumed, "too few rows to compare", 0.5)]
-            return Measured(assumed, findings, {}, f"{plain.rows} rows are too few to compare pages")
+            return Measured(assumed, findings, {}, f"{plain} rows are too few to compare pages")
         return _unpaged("one answer, no page parameters are named", 0.6)
     first = page(0, FEW)
     if first.rows != FEW:
@@ -104,7 +112,7 @@ def _limits(page: Any, style: OffsetPaging, size: int) -> Measured:
     return Measured(paging, findings, {})
 
 
-def _stuck(page: Any, style: OffsetPaging, plain: Sight) -> Measured:
+def _stuck(page: Any, style: OffsetPaging, plain: int) -> Measured:
     """The offset is ignored: see whether a size can ask for everything at once."""
     evidence = f"{style.offset_param}={FEW} gave the same {FEW} rows as {style.offset_param}=0"
     findings = [
@@ -113,8 +121,8 @@ def _stuck(page: Any, style: OffsetPaging, plain: Sight) -> Measured:
         *_parameters(style, 1.0, evidence),
     ]
     everything = page(0, 0)
-    if everything.rows > plain.rows:
-        told = f"{style.size_param}=0 gave {everything.rows} rows, the default is {plain.rows}"
+    if everything.rows > plain:
+        told = f"{style.size_param}=0 gave {everything.rows} rows, the default is {plain}"
         findings += [Finding("largestPageSize", "0", f"{told}: 0 asks for every row", 0.9), _paging(NoPaging(), told, 0.9)]
         return Measured(NoPaging(), findings, {style.size_param: "0"}, ignores_offset=True)
     findings.append(_paging(NoPaging(), f"{evidence}, and no size gives more", 0.3))
@@ -143,9 +151,3 @@ def _available(found: Sight) -> Finding:
 def filled(picks: Mapping[str, Pick] | Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, Id], ...]:
     """What fills the parameters, from `probedWith`."""
     return tuple((name, pick.value if isinstance(pick, Pick) else pick["value"]) for name, pick in picks.items())
-
-
-def fullest(listings: Sequence[tuple[Asked, Sequence[Record]]]) -> Asked | None:
-    """The list with the most rows."""
-    best = max(listings, key=lambda entry: len(entry[1]), default=None)
-    return best[0] if best and best[1] else None

@@ -25,6 +25,7 @@ from spectra_assets.lakehouse import quarantine
 from spectra_assets.lakehouse.staging import Staged, Staging
 from spectra_assets.lakehouse.store import CommitInfo, Published
 from spectra_assets.lakehouse.types import arrow_schema, schema_hash
+from spectra_assets.names import LOG
 from spectra_assets.stages.work import Draft, Work, make
 
 Status = Literal["published", "unchanged", "blocked", "failed"]
@@ -112,7 +113,7 @@ class Delivery:
 
     def publish(self) -> Published:
         """Make the candidate the table. Raises GateError if a blocking gate failed, StorageError."""
-        if failed := blocking(self.results):
+        if (failed := blocking(self.results)) and self.ref.schema != LOG:  # a log also tells what went wrong
             names = ", ".join(f"{result.gate} ({result.message})" for result in failed)
             raise GateError(f"{self.ref} is not published, its last good version stays: {names}")
         assert self._staged is not None, "audit comes first"  # noqa: S101 (a programmer's error, not an input's)
@@ -193,7 +194,7 @@ class Delivery:
         try:
             self.outcome = self._finish(None if isinstance(error, GeneratorExit) else error)
             requests = self.work.ledger.drain()
-            if self.ref.schema != "log":
+            if self.ref.schema != LOG:
                 with suppress(*([StorageError] if error is not None else [])):  # the first error is the one to tell
                     leave_record(self.work, self.outcome, requests)
         finally:

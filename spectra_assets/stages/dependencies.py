@@ -19,7 +19,7 @@ _ROUNDS = 3
 _FIRST_TRY = 2
 """Parents that a route is tried with at first."""
 
-_CHECKED = 3
+_CHECKED = 2
 """Parents asked for again on another route, so that two routes can be compared on the same rows."""
 
 
@@ -229,11 +229,11 @@ class Prover:
         return self.known[candidate.parent[0]].ids(candidate.parent[1])
 
     def _nonsense(self, trial: Trial, recursive: str | None) -> list[Record] | None:
-        """Rows that an id which is none gives; None if it is refused, or if no parent has rows anyway."""
-        if not trial.with_rows:
+        """Rows that an id which is none gives, none if it is refused; None if it was not asked."""
+        if not trial.with_rows or self.explorer.wire.spent:
             return None
         listing = self.explorer.listing(self._asked(trial.candidate, nonsense(self._ids(trial.candidate))))
-        return None if listing.failure else flattened(listing.records, recursive)
+        return flattened(listing.records, recursive)
 
     def _meet(self, trials: list[Trial], recursive: str | None) -> None:
         """Ask routes whose rows name their parent for parents that rows of other routes name: then they can be compared."""

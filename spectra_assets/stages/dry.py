@@ -12,7 +12,7 @@ from pyspark.errors import PySparkException
 from spectra_assets.covenant.model import Column, Table
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.engine import Engine
-from spectra_assets.lakehouse.types import arrow_schema, data_type
+from spectra_assets.lakehouse.types import arrow_schema, data_type, ddl_schema
 from spectra_assets.stages.work import Draft, Work, registered
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class DryWork(Work):
     columns: Mapping[str, list[Column]] | None = None
 
     def frame(self, table: str) -> DataFrame:
-        return self.engine.session.createDataFrame(self.read(table))
+        assert self.columns is not None  # noqa: S101 (always given)
+        return self.engine.session.createDataFrame([], ddl_schema(self.columns[table]))
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         assert self.columns is not None  # noqa: S101 (always given)

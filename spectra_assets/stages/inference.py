@@ -123,6 +123,11 @@ def date_format(values: Sequence[Any], tolerance: float = 1.0) -> tuple[str, flo
     return best
 
 
+def is_integer(text: str) -> bool:
+    """Whether a text holds an integer in its one canonical form: no plus sign, no leading zeros, 64 bits."""
+    return _INTEGER.fullmatch(text) is not None
+
+
 def timelike(leaf: str) -> bool:
     """Whether a name says that its value is a point in time."""
     return bool(_TIME_WORDS & {word.lower() for word in words(leaf)})
@@ -165,7 +170,7 @@ def _says(spec: FieldSpec | None, *types: str) -> bool:
 
 
 def _all_integers(values: Sequence[Any]) -> bool:
-    return all(isinstance(value, int) or bool(_INTEGER.fullmatch(value)) for value in values)
+    return all(isinstance(value, int) or is_integer(value) for value in values)
 
 
 def _wordy(leaf: str) -> bool:

@@ -26,12 +26,12 @@ from spectra_assets.stages.sampling import Asked, Explorer, keep_sample, read_sa
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
 
-CONSTRAINTS_SHARE = 0.15
-DEPENDENCIES_SHARE = 0.35
+CONSTRAINTS_SHARE = 0.12
+DEPENDENCIES_SHARE = 0.42
 """Parts of the setting `probe_requests` that the two measuring steps may send; Source has the rest."""
 
 _PAGING: TypeAdapter[Paging] = TypeAdapter(Paging)
-_TRIED_IDS = 3
+_TRIED_IDS = 2
 _SURE = 1.0
 """Inclusion from which a field of the child is the reference to its parent."""
 
@@ -181,7 +181,10 @@ def _measured(
     asked = Asked(path, filled(picks))
     if row["answerShape"] != "array" and not picks:
         asked = _fullest(explorer, hint, asked, row["queryParameters"], reads)
-    result = measure(explorer, asked, explorer.pack.paging, row["queryParameters"], size)
+    # without page parameters of its own, Source's request was the plain one
+    sized = {style.size_param for style in explorer.pack.paging} & set(row["queryParameters"])
+    rows = row["rowCount"] if not sized else None
+    result = measure(explorer, asked, explorer.pack.paging, row["queryParameters"], size, rows)
     return result.findings, result.unmeasured
 
 

@@ -81,7 +81,7 @@ class Trial:
 def judge(trial: Trial, nonsense: Sequence[Record] | None) -> None:
     """Decide on a candidate with a parent from the rows of the parents tried.
 
-    `nonsense` are the rows that an id which is none gave; None if that was refused or not asked.
+    `nonsense` are the rows that an id which is none gave, none if it was refused; None if it was not asked.
     """
     with_rows, parameter = trial.with_rows, trial.candidate.parameter
     if not with_rows:

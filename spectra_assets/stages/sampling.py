@@ -130,20 +130,27 @@ def nonsense(values: Iterable[Id]) -> str:
 
 def keep_sample(lakehouse: Lakehouse, entity: str, records: Iterable[Record]) -> Path:
     """Write the records as JSON lines, replacing an older sample at once."""
-    path = lakehouse.files(SAMPLES, f"{entity}.ndjson")
+    return _keep(lakehouse.files(SAMPLES, f"{entity}.ndjson"), records)
+
+
+def keep_drifted(lakehouse: Lakehouse, entity: str, records: Iterable[Record]) -> Path:
+    """Keep records with fields that no sample showed, so that the next canon knows these fields."""
+    return _keep(lakehouse.files(SAMPLES, f"{entity}.drifted.ndjson"), records)
+
+
+def read_sample(lakehouse: Lakehouse, entity: str) -> list[Record]:
+    """The records kept for the entity, those that showed new fields last; none if nothing was kept."""
+    paths = [lakehouse.files(SAMPLES, f"{entity}{kind}.ndjson") for kind in ("", ".drifted")]
+    lines = [line for path in paths if path.exists() for line in path.read_bytes().splitlines() if line.strip()]
+    return [msgspec.json.decode(line) for line in lines]
+
+
+def _keep(path: Path, records: Iterable[Record]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     draft.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
     draft.replace(path)
     return path
-
-
-def read_sample(lakehouse: Lakehouse, entity: str) -> list[Record]:
-    """The records kept for the entity; none if nothing was kept."""
-    path = lakehouse.files(SAMPLES, f"{entity}.ndjson")
-    if not path.exists():
-        return []
-    return [msgspec.json.decode(line) for line in path.read_bytes().splitlines() if line.strip()]
 
 
 def _page(paging: OffsetPaging, offset: int) -> dict[str, str]:

@@ -19,7 +19,7 @@ from spectra_assets.stages.probing import Probe, Prober, Wire, entity_of, picks_
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
 
-SOURCE_SHARE = 0.5
+SOURCE_SHARE = 0.46
 """Part of the setting `probe_requests` that Source may send; Prepare has the rest."""
 
 _ACCOUNT = re.compile(r"user_?name|login|account|e?mail|(full_?|display_?)?name", re.IGNORECASE)

@@ -23,6 +23,11 @@ def main(folder: Path, results: Path) -> None:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.sql.adaptive.enabled": "false",
+        # a few rows are interpreted long before code for them is compiled
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
     }
     builder = SparkSession.builder.master("local[2]")

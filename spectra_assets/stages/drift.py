@@ -1,0 +1,181 @@
+"""Records compared with the canon while they stream by: new fields, other types, fields that never came. In flat memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from spectra_assets.covenant.canon import CanonEntity, CanonField
+from spectra_assets.covenant.model import DataType
+from spectra_assets.stages.evidence import Drift
+from spectra_assets.stages.inference import is_integer
+from spectra_assets.stages.paths import split_path
+from spectra_assets.stages.shapes import escaped, kind_of
+
+MOST_PATHS = 200
+"""Paths reported at most: an API that sends a map of data as keys must not fill the memory."""
+
+_MOST_SHAPES = 10_000
+
+_FITS: dict[DataType, frozenset[str]] = {
+    DataType.TEXT: frozenset(("text", "int", "float", "bool")),
+    DataType.INT64: frozenset(("int",)),
+    DataType.FLOAT64: frozenset(("int", "float")),
+    DataType.DECIMAL: frozenset(("int", "float", "text")),
+    DataType.BOOL: frozenset(("bool",)),
+    DataType.DATE: frozenset(("text",)),
+    DataType.TIMESTAMP: frozenset(("int",)),
+    DataType.JSON: frozenset(("text", "int", "float", "bool", "record", "array")),
+}
+"""Kinds of JSON value which a column of a type holds without loss. A text that holds an integer fits int64 too."""
+
+
+@dataclass
+class _Place:
+    """What the canon knows at one place: a leaf's type, or what is below a record or an array."""
+
+    path: str
+    type: DataType | None = None
+    dated: bool = False
+    fields: dict[str, _Place] = field(default_factory=dict)
+    items: _Place | None = None
+    known: set[tuple[Any, ...]] = field(default_factory=set)
+    """Shapes of records that were found to be as they must be."""
+
+    @property
+    def expected(self) -> str:
+        return "record" if self.fields else "array" if self.items else str(self.type)
+
+
+class DriftWatch:
+    """Compares records of one entity with its canon. `keep` is called with each of the first records that has a new field."""
+
+    def __init__(self, entity: CanonEntity, keep: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
+        self.found: dict[str, Drift] = {}
+        self.records = 0
+        self._entity = entity
+        self._recursive = entity.fetch.recursive
+        self._root = _places(entity)
+        self._seen: set[str] = set()
+        self._keep = keep
+        self._new = False
+
+    def watch(self, record: dict[str, Any]) -> None:
+        """Look at one record; of a tree, those nested in it are looked at by themselves."""
+        self.records += 1
+        self._new = False
+        self._record(record, self._root, top=True)
+        if self._new:
+            self._keep(record)
+
+    def finish(self) -> dict[str, Drift]:
+        """All differences, with the sampled fields that no record had."""
+        if self.records:
+            for known in self._entity.fields:
+                if self._is_missing(known):
+                    self._note(known.raw, "missingField", str(known.type), None, "", self.records)
+        return self.found
+
+    def _is_missing(self, known: CanonField) -> bool:
+        plain = known.group == self._entity.entity and not known.raw.startswith("@") and "[]" not in known.raw
+        return plain and known.evidence == "sample" and known.raw not in self._seen
+
+    def _record(self, record: dict[str, Any], place: _Place, top: bool = False) -> None:
+        shape = (*record, *map(type, record.values()))
+        plain = shape in place.known
+        for key, value in record.items():
+            if plain and not isinstance(value, dict | list):
+                continue
+            if value is None or (top and key == self._recursive):
+                self._saw(place, key)
+                continue
+            below = place.fields.get(key)
+            if below is None:
+                self._note(_joined(place, key), "newField", None, kind_of(value), value)
+                self._new = True
+            else:
+                self._seen.add(below.path)
+                self._value(value, below)
+        if not plain and len(place.known) < _MOST_SHAPES and self._holds(record, place):
+            place.known.add(shape)
+
+    def _holds(self, record: dict[str, Any], place: _Place) -> bool:
+        """Whether every plain value fits by its kind alone, so that records of this shape need no second look."""
+        for key, value in record.items():
+            below = place.fields.get(key)
+            if value is None or isinstance(value, dict | list):
+                continue
+            if below is None or below.type is None or kind_of(value) not in _kinds(below):
+                return False
+        return True
+
+    def _saw(self, place: _Place, key: str) -> None:
+        below = place.fields.get(key)
+        if below is not None:
+            self._seen.add(below.path)
+
+    def _value(self, value: Any, place: _Place) -> None:
+        kind = kind_of(value)
+        if place.type == DataType.JSON:
+            return
+        if place.fields and kind == "record":
+            self._record(value, place)
+        elif place.items and kind == "array":
+            for each in value:
+                if each is not None:
+                    self._value(each, place.items)
+        elif place.type is None or not _fits(kind, value, place):
+            self._note(place.path, "changedType", place.expected, kind, value)
+
+    def _note(self, path: str, kind: Any, expected: str | None, seen: str | None, example: Any, count: int = 1) -> None:
+        entry = self.found.get(path)
+        if entry is not None:
+            entry["count"] += count
+        elif len(self.found) < MOST_PATHS:
+            self.found[path] = Drift(
+                kind=kind, expected=expected, seen=seen, count=count, example="" if kind == "missingField" else masked(example)
+            )
+
+
+def masked(value: Any) -> str:
+    """A value as people may see it: numbers as they are, of texts the length, of containers the size."""
+    match value:
+        case str():
+            return f"text({len(value)})"
+        case dict():
+            return f"record({len(value)} keys)"
+        case list():
+            return f"array({len(value)})"
+    return str(value)[:40]
+
+
+def _fits(kind: str, value: Any, place: _Place) -> bool:
+    return kind in _kinds(place) or (kind == "text" and place.type == DataType.INT64 and is_integer(value))
+
+
+def _kinds(place: _Place) -> frozenset[str]:
+    if place.dated:
+        return frozenset(("text",))
+    return _FITS.get(place.type, frozenset()) if place.type else frozenset()
+
+
+def _joined(place: _Place, key: str) -> str:
+    return f"{place.path}.{escaped(key)}" if place.path else escaped(key)
+
+
+def _places(entity: CanonEntity) -> _Place:
+    """The canon's fields as a tree. A field that others lie below is a container, whatever its own type."""
+    root = _Place("")
+    plain: Iterable[CanonField] = (known for known in entity.fields if not known.raw.startswith("@"))
+    for known in plain:
+        place = root
+        for part in split_path(known.raw):
+            name = part.removesuffix("[]")
+            place = place.fields.setdefault(name, _Place(_joined(place, name)))
+            if part.endswith("[]"):
+                place.items = place.items or _Place(f"{place.path}[]")
+                place = place.items
+        place.type = known.type
+        place.dated = known.date_format is not None
+    return root

@@ -1,0 +1,164 @@
+"""Extract: every record of an entity as the API gave it, streamed, with the proof that none is missing and none came twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from spectra_assets.client.api import ApiClient
+from spectra_assets.covenant.canon import CanonEntity
+from spectra_assets.covenant.model import Extraction, Fetch
+from spectra_assets.errors import SpectraError
+from spectra_assets.names import TableRef, plural
+from spectra_assets.stages.answers import values_at
+from spectra_assets.stages.census import Census
+from spectra_assets.stages.drift import DriftWatch
+from spectra_assets.stages.probing import Id, is_id
+from spectra_assets.stages.sampling import keep_drifted
+from spectra_assets.stages.tables import EXTRACT_SCHEMA
+from spectra_assets.stages.work import Draft, Work, action
+
+BATCH_ROWS = 5_000
+BATCH_BYTES = 16 * 2**20
+"""A batch ends at whichever comes first."""
+
+_HASH_BYTES = 16
+
+
+@action("extract.fetch_records", "extraction")
+def fetch_records(draft: Draft, work: Work) -> None:
+    """Fetch by the proven plan, for every id of the parent's table; rows stream into `draft.batches` as they arrive.
+
+    Once the stream has ended, `draft.evidence` holds `extraction` (Extraction) and `drift` (dict[str, Drift]), see
+    `stages/evidence.py`. A parent that answers 403, 404, 410 … is skipped and listed there. While the stream is read this
+    raises CredentialError, RetriableError and SourceError (the server ignores the offset). Raises MissingInputError.
+    """
+    fetch = _fetch(work)
+    known = next((entity for entity in work.canon.entities if entity.entity == fetch.entity), None)
+    if known is None:
+        raise SpectraError(f"{work.table.table} extracts {fetch.entity}, which is not in prepare.schema")
+    draft.rows_in = work.count(_parent_table(fetch)) if fetch.parent else None
+    draft.batches_schema = EXTRACT_SCHEMA
+    draft.batches = _batches(_fetched(draft, work, work.client, fetch, known))
+
+
+@action("extract.flatten_tree", "extraction")
+def flatten_tree(draft: Draft, work: Work) -> None:
+    """Of a tree, make every nested record a row of its own after its holder, and cut it out there. Others pass unchanged."""
+    fetch = _fetch(work)
+    if fetch.recursive is not None and draft.batches is not None:
+        draft.batches = _batches(_flattened(draft, draft.batches, fetch))
+
+
+@action("extract.hash_records", "extraction")
+def hash_records(draft: Draft, work: Work) -> None:
+    """Fill `recordHash`: equal records hash alike, whatever the order of their keys."""
+    if draft.batches is not None:
+        draft.batches = map(_hashed, draft.batches)
+
+
+def canonical_hash(record: bytes) -> str:
+    """Hash of a JSON text with its keys sorted."""
+    value = msgspec.json.decode(record)
+    return blake2b(msgspec.json.encode(value, order="deterministic"), digest_size=_HASH_BYTES).hexdigest()
+
+
+def _fetched(draft: Draft, work: Work, client: ApiClient, fetch: Fetch, known: CanonEntity) -> Iterator[dict[str, Any]]:
+    drifted: list[dict[str, Any]] = []
+    watch = DriftWatch(known, drifted.append)
+    census = Census(client, fetch, watch, work.say)
+    parents = _parents(work, fetch) if fetch.parent else None
+    for parent, request_id, record in census.records(parents):
+        yield {
+            "record": record.decode(),
+            "recordHash": None,
+            "parentKey": parent,
+            "treeParentKey": None,
+            "requestId": request_id,
+            "sequence": census.facts["records"] - 1,
+            "seenAt": work.now,
+        }
+        del drifted[:-20]
+    if drifted:
+        keep_drifted(work.lakehouse, fetch.entity, drifted)
+    draft.evidence["extraction"] = census.finished()
+    draft.evidence["drift"] = watch.finish()
+
+
+def _flattened(draft: Draft, batches: Iterable[pa.RecordBatch], fetch: Fetch) -> Iterator[dict[str, Any]]:
+    """Rows of all nodes, renumbered; the evidence counts them as they are read."""
+    sequence = 0
+    assert fetch.recursive is not None  # noqa: S101  (the caller's condition)
+    for batch in batches:
+        for row in batch.to_pylist():
+            for parent, node in _nodes(msgspec.json.decode(row["record"]), fetch.recursive, fetch.primary_key, None):
+                yield {
+                    **row,
+                    "record": msgspec.json.encode(node).decode(),
+                    "treeParentKey": parent,
+                    "sequence": sequence,
+                }
+                sequence += 1
+    draft.evidence["extraction"]["rows"] = sequence
+
+
+def _nodes(record: Any, recursive: str, key: str, parent: str | None) -> Iterator[tuple[str | None, Any]]:
+    """(key of the holder, node without those nested in it), holders first."""
+    if not isinstance(record, dict) or not isinstance(record.get(recursive), list):
+        yield parent, record
+        return
+    yield parent, {name: value for name, value in record.items() if name != recursive}
+    own = next(values_at(record, key), None)
+    for nested in record[recursive]:
+        yield from _nodes(nested, recursive, key, None if own is None else str(own))
+
+
+def _hashed(batch: pa.RecordBatch) -> pa.RecordBatch:
+    hashes = [canonical_hash(record.encode()) for record in batch.column("record").to_pylist()]
+    place = batch.schema.get_field_index("recordHash")
+    return batch.set_column(place, EXTRACT_SCHEMA.field(place), pa.array(hashes, pa.string()))
+
+
+def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
+    held: list[dict[str, Any]] = []
+    size = 0
+    for row in rows:
+        held.append(row)
+        size += len(row["record"])
+        if len(held) >= BATCH_ROWS or size >= BATCH_BYTES:
+            yield pa.RecordBatch.from_pylist(held, schema=EXTRACT_SCHEMA)
+            held, size = [], 0
+    if held:
+        yield pa.RecordBatch.from_pylist(held, schema=EXTRACT_SCHEMA)
+
+
+def _fetch(work: Work) -> Fetch:
+    build = work.table.build
+    if not isinstance(build, Extraction):
+        raise SpectraError(f"{work.table.table} is no extraction: its build is {build.kind}")
+    return build.fetch
+
+
+def _parent_table(fetch: Fetch) -> str:
+    assert fetch.parent is not None  # noqa: S101  (the caller's condition)
+    return f"extract.{plural(fetch.parent.entity)}"
+
+
+def _parents(work: Work, fetch: Fetch) -> Iterator[Id]:
+    """The different ids of the parent's table at the path of the plan, in the order of its rows."""
+    assert fetch.parent is not None  # noqa: S101  (the caller's condition)
+    ref = TableRef.parse(_parent_table(fetch))
+    work.lakehouse.require(ref)
+    found = work.lakehouse.read(ref, ["sequence", "record"]).sort_by("sequence") if work.count(str(ref)) <= BATCH_ROWS else None
+    batches = found.to_batches() if found is not None else work.lakehouse.batches(ref, ["record"])
+    seen: set[str] = set()
+    for batch in batches:
+        for record in batch.column("record").to_pylist():
+            for value in values_at(msgspec.json.decode(record), fetch.parent.path):
+                if is_id(value) and str(value) not in seen:
+                    seen.add(str(value))
+                    yield value
