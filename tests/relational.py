@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import DataFrame
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from spectra_assets.covenant.model import Covenant, Table
 from spectra_assets.lakehouse.store import Lakehouse
@@ -58,10 +59,10 @@ class ParquetEngine:
 
     def read(self, path: str) -> DataFrame:
         table = DeltaTable(path)
-        files = table.file_uris()
+        files, schema = table.file_uris(), pa.schema(table.schema().to_arrow())
         if not files:
-            return self.session.createDataFrame(pa.schema(table.schema().to_arrow()).empty_table())
-        return self.session.read.parquet(*files)
+            return self.session.createDataFrame(schema.empty_table())
+        return self.session.read.schema(from_arrow_schema(schema)).parquet(*files)
 
 
 class World:
@@ -72,6 +73,7 @@ class World:
         self.engine = engine
         self.root = root
         self.tables: dict[str, Table] = {}
+        self.last = Draft()
 
     def declare(self, **entry: Any) -> Table:
         """Add a table to the covenant; `build` decides on its steps."""
@@ -89,7 +91,14 @@ class World:
         texts = [r if isinstance(r, str) or r is None else json.dumps(r, ensure_ascii=False) for r in records]
         both = [*parents, *[(None, None)] * len(texts)]
         rows = [
-            {"record": text, "recordHash": "", "parentKey": both[i][0], "treeParentKey": both[i][1], "requestId": "r", "sequence": i}
+            {
+                "record": text,
+                "recordHash": "",
+                "parentKey": both[i][0],
+                "treeParentKey": both[i][1],
+                "requestId": "r",
+                "sequence": i,
+            }
             for i, text in enumerate(texts)
         ]
         self.put(name, pa.Table.from_pylist(rows, schema=EXTRACT))
@@ -130,7 +139,8 @@ class World:
         )
 
     def draft(self, table: Table, now: datetime | None = None) -> Draft:
-        return make(self.work(table, now or datetime(2024, 6, 1, tzinfo=UTC)))
+        self.last = make(self.work(table, now or datetime(2024, 6, 1, tzinfo=UTC)))
+        return self.last
 
     def made(self, table: Table, now: datetime | None = None, publish: bool = False) -> list[Row]:
         """The rows of the table, plain and in a fixed order; published if wanted."""

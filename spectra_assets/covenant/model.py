@@ -6,13 +6,24 @@ like code, and is all that the asset graph is built from. It names environment v
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from spectra_assets.errors import ConfigurationError
 from spectra_assets.names import TableRef, check_source
+
+T = TypeVar("T")
+
+
+def _as_value(read: Callable[[str], T], text: str) -> T:
+    """What `read` makes of `text`; its refusal as the ValueError that pydantic wants to hear."""
+    try:
+        return read(text)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
 
 
 class Model(BaseModel):
@@ -332,6 +343,11 @@ class Table(Model):
     build: Build = Fixed()
     schema_: list[Column] = Field(default=[], alias="schema")
 
+    @field_validator("table")
+    @classmethod
+    def _names_a_table(cls, table: str) -> str:
+        return str(_as_value(TableRef.parse, table))
+
     @property
     def ref(self) -> TableRef:
         return TableRef.parse(self.table)
@@ -366,6 +382,11 @@ class Pipeline(Model):
     """Name of the intelligence pack this was generated from."""
     server: Server
     stages: list[StageContract]
+
+    @field_validator("source")
+    @classmethod
+    def _names_a_source(cls, source: str) -> str:
+        return _as_value(check_source, source)
 
 
 class StageGates(Model):
@@ -414,7 +435,6 @@ class Covenant(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Covenant:
-        check_source(self.pipeline.source)
         made: set[str] = set()
         for stage in self.pipeline.stages:
             for table in stage.outputs:

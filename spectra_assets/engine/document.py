@@ -47,7 +47,8 @@ def _lines(covenant: Covenant) -> Iterator[str]:
     tables = list(covenant.tables())
     yield f"# {pipeline.title}: SPECTRA pipeline"
     yield ""
-    yield f"Written by `solution-engine` from `covenants/{covenant.source}.yaml`, version {covenant.version}. Owner: {pipeline.owner}."
+    made_from = f"`covenants/{covenant.source}.yaml`, version {covenant.version}"
+    yield f"Written by `solution-engine` from {made_from}. Owner: {pipeline.owner}."
     yield ""
     yield "## Purpose"
     yield ""

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from spectra_assets.covenant.files import text_of
+from spectra_assets.covenant.files import covenant_file, table_lines
 from spectra_assets.covenant.model import Covenant, Severity, Table
 from spectra_assets.errors import GateError, SpectraError
 from spectra_assets.gates.evaluate import GATES, blocking
@@ -30,10 +30,14 @@ _STAGES = (*(stage.value for stage in Stage), LOG)
 _CALLS_API = (Stage.SOURCE, Stage.PREPARE, Stage.EXTRACT)
 
 
+Event = dg.AssetCheckResult | dg.Output[Any]
+"""What an asset's function yields: evaluations of its gates, then the table that passed them."""
+
+
 def pipeline_assets(covenant: Covenant, settings: Settings) -> list[dg.AssetsDefinition]:
     """The assets of one covenant, in stage order."""
-    text = text_of(covenant)
-    return [_asset(covenant, table, settings, text) for table in covenant.tables()]
+    lines = table_lines(covenant_file(settings.covenants, covenant.source))
+    return [_asset(covenant, table, settings, lines.get(table.table, 1)) for table in covenant.tables()]
 
 
 def asset_key(covenant: Covenant, table: str) -> dg.AssetKey:
@@ -46,11 +50,11 @@ def group_name(source: str, stage: str) -> str:
     return f"{source}/{stage}"
 
 
-def _asset(covenant: Covenant, table: Table, settings: Settings, text: str) -> dg.AssetsDefinition:
+def _asset(covenant: Covenant, table: Table, settings: Settings, line: int) -> dg.AssetsDefinition:
     key = asset_key(covenant, table.table)
     stage = covenant.stage_of(table)
 
-    def compute(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.Output[Any]]:
+    def compute(context: dg.AssetExecutionContext) -> Iterator[Event]:
         yield from _deliver(context, covenant, table)
 
     return dg.asset(
@@ -58,7 +62,7 @@ def _asset(covenant: Covenant, table: Table, settings: Settings, text: str) -> d
         deps=[asset_key(covenant, name) for name in table.inputs],
         group_name=group_name(covenant.source, stage.name),
         description=_description(table),
-        metadata=definition_metadata(covenant, table, settings, text),
+        metadata=definition_metadata(covenant, table, settings, line),
         owners=[_owner(covenant.pipeline.owner)],
         kinds={"delta", "python" if stage.name in (*_CALLS_API, "log") else "pyspark"},
         tags={"source": covenant.source, "stage": stage.name},
@@ -88,7 +92,7 @@ def _description(table: Table) -> str:
     return f"{table.description}{grain}"
 
 
-def _deliver(context: dg.AssetExecutionContext, covenant: Covenant, table: Table) -> Iterator[dg.AssetCheckResult | dg.Output[Any]]:
+def _deliver(context: dg.AssetExecutionContext, covenant: Covenant, table: Table) -> Iterator[Event]:
     """Make, judge, publish one table; the gates' evaluations are recorded first, whatever becomes of the table."""
     someone = watcher()
     work = _work(context, covenant, table)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 import pyarrow as pa
-from pyspark.sql import DataFrame
 
 from spectra_assets.errors import ConfigurationError
 from spectra_assets.graph.metadata import delivered_metadata
@@ -39,10 +37,10 @@ class LakehouseIOManager(dg.ConfigurableIOManager):
         wanted = context.dagster_type.typing_type
         if wanted is pa.RecordBatchReader:
             return lakehouse.batches(ref)
-        if wanted is DataFrame or getattr(wanted, "__module__", "").startswith("pyspark.sql"):
+        if getattr(wanted, "__module__", "").startswith("pyspark.sql"):
             return engines.shared(settings).read(lakehouse.path(ref))
         rows = lakehouse.read(ref)
-        if wanted is pd.DataFrame:
+        if getattr(wanted, "__module__", "").startswith("pandas"):
             return rows.to_pandas()
         if wanted is pa.Table or wanted is Any:
             return rows

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from spectra_assets.covenant.files import covenant_file, line_of
+from spectra_assets.covenant.files import covenant_file
 from spectra_assets.covenant.model import Covenant, PiiLevel, Table
 from spectra_assets.gates.judgement import Result
 from spectra_assets.lakehouse.types import ddl
@@ -20,8 +20,8 @@ _SAMPLE_CELL = 120
 _LINEAGE_ROWS = 200
 
 
-def definition_metadata(covenant: Covenant, table: Table, settings: Settings, covenant_text: str) -> dict[str, Any]:
-    """Metadata of the asset itself."""
+def definition_metadata(covenant: Covenant, table: Table, settings: Settings, line: int) -> dict[str, Any]:
+    """Metadata of the asset itself; `line` is where its table stands in the covenant's file."""
     stage = covenant.stage_of(table)
     playbook = settings.playbooks / "fabric" / "pipeline" / stage.playbook
     file = covenant_file(settings.covenants, covenant.source)
@@ -31,7 +31,7 @@ def definition_metadata(covenant: Covenant, table: Table, settings: Settings, co
         "playbook": dg.MetadataValue.path(str(playbook)),
         "steps": dg.MetadataValue.md("\n".join(f"1. `{step}`" for step in table.steps)),
         "covenant version": covenant.version,
-        **_codes(playbook, file, line_of(covenant_text, table.table)),
+        **_codes(playbook, file, line),
         **({"grain": table.grain} if table.grain else {}),
     }
 

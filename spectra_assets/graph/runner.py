@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+from filelock import FileLock
 
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.graph.assets import asset_key
@@ -19,9 +20,18 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 _INSTANCE = """\
 # What `solution-engine` and `make dev` set; yours to change.
+storage:
+  custom:  # Dagster's SQLite files with connections that are kept; without this entry Dagster reads the same files, slower
+    module: spectra_assets.graph.storage
+    class: PooledSqliteStorage
+    config:
+      base_dir:
+        env: DAGSTER_HOME
 telemetry:
   enabled: false
-run_monitoring:
+nux:
+  enabled: false
+run_monitoring:  # a killed run is noticed after four hours at the latest
   enabled: true
   max_runtime_seconds: 14400
 """
@@ -39,8 +49,12 @@ def dagster_home(settings: Settings) -> Path:
     """DAGSTER_HOME, set to `.dagster/` of the project where it is not set, with a `dagster.yaml` if there is none."""
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(settings.project / ".dagster")))
     home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists():
-        (home / "dagster.yaml").write_text(_INSTANCE, encoding="utf-8")
+    with FileLock(home / ".spectra.lock", timeout=60):  # two processes that open a fresh home at once can spoil it
+        if not (home / "dagster.yaml").exists():
+            (home / "dagster.yaml").write_text(_INSTANCE, encoding="utf-8")
+        if not (home / "history").exists():
+            with dg.DagsterInstance.get():
+                pass
     return home
 
 

@@ -73,9 +73,11 @@ class Census:
         self._close(current)
         self._recount()
 
-    def finished(self) -> Extraction:
-        """The facts, now complete."""
+    def finished(self, sampled: int) -> Extraction:
+        """The facts, now complete. `sampled` are the records that Prepare saw."""
         facts = self.facts
+        if sampled and not facts["records"] and not facts["skippedCount"]:
+            self._mismatch(None, "sample", sampled, 0, f"Prepare saw {sampled} records; now there is none")
         facts["rows"] = facts["records"]
         facts["unansweredCount"] = facts["parentsAsked"] - facts["parentsAnswered"] - facts["skippedCount"]
         self._progress(last=True)
@@ -122,7 +124,7 @@ class Census:
         self._watch.watch(record)
         key = next(values_at(record, self._fetch.primary_key), None)
         if isinstance(key, dict | list):
-            key = msgspec.json.encode(key)
+            key = msgspec.json.encode(key).decode()
         if key is None or key == "":
             self._without_key()
         elif key in parent.keys:

@@ -54,7 +54,8 @@ def parse_records(draft: Draft, work: Work) -> None:
         found = [_known(texts, path, work) for path in column.source] or [F.lit(None).cast("string")]
         columns.append(F.coalesce(*found).alias(column.name))
         columns += [text.alias(_source(i, column.name)) for i, text in enumerate(found) if len(found) > 1]
-    frame = rows.select(*columns, RAW, F.col("sequence").alias("_sequence"), F.col("_index"))
+    raw = F.coalesce(F.col(RAW), F.lit("null")).alias(RAW)
+    frame = rows.select(*columns, raw, F.col("sequence").alias("_sequence"), F.col("_index"))
     draft.rows_in = work.count(table) if build.array is None else count_elements(work.frame(table), "record", build.array)
     draft.frame = finished(frame, work, "clean.parse_records")
 

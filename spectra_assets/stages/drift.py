@@ -40,8 +40,8 @@ class _Place:
     dated: bool = False
     fields: dict[str, _Place] = field(default_factory=dict)
     items: _Place | None = None
-    known: set[tuple[Any, ...]] = field(default_factory=set)
-    """Shapes of records that were found to be as they must be."""
+    known: dict[tuple[Any, ...], list[tuple[str, _Place]]] = field(default_factory=dict)
+    """Shape of records (keys and types) → the fields that must be looked at in every record of that shape."""
 
     @property
     def expected(self) -> str:
@@ -83,37 +83,34 @@ class DriftWatch:
 
     def _record(self, record: dict[str, Any], place: _Place, top: bool = False) -> None:
         shape = (*record, *map(type, record.values()))
-        plain = shape in place.known
+        look = place.known.get(shape)
+        if look is None:
+            look = self._first_look(record, place, self._recursive if top else None)
+            if look is not None and len(place.known) < _MOST_SHAPES:
+                place.known[shape] = look
+            return
+        for key, below in look:
+            self._value(record[key], below)
+
+    def _first_look(self, record: dict[str, Any], place: _Place, recursive: str | None) -> list[tuple[str, _Place]] | None:
+        """Compare every field. What must be looked at in each record of this shape; None if the shape itself differs."""
+        look: list[tuple[str, _Place]] = []
+        as_known = True
         for key, value in record.items():
-            if plain and not isinstance(value, dict | list):
-                continue
-            if value is None or (top and key == self._recursive):
-                self._saw(place, key)
-                continue
             below = place.fields.get(key)
-            if below is None:
-                self._note(_joined(place, key), "newField", None, kind_of(value), value)
-                self._new = True
-            else:
+            if below is not None:
                 self._seen.add(below.path)
-                self._value(value, below)
-        if not plain and len(place.known) < _MOST_SHAPES and self._holds(record, place):
-            place.known.add(shape)
-
-    def _holds(self, record: dict[str, Any], place: _Place) -> bool:
-        """Whether every plain value fits by its kind alone, so that records of this shape need no second look."""
-        for key, value in record.items():
-            below = place.fields.get(key)
-            if value is None or isinstance(value, dict | list):
+            if value is None or key == recursive:
                 continue
-            if below is None or below.type is None or kind_of(value) not in _kinds(below):
-                return False
-        return True
-
-    def _saw(self, place: _Place, key: str) -> None:
-        below = place.fields.get(key)
-        if below is not None:
-            self._seen.add(below.path)
+            kind = kind_of(value)
+            if below is None:
+                self._note(_joined(place, key), "newField", None, kind, value)
+                self._new, as_known = True, False
+                continue
+            self._value(value, below)
+            if below.type != DataType.JSON and (below.fields or below.items or kind not in _kinds(below)):
+                look.append((key, below))
+        return look if as_known else None
 
     def _value(self, value: Any, place: _Place) -> None:
         kind = kind_of(value)

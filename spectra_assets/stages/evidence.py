@@ -96,10 +96,11 @@ class SkippedParent(TypedDict):
 
 
 class Mismatch(TypedDict):
-    """A parent whose rows are not as many as they should be. `check` is declaredTotal or recount."""
+    """A parent whose rows are not as many as they should be. `check` says by what: the API's own total, the end of the list asked
+    for again, or the sample that Prepare saw (only if now nothing came)."""
 
     parent: str | None
-    check: Literal["declaredTotal", "recount"]
+    check: Literal["declaredTotal", "recount", "sample"]
     expected: int
     found: int
     reason: str

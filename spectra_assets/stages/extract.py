@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -27,6 +28,20 @@ BATCH_BYTES = 16 * 2**20
 """A batch ends at whichever comes first."""
 
 _HASH_BYTES = 16
+_DRIFTED = 20
+"""Records with new fields that are kept for the next sample."""
+
+
+class _Row(NamedTuple):
+    """A row of the table, its columns in the order of EXTRACT_SCHEMA."""
+
+    record: str
+    record_hash: str | None
+    parent: str | None
+    tree_parent: str | None
+    request_id: str
+    sequence: int
+    seen_at: datetime
 
 
 @action("extract.fetch_records", "extraction")
@@ -67,41 +82,29 @@ def canonical_hash(record: bytes) -> str:
     return blake2b(msgspec.json.encode(value, order="deterministic"), digest_size=_HASH_BYTES).hexdigest()
 
 
-def _fetched(draft: Draft, work: Work, client: ApiClient, fetch: Fetch, known: CanonEntity) -> Iterator[dict[str, Any]]:
+def _fetched(draft: Draft, work: Work, client: ApiClient, fetch: Fetch, known: CanonEntity) -> Iterator[_Row]:
     drifted: list[dict[str, Any]] = []
     watch = DriftWatch(known, drifted.append)
     census = Census(client, fetch, watch, work.say)
     parents = _parents(work, fetch) if fetch.parent else None
-    for parent, request_id, record in census.records(parents):
-        yield {
-            "record": record.decode(),
-            "recordHash": None,
-            "parentKey": parent,
-            "treeParentKey": None,
-            "requestId": request_id,
-            "sequence": census.facts["records"] - 1,
-            "seenAt": work.now,
-        }
-        del drifted[:-20]
+    for sequence, (parent, request_id, record) in enumerate(census.records(parents)):
+        yield _Row(record.decode(), None, parent, None, request_id, sequence, work.now)
+        del drifted[:-_DRIFTED]
     if drifted:
         keep_drifted(work.lakehouse, fetch.entity, drifted)
-    draft.evidence["extraction"] = census.finished()
+    draft.evidence["extraction"] = census.finished(known.sample_size)
     draft.evidence["drift"] = watch.finish()
 
 
-def _flattened(draft: Draft, batches: Iterable[pa.RecordBatch], fetch: Fetch) -> Iterator[dict[str, Any]]:
-    """Rows of all nodes, renumbered; the evidence counts them as they are read."""
-    sequence = 0
+def _flattened(draft: Draft, batches: Iterable[pa.RecordBatch], fetch: Fetch) -> Iterator[_Row]:
+    """Rows of all nodes, renumbered; the evidence counts them once all are read."""
     assert fetch.recursive is not None  # noqa: S101  (the caller's condition)
+    sequence = 0
     for batch in batches:
-        for row in batch.to_pylist():
-            for parent, node in _nodes(msgspec.json.decode(row["record"]), fetch.recursive, fetch.primary_key, None):
-                yield {
-                    **row,
-                    "record": msgspec.json.encode(node).decode(),
-                    "treeParentKey": parent,
-                    "sequence": sequence,
-                }
+        for row in map(_Row._make, zip(*(column.to_pylist() for column in batch.columns), strict=True)):
+            for parent, node in _nodes(msgspec.json.decode(row.record), fetch.recursive, fetch.primary_key, None):
+                text = msgspec.json.encode(node).decode()
+                yield row._replace(record=text, tree_parent=parent, sequence=sequence)
                 sequence += 1
     draft.evidence["extraction"]["rows"] = sequence
 
@@ -123,17 +126,23 @@ def _hashed(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch.set_column(place, EXTRACT_SCHEMA.field(place), pa.array(hashes, pa.string()))
 
 
-def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
-    held: list[dict[str, Any]] = []
+def _batches(rows: Iterable[_Row]) -> Iterator[pa.RecordBatch]:
+    held: list[_Row] = []
     size = 0
     for row in rows:
         held.append(row)
-        size += len(row["record"])
+        size += len(row.record)
         if len(held) >= BATCH_ROWS or size >= BATCH_BYTES:
-            yield pa.RecordBatch.from_pylist(held, schema=EXTRACT_SCHEMA)
+            yield _batch(held)
             held, size = [], 0
     if held:
-        yield pa.RecordBatch.from_pylist(held, schema=EXTRACT_SCHEMA)
+        yield _batch(held)
+
+
+def _batch(rows: list[_Row]) -> pa.RecordBatch:
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, EXTRACT_SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=EXTRACT_SCHEMA)
 
 
 def _fetch(work: Work) -> Fetch:

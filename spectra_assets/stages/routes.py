@@ -21,6 +21,8 @@ Verdict = Literal["proven", "complete", "partial", "ignored", "empty", "error", 
 VIABLE: frozenset[Verdict] = frozenset(("proven", "complete"))
 """Verdicts of routes that Extract may follow."""
 
+_OWN_KEY = "id"
+
 NAMES_PARENT = 0.8
 """Share of rows that must name the parent asked for; the others are bad rows of a good route."""
 
@@ -129,14 +131,15 @@ def _because(failures: Sequence[str]) -> str:
 def inclusion(rows: Mapping[str, Sequence[Record]], parameter: str) -> tuple[str | None, float | None]:
     """The field whose values equal the id of the parent asked for, and in which share of the rows; None if there is none.
 
-    With rows of several parents the field must fit more than one of them.
+    With rows of several parents the field must fit more than one of them. The record's own id is no reference: small
+    numbers meet by chance.
     """
     total = sum(map(len, rows.values()))
     hits: Counter[str] = Counter()
     parents: dict[str, set[str]] = {}
     for parent, records in rows.items():
         for record in records:
-            for path in {path for path, value in leaves(record) if str(value) == parent}:
+            for path in {path for path, value in leaves(record) if str(value) == parent and path != _OWN_KEY}:
                 hits[path] += 1
                 parents.setdefault(path, set()).add(parent)
     wanted = min(2, len(rows))

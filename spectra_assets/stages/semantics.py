@@ -6,18 +6,21 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from spectra_assets.covenant.forms import FORMS
 from spectra_assets.covenant.model import Bridge, Calendar, Covenant, Dimension, Enumeration, Fact, Kpi, Table
+from spectra_assets.lakehouse.types import arrow_schema
 from spectra_assets.names import Stage
 
-FORM = pa.schema([(name, pa.string()) for name in ("kind", "name", "table", "expression", "type", "description")])
-"""kind is table, column, relationship or measure; expression is a column's lineage, a relationship's other end, or a measure's
-Spark SQL."""
+TABLE = "analyse.semanticModel"
 
 Row = dict[str, str | None]
 
 
 def described(covenant: Covenant) -> pa.Table:
-    """One row per refined table, column, relationship and measure, in the covenant's order."""
+    """One row per refined table, column, relationship and measure, in the covenant's order.
+
+    `type` is a table's role and a relationship's cardinality; `expression` a column's lineage.
+    """
     rows: list[Row] = []
     for table in covenant.tables():
         if table.ref.schema == Stage.REFINE:
@@ -25,7 +28,7 @@ def described(covenant: Covenant) -> pa.Table:
             rows += _relationships(covenant, table)
         elif isinstance(table.build, Kpi):
             rows += _measures(table, table.build)
-    return pa.Table.from_pylist(rows, schema=FORM)
+    return pa.Table.from_pylist(rows, schema=arrow_schema(FORMS[TABLE]))
 
 
 def _row(kind: str, name: str, table: Table, expression: str | None, type_: str | None, description: str) -> Row:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from spectra_assets.covenant.files import covenant_files, line_of, parse, read, text_of, write
+from spectra_assets.covenant.files import covenant_files, parse, read, table_lines, text_of, write
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import ConfigurationError, DocumentError, StorageError
 
@@ -41,15 +41,22 @@ def damaged(text: str, old: str, new: str) -> str:
     ("old", "new", "path", "valid"),
     [
         ("  source: zephyr\n", "  source: zephyr\n  sauce: x\n", "pipeline.sauce", "did you mean 'source'"),
-        ("  - name: source\n", "  - name: source\n    colour: red\n", "pipeline.stages.0.colour", "inputs, name, outputs, playbook"),
-        ("    - table: source.config\n", "    - table: source.config\n      graine: x\n", "pipeline.stages.0.outputs.0.graine", "'grain'"),
+        (
+            "  - name: source\n",
+            "  - name: source\n    colour: red\n",
+            "pipeline.stages.0.colour",
+            "inputs, name, outputs, playbook",
+        ),
+        (
+            "    - table: source.config\n",
+            "    - table: source.config\n      graine: x\n",
+            "pipeline.stages.0.outputs.0.graine",
+            "'grain'",
+        ),
         ("quality_gates:\n", "quality_gatez: 1\nquality_gates:\n", "quality_gatez", "pipeline, quality_gates"),
-        ("          kind: offset\n", "          kind: offset\n            ofset: 1\n".replace("  ofset", "ofset"), "", ""),
     ],
 )
 def test_an_unknown_key_is_refused_with_line_path_and_valid_keys(text: str, old: str, new: str, path: str, valid: str) -> None:
-    if not path:
-        pytest.skip("only for documents with a paging block at this depth")
     with pytest.raises(DocumentError) as caught:
         parse(damaged(text, old, new), "covenants/zephyr.yaml")
     line = caught.value.line
@@ -101,5 +108,10 @@ def test_only_the_named_sources_are_loaded(tmp_path: Path, text: str) -> None:
         list(covenant_files(tmp_path, ("nowhere",)))
 
 
-def test_the_line_of_a_table_is_found(text: str) -> None:
-    assert text.splitlines()[line_of(text, "clean.cycle") - 1].strip() == "- table: clean.cycle"
+def test_the_lines_of_the_tables_are_found(tmp_path: Path, covenant: Covenant, text: str) -> None:
+    file = tmp_path / "zephyr.yaml"
+    assert table_lines(file) == {}
+    write(file, covenant)
+    lines = table_lines(file)
+    assert set(lines) == {table.table for table in covenant.tables()}
+    assert text.splitlines()[lines["clean.cycle"] - 1].strip() == "- table: clean.cycle"

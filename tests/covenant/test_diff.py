@@ -30,7 +30,12 @@ def set_type(output: dict[str, Any], column: str, kind: str) -> None:
     ("table", "change", "says", "breaking"),
     [
         ("clean.cycle", lambda t: t["schema"].pop(), "is no longer there", True),
-        ("clean.cycle", lambda t: t["schema"].append({"name": "colour", "type": "text"}), "the column colour (text) is new", False),
+        (
+            "clean.cycle",
+            lambda t: t["schema"].append({"name": "colour", "type": "text"}),
+            "the column colour (text) is new",
+            False,
+        ),
         ("clean.cycle", lambda t: set_type(t, "revision", "text"), "changes its type from int64 to text", True),
         ("clean.cycle", lambda t: set_type(t, "revision", "float64"), "from int64 to float64 (wider)", False),
         ("clean.cycle", lambda t: t["steps"].remove("clean.trim_text"), "the step clean.trim_text is no longer done", False),

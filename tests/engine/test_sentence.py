@@ -18,7 +18,9 @@ def test_a_sentence_names_its_source(sentence: str) -> None:
     assert understand(sentence).source == "zephyr"
 
 
-@pytest.mark.parametrize("sentence", ["", "hello", "drop all tables", "create a dashboard for zephyr", "create pipeline", "x" * 5000])
+@pytest.mark.parametrize(
+    "sentence", ["", "hello", "drop all tables", "create a dashboard for zephyr", "create pipeline", "x" * 5000]
+)
 def test_a_sentence_that_is_not_understood_answers_with_what_can_be_asked(sentence: str) -> None:
     with pytest.raises(RequestError, match='"create SPECTRA pipeline for <source>"') as caught:
         understand(sentence)

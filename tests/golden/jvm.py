@@ -6,13 +6,14 @@ import json
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 
 def main(folder: Path, results: Path) -> None:
     from pyspark.sql import SparkSession
-    from relational import ParquetEngine, World
-    from scenarios import SCENARIOS
+
+    from tests.golden.scenarios import SCENARIOS
+    from tests.relational import ParquetEngine, World
 
     options = {
         "spark.ui.enabled": "false",
@@ -28,6 +29,7 @@ def main(folder: Path, results: Path) -> None:
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "spark.ui.showConsoleProgress": "false",
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.log.level": "ERROR",
     }
     builder = SparkSession.builder.master("local[2]")

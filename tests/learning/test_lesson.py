@@ -32,7 +32,10 @@ def test_one_lesson_per_distinct_gap_and_repeats_raise_its_counter(tmp_path: Pat
     record(tmp_path, [gap("run1"), gap("run1", table="releases", evaluation="run1:extract.releases:x")])
     record(tmp_path, [gap("run2", seen_at="2026-01-03T00:00:00+00:00")])
     lessons = read_all(tmp_path)
-    assert [(lesson.table, lesson.seen, lesson.status) for lesson in lessons] == [("cycles", 2, "observed"), ("releases", 1, "observed")]
+    assert [(lesson.table, lesson.seen, lesson.status) for lesson in lessons] == [
+        ("cycles", 2, "observed"),
+        ("releases", 1, "observed"),
+    ]
     assert (lessons[0].first_seen, lessons[0].last_seen) == ("2026-01-02T03:04:05+00:00", "2026-01-03T00:00:00+00:00")
     assert lessons[0].cause is Cause.SCHEMA_DRIFT
 

@@ -1,8 +1,8 @@
-"""A pipeline's first three stages against a stand-in, table by table, without gates: what its actions make is published as it is."""
+"""Source, Prepare and Extract against a real stand-in, table by table, without gates: what actions make is published as it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Any
 from unittest.mock import patch
 
 import pyarrow as pa
+import pytest
+import requests
 
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.forms import EXTRACT_FORM, FORMS
@@ -57,6 +59,16 @@ class Runner:
         assert draft.rows is not None
         self._publish(name, draft.rows)
         return draft
+
+    @property
+    def canon(self) -> dict[str, CanonEntity]:
+        """The canon as Prepare made it, by entity."""
+        return {entity.entity: entity for entity in self.drafts["prepare.schema"].evidence["canon"]}
+
+    def truth(self) -> dict[str, Any]:
+        """What the stand-in really holds."""
+        document: dict[str, Any] = requests.get(f"{self.standin.base_url}/__truth", timeout=20).json()
+        return document
 
     def make_through(self, last: str) -> Draft:
         """Make every fixed table up to `last`."""
@@ -127,3 +139,40 @@ class _Ready:
 
     def batches(self) -> pa.RecordBatchReader:
         return self._table.to_reader()
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    """A pipeline whose Source and Prepare have run, and whose entities are all extracted. Tests leave it as it is."""
+    with StandIn(executions=2_000) as standin:
+        runner = Runner(standin, tmp_path_factory.mktemp("prepared"))
+        runner.make_through("prepare.schema")
+        for entity in runner.canon.values():
+            runner.extract(entity)
+        yield runner
+
+
+@pytest.fixture
+def broken(prepared: Runner) -> Iterator[Callable[..., Runner]]:
+    """The prepared pipeline with faults switched on, for this test only."""
+
+    def switch(*faults: str) -> Runner:
+        prepared.standin.set_faults(faults)
+        return prepared
+
+    yield switch
+    prepared.standin.set_faults([])
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Callable[..., Runner]]:
+    """Pipelines with nothing made yet: fresh(*faults, playbooks=None, executions=…)."""
+    running: list[StandIn] = []
+
+    def start(*faults: str, playbooks: Playbooks | None = None, executions: int = 600) -> Runner:
+        running.append(StandIn(executions=executions, faults=faults).start())
+        return Runner(running[-1], tmp_path / str(len(running)), playbooks)
+
+    yield start
+    for standin in running:
+        standin.stop()
