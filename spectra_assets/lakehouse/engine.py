@@ -52,6 +52,7 @@ class Engine:
         self._stopped = False
         self.session: SparkSession = SparkSession.builder.remote(address).create()
         self.session.conf.set("spark.sql.session.timeZone", "UTC")
+        self.session.conf.set("spark.python.sql.dataFrameDebugging.enabled", "false")  # else each expression walks the stack
         atexit.register(self.stop)
 
     @classmethod
