@@ -27,8 +27,8 @@ def main(folder: Path, results: Path) -> None:
         # a few rows are interpreted long before code for them is compiled
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC",
+        "spark.ui.showConsoleProgress": "false", "spark.sql.constraintPropagation.enabled": "false",
         "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.log.level": "ERROR",
     }
