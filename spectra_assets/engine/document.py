@@ -114,7 +114,7 @@ def _kpis(tables: list[Table]) -> Iterator[str]:
     for table, build in measured:
         yield f"### {table.ref.table}"
         yield ""
-        yield f"{_cell(table.description)} {table.grain[:1].upper()}{table.grain[1:]}, from `{build.table}`."
+        yield f"{_sentence(table.description)} {_sentence(table.grain + f', from `{build.table}`')}"
         yield ""
         yield "| measure | how |"
         yield "|---|---|"
@@ -132,9 +132,9 @@ def _stage(stage: StageContract) -> Iterator[str]:
     for table in stage.outputs:
         yield f"### {table.table}"
         yield ""
-        facts = [_cell(table.description)]
+        facts = [_sentence(table.description)]
         if table.grain:
-            facts.append(f"{table.grain[:1].upper()}{table.grain[1:]}.")
+            facts.append(_sentence(table.grain))
         if table.inputs and stage.name != "log":
             facts.append(f"From {', '.join(f'`{name}`' for name in table.inputs)}.")
         yield " ".join(facts)
@@ -170,6 +170,12 @@ def _about(column: Column, expression: str | None) -> str:
     if column.source:
         return " ".join(filter(None, [_cell(column.description), "from " + ", ".join(map(_code, column.source))]))
     return _cell(column.description) or ", ".join(f"`{place}`" for place in column.lineage)
+
+
+def _sentence(text: str) -> str:
+    """Prose with a capital letter first and a full stop last."""
+    flat = _cell(text).rstrip(".")
+    return f"{flat[:1].upper()}{flat[1:]}."
 
 
 def _code(text: str) -> str:
