@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from types import TracebackType
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -25,6 +26,9 @@ Result = TypeVar("Result")
 
 _ATTEMPTS_AT_500 = 3
 """A 500 is tried so often at most: APIs answer it for unknown ids, where it never passes."""
+
+_BROKEN_IN_A_ROW = 20
+"""Parents one after the other that answer 500 until it is the API that is broken, and not they."""
 
 _NEVER = threading.Event()
 
@@ -148,8 +152,9 @@ class ApiClient:
     def fetch_all(self, fetch: Fetch, parent_values: Iterable[ParentValue]) -> Iterator[tuple[ParentValue, Page] | Skipped]:
         """Pages for many parents, `in_flight` at a time, in the order of `parent_values`, in flat memory.
 
-        A parent that ends in a SkippableError gives a Skipped, after the pages it had. Any other error is raised at
-        once and stops the rest.
+        A parent that ends in a SkippableError, or in a 500 on every attempt (what APIs answer for an id they do not know),
+        gives a Skipped, after the pages it had. Any other error is raised at once and stops the rest, and so is
+        RetriableError for the last of many parents in a row that answer 500.
         """
 
         def work(value: ParentValue, stop: threading.Event) -> Iterator[Page | Skipped]:
@@ -157,9 +162,21 @@ class ApiClient:
                 yield from self._pages(fetch, value, None, stop)
             except SkippableError as error:
                 yield Skipped(value, error)
+            except RetriableError as error:
+                if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                    raise
+                yield Skipped(value, SkippableError(str(error), error.status))
 
+        broken = 0
         for value, result in fan_out(parent_values, work, self.in_flight):
-            yield result if isinstance(result, Skipped) else (value, result)
+            if not isinstance(result, Skipped):
+                broken = 0
+                yield value, result
+                continue
+            broken = broken + 1 if result.error.status == HTTPStatus.INTERNAL_SERVER_ERROR else 0
+            if broken >= _BROKEN_IN_A_ROW:
+                raise RetriableError(f"{broken} parents in a row: {result.error}", status=result.error.status)
+            yield result
 
     def _pages(self, fetch: Fetch, parent_value: ParentValue | None, limit: int | None, stop: threading.Event) -> Iterator[Page]:
         path, query = target(fetch, parent_value)

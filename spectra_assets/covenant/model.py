@@ -463,6 +463,9 @@ def _check_table(stage: StageContract, table: Table, made: set[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"{table.table} has these columns twice: {', '.join(twice)}")
+    gates = [gate.name for gate in table.gates]
+    if len(set(gates)) < len(gates):
+        raise ValueError(f"{table.table} has these gates twice: {', '.join(sorted({n for n in gates if gates.count(n) > 1}))}")
     for key in table.primary_key:
         if table.schema_ and key not in table.columns:
             raise ValueError(f"{table.table} has the primary key {key}, which is none of its columns: {', '.join(table.columns)}")

@@ -306,8 +306,12 @@ def _add_refinement(design: Design, name: str, rules: Sequence[written.EnrichRul
     origin = {name: rule for rule in followed for name in _makes(rule)}
     columns: list[Column] = []
     for column in made:
-        lineage = _derived_lineage(origin[column.name], base.table, columns) if column.name in origin else []
-        columns.append(inherited.get(column.name) or column.model_copy(update={"lineage": lineage}))
+        maker = origin.get(column.name)
+        if maker is None:
+            columns.append(inherited[column.name])
+        else:
+            told = {"lineage": _derived_lineage(maker, base.table, columns), "description": _formula(maker, column.name)}
+            columns.append(column.model_copy(update=told))
     design.tables[kept.table] = kept.model_copy(update={"schema_": columns})
 
 
@@ -319,6 +323,14 @@ def _refinement(rule: written.EnrichRule | written.DeriveRule) -> Enrichment | D
 
 def _makes(rule: Enrichment | Derivation) -> list[str]:
     return [rule.column] if isinstance(rule, Derivation) else list(rule.columns)
+
+
+def _formula(rule: Enrichment | Derivation, column: str) -> str:
+    """How a column is calculated, for people."""
+    if isinstance(rule, Derivation):
+        return rule.expression
+    keys = " and ".join(mine if mine == theirs else f"{mine} = {theirs}" for mine, theirs in rule.on.items())
+    return f"{rule.columns[column]} of {rule.table} by {keys}"
 
 
 def _derived_lineage(rule: Enrichment | Derivation, base: str, known: Sequence[Column]) -> list[str]:
@@ -377,8 +389,9 @@ def add_measures(design: Design) -> None:
         )
         kept = design.add(design.playbooks.of(Stage.ANALYSE), table)
         if kept is not None:
+            how = {**rule.before, **rule.measures, **rule.after}
             columns = [
-                column.model_copy(update={"lineage": _kpi_lineage(design, rule, column)})
+                column.model_copy(update={"lineage": _kpi_lineage(design, rule, column), "description": how.get(column.name, "")})
                 for column in _typed(design, kept, [rule])
             ]
             design.tables[kept.table] = kept.model_copy(update={"schema_": columns, "primary_key": rule.group_by})

@@ -150,26 +150,30 @@ def _columns(table: Table) -> Iterator[str]:
         yield "Columns as in every Extract table: the raw record, its hash, its parent, its request."
         yield ""
         return
-    calculated = {}
-    if isinstance(table.build, Refinement):
-        for rule in table.build.rules:
-            made = {rule.column: rule.expression} if rule.kind == "derive" else rule.columns
-            calculated.update(made)
     yield "| column | type | personal | about |"
     yield "|---|---|---|---|"
     for column in table.schema_:
         key = " (key)" if column.name in table.primary_key else ""
         personal = "" if column.pii == "none" else column.pii
-        yield f"| {column.name}{key} | {column.type} | {personal} | {_about(column, calculated.get(column.name))} |"
+        yield f"| {column.name}{key} | {column.type} | {personal} | {_about(table, column)} |"
     yield ""
 
 
-def _about(column: Column, expression: str | None) -> str:
-    if expression:
-        return _code(expression)
+def _about(table: Table, column: Column) -> str:
+    if column.name in _calculated(table):
+        return _code(column.description)
     if column.source:
         return " ".join(filter(None, [_cell(column.description), "from " + ", ".join(map(_code, column.source))]))
     return _cell(column.description) or ", ".join(f"`{place}`" for place in column.lineage)
+
+
+def _calculated(table: Table) -> set[str]:
+    """Columns whose description is the formula they are calculated by."""
+    if isinstance(table.build, Kpi):
+        return {*table.build.before, *table.build.measures, *table.build.after}
+    if isinstance(table.build, Refinement):
+        return {name for rule in table.build.rules for name in ([rule.column] if rule.kind == "derive" else rule.columns)}
+    return set()
 
 
 def _sentence(text: str) -> str:

@@ -19,7 +19,7 @@ from spectra_assets.engine.console import Console
 from spectra_assets.engine.design import canon_of, design, written
 from spectra_assets.engine.document import write_document
 from spectra_assets.engine.sentence import understand
-from spectra_assets.errors import GateError, SpectraError
+from spectra_assets.errors import CredentialError, GateError, SpectraError
 from spectra_assets.graph import runner
 from spectra_assets.graph.sensor import learn
 from spectra_assets.intelligence.model import load_pack
@@ -119,9 +119,7 @@ class _Pipeline:
         with dg.DagsterInstance.get() as instance:
             self.lessons += learn(instance)
         if not result.success:
-            self.problem = next((error for _, _, error in self.console.problems if error is not None), None) or SpectraError(
-                f"run {result.run_id} failed; see it in the Dagster UI (make dev)"
-            )
+            self.problem = _problem(self.console, result.run_id)
         return result.success
 
     def designed(self, before: Covenant | None, covenant: Covenant) -> None:
@@ -170,6 +168,18 @@ class _Pipeline:
             problem=str(self.problem) if self.problem else None,
             exit_code=_exit_code(self.problem),
         )
+
+
+def _problem(console: Console, run_id: str) -> BaseException:
+    """What ended a run: the first table's error; a refused credential by its own name."""
+    for outcome, results, error in console.problems:
+        refused = next((result for result in results if result.gate == "auth_valid" and not result.passed), None)
+        if refused is not None:
+            return CredentialError(refused.message)
+        if error is not None:
+            return error
+        return GateError(outcome.error or f"{outcome.table} was not published")
+    return SpectraError(f"run {run_id} failed; see it in the Dagster UI (make dev)")
 
 
 def _exit_code(problem: BaseException | None) -> int:

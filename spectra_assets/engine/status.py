@@ -10,10 +10,8 @@ from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import RequestError, one_of
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.lesson import read_all
-from spectra_assets.names import LOG, TableRef
 from spectra_assets.settings import Settings
-
-_MANIFEST = TableRef(LOG, "manifest")
+from spectra_assets.stages.log import latest_attempts
 
 
 def health(settings: Settings, source: str | None = None) -> list[dict[str, Any]]:
@@ -27,7 +25,7 @@ def health(settings: Settings, source: str | None = None) -> list[dict[str, Any]
 
 def _pipeline(settings: Settings, covenant: Covenant) -> dict[str, Any]:
     lakehouse = Lakehouse(settings.lakehouse_root, covenant.source)
-    latest = _latest(lakehouse)
+    latest = latest_attempts(lakehouse)
     tables = []
     for table in covenant.tables():
         entry: dict[str, Any] = {"table": table.table, "delivered": lakehouse.exists(table.ref)}
@@ -49,14 +47,6 @@ def _pipeline(settings: Settings, covenant: Covenant) -> dict[str, Any]:
     }
 
 
-def _latest(lakehouse: Lakehouse) -> dict[str, dict[str, Any]]:
-    """The last attempt at each table as far as `log.manifest` has collected it."""
-    if not lakehouse.exists(_MANIFEST):
-        return {}
-    rows = lakehouse.read(_MANIFEST, ["table", "startedAt", "status", "gatesFailed", "error"]).to_pylist()
-    return {row["table"]: row for row in sorted(rows, key=lambda row: row["startedAt"])}
-
-
 def status_text(pipelines: list[dict[str, Any]]) -> str:
     """The same for a person."""
     lines = []
@@ -67,7 +57,7 @@ def status_text(pipelines: list[dict[str, Any]]) -> str:
         width = max(len(table["table"]) for table in pipeline["tables"])
         for table in pipeline["tables"]:
             if not table["delivered"]:
-                lines.append(f"  {table['table']:<{width}}  not delivered yet")
+                lines.append(f"  {table['table']:<{width}}  not delivered yet{_trouble(table)}")
                 continue
             age = _age(datetime.fromisoformat(table["written_at"]))
             failed = "".join(f"  ✗ {gate}" for gate in table.get("gates_failed") or [])
@@ -76,6 +66,14 @@ def status_text(pipelines: list[dict[str, Any]]) -> str:
             )
         lines += [f"  lesson: {lesson}" for lesson in pipeline["open_lessons"]]
     return "\n".join(lines) or 'no pipelines yet: solution-engine run "create SPECTRA pipeline for <source>"'
+
+
+def _trouble(table: dict[str, Any]) -> str:
+    """What the last attempt failed by, if it did."""
+    if table.get("last_attempt") not in ("blocked", "failed"):
+        return "".join(f"  ! {gate}" for gate in table.get("gates_failed") or [])
+    gates = "".join(f" ✗ {gate}" for gate in table["gates_failed"] or [])
+    return f"  last attempt {table['last_attempt']}{gates}"
 
 
 def _age(instant: datetime) -> str:

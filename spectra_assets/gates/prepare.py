@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import functions as F  # noqa: N812
@@ -13,39 +13,43 @@ from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.keys import not_empty, unique
 from spectra_assets.gates.registry import gate
+from spectra_assets.gates.source import one_of_texts
 
-PROVEN = ("proven", "complete")
-"""Verdicts of routes that give every row: by each parent's id, or without a parent."""
+PROVEN = ("proven", "complete", "empty")
+"""Verdicts of routes that give every row: by each parent's id, without a parent, or of an entity that has none."""
 
-_ROUTE = ("entity", "path", "parentEntity", "verdict", "chosen", "evidence")
+_ROUTE = ("entity", "path", "parentEntity", "verdict", "chosen", "rowsSeen", "evidence")
 
 
 @gate("dependencies_proven", needs=lambda _: _ROUTE)
 def dependencies_proven(candidate: Candidate) -> Iterator[Judged]:
-    """Each entity has exactly one chosen route, and data proves that it gives every row."""
+    """Each entity has exactly one chosen route, and data proves that it gives every row, or no route showed any."""
     advice = "add another route to the pack, or give the credential's user access to records of the entity"
     why: dict[str, str] = dict(candidate.evidence.get("dependencies", {}).get("unproven", {}))
     routes: dict[str, list[dict[str, Any]]] = {entity: [] for entity in why}
     for row in candidate.accepted.select(*_ROUTE).toArrow().to_pylist():
         routes.setdefault(row["entity"], []).append(row)
-    columns = dict.fromkeys(("entity", "path", "verdict", "evidence"), DataType.TEXT) | {"chosen": DataType.INT64}
+    columns = dict.fromkeys(("entity", "path", "verdict", "evidence"), DataType.TEXT)
+    columns |= dict.fromkeys(("chosen", "rows"), DataType.INT64)
     facts = [_chosen(entity, rows, why.get(entity)) for entity, rows in sorted(routes.items(), key=lambda item: str(item[0]))]
     rules = (
         Rule("chosen = 1", "do not have exactly one chosen route", "chosen"),
-        Rule("chosen <> 1 OR verdict IN ('proven', 'complete')", "have a route that is not proven", "verdict"),
+        Rule(f"chosen <> 1 OR {one_of_texts('verdict', PROVEN)}", "have a route that is not proven", "verdict"),
+        Rule("chosen <> 1 OR verdict <> 'empty' OR rows = 0", "are called empty, but a route showed rows", "empty"),
     )
     show = ("entity", "chosen", "path", "verdict", "evidence")
     yield not_empty(candidate, "are too few: no route was tried", advice)
     yield Judged(candidate.small(columns, facts), rules, unit="entities", show=show, advice=advice)
 
 
-def _chosen(entity: str, rows: Iterable[Mapping[str, Any]], why: str | None) -> dict[str, Any]:
+def _chosen(entity: str, rows: Sequence[Mapping[str, Any]], why: str | None) -> dict[str, Any]:
     chosen = [row for row in rows if row["chosen"]]
     # of several chosen routes the one that is not proven is told
     one = next((row for row in chosen if row["verdict"] not in PROVEN), chosen[0] if chosen else {})
     return {
         "entity": entity,
         "chosen": len(chosen),
+        "rows": max((row["rowsSeen"] or 0 for row in rows), default=0),
         "path": one.get("path"),
         "verdict": one.get("verdict"),
         "evidence": why or one.get("evidence"),
@@ -123,12 +127,14 @@ def fields_as_arrays(candidate: Candidate) -> Judged:
 
 @gate("fields_have_target_names", needs=lambda _: ("entity", *PARALLEL_ARRAYS))
 def fields_have_target_names(candidate: Candidate) -> Iterator[Judged]:
-    """Every field has a name in camelCase, and no two of a table share one, but the forms of one date."""
+    """Every field has a name in camelCase, and no two of a table share one, but the forms of one date or of one key."""
     advice = "change the rename rule that gives these fields their name"
     names = ("rawField", "targetField", "dataType", "dateFormat", "group")
     inside = "exists(rawField, other -> startswith(other, concat({0}, '.')) OR startswith(other, concat({0}, '[]')))"
+    repeating: Mapping[str, Iterable[str]] = candidate.evidence.get("echoes", {})
+    echoes = [f"{entity} {raw}" for entity, raws in repeating.items() for raw in raws]
     fields = candidate.accepted.select(
-        "entity", "rawField", F.explode(F.arrays_zip(*(F.col(f"`{name}`") for name in names))).alias("field")
+        "entity", "primaryKey", "rawField", F.explode(F.arrays_zip(*(F.col(f"`{name}`") for name in names))).alias("field")
     ).select(
         "entity",
         F.col("field.group").alias("table"),
@@ -137,6 +143,8 @@ def fields_have_target_names(candidate: Candidate) -> Iterator[Judged]:
         F.col("field.dataType").alias("type"),
         F.col("field.dateFormat").alias("dateFormat"),
         F.expr(inside.format("field.rawField")).alias("container"),
+        F.array_contains("primaryKey", F.col("field.rawField")).alias("isKey"),
+        (F.concat_ws(" ", "entity", "field.rawField").isin(echoes) if echoes else F.lit(False)).alias("isEcho"),
     )
     rule = Rule("target RLIKE '^[a-z][A-Za-z0-9]{0,254}$'", "have no target name in camelCase", "name")
     yield Judged(fields, (rule,), unit="fields", show=("entity", "raw", "target"), advice=advice)
@@ -148,11 +156,14 @@ def fields_have_target_names(candidate: Candidate) -> Iterator[Judged]:
             F.countDistinct("target").alias("spellings"),
             F.countDistinct("type").alias("types"),
             F.count("dateFormat").alias("dated"),
+            F.count_if("isKey").alias("keys"),
+            F.count_if("isEcho").alias("echoes"),
             F.concat_ws(", ", F.sort_array(F.collect_list("raw"))).alias("raws"),
         )
     )
-    one_date = "spellings = 1 AND types = 1 AND dated >= fields - 1"
-    twin = Rule(f"fields = 1 OR ({one_date})", "are shared by fields which are not forms of one date", "shared")
+    one_date, one_key = "dated >= fields - 1", "keys = 1 AND echoes = fields - 1"
+    alike = f"spellings = 1 AND types = 1 AND ({one_date} OR {one_key})"
+    twin = Rule(f"fields = 1 OR ({alike})", "are shared by fields which are forms of neither one date nor one key", "shared")
     yield Judged(shared, (twin,), unit="names", show=("entity", "table", "name", "raws"), advice=advice)
 
 

@@ -64,7 +64,7 @@ def _asset(covenant: Covenant, table: Table, settings: Settings, line: int) -> d
         description=_description(table),
         metadata=definition_metadata(covenant, table, settings, line),
         owners=[_owner(covenant.pipeline.owner)],
-        kinds={"delta", "python" if stage.name in (*_CALLS_API, "log") else "pyspark"},
+        kinds={"deltalake", "python" if stage.name in (*_CALLS_API, "log") else "pyspark"},
         tags={"source": covenant.source, "stage": stage.name},
         code_version=covenant.version,
         check_specs=[
@@ -105,9 +105,12 @@ def _deliver(context: dg.AssetExecutionContext, covenant: Covenant, table: Table
             results = delivery.audit()
             for result in results:
                 yield _check(covenant, table, result)
-            if failed := blocking(results):
+            failed = blocking(results)
+            if failed and table.ref.schema != LOG:
                 raise _blocked(table, failed)
             yield dg.Output(delivery)
+            if failed:  # a log also tells what went wrong: it is published, and fails
+                raise GateError(" ".join(f"{result.gate}: {result.message}" for result in failed))
     except GeneratorExit:
         raise
     except SpectraError as problem:

@@ -70,6 +70,7 @@ def delivered_metadata(delivery: Delivery) -> dict[str, Any]:
     path = delivery.work.lakehouse.path(table.ref)
     counts = staged.counts()
     shown: dict[str, Any] = {
+        **_notes(delivery.draft.notes),
         "dagster/row_count": published.rows,
         "dagster/uri": path,
         "path": dg.MetadataValue.path(path),
@@ -85,7 +86,7 @@ def delivered_metadata(delivery: Delivery) -> dict[str, Any]:
     if lineage:
         shown["dagster/column_lineage"] = dg.TableColumnLineage(lineage)
         shown["column lineage"] = dg.MetadataValue.md(_lineage_text(lineage))
-    return shown | _notes(delivery.draft.notes)
+    return shown
 
 
 def column_lineage(covenant: Covenant, table: Table) -> dict[str, list[dg.TableColumnDep]]:

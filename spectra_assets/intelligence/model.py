@@ -53,6 +53,8 @@ class EntityHint(Model):
     routes: list[str]
     records: str | None = None
     """Where the records are in the answer, if evidence alone can't tell (see covenant Fetch.records)."""
+    recursive: str | None = None
+    """Field that holds records of the same kind, for as long as no record shows it (see covenant Fetch.recursive)."""
     fields: list[FieldSpec] = []
 
 

@@ -46,6 +46,8 @@ class _Canoniser:
     fields: dict[str, CanonField] = field(default_factory=dict)
     twins: dict[str, str] = field(default_factory=dict)
     child_groups: dict[str, str] = field(default_factory=dict)
+    known_keys: set[str] = field(default_factory=set)
+    """Ids of nested records that no sample showed: the description's word has to do."""
 
     def walk(self, shape: Shape, prefix: str, group: str, array: bool) -> None:
         """Add every field of the records that `shape` saw below `prefix`."""
@@ -58,6 +60,8 @@ class _Canoniser:
                 self.walk(below, f"{raw}.", group, array)
             elif not array and below.seen == {"array"} and self._is_table(below.items):
                 self._child(raw, below.items or Shape())
+            elif not array and below.seen <= {"array"} and not _filled(below.items) and self._lists_plain_values(raw):
+                self._child(raw, Shape())
             elif not self._described_below(raw, below):
                 self._leaf(raw, key, below, group)
                 leaves[key] = raw
@@ -70,6 +74,11 @@ class _Canoniser:
             inside = self.recursive is not None and (raw + ".").startswith((f"{self.recursive}.", f"{self.recursive}[]"))
             if inside or self._covered(raw):
                 continue
+            if not is_child and self._lists_plain_values(raw):
+                self._child(raw, Shape())
+                continue
+            if is_child and array not in self.child_groups and f"{array}[].id" in self.specs:
+                self.known_keys.add(f"{array}[].id")
             group = self._group(array, scalar=False) if is_child else self.entity
             leaf = split_path(raw)[-1].removesuffix("[]")
             found = typed(leaf, Shape(), spec)
@@ -83,6 +92,11 @@ class _Canoniser:
         """Whether nothing was seen in here, but the description knows its fields."""
         empty = (shape.seen <= {"record"} and not shape.fields) or (shape.seen == {"array"} and not _filled(shape.items))
         return empty and any(spec.startswith((f"{raw}.", f"{raw}[].")) for spec in self.specs)
+
+    def _lists_plain_values(self, raw: str) -> bool:
+        """Whether this is an array of plain values of one type by the description."""
+        spec = self.specs.get(raw)
+        return spec is not None and spec.type == "array" and spec.items in ("integer", "text")
 
     def _is_table(self, items: Shape | None) -> bool:
         """Whether an array's items make a table: all records with known keys, or all plain values."""
@@ -126,7 +140,7 @@ class _Canoniser:
         self._add(raw, found.structure, found.type, group, sure, evidence, found.date_format)
 
     def _add(self, raw: str, structure: Any, kind: DataType, group: str, sure: float, evidence: Any, pattern: str | None) -> None:
-        key = raw == self.primary_key
+        key = raw == self.primary_key or raw in self.known_keys
         self.fields[raw] = CanonField(
             raw=raw, structure=structure, target="", type=kind, required=key, nullable=not key, key=key, confidence=sure,
             evidence=evidence, group=group, date_format=pattern,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from spectra_assets.client.api import ApiClient, Skipped
 from spectra_assets.client.paging import Page, split, target
 from spectra_assets.covenant.model import Fetch, OffsetPaging
-from spectra_assets.errors import SkippableError
+from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.answers import values_at
 from spectra_assets.stages.drift import DriftWatch
 from spectra_assets.stages.evidence import EXAMPLES, Extraction, Mismatch, SkippedParent
@@ -54,7 +55,8 @@ class Census:
         self._watch = watch
         self._say = say
         self._ends: list[_End] = []
-        self._asked: set[str] = set()
+        self._first_keys: set[Any] | None = None
+        self._alike = True
         self._started = self._said = time.monotonic()
 
     def records(self, parents: Iterable[Id] | None) -> Iterator[tuple[str | None, str, bytes]]:
@@ -78,10 +80,21 @@ class Census:
         facts = self.facts
         if sampled and not facts["records"] and not facts["skippedCount"]:
             self._mismatch(None, "sample", sampled, 0, f"Prepare saw {sampled} records; now there is none")
+        if not sampled and facts["records"]:
+            self._doubt(facts["records"])
         facts["rows"] = facts["records"]
         facts["unansweredCount"] = facts["parentsAsked"] - facts["parentsAnswered"] - facts["skippedCount"]
         self._progress(last=True)
         return facts
+
+    def _doubt(self, records: int) -> None:
+        """Rows of an entity that was empty when its route was chosen: data has not shown yet that the route gives them all."""
+        why = "Prepare saw no record, so nothing proves that this route gives every row: run Prepare again"
+        if self._fetch.parent is None:
+            self._mismatch(None, "sample", 0, records, why)
+        elif self._alike and self.facts["parentsWithRows"] > 1 and not self.facts["emptyParents"]:
+            ignored = f"all parents gave the same rows, as if {self._fetch.parent.parameter} were ignored"
+            self._mismatch(None, "sample", 0, records, f"{ignored}; {why}")
 
     def _answers(self, parents: Iterable[Id] | None) -> Iterator[tuple[Id | None, Page] | Skipped]:
         if parents is None:
@@ -158,6 +171,9 @@ class Census:
         self.facts["parentsAnswered"] += 1
         self.facts["parentsWithRows"] += parent.rows > 0
         self.facts["emptyParents"] += parent.rows == 0
+        if parent.rows and self._alike:
+            self._alike = self._first_keys in (None, parent.keys)
+            self._first_keys = parent.keys
         total = next(iter(parent.totals)) if len(parent.totals) == 1 else None
         # a total that equals the first page's rows, or changes from page to page, is none
         if total and total > parent.rows and total != parent.first_page:
@@ -183,7 +199,9 @@ class Census:
         query |= {paging.offset_param: str(end.rows - 1), paging.size_param: "2"}
         try:
             records, _ = split(self._client.read(path, query), self._fetch.records, self._fetch.path)
-        except SkippableError as error:
+        except (SkippableError, RetriableError) as error:
+            if isinstance(error, RetriableError) and error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
             return end.rows, f"the end of the list can't be read again: {str(error)[:200]}"
         if len(records) != 1:
             return end.rows - 1 + len(records), f"at offset {end.rows - 1}, {len(records)} rows came where one is the last"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from spectra_assets.covenant.model import Fetch, NoPaging, OffsetPaging, ParentKey
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Pack
+from spectra_assets.stages import vacancy
 from spectra_assets.stages.answers import Record, flattened, recursive_field, values_at
 from spectra_assets.stages.probing import Id, ids_in
 from spectra_assets.stages.routes import Candidate, Trial, as_ids, best, digest, judge, primary_key
@@ -69,12 +70,15 @@ class Prover:
             del left[hint.entity]
             self._prove(hint, list(self._candidates(hint)))
             if hint.entity in self.unproven:
+                self._vacate(hint)
+            if hint.entity in self.unproven:
                 self._prove(hint, list(self._guesses(hint)))
         for hint in self.pack.entities:
-            if hint.entity not in self.unproven:
+            if hint.entity not in self.unproven and self.known[hint.entity].trial.viable:
                 self._refute(hint)
         for entity, known in self.known.items():
-            self._sample_more(entity, known)
+            if known.trial.viable:
+                self._sample_more(entity, known)
 
     def _possible_parents(self, hint: EntityHint) -> set[str]:
         return {candidate.parent[0] for candidate in self._candidates(hint) if candidate.parent}
@@ -137,6 +141,64 @@ class Prover:
         self.unproven.pop(hint.entity, None)
         chosen.evidence += f"; {why}"
         self.known[hint.entity] = self._settled(chosen, recursive, key)
+
+    def _vacate(self, hint: EntityHint) -> None:
+        """Choose a route of an entity that has no record: every answer of it was empty, or there is no parent to ask for.
+
+        Before, further parents are asked. If one has rows after all, they are judged as always. An entity whose routes all
+        failed in another way stays without one.
+        """
+        trials = self.trials[hint.entity]
+        if any(trial.all_rows for trial in trials):
+            return
+        for trial in sorted(filter(vacancy.silent, trials), key=lambda trial: len(self._unasked(trial))):
+            self._ask_all(trial)
+            if trial.all_rows:
+                self._prove(hint, [])
+                return
+            trial.predicted = self._requests(trial)
+            if vacancy.settled(trial, trials):
+                break
+        open_ = [trial for trial in trials if not vacancy.barred(trial.candidate.path, trials)]
+        chosen = vacancy.pick(open_) or next(filter(self._lacks_parents, open_), None)
+        if chosen is None:
+            return
+        records = hint.records if chosen.tried else self._nobody(chosen).location or hint.records
+        chosen.predicted = self._requests(chosen)
+        chosen.verdict, chosen.evidence = "empty", f"{self._emptiness(chosen)}; nothing to prove the route by"
+        self.unproven.pop(hint.entity, None)
+        self.known[hint.entity] = self._settled(chosen, hint.recursive, vacancy.key_of(hint), records)
+
+    def _ask_all(self, trial: Trial) -> None:
+        """Ask for all parents, if they are few."""
+        unasked = self._unasked(trial)
+        if len(unasked) <= min(vacancy.MOST_PARENTS, (self.explorer.wire.budget - self.explorer.wire.sent) // 4):
+            self._ask(trial, unasked)
+            trial.every_parent = trial.known_parents is not None and trial.known_parents <= set(trial.tried)
+
+    def _unasked(self, trial: Trial) -> list[Id]:
+        return [value for value in self._ids(trial.candidate) if str(value) not in trial.tried]
+
+    def _lacks_parents(self, trial: Trial) -> bool:
+        """Whether the entity that a route hangs on is known to have no id to ask with, and the endpoint works."""
+        candidate = trial.candidate
+        parent = self.known.get(candidate.parent[0]) if candidate.parent else None
+        if trial.tried or parent is None or self._ids(candidate) or len(self._endpoint(candidate.path).path_parameters) > 1:
+            return False
+        known_to_have_none = parent.whole or parent.trial.verdict == "empty"
+        return known_to_have_none and vacancy.answers_nobody(self._nobody(trial), candidate.location == "path")
+
+    def _nobody(self, trial: Trial) -> Listing:
+        """What the route answers for an id that is none."""
+        return self.explorer.listing(self._asked(trial.candidate, nonsense([0])))
+
+    def _emptiness(self, trial: Trial) -> str:
+        if trial.candidate.parent is None:
+            return "no rows without a parent"
+        if not trial.tried:
+            return f"there is no {'.'.join(trial.candidate.parent)} to ask with"
+        known = "all there are" if trial.every_parent else f"of {len(self._ids(trial.candidate))} known"
+        return f"{len(trial.tried)} parents asked ({known}), none had rows"
 
     def _refute(self, hint: EntityHint) -> None:
         """Try the guesses for an entity whose route is chosen already."""
@@ -259,8 +321,9 @@ class Prover:
 
     def _predicted(self, trial: Trial) -> int | None:
         """Requests for all rows this way: parents there are, times the pages of a parent on average."""
-        if not trial.viable:
-            return None
+        return self._requests(trial) if trial.viable else None
+
+    def _requests(self, trial: Trial) -> int:
         paging = self.explorer.paging.get(trial.candidate.path)
         size = paging.size if isinstance(paging, OffsetPaging) else None
         pages = [1 + (len(listing.records) // size if size else 0) for listing in trial.tried.values() if not listing.failure]
@@ -270,7 +333,8 @@ class Prover:
         parent, path = trial.candidate.parent
         return max(1, math.ceil(self.known[parent].count(path) * average))
 
-    def _settled(self, chosen: Trial, recursive: str | None, key: str) -> Known:
+    def _settled(self, chosen: Trial, recursive: str | None, key: str, records: str | None = None) -> Known:
+        """The plan of a chosen route. `records` is where records are, if no answer shows it."""
         candidate, parent = chosen.candidate, chosen.candidate.parent
         locations = [listing.location for listing in chosen.tried.values() if listing.location is not None]
         link = None
@@ -281,7 +345,7 @@ class Prover:
             entity=candidate.entity,
             path=candidate.path,
             query=dict(self.queries.get(candidate.path, {})),
-            records=max(locations, key=locations.count, default=""),
+            records=max(locations, key=locations.count, default=records or ""),
             parent=link,
             paging=self.explorer.paging.get(candidate.path, NoPaging()),
             recursive=recursive,

@@ -7,7 +7,9 @@
 | source.portfolio | `hierarchy` | list[HierarchyProof] |
 | prepare.constraints | `measuring` | Measuring |
 | prepare.dependencies | `dependencies` | Dependencies |
-| prepare.schema | `canon`, `twins`, `expected` | list[CanonEntity], {entity: {text path: epoch path}}, Expected |
+| prepare.schema | `canon`, `expected` | list[CanonEntity], Expected |
+| | `twins` | {entity: {text path: epoch path}} |
+| | `echoes` | {entity: [paths in arrays whose value is always the primary key of the record around]} |
 | extract.* | `extraction`, `drift` | Extraction, dict[str, Drift] |
 
 The entries of an Extract table are complete only once its batches have been read to the end. All lists of examples are bounded by
@@ -97,7 +99,7 @@ class SkippedParent(TypedDict):
 
 class Mismatch(TypedDict):
     """A parent whose rows are not as many as they should be. `check` says by what: the API's own total, the end of the list asked
-    for again, or the sample that Prepare saw (only if now nothing came)."""
+    for again, or the sample that Prepare saw (only if now nothing came, or if rows came where it saw none)."""
 
     parent: str | None
     check: Literal["declaredTotal", "recount", "sample"]

@@ -49,8 +49,9 @@ def fetch_records(draft: Draft, work: Work) -> None:
     """Fetch by the proven plan, for every id of the parent's table; rows stream into `draft.batches` as they arrive.
 
     Once the stream has ended, `draft.evidence` holds `extraction` (Extraction) and `drift` (dict[str, Drift]), see
-    `stages/evidence.py`. A parent that answers 403, 404, 410 … is skipped and listed there. While the stream is read this
-    raises CredentialError, RetriableError and SourceError (the server ignores the offset). Raises MissingInputError.
+    `stages/evidence.py`. A parent that answers 403, 404, 410 …, or 500 on every attempt, is skipped and listed there. While
+    the stream is read this raises CredentialError, RetriableError and SourceError (the server ignores the offset). Raises
+    MissingInputError.
     """
     fetch = _fetch(work)
     known = next((entity for entity in work.canon.entities if entity.entity == fetch.entity), None)

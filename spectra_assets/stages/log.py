@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from spectra_assets.covenant.forms import FORMS
 from spectra_assets.covenant.model import DataType
 from spectra_assets.errors import StorageError
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.lakehouse.types import arrow_schema
 from spectra_assets.names import LOG, TableRef
 from spectra_assets.stages.work import Draft, Work, action
@@ -29,7 +30,7 @@ KEPT_DAYS = 90
 @action("pipeline.collect_requests")
 def collect_requests(draft: Draft, work: Work) -> None:
     """`log.requests`: what it held, and the requests of every attempt that left a file, each once by its requestId."""
-    rows = [row for record in _waiting(work) for row in record["requests"]]
+    rows = [row for record in waiting(work.lakehouse) for row in record["requests"]]
     _collect(draft, work, rows, key=["requestId"], instant="requestedAt")
 
 
@@ -37,7 +38,7 @@ def collect_requests(draft: Draft, work: Work) -> None:
 def collect_manifest(draft: Draft, work: Work) -> None:
     """`log.manifest`: what it held, and every attempt that left a file, each once by run, table and start."""
     _clear(work)
-    rows = [record["manifest"] for record in _waiting(work)]
+    rows = [record["manifest"] for record in waiting(work.lakehouse)]
     _collect(draft, work, rows, key=["runId", "table", "startedAt"], instant="startedAt")
     draft.evidence["lineage"] = _recorded_edges(work)
 
@@ -99,12 +100,22 @@ def _once(table: pa.Table, key: list[str]) -> pa.Table:
     return table.take(firsts.take(pc.sort_indices(firsts)))
 
 
-def _waiting_files(work: Work) -> list[Path]:
-    return sorted(work.lakehouse.files(LOG, "waiting").glob("[0-9]*.json"))
+def _waiting_files(lakehouse: Lakehouse) -> list[Path]:
+    return sorted(lakehouse.files(LOG, "waiting").glob("[0-9]*.json"))
 
 
-def _waiting(work: Work) -> Iterator[dict[str, Any]]:
-    for file in _waiting_files(work):
+def latest_attempts(lakehouse: Lakehouse) -> dict[str, dict[str, Any]]:
+    """The last attempt at each table (`stage.table`) as a row of `log.manifest`, collected there already or not."""
+    ref = TableRef(LOG, "manifest")
+    columns = ["table", "startedAt", "status", "gatesFailed", "error"]
+    rows = lakehouse.read(ref, columns).to_pylist() if lakehouse.exists(ref) else []
+    rows += [{**record["manifest"], "startedAt": _instant(record["manifest"]["startedAt"])} for record in waiting(lakehouse)]
+    return {row["table"]: row for row in sorted(rows, key=lambda row: row["startedAt"])}
+
+
+def waiting(lakehouse: Lakehouse) -> Iterator[dict[str, Any]]:
+    """What each attempt left since `log.manifest` was made last. Raises StorageError for a file that can't be read."""
+    for file in _waiting_files(lakehouse):
         try:
             yield json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:  # another run of this pipeline has collected it just now
@@ -121,7 +132,7 @@ def _clear(work: Work) -> None:
     manifest = work.lakehouse.read(refs["manifest"], ["runId", "table", "startedAt"]).to_pylist()
     held = {(row["runId"], row["table"], row["startedAt"]) for row in manifest}
     requests = set(work.lakehouse.read(refs["requests"], ["requestId"])["requestId"].to_pylist())
-    for file in _waiting_files(work):
+    for file in _waiting_files(work.lakehouse):
         record = json.loads(file.read_text(encoding="utf-8"))
         row = record["manifest"]
         published = (row["runId"], row["table"], _instant(row["startedAt"])) in held

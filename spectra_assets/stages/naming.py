@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from spectra_assets import names
 from spectra_assets.covenant.canon import CanonEntity, CanonField
@@ -14,18 +14,27 @@ Renamed = Callable[[str, str], str | None]
 """(entity, raw path) → the name a rule gives it."""
 
 
-def named(entities: Sequence[CanonEntity], twins: dict[str, dict[str, str]], renamed: Renamed) -> list[CanonEntity]:
+def named(
+    entities: Sequence[CanonEntity],
+    twins: Mapping[str, dict[str, str]],
+    renamed: Renamed,
+    echoes: Mapping[str, Sequence[str]] | None = None,
+) -> list[CanonEntity]:
     """All entities, parents first, with names; child tables get their parent's key and their position in front.
 
-    `twins` are per entity the text dates that share the column of an epoch field.
+    `twins` are per entity the text dates that share the column of an epoch field, `echoes` the fields in arrays that always
+    hold the key of the record around: they share its column where they want its name.
     """
     done: dict[str, CanonEntity] = {}
     for entity in entities:
-        done[entity.entity] = _named(entity, twins.get(entity.entity, {}), renamed, done)
+        repeating = (echoes or {}).get(entity.entity, ())
+        done[entity.entity] = _named(entity, twins.get(entity.entity, {}), repeating, renamed, done)
     return list(done.values())
 
 
-def _named(entity: CanonEntity, twins: dict[str, str], renamed: Renamed, parents: dict[str, CanonEntity]) -> CanonEntity:
+def _named(
+    entity: CanonEntity, twins: dict[str, str], echoes: Sequence[str], renamed: Renamed, parents: dict[str, CanonEntity]
+) -> CanonEntity:
     own = [field for field in entity.fields if field.group == entity.entity]
     result = _with_names(own, [_wanted(entity, field, renamed, parents) for field in own], twins)
     key = next((field for field in result if field.raw == entity.primary_key), None)
@@ -36,7 +45,8 @@ def _named(entity: CanonEntity, twins: dict[str, str], renamed: Renamed, parents
         links = _links(entity, group, key, keyed=not any(field.key for field in inner))
         wanted = [key.target if key else f"{names.camel(entity.entity)}Id", f"{names.camel(group)}Index"]
         wanted += [_wanted(entity, field, renamed, parents) for field in inner]
-        result += _with_names([*links, *inner], wanted, twins)
+        same = [f.raw for f, name in zip(inner, wanted[2:], strict=True) if f.raw in echoes and name == wanted[0]]
+        result += _with_names([*links, *inner], wanted, twins | dict.fromkeys(same, entity.primary_key))
     return entity.model_copy(update={"fields": tuple(result)})
 
 
@@ -50,7 +60,7 @@ def _links(entity: CanonEntity, group: str, key: CanonField | None, keyed: bool)
 
 
 def _with_names(fields: Sequence[CanonField], wanted: Sequence[str], twins: dict[str, str]) -> list[CanonField]:
-    """The fields with names unique in their table, but for twins, which share one; the epoch field comes first."""
+    """The fields with names unique in their table, but for those that share another's: text → epoch, echo → key."""
     single = [(field, name) for field, name in zip(fields, wanted, strict=True) if field.raw not in twins]
     unique = names.without_collisions(name for _, name in single)
     by_raw = {field.raw: name for (field, _), name in zip(single, unique, strict=True)}

@@ -18,6 +18,7 @@ from spectra_assets.playbook.rules import FieldRule, PiiRule, PrimaryKeyRule, Re
 from spectra_assets.stages.canonise import canonise
 from spectra_assets.stages.constraints import Finding, filled, measure
 from spectra_assets.stages.dependencies import Prover
+from spectra_assets.stages.echoes import echoes
 from spectra_assets.stages.evidence import Dependencies, Expected, Measuring
 from spectra_assets.stages.naming import named
 from spectra_assets.stages.probing import Ids, Wire
@@ -106,7 +107,8 @@ def prove_dependencies(draft: Draft, work: Work) -> None:
 def infer_fields(draft: Draft, work: Work) -> None:
     """The canon without names, from samples and the pack's field specs; rules of type, required and primary key win.
 
-    Evidence `canon` (list[CanonEntity]), `twins` ({entity: {text path: epoch path}}), `expected` (Expected).
+    An entity that is empty has the fields of the pack alone. Evidence `canon` (list[CanonEntity]), `twins` ({entity: {text
+    path: epoch path}}), `echoes` ({entity: [paths]}), `expected` (Expected).
     """
     chosen = {row["entity"]: row for row in work.read("prepare.dependencies").to_pylist() if row["chosen"]}
     endpoints = work.read("source.endpoints").to_pylist()
@@ -114,18 +116,21 @@ def infer_fields(draft: Draft, work: Work) -> None:
     groups = {entity.lower() for entity in hints}
     canon: dict[str, CanonEntity] = {}
     twins: dict[str, dict[str, str]] = {}
+    repeating: dict[str, list[str]] = {}
     for place, row in enumerate(sorted(chosen.values(), key=lambda row: row["entityOrder"])):
         hint = hints[row["entity"]]
         fetch = _ruled_fetch(work, Fetch.model_validate_json(row["fetch"]))
         reference = row["inclusionField"] if _is_reference(row) else None
-        entity, pairs = canonise(
-            hint, fetch, place, read_sample(work.lakehouse, hint.entity), reference, _key_type(fetch, canon), groups
-        )
+        sample = read_sample(work.lakehouse, hint.entity) if row["verdict"] != "empty" else []
+        entity, pairs = canonise(hint, fetch, place, sample, reference, _key_type(fetch, canon), groups)
         canon[hint.entity] = _ruled_fields(work, entity)
         if pairs:
             twins[hint.entity] = pairs
+        if same := echoes(canon[hint.entity], sample):
+            repeating[hint.entity] = same
     draft.evidence["twins"] = twins
-    draft.evidence["expected"] = _expected(hints.values(), endpoints)
+    draft.evidence["echoes"] = repeating
+    draft.evidence["expected"] = _expected(hints.values(), endpoints, canon)
     _keep(draft, list(canon.values()))
 
 
@@ -137,7 +142,8 @@ def name_fields(draft: Draft, work: Work) -> None:
         rules = work.playbooks.rules(RenameRule, work.covenant.source, entity, raw)
         return rules[-1].target if rules else None
 
-    _keep(draft, named(draft.evidence.get("canon", []), draft.evidence.get("twins", {}), renamed))
+    found = draft.evidence
+    _keep(draft, named(found.get("canon", []), found.get("twins", {}), renamed, found.get("echoes", {})))
 
 
 @action("prepare.mark_personal_data")
@@ -282,10 +288,10 @@ def _key_type(fetch: Fetch, canon: Mapping[str, CanonEntity]) -> DataType | None
     return next((field.type for field in parent.fields if field.raw == path), None)
 
 
-def _expected(hints: Iterable[EntityHint], endpoints: Iterable[Mapping[str, Any]]) -> Expected:
-    """The entities that Source found readable; of the others why they are not."""
+def _expected(hints: Iterable[EntityHint], endpoints: Iterable[Mapping[str, Any]], canon: Iterable[str]) -> Expected:
+    """The entities that Source found readable, or Prepare has a route to; of the others why they are not."""
     rows = [row for row in endpoints if row["method"] == "GET" and row["entity"]]
-    readable = {row["entity"] for row in rows if row["category"] == "readable"}
+    readable = {row["entity"] for row in rows if row["category"] == "readable"} | set(canon)
     reasons: dict[str, str] = {}
     for hint in hints:
         if hint.entity not in readable:

@@ -15,7 +15,7 @@ import msgspec
 from spectra_assets.covenant.model import NoPaging, OffsetPaging, Paging
 from spectra_assets.intelligence.model import Pack
 from spectra_assets.lakehouse.store import Lakehouse
-from spectra_assets.stages.answers import Record, Sight
+from spectra_assets.stages.answers import Category, Record, Sight
 from spectra_assets.stages.probing import Id, Wire, entity_of
 
 SAMPLES = "samples"
@@ -24,7 +24,10 @@ SAMPLES = "samples"
 
 @dataclass(frozen=True)
 class Listing:
-    """Rows of one list as far as they were read. `failure` is empty if the API answered; `whole` if all rows are here."""
+    """Rows of one list as far as they were read. `failure` is empty if the API answered; `whole` if all rows are here.
+
+    `category` is that of the last answer.
+    """
 
     records: list[Record] = field(default_factory=list)
     whole: bool = True
@@ -32,6 +35,7 @@ class Listing:
     location: str | None = None
     shape: str = "empty"
     pages: int = 1
+    category: Category = "readable"
 
 
 @dataclass(frozen=True)
@@ -87,11 +91,11 @@ class Explorer:
         location, shape, widest = None, "empty", 0
         for page in range(pages if isinstance(paging, OffsetPaging) else 1):
             if self.wire.spent:
-                return Listing(records, False, "the budget of requests is used up", location, shape, page)
+                return Listing(records, False, "the budget of requests is used up", location, shape, page, "notProbed")
             extra = _page(paging, len(records)) if isinstance(paging, OffsetPaging) else {}
             found = self.one(asked, extra)
             if found.category != "readable":
-                return Listing(records, False, found.reason or found.category, location, shape, page + 1)
+                return Listing(records, False, found.reason or found.category, location, shape, page + 1, found.category)
             if page and found.records and found.records == records[: len(found.records)]:
                 return Listing(records, False, "the server ignores the offset", location, shape, page + 1)
             location = found.location if found.location is not None else location

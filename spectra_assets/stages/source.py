@@ -134,7 +134,8 @@ def probe_endpoints(draft: Draft, work: Work) -> None:
 def prove_hierarchy(draft: Draft, work: Work) -> None:
     """Whether every entity can be reached, those with a parent by an id found in it; evidence `hierarchy` (HierarchyProof)."""
     rows = work.read("source.endpoints").to_pylist()
-    draft.evidence["hierarchy"] = [_proof(entity.entity, rows) for entity in work.pack.entities]
+    without = _empty(work.pack, rows)
+    draft.evidence["hierarchy"] = [_proof(entity.entity, rows, without.get(entity.entity)) for entity in work.pack.entities]
 
 
 @action("source.summarise_portfolio")
@@ -252,8 +253,27 @@ def _answered(probe: Probe) -> dict[str, Any]:
     }
 
 
-def _proof(entity: str, rows: Sequence[Mapping[str, Any]]) -> HierarchyProof:
-    """The best answer among the entity's routes: readable first, then with rows."""
+def _empty(pack: Pack, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Entities without a row → why one that can't be asked for is empty: a parameter takes ids of what is itself empty."""
+    reads = [row for row in rows if row["method"] == "GET" and row["entity"]]
+    full = {row["entity"] for row in reads if row["category"] == "readable" and row["rowCount"]}
+    found = {row["entity"]: "" for row in reads if row["category"] == "readable" and row["entity"] not in full}
+    while True:
+        fresh: dict[str, str] = {}
+        for row in reads:
+            if row["category"] in ("needsParameters", "notProbed") and row["entity"] not in full | found.keys():
+                needed = row["pathParameters"] or row["queryParameters"]
+                parents = (parent for name in needed for parent, _ in pack.candidates(name))
+                empty = next((parent for parent in parents if parent in found), None)
+                if empty:
+                    fresh[row["entity"]] = f"GET {row['path']} takes an id of {empty}, which is empty"
+        if not fresh:
+            return found
+        found |= fresh
+
+
+def _proof(entity: str, rows: Sequence[Mapping[str, Any]], empty: str | None) -> HierarchyProof:
+    """The best answer among the entity's routes: readable first, then with rows. `empty` says why there is none to ask for."""
     routes = [row for row in rows if row["method"] == "GET" and row["entity"] == entity]
     best = max(routes, key=lambda row: (row["category"] == "readable", row["rowCount"] or 0), default=None)
     if best is None:
@@ -261,6 +281,8 @@ def _proof(entity: str, rows: Sequence[Mapping[str, Any]]) -> HierarchyProof:
     reachable = best["category"] == "readable"
     picks = json.loads(best["probedWith"]) if best["probedWith"] else {}
     pick = next(iter(picks.values()), None) or {"entity": None, "path": None, "value": None}
+    if not reachable and empty:
+        return _unreached(entity, best["path"], empty) | {"reachable": True, "rows": 0}
     if not reachable:
         return _unreached(entity, best["path"], best["reason"] or best["category"])
     given = f" with {pick['entity']}.{pick['path']} = {pick['value']}" if pick["entity"] else ""

@@ -20,6 +20,9 @@ NESTED = {
 }
 """Entity (or the envelope `teststeps`) to the array in its records which holds rows of an entity again."""
 
+REFERRING = {"requirement": ("testcase", (("testcase", "requirementIds"), ("testcase", "requirementIdsNew")))}
+"""Entity to the one whose records list its ids, and where: where the first has no rows, these lists are empty too."""
+
 _SHARED_SPACE = ("testcase", "testcasetree")
 _NOWHERE = 999_999_999
 _BIG_TEXT_FIELD = {
@@ -57,7 +60,10 @@ class Damage:
     def __init__(self, faults: Sequence[Fault]) -> None:
         self._records = [fault for fault in faults if fault.name in _RECORD_FAULTS]
         self._rows = [fault for fault in faults if fault.name in _ROW_FAULTS]
+        empty = {fault.entity for fault in self._rows if fault.name == "empty"}
+        self._unlisted = [REFERRING[entity] for entity in sorted(empty & REFERRING.keys())]
         named = {fault.entity or "execution" for fault in (*self._records, *self._rows)}
+        named |= {holder for holder, _ in self._unlisted}
         self._touched = named | {outer for outer, (_, inner) in NESTED.items() if inner in named}
 
     def order(self, entity: str, count: int) -> tuple[int, Callable[[int], int]]:
@@ -86,6 +92,8 @@ class Damage:
         if entity in NESTED:
             array, inner = NESTED[entity]
             record = {**record, array: self.rows(inner, record[array])}
+        for path in (path for holder, paths in self._unlisted if holder == entity for path in paths):
+            record = _edited(record, path, lambda inside, key: inside | {key: []})
         for fault in self._records:
             if (fault.entity or "execution") == entity:
                 record = _damaged(fault, entity, record, number)

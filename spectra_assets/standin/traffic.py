@@ -75,7 +75,7 @@ class Traffic:
             return 429
         if self._nth("error-500", number):
             return 500
-        for name, status in (("forbid", 403), ("gone", 410)):
+        for name, status in (("forbid", 403), ("gone", 410), ("break", 500)):
             if any(fault.value in path for fault in self._by_name.get(name, ())):
                 return status
         return None

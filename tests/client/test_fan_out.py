@@ -58,6 +58,20 @@ def test_a_parent_that_is_refused_is_skipped_in_its_place(api: Api, connect: Con
     assert all(r.error.status == 403 for r in results if isinstance(r, Skipped))
 
 
+def test_a_parent_that_is_always_an_internal_error_is_skipped(api: Api, connect: Connect) -> None:
+    api.answer = lambda asked: Reply(status=500) if parent_of(asked) == 3 else Reply(b'[{"id": 1}]')
+    results = list(connect(in_flight=2, backoff_base=0.001).fetch_all(FETCH, range(5)))
+    assert [(r.parent_value, r.error.status) for r in results if isinstance(r, Skipped)] == [(3, 500)]
+    assert len(results) == 5
+
+
+def test_many_parents_in_a_row_that_are_internal_errors_are_fatal(api: Api, connect: Connect) -> None:
+    api.answer = lambda asked: Reply(status=500) if parent_of(asked) >= 3 else Reply(b"[]")
+    with pytest.raises(RetriableError, match=r"20 parents in a row.*500"):
+        list(connect(backoff_base=0.001).fetch_all(FETCH, range(1000)))
+    assert len(api.asked) < 3 * 100
+
+
 def test_the_first_fatal_error_ends_everything_at_once(api: Api, connect: Connect) -> None:
     def answer(asked: Asked) -> Reply:
         if parent_of(asked) == 3:

@@ -86,7 +86,7 @@ def test_the_hierarchy_is_proven(bench: Bench) -> None:
 
 
 def route(entity: str, parent: str | None = None, verdict: str = "proven", chosen: bool | None = True) -> dict[str, Any]:
-    told = {"verdict": verdict, "chosen": chosen, "evidence": "seen"}
+    told = {"verdict": verdict, "chosen": chosen, "rowsSeen": 3 if verdict != "empty" else 0, "evidence": "seen"}
     return {"entity": entity, "path": f"/{entity}", "parentEntity": parent, **told}
 
 
@@ -102,6 +102,13 @@ def test_dependencies_are_proven(bench: Bench) -> None:
     assert {row["entity"]: row["chosen"] for row in result.sample} == {"c": 1, "d": 0, "e": 2, "f": 0, "g": 0}
     assert next(row for row in result.sample if row["entity"] == "g")["evidence"] == "403 | everywhere"
     assert not bench.judge(promised, []).passed
+
+
+def test_an_entity_without_records_has_a_route_where_no_other_showed_any(bench: Bench) -> None:
+    promised = form("prepare.dependencies", "dependencies_proven")
+    assert bench.judge(promised, [route("a", verdict="empty"), route("a", "b", "error", chosen=False) | {"rowsSeen": 0}]).passed
+    result = bench.judge(promised, [route("a", verdict="empty"), route("a", "b", "ignored", chosen=False)])
+    assert (result.failed, result.rule_id) == (1, "prepare.dependencies_proven:empty")
 
 
 def test_dependencies_have_no_circle(bench: Bench) -> None:
@@ -180,6 +187,23 @@ def test_names_are_shared_only_by_forms_of_one_date(bench: Bench, fields: list[A
     assert result.passed == passed
     if not passed:
         assert (result.failed, result.rule_id) == (1, "prepare.fields_have_target_names:shared")
+
+
+@pytest.mark.parametrize(
+    ("fields", "echoes", "passed"),
+    [
+        ([("id", "aId", "int64", None), ("bs[].aId", "aId", "int64", None)], ["bs[].aId"], True),
+        ([("id", "aId", "int64", None), ("bs[].aId", "aId", "int64", None)], [], False),
+        ([("id", "aId", "int64", None), ("bs[].aId", "aId", "text", None)], ["bs[].aId"], False),
+        ([("key", "aId", "int64", None), ("bs[].aId", "aId", "int64", None)], ["bs[].aId"], False),
+        ([ID, ("bs[].aId", "aId", "int64", None), ("bs[].other", "aId", "int64", None)], ["bs[].aId"], False),
+    ],
+)
+def test_names_are_shared_by_a_key_and_what_always_repeats_it(
+    bench: Bench, fields: list[Any], echoes: list[str], passed: bool
+) -> None:
+    row = canon("a", *fields) | {"primaryKey": ["id"]}
+    assert bench.judge(form("prepare.schema", "fields_have_target_names"), [row], echoes={"a": echoes}).passed == passed
 
 
 def test_page_limits_are_known(bench: Bench) -> None:

@@ -39,7 +39,7 @@ def test_every_table_is_an_asset_with_what_a_person_wants_to_know(covenant: Cove
         assert node.group_name == f"zephyr/{table.ref.schema}"
         assert node.description
         assert node.owners == ["team:data-engineering"]
-        assert "delta" in node.kinds
+        assert "deltalake" in node.kinds
         assert [column.name for column in node.metadata["dagster/column_schema"].columns] == list(table.columns)
         assert Path(str(node.metadata["playbook"].path)).is_file()
 

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from spectra_assets.errors import CredentialError, MissingInputError, SourceError
+from spectra_assets.covenant.model import ParentKey
+from spectra_assets.errors import CredentialError, MissingInputError, RetriableError, SourceError
 from spectra_assets.names import plural
 from spectra_assets.stages.extract import canonical_hash
 
@@ -118,6 +119,39 @@ def test_a_parent_that_is_refused_is_named(broken, fault, status):
     facts, _ = run(broken(fault), "cycle")
     assert facts["skippedCount"] == 1
     assert [(entry["parent"], entry["status"]) for entry in facts["skipped"]] == [("5", status)]
+
+
+def test_a_parent_that_is_broken_is_named_and_the_others_land(broken):
+    facts, _ = run(broken("break:cycle/release/2"), "cycle")
+    assert [(entry["parent"], entry["status"]) for entry in facts["skipped"]] == [("2", 500)]
+    assert facts["parentsAsked"] - facts["parentsAnswered"] == facts["skippedCount"] == 1
+    whole = broken()
+    assert "2" not in {row["parentKey"] for row in rows(whole, "cycle")}
+    assert 0 < facts["rows"] < run(whole, "cycle")[0]["rows"] == 29
+
+
+def test_an_api_that_is_broken_stops_the_extraction(broken):
+    with pytest.raises(RetriableError, match="20 parents in a row"):
+        run(broken("break:/testcase/tree"), "testcase")
+
+
+def test_rows_of_what_was_empty_are_doubted_where_the_route_may_not_give_all(fresh):
+    runner = fresh("empty:user", "empty:release")
+    runner.make_through("prepare.schema")
+    runner.standin.set_faults([])
+    runner.extract(runner.canon["project"])
+
+    def doubts(entity, **changes):
+        known = runner.canon[entity]
+        facts = runner.extract(known.model_copy(update={"fetch": known.fetch.model_copy(update=changes)})).evidence["extraction"]
+        assert facts["rows"] > 0
+        return [entry["reason"] for entry in facts["mismatches"]]
+
+    by_project = ParentKey(entity="project", path="id", parameter="projectid", location="query")
+    assert "as if projectid were ignored" in doubts("release", parent=by_project)[0]
+    assert "run Prepare again" in doubts("release")[0]
+    assert "run Prepare again" in doubts("user")[0]
+    assert doubts("cycle") == []
 
 
 def test_rows_without_a_key_are_counted(broken):

@@ -10,6 +10,7 @@ from spectra_assets.intelligence.model import EntityHint, FieldSpec
 from spectra_assets.stages.answers import flattened, recursive_field, sight_of, values_at
 from spectra_assets.stages.canonise import canonise
 from spectra_assets.stages.drift import DriftWatch, masked
+from spectra_assets.stages.echoes import echoes
 from spectra_assets.stages.inference import typed
 from spectra_assets.stages.naming import named
 from spectra_assets.stages.routes import Candidate, Trial, best, inclusion, judge, primary_key
@@ -157,6 +158,66 @@ def test_what_only_the_description_knows_stays():
         ("due", "thing", "timestamp", "spec"),
         ("extra", "thing", "int64", "sample"),
     ]
+
+
+@pytest.mark.parametrize("records", [[], [{"id": 1}], [{"id": 1, "tagIds": [], "lines": []}], [{"id": 1, "tagIds": None}]])
+def test_arrays_that_only_the_description_knows_are_tables(records):
+    specs = [
+        FieldSpec(raw="id", type="integer"),
+        FieldSpec(raw="tagIds", type="array", items="integer"),
+        FieldSpec(raw="misc", type="array", items="unknown"),
+        FieldSpec(raw="lines", type="array", items="record"),
+        FieldSpec(raw="lines[].id", type="integer"),
+        FieldSpec(raw="lines[].sizes", type="array", items="integer"),
+    ]
+    entity, _ = canon(records, specs)
+    assert [(field.raw, field.group, str(field.type), field.key) for field in entity.fields] == [
+        ("id", "thing", "int64", True),
+        ("tagIds[]", "thingTag", "int64", False),
+        ("misc", "thing", "json", False),
+        ("lines[].id", "thingLine", "int64", True),
+        ("lines[].sizes", "thingLine", "json", False),
+    ]
+
+
+def test_what_an_array_holds_wins_over_its_description():
+    specs = [FieldSpec(raw="tags", type="array", items="integer")]
+    assert [(f.raw, str(f.type)) for f in canon([{"tags": ["a"]}], specs)[0].fields] == [("tags[]", "text")]
+    assert [f.raw for f in canon([{"id": 1, "tags": [{"a": 1}]}], specs)[0].fields] == ["id", "tags[].a"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "shared"),
+    [
+        ([[{"thingId": 1}, {"thingId": 1}], [{"thingId": 2}]], True),
+        ([[{"thingId": 1}], []], True),
+        ([[{"thingId": 1}], [{"thingId": 1}]], False),
+        ([[{"thingId": 1}, {"thingId": None}], []], False),
+        ([[{"thingId": 1}, {"n": 1}], []], False),
+        ([[{"thingId": "1"}], [{"thingId": "2"}]], False),
+        ([[], []], False),
+    ],
+)
+def test_a_field_that_always_repeats_the_key_around_shares_its_column(lines, shared):
+    records = [{"id": number, "lines": held} for number, held in enumerate(lines, 1)]
+    entity, twins = canon(records, [FieldSpec(raw="lines[].thingId", type="integer")])
+    found = echoes(entity, records)
+    assert found == (["lines[].thingId"] if shared else [])
+    (result,) = named([entity], {"thing": twins}, lambda *_: None, {"thing": found})
+    names = [(field.raw, field.target) for field in result.fields if field.group == "thingLine"]
+    echo = ("lines[].thingId", "thingId" if shared else "thingId2")
+    assert [name for name in names if name[0] != "lines[].n"] == (
+        [("id", "thingId"), echo, ("@index", "thingLineIndex")]
+        if shared
+        else [("id", "thingId"), ("@index", "thingLineIndex"), echo]
+    )
+
+
+def test_a_field_that_repeats_the_key_under_another_name_keeps_it():
+    records = [{"id": 1, "lines": [{"owner": 1}]}]
+    entity, _ = canon(records)
+    (result,) = named([entity], {}, lambda *_: None, {"thing": echoes(entity, records)})
+    assert [field.target for field in result.fields] == ["thingId", "thingId", "thingLineIndex", "owner"]
 
 
 def test_colliding_names_get_a_suffix_and_links_come_first():

@@ -135,6 +135,53 @@ def test_an_entity_that_is_forbidden_is_left_out(fresh):
     assert not runner.drafts["source.portfolio"].rows.to_pylist()[0]["hierarchyProven"]
 
 
+# ---------------------------------------------------------------- nothing there
+
+
+def test_an_entity_without_records_follows_its_route_all_the_same(fresh):
+    runner = fresh("empty:requirement", "empty:requirementtree", "empty:execution")
+    runner.make_through("prepare.schema")
+    proofs = {proof["entity"]: proof for proof in runner.drafts["source.portfolio"].evidence["hierarchy"]}
+    assert all(proof["reachable"] for proof in proofs.values())
+    assert proofs["requirement"]["reason"] == "GET /requirement takes an id of requirementtree, which is empty"
+    evidence = runner.drafts["prepare.dependencies"].evidence["dependencies"]
+    assert (evidence["unproven"], len(evidence["order"])) == ({}, 10)
+    told = {entity: chosen(runner, entity) for entity in ("requirementtree", "requirement", "execution")}
+    assert {row["verdict"] for row in told.values()} == {"empty"}
+    assert told["requirement"]["evidence"].startswith("there is no requirementtree.id to ask with")
+    assert all(row["evidence"].endswith("nothing to prove the route by") for row in told.values())
+    assert (told["requirement"]["parameter"], told["requirementtree"]["parameter"]) == ("requirementtreeid", None)
+    assert (runner.canon["requirement"].fetch.records, runner.canon["requirementtree"].fetch.recursive) == (
+        "results",
+        "categories",
+    )
+    for entity in told:
+        found = runner.canon[entity]
+        assert (found.sample_size, found.primary_key) == (0, "id")
+        assert {field.evidence for field in found.fields if field.raw[0] != "@" and field.group == entity} == {"spec"}
+    assert fields(runner, "requirement")["requirementTestcase", "testcaseIds[]"].type == DataType.INT64
+    assert fields(runner, "testcase")["testcaseRequirement", "testcase.requirementIds[]"].target == "requirementId"
+    for entity in ("project", "release", *told):
+        facts = runner.extract(runner.canon[entity]).evidence["extraction"]
+        assert (facts["rows"] == 0, facts["skippedCount"], facts["mismatchCount"]) == (entity in told, 0, 0)
+
+
+@pytest.mark.parametrize("fault", ["forbid", "gone", "break"])
+def test_an_empty_parent_does_not_hide_an_endpoint_that_is_closed(fresh, fault):
+    runner = fresh("empty:requirementtree", f"{fault}:latest/requirement")
+    runner.make_through("prepare.dependencies")
+    evidence = runner.drafts["prepare.dependencies"].evidence["dependencies"]
+    assert "requirementtree" in evidence["order"]
+    assert set(evidence["unproven"]) == {"requirement"}
+
+
+def test_an_empty_parent_leaves_what_hangs_on_it_empty(fresh):
+    runner = fresh("empty:testcase")
+    runner.make_through("prepare.dependencies")
+    assert (chosen(runner, "testcase")["verdict"], chosen(runner, "teststep")["verdict"]) == ("empty", "empty")
+    assert chosen(runner, "teststep")["parentsTried"] == 0
+
+
 # ---------------------------------------------------------------- the canon
 
 
@@ -185,8 +232,9 @@ def test_a_date_kept_twice_becomes_one_column(prepared):
 
 def test_arrays_become_tables_with_their_parents_key(prepared):
     phases = [field for field in prepared.canon["cycle"].fields if field.group == "cyclePhase"]
-    assert [(field.raw, field.target) for field in phases[:3]] == [
+    assert [(field.raw, field.target) for field in phases[:4]] == [
         ("id", "cycleId"),
+        ("cyclePhases[].cycleId", "cycleId"),
         ("@index", "cyclePhaseIndex"),
         ("cyclePhases[].id", "cyclePhaseId"),
     ]
@@ -219,9 +267,11 @@ def test_what_is_required_and_what_is_known_from_the_description_alone(prepared)
 
 
 def test_names_are_unique_in_each_table_but_for_twins(prepared):
+    evidence = prepared.drafts["prepare.schema"].evidence
+    assert evidence["echoes"] == {"project": ["members[].projectId"], "cycle": ["cyclePhases[].cycleId"]}
     for entity in prepared.canon.values():
-        twins = prepared.drafts["prepare.schema"].evidence["twins"].get(entity.entity, {})
-        names = [(field.group, field.target.lower()) for field in entity.fields if field.raw not in twins]
+        shared = {*evidence["twins"].get(entity.entity, {}), *evidence["echoes"].get(entity.entity, ())}
+        names = [(field.group, field.target.lower()) for field in entity.fields if field.raw not in shared]
         assert len(set(names)) == len(names)
 
 

@@ -93,10 +93,10 @@ def test_html_and_not_json(make):
         response.json()
 
 
-def test_forbid_gone_and_expire(make):
-    api = make("forbid:/cycle/", "gone:/testcase/tree", "expire-after:4")
-    paths = ("/cycle/release/2", "/testcase/tree/11", "/project", "/user", "/user")
-    assert [api.get(path).status_code for path in paths] == [403, 410, 200, 200, 401]
+def test_forbid_gone_break_and_expire(make):
+    api = make("forbid:/cycle/", "gone:/testcase/tree", "break:/release", "expire-after:4")
+    paths = ("/cycle/release/2", "/testcase/tree/11", "/release", "/project", "/user")
+    assert [api.get(path).status_code for path in paths] == [403, 410, 500, 200, 401]
 
 
 def test_ignore_offset(make):
@@ -121,6 +121,8 @@ def test_empty_lose_and_duplicate_rows(make):
     cycles = api.json("/cycle/release/2")
     assert cycles
     assert all(cycle["cyclePhases"] == [] for cycle in cycles)
+    api.standin.set_faults(["empty:requirement"])
+    assert {len(row["testcase"]["requirementIds"]) for row in api.all_pages("/testcase/tree/267")} == {0}
     assert api.truth()["execution"]["count"] == 2000
 
 
@@ -243,5 +245,5 @@ def test_a_bad_fault_changes_nothing(make):
 
 
 def test_every_fault_is_described():
-    assert len(fault_forms()) == 27
+    assert len(fault_forms()) == 28
     assert all("  " in form for form in fault_forms())

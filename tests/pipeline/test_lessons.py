@@ -1,0 +1,146 @@
+"""Lessons from real runs: one per gap, counted once per evaluation, whoever started the run and whatever was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+
+from spectra_assets.graph.runner import dagster_home
+from spectra_assets.graph.sensor import learn
+from spectra_assets.learning.lesson import Lesson, read_all
+from tests.pipeline.conftest import REPOSITORY, Project
+
+FAULTS = ("add-field:user.nickname", "null-ids:requirement")
+TABLES = ("extract.users", "extract.requirements", "clean.user")
+POSITION = "spectra_lessons"
+
+
+def lessons(project: Project) -> dict[tuple[str, str], Lesson]:
+    return {(lesson.table, lesson.check): lesson for lesson in read_all(project.folder / "lessons")}
+
+
+def position(instance: dg.DagsterInstance) -> dict[str, str]:
+    return dict(instance.daemon_cursor_storage.get_cursor_values({POSITION}))
+
+
+def test_one_lesson_per_gap_and_a_repeat_raises_its_counter(project: Project) -> None:
+    project.standin.set_faults(FAULTS)
+    first = project.materialise(*TABLES)["extract.users"].run_id
+    with dg.DagsterInstance.get() as instance:
+        written = {lesson.id for lesson in learn(instance)}
+        assert learn(instance) == []
+    assert {gap: lesson.seen for gap, lesson in lessons(project).items()} == {
+        ("users", "no_schema_drift"): 1,
+        ("requirements", "primary_key_present"): 1,
+    }
+    assert written == {lesson.id for lesson in lessons(project).values()}
+
+    project.standin.set_faults(FAULTS[:1])
+    second = project.materialise(*TABLES)["extract.users"].run_id
+    with dg.DagsterInstance.get() as instance:
+        assert [(lesson.table, lesson.seen) for lesson in learn(instance)] == [("users", 2)]
+    lesson = lessons(project)["users", "no_schema_drift"]
+    assert (lesson.last_run, lesson.failed_rows, lesson.covenant_version) == (second, 1, project.covenant.version)
+    assert [evaluation.split(":")[0] for evaluation in lesson.evaluations] == [first, second]
+    assert "nickname" in (project.folder / "lessons" / f"{lesson.id}.md").read_text(encoding="utf-8")
+
+
+def test_a_gate_that_warns_gives_a_lesson_and_a_good_run_none(project: Project) -> None:
+    project.standin.set_faults(["ignore-offset:/requirement"])
+    assert project.materialise("prepare.constraints")["prepare.constraints"].status == "published"
+    with dg.DagsterInstance.get() as instance:
+        learn(instance)
+    assert {gap: lesson.severity for gap, lesson in lessons(project).items()} == {("constraints", "page_limits_known"): "WARN"}
+
+    project.standin.set_faults([])
+    project.materialise("prepare.constraints")
+    with dg.DagsterInstance.get() as instance:
+        assert learn(instance) == []
+    assert lessons(project)["constraints", "page_limits_known"].seen == 1
+
+
+def test_a_crash_between_lesson_and_position_counts_nothing_twice(project: Project) -> None:
+    dagster_home(project.settings)
+    with dg.DagsterInstance.get() as instance:
+        before = position(instance)
+    project.standin.set_faults(FAULTS)
+    project.materialise(*TABLES)
+    with dg.DagsterInstance.get() as instance:
+        assert len(learn(instance)) == 2
+        assert position(instance) != before
+        instance.daemon_cursor_storage.set_cursor_values({POSITION: before.get(POSITION, json.dumps({}))})
+        assert learn(instance) == []
+    assert {lesson.seen for lesson in lessons(project).values()} == {1}
+
+
+def test_the_sensor_sees_runs_of_the_command_line_and_survives_being_killed(project: Project) -> None:
+    dagster_home(project.settings)
+    project.standin.set_faults(FAULTS)
+    command = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "spectra_assets.definitions", "--select"]
+    ended = subprocess.run([*command, "zephyr/extract/users,zephyr/extract/requirements"], capture_output=True, timeout=100)
+    assert ended.returncode != 0, ended.stderr
+    assert b"no_schema_drift" in ended.stderr + ended.stdout
+    assert not list((project.folder / "lessons").glob("*.md"))
+
+    daemon = _daemon(project.folder / "first.log")
+    try:
+        _until(lambda: any((project.folder / "lessons").glob("*.md")), 40, project.folder / "first.log")
+    finally:
+        _kill(daemon)
+    ticked = _ticks()
+    _forget_interval()
+    daemon = _daemon(project.folder / "second.log")
+    try:
+        _until(lambda: _ticks() > ticked, 50, project.folder / "second.log")
+    finally:
+        _kill(daemon)
+    assert {gap: lesson.seen for gap, lesson in lessons(project).items()} == {
+        ("users", "no_schema_drift"): 1,
+        ("requirements", "primary_key_present"): 1,
+    }
+    with dg.DagsterInstance.get() as instance:
+        assert learn(instance) == []
+
+
+def _daemon(log: Path) -> subprocess.Popen[bytes]:
+    """A daemon in a session of its own, with the code server it starts."""
+    command = [sys.executable, "-m", "dagster._daemon", "run", "-w", str(REPOSITORY / "workspace.yaml")]
+    with log.open("wb") as out:
+        return subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=log.parent, start_new_session=True)
+
+
+def _kill(daemon: subprocess.Popen[bytes]) -> None:
+    os.killpg(daemon.pid, signal.SIGKILL)
+    daemon.wait(20)
+
+
+def _ticks() -> int:
+    """How many looks of the sensor have ended."""
+    with dg.DagsterInstance.get() as instance:
+        return sum(
+            tick.is_completed
+            for state in instance.all_instigator_state()
+            for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id)
+        )
+
+
+def _forget_interval() -> None:
+    """Let the next daemon look at once, instead of half a minute after the last look. The sensor's position is kept elsewhere."""
+    with dg.DagsterInstance.get() as instance:
+        for state in instance.all_instigator_state():
+            instance.delete_instigator_state(state.instigator_origin_id, state.selector_id)
+
+
+def _until(holds: Callable[[], bool], seconds: float, log: Path) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, log.read_text(encoding="utf-8", errors="replace")[-3000:]
+        time.sleep(0.02)
