@@ -60,9 +60,7 @@ def _shares(candidate: Candidate, gate: str) -> list[dict[str, Any]]:
         judged = fails | F.col(quoted(name)).isNotNull() if name in there else F.lit(True)
         measures += [F.count(F.when(fails, F.lit(1))), F.count(F.when(judged, F.lit(1)))]
     row = candidate.everything.agg(*measures).collect()[0]
-    return [
-        {"column": name, "failed": int(row[2 * place]), "total": int(row[2 * place + 1])} for place, name in enumerate(names)
-    ]
+    return [{"column": name, "failed": int(row[2 * place]), "total": int(row[2 * place + 1])} for place, name in enumerate(names)]
 
 
 def _has_any(reasons: list[str]) -> Column:

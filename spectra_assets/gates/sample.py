@@ -54,9 +54,7 @@ def take(
     names = [name for name in show or types if name in types and not name.startswith("_")][:COLUMNS]
     shown = [_shown(name, types[name], personal, dumps).alias(name) for name in names]
     rows = frame.where(broken).select(*shown).orderBy(*(F.col(quoted(name)) for name in names)).limit(ROWS)
-    return [
-        {name: _jsonable(value, name.lower() in dumps) for name, value in row.items()} for row in rows.toArrow().to_pylist()
-    ]
+    return [{name: _jsonable(value, name.lower() in dumps) for name, value in row.items()} for row in rows.toArrow().to_pylist()]
 
 
 def example(row: Mapping[str, Any]) -> str:

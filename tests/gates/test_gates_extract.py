@@ -13,8 +13,17 @@ from spectra_assets.errors import SpectraError
 from tests.gates.conftest import Bench, column, table
 
 WHOLE: dict[str, Any] = {
-    "parentsAsked": 3, "rows": 2, "skippedCount": 0, "skipped": [], "unansweredCount": 0, "repeatedCount": 0, "repeated": [],
-    "missingKeyCount": 0, "missingKeys": [], "mismatchCount": 0, "mismatches": [],
+    "parentsAsked": 3,
+    "rows": 2,
+    "skippedCount": 0,
+    "skipped": [],
+    "unansweredCount": 0,
+    "repeatedCount": 0,
+    "repeated": [],
+    "missingKeyCount": 0,
+    "missingKeys": [],
+    "mismatchCount": 0,
+    "mismatches": [],
 }
 
 

@@ -68,8 +68,13 @@ def test_one_version_is_current(bench: Bench) -> None:
 
 def test_enumerations_have_versions_too(bench: Bench) -> None:
     build = Enumeration(
-        column="clean.run.n", natural_key="cycleId", surrogate_key="cycleKey", label="l", labels={},
-        absent="none", unmapped="?",
+        column="clean.run.n",
+        natural_key="cycleId",
+        surrogate_key="cycleKey",
+        label="l",
+        labels={},
+        absent="none",
+        unmapped="?",
     )
     assert bench.judge(dimension("one_current_row", build=build), GOOD).passed
     assert bench.judge(dimension("validity_has_no_gap_or_overlap", build=build), GOOD).passed
