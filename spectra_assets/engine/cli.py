@@ -90,7 +90,7 @@ def _summary_text(summary: Any) -> str:
     lines += [f"Lesson     lessons/{lesson}.md" for lesson in summary.lessons]
     if summary.ok:
         lines.append(
-            f"\nDone in {summary.seconds} s: the pipeline for {summary.source} is running and every blocking gate passed."
+            f"\nDone in {summary.seconds} s: every table of {summary.source} is in place, every blocking gate passed."
         )
     else:
         lines.append(f"\nNot done after {summary.seconds} s: {summary.problem}")
@@ -125,7 +125,7 @@ def covenant_generate(source: str, as_json: bool) -> None:
     from spectra_assets.intelligence.model import load_pack
 
     settings, pack = load_settings(), load_pack(source)
-    made, notices = design(settings, pack, canon_of(settings, source))
+    made, notices = design(settings, pack, canon_of(settings, pack))
     file = covenant_file(settings.covenants, source)
     changed = write(file, made)
     answer = {"file": str(file), "version": made.version, "changed": changed, "notices": [str(notice) for notice in notices]}
@@ -146,7 +146,7 @@ def covenant_diff(source: str, as_json: bool) -> None:
     old = written(settings, source)
     if old is None:
         raise RequestError(f"there is no covenant for {source} yet; `solution-engine covenant generate {source}` writes it")
-    new, _ = design(settings, pack, canon_of(settings, source))
+    new, _ = design(settings, pack, canon_of(settings, pack))
     changes = diff(old, new)
     lines = [f"{'BREAKS ' if change.breaking else '       '}{change.table}: {change.text}" for change in changes]
     text = "\n".join(lines) if lines else f"nothing would change: covenants/{source}.yaml is what the playbooks say"
@@ -197,6 +197,10 @@ def playbook_validate(as_json: bool) -> None:
     _answer(answer, "\n".join([*lines, *map(str, found.warnings)]), as_json)
 
 
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
 @main.command()
 @click.argument("lesson", required=False)
 @click.option("--source", help="Only lessons of this source.")
@@ -212,7 +216,7 @@ def lessons(lesson: str | None, source: str | None, as_json: bool) -> None:
         _answer({**found.model_dump(mode="json"), "text": text}, text.rstrip(), as_json)
         return
     known = read_all(folder, source)
-    lines = [f"{item.id}  {item.status}, seen {item.seen} times, last {item.last_seen}" for item in known]
+    lines = [f"{item.id}  {item.status}, seen {_times(item.seen)}, last {item.last_seen}" for item in known]
     _answer([item.model_dump(mode="json") for item in known], "\n".join(lines) or "no lessons yet: no gate has failed", as_json)
 
 

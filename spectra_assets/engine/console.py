@@ -11,7 +11,7 @@ from spectra_assets.covenant.model import Table
 from spectra_assets.gates.judgement import Result
 from spectra_assets.stages.deliver import Outcome
 
-_WIDTH = 10
+_WIDTH = 12
 _TICK = 1.0
 
 

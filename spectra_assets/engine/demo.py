@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,9 +45,16 @@ def serve_ui(settings: Settings, port: int, executions: int) -> int:
             print(f"The stand-in answers at {standin.base_url}", file=sys.stderr)
         print(f"The Dagster UI opens at http://127.0.0.1:{port}", file=sys.stderr)
         command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
-        process = subprocess.Popen(command, cwd=settings.project)
+        process = subprocess.Popen(command, cwd=settings.project, preexec_fn=_default_signals)
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             return process.wait()
         except KeyboardInterrupt:
             process.terminate()
             return process.wait()
+
+
+def _default_signals() -> None:
+    """What a shell set to be ignored for jobs in the background would be ignored by Dagster as well."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)

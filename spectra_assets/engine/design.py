@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from spectra_assets.covenant.canon import Canon, from_rows
@@ -20,6 +21,7 @@ from spectra_assets.playbook.parse import load_playbooks
 from spectra_assets.settings import Settings
 from spectra_assets.stages.actions import ACTIONS
 from spectra_assets.stages.dry import columns_of
+from spectra_assets.stages.work import Work, make
 
 SCHEMA = TableRef("prepare", "schema")
 
@@ -29,11 +31,26 @@ def playbooks_of(settings: Settings) -> Playbooks:
     return load_playbooks(settings.playbooks, ACTIONS.keys(), GATES.keys())
 
 
-def canon_of(settings: Settings, source: str) -> Canon:
-    """The canon that Prepare delivered. Raises MissingInputError naming what to materialise first."""
-    lakehouse = Lakehouse(settings.lakehouse_root, source)
+def canon_of(settings: Settings, pack: Pack) -> Canon:
+    """The canon by the playbooks as they are now, from what Prepare sampled; nothing is fetched, nothing published.
+
+    Raises MissingInputError naming what to materialise first, DocumentError.
+    """
+    lakehouse = Lakehouse(settings.lakehouse_root, pack.source)
     lakehouse.require(SCHEMA)
-    return from_rows(lakehouse.read(SCHEMA).to_pylist())
+    covenant, _ = design(settings, pack, None)
+    work = Work(
+        settings=settings,
+        covenant=covenant,
+        table=covenant.table(str(SCHEMA)),
+        lakehouse=lakehouse,
+        engine=engines.shared(settings),
+        playbooks=playbooks_of(settings),
+        run_id="design",
+        now=datetime.now(UTC),
+    )
+    rows = make(work).rows
+    return from_rows(rows.to_pylist() if rows is not None else [])
 
 
 def design(settings: Settings, pack: Pack, canon: Canon | None) -> tuple[Covenant, list[Notice]]:

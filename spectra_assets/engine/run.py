@@ -72,7 +72,7 @@ def run_sentence(sentence: str, settings: Settings, console: Console, commit_fil
         return engine.summary(first, begun)
 
     console.step("Design", "playbooks + intelligence + canon → covenant")
-    covenant, notices = design(settings, pack, canon_of(settings, request.source))
+    covenant, notices = design(settings, pack, canon_of(settings, pack))
     engine.notices = tuple(str(notice) for notice in notices)
     engine.designed(before, covenant)
 

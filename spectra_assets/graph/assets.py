@@ -1,5 +1,6 @@
 """One Dagster asset per covenant table, with exactly the covenant's edges and its gates as asset checks."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -47,7 +48,7 @@ def asset_key(covenant: Covenant, table: str) -> dg.AssetKey:
 
 def group_name(source: str, stage: str) -> str:
     """Assets are grouped by source and stage."""
-    return f"{source}/{stage}"
+    return f"{source}_{stage}"
 
 
 def _asset(covenant: Covenant, table: Table, settings: Settings, line: int) -> dg.AssetsDefinition:
@@ -66,7 +67,7 @@ def _asset(covenant: Covenant, table: Table, settings: Settings, line: int) -> d
         owners=[_owner(covenant.pipeline.owner)],
         kinds={"deltalake", "python" if stage.name in (*_CALLS_API, "log") else "pyspark"},
         tags={"source": covenant.source, "stage": stage.name},
-        code_version=covenant.version,
+        code_version=_code_version(table),
         check_specs=[
             dg.AssetCheckSpec(
                 name=gate.name,
@@ -81,6 +82,11 @@ def _asset(covenant: Covenant, table: Table, settings: Settings, line: int) -> d
         pool=f"{covenant.source}_api" if stage.name in _CALLS_API else None,
         op_tags={"dagster/priority": str(-_STAGES.index(stage.name))},
     )(compute)
+
+
+def _code_version(table: Table) -> str:
+    """Changes when what the covenant says of this very table does."""
+    return hashlib.sha256(table.model_dump_json().encode()).hexdigest()[:12]
 
 
 def _owner(owner: str) -> str:

@@ -149,7 +149,7 @@ def _text(lesson: Lesson, gap: Gap) -> str:
     return (
         f"---\n{front}---\n\n"
         f"# {lesson.check} failed on {lesson.source}/{lesson.stage}/{lesson.table}\n\n"
-        f"Seen {lesson.seen} times, first {lesson.first_seen}, last {lesson.last_seen} in run {lesson.last_run}, "
+        f"Seen {times(lesson.seen)}, first {lesson.first_seen}, last {lesson.last_seen} in run {lesson.last_run}, "
         f"under covenant version {lesson.covenant_version}.{counted} {blocked}\n\n"
         f"## What the gate said\n\n{quoted(gap.message)}\n\n"
         f"## Cause\n\n{lesson.cause.replace('_', ' ').capitalize()}, as far as the gate alone can tell.\n"

@@ -32,7 +32,7 @@ def unknown(what: str, value: str, valid: Iterable[str]) -> str:
     """The sentence about a name that is not known: what is valid, and what may have been meant."""
     names = sorted(set(valid))
     close = difflib.get_close_matches(value[:80], names, n=1)
-    meant = f"; did you mean {close[0]!r}?" if close else ""
+    meant = f"; did you mean {str(close[0])!r}?" if close else ""
     return f"unknown {what} {value[:80]!r}; valid: {one_of(names)}{meant}"
 
 

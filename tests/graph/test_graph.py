@@ -36,7 +36,7 @@ def test_every_table_is_an_asset_with_what_a_person_wants_to_know(covenant: Cove
     assert {".".join(key.path) for key in graph.get_all_asset_keys()} == {f"zephyr.{table.table}" for table in covenant.tables()}
     for table in covenant.tables():
         node = graph.get(dg.AssetKey(table.ref.asset_path("zephyr")))
-        assert node.group_name == f"zephyr/{table.ref.schema}"
+        assert node.group_name == f"zephyr_{table.ref.schema}"
         assert node.description
         assert node.owners == ["team:data-engineering"]
         assert "deltalake" in node.kinds
