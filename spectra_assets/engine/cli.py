@@ -197,17 +197,13 @@ def playbook_validate(as_json: bool) -> None:
     _answer(answer, "\n".join([*lines, *map(str, found.warnings)]), as_json)
 
 
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
-
-
 @main.command()
 @click.argument("lesson", required=False)
 @click.option("--source", help="Only lessons of this source.")
 @_command
 def lessons(lesson: str | None, source: str | None, as_json: bool) -> None:
     """List the lessons, or show one."""
-    from spectra_assets.learning.lesson import read_all, show
+    from spectra_assets.learning.lesson import read_all, show, times
 
     folder = load_settings().lessons
     if lesson:
@@ -216,7 +212,7 @@ def lessons(lesson: str | None, source: str | None, as_json: bool) -> None:
         _answer({**found.model_dump(mode="json"), "text": text}, text.rstrip(), as_json)
         return
     known = read_all(folder, source)
-    lines = [f"{item.id}  {item.status}, seen {_times(item.seen)}, last {item.last_seen}" for item in known]
+    lines = [f"{item.id}  {item.status}, seen {times(item.seen)}, last {item.last_seen}" for item in known]
     _answer([item.model_dump(mode="json") for item in known], "\n".join(lines) or "no lessons yet: no gate has failed", as_json)
 
 

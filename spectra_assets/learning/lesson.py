@@ -156,6 +156,11 @@ def _text(lesson: Lesson, gap: Gap) -> str:
     )
 
 
+def times(count: int) -> str:
+    """How often, in words."""
+    return "once" if count == 1 else f"{count} times"
+
+
 def quoted(text: str) -> str:
     """Untrusted text as a fenced block: bounded, without control characters or anything that could end the fence."""
     plain = "".join(c if c.isprintable() else " " for c in text.replace("\n", " "))

@@ -40,7 +40,7 @@ def barred(path: str, trials: Iterable[Trial]) -> bool:
 def answers_nobody(listing: Listing, in_path: bool) -> bool:
     """Whether an endpoint answered for an id that is none as one that works does: without rows.
 
-    A path with such an id may well not be found, or be an internal error, as Zephyr's are; a query may only be refused.
+    A path with such an id may well not be found, or be an internal error, as some APIs have it; a query may only be refused.
     """
     lawful: tuple[Category, ...] = ("needsParameters", *(("notFound", "broken") if in_path else ()))
     return _without_rows(listing) if listing.category == "readable" else listing.category in lawful
