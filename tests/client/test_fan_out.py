@@ -82,11 +82,11 @@ def test_the_first_fatal_error_ends_everything_at_once(api: Api, connect: Connec
     begun = time.monotonic()
     with pytest.raises(CredentialError):
         list(connect(in_flight=4, timeout=(1, 10)).fetch_all(FETCH, range(1000)))
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 5, "it waited for the parent that stalls for 10 s"
     asked = len(api.asked)
     assert asked < 30
     time.sleep(0.1)
-    assert len(api.asked) <= asked + 1
+    assert len(api.asked) <= asked + 4, "more than those in flight were sent"
 
 
 def test_waiting_requests_end_when_another_fails(api: Api, connect: Connect) -> None:
