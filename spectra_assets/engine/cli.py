@@ -89,9 +89,7 @@ def _summary_text(summary: Any) -> str:
     lines.append("UI         make dev, then open http://127.0.0.1:3000")
     lines += [f"Lesson     lessons/{lesson}.md" for lesson in summary.lessons]
     if summary.ok:
-        lines.append(
-            f"\nDone in {summary.seconds} s: every table of {summary.source} is in place, every blocking gate passed."
-        )
+        lines.append(f"\nDone in {summary.seconds} s: every table of {summary.source} is in place, every blocking gate passed.")
     else:
         lines.append(f"\nNot done after {summary.seconds} s: {summary.problem}")
         lines.append("What was published before stays. Mend the cause and run the same sentence again.")
