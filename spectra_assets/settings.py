@@ -44,6 +44,11 @@ class Settings(BaseModel):
         return self.project / "covenants"
 
     @property
+    def intelligence(self) -> Path:
+        """Folder of the packs that discovery writes."""
+        return self.covenants / "intelligence"
+
+    @property
     def lessons(self) -> Path:
         return self.project / "lessons"
 

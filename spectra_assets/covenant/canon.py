@@ -31,6 +31,12 @@ class CanonField(Model):
     evidence: Literal["spec", "sample", "playbook", "lesson"] = "sample"
     group: str = ""
     date_format: str | None = None
+    references: str | None = None
+    """`entity.path` whose values this field holds, as the data showed."""
+    values: tuple[str, ...] = ()
+    """All values, where there are few and they repeat (an enumeration)."""
+    note: str = ""
+    """Where description and observation differ, or what else the evidence says."""
 
 
 class CanonEntity(Model):

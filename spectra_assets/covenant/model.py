@@ -66,12 +66,20 @@ class Severity(StrEnum):
 
 
 class Auth(Model):
-    """How the credential is sent. `token_env` (and `user_env` for basic) name environment variables."""
+    """How the credential is sent. Names of environment variables, never values.
 
-    kind: Literal["bearer", "basic", "header", "none"] = "bearer"
+    bearer: `Authorization: Bearer <token>`; basic: user name and password; header: the token alone in `header`; query: the
+    token in the query parameter `parameter`; oauth2: client credentials (RFC 6749, 4.4), `user_env` the client id, `token_env`
+    the client secret, sent to `token_path` of the same server, which answers with the bearer token.
+    """
+
+    kind: Literal["bearer", "basic", "header", "query", "oauth2", "none"] = "bearer"
     token_env: str | None = None
     user_env: str | None = None
     header: str = "Authorization"
+    parameter: str | None = None
+    token_path: str | None = None
+    scope: str | None = None
 
 
 class NoPaging(Model):
@@ -89,7 +97,59 @@ class OffsetPaging(Model):
     size: int = Field(gt=0)
 
 
-Paging = Annotated[NoPaging | OffsetPaging, Field(discriminator="kind")]
+class PagePaging(Model):
+    """`page_param` counts pages from `first`. Without `size_param` the server alone decides how long a page is."""
+
+    kind: Literal["page"] = "page"
+    page_param: str
+    first: Literal[0, 1] = 1
+    size_param: str | None = None
+    size: int | None = Field(default=None, gt=0)
+
+
+class CursorPaging(Model):
+    """The answer holds at `next` (JSON path) a token, which `cursor_param` hands back; on the last page it is absent or empty."""
+
+    kind: Literal["cursor"] = "cursor"
+    cursor_param: str
+    next: str
+    size_param: str | None = None
+    size: int | None = Field(default=None, gt=0)
+
+
+class NextPaging(Model):
+    """The answer holds at `next` (JSON path) the address of the next page, absolute or relative, on the same server only."""
+
+    kind: Literal["next"] = "next"
+    next: str
+    size_param: str | None = None
+    size: int | None = Field(default=None, gt=0)
+
+
+class LinkPaging(Model):
+    """The header `Link` (RFC 8288) names the next page with rel="next"; it is followed on the same server only."""
+
+    kind: Literal["link"] = "link"
+    size_param: str | None = None
+    size: int | None = Field(default=None, gt=0)
+
+
+class KeysetPaging(Model):
+    """`after_param` takes the value at `field` (JSON path) of the last record; rows come in the order of that field."""
+
+    kind: Literal["keyset"] = "keyset"
+    after_param: str
+    field: str
+    size_param: str | None = None
+    size: int | None = Field(default=None, gt=0)
+
+
+PagingStyle = Annotated[
+    OffsetPaging | PagePaging | CursorPaging | NextPaging | LinkPaging | KeysetPaging, Field(discriminator="kind")
+]
+Paging = Annotated[
+    NoPaging | OffsetPaging | PagePaging | CursorPaging | NextPaging | LinkPaging | KeysetPaging, Field(discriminator="kind")
+]
 
 
 class Server(Model):
@@ -105,14 +165,27 @@ class Server(Model):
     requests_per_second: float | None = Field(default=None, gt=0)
 
 
+class Fill(Model):
+    """A further parameter that the same parent fills: with the value at `path` of its record."""
+
+    parameter: str
+    path: str
+    location: Literal["path", "query"] = "path"
+
+
 class ParentKey(Model):
-    """Where the ids come from that a request is made for: `path` in the records of `entity`, filling `parameter`."""
+    """Where the values come from that a request is made for: `path` in the records of `entity`, filling `parameter`.
+
+    A path of several parameters (`/repos/{owner}/{repo}/issues`) takes the others from the same record, by `also`. A path may be
+    `@parent` (of several values `@parent[0]`, `@parent[1]`, …): what the parent itself was asked for with.
+    """
 
     entity: str
     path: str
     """JSON path below the parent's record: `id`, `cyclePhases[].id`, `testcase.id`."""
     parameter: str
     location: Literal["path", "query"] = "path"
+    also: list[Fill] = []
 
 
 class Fetch(Model):
@@ -122,13 +195,16 @@ class Fetch(Model):
     path: str
     query: dict[str, str] = {}
     records: str = ""
-    """Where the records are in the answer: empty for the answer itself, `results` for an envelope, `$` for one object."""
+    """Where the records are in the answer: empty for the answer itself (an array), a JSON path such as `data.items` for an
+    envelope, `$` for one object, `@lines` for one JSON text per line, and with `{}` at the end (`{}`, `data{}`) the values of a
+    map, each of which gets its key as `_mapKey` in front."""
     parent: ParentKey | None = None
     paging: Paging = NoPaging()
     recursive: str | None = None
     """Field that holds records of the same kind (a tree): flattened, and cut out of the record that holds it."""
     primary_key: str = "id"
-    """JSON path of the key that is unique among all rows of the entity."""
+    """JSON path of the key that is unique among all rows of the entity, or by `key_scope` among those of one parent."""
+    key_scope: Literal["entity", "parent"] = "entity"
 
 
 # ---------------------------------------------------------------- tables
@@ -146,6 +222,8 @@ class Column(Model):
     date_format: str | None = None
     """Spark pattern of text dates among `source`; epoch milliseconds need none."""
     lineage: list[str] = []
+    references: str | None = None
+    """`entity.path` whose values this column holds (a foreign key), as the data showed."""
 
 
 class Fixed(Model):

@@ -122,7 +122,8 @@ def covenant_generate(source: str, as_json: bool) -> None:
     from spectra_assets.engine.design import canon_of, design
     from spectra_assets.intelligence.model import load_pack
 
-    settings, pack = load_settings(), load_pack(source)
+    settings = load_settings()
+    pack = load_pack(source, settings.intelligence)
     made, notices = design(settings, pack, canon_of(settings, pack))
     file = covenant_file(settings.covenants, source)
     changed = write(file, made)
@@ -140,7 +141,8 @@ def covenant_diff(source: str, as_json: bool) -> None:
     from spectra_assets.engine.design import canon_of, design, written
     from spectra_assets.intelligence.model import load_pack
 
-    settings, pack = load_settings(), load_pack(source)
+    settings = load_settings()
+    pack = load_pack(source, settings.intelligence)
     old = written(settings, source)
     if old is None:
         raise RequestError(f"there is no covenant for {source} yet; `solution-engine covenant generate {source}` writes it")

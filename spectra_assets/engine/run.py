@@ -61,7 +61,7 @@ def run_sentence(sentence: str, settings: Settings, console: Console, commit_fil
     """Carry out the sentence. Raises SpectraError for what stops it before a table is tried; the rest is in the summary."""
     begun = time.monotonic()
     request = understand(sentence)
-    pack = load_pack(request.source)
+    pack = load_pack(request.source, settings.intelligence)
     ApiClient.from_environment(pack.server).close()
     engine = _Pipeline(settings, console, request.source)
 

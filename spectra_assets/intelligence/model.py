@@ -8,33 +8,65 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from spectra_assets.covenant.model import DataType, Model, OffsetPaging, Server
+from spectra_assets.covenant.model import DataType, Model, PagingStyle, Server
 from spectra_assets.errors import DocumentError, RequestError, one_of
 from spectra_assets.names import check_source
 
 _PATH_PARAMETER = re.compile(r"\{([^}]+)\}")
 
+OVERRIDE = ".override.yaml"
+"""Ending of the files that correct a discovered pack (`<source>.override.yaml`)."""
+
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
+class Parameter(Model):
+    """What the description says of a parameter beside its name."""
+
+    name: str
+    location: Literal["path", "query", "header", "cookie"] = "query"
+    required: bool = False
+    type: Literal["integer", "number", "text", "boolean", "array", "unknown"] = "unknown"
+    values: list[str] = []
+    """The only values it takes, where the description lists them."""
+    default: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+
 class Endpoint(Model):
-    """One operation of the API. `origin` tells whether its description documents it or other clients were seen using it."""
+    """One operation of the API. `origin` tells whether its description documents it, other clients were seen using it, or
+    discovery found it by following answers."""
 
     method: Method
     path: str
     group: str
     query: list[str] = []
+    """Names of its query parameters."""
+    parameters: list[Parameter] = []
+    """Those of which more than the name is known."""
+    record: str | None = None
+    """Name that the description gives to the kind of record in its answer."""
+    summary: str = ""
+    reads: bool = False
+    """For POST: the description shows a search that changes nothing."""
     probed_status: int | None = None
-    origin: Literal["documented", "client"] = "documented"
+    origin: Literal["documented", "client", "discovered"] = "documented"
 
     @property
     def path_parameters(self) -> list[str]:
         return _PATH_PARAMETER.findall(self.path)
+
+    def parameter(self, name: str) -> Parameter:
+        """What is known of the parameter; of an undescribed one the name alone."""
+        where: Literal["path", "query"] = "path" if name in self.path_parameters else "query"
+        return next((known for known in self.parameters if known.name == name), Parameter(name=name, location=where))
 
 
 class FieldSpec(Model):
@@ -55,6 +87,8 @@ class EntityHint(Model):
     """Where the records are in the answer, if evidence alone can't tell (see covenant Fetch.records)."""
     recursive: str | None = None
     """Field that holds records of the same kind, for as long as no record shows it (see covenant Fetch.recursive)."""
+    key: str | None = None
+    """JSON path of the primary key, where it is known."""
     fields: list[FieldSpec] = []
 
 
@@ -64,6 +98,8 @@ class Identifier(Model):
     parameter: str
     candidates: list[str]
     """`entity.path`, for example `cycle.cyclePhases[].id`."""
+    path: str | None = None
+    """The only endpoint for which this holds (`/users/{id}/posts`, where other endpoints have another `id`); default: all."""
 
 
 class Quirk(Model):
@@ -73,18 +109,31 @@ class Quirk(Model):
     fact: str
 
 
+class Evidence(Model):
+    """One thing that discovery found out, and how. `about` is an endpoint, an entity, `auth`, `paging` or `limits`."""
+
+    about: str
+    finding: str
+    evidence: str
+    confidence: float = Field(default=1.0, ge=0, le=1)
+
+
 class Pack(Model):
     """Everything known of one source."""
 
     source: str
     title: str
     server: Server
-    paging: list[OffsetPaging] = []
+    paging: list[PagingStyle] = []
     """Paging styles to try, best first."""
     endpoints: list[Endpoint]
     entities: list[EntityHint]
     identifiers: list[Identifier] = []
     quirks: list[Quirk] = []
+    origin: Literal["curated", "discovered"] = "curated"
+    excluded: dict[str, str] = {}
+    """GET endpoint → why it lists no entity (one record of a list that is read already, a file, …)."""
+    evidence: list[Evidence] = []
 
     def endpoint(self, path: str) -> Endpoint:
         """The GET endpoint at `path`. Raises KeyError."""
@@ -96,10 +145,10 @@ class Pack(Model):
     def entity(self, name: str) -> EntityHint:
         return next(entity for entity in self.entities if entity.entity == name)
 
-    def candidates(self, parameter: str) -> list[tuple[str, str]]:
-        """(entity, JSON path) whose ids may fill `parameter`, best first: as written, else by the parameter's name."""
-        for identifier in self.identifiers:
-            if identifier.parameter.lower() == parameter.lower():
+    def candidates(self, parameter: str, path: str | None = None) -> list[tuple[str, str]]:
+        """(entity, JSON path) whose ids may fill `parameter` (of GET `path`), best first: as written, else by its name."""
+        for identifier in sorted(self.identifiers, key=lambda known: known.path is None):
+            if identifier.parameter.lower() == parameter.lower() and identifier.path in (None, path):
                 return [tuple(text.split(".", 1)) for text in identifier.candidates]  # type: ignore[misc]
         stem = re.sub(r"_?id$", "", parameter, flags=re.IGNORECASE).lower()
         return [(entity.entity, "id") for entity in self.entities if entity.entity.lower() == stem]
@@ -119,25 +168,46 @@ TYPES: dict[str, DataType] = {
 """Type of a column whose field is known from the description alone."""
 
 
-def known_packs() -> list[str]:
-    """Names of the packs that come with the package."""
-    folder = resources.files("spectra_assets.intelligence") / "packs"
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+def known_packs(folder: Path | None = None) -> list[str]:
+    """Names of the packs that come with the package, and of those in `folder`."""
+    here = resources.files("spectra_assets.intelligence") / "packs"
+    names = {entry.name.removesuffix(".yaml") for entry in here.iterdir() if entry.name.endswith(".yaml")}
+    found = folder.glob("*.yaml") if folder is not None else ()
+    return sorted(names | {file.stem for file in found if not file.name.endswith(OVERRIDE)})
+
+
+def load_pack(name: str, folder: Path | None = None) -> Pack:
+    """The pack called `name`: that of `folder` (the project's) before the one of the package.
+
+    Raises RequestError naming the known packs, DocumentError if the file is malformed.
+    """
+    check_source(name)
+    file = folder / f"{name}.yaml" if folder is not None else None
+    if file is not None and file.is_file():
+        return _parse_pack(file.read_text(encoding="utf-8"), str(file))
+    return _packaged(name)
 
 
 @cache
-def load_pack(name: str) -> Pack:
-    """The pack called `name`. Raises RequestError naming the known packs, DocumentError if the file is malformed."""
-    check_source(name)
+def _packaged(name: str) -> Pack:
     if name not in known_packs():
         raise RequestError(
             f"nothing is known about the source {name!r}: there are intelligence packs for {one_of(known_packs())}"
         )
-    file = resources.files("spectra_assets.intelligence") / "packs" / f"{name}.yaml"
-    content: Any = yaml.load(file.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (the safe loader's C form)
+    text = (resources.files("spectra_assets.intelligence") / "packs" / f"{name}.yaml").read_text(encoding="utf-8")
+    return _parse_pack(text, f"intelligence/packs/{name}.yaml")
+
+
+def _parse_pack(text: str, file: str) -> Pack:
     try:
+        content: Any = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (the safe loader's C form)
         return Pack.model_validate(content)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise DocumentError(
+            f"not valid YAML: {getattr(error, 'problem', error)}", file, mark.line + 1 if mark else None
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise DocumentError(f"{place}: {first['msg']}", f"intelligence/packs/{name}.yaml") from None
+        raise DocumentError(f"{place}: {first['msg']}", file) from None

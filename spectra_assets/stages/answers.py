@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from spectra_assets.client.transport import Answer
-from spectra_assets.stages.paths import split_path
+from spectra_assets.covenant.paths import split_path
 
 AnswerShape = Literal["array", "envelope", "object", "empty", "html", "text"]
 Category = Literal[

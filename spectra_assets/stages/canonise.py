@@ -8,10 +8,10 @@ from typing import Any
 
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType, Fetch
+from spectra_assets.covenant.paths import split_path
 from spectra_assets.intelligence.model import EntityHint, FieldSpec
 from spectra_assets.names import child_entity, words
 from spectra_assets.stages.inference import as_date, confidence, date_format, typed, utc_day
-from spectra_assets.stages.paths import split_path
 from spectra_assets.stages.shapes import Shape, escaped, shape_of
 
 PARENT = "@parent"

@@ -8,9 +8,9 @@ from typing import Any
 
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
+from spectra_assets.covenant.paths import split_path
 from spectra_assets.stages.evidence import Drift
 from spectra_assets.stages.inference import is_integer
-from spectra_assets.stages.paths import split_path
 from spectra_assets.stages.shapes import escaped, kind_of
 
 MOST_PATHS = 200

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from spectra_assets import names
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
+from spectra_assets.covenant.paths import split_path
 from spectra_assets.stages.canonise import INDEX, PARENT, TREE_PARENT
-from spectra_assets.stages.paths import split_path
 
 Renamed = Callable[[str, str], str | None]
 """(entity, raw path) → the name a rule gives it."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import TypeAdapter
 
 from spectra_assets.covenant.canon import CanonEntity, CanonField, to_row
-from spectra_assets.covenant.model import DataType, Fetch, Paging, PiiLevel
+from spectra_assets.covenant.model import DataType, Fetch, OffsetPaging, Paging, PiiLevel
 from spectra_assets.intelligence.model import EntityHint
 from spectra_assets.names import TableRef
 from spectra_assets.playbook.rules import FieldRule, PiiRule, PrimaryKeyRule, RenameRule, RequiredRule, TypeRule
@@ -225,7 +225,14 @@ def _paging(work: Work) -> tuple[dict[str, Paging], dict[str, dict[str, str]]]:
     paging: dict[str, Paging] = {}
     size = int(work.playbooks.setting("page_size", work.covenant.source))
     for endpoint in work.pack.endpoints:
-        style = next((s for s in work.pack.paging if {s.offset_param, s.size_param} <= set(endpoint.query)), None)
+        style = next(
+            (
+                s
+                for s in work.pack.paging
+                if isinstance(s, OffsetPaging) and {s.offset_param, s.size_param} <= set(endpoint.query)
+            ),
+            None,
+        )
         if endpoint.method == "GET" and style is not None:
             paging[endpoint.path] = style.model_copy(update={"size": size})
     facts: dict[str, dict[str, str]] = {}

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from spectra_assets.covenant.paths import split_path
 from spectra_assets.stages.answers import Record, values_at
-from spectra_assets.stages.paths import split_path
 from spectra_assets.stages.probing import Id
 from spectra_assets.stages.sampling import Listing
 from spectra_assets.stages.shapes import escaped

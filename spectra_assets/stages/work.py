@@ -71,7 +71,7 @@ class Work:
     @cached_property
     def pack(self) -> Pack:
         """What was known of the source beforehand."""
-        return load_pack(self.covenant.pipeline.intelligence)
+        return load_pack(self.covenant.pipeline.intelligence, self.settings.intelligence)
 
     @cached_property
     def canon(self) -> Canon:

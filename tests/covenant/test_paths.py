@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from spectra_assets.covenant.paths import is_array, join_path, split_path
 from spectra_assets.errors import SpectraError
-from spectra_assets.stages.paths import is_array, join_path, split_path
 from spectra_assets.stages.records import Parser, levels, located
 
 
