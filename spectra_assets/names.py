@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,6 +33,11 @@ SCHEMAS = (*(stage.value for stage in Stage), LOG, QUARANTINE)
 
 _SOURCE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _TABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,119}")
+_LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "œ": "oe", "þ": "th"})
+"""Letters that are more than a letter of ASCII with an accent."""
+
+_LONGEST = 100
+_OWN = re.compile(r"[_@$#]+(id|key|name)")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
@@ -85,8 +91,13 @@ def lakehouse_name(source: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of an identifier in any casing; characters that are no letters or digits only separate."""
-    return _WORD.findall(text)
+    """The words of an identifier in any casing; accents are taken off, characters that are no letters or digits only separate."""
+    return _WORD.findall(text if text.isascii() else _ascii(text))
+
+
+def _ascii(text: str) -> str:
+    parts = unicodedata.normalize("NFKD", text.translate(_LETTERS))
+    return "".join(char for char in parts if not unicodedata.combining(char))
 
 
 def camel(text: str) -> str:
@@ -133,9 +144,11 @@ def target_field(entity: str, path: Iterable[str]) -> str:
     """
     *parents, leaf = path
     if not parents:
-        return f"{camel(entity)}{pascal(leaf)}" if leaf in ("id", "key", "name") else camel(leaf)
+        own = _OWN.fullmatch(leaf)
+        leaf = own[1] if own else leaf
+        return f"{camel(entity)}{pascal(leaf)}" if leaf in ("id", "key", "name") else camel(leaf)[:_LONGEST]
     prefix = camel(parents[0]) + "".join(pascal(part) for part in parents[1:])
-    return prefix if leaf == "name" else prefix + pascal(leaf)
+    return (prefix if leaf == "name" else prefix + pascal(leaf))[:_LONGEST]
 
 
 def child_entity(entity: str, field: str, scalar: bool) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urljoin, urlsplit
 
-from spectra_assets.errors import ConfigurationError
+from spectra_assets.errors import ConfigurationError, SourceError
 
 Query = Mapping[str, str | int | Sequence[str | int]]
 """Parameters of a request; a sequence repeats its parameter."""
@@ -16,6 +16,8 @@ _VERSION = r"/(?:latest|v\d+)"
 _LEADING_VERSION = re.compile(r"/v\d+(?=/|$)")
 _LAST_VERSION = re.compile(_VERSION + "$")
 _PORTS = {"http": 80, "https": 443}
+_LONGEST = 8_192
+"""Characters of an address that an API gives."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,51 @@ class Address:
         pairs = urlencode(dict(query), doseq=True) if query else ""
         return root + quote(path, safe="/%:@!$&'()*+,;=~") + (f"?{pairs}" if pairs else "")
 
+    def follow(self, link: str, here: str, start: str | None = None) -> str:
+        """The URL that `link`, found in the answer of `here`, leads to: always on this API's scheme, host and port.
+
+        `start` is the URL of a list's first page. A server behind a proxy gives links to a host of its own; such a link is
+        not followed, but if its path lies below the base path, or is that of the list, the same path and query are asked
+        for here. Every other link elsewhere raises SourceError naming both hosts.
+        """
+        if len(link) > _LONGEST:
+            raise SourceError(f"an address of {len(link):,} characters is not followed; the most are {_LONGEST:,}")
+        try:
+            parts = urlsplit(urljoin(here, link.strip()))._replace(fragment="")
+            theirs = origin(parts.geturl())
+        except ValueError:
+            raise SourceError(f"an answer of {self.host} leads on to an address that is not valid") from None
+        if "@" in parts.netloc:
+            raise SourceError(f"an answer of {self.host} leads on to an address with a user in it, which is not followed")
+        if theirs == origin(self.root):
+            return parts.geturl()
+        path = self._ours(parts.path, start)
+        if path is None:
+            raise SourceError(
+                f"an answer of {self.host} leads on to another server, {parts.scheme}://{host_of(parts.geturl())}; this is not "
+                f"followed and the credential was not sent there. If it is the right one, set {self.variable} to it"
+            )
+        ours = urlsplit(self.root)
+        return parts._replace(scheme=ours.scheme, netloc=ours.netloc, path=path).geturl()
+
+    def _ours(self, path: str, start: str | None) -> str | None:
+        """The path on this server that a path of another one stands for, if it is below the base path or the list's own."""
+        base = urlsplit(self.root).path
+        listed = urlsplit(start).path if start else ""
+        if (base and _below(path, base)) or (listed and _below(path, listed)):
+            return path
+        # a proxy may add the base path, of which the server behind it knows nothing
+        if base and _below(listed, base) and _below(path, listed.removeprefix(base)):
+            return base + path
+        return None
+
+
+def without(url: str, parameter: str) -> str:
+    """`url` without a parameter of its query; the others stay as they are written."""
+    parts = urlsplit(url)
+    kept = [pair for pair in parts.query.split("&") if pair and [*parse_qsl(pair, True), ("", "")][0][0] != parameter]
+    return parts._replace(query="&".join(kept)).geturl()
+
 
 def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port. Raises ValueError if there is no such thing in `url`."""
@@ -79,6 +126,12 @@ def host_of(url: str) -> str:
     except ValueError:
         return "an address that is not valid"
     return f"{host}:{port}"
+
+
+def _below(path: str, above: str) -> bool:
+    """Whether a path is another one, or below it."""
+    above = above.rstrip("/")
+    return bool(above) and (path == above or path.startswith(above + "/"))
 
 
 def _checked(base_url: str, variable: str) -> SplitResult:

@@ -1,9 +1,12 @@
-"""The client of one API. It can only read: GET is the one method there is, which is how nothing is ever written."""
+"""The client of one API. It can only read: GET is the one method there is, which is how nothing is ever written.
+
+(Where the covenant says so, the transport asks the same server for a token by POST. That is no request of a caller.)
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from types import TracebackType
@@ -12,12 +15,17 @@ from urllib.parse import urlsplit
 
 from spectra_assets import settings
 from spectra_assets.client.address import Address, Query
+from spectra_assets.client.credential import credential_of
 from spectra_assets.client.fan_out import fan_out
 from spectra_assets.client.ledger import Entry, Ledger, body_hash
 from spectra_assets.client.mask import Mask, Secret
-from spectra_assets.client.pacing import Pace, backoff
-from spectra_assets.client.paging import Page, ParentValue, Sheet, Widest, target, walk
-from spectra_assets.client.transport import Answer, Limits, Transport, credential_headers
+from spectra_assets.client.pacing import Pace, SeenLimit, backoff
+from spectra_assets.client.pager import Ask, query_of
+from spectra_assets.client.paging import MOST_PAGES, PAST_END, Page, Read, Sheet, Widest, counted, walk
+from spectra_assets.client.ratelimit import Gauge
+from spectra_assets.client.records import split
+from spectra_assets.client.target import ParentValue, parent_text, target
+from spectra_assets.client.transport import Answer, Limits, Transport
 from spectra_assets.client.verdict import PASSING, Verdict, json_text
 from spectra_assets.covenant.model import Fetch, Server
 from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SkippableError, SpectraError
@@ -53,7 +61,7 @@ class ApiClient:
     """Reads one API: paced, retried, paged, in parallel, recorded. Safe to use from many threads.
 
     `timeout` is (seconds to connect, seconds without any byte); `attempts` counts the first one; `max_body` is in bytes;
-    `backoff_base` in seconds is what the first retry waits at most, doubled each time.
+    `backoff_base` in seconds is what the first retry waits at most, doubled each time; `most_pages` bounds one list.
     """
 
     def __init__(
@@ -68,19 +76,22 @@ class ApiClient:
         max_body: int = 256 << 20,
         ledger: Ledger | None = None,
         backoff_base: float = 0.5,
+        most_pages: int = MOST_PAGES,
     ) -> None:
         """Nothing is sent yet. Raises ConfigurationError and CredentialError for values that can't be used."""
         self.in_flight = in_flight or server.in_flight
         self.ledger = Ledger() if ledger is None else ledger
         self._address = Address.parse(base_url, server.base_path, server.base_url_env)
-        headers = credential_headers(server.auth, secret, user)
-        self._mask = Mask([secret, *headers.values()])
-        self._verdict = Verdict(server.base_url_env, server.auth.token_env, bool(headers), self._mask)
-        self._transport = Transport(self._address, headers, Limits(self.in_flight, timeout, max_body), self._mask)
+        self._mask = Mask()
+        self._credential = credential_of(server.auth, secret, user, self._mask)
+        self._verdict = Verdict(server.base_url_env, server.auth.token_env, bool(self._credential), self._mask)
+        self._transport = Transport(self._address, self._credential, Limits(self.in_flight, timeout, max_body), self._mask)
         self._pace = Pace(server.requests_per_second, backoff_base / 10, self.in_flight)
+        self._gauge = Gauge(self._pace)
         self._widest = Widest()
         self._attempts = attempts
         self._backoff_base = backoff_base
+        self._most_pages = most_pages
 
     @classmethod
     def from_environment(cls, server: Server, in_flight: int | None = None, ledger: Ledger | None = None) -> ApiClient:
@@ -94,19 +105,26 @@ class ApiClient:
                 f"{server.base_url_env} is not set: it is the base URL of the API, for example https://api.example.com"
             )
         auth, secret, user = server.auth, None, None
-        if auth.kind != "none":
-            secret = _credential(auth.token_env, "the token" if auth.kind != "basic" else "the password")
-        if auth.kind == "basic":
-            name = _named(auth.user_env, "the user name")
+        if auth.kind != "none" and not (auth.kind == "basic" and auth.token_env is None):
+            purpose = {"basic": "the password", "oauth2": "the client secret"}.get(auth.kind, "the token")
+            secret = _credential(auth.token_env, purpose)
+        if auth.kind in ("basic", "oauth2"):
+            purpose = "the user name" if auth.kind == "basic" else "the client id"
+            name = _named(auth.user_env, purpose)
             user = settings.variable(name)
             if user is None:
-                raise CredentialError(f"{name} is not set: it is the user name the API knows you by, for example j.doe")
+                raise CredentialError(f"{name} is not set: it is {purpose} the API knows you by, for example j.doe")
         return cls(server, base_url, secret, user, in_flight, ledger=ledger)
 
     @property
     def base_url(self) -> str:
         """Where requests go, base path included."""
         return self._address.root
+
+    @property
+    def seen_limit(self) -> SeenLimit | None:
+        """The strictest rate limit that answers stated so far; None if none did."""
+        return self._gauge.seen
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -124,13 +142,15 @@ class ApiClient:
         Raises RetriableError if no answer came at all, SkippableError if it is too large, SourceError for a redirect
         to another server.
         """
-        course = _Course()
-        try:
-            return self._request(path, query, Entry(path), self._verdict.passing, course, _NEVER, attempts)
-        except RetriableError:
-            if course.answer is None:
-                raise
-            return course.answer
+        return self._got(self._address.url(path, query), path, attempts)
+
+    def get_url(self, url: str, attempts: int | None = None) -> Answer:
+        """As `get`, for an address which the API gave: absolute, or relative to the base URL.
+
+        Raises SourceError naming both hosts, before anything is sent, for another scheme, host or port.
+        """
+        sent = self._credential.bare(self._address.follow(url, self._address.root + "/"))
+        return self._got(sent, urlsplit(sent).path, attempts)
 
     def read(self, path: str, query: Query | None = None) -> bytes:
         """The body of a 200 answer: valid JSON in UTF-8; `b""` if there is no content.
@@ -138,14 +158,25 @@ class ApiClient:
         Raises CredentialError (401), SkippableError (refused, gone, not JSON, too large), RetriableError (attempts used
         up) and SourceError (redirect to another server).
         """
-        return self._request(path, query, Entry(path), lambda answer: self._verdict.decoded(answer, json_text), _Course(), _NEVER)
+        url = self._address.url(path, query)
+        return self._request(url, Entry(path), lambda answer: self._verdict.decoded(answer, json_text), _Course(), _NEVER)
+
+    def records(self, fetch: Fetch, query: Query, parent_value: ParentValue | None = None) -> list[bytes]:
+        """The records of one answer to the list of `fetch`, asked with `query` on top of its own. Raises what `read` raises."""
+        path, own = target(fetch, parent_value)
+        entry = Entry(fetch.path, fetch.entity, None if parent_value is None else parent_text(parent_value))
+
+        def accept(answer: Answer) -> list[bytes]:
+            return self._verdict.decoded(answer, lambda body: split(body, fetch.records, fetch.path))[0]
+
+        return self._request(self._address.url(path, {**own, **query}), entry, accept, _Course(), _NEVER)
 
     def pages(self, fetch: Fetch, parent_value: ParentValue | None = None, limit: int | None = None) -> Iterator[Page]:
         """Pages of one fetch plan, for one parent if it has one, until all rows (or `limit` records) are there.
 
         `paging` says how completeness is ensured. Raises what `read` raises; SkippableError if the answer has another
-        shape than the plan says; SourceError if the server ignores the offset; ConfigurationError if plan and parent
-        don't fit.
+        shape than the plan says; SourceError if the server ignores the paging, leads in a circle or elsewhere;
+        ConfigurationError if plan and parent don't fit.
         """
         return self._pages(fetch, parent_value, limit, _NEVER)
 
@@ -179,25 +210,45 @@ class ApiClient:
             yield result
 
     def _pages(self, fetch: Fetch, parent_value: ParentValue | None, limit: int | None, stop: threading.Event) -> Iterator[Page]:
-        path, query = target(fetch, parent_value)
-        parent = None if parent_value is None else str(parent_value)
+        path, own = target(fetch, parent_value)
+        parent = None if parent_value is None else parent_text(parent_value)
+        start = here = self._address.url(path)
 
-        def request(asked: Query, number: int, read: Callable[[bytes], Sheet]) -> tuple[str, Sheet]:
+        def request(ask: Ask, number: int, read: Read) -> tuple[str, Mapping[str, str], Sheet]:
+            nonlocal here
+            query: Mapping[str, str] = {**own, **ask.query}
+            url = self._address.url(path, query)
+            if ask.url is not None:
+                url = self._credential.bare(self._address.follow(ask.url, here, start))
+                query = {name: self._mask(value) for name, value in query_of(url).items()}
             entry = Entry(fetch.path, fetch.entity, parent, number)
 
-            def accept(answer: Answer) -> Sheet:
-                sheet = self._verdict.decoded(answer, read)
+            def accept(answer: Answer) -> tuple[str, Sheet]:
+                if number > 1 and answer.status in PAST_END and counted(fetch.paging):
+                    entry.error = f"{answer.status} for a page past the last one: the end of the list"
+                    return answer.address, Sheet([], [], None, 0, refused=answer.status)
+                sheet = self._verdict.decoded(answer, lambda body: read(body, answer.headers))
                 entry.rows, entry.repeated = len(sheet.records), sheet.repeated
-                return sheet
+                return answer.address, sheet
 
-            return entry.requestId, self._request(path, asked, entry, accept, _Course(), stop)
+            here, sheet = self._request(url, entry, accept, _Course(), stop)
+            return entry.requestId, query, sheet
 
-        yield from walk(fetch, query, request, self._widest, limit)
+        yield from walk(fetch, request, self._widest, limit, self._most_pages)
+
+    def _got(self, url: str, path: str, attempts: int | None) -> Answer:
+        """The answer whatever its status."""
+        course = _Course()
+        try:
+            return self._request(url, Entry(self._mask(path)), self._verdict.passing, course, _NEVER, attempts)
+        except RetriableError:
+            if course.answer is None:
+                raise
+            return course.answer
 
     def _request(
         self,
-        path: str,
-        query: Query | None,
+        url: str,
         entry: Entry,
         accept: Callable[[Answer], Result],
         course: _Course,
@@ -205,7 +256,6 @@ class ApiClient:
         attempts: int | None = None,
     ) -> Result:
         """What `accept` makes of the answer; one row in the ledger whatever happens."""
-        url = self._address.url(path, query)
         entry.query = self._mask(urlsplit(url).query)
         try:
             return self._persist(url, accept, course, stop, attempts or self._attempts)
@@ -230,6 +280,7 @@ class ApiClient:
             try:
                 answer = self._transport.get(url, stop)
                 course.answer = replace(answer, url=self._mask(answer.url), attempts=course.attempts)
+                self._gauge.read(answer.headers)
                 return accept(course.answer)
             except RetriableError as error:
                 failure = error
@@ -247,7 +298,7 @@ class ApiClient:
     def _delay(self, failure: RetriableError, attempt: int) -> float:
         """Seconds this request waits for itself; if the server is too busy, the gate is held for all threads instead."""
         seconds = max(backoff(attempt, self._backoff_base), failure.retry_after or 0)
-        if failure.status == 429 or (failure.status == 503 and failure.retry_after):
+        if failure.status in (403, 429) or (failure.status == 503 and failure.retry_after):
             self._pace.hold(seconds)
             return 0
         return seconds

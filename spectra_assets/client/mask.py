@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import re
+import threading
 from collections.abc import Iterable
 from typing import NoReturn
 from urllib.parse import quote as percent
@@ -42,14 +43,23 @@ class Secret:
 
 
 class Mask:
-    """Replaces every occurrence of some secrets in texts, also as URLs, JSON, HTML and base64 write them."""
+    """Replaces every occurrence of some secrets in texts, also as URLs, JSON, HTML and base64 write them. Safe for threads."""
 
-    __slots__ = ("_forms", "_pattern")
+    __slots__ = ("_forms", "_lock", "_pattern")
 
-    def __init__(self, secrets: Iterable[Secret | None]) -> None:
-        forms = {form for secret in secrets if secret is not None for form in _forms(secret.reveal())} - {""}
-        self._forms = sorted(forms, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, self._forms)), re.IGNORECASE) if forms else None
+    def __init__(self, secrets: Iterable[Secret | None] = ()) -> None:
+        self._forms: list[str] = []
+        self._pattern: re.Pattern[str] | None = None
+        self._lock = threading.Lock()
+        for secret in secrets:
+            self.add(secret)
+
+    def add(self, secret: Secret | None) -> None:
+        """Mask this secret as well, from here on."""
+        if secret is not None and secret.reveal():
+            with self._lock:
+                self._forms = sorted({*self._forms, *_forms(secret.reveal())}, key=len, reverse=True)
+                self._pattern = re.compile("|".join(map(re.escape, self._forms)), re.IGNORECASE)
 
     def __call__(self, text: str) -> str:
         """`text` with each secret as `***`."""

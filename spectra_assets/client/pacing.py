@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from random import SystemRandom
@@ -18,17 +19,54 @@ LONGEST_BACKOFF = 30.0
 
 _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 _RANDOM = SystemRandom()
+_RESERVE = 0.25
+"""Share of a limit up to which requests leave as fast as they come; the rest is spread over the time until it is renewed."""
 
 
 class StoppedError(Exception):
     """The work this request belongs to was given up. Seen by no caller of the client."""
 
 
+@dataclass(frozen=True)
+class SeenLimit:
+    """A rate limit as answers stated it: `limit` requests per `window_seconds` (None: not said), in the header `header`."""
+
+    limit: int
+    window_seconds: float | None
+    header: str
+
+
+@dataclass
+class _Budget:
+    """Requests left until an instant of the monotonic clock, when there are `limit` again for `span` seconds (0: not known).
+
+    `assumed` if no answer has stated it since it was renewed.
+    """
+
+    remaining: int
+    renewed: float
+    limit: int
+    span: float
+    assumed: bool = False
+
+
+@dataclass
+class _Bucket:
+    """Requests that may leave at once now; more come at `rate` per second up to `most`."""
+
+    tokens: float
+    filled: float
+    rate: float
+    most: float
+
+
 class Pace:
     """A gate which every request of a client passes.
 
     With `per_second`, requests leave at that rate, evenly spaced, so that a known limit is kept rather than hit. `hold`
-    closes the gate for all threads; afterwards the waiting requests leave one by one, at least `spacing` seconds apart.
+    closes the gate for all threads; afterwards the waiting requests leave one by one, at least `spacing` seconds apart. What
+    answers say of a limit is kept too (`spend`): when little is left it is spread over the time, and after the last one the
+    gate stays closed until there is more.
     """
 
     def __init__(self, per_second: float | None, spacing: float, crowd: int) -> None:
@@ -37,6 +75,8 @@ class Pace:
         self._crowd = crowd
         self._spaced = 0
         self._next = 0.0
+        self._budgets: dict[str, _Budget] = {}
+        self._buckets: dict[str, _Bucket] = {}
         self._lock = threading.Lock()
 
     def wait(self, stop: threading.Event) -> None:
@@ -47,7 +87,7 @@ class Pace:
                 pause = self._next - now
                 if pause <= 0 and not stop.is_set():
                     # counting from the planned instant, not from a late waking, keeps the rate exact
-                    self._next = max(self._next, now - 0.01) + self._gap()
+                    self._next = max(self._next, now - 0.01) + max(self._gap(), self._spread(now))
                     return
             if stop.wait(max(pause, 0)):
                 raise StoppedError
@@ -57,6 +97,43 @@ class Pace:
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
             self._spaced = 2 * self._crowd
+
+    def spend(self, name: str, remaining: int, reset: float, limit: int | None) -> None:
+        """Keep a limit that an answer stated: `remaining` requests for the next `reset` seconds."""
+        with self._lock:
+            now = time.monotonic()
+            known = self._budgets.get(name)
+            if known is not None and now < known.renewed and now + reset < known.renewed + 1:
+                remaining = min(remaining, known.remaining)  # others are under way, of which this answer knew nothing
+            span = max(reset, known.span if known else 0)
+            self._budgets[name] = _Budget(remaining, now + reset, limit or 0, span)
+            if remaining <= 0:
+                self._next = max(self._next, now + min(reset, LONGEST_WAIT))
+                self._spaced = 2 * self._crowd
+
+    def allow(self, name: str, limit: int, window: float) -> None:
+        """Keep a limit of which answers state no rest: in no `window` seconds leave more than `limit`."""
+        with self._lock:
+            burst = _RESERVE * limit
+            self._buckets.setdefault(name, _Bucket(burst, time.monotonic(), (limit - burst) / window, burst))
+
+    def _spread(self, now: float) -> float:
+        """Seconds to the next request, so that what is left of each limit lasts until it is renewed. Counts this one."""
+        gap = 0.0
+        for bucket in self._buckets.values():
+            bucket.tokens = min(bucket.tokens + (now - bucket.filled) * bucket.rate, bucket.most) - 1
+            bucket.filled = now
+            gap = max(gap, min((1 - bucket.tokens) / bucket.rate, LONGEST_WAIT))
+        for name, budget in list(self._budgets.items()):
+            if now >= budget.renewed and (budget.assumed or not budget.limit):
+                del self._budgets[name]
+                continue
+            if now >= budget.renewed:
+                budget.remaining, budget.renewed, budget.assumed = budget.limit, now + budget.span, True
+            budget.remaining -= 1
+            if budget.remaining < max(_RESERVE * budget.limit, min(self._crowd, budget.limit / 2)):
+                gap = max(gap, min((budget.renewed - now) / max(budget.remaining + 1, 1), LONGEST_WAIT))
+        return gap
 
     def _gap(self) -> float:
         if not self._spaced:
@@ -78,16 +155,17 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     text = headers.get("Retry-After", "").strip()
     if _SECONDS.fullmatch(text):
         return min(float(text), LONGEST_WAIT)
-    until = _instant(text)
+    until = instant(text)
     if until is None:
         return None
-    now = _instant(headers.get("Date", "")) or datetime.now(UTC)
+    now = instant(headers.get("Date", "")) or datetime.now(UTC)
     return min(max((until - now).total_seconds(), 0.0), LONGEST_WAIT)
 
 
-def _instant(text: str) -> datetime | None:
+def instant(text: str) -> datetime | None:
+    """The instant a header such as `Date` gives, in UTC; None if it is none."""
     try:
-        instant = parsedate_to_datetime(text)
-        return instant.replace(tzinfo=instant.tzinfo or UTC).astimezone(UTC)
+        found = parsedate_to_datetime(text)
+        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

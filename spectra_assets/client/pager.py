@@ -23,10 +23,13 @@ from spectra_assets.covenant.paths import split_path
 _LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[\w!#$&+^`|~.-]+\*?\s*=\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s;,]+))*)")
 _REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,]+))", re.IGNORECASE)
 
+_NO_TOKEN = ("", "0")
+"""Some APIs count cursors and end with 0, which would be the first page again."""
+
 
 @dataclass(frozen=True)
 class Ask:
-    """One page to ask for: `query` on top of the list's own, or `url` (absolute, or relative to the last one) in place of both."""
+    """One page to ask for: `query` on top of the list's own, or in place of both `url`, absolute or relative."""
 
     query: Mapping[str, str] = field(default_factory=dict)
     url: str | None = None
@@ -67,7 +70,7 @@ def following(paging: Paging, asked: Ask, got: Got) -> Ask | None:
         return Ask({**asked.query, paging.page_param: str(paging.first + got.number)})
     if isinstance(paging, CursorPaging):
         token = text_at(got.value, paging.next)
-        return Ask({**asked.query, paging.cursor_param: token}) if token else None
+        return Ask({**asked.query, paging.cursor_param: token}) if token not in _NO_TOKEN else None
     if isinstance(paging, KeysetPaging):
         value = text_at(got.last, paging.field)
         return Ask({**asked.query, paging.after_param: value}) if value else None

@@ -1,17 +1,25 @@
 """From a fetch plan to pages of raw records, complete and without a loop.
 
-How offset paging stays complete. A server may cap a page below the size that was asked for, and say nothing. So a short
+Lists that are counted (offset, page). A server may cap a page below the size that was asked for, and say nothing. So a short
 page is the last one only if something shows that it was not capped:
 
 - it is empty;
 - or an earlier page of the same endpoint held more rows: the cap, a property of the endpoint, is above this page's rows;
-- or it completes the total the API declares, which is trusted only from the second page on and when it differs from the
-  page's own row count (some APIs put the page's row count, or 0, into the field of that name).
+- or it completes the total the API declares, which is trusted only from the second page on, if every page declared the same and
+  it differs from the page's own row count (some APIs put the page's row count, or 0, into the field of that name).
 
-Otherwise one more request is made at the next offset. That happens only while pages set a new record in length: about
+Otherwise one more request is made for the next page. That happens only while pages set a new record in length: about
 ln(n) times for n parents of random length, and never again once one page was full. Ties with the record under ten rows
 (every parent has exactly one) end it after three empty answers, since nobody caps a page at so few. A full page is always
-followed by another request, whatever the declared total. The offset goes on by the rows received, not by the size asked.
+followed by another request, whatever the declared total. An offset goes on by the rows received, not by the size asked; page
+numbers go on by one while the size asked stays the same, so that a cap changes nothing. Past its end a list answers empty, or
+400, 404, 410, 416 or 422, or gives the last page again. That is taken for the end only if the total is complete, if there are
+fewer rows than anybody caps at, or if page numbers are known to lead on here and the end can be proven with pages of another
+size. The last page of the walk says what happened (`Page.refused`), so that its reader proves the end.
+
+Lists that are chained (cursor, next, link, keyset) end where an answer names no next page. An empty page that names one goes
+on, a bounded number of times; one that hands back what it was asked with is the end. What was asked before is never asked
+again: that is a loop, and so is a page whose rows came before.
 """
 
 from __future__ import annotations
@@ -20,19 +28,37 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Protocol
 
 import msgspec
 
-from spectra_assets.covenant.model import Fetch, NoPaging, OffsetPaging
-from spectra_assets.errors import ConfigurationError, SkippableError, SourceError
+from spectra_assets.client.pager import Ask, Got, first, following, text_at
+from spectra_assets.client.records import LINES, header_total, sparse, split
+from spectra_assets.covenant.model import (
+    CursorPaging,
+    Fetch,
+    KeysetPaging,
+    NextPaging,
+    NoPaging,
+    OffsetPaging,
+    PagePaging,
+    Paging,
+)
+from spectra_assets.covenant.paths import split_path
+from spectra_assets.errors import SkippableError, SourceError
 
-ParentValue = str | int
+MOST_PAGES = 1_000_000
+"""Pages one list may have: a server that makes up rows for ever is noticed at last."""
 
-_TOTALS = ("total", "totalCount", "totalResults", "totalElements", "totalRecords", "resultSize")
+PAST_END = frozenset({400, 404, 410, 416, 422})
+"""What servers answer to a page past the end."""
+
+_UNKNOWN = 1 << 62
+"""The size of a page which the server alone decides."""
+
 _SMALLEST_CAP = 10
 _PROOFS = 3
+_EMPTY_IN_A_ROW = 20
 
 
 @dataclass(frozen=True)
@@ -41,7 +67,8 @@ class Page:
 
     `number` counts from 1. `repeated` is how many of the records stood on the page before as well; they are not removed.
     A fetch without rows gives one page without records. `declared_total` is the API's own count of all rows, if it
-    declares one.
+    declares one. A page without records after others tells by `refused` that the list ended there because the API refused this
+    page (its status, of `PAST_END`) or gave the last one again (200): whether that was its end is for the reader to prove.
     """
 
     number: int
@@ -50,20 +77,33 @@ class Page:
     request_id: str
     declared_total: int | None = None
     repeated: int = 0
+    refused: int | None = None
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """What one body holds: its records, the identity of each, the declared total, and the overlap."""
+    """What one answer holds: its records, the identity of each, the declared total, the overlap, and what tells the next page."""
 
     records: list[bytes]
     identities: list[bytes]
     declared_total: int | None
     repeated: int
+    value: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    refused: int | None = None
 
 
-Request = Callable[[Mapping[str, str], int, Callable[[bytes], Sheet]], tuple[str, Sheet]]
-"""(query, page number, what to make of the body) → (request id, sheet)."""
+Read = Callable[[bytes, Mapping[str, str]], Sheet]
+"""(body, headers) → sheet."""
+
+
+class Request(Protocol):
+    """Sends one request of a list: (request id, its query, what the reader made of the answer).
+
+    Past the end of a counted list (`PAST_END` on a later page) the sheet is empty and holds the status.
+    """
+
+    def __call__(self, ask: Ask, number: int, read: Read) -> tuple[str, Mapping[str, str], Sheet]: ...
 
 
 class Widest:
@@ -72,6 +112,7 @@ class Widest:
     def __init__(self) -> None:
         self._rows: dict[tuple[str, int], int] = {}
         self._proofs: dict[tuple[str, int], int] = {}
+        self._moving: set[tuple[str, int]] = set()
         self._lock = threading.Lock()
 
     def is_last(self, endpoint: tuple[str, int], rows: int) -> bool:
@@ -91,99 +132,175 @@ class Widest:
             if rows == self._rows.get(endpoint):
                 self._proofs[endpoint] += 1
 
-
-def target(fetch: Fetch, parent_value: ParentValue | None) -> tuple[str, dict[str, str]]:
-    """Path and query of the fetch for one parent.
-
-    Raises ConfigurationError if plan and parent don't fit, SkippableError for a value that can't stand in a path.
-    """
-    path, query = fetch.path, dict(fetch.query)
-    if (fetch.parent is None) != (parent_value is None):
-        needs = "needs no parent value" if fetch.parent is None else f"needs a value for {fetch.parent.parameter}"
-        raise ConfigurationError(f"the fetch of {fetch.entity} ({fetch.path}) {needs}")
-    if fetch.parent is not None:
-        value = str(parent_value)
-        if fetch.parent.location == "query":
-            query[fetch.parent.parameter] = value
-        elif value in ("", ".", ".."):
-            raise SkippableError(f"{value!r} can't stand for {fetch.parent.parameter} in {fetch.path}")
-        else:
-            path = path.replace(f"{{{fetch.parent.parameter}}}", quote(value, safe=""))
-            if path == fetch.path:
-                raise ConfigurationError(f"{fetch.path} of {fetch.entity} has no place for {{{fetch.parent.parameter}}}")
-    if "{" in path:
-        raise ConfigurationError(f"nothing fills {path[path.index('{') :]} in {fetch.path} of {fetch.entity}")
-    return path, query
+    def moves(self, endpoint: tuple[str, int], seen: bool = False) -> bool:
+        """Whether a second page that differs from the first has been seen; `seen` notes it."""
+        with self._lock:
+            if seen:
+                self._moving.add(endpoint)
+            return endpoint in self._moving
 
 
-def walk(fetch: Fetch, query: dict[str, str], request: Request, widest: Widest, limit: int | None) -> Iterator[Page]:
+def counted(paging: Paging) -> bool:
+    """Whether the list is asked for by numbers, so that a page past its end can be asked for."""
+    return isinstance(paging, OffsetPaging | PagePaging)
+
+
+def walk(fetch: Fetch, request: Request, widest: Widest, limit: int | None, most: int = MOST_PAGES) -> Iterator[Page]:
     """Every page of one fetch, or pages until `limit` records are there.
 
-    Raises SkippableError if the answer has another shape than `fetch.records` says, SourceError if the server ignores
-    the offset or repeats a page; and what `request` raises.
+    Raises SkippableError if the answer has another shape than `fetch.records` says; SourceError if the server ignores
+    what tells the page, repeats a page, leads in a circle, or gives more than `most` pages; and what `request` raises.
     """
-    if isinstance(fetch.paging, NoPaging):
-        reader = _Reader(fetch)
-        request_id, sheet = request(query, 1, reader.read)
-        yield Page(1, sheet.records[:limit], query, request_id, sheet.declared_total)
-    else:
-        yield from _walk_offsets(fetch, fetch.paging, query, request, widest, limit)
-
-
-def _walk_offsets(
-    fetch: Fetch, paging: OffsetPaging, query: dict[str, str], request: Request, widest: Widest, limit: int | None
-) -> Iterator[Page]:
-    size = paging.size if limit is None else min(paging.size, max(limit, 1))
-    endpoint = (fetch.path, size)
     reader = _Reader(fetch)
-    offset, before, number = 0, 0, 1
-    while True:
-        asked = {**query, paging.offset_param: str(offset), paging.size_param: str(size)}
-        request_id, sheet = request(asked, number, reader.read)
-        rows = len(sheet.records)
-        if rows == 0 and number > 1:
+    if isinstance(fetch.paging, NoPaging):
+        request_id, query, sheet = request(Ask(), 1, reader.read)
+        yield Page(1, sheet.records[:limit], query, request_id, sheet.declared_total)
+    elif counted(fetch.paging):
+        yield from _walk_counted(fetch, reader, request, widest, limit, most)
+    else:
+        yield from _walk_chain(fetch, reader, request, limit, most)
+
+
+def _walk_counted(
+    fetch: Fetch, reader: _Reader, request: Request, widest: Widest, limit: int | None, most: int
+) -> Iterator[Page]:
+    paging = fetch.paging
+    size = _size(paging, limit)
+    endpoint = (fetch.path, size or _UNKNOWN)
+    ask, so_far, before, declared = first(paging, size), 0, 0, None
+    for number in range(1, most + 1):
+        request_id, query, sheet = request(ask, number, reader.read)
+        rows, total = len(sheet.records), sheet.declared_total
+        declared = total if number == 1 else declared
+        again = rows > 0 and number > 1 and reader.is_last_again(sheet)
+        few = number == 2 and so_far < min(_SMALLEST_CAP, endpoint[1])
+        provable = isinstance(paging, PagePaging) and paging.size_param is not None and widest.moves(endpoint)
+        if number > 1 and (not rows or (again and (total == declared == so_far or few or provable))):
             widest.nothing_followed(endpoint, before)
+            if again or sheet.refused is not None:
+                yield Page(number, [], query, request_id, refused=sheet.refused or 200)
             return
-        reader.turn(sheet, number, paging)
-        keep = rows if limit is None else limit - offset
-        yield Page(number, sheet.records[:keep], asked, request_id, sheet.declared_total, sheet.repeated)
-        offset += rows
-        whole = number > 1 and rows < size and sheet.declared_total == offset > rows
-        if whole or (limit is not None and offset >= limit) or widest.is_last(endpoint, rows):
+        reader.turn(sheet, number)
+        if number > 1:
+            widest.moves(endpoint, seen=True)
+        keep = rows if limit is None else limit - so_far
+        yield Page(number, sheet.records[:keep], query, request_id, total, sheet.repeated)
+        so_far += rows
+        whole = number > 1 and rows < endpoint[1] and total == declared == so_far > rows
+        if whole or (limit is not None and so_far >= limit) or widest.is_last(endpoint, rows):
             return
-        before, number = rows, number + 1
+        following_ask = following(paging, ask, Got(rows, so_far, number))
+        assert following_ask is not None  # noqa: S101  (numbers have no end)
+        ask, before = following_ask, rows
+    raise _endless(fetch, most)
+
+
+def _walk_chain(fetch: Fetch, reader: _Reader, request: Request, limit: int | None, most: int) -> Iterator[Page]:
+    paging = fetch.paging
+    ask, so_far, empty = first(paging, _size(paging, limit)), 0, 0
+    asked = {_mark(ask): 1}
+    for number in range(1, most + 1):
+        request_id, query, sheet = request(ask, number, reader.read)
+        rows = len(sheet.records)
+        reader.turn(sheet, number)
+        if rows or number == 1:
+            keep = rows if limit is None else limit - so_far
+            yield Page(number, sheet.records[:keep], query, request_id, sheet.declared_total, sheet.repeated)
+        so_far, empty = so_far + rows, 0 if rows else empty + 1
+        if limit is not None and so_far >= limit:
+            return
+        last = _last(fetch, sheet)
+        onward = following(paging, ask, Got(rows, so_far, number, last, sheet.value, sheet.headers))
+        if onward is None:
+            return
+        earlier = asked.setdefault(_mark(onward), number + 1)
+        if earlier == number and not rows:
+            return
+        if earlier <= number:
+            raise SourceError(
+                f"the pages of GET {fetch.path} lead in a circle: page {number} names page {earlier} as the next one, so the "
+                "list has no end"
+            )
+        if empty >= _EMPTY_IN_A_ROW:
+            raise SourceError(f"GET {fetch.path}: {empty} pages in a row without rows, each of which names a next one; given up")
+        ask = onward
+    raise _endless(fetch, most)
+
+
+def _size(paging: Paging, limit: int | None) -> int | None:
+    """Rows to ask a page for, if the API can be told: for a few rows no more than these."""
+    if isinstance(paging, NoPaging) or paging.size_param is None or paging.size is None:
+        return None
+    return paging.size if limit is None else min(paging.size, max(limit, 1))
+
+
+def _last(fetch: Fetch, sheet: Sheet) -> Any:
+    """The last record, if it tells the next page. Raises SkippableError if it should and does not."""
+    if not isinstance(fetch.paging, KeysetPaging) or not sheet.records:
+        return None
+    last = sparse(sheet.records[-1], fetch.paging.field)
+    if not text_at(last, fetch.paging.field):
+        raise SkippableError(
+            f"GET {fetch.path}: the last record of a page has no plain value at {fetch.paging.field}, so the next page can't "
+            "be asked for"
+        )
+    return last
+
+
+def _endless(fetch: Fetch, most: int) -> SourceError:
+    return SourceError(f"GET {fetch.path}: after {most:,} pages the list still goes on; given up")
+
+
+def _mark(ask: Ask) -> bytes:
+    text = ask.url or repr(sorted(ask.query.items()))
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class _Reader:
-    """Reads the bodies of one fetch in turn; remembers what is needed to notice overlaps and loops."""
+    """Reads the answers of one fetch in turn; remembers what is needed to notice overlaps and loops."""
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
         self._key = _key_decoder(fetch.primary_key)
         self._last: frozenset[bytes] = frozenset()
+        self._last_mark = b""
         self._seen: dict[bytes, int] = {}
 
-    def read(self, body: bytes) -> Sheet:
-        """The sheet of one body. Raises SkippableError (another shape) and msgspec.DecodeError (not JSON)."""
+    def read(self, body: bytes, headers: Mapping[str, str]) -> Sheet:
+        """The sheet of one answer. Raises SkippableError (another shape) and msgspec.DecodeError (not JSON)."""
+        paging = self._fetch.paging
         records, total = split(body, self._fetch.records, self._fetch.path)
-        if isinstance(self._fetch.paging, NoPaging):
+        total = header_total(headers) if total is None else total
+        if isinstance(paging, NoPaging):
             return Sheet(records, [], total, 0)
         identities = self._identities(records)
-        return Sheet(records, identities, total, sum(identity in self._last for identity in identities))
+        repeated = sum(identity in self._last for identity in identities)
+        value = None
+        if isinstance(paging, CursorPaging | NextPaging) and self._fetch.records != LINES:
+            value = sparse(body, paging.next)
+        return Sheet(records, identities, total, repeated, value, headers)
 
-    def turn(self, sheet: Sheet, number: int, paging: OffsetPaging) -> None:
+    def is_last_again(self, sheet: Sheet) -> bool:
+        """Whether the rows are those of the page before."""
+        return self._last_mark == self._mark(sheet)
+
+    def turn(self, sheet: Sheet, number: int) -> None:
         """Go on to the next page. Raises SourceError if this one came before."""
         self._last = frozenset(sheet.identities)
         if not sheet.records:
             return
-        mark = blake2b(b"\0".join(sheet.identities), digest_size=16).digest()
-        first = self._seen.setdefault(mark, number)
+        self._last_mark = self._mark(sheet)
+        first = self._seen.setdefault(self._last_mark, number)
         if first < number:
-            fault = "server ignores offset" if first == 1 else "server repeats a page"
+            what, moved = _moving(self._fetch.paging)
+            fault = f"server ignores {what}" if first == 1 and what else "server repeats a page"
             raise SourceError(
                 f"{fault}: page {number} of GET {self._fetch.path} holds the same {len(sheet.records)} rows as page "
-                f"{first}, although {paging.offset_param} went on"
+                f"{first}, although {moved} went on"
             )
+
+    def _mark(self, sheet: Sheet) -> bytes:
+        return blake2b(b"\0".join(sheet.identities), digest_size=16).digest()
 
     def _identities(self, records: list[bytes]) -> list[bytes]:
         """What tells the records apart: their keys where each has one of its own, else their bytes."""
@@ -193,46 +310,22 @@ class _Reader:
         return [blake2b(record, digest_size=16).digest() for record in records]
 
 
-def split(body: bytes, location: str, path: str) -> tuple[list[bytes], int | None]:
-    """Records at `location` of an answer, and the total it declares.
-
-    `location` is empty for the answer itself (an array), `$` for one object which is the record, else the dotted path of
-    an array. No body and `null` are no records. Raises SkippableError naming expected and found shape.
-    """
-    if not body or body.strip() == b"null":
-        return [], None
-    if location == "$":
-        _expect(b"{", body, "one object", path)
-        return [bytes(msgspec.json.decode(body, type=msgspec.Raw)).strip()], None
-    value = body
-    total: int | None = None
-    for key in location.split(".") if location else ():
-        _expect(b"{", value, f"an object with {key!r} (records at {location!r})", path)
-        envelope = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
-        if key not in envelope:
-            found = ", ".join(sorted(envelope)[:12])[:200]
-            raise SkippableError(f"GET {path}: expected records at {location!r}, found an object with only: {found or 'nothing'}")
-        counts = (bytes(envelope.get(name, b"")) for name in _TOTALS)
-        total = next((int(count) for count in counts if count.isdigit() and len(count) < 19), total)
-        value = bytes(envelope[key]).strip()
-    if value == b"null":
-        return [], total
-    _expect(b"[", value, f"an array at {location!r}" if location else "an array", path)
-    records = [bytes(record).strip() for record in msgspec.json.decode(value, type=list[msgspec.Raw])]
-    return records, None if records and not total else total
-
-
-def _expect(opening: bytes, body: bytes, expected: str, path: str) -> None:
-    start = body.lstrip()[:1]
-    if start != opening:
-        msgspec.json.decode(body, type=msgspec.Raw)  # malformed text is another error than another shape
-        found = {b"{": "an object", b"[": "an array", b'"': "a text"}.get(start, "a plain value")
-        raise SkippableError(f"GET {path}: expected {expected}, found {found}")
+def _moving(paging: Paging) -> tuple[str, str]:
+    """What the server ignores if every page is the first, and what was changed from page to page."""
+    if isinstance(paging, OffsetPaging):
+        return "offset", paging.offset_param
+    if isinstance(paging, PagePaging):
+        return "page", paging.page_param
+    if isinstance(paging, CursorPaging):
+        return "cursor", paging.cursor_param
+    if isinstance(paging, KeysetPaging):
+        return "keyset", paging.after_param
+    return "", "the address of the next page"
 
 
 def _key_decoder(primary_key: str) -> Callable[[bytes], bytes | None]:
     """A function from a record to the JSON text of its key; None if it has none. Skips everything else in the record."""
-    parts = primary_key.split(".")
+    parts = split_path(primary_key) or [""]
     kind: Any = msgspec.Raw
     for depth, part in enumerate(reversed(parts)):
         shape = msgspec.defstruct(f"Key{depth}", [("value", kind)], rename={"value": part})

@@ -1,15 +1,16 @@
-"""One GET on the wire: pooled connections, the credential's header, bounded bodies, redirects by hand.
+"""One GET on the wire: pooled connections, the credential, bounded bodies, redirects by hand.
 
-Nothing of the environment changes what is sent: `~/.netrc` is not read (it would replace the credential) and cookies
-are not kept. Proxies (HTTP_PROXY, HTTPS_PROXY, NO_PROXY) and certificate bundles of the environment are honoured.
+The one request that is no GET asks the same server for a token (OAuth 2). Nothing of the environment changes what is sent:
+`~/.netrc` is not read (it would replace the credential) and cookies are not kept. Proxies (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)
+and certificate bundles of the environment are honoured.
 """
 
 from __future__ import annotations
 
-import base64
-import re
+import logging
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
@@ -23,12 +24,11 @@ from requests.utils import get_environ_proxies
 
 from spectra_assets import settings
 from spectra_assets.client.address import Address, host_of, origin
-from spectra_assets.client.mask import Mask, Secret, masked_url
+from spectra_assets.client.credential import Credential
+from spectra_assets.client.mask import Mask, masked_url
 from spectra_assets.client.pacing import StoppedError
-from spectra_assets.covenant.model import Auth
 from spectra_assets.errors import (
     ConfigurationError,
-    CredentialError,
     RetriableError,
     SkippableError,
     SourceError,
@@ -39,14 +39,20 @@ REDIRECTS = 5
 _REDIRECT = {301, 302, 303, 307, 308}
 _CHUNK = 1 << 20
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_ACCEPT = "application/json, application/*+json;q=0.9, application/x-ndjson;q=0.8, */*;q=0.5"
+_WIRE_LOG = "urllib3.connectionpool"
+"""The logger which notes the address of every request, query included."""
+
 _PATIENCE = 10
 """A whole body may take this many read timeouts, so that a dripping server does not hold a thread for ever."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API answered. `url` is masked; `elapsed_ms` is the last attempt on the wire, waiting excluded."""
+    """What the API answered. `url` is masked; `elapsed_ms` is the last attempt on the wire, waiting excluded.
+
+    `address` is the URL that answered in the end, without the credential: what relative links in the answer refer to.
+    """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -54,6 +60,7 @@ class Answer:
     elapsed_ms: float
     attempts: int
     url: str
+    address: str = field(default="", repr=False)
 
     @property
     def content_type(self) -> str:
@@ -77,12 +84,27 @@ class _Session(requests.Session):
         return None
 
 
+class _Unlogged(logging.Filter):
+    """Masks the credential in what the wire's logger says, since a query may hold it there."""
+
+    def __init__(self, mask: Mask) -> None:
+        super().__init__()
+        self._mask = mask
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        masked = self._mask(text)
+        if masked != text:
+            record.msg, record.args = masked, None
+        return True
+
+
 class Transport:
     """Sends GET requests to one API; safe to use from many threads, of which `in_flight` are served at a time."""
 
-    def __init__(self, address: Address, credential: Mapping[str, Secret], limits: Limits, mask: Mask) -> None:
+    def __init__(self, address: Address, credential: Credential, limits: Limits, mask: Mask) -> None:
         self._address = address
-        self._credential = dict(credential)
+        self._credential = credential
         self._limits = limits
         self._mask = mask
         self._slots = threading.BoundedSemaphore(limits.in_flight)
@@ -91,48 +113,78 @@ class Transport:
         self._session = _Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers.update({"Accept": "application/json", "User-Agent": "spectra-assets"})
+        self._session.headers.update({"Accept": _ACCEPT, "User-Agent": "spectra-assets"})
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=limits.in_flight))
+        log, unlogged = logging.getLogger(_WIRE_LOG), _Unlogged(mask)
+        log.addFilter(unlogged)
+        self._log_again = weakref.finalize(self, log.removeFilter, unlogged)
 
     def close(self) -> None:
         """Close the pooled connections."""
         self._session.close()
+        self._log_again()
 
     def get(self, url: str, stop: threading.Event) -> Answer:
         """The answer, whatever its status, after at most five redirects within the same scheme, host and port.
 
         Raises RetriableError (no connection, cut, too slow), SkippableError (body too large), SourceError (a redirect
-        that is not followed), ConfigurationError (certificate not trusted) and StoppedError.
+        that is not followed), ConfigurationError (certificate not trusted), CredentialError (no token is given) and
+        StoppedError.
         """
+        url, renewed = self._credential.bare(url), False
         for _ in range(REDIRECTS + 1):
             with self._slots:
                 if stop.is_set():
                     raise StoppedError
-                answer = self._exchange(url, stop)
+                headers = self._credential.headers(self._post)
+                answer = self._exchange(url, headers, stop)
+                if answer.status == 401 and not renewed and self._credential.renew(headers):
+                    renewed = True
+                    answer = self._exchange(url, self._credential.headers(self._post), stop)
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECT or not location:
                 return answer
             url = self._follow(url, location)
         raise SourceError(f"GET {masked_url(url)}: more than {REDIRECTS} redirects, given up")
 
-    def _exchange(self, url: str, stop: threading.Event) -> Answer:
+    def _exchange(self, url: str, headers: Mapping[str, str], stop: threading.Event) -> Answer:
+        return self._sent("GET", url, self._credential.url(url), headers, None, stop)
+
+    def _post(self, path: str, headers: Mapping[str, str], form: Mapping[str, str]) -> Answer:
+        """Ask for a token. `path` is one on the server, or below the base URL; an address must be of the same server."""
+        stop = threading.Event()
+        base = self._address.root + "/"
+        url = self._address.follow(path, base)
+        answer = self._sent("POST", url, url, headers, form, stop)
+        below = self._address.follow(path.lstrip("/"), base)
+        if answer.status in (404, 405) and below != url:
+            answer = self._sent("POST", below, below, headers, form, stop)
+        return answer
+
+    def _sent(
+        self, method: str, url: str, sent: str, headers: Mapping[str, str], form: Mapping[str, str] | None, stop: threading.Event
+    ) -> Answer:
+        """The answer to one request. `sent` is the address with the credential, which appears nowhere else."""
         started = time.perf_counter()
         try:
-            with self._session.get(
-                url,
-                headers={name: secret.reveal() for name, secret in self._credential.items()},
+            with self._session.request(
+                method,
+                sent,
+                headers=dict(headers),
+                data=form,
                 timeout=self._limits.timeout,
                 stream=True,
                 allow_redirects=False,
                 verify=self._verify,
                 proxies=self._proxies,
             ) as response:
-                body = self._body(response, url, started, stop)
+                body = self._credential.scrub(self._body(response, url, started, stop))
                 elapsed = (time.perf_counter() - started) * 1000
-                return Answer(response.status_code, response.headers, body, elapsed, 1, masked_url(url))
+                headers = self._credential.scrubbed(response.headers)
+                return Answer(response.status_code, headers, body, elapsed, 1, masked_url(url), url)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            failure = self._failure(error, url)
+            failure = self._failure(error, method, url)
         # raised here and not as `from error`: that exception holds the request with its Authorization header
         raise failure
 
@@ -159,7 +211,7 @@ class Transport:
     def _follow(self, url: str, location: str) -> str:
         """The address a redirect leads to. Raises SourceError naming both hosts if it is another server."""
         try:
-            target = urljoin(url, location)
+            target = self._credential.bare(urljoin(url, location))
             same = origin(target) == origin(url) and "@" not in urlsplit(target).netloc
         except ValueError:
             target, same = "", False
@@ -173,9 +225,9 @@ class Transport:
             )
         )
 
-    def _failure(self, error: Exception, url: str) -> SpectraError:
+    def _failure(self, error: Exception, method: str, url: str) -> SpectraError:
         """What went wrong on the wire, in words that hold nothing of the request."""
-        where, check = f"GET {masked_url(url)}", f"check {self._address.variable}"
+        where, check = f"{method} {masked_url(url)}", f"check {self._address.variable}"
         kinds = _chain(error)
         connect, read = self._limits.timeout
         if any("CERTIFICATE_VERIFY_FAILED" in str(link) for link in kinds):
@@ -204,30 +256,6 @@ class Transport:
         else:
             return SourceError(f"{where}: the request can't be sent ({type(error).__name__}); {check}")
         return RetriableError(f"{where}: {reason}")
-
-
-def credential_headers(auth: Auth, secret: Secret | None, user: str | None) -> dict[str, Secret]:
-    """The header which carries the credential; none for `auth.kind` none or without a secret.
-
-    Raises CredentialError if the value can't be a header's, without repeating it.
-    """
-    if auth.kind == "none" or secret is None:
-        return {}
-    value = secret.reveal()
-    variable = auth.token_env or "the token"
-    if not value.strip() or not value.isprintable() or (auth.kind != "basic" and re.search(r"[^\x21-\x7e]", value)):
-        raise CredentialError(f"{variable} holds no usable credential: only the value itself, with no spaces or quotes around")
-    if not _HEADER.fullmatch(auth.header):
-        raise ConfigurationError(f"{auth.header!r} is not the name of an HTTP header, for example Authorization")
-    if auth.kind == "basic":
-        if not user or ":" in user:
-            raise CredentialError(
-                f"set {auth.user_env or 'the user'} to the user name (it has no colon) for basic authentication"
-            )
-        value = "Basic " + base64.b64encode(f"{user}:{value}".encode()).decode()
-    elif auth.kind == "bearer":
-        value = f"Bearer {value}"
-    return {auth.header: Secret(value)}
 
 
 def _certificates() -> str | bool:

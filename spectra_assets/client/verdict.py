@@ -11,6 +11,7 @@ import msgspec
 
 from spectra_assets.client.mask import Mask
 from spectra_assets.client.pacing import retry_after
+from spectra_assets.client.ratelimit import renewal, spent
 from spectra_assets.client.transport import Answer
 from spectra_assets.errors import CredentialError, RetriableError, SkippableError
 
@@ -18,6 +19,9 @@ Decoded = TypeVar("Decoded")
 
 PASSING = frozenset({408, 425, 429, 502, 503, 504})
 """Statuses that may pass. Every other 5xx may too, but is mostly final: APIs answer 500 for unknown ids."""
+
+_CONTENT = frozenset({200, 203, 204, 205, 206})
+"""Statuses of an answer with content, or with none on purpose; 206 is given by some for a page of a list."""
 
 _HTML = {"text/html", "application/xhtml+xml"}
 _TEXTS = {"", "text/plain"}
@@ -27,6 +31,11 @@ _BOM = b"\xef\xbb\xbf"
 def may_pass(status: int) -> bool:
     """Whether the same request may be answered differently in a while."""
     return status in PASSING or status >= 500
+
+
+def limited(answer: Answer) -> bool:
+    """Whether a 403 is no refusal, but says that requests came too fast, as some servers do."""
+    return answer.status == 403 and ("Retry-After" in answer.headers or spent(answer.headers))
 
 
 @dataclass(frozen=True)
@@ -39,9 +48,12 @@ class Verdict:
     mask: Mask
 
     def passing(self, answer: Answer) -> Answer:
-        """`answer`, whatever it says, unless it may pass: then RetriableError."""
-        if may_pass(answer.status):
-            raise RetriableError(self._refused(answer), retry_after(answer.headers), answer.status)
+        """`answer`, whatever it says, unless it may pass: then RetriableError. So may a 403 that means too many requests."""
+        if may_pass(answer.status) or limited(answer):
+            wait = retry_after(answer.headers)
+            if wait is None and answer.status in (403, 429):
+                wait = renewal(answer.headers)
+            raise RetriableError(self._refused(answer), wait, answer.status)
         return answer
 
     def decoded(self, answer: Answer, decode: Callable[[bytes], Decoded]) -> Decoded:
@@ -83,7 +95,7 @@ class Verdict:
                 f"to a valid one. The answer: {self.mask.quote(answer.body)}"
             )
         self.passing(answer)
-        if answer.status not in (200, 204, 205):
+        if answer.status not in _CONTENT:
             raise SkippableError(self._refused(answer), answer.status)
 
     def _refused(self, answer: Answer) -> str:

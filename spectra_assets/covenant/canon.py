@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -80,8 +81,14 @@ _ARRAYS: dict[str, str] = {
     "evidence": "evidence",
     "group": "group",
     "dateFormat": "date_format",
+    "references": "references",
+    "valuesSeen": "values",
+    "note": "note",
 }
 """Column of `prepare.schema` → attribute of CanonField: the parallel arrays."""
+
+_LATER = frozenset(("references", "valuesSeen", "note"))
+"""Columns that tables of before do not have."""
 
 PARALLEL_ARRAYS = tuple(_ARRAYS)
 
@@ -93,6 +100,7 @@ def to_row(entity: CanonEntity) -> dict[str, Any]:
     }
     for column in ("structureType", "dataType", "piiLevel", "evidence"):
         arrays[column] = [str(value) for value in arrays[column]]
+    arrays["valuesSeen"] = [json.dumps(values, ensure_ascii=False) for values in arrays["valuesSeen"]]
     return {
         "entity": entity.entity,
         "entitySortOrder": entity.order,
@@ -115,10 +123,7 @@ def from_rows(rows: Sequence[Mapping[str, Any]]) -> Canon:
     """The canon from the rows of `prepare.schema`, the inverse of `to_row`."""
     entities = []
     for row in sorted(rows, key=lambda r: r["entitySortOrder"]):
-        fields = tuple(
-            CanonField(**{attribute: row[column][i] for column, attribute in _ARRAYS.items() if attribute})
-            for i in range(len(row["rawField"]))
-        )
+        fields = tuple(_field(row, place) for place in range(len(row["rawField"])))
         entities.append(
             CanonEntity(
                 entity=row["entity"],
@@ -136,3 +141,11 @@ def from_rows(rows: Sequence[Mapping[str, Any]]) -> Canon:
             )
         )
     return Canon(entities=tuple(entities))
+
+
+def _field(row: Mapping[str, Any], place: int) -> CanonField:
+    there = {column: attribute for column, attribute in _ARRAYS.items() if attribute and (column in row or column not in _LATER)}
+    found = {attribute: row[column][place] for column, attribute in there.items()}
+    if "values" in found:
+        found["values"] = tuple(json.loads(found["values"] or "[]"))
+    return CanonField(**found | {"note": found.get("note") or ""})

@@ -46,8 +46,11 @@ class Design:
         """Columns of every table so far."""
         return {name: table.schema_ for name, table in self.tables.items()}
 
-    def add(self, playbook: Playbook, draft: Table) -> Table | None:
-        """Give `draft` its steps and gates and keep it. None if the playbook promises no such table, or no step makes it."""
+    def add(self, playbook: Playbook, draft: Table, without: frozenset[str] = frozenset()) -> Table | None:
+        """Give `draft` its steps and its gates, but those `without` a meaning for it, and keep it.
+
+        None if the playbook promises no such table, or no step makes it.
+        """
         output = playbook.output_of(draft.table)
         kind = draft.build.kind
         steps = [step.action for step in playbook.steps_of(draft.table) if applies(self.registry.actions[step.action], kind)]
@@ -56,7 +59,7 @@ class Design:
         gates = [
             Gate(name=gate.name, severity=Severity(gate.severity.value))
             for gate in playbook.gates_of(draft.table)
-            if applies(self.registry.gates[gate.name], kind)
+            if applies(self.registry.gates[gate.name], kind) and gate.name not in without
         ]
         table = draft.model_copy(
             update={

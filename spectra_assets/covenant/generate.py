@@ -1,7 +1,8 @@
 """Design: the covenant from playbooks, what is known of the source, and the canon. Same inputs, same covenant.
 
 A playbook's outputs say which tables a stage promises, its steps which actions make them, its gates what they must pass, its
-rules what the star and the measures are. Without a canon (nothing sampled yet) the covenant ends with Prepare.
+rules what the star and the measures are; where no rule says it, it is derived from the canon. Without a canon (nothing
+sampled yet) the covenant ends with Prepare.
 """
 
 from __future__ import annotations
@@ -10,9 +11,14 @@ import hashlib
 from collections.abc import Iterator
 
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
+from spectra_assets.covenant.derive import Deriving, follow, note_idle
+from spectra_assets.covenant.derived_meaning import derived_meaning
+from spectra_assets.covenant.derived_measures import derived_measures
+from spectra_assets.covenant.derived_star import derived_star
 from spectra_assets.covenant.design import Design, Registry, SchemaOf, SourceFacts, one_line
 from spectra_assets.covenant.files import text_of
 from spectra_assets.covenant.forms import EXTRACT_FORM, FORMS
+from spectra_assets.covenant.measures import add_measures
 from spectra_assets.covenant.model import (
     Column,
     Covenant,
@@ -24,7 +30,8 @@ from spectra_assets.covenant.model import (
     StageGates,
     Table,
 )
-from spectra_assets.covenant.star import add_measures, add_refined, add_star
+from spectra_assets.covenant.refined import add_refined
+from spectra_assets.covenant.star import add_star
 from spectra_assets.errors import DocumentError
 from spectra_assets.names import LOG, Stage, plural
 from spectra_assets.playbook.model import Notice, Output, Playbook, Playbooks
@@ -38,11 +45,16 @@ def generate(
     for stage in (Stage.SOURCE, Stage.PREPARE):
         _add_fixed(design, playbooks.of(stage))
     if canon is not None:
+        deriving = Deriving(design, canon)
         _add_extracted(design, canon)
-        _add_cleaned(design, canon)
+        _add_cleaned(design, canon, references=not deriving.nothing)
+        follow(deriving, derived_star)
         add_star(design)
+        follow(deriving, derived_meaning)
         add_refined(design)
+        follow(deriving, derived_measures)
         add_measures(design)
+        note_idle(deriving)
         _add_fixed(design, playbooks.of(Stage.ANALYSE))
         _add_fixed(design, playbooks.of(LOG))
     return _assemble(design), design.notices
@@ -132,16 +144,17 @@ def _add_extracted(design: Design, canon: Canon) -> None:
         )
 
 
-def _add_cleaned(design: Design, canon: Canon) -> None:
+def _add_cleaned(design: Design, canon: Canon, references: bool) -> None:
+    """The Clean tables; their columns tell what they refer to where the star is derived from that."""
     playbook = design.playbooks.of(Stage.CLEAN)
     for entity in canon.entities:
         for group in dict.fromkeys([entity.entity, *(field.group for field in entity.fields)]):
-            table = _cleaned(design, entity, group)
+            table = _cleaned(design, entity, group, references)
             if table is not None:
                 design.add(playbook, table)
 
 
-def _cleaned(design: Design, entity: CanonEntity, group: str) -> Table | None:
+def _cleaned(design: Design, entity: CanonEntity, group: str, references: bool) -> Table | None:
     fields = [field for field in entity.fields if field.group == group and _has_column(field, entity)]
     if not fields:
         return None
@@ -150,7 +163,7 @@ def _cleaned(design: Design, entity: CanonEntity, group: str) -> Table | None:
     for item in fields:
         merged.setdefault(item.target, []).append(item)
     keys = list(dict.fromkeys(item.target for item in fields if item.key))
-    columns = [_column(name, items, raw_table, name in keys) for name, items in merged.items()]
+    columns = [_column(name, items, raw_table, name in keys, references) for name, items in merged.items()]
     child = group != entity.entity
     array = next((_array_of(item.raw) for item in fields if "[]" in item.raw), None) if child else None
     cursor = next((item.target for item in fields if item.raw == entity.cursor_field), None)
@@ -179,7 +192,7 @@ def _array_of(raw: str) -> str:
     return raw[: raw.rindex("[]")]
 
 
-def _column(name: str, items: list[CanonField], raw_table: str, is_key: bool) -> Column:
+def _column(name: str, items: list[CanonField], raw_table: str, is_key: bool, references: bool) -> Column:
     first = items[0]
     return Column(
         name=name,
@@ -190,4 +203,5 @@ def _column(name: str, items: list[CanonField], raw_table: str, is_key: bool) ->
         source=[item.raw for item in items],
         date_format=next((item.date_format for item in items if item.date_format), None),
         lineage=[f"{raw_table}.record"],
+        references=next((item.references for item in items if item.references), None) if references else None,
     )

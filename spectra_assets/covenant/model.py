@@ -68,15 +68,17 @@ class Severity(StrEnum):
 class Auth(Model):
     """How the credential is sent. Names of environment variables, never values.
 
-    bearer: `Authorization: Bearer <token>`; basic: user name and password; header: the token alone in `header`; query: the
-    token in the query parameter `parameter`; oauth2: client credentials (RFC 6749, 4.4), `user_env` the client id, `token_env`
-    the client secret, sent to `token_path` of the same server, which answers with the bearer token.
+    bearer: `Authorization: Bearer <token>`; basic: user name and password (none without `token_env`); header: the token in
+    `header`, after the word `prefix` if there is one (`Token abc`); query: the token in the query parameter `parameter`;
+    oauth2: client credentials (RFC 6749, 4.4), `user_env` the client id, `token_env` the client secret, sent to `token_path` of
+    the same server, which answers with the bearer token.
     """
 
     kind: Literal["bearer", "basic", "header", "query", "oauth2", "none"] = "bearer"
     token_env: str | None = None
     user_env: str | None = None
     header: str = "Authorization"
+    prefix: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9._=-]{0,39}$")
     parameter: str | None = None
     token_path: str | None = None
     scope: str | None = None
@@ -256,6 +258,8 @@ class Dimension(Model):
     kind: Literal["dimension"] = "dimension"
     natural_key: str
     surrogate_key: str
+    composed_of: list[str] = []
+    """Columns that tell a member only together. The natural key is then made of them: a JSON array of their texts."""
     members: list[dict[str, str | int | None]] = []
     """Rows that no source delivers: unknown (-1) and the source's own special values."""
 
@@ -282,16 +286,20 @@ class Calendar(Model):
 
 
 class Reference(Model):
-    """A fact's or bridge's foreign key: `column` of the input finds `dimension` by its natural key.
+    """A fact's or bridge's foreign key: `column` of the input finds `dimension` by its natural key, or by its column `key`.
 
     `via` walks through clean tables first: each hop joins `table` where its `key` equals the value so far and goes on with
-    its column `take`. Without a value the row refers to the unknown member.
+    its column `take`. `also` are further columns of the input → columns of the dimension which must be equal as well. Without
+    a value the row refers to the unknown member; by `unmatched`, so does a value that no member has.
     """
 
     name: str
     dimension: str
     column: str
+    key: str | None = None
+    also: dict[str, str] = {}
     via: list[Hop] = []
+    unmatched: Literal["block", "unknown"] = "block"
 
 
 class Hop(Model):

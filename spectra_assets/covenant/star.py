@@ -1,39 +1,26 @@
-"""The star and its measures from playbook rules: tables of Transform, Refine and Analyse."""
+"""The star from playbook rules: the tables of Transform."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Sequence
 
 from spectra_assets.covenant.design import Design
+from spectra_assets.covenant.following import demand, followed, inherited, unused
 from spectra_assets.covenant.model import (
     Bridge,
     Calendar,
-    Chart,
     Column,
     DataType,
-    Derivation,
     Dimension,
-    Enrichment,
     Enumeration,
     Fact,
     Hop,
-    Join,
-    Kpi,
-    Reconciliation,
     Reference,
-    Refinement,
     Table,
 )
-from spectra_assets.errors import DocumentError, SpectraError, one_of
+from spectra_assets.errors import DocumentError
 from spectra_assets.names import Stage
 from spectra_assets.playbook import rules as written
-from spectra_assets.playbook.model import Notice
-
-R = TypeVar("R", bound=written.BaseRule)
-
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 HISTORY = (
     Column(name="validFrom", type=DataType.TIMESTAMP, required=True, description="From when this version holds."),
@@ -57,10 +44,15 @@ CALENDAR = (
 )
 
 
-def surrogate(dimension: str) -> str:
-    """Name of a dimension's surrogate key: dimCyclePhase → cyclePhaseKey."""
+REFERENCES_MATCHED = "references_matched"
+"""The gate that tells of values which refer to the unknown member because no member has them."""
+
+
+def surrogate(dimension: str, taken: Collection[str] = ()) -> str:
+    """Name of a dimension's surrogate key: dimCyclePhase → cyclePhaseKey, or cyclePhaseDimKey if that is `taken`."""
     bare = dimension.removeprefix("dim")
-    return f"{bare[0].lower()}{bare[1:]}Key"
+    stem = f"{bare[0].lower()}{bare[1:]}"
+    return unused([f"{stem}Key", f"{stem}DimKey"], taken)
 
 
 # ---------------------------------------------------------------- Transform
@@ -69,26 +61,23 @@ def surrogate(dimension: str) -> str:
 def add_star(design: Design) -> None:
     """Dimensions, calendar, facts and bridges by their rules. A rule whose tables are not made is left out, with a notice."""
     playbook = design.playbooks.of(Stage.TRANSFORM)
-    for dimension in _followed(design, written.DimensionRule, lambda rule: [rule.table]):
+    for dimension in followed(design, written.DimensionRule, lambda rule: [rule.table]):
         design.add(playbook, _dimension(design, dimension))
-    for enumeration in _followed(design, written.EnumerationRule, lambda rule: [_table_in(rule.column)]):
+    for enumeration in followed(design, written.EnumerationRule, lambda rule: [_table_in(rule.column)]):
         design.add(playbook, _enumeration(design, enumeration))
-    for calendar in _followed(design, written.CalendarRule, lambda rule: [_table_in(column) for column in rule.columns]):
+    for calendar in followed(design, written.CalendarRule, lambda rule: [_table_in(column) for column in rule.columns]):
         design.add(playbook, _calendar(design, calendar))
-    for fact in _followed(design, written.FactRule, _reads):
-        design.add(playbook, _fact(design, fact))
-    for bridge in _followed(design, written.BridgeRule, _reads):
-        design.add(playbook, _bridge(design, bridge))
+    for fact in followed(design, written.FactRule, _reads):
+        _add_referring(design, _fact(design, fact))
+    for bridge in followed(design, written.BridgeRule, _reads):
+        _add_referring(design, _bridge(design, bridge))
 
 
-def _followed(design: Design, kind: type[R], reads: Callable[[R], list[str]]) -> Iterator[R]:
-    for rule in design.playbooks.rules(kind, design.facts.source):
-        missing = [name for name in reads(rule) if name not in design.tables]
-        if missing:
-            text = f"the rule {rule.id} is not followed: {one_of(set(missing))} is not made for {design.facts.source}"
-            design.notices.append(Notice(text, rule.file, rule.line))
-        else:
-            yield rule
+def _add_referring(design: Design, table: Table) -> None:
+    """Keep a fact or bridge. Where each value must have a member, there is nothing to tell of those that have none."""
+    build = table.build
+    open_ = isinstance(build, Fact | Bridge) and any(reference.unmatched == "unknown" for reference in build.references)
+    design.add(design.playbooks.of(Stage.TRANSFORM), table, without=frozenset() if open_ else frozenset({REFERENCES_MATCHED}))
 
 
 def _reads(rule: written.FactRule | written.BridgeRule) -> list[str]:
@@ -101,19 +90,19 @@ def _table_in(column: str) -> str:
     return column.rsplit(".", 1)[0]
 
 
-def _demand(design: Design, rule: written.BaseRule, table: str, columns: Iterable[str]) -> None:
-    """Raise DocumentError at the rule for a column that `table` does not have."""
-    valid = design.tables[table].columns
-    for column in columns:
-        if column not in valid:
-            raise DocumentError(written.unknown(f"column of {table}", column, valid), rule.file, rule.line)
-
-
 def _dimension(design: Design, rule: written.DimensionRule) -> Table:
-    _demand(design, rule, rule.table, [rule.natural_key, *(key for member in rule.members for key in member)])
     source = design.tables[rule.table]
-    kept = [_inherited(column, rule.table) for column in source.schema_ if column.type != DataType.JSON]
-    key = Column(name=surrogate(rule.name), type=DataType.INT64, required=True, description="Surrogate key of this version.")
+    own = rule.composed_of or [rule.natural_key]
+    made = {rule.natural_key} if rule.composed_of else set()
+    demand(design, rule, rule.table, [*own, *({key for member in rule.members for key in member} - made)])
+    _demand_free(design, rule, rule.table, made)
+    kept = _attributes(source)
+    if rule.composed_of:
+        lineage = [f"{rule.table}.{name}" for name in rule.composed_of]
+        text = f"{' and '.join(rule.composed_of)} as a JSON array of texts: together they tell a member."
+        kept.insert(0, Column(name=rule.natural_key, type=DataType.TEXT, description=text, lineage=lineage))
+    name = surrogate(rule.name, [column.name for column in kept])
+    key = Column(name=name, type=DataType.INT64, required=True, description="Surrogate key of this version.")
     return Table(
         table=f"transform.{rule.name}",
         description=rule.description or f"Every version of every {source.entity}.",
@@ -122,14 +111,35 @@ def _dimension(design: Design, rule: written.DimensionRule) -> Table:
         grain=f"one row per version of a {source.entity}",
         primary_key=[key.name],
         steps=[],
-        build=Dimension(natural_key=rule.natural_key, surrogate_key=key.name, members=rule.members),
+        build=Dimension(natural_key=rule.natural_key, surrogate_key=key.name, composed_of=rule.composed_of, members=rule.members),
         schema_=[key, *kept, *HISTORY],
     )
 
 
+def _demand_free(design: Design, rule: written.BaseRule, table: str, columns: Iterable[str]) -> None:
+    for column in columns:
+        if column.lower() in {name.lower() for name in design.tables[table].columns}:
+            raise DocumentError(f"{column} is a column of {table} already; name the new column otherwise", rule.file, rule.line)
+
+
+def _attributes(source: Table) -> list[Column]:
+    """The source's columns without JSON text. Those named like a column of the history get `source` in front."""
+    history = {column.name.lower() for column in HISTORY}
+    taken = {*source.columns, *(column.name for column in HISTORY)}
+    kept = []
+    for column in source.schema_:
+        if column.type != DataType.JSON:
+            attribute = inherited(column, source.table)
+            if column.name.lower() in history:
+                other = unused([f"source{column.name[0].upper()}{column.name[1:]}"], taken)
+                attribute = attribute.model_copy(update={"name": other})
+            kept.append(attribute)
+    return kept
+
+
 def _enumeration(design: Design, rule: written.EnumerationRule) -> Table:
     table, column = rule.column.rsplit(".", 1)
-    _demand(design, rule, table, [column])
+    demand(design, rule, table, [column])
     key = Column(name=surrogate(rule.name), type=DataType.INT64, required=True, description="Surrogate key of this version.")
     columns = [
         key,
@@ -159,7 +169,7 @@ def _enumeration(design: Design, rule: written.EnumerationRule) -> Table:
 
 def _calendar(design: Design, rule: written.CalendarRule) -> Table:
     for name in rule.columns:
-        _demand(design, rule, _table_in(name), [name.rsplit(".", 1)[1]])
+        demand(design, rule, _table_in(name), [name.rsplit(".", 1)[1]])
     return Table(
         table=f"transform.{rule.name}",
         description=rule.description or "Every day of the years that the data spans.",
@@ -174,15 +184,15 @@ def _calendar(design: Design, rule: written.CalendarRule) -> Table:
 
 def _fact(design: Design, rule: written.FactRule) -> Table:
     source = design.tables[rule.table]
-    _demand(design, rule, rule.table, [*rule.scalars, *rule.dates.values(), *([rule.event_time] if rule.event_time else [])])
+    demand(design, rule, rule.table, [*rule.scalars, *rule.dates.values(), *([rule.event_time] if rule.event_time else [])])
     references = _references(design, rule)
-    scalars = [_inherited(source.columns[name], rule.table) for name in rule.scalars if name not in source.primary_key]
+    scalars = [inherited(source.columns[name], rule.table) for name in rule.scalars if name not in source.primary_key]
     dates = [
         Column(name=name, type=DataType.INT64, required=True, lineage=[f"{rule.table}.{column}"])
         for name, column in rule.dates.items()
     ]
     calendars = [name for name, table in design.tables.items() if rule.dates and isinstance(table.build, Calendar)]
-    keys = [_inherited(source.columns[name], rule.table) for name in source.primary_key]
+    keys = [inherited(source.columns[name], rule.table) for name in source.primary_key]
     return Table(
         table=f"transform.{rule.name}",
         description=rule.description or f"Every {source.entity}, with the keys of its dimensions.",
@@ -192,7 +202,7 @@ def _fact(design: Design, rule: written.FactRule) -> Table:
         primary_key=source.primary_key,
         steps=[],
         build=Fact(event_time=rule.event_time, references=references, scalars=rule.scalars, dates=rule.dates),
-        schema_=[*keys, *_reference_columns(rule.table, references), *dates, *scalars],
+        schema_=[*keys, *_reference_columns(design, rule.table, references), *dates, *scalars],
     )
 
 
@@ -206,27 +216,38 @@ def _bridge(design: Design, rule: written.BridgeRule) -> Table:
         primary_key=[reference.name for reference in references],
         steps=[],
         build=Bridge(references=references),
-        schema_=_reference_columns(rule.table, references),
+        schema_=_reference_columns(design, rule.table, references),
     )
 
 
 def _references(design: Design, rule: written.FactRule | written.BridgeRule) -> list[Reference]:
     for reference in rule.references:
-        _demand(design, rule, rule.table, [reference.column])
+        demand(design, rule, rule.table, [reference.column, *reference.also])
+        found = [*([reference.key] if reference.key else []), *reference.also.values()]
+        demand(design, rule, f"transform.{reference.dimension}", found)
         for hop in reference.via:
-            _demand(design, rule, hop.table, [hop.key, hop.take])
+            demand(design, rule, hop.table, [hop.key, hop.take])
     return [
         Reference(
             name=reference.name,
             dimension=reference.dimension,
             column=reference.column,
+            key=reference.key,
+            also=reference.also,
+            unmatched=reference.unmatched,
             via=[Hop(table=hop.table, key=hop.key, take=hop.take) for hop in reference.via],
         )
         for reference in rule.references
     ]
 
 
-def _reference_columns(table: str, references: Sequence[Reference]) -> list[Column]:
+def surrogate_of(dimension: Table) -> str:
+    """The surrogate key of a dimension's table."""
+    build = dimension.build
+    return build.surrogate_key if isinstance(build, Dimension | Enumeration) else dimension.primary_key[0]
+
+
+def _reference_columns(design: Design, table: str, references: Sequence[Reference]) -> list[Column]:
     return [
         Column(
             name=reference.name,
@@ -234,190 +255,9 @@ def _reference_columns(table: str, references: Sequence[Reference]) -> list[Colu
             required=True,
             description=f"Key of {reference.dimension}; -1 is unknown.",
             lineage=[
-                f"{table}.{reference.column}",
-                f"transform.{reference.dimension}.{surrogate(reference.dimension)}",
+                *(f"{table}.{column}" for column in (reference.column, *reference.also)),
+                f"transform.{reference.dimension}.{surrogate_of(design.tables[f'transform.{reference.dimension}'])}",
             ],
         )
         for reference in references
     ]
-
-
-def _inherited(column: Column, table: str) -> Column:
-    return Column(
-        name=column.name,
-        type=column.type,
-        description=column.description,
-        required=False,
-        pii=column.pii,
-        lineage=[f"{table}.{column.name}"],
-    )
-
-
-# ---------------------------------------------------------------- Refine
-
-
-def add_refined(design: Design) -> None:
-    """Every table of the star with its rules of business meaning."""
-    rules: list[written.EnrichRule | written.DeriveRule] = [
-        rule
-        for rule in design.playbooks.all_rules()
-        if isinstance(rule, (written.EnrichRule, written.DeriveRule)) and rule.applies(design.facts.source)
-    ]
-    star = [table for table in design.tables.values() if table.ref.schema == Stage.TRANSFORM]
-    for rule in rules:
-        if f"transform.{rule.table}" not in design.tables:
-            text = f"the rule {rule.id} is not followed: transform.{rule.table} is not made for {design.facts.source}"
-            design.notices.append(Notice(text, rule.file, rule.line))
-    waiting = {table.ref.table: [rule for rule in rules if rule.table == table.ref.table] for table in star}
-    while waiting:
-        ready = [name for name, own in waiting.items() if not (_refine_inputs(own) & {f"refine.{other}" for other in waiting})]
-        if not ready:
-            rule = next(own[0] for own in waiting.values() if own)
-            raise DocumentError(f"these refine tables need each other in a circle: {one_of(waiting)}", rule.file, rule.line)
-        for name in ready:
-            _add_refinement(design, name, waiting.pop(name))
-
-
-def _refine_inputs(rules: Sequence[written.EnrichRule | written.DeriveRule]) -> set[str]:
-    return {rule.from_ for rule in rules if isinstance(rule, written.EnrichRule)}
-
-
-def _add_refinement(design: Design, name: str, rules: Sequence[written.EnrichRule | written.DeriveRule]) -> None:
-    base = design.tables[f"transform.{name}"]
-    for rule in rules:
-        if isinstance(rule, written.EnrichRule) and rule.from_ not in design.tables:
-            raise DocumentError(written.unknown("table", rule.from_, design.tables), rule.file, rule.line)
-    followed = [_refinement(rule) for rule in rules]
-    table = Table(
-        table=f"refine.{name}",
-        description=f"{base.description} With business meaning.",
-        inputs=list(dict.fromkeys([base.table, *(rule.table for rule in followed if isinstance(rule, Enrichment))])),
-        entity=base.entity,
-        grain=base.grain,
-        primary_key=base.primary_key,
-        steps=[],
-        build=Refinement(rules=followed),
-    )
-    kept = design.add(design.playbooks.of(Stage.REFINE), table)
-    if kept is None:
-        return
-    inherited = {column.name: _inherited(column, base.table) for column in base.schema_}
-    made = _typed(design, kept, rules)
-    origin = {name: rule for rule in followed for name in _makes(rule)}
-    columns: list[Column] = []
-    for column in made:
-        maker = origin.get(column.name)
-        if maker is None:
-            columns.append(inherited[column.name])
-        else:
-            told = {"lineage": _derived_lineage(maker, base.table, columns), "description": _formula(maker, column.name)}
-            columns.append(column.model_copy(update=told))
-    design.tables[kept.table] = kept.model_copy(update={"schema_": columns})
-
-
-def _refinement(rule: written.EnrichRule | written.DeriveRule) -> Enrichment | Derivation:
-    if isinstance(rule, written.DeriveRule):
-        return Derivation(rule=rule.id, column=rule.column, expression=rule.expression)
-    return Enrichment(rule=rule.id, table=rule.from_, on=rule.on, columns=rule.columns, aggregate=rule.aggregate)
-
-
-def _makes(rule: Enrichment | Derivation) -> list[str]:
-    return [rule.column] if isinstance(rule, Derivation) else list(rule.columns)
-
-
-def _formula(rule: Enrichment | Derivation, column: str) -> str:
-    """How a column is calculated, for people."""
-    if isinstance(rule, Derivation):
-        return rule.expression
-    keys = " and ".join(mine if mine == theirs else f"{mine} = {theirs}" for mine, theirs in rule.on.items())
-    return f"{rule.columns[column]} of {rule.table} by {keys}"
-
-
-def _derived_lineage(rule: Enrichment | Derivation, base: str, known: Sequence[Column]) -> list[str]:
-    if isinstance(rule, Enrichment):
-        return [f"{rule.table}.{word}" for text in rule.columns.values() for word in dict.fromkeys(_IDENTIFIER.findall(text))][:1]
-    by_name = {column.name: column.lineage for column in known}
-    return list(dict.fromkeys(place for word in _IDENTIFIER.findall(rule.expression) for place in by_name.get(word, [])))
-
-
-def _typed(design: Design, table: Table, rules: Sequence[written.BaseRule]) -> list[Column]:
-    """The table's columns by a run without rows. Raises DocumentError at the first rule whose expression does not work."""
-    try:
-        return design.schema_of(table, design.columns())
-    except SpectraError as error:
-        build = table.build
-        if isinstance(build, Refinement):
-            for count in range(1, len(build.rules) + 1):
-                part = table.model_copy(update={"build": Refinement(rules=build.rules[:count])})
-                try:
-                    design.schema_of(part, design.columns())
-                except SpectraError as first:
-                    rule = rules[count - 1]
-                    raise DocumentError(f"the rule {rule.id} does not work: {first}", rule.file, rule.line) from None
-        place = rules[0] if rules else None
-        raise DocumentError(str(error), place.file if place else table.table, place.line if place else None) from None
-
-
-# ---------------------------------------------------------------- Analyse
-
-
-def add_measures(design: Design) -> None:
-    """A table for each KPI rule. A rule whose tables are not made is left out, with a notice."""
-    for rule in _followed(design, written.KpiRule, _kpi_reads):
-        build = Kpi(
-            rule=rule.id,
-            table=rule.from_,
-            joins=[Join(table=join.table, on=join.on, columns=join.columns) for join in rule.joins],
-            where=rule.where,
-            before=rule.before,
-            group_by=rule.group_by,
-            measures=rule.measures,
-            after=rule.after,
-            keep=rule.keep,
-            order_by=rule.order_by,
-            chart=Chart(**rule.chart.model_dump()) if rule.chart else None,
-            reconcile=Reconciliation(**rule.reconcile.model_dump()),
-        )
-        table = Table(
-            table=f"analyse.{rule.name}",
-            description=rule.description or rule.title,
-            inputs=_kpi_reads(rule),
-            grain=rule.grain,
-            primary_key=[],
-            steps=[],
-            build=build,
-        )
-        kept = design.add(design.playbooks.of(Stage.ANALYSE), table)
-        if kept is not None:
-            how = {**rule.before, **rule.measures, **rule.after}
-            columns = [
-                column.model_copy(update={"lineage": _kpi_lineage(design, rule, column), "description": how.get(column.name, "")})
-                for column in _typed(design, kept, [rule])
-            ]
-            design.tables[kept.table] = kept.model_copy(update={"schema_": columns, "primary_key": rule.group_by})
-
-
-def _kpi_reads(rule: written.KpiRule) -> list[str]:
-    return list(dict.fromkeys([rule.from_, *(join.table for join in rule.joins), rule.reconcile.table]))
-
-
-def _kpi_lineage(design: Design, rule: written.KpiRule, column: Column) -> list[str]:
-    """Columns of the inputs that a KPI's column is calculated from, through the names it uses on the way."""
-    made = {**rule.before, **rule.measures, **rule.after}
-    places = {name: f"{rule.from_}.{name}" for name in design.tables[rule.from_].columns}
-    places |= {name: f"{join.table}.{name}" for join in rule.joins for name in join.columns}
-    found: dict[str, None] = {}
-    seen: set[str] = set()
-
-    def follow(name: str) -> None:
-        if name in seen:
-            return
-        seen.add(name)
-        if name in made:
-            for word in _IDENTIFIER.findall(made[name]):
-                follow(word)
-        elif name in places:
-            found[places[name]] = None
-
-    follow(column.name)
-    return list(found)

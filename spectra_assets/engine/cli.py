@@ -10,13 +10,16 @@ import json
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 import click
 
+from spectra_assets.covenant.model import Auth
 from spectra_assets.errors import RequestError, SpectraError
 from spectra_assets.names import check_source
 from spectra_assets.settings import load as load_settings
+
+_AUTH = get_args(Auth.model_fields["kind"].annotation)
 
 
 def _command(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,17 +55,45 @@ def main() -> None:
 
 @main.command()
 @click.argument("sentence", nargs=-1, required=True)
-@click.option("--commit", "commit_files", is_flag=True, help="Commit the covenant and the pipeline's document, nothing else.")
+@click.option(
+    "--commit", "commit_files", is_flag=True, help="Commit the covenant, the document and what was discovered, nothing else."
+)
+@click.option("--base-url", metavar="URL", help="Address of the API: all that a source needs which nobody described.")
+@click.option(
+    "--token-env", metavar="NAME", help="Environment variable with the credential (token, key, password, client secret)."
+)
+@click.option("--user-env", metavar="NAME", help="Environment variable with the user name, or the client id.")
+@click.option("--auth", type=click.Choice(_AUTH), help="How the credential is sent; default: found out.")
+@click.option(
+    "--openapi", metavar="FILE_OR_URL", help="The API's description; default: looked for, else its answers are followed."
+)
+@click.option("--allow-post-search", is_flag=True, help="Searches by POST may be sent (this version tells them as gaps only).")
+@click.option("--request-budget", type=click.IntRange(1), metavar="N", help="Requests that discovery may send.")
+@click.option("--rediscover", is_flag=True, help="Find out about the source again, in place of what was found before.")
 @_command
-def run(sentence: tuple[str, ...], commit_files: bool, as_json: bool) -> None:
+def run(
+    sentence: tuple[str, ...],
+    commit_files: bool,
+    base_url: str | None,
+    token_env: str | None,
+    user_env: str | None,
+    auth: str | None,
+    openapi: str | None,
+    allow_post_search: bool,
+    request_budget: int | None,
+    rediscover: bool,
+    as_json: bool,
+) -> None:
     """Carry out a sentence, e.g. "create SPECTRA pipeline for <source>"."""
     from spectra_assets.engine.console import Console
     from spectra_assets.engine.run import run_sentence
     from spectra_assets.engine.sentence import understand
+    from spectra_assets.engine.source import Options
 
     text = " ".join(sentence)
-    understand(text)
-    summary = run_sentence(text, load_settings(), Console(quiet=as_json), commit_files)
+    understand(text, new=True)
+    options = Options(base_url, token_env, user_env, auth, openapi, allow_post_search, request_budget, rediscover)
+    summary = run_sentence(text, load_settings(), Console(quiet=as_json), commit_files, options)
     _answer(summary.model_dump(mode="json"), _summary_text(summary), as_json)
     sys.exit(summary.exit_code)
 
@@ -86,6 +117,8 @@ def _summary_text(summary: Any) -> str:
     ]
     if summary.document:
         lines.append(f"Document   {summary.document}")
+    if summary.export:
+        lines.append(f"Later      {summary.export}   # before `dagster dev`, or a run without --base-url")
     lines.append("UI         make dev, then open http://127.0.0.1:3000")
     lines += [f"Lesson     lessons/{lesson}.md" for lesson in summary.lessons]
     if summary.ok:

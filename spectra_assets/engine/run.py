@@ -14,19 +14,24 @@ from spectra_assets.client.api import ApiClient
 from spectra_assets.covenant.diff import diff
 from spectra_assets.covenant.files import covenant_file, write
 from spectra_assets.covenant.model import Covenant
+from spectra_assets.discovery.discover import base_url_variable
+from spectra_assets.discovery.proven import proven
 from spectra_assets.engine.commit import commit
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.design import canon_of, design, written
 from spectra_assets.engine.document import write_document
 from spectra_assets.engine.sentence import understand
+from spectra_assets.engine.source import Options, addressed, pack_for
 from spectra_assets.errors import CredentialError, GateError, SpectraError
 from spectra_assets.graph import runner
 from spectra_assets.graph.sensor import learn
-from spectra_assets.intelligence.model import load_pack
+from spectra_assets.intelligence.model import OVERRIDE, Pack, load_pack, pack_as_written
+from spectra_assets.intelligence.writing import pack_file
+from spectra_assets.intelligence.writing import write as write_pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.lesson import Lesson
 from spectra_assets.names import Stage
-from spectra_assets.settings import Settings
+from spectra_assets.settings import Settings, variable
 from spectra_assets.stages.deliver import Outcome
 
 _FIRST = (Stage.SOURCE, Stage.PREPARE)
@@ -51,25 +56,49 @@ class Summary(BaseModel):
     runs: tuple[str, ...]
     lakehouse: str
     document: str | None
+    export: str | None = None
+    """What to set before this pipeline runs elsewhere (`dagster dev`): the address that was given on the command line."""
     commit: str | None
     seconds: float
     problem: str | None = None
     exit_code: int = 0
 
 
-def run_sentence(sentence: str, settings: Settings, console: Console, commit_files: bool = False) -> Summary:
+def run_sentence(
+    sentence: str,
+    settings: Settings,
+    console: Console,
+    commit_files: bool = False,
+    options: Options = Options(),  # noqa: B008 (it is frozen)
+) -> Summary:
     """Carry out the sentence. Raises SpectraError for what stops it before a table is tried; the rest is in the summary."""
     begun = time.monotonic()
-    request = understand(sentence)
-    pack = load_pack(request.source, settings.intelligence)
-    ApiClient.from_environment(pack.server).close()
-    engine = _Pipeline(settings, console, request.source)
+    source = _source(sentence, settings, options)
+    with addressed(settings, source, options) as export:
+        pack = pack_for(settings, source, options, console)
+        ApiClient.from_environment(pack.server).close()
+        engine = _Pipeline(settings, console, source)
+        engine.export = export
+        covenant = _carry_out(engine, pack, commit_files)
+        return engine.summary(covenant, begun)
 
+
+def _source(sentence: str, settings: Settings, options: Options) -> str:
+    """The source that the sentence names: a known one, or any whose address is known."""
+    source = understand(sentence, settings.intelligence, new=True).source
+    addressable = options.base_url is not None or variable(base_url_variable(source)) is not None
+    return understand(sentence, settings.intelligence, new=addressable).source
+
+
+def _carry_out(engine: _Pipeline, pack: Pack, commit_files: bool) -> Covenant:
+    """From Discover to Finalise; the covenant as far as it came."""
+    settings, console = engine.settings, engine.console
     console.step("Discover", f"{pack.title}: connect, catalogue, sample, prove")
     first, _ = design(settings, pack, None)
-    before = written(settings, request.source)
+    before = written(settings, engine.source)
     if not engine.materialise(first, _tables(first, _FIRST)):
-        return engine.summary(first, begun)
+        return first
+    pack = engine.prove(pack)
 
     console.step("Design", "playbooks + intelligence + canon → covenant")
     covenant, notices = design(settings, pack, canon_of(settings, pack))
@@ -80,18 +109,18 @@ def run_sentence(sentence: str, settings: Settings, console: Console, commit_fil
     console.step("Test", "materialise every table, evaluate every gate")
     rest = [table.table for table in covenant.tables() if table.ref.schema not in _FIRST]
     if not engine.materialise(covenant, rest):
-        return engine.summary(covenant, begun)
+        return covenant
 
     console.step("Deploy", "local: Dagster serves this pipeline (make dev)")
     console.step("Monitor", engine.health(covenant))
     document, changed = write_document(settings.project, covenant)
     console.step("Finalise", f"{_relative(document, settings)} {'written' if changed else 'unchanged'}")
     if commit_files:
-        files = [covenant_file(settings.covenants, covenant.source), document]
+        files = [covenant_file(settings.covenants, covenant.source), document, *engine.intelligence(pack)]
         engine.commit = commit(settings.project, files, f"{pack.title}: covenant {covenant.version} and its document")
         console.line(f"committed as {engine.commit[:10]}" if engine.commit else "nothing to commit: both are committed already")
     engine.document = document
-    return engine.summary(covenant, begun)
+    return covenant
 
 
 class _Pipeline:
@@ -110,6 +139,7 @@ class _Pipeline:
         self.document: Path | None = None
         self.commit: str | None = None
         self.problem: BaseException | None = None
+        self.export: str | None = None
 
     def materialise(self, covenant: Covenant, tables: Sequence[str]) -> bool:
         """One run over `tables`; False if a table was blocked or failed."""
@@ -121,6 +151,22 @@ class _Pipeline:
         if not result.success:
             self.problem = _problem(self.console, result.run_id)
         return result.success
+
+    def prove(self, pack: Pack) -> Pack:
+        """What Prepare proved goes into the pack that discovery wrote; a person's corrections stay over it."""
+        if pack.origin != "discovered":
+            return pack
+        if write_pack(
+            self.settings.intelligence, proven(pack_as_written(self.source, self.settings.intelligence), self.lakehouse)
+        ):
+            self.console.line(f"covenants/intelligence/{self.source}.yaml: now holds what was proven")
+        return load_pack(self.source, self.settings.intelligence)
+
+    def intelligence(self, pack: Pack) -> list[Path]:
+        """Files of what discovery found out, and of a person's corrections."""
+        folder = self.settings.intelligence
+        files = [folder / f"{self.source}{OVERRIDE}", *([pack_file(folder, self.source)] if pack.origin == "discovered" else [])]
+        return [file for file in files if file.is_file()]
 
     def designed(self, before: Covenant | None, covenant: Covenant) -> None:
         """Write the covenant and tell what changed."""
@@ -163,6 +209,7 @@ class _Pipeline:
             runs=tuple(self.runs),
             lakehouse=f"{self.lakehouse.root}/{self.lakehouse.name}",
             document=str(self.document) if self.document else None,
+            export=self.export,
             commit=self.commit,
             seconds=round(time.monotonic() - begun, 1),
             problem=str(self.problem) if self.problem else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,19 +27,23 @@ class Request(BaseModel):
     source: str
 
 
-def understand(sentence: str) -> Request:
-    """Read the sentence. Raises RequestError saying what can be asked, ConfigurationError for an invalid source name."""
+def understand(sentence: str, folder: Path | None = None, new: bool = False) -> Request:
+    """Read the sentence. `folder` holds the project's packs; `new`: the address of a source that nobody described is known.
+
+    Raises RequestError saying what can be asked, ConfigurationError for an invalid source name.
+    """
     match = _SENTENCE.fullmatch(sentence)
-    known = known_packs()
+    known = known_packs(folder)
     if not match:
         raise RequestError(
             f"I don't understand {sentence[:200]!r}. I can create and run a pipeline: "
-            f'"create SPECTRA pipeline for <source>", where <source> is {one_of(known)}'
+            f'"create SPECTRA pipeline for <source>", where <source> is {one_of(known)}, or any other with --base-url URL'
         )
     source = check_source(match["source"].strip("\"'").lower() if match["source"].isalpha() else match["source"].strip("\"'"))
-    if source not in known:
+    if source not in known and not new:
         raise RequestError(
             f"nothing is known about the source {source!r}: there are intelligence packs for {one_of(known)}. "
-            f'Ask for example: "create SPECTRA pipeline for {known[0]}"'
+            f"To find out about another API, give its address by --base-url URL (and --token-env NAME, the environment variable "
+            f'with its credential), or ask for example: "create SPECTRA pipeline for {known[0]}"'
         )
     return Request(source=source)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import reduce
+from operator import and_
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F  # noqa: N812
@@ -16,7 +18,10 @@ from spectra_assets.gates.registry import gate
 from spectra_assets.gates.sample import one_line
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
+
+_ASKED = re.compile(r"@parent(?:\[(\d+)\])?")
+"""What the parent itself was asked for with, all of it or one of its values."""
 
 _SEGMENT = re.compile(r"((?:[^.\\\[]|\\.)+)((?:\[\])*)(?:\.|$)")
 """One key of a JSON path, its own dots escaped by a backslash, with `[]` for each array it opens."""
@@ -115,10 +120,13 @@ def parents_resolved(candidate: Candidate) -> Iterator[Judged]:
     )
     if table is None:
         raise SpectraError(f"{candidate.table.table} is fetched by {parent.entity}, which the covenant does not extract")
-    ids = _values_at(candidate.frame(table).select("record"), parent.path).distinct()
+    paths = [parent.path, *(fill.path for fill in parent.also)]
+    ids = _values_at(candidate.frame(table).select("record", "parentKey"), paths).distinct()
     asked = candidate.accepted.groupBy("parentKey").agg(F.count(F.lit(1)).alias("records"), F.min("sequence").alias("sequence"))
-    frame = asked.join(ids, F.col("parentKey") == F.col("value"), "left")
-    rule = Rule("value IS NOT NULL", f"are not among the ids of {table}")
+    parts = [F.col("parentKey")] if len(paths) == 1 else [_part("parentKey", place) for place in range(len(paths))]
+    same = reduce(and_, (part == F.col(f"_value{place}") for place, part in enumerate(parts)))
+    frame = asked.join(ids, same, "left")
+    rule = Rule("_value0 IS NOT NULL", f"are not among the ids of {table}")
     advice = "the parent was deleted in between, or the route gives children of others: repeat Prepare's proof"
     yield Judged(frame, (rule,), unit="parents", show=("parentKey", "records", "sequence"), advice=advice)
 
@@ -130,14 +138,53 @@ def _fetch(candidate: Candidate) -> Any:
     return build.fetch
 
 
-def _values_at(records: DataFrame, path: str) -> DataFrame:
-    """Column `value`: the text of every value at the JSON path (`id`, `phases[].id`) of the column `record`."""
-    frame = records.select(F.col("record").alias("value"))
-    for key, arrays in _segments(path):
-        frame = frame.select(F.get_json_object("value", "$" + _step(key)).alias("value"))
-        for _ in range(arrays):  # get_json_object with wildcards differs between engines; this does not
-            frame = frame.select(F.explode(F.from_json("value", "array<string>")).alias("value"))
-    return frame.where("value IS NOT NULL")
+def _values_at(records: DataFrame, paths: list[str]) -> DataFrame:
+    """Columns `_value0`, `_value1`, …: the texts at the JSON paths (`id`, `phases[].id`) of the column `record`.
+
+    Paths through the same array take their values from the same element of it; `@parent` and `@parent[1]` mean the column
+    `parentKey`, all of it or its second value. Rows without one of the values are left out.
+    """
+    frame = records.select(*(_start(path).alias(f"_value{place}") for place, path in enumerate(paths)))
+    names = frame.columns
+    left = {name: [] if _ASKED.fullmatch(path) else _steps(path) for name, path in zip(names, paths, strict=True)}
+    gone: dict[str, list[str | None]] = {name: [] for name in names}
+    while any(left.values()):
+        for name in names:
+            while left[name] and left[name][0] is not None:
+                step = left[name].pop(0)
+                gone[name].append(step)
+                frame = frame.withColumn(name, F.get_json_object(name, f"${step}"))
+        first = next((name for name in names if left[name]), None)
+        if first is None:
+            break
+        together = [name for name in names if left[name] and gone[name] == gone[first]]
+        # get_json_object with wildcards differs between engines; this does not
+        frame = frame.select(*names, F.explode(F.from_json(first, "array<string>")).alias("_element"))
+        for name in together:
+            left[name].pop(0)
+            gone[name].append(None)
+        frame = frame.select(*(F.col("_element").alias(name) if name in together else F.col(name) for name in names))
+    return frame.where(reduce(and_, (F.col(name).isNotNull() for name in names)))
+
+
+def _start(path: str) -> Column:
+    """The column in which a path begins."""
+    asked = _ASKED.fullmatch(path)
+    if asked is None:
+        return F.col("record")
+    return F.col("parentKey") if asked[1] is None else _part("parentKey", int(asked[1]))
+
+
+def _part(name: str, place: int) -> Column:
+    """One of the texts of a composite value; of a value that is a single one itself."""
+    whole = F.col(name)
+    parts = F.from_json(whole, "array<string>")
+    return F.when(whole.startswith("["), parts[place]).when(F.lit(place == 0), whole)
+
+
+def _steps(path: str) -> list[str | None]:
+    """The keys of a JSON path as steps of a pointer, None where an array is opened."""
+    return [step for key, arrays in _segments(path) for step in (_step(key), *[None] * arrays)]
 
 
 def _segments(path: str) -> list[tuple[str, int]]:

@@ -93,6 +93,36 @@ def foreign_keys_resolve(candidate: Candidate) -> Iterator[Judged]:
     yield _unknown_members(candidate, {dimension: surrogate for _, dimension, surrogate in keys})
 
 
+@gate("references_matched", kinds=("fact", "bridge"), needs=lambda candidate: [name for name, _ in _open(candidate)])
+def references_matched(candidate: Candidate) -> Iterator[Judged]:
+    """Every value of a reference has a member in its dimension; those that have none refer to the unknown member."""
+    rules = []
+    for name, columns in _open(candidate):
+        given = " AND ".join(f"{quoted(column)} IS NOT NULL" for column in columns) or "true"
+        problem = f"have a {name} of {UNKNOWN}, though their {' and '.join(columns) or 'source'} has a value"
+        rules.append(Rule(f"NOT ({quoted(name)} = {UNKNOWN} AND {given})", problem, name))
+    named = [name for key, columns in _open(candidate) for name in (*columns, key)]
+    show = tuple(dict.fromkeys([*candidate.table.primary_key, *named]))
+    advice = "the source refers to records that it does not list, such as deleted ones, or they were read before they were there"
+    if rules:
+        yield Judged(candidate.accepted, tuple(rules), show=show, advice=advice)
+
+
+def _open(candidate: Candidate) -> list[tuple[str, list[str]]]:
+    """Each reference whose values may lack a member, with the columns that hold these values (a bridge keeps none: all its
+    pairs have values)."""
+    build = candidate.table.build
+    if not isinstance(build, Fact | Bridge):
+        return []
+    found = []
+    for reference in build.references:
+        columns = [reference.column, *reference.also] if isinstance(build, Fact) else []
+        there = all(column in candidate.table.columns for column in columns)
+        if reference.unmatched == "unknown" and not reference.via and there:
+            found.append((reference.name, columns))
+    return found
+
+
 def _keys(candidate: Candidate) -> list[tuple[str, str, str]]:
     """(column, dimension's table, its surrogate key) of every foreign key."""
     build = candidate.table.build

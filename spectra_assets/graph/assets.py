@@ -146,7 +146,7 @@ def _work(context: dg.AssetExecutionContext, covenant: Covenant, table: Table) -
         lakehouse=Lakehouse(project.settings.lakehouse_root, covenant.source),
         engine=getattr(context.resources, ENGINE).engine,
         playbooks=project.playbooks,
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         now=_started(context),
         say=say,
     )
@@ -155,7 +155,7 @@ def _work(context: dg.AssetExecutionContext, covenant: Covenant, table: Table) -
 def _started(context: dg.AssetExecutionContext) -> datetime:
     """The run's instant, the same for all its tables: a dimension's versions begin together."""
     with suppress(AttributeError):
-        record = context.instance.get_run_record_by_id(context.run_id)
+        record = context.instance.get_run_record_by_id(context.run.run_id)
         if record is not None:
             return record.create_timestamp.astimezone(UTC).replace(tzinfo=UTC)  # type: ignore[no-any-return]
     return datetime.now(UTC)

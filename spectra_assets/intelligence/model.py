@@ -6,7 +6,7 @@ A pack is a starting point, not the truth: Source and Prepare prove by the data 
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +14,9 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from spectra_assets.covenant.model import DataType, Model, PagingStyle, Server
+from spectra_assets.covenant.model import Auth, DataType, Model, PagingStyle, Server
 from spectra_assets.errors import DocumentError, RequestError, one_of
+from spectra_assets.intelligence.override import merged
 from spectra_assets.names import check_source
 
 _PATH_PARAMETER = re.compile(r"\{([^}]+)\}")
@@ -74,7 +75,12 @@ class FieldSpec(Model):
 
     raw: str
     type: Literal["integer", "text", "boolean", "epoch", "date", "number", "record", "array", "unknown"]
-    items: Literal["integer", "text", "record", "unknown"] | None = None
+    items: Literal["integer", "text", "boolean", "number", "record", "unknown"] | None = None
+    format: str | None = None
+    """What the description says of its form: `date-time`, `email`, `uuid`, `int64`, …; of a map of open keys `map`."""
+    description: str = ""
+    values: list[str] = []
+    """The only values it takes, where the description lists them."""
 
 
 class EntityHint(Model):
@@ -177,37 +183,84 @@ def known_packs(folder: Path | None = None) -> list[str]:
 
 
 def load_pack(name: str, folder: Path | None = None) -> Pack:
-    """The pack called `name`: that of `folder` (the project's) before the one of the package.
+    """The pack called `name`: that of `folder` (the project's) before the one of the package, corrected by `folder`'s
+    `<name>.override.yaml`.
 
-    Raises RequestError naming the known packs, DocumentError if the file is malformed.
+    Raises RequestError naming the known packs, DocumentError if a file is malformed.
     """
     check_source(name)
+    override = folder / f"{name}{OVERRIDE}" if folder is not None else None
+    if override is None or not override.is_file():
+        return pack_as_written(name, folder)
+    file, stamp = _project_file(name, folder)
+    return _corrected(name, file, stamp, override, override.stat().st_mtime_ns)
+
+
+def pack_as_written(name: str, folder: Path | None = None) -> Pack:
+    """The same without a person's corrections."""
+    file, stamp = _project_file(name, folder)
+    return _packaged(name) if file is None else _written(file, stamp)
+
+
+def _project_file(name: str, folder: Path | None) -> tuple[Path | None, int]:
+    """The file of `folder` with this pack and when it changed, if there is one."""
     file = folder / f"{name}.yaml" if folder is not None else None
-    if file is not None and file.is_file():
-        return _parse_pack(file.read_text(encoding="utf-8"), str(file))
-    return _packaged(name)
+    return (file, file.stat().st_mtime_ns) if file is not None and file.is_file() else (None, 0)
 
 
 @cache
 def _packaged(name: str) -> Pack:
+    return _validated(_content(_packaged_text(name), f"intelligence/packs/{name}.yaml"), f"intelligence/packs/{name}.yaml")
+
+
+@lru_cache(maxsize=8)
+def _written(file: Path, stamp: int) -> Pack:
+    return _validated(_content(file.read_text(encoding="utf-8"), str(file)), str(file))
+
+
+@lru_cache(maxsize=8)
+def _corrected(name: str, file: Path | None, stamp: int, override: Path, changed: int) -> Pack:
+    text = file.read_text(encoding="utf-8") if file is not None else _packaged_text(name)
+    content = merged(_content(text, str(file or name)), override, list(Pack.model_fields))
+    return _validated(content, str(override))
+
+
+def _packaged_text(name: str) -> str:
     if name not in known_packs():
         raise RequestError(
             f"nothing is known about the source {name!r}: there are intelligence packs for {one_of(known_packs())}"
         )
-    text = (resources.files("spectra_assets.intelligence") / "packs" / f"{name}.yaml").read_text(encoding="utf-8")
-    return _parse_pack(text, f"intelligence/packs/{name}.yaml")
+    return (resources.files("spectra_assets.intelligence") / "packs" / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def _parse_pack(text: str, file: str) -> Pack:
+def _content(text: str, file: str) -> Any:
     try:
-        content: Any = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (the safe loader's C form)
-        return Pack.model_validate(content)
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (the safe loader's C form)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise DocumentError(
             f"not valid YAML: {getattr(error, 'problem', error)}", file, mark.line + 1 if mark else None
         ) from None
+
+
+def _validated(content: Any, file: str) -> Pack:
+    try:
+        return Pack.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
+        around = first["loc"][:-1]
         place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            valid = _keys_at([str(part) for part in around if isinstance(part, str)])
+            raise DocumentError(f"unknown key {place[:200]!r}{f'; valid keys: {one_of(valid)}' if valid else ''}", file) from None
         raise DocumentError(f"{place}: {first['msg']}", file) from None
+
+
+def _keys_at(place: list[str]) -> list[str]:
+    """The keys that a pack may have at a place, as far as the models tell."""
+    inside: dict[str, type[Model]] = {
+        "endpoints": Endpoint, "parameters": Parameter, "entities": EntityHint, "fields": FieldSpec, "identifiers": Identifier,
+        "quirks": Quirk, "evidence": Evidence, "server": Server, "auth": Auth,
+    }  # fmt: skip
+    known = inside.get(place[-1]) if place else Pack
+    return list(known.model_fields) if known else []

@@ -62,6 +62,7 @@ CAUSES: dict[str, Cause] = {
     "one_current_row": Cause.HISTORY,
     "validity_has_no_gap_or_overlap": Cause.HISTORY,
     "foreign_keys_resolve": Cause.ORPHAN,
+    "references_matched": Cause.ORPHAN,
     "grain_unique": Cause.WRONG_KEY,
     "rules_applied": Cause.RULE,
     "totals_reconcile": Cause.TOTALS,

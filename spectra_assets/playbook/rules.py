@@ -230,6 +230,7 @@ SETTINGS: Mapping[str, KnownSetting] = MappingProxyType(
         "sample_parents": KnownSetting(8, "parents which Prepare tries per route when it samples"),
         "page_size": KnownSetting(500, "rows asked for per page"),
         "probe_requests": KnownSetting(400, "requests which Source and Prepare together may send"),
+        "discovery_requests": KnownSetting(300, "requests which the discovery of an unknown source may send"),
         "owner": KnownSetting("data-engineering", "team which answers for the pipeline"),
     }
 )
@@ -275,12 +276,19 @@ class Hop(Part):
 
 
 class Reference(Part):
-    """A foreign key: `column`, walked through `via`, finds the row of `dimension` by its natural key."""
+    """A foreign key: `column`, walked through `via`, finds the row of `dimension` by its natural key, or by its column `key`.
+
+    `also` are further columns of the rule's table → columns of the dimension, where only several together tell a member.
+    `unmatched` says what becomes of a value that no member has: it blocks the table, or refers to the member unknown.
+    """
 
     name: ColumnName
     dimension: DimensionName
     column: Column
+    key: Column | None = None
+    also: dict[Column, Column] = {}
     via: list[Hop] = []
+    unmatched: Literal["block", "unknown"] = "block"
 
 
 class DimensionRule(BaseRule):
@@ -290,6 +298,8 @@ class DimensionRule(BaseRule):
     name: DimensionName
     table: TableName
     natural_key: Column
+    composed_of: list[Column] = []
+    """Columns that tell a member only together: `natural_key` is then the new column that joins them."""
     members: list[dict[Column, StrictInt | StrictStr | None]] = []
     """Rows that no source delivers, each with values of its columns, such as the source's own special ids."""
 
@@ -407,6 +417,19 @@ class KpiRule(BaseRule):
     reconcile: Reconciliation
 
 
+# ---------------------------------------------------------------- what is derived without rules
+
+
+class OmitRule(BaseRule):
+    """What Design derives under a name that fits the pattern is left out.
+
+    Names are those of tables (`dimUser`, `orderVolumeByMonth`) and of columns with their table (`factOrder.isOpen`).
+    """
+
+    kind: Literal["omit"] = "omit"
+    name: str = Field(pattern=r"^[A-Za-z0-9_.*?]{1,240}$")
+
+
 Rule = Annotated[
     RenameRule
     | TypeRule
@@ -421,7 +444,8 @@ Rule = Annotated[
     | BridgeRule
     | EnrichRule
     | DeriveRule
-    | KpiRule,
+    | KpiRule
+    | OmitRule,
     Field(discriminator="kind"),
 ]
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
 from spectra_assets.client.transport import Answer
 from spectra_assets.covenant.paths import split_path
+from spectra_assets.stages.locations import ITSELF, LINES, MAP, location_of, noun_of, records_at
+from spectra_assets.stages.locations import Record as Record
+from spectra_assets.stages.totals import declared_total
 
-AnswerShape = Literal["array", "envelope", "object", "empty", "html", "text"]
+AnswerShape = Literal["array", "envelope", "map", "lines", "object", "empty", "html", "text"]
 Category = Literal[
     "readable", "needsParameters", "unauthorized", "forbidden", "gone", "notFound", "broken", "notJson", "unreachable",
     "notProbed", "write",
 ]  # fmt: skip
-Record = dict[str, Any]
-
 _CATEGORIES: Mapping[int, Category] = {401: "unauthorized", 403: "forbidden", 404: "notFound", 405: "notFound", 410: "gone"}
-_TOTALS = ("total", "totalCount", "totalResults", "totalElements", "totalRecords", "resultSize")
+_LINED = re.compile(r"application/(x-)?(nd-?json|json-?lines|jsonl|stream\+json|json-seq)|text/(x-)?(ndjson|jsonl)")
+"""Content types of one JSON text per line."""
+
 _SAME_KIND = 0.8
 """Share of a record's keys that nested records must have to be of its kind."""
 
@@ -36,7 +42,11 @@ class Sight:
     """Entries of the list, records or not."""
     declared_total: int | None = None
     value: Any = None
+    """The decoded answer; of one JSON text per line the list of them."""
     reason: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    total_at: str = ""
+    """Where the declared total stands: a JSON path of the answer, or `header <name>`."""
 
     @property
     def keys(self) -> list[str]:
@@ -50,37 +60,68 @@ def sight(answer: Answer, records: str | None = None) -> Sight:
     """Read an answer. `records` says where the records are, where that is known and the answer has it."""
     status = answer.status
     if status in (204, 205) or (status == 200 and not answer.body.strip()):
-        return Sight("readable", "empty")
-    if status != 200:
-        return Sight(_category(status), "text", reason=_refusal(answer))
+        return Sight("readable", "empty", headers=answer.headers)
+    if status not in (200, 203, 206):
+        return Sight(_category(status), "text", reason=_refusal(answer), headers=answer.headers)
     if answer.content_type in ("text/html", "application/xhtml+xml") or answer.body.lstrip()[:1] == b"<":
         return Sight("notJson", "html", reason="a web page came instead of JSON: the base URL looks wrong")
     try:
-        value = msgspec.json.decode(answer.body)
+        value, lined = _decoded(answer)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         return Sight("notJson", "text", reason=f"the body is no JSON: {str(error)[:120]}")
-    return sight_of(value, records)
+    return sight_of(value, LINES if lined else records, answer.headers, noun_of(urlsplit(answer.url).path))
 
 
-def sight_of(value: Any, records: str | None = None) -> Sight:
-    """Read a decoded answer.
+def sight_of(value: Any, records: str | None = None, headers: Mapping[str, str] = MappingProxyType({}), noun: str = "") -> Sight:
+    """Read a decoded answer. Where `records` does not say where the records are, evidence does (see `location_of`).
 
-    A bare array holds the records itself; of an object with one array of records beside plain values that array does; an
-    object with an id of its own is one record.
+    `noun` is what the path calls them.
     """
     if value is None or value == {}:
-        return Sight("readable", "empty", value=value)
+        return Sight("readable", "empty", value=value, headers=headers)
+    if not isinstance(value, list | dict):
+        return Sight("readable", "text", value=value, headers=headers)
+    found = records_at(value, records) if records else None
+    location = records if found is not None else location_of([value], noun).path
+    if found is None:
+        found = records_at(value, location) if location is not None else None
+    rows = len(found) if found is not None else len(value) if isinstance(value, list) else 1
+    total, where = declared_total(value, location, headers)
+    return Sight("readable", shape_of(value, location), location, found or [], rows, total, value, "", headers, where)
+
+
+def _decoded(answer: Answer) -> tuple[Any, bool]:
+    """The decoded body, and whether it is one JSON text per line: by its content type, or because only that can be read."""
+    body = answer.body.removeprefix(b"\xef\xbb\xbf")
+    if _LINED.fullmatch(answer.content_type):
+        return _lines(body), True
+    try:
+        return msgspec.json.decode(body), False
+    except msgspec.DecodeError:
+        if body.lstrip()[:1] != b"{" or b"\n" not in body.strip():
+            raise
+        try:
+            values = _lines(body)
+        except msgspec.DecodeError:
+            values = []
+        if not values or not all(isinstance(value, dict) for value in values):
+            raise
+        return values, True
+
+
+def _lines(body: bytes) -> list[Any]:
+    return [msgspec.json.decode(line) for line in (line.strip(b" \t\r\x1e") for line in body.split(b"\n")) if line]
+
+
+def shape_of(value: Any, location: str | None) -> AnswerShape:
+    """The shape of a decoded answer whose records are at `location`."""
+    if location == LINES:
+        return "lines"
     if isinstance(value, list):
-        found = [entry for entry in value if isinstance(entry, dict)]
-        return Sight("readable", "array", "" if len(found) == len(value) else None, found, len(value), value=value)
-    if not isinstance(value, dict):
-        return Sight("readable", "text", value=value)
-    key = records if records and isinstance(value.get(records), list) else _envelope_key(value)
-    if key is None:
-        return Sight("readable", "object", "$", [value], 1, value=value)
-    found = [entry for entry in value[key] if isinstance(entry, dict)]
-    total = next((value[name] for name in _TOTALS if isinstance(value.get(name), int)), None)
-    return Sight("readable", "envelope", key, found, len(value[key]), total, value)
+        return "array"
+    if location is None or location == ITSELF:
+        return "object"
+    return "map" if location.endswith(MAP) else "envelope"
 
 
 def recursive_field(records: Sequence[Record]) -> str | None:
@@ -120,15 +161,6 @@ def _values(value: Any, parts: Sequence[str]) -> Iterator[Any]:
     below = value.get(key) if isinstance(value, dict) else None
     for each in (below if isinstance(below, list) else []) if many else [below]:
         yield from _values(each, parts[1:])
-
-
-def _envelope_key(value: Record) -> str | None:
-    lists = [key for key, below in value.items() if isinstance(below, list)]
-    if len(lists) != 1 or value.get("id") is not None:
-        return None
-    entries = value[lists[0]]
-    plain = all(not isinstance(below, dict) for below in value.values())
-    return lists[0] if plain and all(isinstance(entry, dict) for entry in entries) else None
 
 
 def _category(status: int) -> Category:

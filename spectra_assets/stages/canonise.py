@@ -11,7 +11,11 @@ from spectra_assets.covenant.model import DataType, Fetch
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.intelligence.model import EntityHint, FieldSpec
 from spectra_assets.names import child_entity, words
-from spectra_assets.stages.inference import as_date, confidence, date_format, typed, utc_day
+from spectra_assets.stages.answers import values_at
+from spectra_assets.stages.dates import PER_SECOND, as_date, day_first, reading, turned, utc_day
+from spectra_assets.stages.identity import HASH
+from spectra_assets.stages.inference import Typed, confidence, typed
+from spectra_assets.stages.parents import parent_paths
 from spectra_assets.stages.shapes import Shape, escaped, shape_of
 
 PARENT = "@parent"
@@ -25,14 +29,11 @@ INDEX = "@index"
 
 SPEC_CONFIDENCE = 0.5
 _ENOUGH_DAYS = 3
-_CHANGED = ("modified", "updated", "changed")
-
-
-@dataclass
-class Twins:
-    """Text dates that repeat an epoch field: text's raw path → epoch's raw path."""
-
-    pairs: dict[str, str] = field(default_factory=dict)
+_CHANGED = frozenset(("modified", "updated", "changed", "update", "modification", "mtime", "ts"))
+_CREATED = frozenset(("created", "creation", "inserted", "added", "create", "ctime", "timestamp"))
+_LONGEST_NOTE = 300
+_CONTENTS = ("data", "items", "nodes", "edges", "values", "results")
+"""Arrays that have no name of their own: that of the record around them says what they hold."""
 
 
 @dataclass
@@ -81,8 +82,7 @@ class _Canoniser:
                 self.known_keys.add(f"{array}[].id")
             group = self._group(array, scalar=False) if is_child else self.entity
             leaf = split_path(raw)[-1].removesuffix("[]")
-            found = typed(leaf, Shape(), spec)
-            self._add(raw, found.structure, found.type, group, SPEC_CONFIDENCE, "spec", found.date_format)
+            self._add(raw, typed(leaf, Shape(), spec), group, SPEC_CONFIDENCE, "spec")
 
     def _covered(self, raw: str) -> bool:
         known = {*self.fields, *self.specs} - {raw}
@@ -123,7 +123,9 @@ class _Canoniser:
 
     def _group(self, raw: str, scalar: bool) -> str:
         if raw not in self.child_groups:
-            wanted = child_entity(self.entity, split_path(raw)[-1], scalar)
+            *above, last = split_path(raw)
+            outer = above[-1].removesuffix("[]") if above and last in _CONTENTS else last
+            wanted = child_entity(self.entity, outer, scalar)
             name, number = wanted, 1
             while name.lower() in self.groups:
                 number += 1
@@ -136,14 +138,15 @@ class _Canoniser:
         spec = spec or self.specs.get(raw)
         found = typed(key, shape, spec)
         evidence = "sample" if shape.seen or spec is None else "spec"
-        sure = confidence(found.share, shape.values) if shape.seen else SPEC_CONFIDENCE if spec else 0.0
-        self._add(raw, found.structure, found.type, group, sure, evidence, found.date_format)
+        sure = confidence(found.share * found.certainty, shape.values) if shape.seen else SPEC_CONFIDENCE if spec else 0.0
+        self._add(raw, found, group, sure, evidence)
 
-    def _add(self, raw: str, structure: Any, kind: DataType, group: str, sure: float, evidence: Any, pattern: str | None) -> None:
+    def _add(self, raw: str, found: Typed, group: str, sure: float, evidence: Any) -> None:
         key = raw == self.primary_key or raw in self.known_keys
         self.fields[raw] = CanonField(
-            raw=raw, structure=structure, target="", type=kind, required=key, nullable=not key, key=key, confidence=sure,
-            evidence=evidence, group=group, date_format=pattern,
+            raw=raw, structure=found.structure, target="", type=found.type, required=key, nullable=not key, key=key,
+            confidence=sure, evidence=evidence, group=group, date_format=found.date_format,
+            values=() if key else found.values, note=found.note[:_LONGEST_NOTE],
         )  # fmt: skip
 
 
@@ -153,13 +156,15 @@ def canonise(
     order: int,
     records: Sequence[dict[str, Any]],
     reference: str | None,
-    parent_key_type: DataType | None,
+    parent_types: Sequence[DataType],
     groups: set[str],
 ) -> tuple[CanonEntity, dict[str, str]]:
     """The canon of one entity without names, and its twins (raw path of the text date → of the epoch field).
 
     `records` are flattened already where the entity is a tree. `reference` is the field that holds the parent's id, if the
-    children carry one; else a field `@parent` is added. `groups` are table names taken so far, in lower case; it grows.
+    children carry one; else a field `@parent` is added, of a composite parent `@parent[0]`, `@parent[1]`, … for each of its
+    values (`parent_types`). With keys that are unique below one parent only, these fields belong to the key. `groups` are table
+    names taken so far, in lower case; it grows.
     """
     specs = {spec.raw: spec for spec in hint.fields}
     work = _Canoniser(hint.entity, specs, fetch.recursive, fetch.primary_key, groups)
@@ -168,8 +173,9 @@ def canonise(
     if reference in work.fields:
         work.fields[reference] = work.fields[reference].model_copy(update={"required": True, "nullable": False})
     fields = _ordered(work.fields.values(), list(specs))
-    if fetch.parent is not None and reference not in work.fields:
-        fields.append(_control(PARENT, parent_key_type or DataType.TEXT, hint.entity, required=True))
+    fields = _with_parent(fields, hint.entity, fetch, reference, parent_types)
+    if fetch.primary_key == HASH:
+        fields.append(_control(HASH, DataType.TEXT, hint.entity, required=True, key=True))
     if fetch.recursive is not None:
         key_type = work.fields[fetch.primary_key].type if fetch.primary_key in work.fields else DataType.TEXT
         fields.append(_control(TREE_PARENT, key_type, hint.entity, required=False))
@@ -178,15 +184,35 @@ def canonise(
         order=order,
         fetch=fetch,
         primary_key=fetch.primary_key,
-        cursor_field=_cursor(fields, hint.entity),
+        cursor_field=_cursor(fields, hint.entity, records),
         sample_size=len(records),
         fields=tuple(fields),
     )
     return entity, work.twins
 
 
-def _control(raw: str, kind: DataType, group: str, required: bool) -> CanonField:
-    return CanonField(raw=raw, structure="scalar", target="", type=kind, required=required, nullable=not required, group=group)
+def _with_parent(
+    fields: list[CanonField], entity: str, fetch: Fetch, reference: str | None, types: Sequence[DataType]
+) -> list[CanonField]:
+    """The fields and what names the parent: one of them, or further ones with what the request was made for."""
+    if fetch.parent is None:
+        return fields
+    scoped = fetch.key_scope == "parent"
+    if not fetch.parent.also and any(field.raw == reference for field in fields):
+        return [field.model_copy(update={"key": field.key or scoped}) if field.raw == reference else field for field in fields]
+    paths = parent_paths(fetch.parent)
+    raws = [f"{PARENT}[{place}]" for place in range(len(paths))] if fetch.parent.also else [PARENT]
+    for raw, path, kind in zip(raws, paths, [*types, *[DataType.TEXT] * len(raws)], strict=False):
+        added = _control(raw, kind, entity, required=True, key=scoped)
+        named = None if path.startswith("@") else f"{fetch.parent.entity}.{path}"
+        fields.append(added.model_copy(update={"references": named}))
+    return fields
+
+
+def _control(raw: str, kind: DataType, group: str, required: bool, key: bool = False) -> CanonField:
+    return CanonField(
+        raw=raw, structure="scalar", target="", type=kind, required=required, nullable=not required, key=key, group=group
+    )
 
 
 def _filled(items: Shape | None) -> bool:
@@ -199,22 +225,27 @@ def _ordered(fields: Iterable[CanonField], specs: list[str]) -> list[CanonField]
     return sorted(fields, key=lambda f: (place.get(f.raw, place.get(f.raw.removesuffix("[]"), len(specs))), f.raw))
 
 
-def _cursor(fields: Sequence[CanonField], entity: str) -> str | None:
-    """The field that tells when a record changed last: the highest one whose name says so."""
-    found = [
-        f.raw
-        for f in fields
-        if f.group == entity
-        and f.type == DataType.TIMESTAMP
-        and {w.lower() for w in words(split_path(f.raw)[-1])} & set(_CHANGED)
-    ]
-    return min(found, key=lambda raw: len(split_path(raw)), default=None)
+def _cursor(fields: Sequence[CanonField], entity: str, records: Sequence[dict[str, Any]]) -> str | None:
+    """The field that tells when a record changed last, or else was created: of those in all records the highest one.
+
+    One that some records lack, or that only the description knows, comes after the others.
+    """
+    ranked: list[tuple[int, int, int, str]] = []
+    for place, known in enumerate(fields):
+        said = {word.lower() for word in words(split_path(known.raw)[-1])} if not known.raw.startswith("@") else set()
+        if known.group != entity or known.type != DataType.TIMESTAMP or not said & (_CHANGED | _CREATED):
+            continue
+        complete = bool(records) and all(any(True for _ in values_at(record, known.raw)) for record in records)
+        if said & _CHANGED or complete:
+            rank = (0 if complete else 2) if said & _CHANGED else 1
+            ranked.append((rank, len(split_path(known.raw)), place, known.raw))
+    return min(ranked)[-1] if ranked else None
 
 
 def _twins(records: Sequence[dict[str, Any]], leaves: dict[str, str], fields: dict[str, CanonField]) -> dict[str, str]:
-    """Text dates of these records that show the UTC day of an epoch field wherever both are there: raw path → raw path."""
-    times = [(key, fields[raw]) for key, raw in leaves.items() if fields[raw].type == DataType.TIMESTAMP]
-    texts = [(key, found) for key, found in times if found.date_format and found.evidence == "sample"]
+    """Text dates of these records that show the UTC day of epoch milliseconds wherever both are there: raw path → raw path."""
+    times = [(key, fields[raw]) for key, raw in leaves.items() if fields[raw].type in (DataType.TIMESTAMP, DataType.DATE)]
+    texts = [(key, found) for key, found in times if found.date_format not in PER_SECOND and found.evidence == "sample"]
     epochs = [(key, found) for key, found in times if not found.date_format and found.evidence == "sample"]
     scored: list[tuple[int, float, int, int, CanonField, CanonField, str]] = []
     for place, (text, text_field) in enumerate(texts):
@@ -230,7 +261,8 @@ def _twins(records: Sequence[dict[str, Any]], leaves: dict[str, str], fields: di
     for *_, text_field, epoch_field, pattern in sorted(scored, key=lambda entry: entry[:4]):
         if text_field.raw not in found and epoch_field.raw not in found.values():
             found[text_field.raw] = epoch_field.raw
-            fields[text_field.raw] = text_field.model_copy(update={"date_format": pattern})
+            changes = {"date_format": pattern, "type": DataType.TIMESTAMP, "note": f"shows the day of {epoch_field.raw}"}
+            fields[text_field.raw] = text_field.model_copy(update=changes)
     return found
 
 
@@ -250,11 +282,10 @@ def _matches(records: Sequence[dict[str, Any]], text: str, epoch: str) -> tuple[
 
 
 def _patterns(values: Sequence[str]) -> list[str]:
-    best = date_format(values, 0.5)
+    best = reading(values, 0.5)
     if best is None:
         return []
-    turned = best[0].replace("MM/dd", "dd/MM") if "MM/dd" in best[0] else best[0].replace("M/d", "d/M")
-    return list(dict.fromkeys((best[0], turned)))
+    return [best.pattern, turned(best.pattern)] if day_first(best.pattern) else [best.pattern]
 
 
 def _stems(name: str) -> set[str]:

@@ -5,6 +5,7 @@ The engines' own casts differ in what they let pass ('1e3', '2024', 'now'), so e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.covenant.model import DataType
 from spectra_assets.lakehouse.types import ddl
+from spectra_assets.stages.dates import EPOCH_MICROS, EPOCH_NANOS, EPOCH_SECONDS, ISO, ODATA
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -35,6 +37,8 @@ _ISO = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?( ?(Z|[+-][0-9]{2}(:?[0-9]{2})?))?)?$"
 )
+_ODATA = r"^/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)/$"
+_YES, _NO = ("true", "1", "yes", "y", "t", "on"), ("false", "0", "no", "n", "f", "off")
 _NO_SECONDS = "^([0-9-]{10}[T ][0-9]{2}:[0-9]{2})([^:].*)?$"
 
 
@@ -44,7 +48,9 @@ def trimmed(text: Column) -> Column:
 
 
 def cast(text: Column, kind: DataType, date_format: str | None = None) -> Column:
-    """`text`, already `trimmed`, as a value of `kind`; NULL if it is none. `date_format` is a Spark pattern.
+    """`text`, already `trimmed`, as a value of `kind`; NULL if it is none.
+
+    `date_format` is a Spark pattern (which may begin with the day of the week, `EEE`) or one of those that `stages/dates.py` names.
 
     Pass the result through `plausible`, best in a later projection: what an expression names twice is calculated twice.
     """
@@ -95,7 +101,7 @@ def _decimal(text: Column) -> Column:
 
 def _bool(text: Column) -> Column:
     lower = F.lower(text)
-    return F.when(lower.isin("true", "1"), F.lit(True)).when(lower.isin("false", "0"), F.lit(False))
+    return F.when(lower.isin(*_YES), F.lit(True)).when(lower.isin(*_NO), F.lit(False))
 
 
 def _json(text: Column) -> Column:
@@ -106,14 +112,41 @@ def _json(text: Column) -> Column:
 
 
 def _timestamp(text: Column, date_format: str | None) -> Column:
-    """Epoch milliseconds, ISO 8601 (UTC unless it says otherwise), or the given pattern."""
+    """Epoch numbers (milliseconds unless the format says otherwise), ISO 8601 (UTC unless it says otherwise), or the pattern."""
+    if date_format in _EPOCHS:
+        return F.coalesce(F.timestamp_micros(_EPOCHS[date_format](text)), _iso(text))
+    if date_format == ODATA:
+        millis = F.nullif(F.regexp_extract(text, _ODATA, 1), F.lit("")).try_cast("bigint")
+        return F.coalesce(F.timestamp_millis(F.coalesce(millis, _whole(text, 15, 1e15))), _iso(text))
     moments = [F.timestamp_millis(_whole(text, 15, 1e15)), _iso(text)]
-    if date_format:
+    if date_format and date_format != ISO:
         # a pattern of digits alone (yyyyMMdd) has a fixed length; no other pattern may look like epoch milliseconds
         plain = date_format.isalpha()
         mine = F.length(text) == len(date_format) if plain else ~text.rlike(_DIGITS)
-        moments.insert(0, F.try_to_timestamp(F.when(mine, text), F.lit(date_format)))
+        moments = [F.when(~mine, moment) for moment in moments] if plain else moments
+        dated, pattern = F.when(mine, text), date_format
+        if weekday := re.match("EEE,? ", date_format):
+            # engines read no weekdays
+            dated, pattern = F.regexp_replace(dated, "^[A-Za-z]{3},? ", ""), date_format[weekday.end() :]
+        moments.insert(0, F.try_to_timestamp(dated, F.lit(pattern)))
     return F.coalesce(*moments)
+
+
+def _seconds(text: Column) -> Column:
+    """Seconds, with or without a fraction, as microseconds."""
+    exact = F.when(text.rlike(r"^[+-]?[0-9]{1,12}(\.[0-9]{0,9})?$"), text).try_cast("decimal(22,9)")
+    double = F.when(text.rlike(_EXPONENT), text).try_cast("double").try_cast("decimal(22,9)")
+    return (F.coalesce(exact, double) * F.lit(10**6).cast("decimal(7,0)")).try_cast("bigint")
+
+
+def _micros(text: Column) -> Column:
+    return _whole(text, 18, _EXACT)
+
+
+def _nanos(text: Column) -> Column:
+    """Nanoseconds as microseconds, the rest cut off."""
+    whole = _whole(text, 19, _EXACT).try_cast("decimal(19,0)")
+    return (whole * F.lit("0.001").cast("decimal(4,3)")).try_cast("bigint")
 
 
 def _iso(text: Column) -> Column:
@@ -121,6 +154,8 @@ def _iso(text: Column) -> Column:
     full = F.regexp_replace(F.translate(upper, ",", "."), _NO_SECONDS, "$1:00$2")
     return F.when(upper.rlike(_ISO), full).try_cast("timestamp")
 
+
+_EPOCHS: dict[str | None, Callable[[Column], Column]] = {EPOCH_SECONDS: _seconds, EPOCH_MICROS: _micros, EPOCH_NANOS: _nanos}
 
 _CASTS: dict[DataType, Callable[[Column], Column]] = {
     DataType.TEXT: _unchanged,

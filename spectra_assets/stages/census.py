@@ -6,19 +6,20 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from spectra_assets.client.api import ApiClient, Skipped
-from spectra_assets.client.paging import Page, split, target
-from spectra_assets.covenant.model import Fetch, OffsetPaging
-from spectra_assets.errors import RetriableError, SkippableError
+from spectra_assets.client.paging import Page, counted
+from spectra_assets.client.target import ParentValue, parent_text
+from spectra_assets.covenant.model import Fetch, NoPaging
+from spectra_assets.errors import SkippableError
 from spectra_assets.stages.answers import values_at
 from spectra_assets.stages.drift import DriftWatch
 from spectra_assets.stages.evidence import EXAMPLES, Extraction, Mismatch, SkippedParent
-from spectra_assets.stages.probing import Id
+from spectra_assets.stages.identity import HASH, digest
+from spectra_assets.stages.recount import End, Recount
 
 SAY_SECONDS = 5.0
 
@@ -27,22 +28,15 @@ SAY_SECONDS = 5.0
 class _Parent:
     """One list being read. `keys` are those of its rows."""
 
-    value: Id | None
+    value: ParentValue | None
     rows: int = 0
     pages: int = 0
     last: bytes = b""
     keys: set[Any] = field(default_factory=set)
     totals: set[int | None] = field(default_factory=set)
     first_page: int = 0
-
-
-@dataclass(frozen=True)
-class _End:
-    """Where a list of several pages ended, to be asked for again."""
-
-    value: Id | None
-    rows: int
-    last: bytes
+    last_page: int = 0
+    refused: int | None = None
 
 
 class Census:
@@ -54,16 +48,16 @@ class Census:
         self._fetch = fetch
         self._watch = watch
         self._say = say
-        self._ends: list[_End] = []
+        self._ends: list[End] = []
         self._first_keys: set[Any] | None = None
         self._alike = True
         self._started = self._said = time.monotonic()
 
-    def records(self, parents: Iterable[Id] | None) -> Iterator[tuple[str | None, str, bytes]]:
+    def records(self, parents: Iterable[ParentValue] | None) -> Iterator[tuple[str | None, str, bytes]]:
         """(parent's id, request id, record) of every record, in the order of the parents."""
         current: _Parent | None = None
         for answer in self._answers(parents):
-            value = answer.parent_value if isinstance(answer, Skipped) else answer[0]
+            value = None if parents is None else answer.parent_value if isinstance(answer, Skipped) else answer[0]
             if current is None or current.value != value:
                 self._close(current)
                 current = _Parent(value)
@@ -96,7 +90,7 @@ class Census:
             ignored = f"all parents gave the same rows, as if {self._fetch.parent.parameter} were ignored"
             self._mismatch(None, "sample", 0, records, f"{ignored}; {why}")
 
-    def _answers(self, parents: Iterable[Id] | None) -> Iterator[tuple[Id | None, Page] | Skipped]:
+    def _answers(self, parents: Iterable[ParentValue] | None) -> Iterator[tuple[ParentValue | None, Page] | Skipped]:
         if parents is None:
             self.facts["parentsAsked"] = 1
             try:
@@ -107,19 +101,23 @@ class Census:
             return
         yield from self._client.fetch_all(self._fetch, self._counted(parents))
 
-    def _counted(self, parents: Iterable[Id]) -> Iterator[Id]:
+    def _counted(self, parents: Iterable[ParentValue]) -> Iterator[ParentValue]:
         for parent in parents:
             self.facts["parentsAsked"] += 1
             yield parent
 
     def _page(self, parent: _Parent, page: Page) -> Iterator[tuple[str | None, str, bytes]]:
         facts = self.facts
-        facts["pages"] += 1
         facts["requests"] += 1
+        if page.refused is not None:
+            parent.refused = page.refused
+            return
+        facts["pages"] += 1
         parent.pages += 1
         parent.totals.add(page.declared_total)
         parent.first_page = parent.first_page or len(page.records)
-        name = None if parent.value is None else str(parent.value)
+        parent.last_page = len(page.records)
+        name = None if parent.value is None else parent_text(parent.value)
         for record in page.records:
             facts["records"] += 1
             parent.rows += 1
@@ -135,15 +133,16 @@ class Census:
             self._without_key()
             return
         self._watch.watch(record)
-        key = next(values_at(record, self._fetch.primary_key), None)
+        hashed = self._fetch.primary_key == HASH
+        key = digest(record) if hashed else next(values_at(record, self._fetch.primary_key), None)
         if isinstance(key, dict | list):
             key = msgspec.json.encode(key).decode()
         if key is None or key == "":
             self._without_key()
-        elif key in parent.keys:
+        elif key in parent.keys and not hashed:  # two records that are equal may well be two
             self.facts["repeatedCount"] += 1
             if len(self.facts["repeated"]) < EXAMPLES:
-                self.facts["repeated"].append(f"{'' if parent.value is None else parent.value}/{key}")
+                self.facts["repeated"].append(f"{'' if parent.value is None else parent_text(parent.value)}/{key}")
         else:
             parent.keys.add(key)
         nested = record.get(self._fetch.recursive) if self._fetch.recursive else None
@@ -161,7 +160,7 @@ class Census:
         if len(self.facts["skipped"]) < EXAMPLES:
             reason = str(skipped.error)[:300]
             self.facts["skipped"].append(
-                SkippedParent(parent=str(skipped.parent_value), status=skipped.error.status, reason=reason)
+                SkippedParent(parent=parent_text(skipped.parent_value), status=skipped.error.status, reason=reason)
             )
 
     def _close(self, parent: _Parent | None) -> None:
@@ -178,44 +177,25 @@ class Census:
         # a total that equals the first page's rows, or changes from page to page, is none
         if total and total > parent.rows and total != parent.first_page:
             self._mismatch(parent.value, "declaredTotal", total, parent.rows, "the API declares more rows than came")
-        if parent.pages > 1:
-            self._ends.append(_End(parent.value, parent.rows, parent.last))
+        if counted(self._fetch.paging) and (parent.pages > 1 or parent.refused is not None):
+            end = End(parent.value, parent.rows, parent.last, parent.pages, parent.first_page, parent.last_page, parent.refused)
+            self._ends.append(end)
 
     def _recount(self) -> None:
-        """Ask for the end of each list of several pages again, from one row before it: exactly the last row must come."""
+        """Ask for the end of each counted list of several pages again. A chained list has ended if no next page was named."""
+        recount = Recount(self._client, self._fetch)
         with ThreadPoolExecutor(self._client.in_flight) as pool:
-            for end, problem in zip(self._ends, pool.map(self._ends_there, self._ends), strict=True):
+            for end, problem in zip(self._ends, pool.map(recount.ends_there, self._ends), strict=True):
                 self.facts["recounts"] += 1
                 self.facts["requests"] += 1
                 if problem:
                     found, reason = problem
                     self._mismatch(end.value, "recount", end.rows, found, reason)
 
-    def _ends_there(self, end: _End) -> tuple[int, str] | None:
-        paging = self._fetch.paging
-        if not isinstance(paging, OffsetPaging):
-            return None
-        path, query = target(self._fetch, end.value)
-        query |= {paging.offset_param: str(end.rows - 1), paging.size_param: "2"}
-        try:
-            records, _ = split(self._client.read(path, query), self._fetch.records, self._fetch.path)
-        except (SkippableError, RetriableError) as error:
-            if isinstance(error, RetriableError) and error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise
-            return end.rows, f"the end of the list can't be read again: {str(error)[:200]}"
-        if len(records) != 1:
-            return end.rows - 1 + len(records), f"at offset {end.rows - 1}, {len(records)} rows came where one is the last"
-        if self._key(records[0]) != self._key(end.last):
-            return end.rows, "the last row is another one when asked for again: the list moved while it was read"
-        return None
-
-    def _key(self, record: bytes) -> Any:
-        return next(values_at(msgspec.json.decode(record), self._fetch.primary_key), record)
-
-    def _mismatch(self, parent: Id | None, check: Any, expected: int, found: int, reason: str) -> None:
+    def _mismatch(self, parent: ParentValue | None, check: Any, expected: int, found: int, reason: str) -> None:
         self.facts["mismatchCount"] += 1
         if len(self.facts["mismatches"]) < EXAMPLES:
-            name = None if parent is None else str(parent)
+            name = None if parent is None else parent_text(parent)
             self.facts["mismatches"].append(Mismatch(parent=name, check=check, expected=expected, found=found, reason=reason))
 
     def _progress(self, last: bool = False) -> None:
@@ -234,7 +214,7 @@ def _blank(fetch: Fetch) -> Extraction:
     return Extraction(
         entity=fetch.entity,
         path=fetch.path,
-        paged=isinstance(fetch.paging, OffsetPaging),
+        paged=not isinstance(fetch.paging, NoPaging),
         parentEntity=fetch.parent.entity if fetch.parent else None,
         parentsAsked=0,
         parentsAnswered=0,

@@ -7,6 +7,7 @@ Each works without the others, on what there is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 FIRST = ("clean.parse_records",)
 KINDS = ("flattening",)
 
-_FROM_REQUEST = {"@parent": "parentKey", "@treeParent": "treeParentKey"}
+_FROM_REQUEST = {"@parent": "parentKey", "@treeParent": "treeParentKey", "@hash": "recordHash"}
+_PART = re.compile(r"@parent\[(\d+)\]")
+"""One of several values that the parent was asked for with; `parentKey` is then a JSON array of texts."""
+
 _INDEX = "@index"
 _HELPERS = ("_sequence", "_index")
 
@@ -48,6 +52,7 @@ def parse_records(draft: Draft, work: Work) -> None:
     rows = flattened(frame, "record", paths, build.array, carried)
     texts = {path: F.col(f"_leaf_{i}") for i, path in enumerate(paths)}
     texts |= {path: F.col(name).cast("string") for path, name in _FROM_REQUEST.items()}
+    texts |= {path: F.get_json_object("parentKey", f"$[{part[1]}]") for _, path in sources if (part := _PART.fullmatch(path))}
     texts[_INDEX] = F.col("_index").cast("string")
     columns: list[Column] = []
     for column in work.table.schema_:
@@ -138,7 +143,8 @@ def _source(number: int, column: str) -> str:
 
 def _known(texts: dict[str, Column], path: str, work: Work) -> Column:
     if path not in texts:
-        raise SpectraError(f"{work.table.table} has the source {path}; beside paths there are @parent, @treeParent and @index")
+        known = [*_FROM_REQUEST, "@parent[0]", _INDEX]
+        raise SpectraError(f"{work.table.table} has the source {path}; beside paths there are {', '.join(known)}")
     return texts[path]
 
 

@@ -1,31 +1,50 @@
-"""How endpoints page, measured by fetching: which parameters work, how many rows come at most, what is past the end."""
+"""How endpoints page, measured by fetching: in which style, by which parameters, how many rows come at most."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from spectra_assets.covenant.model import NoPaging, OffsetPaging, Paging
-from spectra_assets.stages.answers import Sight
-from spectra_assets.stages.probing import Id, Pick
+from spectra_assets.covenant.model import (
+    CursorPaging,
+    KeysetPaging,
+    LinkPaging,
+    NextPaging,
+    NoPaging,
+    OffsetPaging,
+    PagePaging,
+    Paging,
+    PagingStyle,
+)
+from spectra_assets.stages.clues import clues
+from spectra_assets.stages.ids import Id, Pick
+from spectra_assets.stages.limits import Finding, extent, past_the_end, totals
+from spectra_assets.stages.lister import Leaf, Lister
+from spectra_assets.stages.pagenames import numbered, sizes_in
+from spectra_assets.stages.proving import (
+    Proof,
+    find_number,
+    find_size,
+    keysets_of,
+    prove_keyset,
+    prove_numbered,
+    sizes_of,
+    step_of,
+    told_by,
+    with_size,
+)
 from spectra_assets.stages.sampling import Asked, Explorer
 
-FEW = 2
-"""Rows of the small pages that are compared."""
+__all__ = ["Finding", "Habits", "Measured", "filled", "measure"]
 
-_BEYOND = 10_000_000
-"""An offset past the end of any list."""
+_CANDIDATES = 6
+"""Styles by number tried for one list before names are guessed."""
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One measured fact about an endpoint."""
-
-    constraint: str
-    value: str | None
-    evidence: str
-    confidence: float = 1.0
+_ROUND = frozenset(
+    (5, 10, 12, 15, 16, 20, 24, 25, 30, 32, 40, 50, 60, 64, 75, 80, 100, 120, 128, 150, 200, 250, 256, 500, 512, 1000)
+)
+"""Numbers of rows that may be the size of a page rather than all there are."""
 
 
 @dataclass(frozen=True)
@@ -40,112 +59,341 @@ class Measured:
     ignores_offset: bool = False
 
 
+@dataclass
+class Habits:
+    """What other endpoints of the same API were shown to do: tried first, and assumed where a list is too short to tell."""
+
+    styles: list[PagingStyle] = field(default_factory=list)
+    """Proven styles, the latest first."""
+    origin: str = ""
+    """Path of the endpoint that showed the latest."""
+    fruitless: int = 0
+    """Lists in a row for which guessing names led to nothing."""
+
+    def learn(self, style: PagingStyle, path: str) -> None:
+        """Remember a proven style."""
+        alike = [known for known in self.styles if _form(known) != _form(style)]
+        self.styles, self.origin, self.fruitless = [style, *alike], path, 0
+
+    @property
+    def sizes(self) -> list[str]:
+        """Parameters shown to ask for a page's size."""
+        return list(dict.fromkeys(style.size_param for style in self.styles if style.size_param))
+
+
 def measure(
-    explorer: Explorer, asked: Asked, styles: Sequence[OffsetPaging], named: Sequence[str], size: int, rows: int | None = None
+    explorer: Explorer,
+    asked: Asked,
+    styles: Sequence[PagingStyle],
+    named: Sequence[str],
+    size: int,
+    rows: int | None = None,
+    habits: Habits | None = None,
 ) -> Measured:
-    """Try the paging styles on one list.
+    """Find out how one list pages: what the server tells of the next page first, then numbers, then keys.
 
-    `named` are the query parameters its description names, `size` the rows wanted, `rows` those which came without page
-    parameters, where that is known.
+    `styles` are the pack's, `named` the query parameters that the description names, `size` the rows wanted, `rows` those
+    which came without page parameters, where that is known. What is proven is added to `habits`.
     """
-    if rows is None:
-        alone = explorer.one(asked)
-        if alone.category != "readable":
-            return Measured(NoPaging(), [_available(alone)], {}, f"it answers {alone.reason or alone.category}")
-        rows = alone.rows
-    findings = [Finding("defaultPageSize", str(rows), f"GET {asked.path} without page parameters gave {rows} rows")]
-    last = Measured(NoPaging(), findings, {}, "no paging style is known")
-    for style in styles:
-        last = _measure_style(explorer, asked, style, named, size, rows)
-        if isinstance(last.paging, OffsetPaging) or last.unmeasured or last.ignores_offset:
-            break
-    return Measured(last.paging, [*findings, *last.findings], last.query, last.unmeasured, last.ignores_offset)
+    habits = habits if habits is not None else Habits()
+    lister = Lister(explorer, asked)
+    if rows is not None and rows < 2:
+        told = f"GET {asked.path} without page parameters gave {rows} rows"
+        return _too_short(None, rows, styles, named, size, habits, [Finding("defaultPageSize", str(rows), told)])
+    plain = lister.plain()
+    if not plain.readable:
+        why = plain.sight.reason or plain.sight.category
+        if plain.sight.category == "notProbed":
+            return _unmeasured(styles, named, size, habits, why)
+        return Measured(NoPaging(), [Finding("availability", plain.sight.category, why)], {}, f"it answers {why}")
+    findings = [Finding("defaultPageSize", str(plain.rows), f"GET {asked.path} without page parameters gave {plain.rows} rows")]
+    search = _Search(lister, plain, list(styles), list(named), habits)
+    proof = search.told(plain)
+    if proof is None and plain.rows < 2:
+        return _too_short(plain, plain.rows, styles, named, size, habits, findings)
+    proof = proof or search.by_number() or search.by_guess()
+    if proof is None:
+        return search.nothing(size, findings)
+    return _proven(lister, search.sized(proof), plain, size, findings, habits)
 
 
-def _measure_style(
-    explorer: Explorer, asked: Asked, style: OffsetPaging, named: Sequence[str], size: int, plain: int
-) -> Measured:
-    def page(offset: int, rows: int) -> Sight:
-        return explorer.one(asked, {style.offset_param: str(offset), style.size_param: str(rows)})
+@dataclass
+class _Search:
+    """The search for the style of one list."""
 
-    known = style.offset_param in named and style.size_param in named
-    if plain <= FEW:
-        if known:
-            assumed = style.model_copy(update={"size": size})
-            findings = [*_parameters(style, 0.5, "named by the description"), _paging(assumed, "too few rows to compare", 0.5)]
-            return Measured(assumed, findings, {}, f"{plain} rows are too few to compare pages")
-        return _unpaged("one answer, no page parameters are named", 0.6)
-    first = page(0, FEW)
-    if first.rows != FEW:
-        return _unpaged(f"asked for {FEW} rows, {first.rows} came: {style.size_param} is ignored, all rows come at once", 0.9)
-    second, both = page(FEW, FEW), page(0, 2 * FEW)
-    if second.records == first.records:
-        return _stuck(page, style, plain)
-    if [*first.records, *second.records] != both.records:
-        return _unpaged("pages of different sizes don't fit together", 0.3)
-    return _limits(page, style, size)
+    lister: Lister
+    plain: Leaf
+    styles: list[PagingStyle]
+    named: list[str]
+    habits: Habits
+    ignored: Proof | None = None
+    """A style by number whose number changes nothing."""
+    size: str | None = None
+    """A parameter shown to ask for a page's size."""
+    refusals: list[str] = field(default_factory=list)
+    unfit: str = ""
+    idle: set[str] = field(default_factory=set)
+    """Parameters of size that were shown to change nothing."""
+
+    def told(self, leaf: Leaf) -> Proof | None:
+        """The style in which an answer tells the next page itself."""
+        start = self._place(leaf)
+        expected = self.plain.marks[start + leaf.rows :] if start is not None else []
+        return told_by(self.lister, leaf, self.named, expected)
+
+    def by_number(self) -> Proof | None:
+        """Styles by number, proven ones of this API first; if one works and the answer tells the next page too, that wins."""
+        for style in self._numbered()[:_CANDIDATES]:
+            proof = prove_numbered(self.lister, self.plain, style)
+            if proof.sized and self.size is None:
+                self.size = style.size_param
+            if proof.outcome == "proven":
+                return self._better(proof)
+            if proof.outcome == "ignored" and not proof.sized and style.size_param:
+                self.idle.add(style.size_param)
+            if proof.outcome == "ignored" and (self.ignored is None or (proof.sized and not self.ignored.sized)):
+                self.ignored = proof
+            if proof.outcome == "refused":
+                self.refusals.append(proof.evidence)
+            if proof.outcome == "unfit":
+                self.unfit = proof.evidence
+        return None
+
+    def by_guess(self) -> Proof | None:
+        """Names that nothing told: a size first, since a small page may tell the next one; then numbers; then keys."""
+        guess = self._may_guess()
+        if self.size is None:
+            known = dict.fromkeys([*self.habits.sizes, *sizes_of(self.plain, self.named)])
+            candidates = [name for name in known if name not in self.idle]
+            self.size, small = find_size(self.lister, self.plain, candidates, guess)
+        else:
+            small = self.lister.get({self.size: str(step_of(self.plain.rows))})
+        if small is not None and small.rows and (proof := self.told(small)):
+            return proof
+        # without a size that works, numbers are unlikely, unless the rows look like a page
+        further = guess and (self.size is not None or self._looks_cut())
+        if further and (proof := find_number(self.lister, self.plain, self.size)):
+            return self._better(proof)
+        names = keysets_of(self.named, further)
+        if names and (proof := prove_keyset(self.lister, self.plain, names, self.size)):
+            return proof
+        self.habits.fruitless += guess
+        return None
+
+    def sized(self, proof: Proof) -> Proof:
+        """The proof with a parameter for the page's size, if one works as well."""
+        if proof.sized or isinstance(proof.style, OffsetPaging | PagePaging) or self.plain.rows < 2:
+            return proof
+        candidates = list(dict.fromkeys([*self.habits.sizes, *sizes_of(self.plain, self.named)]))
+        name = self.size or find_size(self.lister, self.plain, candidates, self._may_guess() or not candidates)[0]
+        if name is None:
+            return proof
+        return Proof(proof.outcome, with_size(proof.style, name, step_of(self.plain.rows)), proof.evidence, True, proof.leaf)
+
+    def nothing(self, size: int, findings: list[Finding]) -> Measured:
+        """No style works: everything came at once, or the rest can't be had."""
+        total = self.plain.sight.declared_total
+        if self.ignored is not None and self.ignored.sized and isinstance(self.ignored.style, OffsetPaging | PagePaging):
+            stuck = _stuck(self.lister, self.ignored, self.plain)
+            return Measured(stuck.paging, [*findings, *stuck.findings], stuck.query, stuck.unmeasured, stuck.ignores_offset)
+        rows = self.plain.rows
+        if self.lister.explorer.wire.spent:
+            left = _unmeasured(self.styles, self.named, size, self.habits, "the budget of requests was used up while measuring")
+            return Measured(left.paging, [*findings, *left.findings], {}, left.unmeasured)
+        if total is not None and total > rows:
+            why = f"{rows} rows came of {total} that are declared, and no parameter gives the others"
+            return Measured(NoPaging(), [*findings, _paging(NoPaging(), why, 0.2)], {}, why)
+        if self.unfit:
+            return Measured(NoPaging(), [*findings, _paging(NoPaging(), self.unfit, 0.3 if "move" in self.unfit else 0.9)], {})
+        if total == rows:
+            why, sure = f"{rows} rows came, as many as are declared", 1.0
+        elif self.ignored is not None and _names(self.ignored.style) <= set(self.named):
+            why = f"{self.ignored.evidence}, although the description names these parameters"
+            return Measured(NoPaging(), [*findings, _paging(NoPaging(), why, 0.5)], {}, why)
+        elif self.ignored is not None:
+            why, sure = f"{self.ignored.evidence}, and sizes are ignored: all rows come at once", 0.9
+        elif self.refusals:
+            why, sure = f"parameters of pages are refused: {self.refusals[0][:160]}", 0.7
+        else:
+            why, sure = "no parameter of paging changes the answer: all rows come at once", 0.6 if rows in _ROUND else 0.8
+        return Measured(NoPaging(), [*findings, _paging(NoPaging(), why, sure)], {})
+
+    def _numbered(self) -> list[OffsetPaging | PagePaging]:
+        """Candidates: proven styles, described names, the pack's styles, names in the next page's address."""
+        told = clues(self.plain.sight, self.named).names
+        found = [*self.habits.styles, *numbered(self.named), *self.styles, *numbered(told)]
+        by_number = [style for style in found if isinstance(style, OffsetPaging | PagePaging)]
+        free = [style for style in by_number if not _names(style) & self.lister.taken]
+        return list({_form(style): style for style in reversed(free)}.values())[::-1]
+
+    def _better(self, proof: Proof) -> Proof:
+        """The style that the small page tells itself, if that is proven, since it holds while rows come and go."""
+        told = self.told(proof.leaf) if proof.leaf is not None and proof.sized else None
+        if told is None:
+            return proof
+        name = proof.style.size_param
+        both = f"{told.evidence}; {_title(proof.style)} works too: {proof.evidence}"
+        return Proof("proven", with_size(told.style, name, step_of(self.plain.rows)), both, True, told.leaf)
+
+    def _place(self, leaf: Leaf) -> int | None:
+        """Where the rows of a page begin in the plain answer."""
+        marks = self.plain.marks
+        return marks.index(leaf.marks[0]) if leaf.marks and leaf.marks[0] in marks else None
+
+    def _incomplete(self) -> bool:
+        total = self.plain.sight.declared_total
+        return total is not None and total > self.plain.rows
+
+    def _looks_cut(self) -> bool:
+        """Whether the rows are as many as a page may have, or fewer than are declared."""
+        return self._incomplete() or self.plain.rows in _ROUND
+
+    def _may_guess(self) -> bool:
+        """Whether to spend requests on names nobody told: not on lists that are whole, nor after guesses that led to nothing."""
+        if self._incomplete():
+            return True
+        total, place = self.plain.sight.declared_total, self.plain.sight.total_at
+        whole = total == self.plain.rows and not place.lower().endswith("count")
+        described = bool(numbered(self.named) or sizes_in(self.named)) or self.lister.explorer.pack.origin == "curated"
+        if whole or described:
+            return False
+        fresh = not self.habits.styles and self.habits.fruitless < _FRUITLESS
+        return fresh or self.plain.rows in _ROUND
 
 
-def _limits(page: Any, style: OffsetPaging, size: int) -> Measured:
-    """Paging works: the largest page, what is past the end, what the declared total is worth."""
-    proof = f"rows 0–{FEW - 1} and {FEW}–{2 * FEW - 1} together equal the first {2 * FEW}"
-    big = page(0, size)
-    held = max(big.rows, 2 * FEW)
-    more = page(held, FEW).rows if big.rows < size else 0
-    accepted = held if more else size
-    why = f"asked for {size} rows, {held} came" + (f", and {more} more after them: a silent limit" if more else "")
-    paging = style.model_copy(update={"size": accepted})
-    beyond = page(_BEYOND, FEW)
-    after = "empty" if beyond.rows == 0 and beyond.category == "readable" else "firstPage" if beyond.rows else beyond.reason
-    findings = [
-        _paging(paging, proof, 1.0),
-        *_parameters(style, 1.0, proof),
-        Finding("largestPageSize", str(accepted), why, 1.0 if more or big.rows == size else 0.8),
-        Finding("pastTheEnd", after or beyond.category, f"{style.offset_param}={_BEYOND} gave {beyond.rows} rows"),
-        Finding("offsetIgnored", "false", proof),
+_FRUITLESS = 2
+
+
+def _proven(lister: Lister, proof: Proof, plain: Leaf, size: int, findings: list[Finding], habits: Habits) -> Measured:
+    """Paging works: its limits."""
+    found = extent(lister, proof, size, plain)
+    style = with_size(proof.style, proof.style.size_param, found.size)
+    habits.learn(style, lister.asked.path)
+    small = [leaf for leaf in (proof.leaf, plain) if leaf is not None and leaf.readable]
+    made = [
+        *findings,
+        _paging(style, proof.evidence, 1.0),
+        *_parameters(style, 1.0, proof.evidence),
+        Finding("largestPageSize", str(found.size), found.evidence, found.sure),
+        past_the_end(lister, style, found, plain),
+        Finding("offsetIgnored", "false", proof.evidence),
+        *totals(lister, style, found, small),
     ]
-    small = page(0, FEW).declared_total
-    if small is not None:
-        lie = small in (0, FEW) and held > FEW
-        told = f"a page of {FEW} rows declares {small}, a page of {held} declares {big.declared_total}"
-        findings.append(Finding("declaredTotal", "notCredible" if lie else "credible", told, 1.0 if lie else 0.8))
-    return Measured(paging, findings, {})
+    if lister.moved_to is not None:
+        made.append(Finding("recordsAt", lister.moved_to, "what stands there changes from page to page"))
+    return Measured(style, [finding for finding in made if finding.value is not None], {})
 
 
-def _stuck(page: Any, style: OffsetPaging, plain: int) -> Measured:
-    """The offset is ignored: see whether a size can ask for everything at once."""
-    evidence = f"{style.offset_param}={FEW} gave the same {FEW} rows as {style.offset_param}=0"
+def _stuck(lister: Lister, proof: Proof, plain: Leaf) -> Measured:
+    """The number of a page or row is ignored: see whether a size can ask for everything at once."""
+    style = proof.style
     findings = [
-        Finding("offsetIgnored", "true", evidence),
-        Finding("pastTheEnd", "firstPage", evidence),
-        *_parameters(style, 1.0, evidence),
+        Finding("offsetIgnored", "true", proof.evidence),
+        Finding("pastTheEnd", "firstPage", proof.evidence),
+        *_parameters(style, 1.0, proof.evidence),
     ]
-    everything = page(0, 0)
-    if everything.rows > plain:
-        told = f"{style.size_param}=0 gave {everything.rows} rows, the default is {plain}"
+    name = str(style.size_param)
+    everything = lister.get({name: "0"})
+    if everything.rows > plain.rows:
+        told = f"{name}=0 gave {everything.rows} rows, the default is {plain.rows}"
         findings += [Finding("largestPageSize", "0", f"{told}: 0 asks for every row", 0.9), _paging(NoPaging(), told, 0.9)]
-        return Measured(NoPaging(), findings, {style.size_param: "0"}, ignores_offset=True)
-    findings.append(_paging(NoPaging(), f"{evidence}, and no size gives more", 0.3))
+        return Measured(NoPaging(), findings, {name: "0"}, ignores_offset=True)
+    findings.append(_paging(NoPaging(), f"{proof.evidence}, and no size gives more", 0.3))
     return Measured(NoPaging(), findings, {}, "the server ignores the offset: only its first page can be had", True)
 
 
-def _unpaged(why: str, confidence: float) -> Measured:
-    return Measured(NoPaging(), [_paging(NoPaging(), why, confidence)], {})
+def _too_short(
+    plain: Leaf | None,
+    rows: int,
+    styles: Sequence[PagingStyle],
+    named: Sequence[str],
+    size: int,
+    habits: Habits,
+    findings: list[Finding],
+) -> Measured:
+    """A list of one row or none: its style is assumed from its description, or from what its siblings do."""
+    style, why = _assumed(plain, styles, named, habits)
+    if style is None:
+        return Measured(NoPaging(), [*findings, _paging(NoPaging(), "one answer, no page parameters are named", 0.6)], {})
+    style = with_size(style, style.size_param, size)
+    made = [*findings, *_parameters(style, 0.5, why), _paging(style, f"too few rows to compare; {why}", 0.5)]
+    return Measured(style, made, {}, f"{rows} rows are too few to compare pages")
+
+
+def _unmeasured(styles: Sequence[PagingStyle], named: Sequence[str], size: int, habits: Habits, why: str) -> Measured:
+    """Nothing could be asked: what is likely is assumed."""
+    style, told = _assumed(None, styles, named, habits)
+    findings = [Finding("notMeasured", None, why, 0.0)]
+    if style is None:
+        return Measured(NoPaging(), findings, {}, why)
+    sized = with_size(style, style.size_param, style.size or size)
+    return Measured(sized, [*findings, _paging(sized, f"{why}; {told}", 0.4)], {}, why)
+
+
+def _assumed(
+    plain: Leaf | None, styles: Sequence[PagingStyle], named: Sequence[str], habits: Habits
+) -> tuple[PagingStyle | None, str]:
+    """The style that an endpoint most likely has: one whose parameters it names, or that of its siblings."""
+    for style in (*habits.styles, *styles):
+        if _names(style) and _names(style) <= set(named):
+            return style, "its parameters are named by the description"
+    described = numbered(named)
+    if described:
+        return described[0], "its parameters are named by the description"
+    for style in habits.styles:
+        if _fits(style, plain, named):
+            return style, f"as shown by {habits.origin}"
+    return None, ""
+
+
+def _fits(style: PagingStyle, plain: Leaf | None, named: Sequence[str]) -> bool:
+    """Whether an endpoint whose description does not name the parameters may still page like its siblings."""
+    if plain is None or isinstance(style, LinkPaging):
+        return not named
+    if isinstance(style, NextPaging | CursorPaging):
+        value: Any = plain.sight.value
+        for key in style.next.split("."):
+            if not isinstance(value, Mapping) or key not in value:
+                return False
+            value = value[key]
+        return True
+    return not named
+
+
+def _parameters(style: PagingStyle, confidence: float, evidence: str) -> list[Finding]:
+    facts: dict[str, str | None] = {"sizeParameter": style.size_param}
+    if isinstance(style, OffsetPaging):
+        facts["offsetParameter"] = style.offset_param
+    elif isinstance(style, PagePaging):
+        facts |= {"pageParameter": style.page_param, "firstPage": str(style.first)}
+    elif isinstance(style, CursorPaging):
+        facts |= {"cursorParameter": style.cursor_param, "nextAt": style.next}
+    elif isinstance(style, KeysetPaging):
+        facts |= {"afterParameter": style.after_param, "afterField": style.field}
+    elif isinstance(style, NextPaging):
+        facts["nextAt"] = style.next
+    else:
+        facts["nextAt"] = "header Link"
+    return [Finding(name, value, evidence, confidence) for name, value in sorted(facts.items()) if value is not None]
 
 
 def _paging(paging: Paging, evidence: str, confidence: float) -> Finding:
-    return Finding("paging", paging.model_dump_json(), evidence, confidence)
+    return Finding("paging", paging.model_dump_json(), evidence[:600], confidence)
 
 
-def _parameters(style: OffsetPaging, confidence: float, evidence: str) -> list[Finding]:
-    return [
-        Finding("offsetParameter", style.offset_param, evidence, confidence),
-        Finding("sizeParameter", style.size_param, evidence, confidence),
-    ]
+def _names(style: PagingStyle) -> set[str]:
+    """Names of a style's parameters."""
+    fields = ("offset_param", "page_param", "cursor_param", "after_param", "size_param")
+    return {name for each in fields if (name := getattr(style, each, None))}
 
 
-def _available(found: Sight) -> Finding:
-    return Finding("availability", found.category, found.reason or found.category)
+def _form(style: PagingStyle) -> tuple[Any, ...]:
+    """What makes a style: its kind and names, whatever the size."""
+    return (style.kind, tuple(sorted(_names(style))), getattr(style, "next", ""))
+
+
+def _title(style: PagingStyle) -> str:
+    return "&".join(sorted(_names(style)))
 
 
 def filled(picks: Mapping[str, Pick] | Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, Id], ...]:

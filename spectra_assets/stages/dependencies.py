@@ -6,43 +6,16 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from spectra_assets.covenant.model import Fetch, NoPaging, OffsetPaging, ParentKey
-from spectra_assets.intelligence.model import Endpoint, EntityHint, Pack
+from spectra_assets.covenant.model import Fetch, NoPaging
+from spectra_assets.intelligence.model import EntityHint, Pack
 from spectra_assets.stages import vacancy
-from spectra_assets.stages.answers import Record, flattened, recursive_field, values_at
-from spectra_assets.stages.probing import Id, ids_in
-from spectra_assets.stages.routes import Candidate, Trial, as_ids, best, digest, judge, primary_key
-from spectra_assets.stages.sampling import Asked, Explorer, Listing, ends, nonsense, spread
-
-_ROUNDS = 3
-"""Times that further parents are tried while fewer than two had rows, or the sample is small."""
-
-_FIRST_TRY = 2
-"""Parents that a route is tried with at first."""
-
-_CHECKED = 2
-"""Parents asked for again on another route, so that two routes can be compared on the same rows."""
-
-
-@dataclass
-class Known:
-    """What is known of an entity once its route is chosen. `records` are all rows seen, flattened."""
-
-    fetch: Fetch
-    records: list[Record]
-    sample: list[Record]
-    whole: bool
-    rows: float
-    """Rows there are, estimated."""
-    trial: Trial
-
-    def ids(self, path: str) -> list[Id]:
-        """The ids seen at `path`."""
-        return ids_in(self.records, path)
-
-    def count(self, path: str) -> float:
-        """Ids there are at `path`, estimated."""
-        return len(self.ids(path)) * (self.rows / len(self.records) if self.records and not self.whole else 1)
+from spectra_assets.stages.answers import Record, recursive_field
+from spectra_assets.stages.candidates import Ways
+from spectra_assets.stages.identity import Key, digest, find_key
+from spectra_assets.stages.known import Known
+from spectra_assets.stages.routes import Candidate, Trial, best, missing, unlike
+from spectra_assets.stages.sampling import Explorer, ends, spread
+from spectra_assets.stages.trying import ROUNDS, Trier, nested
 
 
 @dataclass
@@ -58,21 +31,26 @@ class Prover:
     known: dict[str, Known] = field(default_factory=dict)
     trials: dict[str, list[Trial]] = field(default_factory=dict)
     unproven: dict[str, str] = field(default_factory=dict)
+    missed: dict[str, str] = field(default_factory=dict)
+    """Entity → what another route of it shows, and the chosen one does not."""
+
+    def __post_init__(self) -> None:
+        self._ways = Ways(self.pack, self.known)
+        self._trier = Trier(self.explorer, self.pack, self.parents, self.known, self.queries)
 
     def run(self) -> None:
         """Prove a route for every entity, those first whose possible parents are done; then refute guesses and sample on.
 
-        What matters most comes first, as the budget may not suffice for all.
+        What matters most comes first, as the budget may not suffice for all. Of entities that need each other those come
+        first which may be listed without a parent.
         """
         left = {hint.entity: hint for hint in self.pack.entities}
+        parents = {entity: self._ways.parents(hint) - {entity} for entity, hint in left.items()}
         while left:
-            hint = min(left.values(), key=lambda hint: len(self._possible_parents(hint) & set(left) - {hint.entity}))
+            hint = min(left.values(), key=lambda hint: self._readiness(hint, parents[hint.entity] & set(left)))
             del left[hint.entity]
-            self._prove(hint, list(self._candidates(hint)))
-            if hint.entity in self.unproven:
-                self._vacate(hint)
-            if hint.entity in self.unproven:
-                self._prove(hint, list(self._guesses(hint)))
+            self._prove_somehow(hint)
+        self._retry()
         for hint in self.pack.entities:
             if hint.entity not in self.unproven and self.known[hint.entity].trial.viable:
                 self._refute(hint)
@@ -80,19 +58,69 @@ class Prover:
             if known.trial.viable:
                 self._sample_more(entity, known)
 
-    def _possible_parents(self, hint: EntityHint) -> set[str]:
-        return {candidate.parent[0] for candidate in self._candidates(hint) if candidate.parent}
+    def _readiness(self, hint: EntityHint, waiting: set[str]) -> tuple[bool, int]:
+        alone = any("{" not in path for path in hint.routes)
+        return (bool(waiting) and not alone, len(waiting))
 
-    def _candidates(self, hint: EntityHint) -> Iterator[Candidate]:
-        """Every way the pack hints at."""
-        for path in hint.routes:
-            endpoint = self._endpoint(path)
-            inside = endpoint.path_parameters
-            if not inside:
-                yield Candidate(hint.entity, path)
-            for name in inside or endpoint.query:
-                for parent in self.pack.candidates(name):
-                    yield Candidate(hint.entity, path, name, "path" if inside else "query", parent)
+    def _prove_somehow(self, hint: EntityHint) -> None:
+        """By what the pack names; else by other fields of the parents named, by any field; else by having no record."""
+        self._prove(hint, self._fresh(hint, self._ways.named(hint)))
+        if hint.entity in self.unproven:
+            self._prove_by_one(hint, self._ways.by_fields(hint))
+        if hint.entity in self.unproven:
+            self._prove_by_one(hint, self._ways.anywhere(hint))
+        if hint.entity in self.unproven:
+            self._vacate(hint)
+        if hint.entity in self.unproven:
+            self._prove(hint, list(self._guesses(hint)))
+
+    def _prove_by_one(self, hint: EntityHint, candidates: Iterable[Candidate]) -> None:
+        """Try candidates one after the other until a route is proven, with a third of the requests left at most."""
+        wire = self.explorer.wire
+        last = wire.sent + (wire.budget - wire.sent) // 3
+        closed = {path for path in hint.routes if vacancy.barred(path, self.trials[hint.entity])}
+        for candidate in self._fresh(hint, candidates):
+            if wire.sent >= last or hint.entity not in self.unproven:
+                return
+            if candidate.path not in closed and self._trier.values(candidate):
+                self._prove(hint, [candidate])
+
+    def _fresh(self, hint: EntityHint, candidates: Iterable[Candidate]) -> list[Candidate]:
+        """Those that were not tried, each once."""
+        done = {_mark(trial.candidate) for trial in self.trials.get(hint.entity, ()) if trial.tried}
+        return list({_mark(each): each for each in candidates if _mark(each) not in done}.values())
+
+    def _retry(self) -> None:
+        """Entities that could not be proven, now that others are known; and routes of proven ones that had no parent then."""
+        before: set[str] | None = None
+        while self.unproven and set(self.unproven) != before:
+            before = set(self.unproven)
+            for entity in sorted(before):
+                hint = self.pack.entity(entity)
+                able = [each for each in self._fresh(hint, self._ways.named(hint)) if self._trier.values(each)]
+                if able:
+                    self.trials[entity] = [trial for trial in self.trials[entity] if trial.tried]
+                    self._prove(hint, able)
+        for entity, known in list(self.known.items()):
+            hint = self.pack.entity(entity)
+            for candidate in self._fresh(hint, self._ways.named(hint)):
+                if known.trial.viable and self._trier.values(candidate):
+                    self._compare(entity, known, candidate)
+
+    def _compare(self, entity: str, known: Known, candidate: Candidate) -> None:
+        """Try a route that comes too late to be chosen, as its parent hangs on this entity: it may show what is missed."""
+        trials = self.trials[entity]
+        trials[:] = [trial for trial in trials if _mark(trial.candidate) != _mark(candidate)]
+        trial = self._trier.tried(candidate)
+        self._trier.judge(trial, known.fetch.recursive)
+        trials.append(trial)
+        if trial.viable:
+            key = known.key.path if known.key.scope == "entity" else None
+            more = missing(known.trial, trial, key, {})
+            if more:
+                self._miss(entity, f"{more} rows of GET {candidate.path} by {candidate.told} are not among those of the route")
+            own = candidate.parent is not None and candidate.parent[0] == entity
+            trial.evidence += "; it takes ids of the entity itself: no route to begin with" if own else "; its parent hangs on it"
 
     def _guesses(self, hint: EntityHint) -> Iterator[Candidate]:
         """Parameters that a person would try because of their names: they must be refuted where the server ignores them.
@@ -101,7 +129,7 @@ class Prover:
         """
         others = list(self.known) if hint.entity in self.unproven else self._ancestors(hint.entity)
         for path in hint.routes:
-            endpoint = self._endpoint(path)
+            endpoint = self._ways.endpoint(path)
             documented = {name.lower() for name in endpoint.query}
             for other in [] if endpoint.path_parameters else others:
                 if f"{other}id".lower() not in documented and other != hint.entity:
@@ -109,38 +137,78 @@ class Prover:
 
     def _ancestors(self, entity: str) -> list[str]:
         """Parent, its parent and so on along the chosen routes, and whatever another proven route hangs on."""
-        direct = [trial.candidate.parent[0] for trial in self.trials[entity] if trial.viable and trial.candidate.parent]
         found: list[str] = []
-        for parent in direct:
-            if parent != entity and parent not in found:
-                found += [parent, *self._ancestors(parent)]
-        return list(dict.fromkeys(found))
-
-    def _endpoint(self, path: str) -> Endpoint:
-        try:
-            return self.pack.endpoint(path)
-        except KeyError:
-            return Endpoint(method="GET", path=path, group="")
+        waiting = [entity]
+        while waiting:
+            for trial in self.trials.get(waiting.pop(0), ()):
+                parent = trial.candidate.parent[0] if trial.viable and trial.candidate.parent else None
+                if parent is not None and parent != entity and parent not in found:
+                    found.append(parent)
+                    waiting.append(parent)
+        return found
 
     def _prove(self, hint: EntityHint, candidates: list[Candidate]) -> None:
         """Try the candidates, and choose among all tried so far."""
         trials = self.trials.setdefault(hint.entity, [])
-        trials += [self._tried(candidate) for candidate in candidates]
+        trials += [self._trier.tried(candidate) for candidate in candidates]
         recursive = recursive_field([row for trial in trials for rows in trial.rows.values() for row in rows])
+        self._judge_all(hint, trials, recursive)
+        other = unlike(trials)
+        alike = [trial for trial in trials if id(trial) not in other]
+        if sum(trial.viable for trial in alike) > 1:
+            for trial in alike:
+                if trial.viable:
+                    self._trier.deepen(trial, recursive)
+            self._trier.meet(alike, recursive)
         for trial in trials:
-            self._judge(trial, recursive)
-        key = primary_key([row for trial in trials if trial.viable for row in trial.all_rows])
-        self._meet(trials, recursive)
-        for trial in trials:
-            trial.predicted = self._predicted(trial)
-        chosen, why = best(trials, key, self._nested)
+            trial.predicted = self._trier.requests(trial) if trial.viable else None
+        chosen, why = best(alike, self._common_key(hint, alike), lambda one, two: nested(self.known, one, two))
         if chosen is None:
-            tried = "; ".join(f"{t.candidate.path} {t.candidate.parameter or ''} {t.verdict}: {t.evidence}" for t in trials)
-            self.unproven[hint.entity] = f"{why}: {tried}"[:1000]
+            tried = "; ".join(f"{t.candidate.path} {', '.join(t.candidate.parameters)} {t.verdict}: {t.evidence}" for t in trials)
+            self.unproven[hint.entity] = f"{why}: {tried or self._no_way(hint)}"[:1000]
             return
         self.unproven.pop(hint.entity, None)
+        self.missed.pop(hint.entity, None)
         chosen.evidence += f"; {why}"
+        if why.startswith("misses"):
+            self._miss(hint.entity, f"GET {chosen.candidate.path} {why.partition(';')[0]}")
+        for trial in trials:
+            if id(trial) in other:
+                trial.evidence += f"; records of another kind: {other[id(trial)]}"
+                self._miss(hint.entity, f"GET {trial.candidate.path} lists records of another kind: {other[id(trial)]}")
+        key = self._key(hint, chosen)
+        chosen.evidence += f"; key: {key.evidence}"
         self.known[hint.entity] = self._settled(chosen, recursive, key)
+
+    def _judge_all(self, hint: EntityHint, trials: list[Trial], recursive: str | None) -> None:
+        """Judge what is new; where rows name their parent by a field called after another entity, try that one too."""
+        for trial in list(trials):
+            self._trier.judge(trial, recursive)
+            if trial.viable and trial.inclusion_field and trial.candidate.parent:
+                for other in self._fresh(hint, self._ways.by_inclusion(hint, trial.candidate, trial.inclusion_field)):
+                    if all(_mark(other) != _mark(each.candidate) for each in trials):
+                        trials.append(self._trier.tried(other))
+                        self._trier.judge(trials[-1], recursive)
+
+    def _miss(self, entity: str, what: str) -> None:
+        self.missed[entity] = f"{self.missed[entity]}; {what}"[:1000] if entity in self.missed else what
+
+    def _no_way(self, hint: EntityHint) -> str:
+        """Why there is nothing to try."""
+        own = [path for path in hint.routes if self._ways.parents(hint) == {hint.entity}]
+        if own:
+            return f"GET {own[0]} takes ids of {hint.entity} itself, and no other route lists it: there is nowhere to begin"
+        return f"nothing is known to fill the parameters of {', '.join(hint.routes) or 'any route'}"
+
+    def _common_key(self, hint: EntityHint, trials: list[Trial]) -> str | None:
+        """A key by which the rows of different routes can be compared; None: only by their content."""
+        lists = {str(place): trial.all_rows for place, trial in enumerate(trials) if trial.viable}
+        key = find_key(hint.entity, lists, len(lists) > 1, hint.key)
+        return key.path if key.path[:1] != "@" else None
+
+    def _key(self, hint: EntityHint, chosen: Trial) -> Key:
+        reference = chosen.inclusion_field if (chosen.inclusion or 0) >= 1 else None
+        return find_key(hint.entity, chosen.rows, chosen.candidate.parent is not None, hint.key, reference)
 
     def _vacate(self, hint: EntityHint) -> None:
         """Choose a route of an entity that has no record: every answer of it was empty, or there is no parent to ask for.
@@ -151,220 +219,77 @@ class Prover:
         trials = self.trials[hint.entity]
         if any(trial.all_rows for trial in trials):
             return
-        for trial in sorted(filter(vacancy.silent, trials), key=lambda trial: len(self._unasked(trial))):
-            self._ask_all(trial)
+        for trial in sorted(filter(vacancy.silent, trials), key=lambda trial: len(self._trier.unasked(trial))):
+            self._trier.ask_all(trial)
             if trial.all_rows:
                 self._prove(hint, [])
                 return
-            trial.predicted = self._requests(trial)
+            trial.predicted = self._trier.requests(trial)
             if vacancy.settled(trial, trials):
                 break
         open_ = [trial for trial in trials if not vacancy.barred(trial.candidate.path, trials)]
         chosen = vacancy.pick(open_) or next(filter(self._lacks_parents, open_), None)
         if chosen is None:
             return
-        records = hint.records if chosen.tried else self._nobody(chosen).location or hint.records
-        chosen.predicted = self._requests(chosen)
+        records = hint.records if chosen.tried else self._trier.nobody(chosen).location or hint.records
+        chosen.predicted = self._trier.requests(chosen)
         chosen.verdict, chosen.evidence = "empty", f"{self._emptiness(chosen)}; nothing to prove the route by"
         self.unproven.pop(hint.entity, None)
-        self.known[hint.entity] = self._settled(chosen, hint.recursive, vacancy.key_of(hint), records)
-
-    def _ask_all(self, trial: Trial) -> None:
-        """Ask for all parents, if they are few."""
-        unasked = self._unasked(trial)
-        if len(unasked) <= min(vacancy.MOST_PARENTS, (self.explorer.wire.budget - self.explorer.wire.sent) // 4):
-            self._ask(trial, unasked)
-            trial.every_parent = trial.known_parents is not None and trial.known_parents <= set(trial.tried)
-
-    def _unasked(self, trial: Trial) -> list[Id]:
-        return [value for value in self._ids(trial.candidate) if str(value) not in trial.tried]
+        self.known[hint.entity] = self._settled(chosen, hint.recursive, Key(vacancy.key_of(hint)), records)
 
     def _lacks_parents(self, trial: Trial) -> bool:
         """Whether the entity that a route hangs on is known to have no id to ask with, and the endpoint works."""
         candidate = trial.candidate
         parent = self.known.get(candidate.parent[0]) if candidate.parent else None
-        if trial.tried or parent is None or self._ids(candidate) or len(self._endpoint(candidate.path).path_parameters) > 1:
+        lacking = set(self._ways.endpoint(candidate.path).path_parameters) - set(candidate.parameters)
+        if trial.tried or parent is None or lacking or self._trier.values(candidate):
             return False
         known_to_have_none = parent.whole or parent.trial.verdict == "empty"
-        return known_to_have_none and vacancy.answers_nobody(self._nobody(trial), candidate.location == "path")
-
-    def _nobody(self, trial: Trial) -> Listing:
-        """What the route answers for an id that is none."""
-        return self.explorer.listing(self._asked(trial.candidate, nonsense([0])))
+        return known_to_have_none and vacancy.answers_nobody(self._trier.nobody(trial), candidate.location == "path")
 
     def _emptiness(self, trial: Trial) -> str:
         if trial.candidate.parent is None:
             return "no rows without a parent"
         if not trial.tried:
-            return f"there is no {'.'.join(trial.candidate.parent)} to ask with"
-        known = "all there are" if trial.every_parent else f"of {len(self._ids(trial.candidate))} known"
+            return f"there is no {trial.candidate.told} to ask with"
+        known = "all there are" if trial.every_parent else f"of {len(self._trier.values(trial.candidate))} known"
         return f"{len(trial.tried)} parents asked ({known}), none had rows"
 
     def _refute(self, hint: EntityHint) -> None:
         """Try the guesses for an entity whose route is chosen already."""
         recursive = self.known[hint.entity].fetch.recursive
         for candidate in self._guesses(hint):
-            trial = self._tried(candidate)
-            self._judge(trial, recursive)
+            trial = self._trier.tried(candidate)
+            self._trier.judge(trial, recursive)
             self.trials[hint.entity].append(trial)
 
-    def _judge(self, trial: Trial, recursive: str | None) -> None:
-        trial.rows = {parent: flattened(rows, recursive) for parent, rows in trial.rows.items()}
-        if trial.candidate.parent and trial.tried:
-            judge(trial, self._nonsense(trial, recursive))
-
-    def _tried(self, candidate: Candidate) -> Trial:
-        trial = Trial(candidate)
-        if len(self._endpoint(candidate.path).path_parameters) > 1:
-            trial.evidence = "more than one parameter in the path"
-        elif self.explorer.wire.spent:
-            trial.evidence = "the budget of requests is used up"
-        elif candidate.parent is None:
-            self._try_alone(trial)
-        elif not self._ids(candidate):
-            trial.evidence = f"no id of {'.'.join(candidate.parent)} is known"
-        else:
-            self._try_parents(trial)
-        return trial
-
-    def _try_alone(self, trial: Trial) -> None:
-        asked = self._asked(trial.candidate)
-        listing = self.explorer.listing(asked, pages=3)
-        trial.tried, trial.rows = {"": listing}, {"": listing.records}
-        rows = len(listing.records)
-        if listing.failure and not rows:
-            trial.verdict, trial.evidence = "error", listing.failure
-        elif not rows:
-            trial.verdict, trial.evidence = "empty", "no rows without a parent"
-        elif listing.failure:
-            trial.verdict, trial.evidence = "partial", f"{rows} rows, then {listing.failure}"
-        elif listing.shape == "envelope" and listing.whole and self._stands_still(asked, listing):
-            trial.verdict = "partial"
-            trial.evidence = f"the same {rows} rows on every page: without a parent only the first page can be had"
-        else:
-            trial.verdict, trial.evidence = "complete", f"{rows} rows without a parent{'' if listing.whole else ' and more'}"
-
-    def _stands_still(self, asked: Asked, listing: Listing) -> bool:
-        """Whether asking for the rows after these gives rows that are among these."""
-        styles = [*self.pack.paging]
-        first = [digest(record) for record in listing.records]
-        for style in styles:
-            after = self.explorer.one(asked, {style.offset_param: str(len(first)), style.size_param: str(len(first))})
-            if after.records and {digest(record) for record in after.records} & set(first):
-                return True
-        return False
-
-    def _try_parents(self, trial: Trial) -> None:
-        """Two parents first: enough to see that a parameter is ignored, or refused. Then more, until two have rows."""
-        candidate = trial.candidate
-        ids = self._ids(candidate)
-        parent = self.known[candidate.parent[0]] if candidate.parent else None
-        if parent is not None and parent.whole:
-            trial.known_parents = as_ids(ids)
-        for _ in range(_ROUNDS):
-            answered = any(not listing.failure for listing in trial.tried.values())
-            most = self.parents - _FIRST_TRY if answered and not candidate.guess else _FIRST_TRY
-            fresh = spread([value for value in ids if str(value) not in trial.tried], most)
-            self._ask(trial, fresh)
-            lists = list(trial.with_rows.values())
-            alike = len(lists) > 1 and all(rows == lists[0] for rows in lists)
-            refused = len(trial.tried) > _FIRST_TRY and all(listing.failure for listing in trial.tried.values())
-            enough = len(lists) > 1 and (candidate.guess or len(trial.tried) > _FIRST_TRY)
-            if not fresh or alike or refused or enough:
-                break
-        trial.every_parent = trial.known_parents is not None and trial.known_parents <= set(trial.tried)
-
-    def _ask(self, trial: Trial, values: Iterable[Id], recursive: str | None = None) -> None:
-        wanted = [value for value in values if str(value) not in trial.tried]
-        listings = self.explorer.listings([self._asked(trial.candidate, value) for value in wanted])
-        for value, listing in zip(wanted, listings, strict=True):
-            trial.tried[str(value)] = listing
-            trial.rows[str(value)] = flattened(listing.records, recursive)
-
-    def _asked(self, candidate: Candidate, value: Id | None = None) -> Asked:
-        along = tuple(self.queries.get(candidate.path, {}).items())
-        return Asked(candidate.path, ((str(candidate.parameter), value),) if value is not None else (), along)
-
-    def _ids(self, candidate: Candidate) -> list[Id]:
-        if candidate.parent is None or candidate.parent[0] not in self.known:
-            return []
-        return self.known[candidate.parent[0]].ids(candidate.parent[1])
-
-    def _nonsense(self, trial: Trial, recursive: str | None) -> list[Record] | None:
-        """Rows that an id which is none gives, none if it is refused; None if it was not asked."""
-        if not trial.with_rows or self.explorer.wire.spent:
-            return None
-        listing = self.explorer.listing(self._asked(trial.candidate, nonsense(self._ids(trial.candidate))))
-        return flattened(listing.records, recursive)
-
-    def _meet(self, trials: list[Trial], recursive: str | None) -> None:
-        """Ask routes whose rows name their parent for parents that rows of other routes name: then they can be compared."""
-        viable = [trial for trial in trials if trial.viable and trial.candidate.parent]
-        for trial in viable:
-            if not trial.inclusion_field:
-                continue
-            for other in viable:
-                if other is not trial:
-                    named = {value for row in other.all_rows for value in values_at(row, trial.inclusion_field)}
-                    fresh = sorted((value for value in named if str(value) not in trial.tried), key=str)
-                    possible = [value for value in fresh if trial.known_parents is None or str(value) in trial.known_parents]
-                    self._ask(trial, spread(possible, _CHECKED), recursive)
-
-    def _nested(self, trial: Trial, other: Trial) -> dict[str, set[str]]:
-        """Parent of `trial` → parents of `other` in it: where the parents of `other` were fetched by those of `trial`."""
-        mine, theirs = trial.candidate.parent, other.candidate.parent
-        between = self.known.get(theirs[0]) if mine and theirs else None
-        link = between.fetch.parent if between else None
-        if mine is None or theirs is None or between is None or link is None or (link.entity, link.path) != mine:
-            return {}
-        return {parent: set(map(str, ids_in(rows, theirs[1]))) for parent, rows in between.trial.rows.items()}
-
-    def _predicted(self, trial: Trial) -> int | None:
-        """Requests for all rows this way: parents there are, times the pages of a parent on average."""
-        return self._requests(trial) if trial.viable else None
-
-    def _requests(self, trial: Trial) -> int:
-        paging = self.explorer.paging.get(trial.candidate.path)
-        size = paging.size if isinstance(paging, OffsetPaging) else None
-        pages = [1 + (len(listing.records) // size if size else 0) for listing in trial.tried.values() if not listing.failure]
-        average = sum(pages) / len(pages) if pages else 1
-        if trial.candidate.parent is None:
-            return math.ceil(average)
-        parent, path = trial.candidate.parent
-        return max(1, math.ceil(self.known[parent].count(path) * average))
-
-    def _settled(self, chosen: Trial, recursive: str | None, key: str, records: str | None = None) -> Known:
+    def _settled(self, chosen: Trial, recursive: str | None, key: Key, records: str | None = None) -> Known:
         """The plan of a chosen route. `records` is where records are, if no answer shows it."""
-        candidate, parent = chosen.candidate, chosen.candidate.parent
+        candidate = chosen.candidate
         locations = [listing.location for listing in chosen.tried.values() if listing.location is not None]
-        link = None
-        if parent:
-            where = candidate.location or "path"
-            link = ParentKey(entity=parent[0], path=parent[1], parameter=str(candidate.parameter), location=where)
         fetch = Fetch(
             entity=candidate.entity,
             path=candidate.path,
             query=dict(self.queries.get(candidate.path, {})),
             records=max(locations, key=locations.count, default=records or ""),
-            parent=link,
+            parent=candidate.link,
             paging=self.explorer.paging.get(candidate.path, NoPaging()),
             recursive=recursive,
-            primary_key=key,
+            primary_key=key.path,
+            key_scope=key.scope,
         )
-        known = Known(fetch, [], [], False, 0, chosen)
+        known = Known(fetch, [], False, 0, chosen, key)
         self._look(known)
         return known
 
     def _look(self, known: Known) -> None:
         """Bring what is known of an entity up to its trial."""
-        trial, parent = known.trial, known.trial.candidate.parent
-        whole = all(listing.whole for listing in trial.tried.values())
-        known.records = trial.all_rows
-        known.whole = whole and (parent is None or trial.every_parent)
-        per_parent = sum(map(len, trial.rows.values())) / max(1, len(trial.rows))
+        trial, link = known.trial, known.trial.candidate.link
+        known.whole = trial.whole and (link is None or trial.every_parent)
         known.rows = len(known.records)
-        if parent is not None:
-            known.rows = max(known.rows, per_parent * self.known[parent[0]].count(parent[1]))
+        if link is not None:
+            per_parent = sum(map(len, trial.rows.values())) / max(1, len(trial.rows))
+            known.rows = max(known.rows, per_parent * self.known[link.entity].count(link))
         known.sample = self._sample(trial)
 
     def _sample_more(self, entity: str, known: Known) -> None:
@@ -372,15 +297,22 @@ class Prover:
         trial = known.trial
         after = list(self.known)[list(self.known).index(entity) :]
         most = (self.explorer.wire.budget - self.explorer.wire.sent) // len(after)
-        for _ in range(_ROUNDS if trial.candidate.parent else 0):
+        for _ in range(ROUNDS if trial.candidate.parent else 0):
             count = min(self.parents, most)
             if len(trial.all_rows) >= self.records or count < 1:
                 break
-            left = [value for value in self._ids(trial.candidate) if str(value) not in trial.tried]
-            self._ask(trial, spread(left, count), known.fetch.recursive)
+            self._trier.ask(trial, spread(self._trier.unasked(trial), count), known.fetch.recursive)
             most -= count
-        trial.every_parent = trial.known_parents is not None and trial.known_parents <= set(trial.tried)
         self._look(known)
+        self._look_again_at_key(entity, known)
+
+    def _look_again_at_key(self, entity: str, known: Known) -> None:
+        """The key by all rows seen: a larger sample may show that values repeat."""
+        key = self._key(self.pack.entity(entity), known.trial)
+        if (key.path, key.scope) != (known.key.path, known.key.scope):
+            known.trial.evidence += f"; key by the larger sample: {key.evidence}"
+            known.key = key
+            known.fetch = known.fetch.model_copy(update={"primary_key": key.path, "key_scope": key.scope})
 
     def _sample(self, chosen: Trial) -> list[Record]:
         """First and last rows of each parent, different ones once."""
@@ -388,3 +320,9 @@ class Prover:
         quota = max(4, math.ceil(2 * self.records / max(1, len(lists))))
         picked = [row for rows in lists for row in ends(rows, quota)]
         return list({digest(row): row for row in picked}.values())[: 3 * self.records]
+
+
+def _mark(candidate: Candidate) -> tuple[str, tuple[str, ...], str | None, tuple[str, ...]]:
+    """What makes two candidates the same one."""
+    parent = candidate.parent[0] if candidate.parent else None
+    return candidate.path, tuple(candidate.parameters), parent, tuple(candidate.sources)

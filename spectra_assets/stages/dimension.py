@@ -18,7 +18,7 @@ from spectra_assets.stages.history import HISTORY, UNKNOWN, Versioning
 from spectra_assets.stages.work import Draft, Work, action
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 
 @action("transform.select_members", "dimension")
@@ -27,7 +27,8 @@ def select_members(draft: Draft, work: Work) -> None:
     build = build_of(work, Dimension)
     table = first_input(work)
     attributes = [c for c in work.table.schema_ if c.name not in (build.surrogate_key, *HISTORY)]
-    rows = work.frame(table).select(*(col(_origin(column, table)).alias(column.name) for column in attributes))
+    made = {build.natural_key: _composed(build.composed_of)} if build.composed_of else {}
+    rows = work.frame(table).select(*(made.get(c.name, col(_origin(c, table))).alias(c.name) for c in attributes))
     declared = _members(work, build.members, attributes, table)
     natural = build.natural_key
     delivered = rows.select(col(natural).alias("_delivered"))
@@ -78,6 +79,14 @@ def span_calendar(draft: Draft, work: Work) -> None:
     if spans is None:
         raise SpectraError(f"{work.table.table} names no columns to span")
     draft.frame = finished(days(spans), work, "transform.span_calendar")
+
+
+def _composed(columns: Sequence[str]) -> Column:
+    """The values of several columns as one text: a JSON array of their texts, NULL if one is absent."""
+    whole = F.lit(True)
+    for name in columns:
+        whole = whole & col(name).isNotNull()
+    return F.when(whole, F.to_json(F.array(*(col(name).cast("string") for name in columns))))
 
 
 def _origin(column: Promise, table: str) -> str:

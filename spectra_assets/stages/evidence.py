@@ -10,6 +10,8 @@
 | prepare.schema | `canon`, `expected` | list[CanonEntity], Expected |
 | | `twins` | {entity: {text path: epoch path}} |
 | | `echoes` | {entity: [paths in arrays whose value is always the primary key of the record around]} |
+| | `dangling` | {entity: {path: name of the entity whose ids it seems to hold, none of which is known}} |
+| | `personal` | {entity: {path: level by the look of its values}} |
 | extract.* | `extraction`, `drift` | Extraction, dict[str, Drift] |
 
 The entries of an Extract table are complete only once its batches have been read to the end. All lists of examples are bounded by
@@ -80,6 +82,11 @@ class Dependencies(TypedDict):
     budget: int
     samples: dict[str, int]
     """Entity → records sampled."""
+    missed: dict[str, str]
+    """Entity → rows or records which another route of it shows, and which the chosen one does not give."""
+    predictedRequests: int
+    predictedSeconds: float
+    """What the extraction will take."""
 
 
 class Expected(TypedDict):
@@ -126,7 +133,7 @@ class Extraction(TypedDict):
     rows: int
     """Rows made of them."""
     recounts: int
-    """Parents with several pages whose end was asked for again."""
+    """Lists of several counted pages whose end was asked for again. A chained list has ended where no next page was named."""
     emptyParents: int
     """Parents that answered with no rows (204, empty list): lawful."""
     skippedCount: int

@@ -11,6 +11,7 @@ import msgspec
 import pyarrow as pa
 
 from spectra_assets.client.api import ApiClient
+from spectra_assets.client.target import ParentValue, parent_text
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.model import Extraction, Fetch
 from spectra_assets.errors import SpectraError
@@ -18,7 +19,7 @@ from spectra_assets.names import TableRef, plural
 from spectra_assets.stages.answers import values_at
 from spectra_assets.stages.census import Census
 from spectra_assets.stages.drift import DriftWatch
-from spectra_assets.stages.probing import Id, is_id
+from spectra_assets.stages.parents import values_of
 from spectra_assets.stages.sampling import keep_drifted
 from spectra_assets.stages.tables import EXTRACT_SCHEMA
 from spectra_assets.stages.work import Draft, Work, action
@@ -46,12 +47,12 @@ class _Row(NamedTuple):
 
 @action("extract.fetch_records", "extraction")
 def fetch_records(draft: Draft, work: Work) -> None:
-    """Fetch by the proven plan, for every id of the parent's table; rows stream into `draft.batches` as they arrive.
+    """Fetch by the proven plan, for every value in the parent's table; rows stream into `draft.batches` as they arrive.
 
     Once the stream has ended, `draft.evidence` holds `extraction` (Extraction) and `drift` (dict[str, Drift]), see
     `stages/evidence.py`. A parent that answers 403, 404, 410 …, or 500 on every attempt, is skipped and listed there. While
-    the stream is read this raises CredentialError, RetriableError and SourceError (the server ignores the offset). Raises
-    MissingInputError.
+    the stream is read this raises CredentialError, RetriableError and SourceError (the server ignores the paging, leads in a
+    circle or to another server). Raises MissingInputError.
     """
     fetch = _fetch(work)
     known = next((entity for entity in work.canon.entities if entity.entity == fetch.entity), None)
@@ -158,17 +159,19 @@ def _parent_table(fetch: Fetch) -> str:
     return f"extract.{plural(fetch.parent.entity)}"
 
 
-def _parents(work: Work, fetch: Fetch) -> Iterator[Id]:
-    """The different ids of the parent's table at the path of the plan, in the order of its rows."""
+def _parents(work: Work, fetch: Fetch) -> Iterator[ParentValue]:
+    """The different values of the parent's table at the paths of the plan, in the order of its rows."""
     assert fetch.parent is not None  # noqa: S101  (the caller's condition)
     ref = TableRef.parse(_parent_table(fetch))
     work.lakehouse.require(ref)
-    found = work.lakehouse.read(ref, ["sequence", "record"]).sort_by("sequence") if work.count(str(ref)) <= BATCH_ROWS else None
-    batches = found.to_batches() if found is not None else work.lakehouse.batches(ref, ["record"])
+    columns = ["record", "parentKey"]
+    few = work.count(str(ref)) <= BATCH_ROWS
+    found = work.lakehouse.read(ref, [*columns, "sequence"]).sort_by("sequence") if few else None
+    batches = found.to_batches() if found is not None else work.lakehouse.batches(ref, columns)
     seen: set[str] = set()
     for batch in batches:
-        for record in batch.column("record").to_pylist():
-            for value in values_at(msgspec.json.decode(record), fetch.parent.path):
-                if is_id(value) and str(value) not in seen:
-                    seen.add(str(value))
+        for record, asked in zip(*(batch.column(name).to_pylist() for name in columns), strict=True):
+            for value in values_of(msgspec.json.decode(record), asked, fetch.parent):
+                if parent_text(value) not in seen:
+                    seen.add(parent_text(value))
                     yield value

@@ -52,7 +52,8 @@ def select_pairs(draft: Draft, work: Work) -> None:
     build = build_of(work, Bridge)
     whole = F.lit(True)
     for reference in build.references:
-        whole = whole & col(reference.column).isNotNull()
+        for name in (reference.column, *reference.also):
+            whole = whole & col(name).isNotNull()
     pairs = work.frame(first_input(work)).where(whole).select(*_starts(build.references)).distinct()
     draft.rows_in = pairs.count()
     draft.frame = finished(pairs, work, "transform.select_pairs")
@@ -62,19 +63,25 @@ def select_pairs(draft: Draft, work: Work) -> None:
 def resolve_keys(draft: Draft, work: Work) -> None:
     """Surrogate keys: -1 where there is no value, NULL where no member has the value. Rows neither multiply nor vanish.
 
-    A version is taken by the event's instant, the latest without one. A dimension's first version also stands for the time
-    before it: that it is not older only means that nobody had looked yet.
+    Where the reference says so, a value that no member has refers to the unknown member -1, too; pairs of a bridge that have
+    become equal by that are one. A version is taken by the event's instant, the latest without one. A dimension's first version
+    also stands for the time before it: that it is not older only means that nobody had looked yet.
     """
     build = build_of(work, Fact, Bridge)
     frame = drafted(draft, work, FIRST)
     walked = _walked(frame, work, build.references)
     frame = walked.frame
     if isinstance(build, Bridge) and any(reference.via for reference in build.references):
-        frame = frame.select(*(c for name in walked.ends for c in (F.col(name), F.col(_found(name))))).distinct()
+        ends = [name for end in walked.ends for name in (end, _found(end))]
+        ends += [_start(name) for reference in build.references for name in reference.also]
+        frame = frame.select(*(col(name) for name in dict.fromkeys(ends))).distinct()
         draft.rows_in = frame.count()
     timed = isinstance(build, Fact) and build.event_time is not None
     for number, (reference, end) in enumerate(zip(build.references, walked.ends, strict=True)):
         frame = _resolved(frame, work, reference, number, end, timed)
+    if isinstance(build, Bridge) and any(reference.unmatched == "unknown" for reference in build.references):
+        frame = frame.select(*(col(reference.name) for reference in build.references)).distinct()
+        draft.rows_in = frame.count()
     draft.frame = finished(frame, work, "transform.resolve_keys")
 
 
@@ -87,7 +94,7 @@ def _found(end: str) -> str:
 
 
 def _starts(references: Sequence[Reference]) -> list[Column]:
-    return [col(column).alias(_start(column)) for column in dict.fromkeys(r.column for r in references)]
+    return [col(column).alias(_start(column)) for column in dict.fromkeys(c for r in references for c in (r.column, *r.also))]
 
 
 @dataclass
@@ -133,22 +140,29 @@ def _hopped(frame: DataFrame, work: Work, hop: Hop, before: str, after: str) -> 
 
 def _resolved(frame: DataFrame, work: Work, reference: Reference, number: int, end: str, timed: bool) -> DataFrame:
     """The frame with the reference's surrogate key."""
-    versions, kind = _versions(work, reference, number)
-    value, event = col(end), F.col(_EVENT)
-    key, surrogate, since, until = (F.col(f"_{part}_{number}") for part in ("key", "surrogate", "since", "until"))
-    matches = value.try_cast(kind) == key
+    versions, pairs = _versions(work, reference, number, end)
+    surrogate, since, until = (F.col(f"_{part}_{number}") for part in ("surrogate", "since", "until"))
+    matches, absent = F.lit(True), F.lit(False)
+    for value, key, kind in pairs:
+        matches = matches & (col(value).try_cast(kind) == F.col(key))
+        absent = absent | col(value).isNull()
     if timed:
+        event = F.col(_EVENT)
         then = (since.isNull() | (since <= event)) & (until.isNull() | (event < until))
         matches = matches & F.coalesce(then, until.isNull())
     else:
         versions = versions.where(until.isNull())
-    found = F.when(value.isNull() & col(_found(end)), F.lit(UNKNOWN).cast("bigint")).otherwise(surrogate)
+    unknown = F.lit(UNKNOWN).cast("bigint")
+    found = F.when(absent & col(_found(end)), unknown).otherwise(surrogate)
+    if reference.unmatched == "unknown":
+        found = F.coalesce(found, unknown)
     joined = frame.join(versions, matches, "left").withColumn(reference.name, found)
-    return joined.drop(*(f"_{part}_{number}" for part in ("key", "surrogate", "since", "until")))
+    return joined.drop(*(key for _, key, _ in pairs), *(f"_{part}_{number}" for part in ("surrogate", "since", "until")))
 
 
-def _versions(work: Work, reference: Reference, number: int) -> tuple[DataFrame, str]:
-    """Every version with the time it stands for (no beginning for the first, no end for the latest), and its key's type."""
+def _versions(work: Work, reference: Reference, number: int, end: str) -> tuple[DataFrame, list[tuple[str, str, str]]]:
+    """Every version with the time it stands for (no beginning for the first, no end for the latest), and what finds it:
+    (column of the fact, column of the version, its type), all of which must be equal."""
     name = f"transform.{reference.dimension}"
     try:
         build = work.covenant.table(name).build
@@ -157,17 +171,23 @@ def _versions(work: Work, reference: Reference, number: int) -> tuple[DataFrame,
     if not isinstance(build, Dimension | Enumeration):
         raise SpectraError(f"{work.table.table} refers to {name}, which has no natural key to be found by")
     frame = work.frame(name)
-    natural = col(build.natural_key)
+    wanted = {end: reference.key or build.natural_key, **{_start(mine): theirs for mine, theirs in reference.also.items()}}
+    pairs = [
+        (mine, f"_key_{number}_{place}", frame.schema[theirs].dataType.simpleString())
+        for place, (mine, theirs) in enumerate(wanted.items())
+    ]
+    keys = [col(theirs).alias(key) for (_, key, _), theirs in zip(pairs, wanted.values(), strict=True)]
+    whole = F.lit(True)
+    for theirs in wanted.values():
+        whole = whole & col(theirs).isNotNull()
     single = (
-        frame.where(natural.isNotNull())
-        .groupBy(natural.alias(f"_key_{number}"), F.col("validFrom"))
-        .agg(F.max(col(build.surrogate_key)).alias(f"_surrogate_{number}"))
+        frame.where(whole).groupBy(*keys, F.col("validFrom")).agg(F.max(col(build.surrogate_key)).alias(f"_surrogate_{number}"))
     )
-    order = Window.partitionBy(f"_key_{number}").orderBy("validFrom")
+    order = Window.partitionBy(*(key for _, key, _ in pairs)).orderBy("validFrom")
     versions = single.select(
-        f"_key_{number}",
+        *(key for _, key, _ in pairs),
         f"_surrogate_{number}",
         F.when(F.lag("validFrom").over(order).isNotNull(), F.col("validFrom")).alias(f"_since_{number}"),
         F.lead("validFrom").over(order).alias(f"_until_{number}"),
     )
-    return versions, frame.schema[build.natural_key].dataType.simpleString()
+    return versions, pairs

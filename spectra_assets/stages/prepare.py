@@ -2,71 +2,37 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 import pyarrow as pa
-from pydantic import TypeAdapter
 
 from spectra_assets.covenant.canon import CanonEntity, CanonField, to_row
-from spectra_assets.covenant.model import DataType, Fetch, OffsetPaging, Paging, PiiLevel
+from spectra_assets.covenant.model import DataType, Fetch, ParentKey, PiiLevel
 from spectra_assets.intelligence.model import EntityHint
-from spectra_assets.names import TableRef
 from spectra_assets.playbook.rules import FieldRule, PiiRule, PrimaryKeyRule, RenameRule, RequiredRule, TypeRule
+from spectra_assets.stages.answers import Record, flattened
 from spectra_assets.stages.canonise import canonise
-from spectra_assets.stages.constraints import Finding, filled, measure
+from spectra_assets.stages.dayfirst import settled
 from spectra_assets.stages.dependencies import Prover
 from spectra_assets.stages.echoes import echoes
-from spectra_assets.stages.evidence import Dependencies, Expected, Measuring
+from spectra_assets.stages.evidence import Dependencies, Expected
+from spectra_assets.stages.forecast import Forecast, forecast
+from spectra_assets.stages.keys import keep_keys, keys_of, read_keys
+from spectra_assets.stages.measuring import DEPENDENCIES_SHARE, budget_of, known_paging
 from spectra_assets.stages.naming import named
-from spectra_assets.stages.probing import Ids, Wire
+from spectra_assets.stages.parents import asked_place, parent_paths
+from spectra_assets.stages.personal import by_place, by_values, other_spelling
+from spectra_assets.stages.probing import Wire
+from spectra_assets.stages.references import referenced
 from spectra_assets.stages.routes import Trial
-from spectra_assets.stages.sampling import Asked, Explorer, keep_sample, read_sample, spread
+from spectra_assets.stages.sampling import Explorer, keep_sample, read_sample
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
 
-CONSTRAINTS_SHARE = 0.12
-DEPENDENCIES_SHARE = 0.42
-"""Parts of the setting `probe_requests` that the two measuring steps may send; Source has the rest."""
-
-_PAGING: TypeAdapter[Paging] = TypeAdapter(Paging)
-_TRIED_IDS = 2
 _SURE = 1.0
 """Inclusion from which a field of the child is the reference to its parent."""
-
-_UNAVAILABLE = ("forbidden", "unauthorized", "gone", "notFound", "broken", "notJson", "unreachable")
-
-
-@action("prepare.measure_constraints")
-def measure_constraints(draft: Draft, work: Work) -> None:
-    """`prepare.constraints`: per route of an entity how it pages, proven by fetching; per other endpoint why it can't be read.
-
-    Evidence `measuring` (Measuring).
-    """
-    rows = work.read("source.endpoints").to_pylist()
-    wire = Wire(work.client, _budget(work, CONSTRAINTS_SHARE))
-    explorer = Explorer(wire, work.pack, {})
-    size = int(work.playbooks.setting("page_size", work.covenant.source))
-    found: list[dict[str, Any]] = []
-    unmeasured: dict[str, str] = {}
-    reads = {row["path"]: row for row in rows if row["method"] == "GET"}
-    for hint in work.pack.entities:
-        for path in hint.routes:
-            findings, why = _measured(explorer, hint, reads.get(path, {"category": "notProbed", "path": path}), reads, size)
-            found += [_constraint(hint.entity, path, finding) for finding in findings]
-            if why:
-                unmeasured[path] = why
-            work.say(f"{path}: {'; '.join(f'{f.constraint} {f.value}' for f in findings if f.constraint != 'paging')[:160]}")
-    known = {row["path"] for row in found}
-    for row in reads.values():
-        if row["category"] in _UNAVAILABLE and row["path"] not in known:
-            finding = Finding("availability", row["category"], row["reason"] or row["category"])
-            found.append(_constraint(row["entity"], row["path"], finding))
-    draft.rows = table_of("prepare.constraints", found)
-    draft.notes["requests"] = wire.sent
-    draft.evidence["measuring"] = Measuring(requests=wire.sent, budget=wire.budget, unmeasured=unmeasured)
 
 
 @action("prepare.prove_dependencies")
@@ -76,10 +42,10 @@ def prove_dependencies(draft: Draft, work: Work) -> None:
     Evidence `dependencies` (Dependencies).
     """
     source = work.covenant.source
-    wire = Wire(work.client, _budget(work, DEPENDENCIES_SHARE))
-    paging, queries = _paging(work)
+    wire = Wire(work.client, budget_of(work, DEPENDENCIES_SHARE))
+    paging, queries, located = known_paging(work)
     prover = Prover(
-        Explorer(wire, work.pack, paging),
+        Explorer(wire, work.pack, paging, located),
         work.pack,
         parents=int(work.playbooks.setting("sample_parents", source)),
         records=int(work.playbooks.setting("sample_records", source)),
@@ -88,9 +54,14 @@ def prove_dependencies(draft: Draft, work: Work) -> None:
     prover.run()
     for entity, known in prover.known.items():
         keep_sample(work.lakehouse, entity, known.sample)
+        keep_keys(work.lakehouse, entity, keys_of(known.records, known.fetch.primary_key, known.whole))
         work.say(f"{entity}: GET {known.fetch.path}, {len(known.sample)} records sampled")
     draft.rows = table_of("prepare.dependencies", _dependency_rows(prover))
-    draft.notes["requests"] = wire.sent
+    ahead = _forecast(work, prover)
+    work.say(str(ahead))
+    for entity, what in prover.missed.items():
+        work.say(f"{entity}: rows that its route does not give: {what}"[:300])
+    draft.notes |= {"requests": wire.sent, "predictedRequests": ahead.requests, "predictedSeconds": ahead.seconds}
     ignored = [t.candidate for trials in prover.trials.values() for t in trials if t.verdict == "ignored"]
     draft.evidence["dependencies"] = Dependencies(
         order=list(prover.known),
@@ -100,6 +71,9 @@ def prove_dependencies(draft: Draft, work: Work) -> None:
         requests=wire.sent,
         budget=wire.budget,
         samples={entity: len(known.sample) for entity, known in prover.known.items()},
+        missed=prover.missed,
+        predictedRequests=ahead.requests,
+        predictedSeconds=ahead.seconds,
     )
 
 
@@ -108,7 +82,8 @@ def infer_fields(draft: Draft, work: Work) -> None:
     """The canon without names, from samples and the pack's field specs; rules of type, required and primary key win.
 
     An entity that is empty has the fields of the pack alone. Evidence `canon` (list[CanonEntity]), `twins` ({entity: {text
-    path: epoch path}}), `echoes` ({entity: [paths]}), `expected` (Expected).
+    path: epoch path}}), `echoes` ({entity: [paths]}), `expected` (Expected), `dangling` ({entity: {path: name of an entity
+    that no record is known of}}), `personal` ({entity: {path: PiiLevel}}, by values).
     """
     chosen = {row["entity"]: row for row in work.read("prepare.dependencies").to_pylist() if row["chosen"]}
     endpoints = work.read("source.endpoints").to_pylist()
@@ -116,21 +91,36 @@ def infer_fields(draft: Draft, work: Work) -> None:
     groups = {entity.lower() for entity in hints}
     canon: dict[str, CanonEntity] = {}
     twins: dict[str, dict[str, str]] = {}
-    repeating: dict[str, list[str]] = {}
+    samples: dict[str, list[Record]] = {}
+    proven: dict[str, dict[str, str]] = {}
     for place, row in enumerate(sorted(chosen.values(), key=lambda row: row["entityOrder"])):
         hint = hints[row["entity"]]
         fetch = _ruled_fetch(work, Fetch.model_validate_json(row["fetch"]))
         reference = row["inclusionField"] if _is_reference(row) else None
-        sample = read_sample(work.lakehouse, hint.entity) if row["verdict"] != "empty" else []
-        entity, pairs = canonise(hint, fetch, place, sample, reference, _key_type(fetch, canon), groups)
-        canon[hint.entity] = _ruled_fields(work, entity)
+        sample = flattened(read_sample(work.lakehouse, hint.entity), fetch.recursive) if row["verdict"] != "empty" else []
+        entity, pairs = canonise(hint, fetch, place, sample, reference, _key_types(fetch, canon), groups)
+        canon[hint.entity], samples[hint.entity] = entity, sample
         if pairs:
             twins[hint.entity] = pairs
-        if same := echoes(canon[hint.entity], sample):
-            repeating[hint.entity] = same
+        if reference and fetch.parent and not row["referencedPath"].startswith("@"):
+            proven[hint.entity] = {reference: f"{fetch.parent.entity}.{row['referencedPath']}"}
+    canon = settled(canon, samples, twins)
+    keys = {
+        name: read_keys(work.lakehouse, name) or keys_of(samples[name], entity.primary_key, False)
+        for name, entity in canon.items()
+        if samples[name]
+    }
+    canon, dangling = referenced(canon, samples, keys, proven)
+    canon = {name: _ruled_fields(work, entity) for name, entity in canon.items()}
+    repeating = {name: same for name, entity in canon.items() if (same := echoes(entity, samples[name]))}
     draft.evidence["twins"] = twins
     draft.evidence["echoes"] = repeating
+    draft.evidence["dangling"] = dangling
+    draft.evidence["personal"] = {name: by_values(entity, samples[name]) for name, entity in canon.items()}
     draft.evidence["expected"] = _expected(hints.values(), endpoints, canon)
+    fields = [field for entity in canon.values() for field in entity.fields]
+    draft.notes["references"] = sum(bool(field.references) for field in fields)
+    draft.notes["unlikeDescription"] = sum(field.note.startswith("described as") for field in fields)
     _keep(draft, list(canon.values()))
 
 
@@ -148,109 +138,36 @@ def name_fields(draft: Draft, work: Work) -> None:
 
 @action("prepare.mark_personal_data")
 def mark_personal_data(draft: Draft, work: Work) -> None:
-    """Mark how personal each field is, by rules of kind pii. Changes the evidence `canon`."""
+    """Mark how personal each field is: by rules of kind pii, else by its values, else by whose field it is.
+
+    Values of an enumeration are kept only of fields that are not personal. Changes the evidence `canon`.
+    """
+    shown: Mapping[str, Mapping[str, PiiLevel]] = draft.evidence.get("personal", {})
 
     def marked(entity: str, field: CanonField) -> CanonField:
-        rules = work.playbooks.rules(PiiRule, work.covenant.source, entity, field.raw)
-        return field.model_copy(update={"pii": PiiLevel(rules[-1].level)}) if rules else field
+        source = work.covenant.source
+        rules = work.playbooks.rules(PiiRule, source, entity, field.raw)
+        rules = rules or work.playbooks.rules(PiiRule, source, entity, other_spelling(field.raw))
+        level = PiiLevel(rules[-1].level) if rules else shown.get(entity, {}).get(field.raw) or by_place(entity, field)
+        return field.model_copy(update={"pii": level, "values": field.values if level == PiiLevel.NONE else ()})
 
     canon: list[CanonEntity] = draft.evidence.get("canon", [])
     _keep(draft, [_with(entity, partial(marked, entity.entity)) for entity in canon])
 
 
-def _budget(work: Work, share: float) -> int:
-    return max(1, int(int(work.playbooks.setting("probe_requests", work.covenant.source)) * share))
-
-
-def _constraint(entity: str | None, path: str, finding: Finding) -> dict[str, Any]:
-    return {
-        "entity": entity,
-        "path": path,
-        "constraint": finding.constraint,
-        "value": finding.value,
-        "evidence": finding.evidence,
-        "confidence": finding.confidence,
-    }
-
-
-def _measured(
-    explorer: Explorer, hint: EntityHint, row: Mapping[str, Any], reads: Mapping[str, Mapping[str, Any]], size: int
-) -> tuple[list[Finding], str]:
-    """Findings of one route, and why it could not be measured (empty if it was)."""
-    path = row["path"]
-    if row["category"] != "readable":
-        why = row.get("reason") or row["category"]
-        return [Finding("availability", row["category"], why)], f"it can't be read: {why}"
-    if explorer.wire.spent:
-        return [Finding("notMeasured", None, "the budget of requests is used up", 0.0)], "the budget of requests is used up"
-    picks = json.loads(row["probedWith"]) if row["probedWith"] else {}
-    asked = Asked(path, filled(picks))
-    if row["answerShape"] != "array" and not picks:
-        asked = _fullest(explorer, hint, asked, row["queryParameters"], reads)
-    # without page parameters of its own, Source's request was the plain one
-    sized = {style.size_param for style in explorer.pack.paging} & set(row["queryParameters"])
-    rows = row["rowCount"] if not sized else None
-    result = measure(explorer, asked, explorer.pack.paging, row["queryParameters"], size, rows)
-    return result.findings, result.unmeasured
-
-
-def _fullest(
-    explorer: Explorer, hint: EntityHint, alone: Asked, parameters: Iterable[str], reads: Mapping[str, Mapping[str, Any]]
-) -> Asked:
-    """The list with the most rows among those that query parameters with known ids give: without any, lists may not page."""
-    ids = Ids(explorer.pack)
-    endpoint = explorer.pack.endpoint(alone.path)
-    tried: list[tuple[int, Asked]] = []
-    for name in parameters:
-        for entity, _ in explorer.pack.candidates(name):
-            _harvest(explorer, ids, entity, reads)
-        picks = spread(list(ids.picks(endpoint, name)), _TRIED_IDS)
-        lists = [Asked(alone.path, ((name, pick.value),)) for pick in picks]
-        tried += [(explorer.one(asked).rows, asked) for asked in lists if not explorer.wire.spent]
-    rows, asked = max(tried, key=lambda entry: entry[0], default=(0, alone))
-    return asked if rows else alone
-
-
-def _harvest(explorer: Explorer, ids: Ids, entity: str, reads: Mapping[str, Mapping[str, Any]]) -> None:
-    """Read the entity's best route again as Source read it, for its ids."""
-    routes = [row for row in reads.values() if row["entity"] == entity and row["category"] == "readable"]
-    best = max(routes, key=lambda row: row["rowCount"] or 0, default=None)
-    if best is not None:
-        asked = Asked(best["path"], filled(json.loads(best["probedWith"]) if best["probedWith"] else {}))
-        ids.harvest(entity, best["path"], explorer.listing(asked).records)
-
-
-def _paging(work: Work) -> tuple[dict[str, Paging], dict[str, dict[str, str]]]:
-    """Path → how it pages, and what must be sent along, as `prepare.constraints` has it (else as the pack names it)."""
-    paging: dict[str, Paging] = {}
-    size = int(work.playbooks.setting("page_size", work.covenant.source))
-    for endpoint in work.pack.endpoints:
-        style = next(
-            (
-                s
-                for s in work.pack.paging
-                if isinstance(s, OffsetPaging) and {s.offset_param, s.size_param} <= set(endpoint.query)
-            ),
-            None,
-        )
-        if endpoint.method == "GET" and style is not None:
-            paging[endpoint.path] = style.model_copy(update={"size": size})
-    facts: dict[str, dict[str, str]] = {}
-    if work.lakehouse.exists(TableRef("prepare", "constraints")):
-        for row in work.read("prepare.constraints").to_pylist():
-            facts.setdefault(row["path"], {})[row["constraint"]] = row["value"]
-    queries: dict[str, dict[str, str]] = {}
-    for path, found in facts.items():
-        if "paging" in found:
-            paging[path] = _PAGING.validate_json(found["paging"])
-        if found.get("offsetIgnored") == "true" and found.get("largestPageSize") == "0":
-            queries[path] = {found["sizeParameter"]: "0"}
-    return paging, queries
+def _forecast(work: Work, prover: Prover) -> Forecast:
+    """The extraction's requests and time, by the latencies that Source measured and the rate limit known."""
+    rows = work.read("source.endpoints").to_pylist()
+    measured = {row["path"]: row["latencyMs"] for row in rows if row["method"] == "GET" and row["latencyMs"]}
+    seen = work.client.seen_limit
+    stated = seen.limit / seen.window_seconds if seen and seen.window_seconds else None
+    per_second = work.covenant.pipeline.server.requests_per_second or stated
+    return forecast(prover.known.values(), measured, work.client.in_flight, per_second)
 
 
 def _dependency_rows(prover: Prover) -> list[dict[str, Any]]:
     order = {entity: place for place, entity in enumerate(prover.known)}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for entity, trials in prover.trials.items():
         known = prover.known.get(entity)
         rows += [_dependency(trial, known.fetch if known and known.trial is trial else None, order) for trial in trials]
@@ -262,10 +179,10 @@ def _dependency(trial: Trial, fetch: Fetch | None, order: Mapping[str, int]) -> 
     return {
         "entity": candidate.entity,
         "path": candidate.path,
-        "parameter": candidate.parameter,
+        "parameter": ", ".join(candidate.parameters) or None,
         "location": candidate.location,
         "parentEntity": candidate.parent[0] if candidate.parent else None,
-        "parentPath": candidate.parent[1] if candidate.parent else None,
+        "parentPath": ", ".join(candidate.sources) or None,
         "verdict": trial.verdict,
         "chosen": fetch is not None,
         "entityOrder": order[candidate.entity] if fetch else None,
@@ -275,6 +192,7 @@ def _dependency(trial: Trial, fetch: Fetch | None, order: Mapping[str, int]) -> 
         "overlap": trial.overlap,
         "inclusionField": trial.inclusion_field,
         "inclusion": trial.inclusion,
+        "referencedPath": trial.referenced,
         "requestsPredicted": trial.predicted,
         "evidence": trial.evidence[:2000],
         "fetch": fetch.model_dump_json() if fetch else None,
@@ -286,13 +204,20 @@ def _is_reference(row: Mapping[str, Any]) -> bool:
     return bool(row["inclusionField"]) and "[]" not in row["inclusionField"] and (row["inclusion"] or 0) >= _SURE
 
 
-def _key_type(fetch: Fetch, canon: Mapping[str, CanonEntity]) -> DataType | None:
-    """Type of the column that holds the ids of the parent."""
-    parent = canon.get(fetch.parent.entity) if fetch.parent else None
-    if parent is None or fetch.parent is None:
-        return None
-    path = fetch.parent.path
-    return next((field.type for field in parent.fields if field.raw == path), None)
+def _key_types(fetch: Fetch, canon: Mapping[str, CanonEntity]) -> list[DataType]:
+    """Types of the columns that hold what the parent is asked for with, one for each value."""
+    return [_key_type(fetch.parent, path, canon) for path in parent_paths(fetch.parent)] if fetch.parent else []
+
+
+def _key_type(link: ParentKey, path: str, canon: Mapping[str, CanonEntity]) -> DataType:
+    """Type of the value at `path` of the parent's records; of what the parent was asked for with itself, that of its parent."""
+    parent = canon.get(link.entity)
+    place = asked_place(path)
+    above = parent.fetch.parent if parent else None
+    if place is not None and above is not None:
+        return _key_type(above, parent_paths(above)[max(0, place)], canon)
+    fields = parent.fields if parent and place is None else ()
+    return next((field.type for field in fields if field.raw == path), DataType.TEXT)
 
 
 def _expected(hints: Iterable[EntityHint], endpoints: Iterable[Mapping[str, Any]], canon: Iterable[str]) -> Expected:

@@ -1,41 +1,50 @@
-"""Asking endpoints: ids that fill their parameters, a budget of requests, and the waves in which they can be asked."""
+"""Asking endpoints: within a budget, in waves, with parameters filled by ids that were seen before."""
 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
+from urllib.parse import urlencode
 
-from spectra_assets.client.api import ApiClient
-from spectra_assets.client.verdict import PASSING
-from spectra_assets.errors import CredentialError, RetriableError, SkippableError
 from spectra_assets.intelligence.model import Endpoint, Pack
-from spectra_assets.stages.answers import Record, Sight, flattened, recursive_field, sight, values_at
+from spectra_assets.stages.answers import Sight
+from spectra_assets.stages.ids import Id, Ids, Pick, described_value, ids_in, is_id
+from spectra_assets.stages.wire import Wire, fill
 
-Id = str | int
+__all__ = [
+    "PROBE_ROWS",
+    "SOURCE_SHARE",
+    "Id",
+    "Ids",
+    "Pick",
+    "Probe",
+    "Prober",
+    "Wire",
+    "constants",
+    "entity_of",
+    "ids_in",
+    "is_id",
+    "picks_json",
+    "sent_at_most",
+]
+
+SOURCE_SHARE = 0.46
+"""Part of the setting `probe_requests` that Source may send; Prepare has the rest."""
 
 PROBE_ROWS = 25
 """Rows asked for where an endpoint can be told how many."""
 
-_KEPT_IDS = 60
 _TRIES = 9
-"""Ids tried for a route of an entity until one shows rows."""
+"""Ids tried for a route of an entity until one shows rows, if the budget is wide; at least two are."""
 
 _ENOUGH_ROWS = 5
-_REFUSED_IN_A_ROW = 3
-_SILENT_IN_A_ROW = 4
 
-
-@dataclass(frozen=True)
-class Pick:
-    """An id that fills a parameter: the value at `path` of a record of `entity`."""
-
-    entity: str
-    path: str
-    value: Id
+_ASKED_AGAIN = 8
+"""Requests at most by which the API is shown to be alive while endpoints are silent or closed."""
 
 
 @dataclass
@@ -52,194 +61,124 @@ class Probe:
     reason: str = ""
 
 
-class Wire:
-    """GETs of one action, counted against its budget. Safe for threads.
-
-    Raises CredentialError and RetriableError once the API refuses or is silent several times in a row: the others would be
-    too.
-    """
-
-    def __init__(self, client: ApiClient, budget: int) -> None:
-        self.client = client
-        self.budget = budget
-        self.sent = 0
-        self._refused = 0
-        self._silent = 0
-        self._lock = threading.Lock()
-
-    @property
-    def spent(self) -> bool:
-        """Whether no request is left."""
-        return self.sent >= self.budget
-
-    def get(
-        self, path: str, query: Mapping[str, Any] | None = None, records: str | None = None
-    ) -> tuple[Sight, int | None, float | None]:
-        """(sight, status, latency in ms). Passing failures are tried again; what stays silent is `unreachable`."""
-        with self._lock:
-            self.sent += 1
-        try:
-            answer = self._patient(path, query)
-        except SkippableError as error:
-            return Sight("broken", "text", reason=str(error)[:200]), error.status, None
-        except RetriableError as error:
-            self._count(silent=True)
-            if self._silent >= _SILENT_IN_A_ROW:
-                raise
-            return Sight("unreachable", "empty", reason=str(error)[:200]), None, None
-        found = sight(answer, records)
-        self._count(refused=found.category == "unauthorized")
-        if self._refused >= _REFUSED_IN_A_ROW:
-            raise CredentialError(f"the API refuses the credential since GET {path} (401): set it to a valid one and run again")
-        return found, answer.status, round(answer.elapsed_ms, 1)
-
-    def _patient(self, path: str, query: Mapping[str, Any] | None) -> Any:
-        """One try, and the client's whole patience only for what may pass: a 500 is mostly final."""
-        try:
-            answer = self.client.get(path, query, attempts=1)
-        except RetriableError:
-            return self.client.get(path, query)
-        return self.client.get(path, query) if answer.status in PASSING else answer
-
-    def _count(self, refused: bool = False, silent: bool = False) -> None:
-        with self._lock:
-            self._refused = self._refused + 1 if refused else 0
-            self._silent = self._silent + 1 if silent else 0
-
-
-class Ids:
-    """Ids seen in answers, by (entity, JSON path), in order of appearance."""
-
-    def __init__(self, pack: Pack) -> None:
-        self._pack = pack
-        self._wanted: dict[str, set[str]] = {entity.entity: {"id"} for entity in pack.entities}
-        for identifier in pack.identifiers:
-            for entity, path in pack.candidates(identifier.parameter):
-                self._wanted.setdefault(entity, set()).add(path)
-        self._held: dict[tuple[str, str], list[Id]] = {}
-        self._lists: dict[str, list[Id]] = {}
-
-    def harvest(self, entity: str | None, path: str, records: Sequence[Record]) -> None:
-        """Keep the ids in the records that GET `path` gave."""
-        flat = flattened(records, recursive_field(records))
-        if "{" not in path:
-            self._lists.setdefault(path.rstrip("/"), ids_in(flat, "id"))
-        for wanted in sorted(self._wanted.get(entity or "", ())):
-            held = self._held.setdefault((entity or "", wanted), [])
-            held += [value for value in ids_in(flat, wanted) if value not in held][: max(0, _KEPT_IDS - len(held))]
-
-    def picks(self, endpoint: Endpoint, parameter: str) -> Iterator[Pick]:
-        """Ids that may fill the parameter, those of the likeliest source and those of the others in turn."""
-        sources = [(entity, path, self._held.get((entity, path), [])) for entity, path in self.sources(endpoint, parameter)]
-        if not any(values for *_, values in sources) and f"{{{parameter}}}" in endpoint.path:
-            above = endpoint.path.partition(f"/{{{parameter}}}")[0]
-            sources = [(f"GET {above}", "id", self._lists.get(above, []))]
-        for place in range(max((len(values) for *_, values in sources), default=0)):
-            for entity, path, values in sources:
-                if place < len(values):
-                    yield Pick(entity, path, values[_spread(place, len(values))])
-
-    def sources(self, endpoint: Endpoint, parameter: str) -> list[tuple[str, str]]:
-        """(entity, path) whose ids may fill the parameter: by the pack, else by the name in front of it in the path."""
-        known = self._pack.candidates(parameter)
-        if known or f"{{{parameter}}}" not in endpoint.path:
-            return known
-        names = {entity.entity.lower(): entity.entity for entity in self._pack.entities}
-        before = endpoint.path.partition(f"{{{parameter}}}")[0].strip("/").lower().split("/")
-        return [(names[segment], "id") for segment in before[::-1] if segment in names][:1] if parameter.lower() == "id" else []
-
-
 class Prober:
-    """Asks every GET endpoint: first those without parameters, then those whose parameters ids fill, until nothing is new."""
+    """Asks every GET endpoint, those of entities first: without parameters, then with ids, until nothing is new."""
 
     def __init__(self, wire: Wire, pack: Pack) -> None:
         self._wire = wire
         self._pack = pack
         self._ids = Ids(pack)
-        self._sizes = {style.size_param for style in pack.paging}
+        self._sizes = {style.size_param for style in pack.paging} - {None}
+        self._entities = {path: entity.entity for entity in reversed(pack.entities) for path in entity.routes}
+        self._tries = max(2, min(_TRIES, wire.budget // max(1, len(self._entities))))
 
     def run(self) -> list[Probe]:
         """All GET endpoints with what they answered, in the pack's order."""
-        probes = [Probe(each, entity_of(self._pack, each.path)) for each in self._pack.endpoints if each.method == "GET"]
-        waiting = self._waves(sorted(probes, key=lambda probe: probe.entity is None))
-        wanting = [probe for probe in probes if self._wants_query(probe)]
-        self._together(self._probe_with_query, wanting)
-        self._waves(waiting)
+        probes = [Probe(each, self._entities.get(each.path)) for each in self._pack.endpoints if each.method == "GET"]
+        routes = [probe for probe in probes if probe.entity is not None]
+        for some in (routes, probes):
+            self._waves(some)
+            self._together(self._probe_with_query, [probe for probe in some if self._wants_query(probe)])
+            self._waves(some)
         for probe in probes:
             if probe.sight is None and not probe.reason:
                 probe.reason = "the budget of requests is used up" if self._wire.spent else self._unfilled(probe.endpoint)
         return probes
 
-    def _waves(self, waiting: list[Probe]) -> list[Probe]:
-        """Ask what can be asked, harvest ids, and again until nothing new can be; what could not be asked."""
+    def _waves(self, probes: list[Probe]) -> None:
+        """Ask what can be asked, harvest ids, and again until nothing new can be; then those that lack a query parameter."""
+        waiting = [probe for probe in probes if probe.sight is None]
         while waiting and not self._wire.spent:
-            ready = [probe for probe in waiting if self._fillable(probe.endpoint)]
+            fillable = [probe for probe in waiting if self._fillable(probe.endpoint)]
+            ready = [probe for probe in fillable if not self._lacking(probe.endpoint)] or fillable
             if not ready:
                 break
             self._together(self._probe, ready)
-            waiting = [probe for probe in waiting if probe not in ready]
-        return waiting
+            asked = {id(probe) for probe in ready}
+            waiting = [probe for probe in waiting if id(probe) not in asked]
 
     def _together(self, ask: Callable[[Probe], None], probes: list[Probe]) -> None:
         with ThreadPoolExecutor(self._wire.client.in_flight) as pool:
             list(pool.map(ask, probes))
         for probe in probes:
             if probe.sight is not None:
-                self._ids.harvest(probe.entity, probe.endpoint.path, probe.sight.records)
+                self._ids.harvest(probe.entity, probe.endpoint.path, probe.sight.records, probe.picks)
 
     def _fillable(self, endpoint: Endpoint) -> bool:
-        return all(next(self._ids.picks(endpoint, name), None) for name in endpoint.path_parameters)
+        return next(self._ids.fills(endpoint), None) is not None
+
+    def _lacking(self, endpoint: Endpoint) -> list[str]:
+        """Query parameters that the description demands and nothing fills yet."""
+        return [name for name in _needed(endpoint) if next(self._ids.picks(endpoint, name), None) is None]
 
     def _unfilled(self, endpoint: Endpoint) -> str:
         missing = [name for name in endpoint.path_parameters if next(self._ids.picks(endpoint, name), None) is None]
         return f"no id is known for {', '.join(missing)}"
 
     def _probe(self, probe: Probe) -> None:
-        names = probe.endpoint.path_parameters
-        most = _TRIES if probe.entity else 1
-        choices = [list(_first(self._ids.picks(probe.endpoint, name), most)) for name in names]
-        for place in range(max((len(choice) for choice in choices), default=1)):
-            picks = {name: choice[min(place, len(choice) - 1)] for name, choice in zip(names, choices, strict=True)}
-            if self._wire.spent or self._ask(probe, picks):
-                return
+        along = self._demanded(probe.endpoint)
+        # a demanded value that keeps rows back is left out, if the server does not mind
+        free = {name: pick for name, pick in along.items() if not _narrows(probe.endpoint, name)}
+        for picks in islice(self._ids.fills(probe.endpoint), self._tries if probe.entity else 1):
+            for demanded in (free, along) if free != along else (along,):
+                if self._wire.spent or self._ask(probe, demanded | picks):
+                    return
+
+    def _demanded(self, endpoint: Endpoint) -> dict[str, Pick]:
+        """What fills the query parameters that the description demands."""
+        found = {name: next(self._ids.picks(endpoint, name), None) for name in _needed(endpoint) if name not in self._sizes}
+        return {name: pick for name, pick in found.items() if pick is not None}
 
     def _wants_query(self, probe: Probe) -> bool:
         """Whether the endpoint gave nothing, and query parameters of its own can be filled."""
         if probe.sight is None or (probe.sight.category, probe.sight.rows > 0) == ("readable", True):
             return False
-        return probe.sight.category in ("needsParameters", "readable") and any(
-            next(self._ids.picks(probe.endpoint, name), None) for name in probe.endpoint.query
-        )
+        return probe.sight.category in ("needsParameters", "readable") and any(self._fillers(probe))
+
+    def _fillers(self, probe: Probe) -> Iterator[str]:
+        return (name for name in probe.endpoint.query if next(self._ids.picks(probe.endpoint, name), None))
 
     def _probe_with_query(self, probe: Probe) -> None:
-        names = [name for name in probe.endpoint.query if next(self._ids.picks(probe.endpoint, name), None)]
+        names = list(self._fillers(probe))
         if probe.entity is None:
             picks = {name: next(self._ids.picks(probe.endpoint, name)) for name in names}
             if not self._wire.spent:
                 self._ask(probe, probe.picks | picks)
             return
+        before = dict(probe.picks)
         for name in names:
-            for pick in _first(self._ids.picks(probe.endpoint, name), _TRIES):
-                if self._wire.spent or self._ask(probe, probe.picks | {name: pick}):
+            for pick in islice(self._ids.picks(probe.endpoint, name), self._tries):
+                if self._wire.spent or self._ask(probe, before | {name: pick}):
                     return
 
     def _ask(self, probe: Probe, picks: dict[str, Pick]) -> bool:
         """Ask once, keep the answer if it is better than the one before; whether it is good enough."""
         endpoint = probe.endpoint
-        path, query = endpoint.path, {}
-        for name, pick in picks.items():
-            if f"{{{name}}}" in path:
-                path = path.replace(f"{{{name}}}", str(pick.value))
-            else:
-                query[name] = str(pick.value)
-        query |= {name: str(PROBE_ROWS) for name in endpoint.query if name in self._sizes}
+        path, query = fill(endpoint.path, {name: pick.value for name, pick in picks.items()})
+        for name in endpoint.query:
+            if name in self._sizes and name not in query:
+                query[name] = str(int(min(PROBE_ROWS, endpoint.parameter(name).maximum or PROBE_ROWS)))
         hint = self._pack.entity(probe.entity).records if probe.entity else None
         found, status, latency = self._wire.get(path, query, hint)
         if probe.sight is None or _better(found, probe.sight):
             probe.sight, probe.status, probe.latency_ms = found, status, latency
             probe.picks, probe.reason = picks, found.reason
-            probe.url = path + ("?" + "&".join(f"{name}={value}" for name, value in query.items()) if query else "")
+            probe.url = path + (f"?{urlencode(query)}" if query else "")
         return found.category == "readable" and (probe.entity is None or found.rows >= _ENOUGH_ROWS or not picks)
+
+
+def sent_at_most(rows: Iterable[Mapping[str, Any]], budget: int) -> int:
+    """Requests that probing may have sent, by the rows of `source.endpoints` it left: at most its budget."""
+    reads = [row for row in rows if row["method"] == "GET" and row["apiStatus"] != "notProbed"]
+    tries = [2 if not row["entity"] else 1 if row["rowCount"] and not row["probedWith"] else
+             (2 + len(row["queryParameters"])) * _TRIES for row in reads]  # fmt: skip
+    return min(budget, sum(tries) + _ASKED_AGAIN)
+
+
+def constants(endpoint: Endpoint) -> dict[str, str]:
+    """Query parameters that the description demands, with the value it gives, unless other values would give other rows."""
+    found = {name: described_value(endpoint, name) for name in _needed(endpoint) if not _narrows(endpoint, name)}
+    return {name: str(pick.value) for name, pick in found.items() if pick is not None}
 
 
 def entity_of(pack: Pack, path: str) -> str | None:
@@ -251,29 +190,22 @@ def picks_json(picks: Mapping[str, Pick]) -> str | None:
     """`probedWith` as JSON text; None without parameters."""
     if not picks:
         return None
-    return json.dumps({name: {"entity": pick.entity, "path": pick.path, "value": pick.value} for name, pick in picks.items()})
+    found = {
+        name: {"entity": pick.entity or None, "path": pick.path or None, "value": pick.value} for name, pick in picks.items()
+    }
+    return json.dumps(found)
+
+
+def _narrows(endpoint: Endpoint, name: str) -> bool:
+    """Whether a demanded parameter has several values and no default: each gives other rows."""
+    known = endpoint.parameter(name)
+    return known.default is None and len(known.values) > 1
+
+
+def _needed(endpoint: Endpoint) -> list[str]:
+    """Query parameters that the description demands."""
+    return [known.name for known in endpoint.parameters if known.required and known.location == "query"]
 
 
 def _better(new: Sight, old: Sight) -> bool:
     return (new.category == "readable", new.rows) > (old.category == "readable", old.rows)
-
-
-def ids_in(records: Iterable[Record], path: str) -> list[Id]:
-    """The different ids at `path` of the records, in order of appearance."""
-    found = (value for record in records for value in values_at(record, path))
-    return list(dict.fromkeys(value for value in found if is_id(value)))
-
-
-def is_id(value: object) -> bool:
-    """Whether a value can name a record."""
-    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
-
-
-def _spread(place: int, count: int) -> int:
-    """First, last, middle and then the others: neighbours are often alike."""
-    special = list(dict.fromkeys((0, count - 1, count // 2)))
-    return special[place] if place < len(special) else [n for n in range(count) if n not in special][place - len(special)]
-
-
-def _first(picks: Iterator[Pick], most: int) -> Iterator[Pick]:
-    yield from (pick for _, pick in zip(range(most), picks, strict=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,24 @@ Kind = Literal["null", "bool", "int", "float", "text", "record", "array"]
 
 _OPEN_KEYS = 8
 """Records with at least so many different keys, none of them in half of the records, are maps: their keys are data."""
+
+_DATA_KEYS = 3
+"""Different keys that look like data before the values, all of one kind, belong to a map."""
+
+_MOST_KEYS = 200
+"""With more keys than this, whose values are all of one kind, an object is a map even if it was seen only once."""
+
+_LIKE_DATA = re.compile(
+    r"-?[0-9]+"
+    r"|[0-9]{4}-[0-9]{2}(-[0-9]{2}([T ].*)?)?"
+    r"|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+    r"|(?=[^0-9]*[0-9])[0-9a-fA-F]{16,64}"
+    r"|[^@\s]+@[^@\s]+\.[^@\s]+"
+    r"|https?://.*"
+    r"|[A-Za-z]{1,10}[-_:][0-9]{2,}"
+    r"|[a-z]{2}[-_][A-Z]{2}"
+)
+"""Keys that are no names of fields: numbers, dates, UUIDs, hashes, mail and web addresses, ids with a prefix, languages of countries."""
 
 
 def kind_of(value: object) -> Kind:
@@ -49,8 +68,16 @@ class Shape:
 
     @property
     def seen(self) -> set[Kind]:
-        """Kinds of the values, null apart."""
-        return {kind for kind in self.kinds if kind != "null"}
+        """Kinds of the values, null apart; beside others, a kind of which all are empty (`""`, `[]`, `{}`) stands for null."""
+        found = {kind for kind in self.kinds if kind != "null"}
+        return {kind for kind in found if not self._hollow(kind)} or found if len(found) > 1 else found
+
+    def _hollow(self, kind: Kind) -> bool:
+        if kind == "array":
+            return self.items is None or not self.items.present
+        if kind == "record":
+            return not self.fields
+        return kind == "text" and not any(isinstance(value, str) and value.strip() for value in self.scalars)
 
     @property
     def values(self) -> int:
@@ -59,13 +86,17 @@ class Shape:
 
     @property
     def is_map(self) -> bool:
-        """Whether the keys are data: numbers, or many that are all rare."""
+        """Whether the keys are data: they look like it, or they are many and all rare, or too many for fields."""
         if not self.fields:
             return False
         if all(key.lstrip("-").isdigit() for key in self.fields):
             return True
         filled = sum(1 for record in self.records if record)
-        return len(self.fields) >= _OPEN_KEYS and all(shape.present * 2 < filled for shape in self.fields.values())
+        if len(self.fields) >= _OPEN_KEYS and all(shape.present * 2 < filled for shape in self.fields.values()):
+            return True
+        if len(self.fields) < _DATA_KEYS or len(set().union(*(shape.seen for shape in self.fields.values()))) > 1:
+            return False
+        return len(self.fields) > _MOST_KEYS or all(_LIKE_DATA.fullmatch(key) for key in self.fields)
 
     def add(self, value: Any) -> None:
         """Look at one value, and at everything below it."""

@@ -15,12 +15,9 @@ from spectra_assets.playbook.rules import SETTINGS, SettingRule
 from spectra_assets.stages.answers import Sight, sight
 from spectra_assets.stages.evidence import Credential, HierarchyProof, Probing
 from spectra_assets.stages.inference import timelike
-from spectra_assets.stages.probing import Probe, Prober, Wire, entity_of, picks_json
+from spectra_assets.stages.probing import SOURCE_SHARE, Probe, Prober, Wire, entity_of, picks_json
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
-
-SOURCE_SHARE = 0.46
-"""Part of the setting `probe_requests` that Source may send; Prepare has the rest."""
 
 _ACCOUNT = re.compile(r"user_?name|login|account|e?mail|(full_?|display_?)?name", re.IGNORECASE)
 _SINCE = re.compile(r"modified|updated|changed|since|after", re.IGNORECASE)
@@ -263,7 +260,7 @@ def _empty(pack: Pack, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         for row in reads:
             if row["category"] in ("needsParameters", "notProbed") and row["entity"] not in full | found.keys():
                 needed = row["pathParameters"] or row["queryParameters"]
-                parents = (parent for name in needed for parent, _ in pack.candidates(name))
+                parents = (parent for name in needed for parent, _ in pack.candidates(name, row["path"]))
                 empty = next((parent for parent in parents if parent in found), None)
                 if empty:
                     fresh[row["entity"]] = f"GET {row['path']} takes an id of {empty}, which is empty"
@@ -280,7 +277,7 @@ def _proof(entity: str, rows: Sequence[Mapping[str, Any]], empty: str | None) ->
         return _unreached(entity, None, "the pack names no route that is in the catalogue")
     reachable = best["category"] == "readable"
     picks = json.loads(best["probedWith"]) if best["probedWith"] else {}
-    pick = next(iter(picks.values()), None) or {"entity": None, "path": None, "value": None}
+    pick = next((pick for pick in picks.values() if pick["entity"]), {"entity": None, "path": None, "value": None})
     if not reachable and empty:
         return _unreached(entity, best["path"], empty) | {"reachable": True, "rows": 0}
     if not reachable:

@@ -59,7 +59,9 @@ def pick(trials: Sequence[Trial]) -> Trial | None:
 
 
 def key_of(hint: EntityHint) -> str:
-    """The primary key by the description: `id`, else the first plain field named like one."""
+    """The primary key by the description: what it names, `id`, else the first plain field named like one."""
+    if hint.key:
+        return hint.key
     plain = [field.raw for field in hint.fields if field.type in ("integer", "text") and "[]" not in field.raw]
     named = [raw for raw in plain if raw.lower().endswith(("id", "key"))]
     return "id" if "id" in plain or not named else named[0]

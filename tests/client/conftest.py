@@ -38,7 +38,7 @@ class Asked:
 
 @dataclass
 class Reply:
-    """One answer; `fault` changes how it is sent: `hangup` and `stall` before it, `cut`, `midway` and `drip` within it."""
+    """One answer; `fault` changes how it is sent: `hangup` and `stall` before it, `cut`, `midway`, `drip` and `endless` within it."""
 
     body: bytes = b""
     status: int = 200
@@ -121,6 +121,9 @@ class _Handler(BaseHTTPRequestHandler):
                 if self.api.over.wait(0.02):
                     return
                 self.wfile.write(bytes([byte]))
+        elif reply.fault == "endless":
+            while not self.api.over.is_set():
+                self.wfile.write(b"10000\r\n" + b"1" * 0x10000 + b"\r\n")
         elif reply.status not in (204, 304):
             self.wfile.write(reply.body)
         if "Content-Length" in reply.headers:

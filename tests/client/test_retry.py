@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 import time
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -209,6 +210,24 @@ def test_a_compressed_body_is_measured_unpacked(api: Api, connect: Connect) -> N
     api.replies(Reply(gzip.compress(b" " * 50_000_000 + b"[]"), headers={"Content-Encoding": "gzip"}))
     with pytest.raises(SkippableError, match="larger than"):
         connect(max_body=1_000_000).read("/x")
+
+
+def test_a_compressed_bomb_fills_no_memory(api: Api, connect: Connect) -> None:
+    api.replies(Reply(gzip.compress(b" " * 200_000_000, 1), headers={"Content-Encoding": "gzip"}))
+    client = connect(max_body=4_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(SkippableError, match="larger than 4,000,000 bytes"):
+            client.read("/x")
+        assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_body_that_never_ends_is_refused(api: Api, connect: Connect) -> None:
+    api.replies(Reply(fault="endless", headers={"Transfer-Encoding": "chunked", "Content-Length": ""}))
+    with pytest.raises(SkippableError, match="larger than 3,000,000 bytes"):
+        connect(max_body=3_000_000).read("/x")
 
 
 def test_a_server_that_is_down_is_named(connect: Connect) -> None:

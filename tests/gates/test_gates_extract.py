@@ -138,6 +138,30 @@ def test_parents_are_there(bench: Bench, path: str, parents: list[Any]) -> None:
     assert bench.judge(promised, [], others=[phases]).passed
 
 
+@pytest.mark.parametrize(
+    ("paths", "parents"),
+    [
+        (["owner.login", "name"], [({"owner": {"login": "o"}, "name": "a"}, None), ({"owner": {"login": "p"}, "name": 7}, None)]),
+        (["@parent", "id"], [({"id": "a"}, "o"), ({"id": 7}, "p")]),
+        (["@parent[0]", "id"], [({"id": "a"}, "o"), ({"id": 7}, '["p","x"]')]),
+        (["@parent[1]", "id"], [({"id": "a"}, '["x","o"]'), ({"id": 7}, '["y","p"]')]),
+        (["a.l[].o", "a.l[].n"], [({"a": {"l": [{"o": "o", "n": "a"}, {"o": "p", "n": 7}, {"o": "o"}]}}, None), ({}, None)]),
+        (["l[].o", "l[].ns[]"], [({"l": [{"o": "o", "ns": ["a"]}, {"o": "p", "ns": [7, 8]}]}, None)]),
+    ],
+)
+def test_parents_of_several_values_are_there(bench: Bench, paths: list[str], parents: list[Any]) -> None:
+    phases = bench.publish(extracted("phase"), [record(parent, asked) for parent, asked in parents])
+    also = [{"parameter": "name", "path": path} for path in paths[1:]]
+    link = ParentKey(entity="phase", path=paths[0], parameter="owner", also=also)
+    build = Extraction(fetch=Fetch(entity="run", path="/{owner}/{name}", parent=link))
+    promised = table("extract.runs", "parents_resolved", columns=EXTRACT_FORM, entity="run", build=build)
+    good = [record({"id": 1}, '["o","a"]'), record({"id": 2}, '["p","7"]'), record({"id": 3}, '["o","a"]')]
+    assert bench.judge(promised, good, others=[phases]).total == 2
+    bad = [record({}, '["o","7"]', 4), record({}, '["p","a"]', 5), record({}, "o", 6), record({}, None, 7)]
+    result = bench.judge(promised, [*good, *bad], others=[phases])
+    assert (result.failed, result.total) == (4, 6)
+
+
 def test_no_parent_is_none_to_resolve(bench: Bench) -> None:
     assert "promises nothing" in bench.judge(extracted("run", "parents_resolved"), TWO).message
 

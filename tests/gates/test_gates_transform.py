@@ -164,6 +164,39 @@ def test_a_fact_without_keys_has_nothing_to_judge(bench: Bench) -> None:
     assert bench.judge(fact().model_copy(update={"inputs": []}), [{"runId": 1}]).passed
 
 
+def open_reference(name: str, *columns: str, **more: Any) -> Reference:
+    first, *also = columns
+    return Reference(name=name, dimension="dimCycle", column=first, also={c: c for c in also}, unmatched="unknown", **more)
+
+
+def test_values_without_a_member_are_told(bench: Bench) -> None:
+    columns = [column(name) for name in ("runId", "cycleId", "a", "b", "cycleKey", "pairKey", "farKey")]
+    links = [
+        open_reference("cycleKey", "cycleId"),
+        open_reference("pairKey", "a", "b"),
+        open_reference("farKey", "a", via=[{"table": "clean.x", "key": "a", "take": "b"}]),
+    ]
+    promised = table(
+        "transform.factRun", "references_matched", columns=columns, primary_key=["runId"], build=Fact(references=links)
+    )
+    names = [one.name for one in columns]
+    good = [(1, 7, 1, 1, 3, 4, -1), (2, None, 1, None, -1, -1, -1)]
+    assert bench.judge(promised, [dict(zip(names, row, strict=True)) for row in good]).passed
+    bad = [(3, 99, 1, 1, -1, 4, -1), (4, 98, 5, 5, -1, -1, -1)]
+    result = bench.judge(promised, [dict(zip(names, row, strict=True)) for row in [*good, *bad]])
+    assert (result.failed, result.total) == (2, 4)
+    assert result.details["rules"] == {"transform.references_matched:cycleKey": 2, "transform.references_matched:pairKey": 1}
+    assert "of -1, though their cycleId has a value" in result.message
+
+
+def test_pairs_without_a_member_are_told(bench: Bench) -> None:
+    links = [open_reference("cycleKey", "cycleId"), open_reference("otherKey", "otherId")]
+    columns = [column("cycleKey"), column("otherKey")]
+    promised = table("transform.bridgeX", "references_matched", columns=columns, build=Bridge(references=links))
+    assert bench.judge(promised, [{"cycleKey": 1, "otherKey": 2}]).passed
+    assert bench.judge(promised, [{"cycleKey": 1, "otherKey": -1}]).failed == 1
+
+
 # ---------------------------------------------------------------- the manifest
 
 

@@ -101,6 +101,29 @@ ORDERS = [
 
 
 @scenario
+def clean_composite(world: World) -> Result:
+    """What several values of a parent were asked with is a JSON array of texts; the hash of a record may be its key."""
+    table = world.declare(
+        table="clean.issue",
+        entity="issue",
+        **{"from": ["extract.issues"]},
+        primary_key=["owner", "repo", "number"],
+        build={"kind": "flattening"},
+        schema=[
+            column("owner", "text", "@parent[0]"),
+            column("repo", "int64", "@parent[1]"),
+            column("number", "int64", "number"),
+            column("hash", "text", "@hash"),
+            column("title", "text", "title"),
+        ],
+    )
+    records = [{"number": 1, "title": "a"}, {"number": 1, "title": "b"}, {"number": 1, "title": "c"}, {"number": 1, "title": "d"}]
+    parents = [('["oc\\"to","7"]', None), ('["x","8"]', None), ('["x","8"]', None), ("plain", None)]
+    world.records("extract.issues", records, parents)
+    return {"clean.issue": world.made(table)}
+
+
+@scenario
 def clean_arrays(world: World) -> Result:
     world.records("extract.orders", ORDERS)
     line = world.declare(
@@ -145,6 +168,50 @@ def clean_arrays(world: World) -> Result:
         result[table.table] = world.made(table)
         result[f"{table.table} rows_in"] = world.last.rows_in
     return result
+
+
+MOMENTS = [
+    {"id": 1, "seconds": 1735689600, "micros": 1735689600123456, "nanos": 1735689600123456789, "rfc": "Tue, 25 Mar 2025 10:00:00 GMT",
+     "mail": "Tue, 5 Mar 2025 10:00:00 +0200", "ctime": "Wed Oct 10 20:19:24 +0000 2018", "odata": "/Date(1735689600000)/",
+     "iso": "2025-03-25T10:00:00.1Z", "noon": "3/25/2025 1:05 PM", "german": "25.03.2025", "named": "25-Mar-2025",
+     "compact": "20250325", "long": "March 5, 2025", "yes": "Y", "money": "12.50"},
+    {"id": 2, "seconds": 1735689600.25, "micros": "1735689600123456", "nanos": "1735689600000000999", "rfc": "25 Mar 2025 10:00:00 GMT",
+     "mail": "Mon, 31 Feb 2025 10:00:00 +0200", "ctime": "Oct 10 2018", "odata": "/Date(1735689600000+0100)/",
+     "iso": "2025-03-25 10:00", "noon": "12/5/2025 12:00 am", "german": "31.04.2025", "named": "5-may-2025",
+     "compact": 20250325, "long": "May 15, 2025", "yes": "no", "money": 12345678901234.12},
+    {"id": 3, "seconds": "1735689600.123456789", "micros": -1, "nanos": 10**19, "rfc": "Tue, 25 Mar 2025 10:00:00",
+     "mail": "x", "odata": "/Date(x)/", "iso": "2025-03-25T10:00:00,123456789+0200", "noon": "25/3/2025 1:05 PM", "german": "1.4.2025",
+     "compact": "20251325", "long": "Marc 5, 2025", "yes": "off", "money": 0.1},
+    {"id": 4, "seconds": 1735689600000, "micros": 10**30, "nanos": "x", "iso": "2025-03-25", "yes": "maybe", "money": "1e3",
+     "odata": 1735689600000, "rfc": "2025-03-25T10:00:00Z", "compact": 1735689600000},
+    {"id": 5, "seconds": "2025-03-25T10:00:00Z", "micros": 1.5, "seconds2": None, "iso": 1735689600000, "money": 9007199254740993},
+    {"id": 6, "seconds": 0, "micros": 0, "nanos": -1500, "money": "-0.000000001", "iso": "2025-02-30T10:00:00Z", "yes": True},
+]  # fmt: skip
+
+
+@scenario
+def clean_moments(world: World) -> Result:
+    world.records("extract.moments", MOMENTS)
+    formats = {
+        "seconds": "epoch_seconds", "micros": "epoch_micros", "nanos": "epoch_nanos", "odata": "odata", "iso": "iso8601",
+        "rfc": "EEE, d MMM yyyy HH:mm:ss z", "mail": "EEE, d MMM yyyy HH:mm:ss xx", "ctime": "EEE MMM d HH:mm:ss xx yyyy",
+        "noon": "M/d/yyyy h:mm a",
+    }  # fmt: skip
+    days = {"german": "dd.MM.yyyy", "named": "d-MMM-yyyy", "compact": "yyyyMMdd", "long": "MMMM d, yyyy"}
+    table = world.declare(
+        table="clean.moment",
+        **{"from": ["extract.moments", "prepare.schema"]},
+        primary_key=["id"],
+        build={"kind": "flattening"},
+        schema=[
+            column("id", "int64", "id", required=True),
+            *(column(name, "timestamp", name, date_format=pattern) for name, pattern in formats.items()),
+            *(column(name, "date", name, date_format=pattern) for name, pattern in days.items()),
+            column("yes", "bool", "yes"),
+            column("money", "decimal", "money"),
+        ],
+    )
+    return {"rows": world.made(table)}
 
 
 # ---------------------------------------------------------------- Transform

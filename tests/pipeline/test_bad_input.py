@@ -263,7 +263,7 @@ def test_a_killed_run_leaves_whole_tables_and_the_next_one_ends_it(project: Proj
     log = project.folder / "killed.log"
     with log.open("wb") as out:
         run = subprocess.Popen([sys.executable, "-c", _RUN, *KILLED], stdout=out, stderr=out, start_new_session=True)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 200
     first = Path(project.lakehouse.path(TableRef.parse("extract.cycles"))) / "_delta_log"
     while not first.exists():
         assert run.poll() is None, log.read_text(encoding="utf-8", errors="replace")

@@ -419,12 +419,16 @@ def _ran(project: Project, scenario: Scenario, home: Path) -> Ran:
 # ---------------------------------------------------------------- the tests
 
 
+DERIVED_ONLY = {"references_matched"}
+"""Gates that no table of a source with a declared star must pass; they are broken in tests/gates."""
+
+
 def test_each_gate_there_is_gets_broken_here() -> None:
-    assert {each.gate for _, each in CASES} == set(GATES)
+    assert {each.gate for _, each in CASES} == set(GATES) - DERIVED_ONLY
 
 
 def test_the_covenant_demands_each_gate(finished: Project) -> None:
-    assert {gate.name for table in finished.covenant.tables() for gate in table.gates} == set(GATES)
+    assert {gate.name for table in finished.covenant.tables() for gate in table.gates} == set(GATES) - DERIVED_ONLY
 
 
 @pytest.mark.parametrize(("name", "broken"), CASES, ids=ids)

@@ -9,7 +9,7 @@ import pytest
 
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.engine import Engine
-from tests.golden.scenarios import clean_arrays, clean_entity, column
+from tests.golden.scenarios import clean_arrays, clean_composite, clean_entity, column
 from tests.relational import STEPS, World
 
 
@@ -171,3 +171,11 @@ def test_no_records_make_no_rows(world: World) -> None:
     )
     assert world.made(table) == []
     assert world.last.rows_in == 0
+
+
+def test_several_values_of_a_parent_are_columns_of_their_own(world: World) -> None:
+    rows = {r["title"]: r for r in clean_composite(world)["clean.issue"]}
+    assert (rows["a"]["owner"], rows["a"]["repo"]) == ('oc"to', 7)
+    assert {rows[title]["owner"] for title in "bc"} == {"x"}
+    assert [rows[title]["_duplicate"] for title in "abc"] in ([False, False, True], [False, True, False])
+    assert rows["d"]["_reasons"] == ["required_present:owner", "required_present:repo"]

@@ -1,0 +1,167 @@
+"""Where the records are in the body of an answer, and how many there are in all, if the answer says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from spectra_assets.covenant.paths import split_path
+from spectra_assets.errors import SkippableError
+
+LINES = "@lines"
+OBJECT = "$"
+MAP = "{}"
+
+_TOTALS = (
+    "total", "totalCount", "total_count", "totalResults", "total_results", "totalElements", "total_elements", "totalRecords",
+    "total_records", "totalItems", "total_items", "totalRows", "total_rows", "totalSize", "resultSize", "recordsTotal",
+    "numFound", "@odata.count", "odata.count", "@count",
+)  # fmt: skip
+_COUNT = "count"
+"""A total by many an API, by others the rows of the page: looked at last."""
+
+_ABOUT = {
+    "meta", "metadata", "page", "paging", "pagination", "paginator", "pager", "pageinfo", "pagedetails", "info", "resultinfo",
+    "responsemetadata", "resultset", "listinfo", "cursor", "hits", "header",
+}  # fmt: skip
+"""Objects beside the records that speak of the list, their names in lower case and without signs."""
+
+_HEADERS = (
+    "X-Total-Count", "X-Total", "X-WP-Total", "Total-Count", "X-Total-Results", "X-Pagination-Total-Count", "Pagination-Count",
+)  # fmt: skip
+_RANGE = re.compile(r"\s*(?:[\w-]+\s+)?(?:\d+-\d+|\*)/(\d{1,18})\s*", re.ASCII)
+_DEPTH = 2
+"""Levels below an object about the list at which a total is looked for: `meta.page.totalElements`."""
+
+_BLANKS = b" \t\r\n\x1e"
+_OPENINGS = {b"{": "an object", b"[": "an array", b'"': "a text"}
+
+
+def split(body: bytes, location: str, path: str) -> tuple[list[bytes], int | None]:
+    """Records at `location` (see covenant Fetch.records) of an answer, and the total it declares.
+
+    Each record is the text the API sent, byte for byte; of a map the key stands in front of it as `_mapKey`. What is no object
+    becomes `{"value": …}`. No body and `null` are no records. Raises SkippableError naming expected and found shape, and
+    msgspec.DecodeError for what is not JSON.
+    """
+    if not body or body.strip() == b"null":
+        return [], None
+    if location == OBJECT:
+        _expect(b"{", body, "one object", path)
+        return [bytes(msgspec.json.decode(body, type=msgspec.Raw)).strip()], None
+    if location == LINES:
+        return _lines(body, path), None
+    way = location.removesuffix(MAP)
+    value, total = _descended(body, way, path)
+    if value == b"null":
+        return [], total
+    if location.endswith(MAP):
+        _expect(b"{", value, f"a map at {way!r}" if way else "a map", path)
+        entries = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+        records = [_keyed(key, bytes(entry).strip()) for key, entry in entries.items()]
+    else:
+        _expect(b"[", value, f"an array at {way!r}" if way else "an array", path)
+        records = [_record(bytes(record).strip()) for record in msgspec.json.decode(value, type=list[msgspec.Raw])]
+    return records, None if records and not total else total
+
+
+def header_total(headers: Mapping[str, str]) -> int | None:
+    """The total of all rows which the headers declare."""
+    for name in _HEADERS:
+        total = _number(headers.get(name, "").strip().encode())
+        if total is not None:
+            return total
+    found = _RANGE.fullmatch(headers.get("Content-Range", ""))
+    return int(found[1]) if found else None
+
+
+def sparse(body: bytes, path: str) -> Any:
+    """The answer reduced to the plain value at a JSON path, in its objects: `{"meta": {"next": "…"}}`. None if there is none."""
+    keys, value = split_path(path), body.strip()
+    for key in keys:
+        if value[:1] != b"{":
+            return None
+        value = bytes(msgspec.json.decode(value, type=dict[str, msgspec.Raw]).get(key, b"")).strip()
+    if not value or value[:1] in b"{[":
+        return None
+    found: Any = msgspec.json.decode(value)
+    for key in reversed(keys):
+        found = {key: found}
+    return found
+
+
+def _descended(body: bytes, way: str, path: str) -> tuple[bytes, int | None]:
+    """The text at the dotted path `way`, and the total beside it: the one nearest to the records counts."""
+    value, total = body, None
+    for key in split_path(way):
+        _expect(b"{", value, f"an object with {key!r} (records at {way!r})", path)
+        envelope = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+        if key not in envelope:
+            found = ", ".join(sorted(envelope)[:12])[:200]
+            raise SkippableError(f"GET {path}: expected records at {way!r}, found an object with only: {found or 'nothing'}")
+        total = next(_totals(envelope, key, _DEPTH), total)
+        value = bytes(envelope[key])
+    return value.strip(), total
+
+
+def _totals(envelope: dict[str, msgspec.Raw], records: str, depth: int) -> Iterator[int]:
+    """The totals in an object beside the records, and in those that speak of the list, the surest first."""
+    yield from _named(envelope, _TOTALS)
+    for name, below in envelope.items():
+        if depth and name != records and re.sub(r"[^a-z]", "", name.lower()) in _ABOUT:
+            text = bytes(below).strip()
+            if text[:1] == b"{":
+                yield from _totals(msgspec.json.decode(text, type=dict[str, msgspec.Raw]), "", depth - 1)
+    yield from _named(envelope, (_COUNT,))
+
+
+def _named(envelope: dict[str, msgspec.Raw], names: tuple[str, ...]) -> Iterator[int]:
+    for name in names:
+        if name in envelope:
+            text = bytes(envelope[name]).strip()
+            total = _number(_exact(text) if text[:1] == b"{" else text)
+            if total is not None:
+                yield total
+
+
+def _exact(text: bytes) -> bytes:
+    """The value of a total that is an object, `{"value": 57, "relation": "eq"}`; nothing if it is only a bound."""
+    parts = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    relation = bytes(parts.get("relation", b'"eq"')).strip()
+    return bytes(parts.get("value", b"")).strip() if relation == b'"eq"' else b""
+
+
+def _number(text: bytes) -> int | None:
+    text = text.strip(b'"')
+    return int(text) if text.isdigit() and len(text) < 19 else None
+
+
+def _lines(body: bytes, path: str) -> list[bytes]:
+    lines = [line for line in (line.strip(_BLANKS) for line in body.split(b"\n")) if line]
+    for line in lines:
+        msgspec.json.decode(line, type=msgspec.Raw)
+    if len(lines) == 1:
+        _expect(b"{", lines[0], "one JSON object per line", path)
+    return [_record(line) for line in lines]
+
+
+def _record(text: bytes) -> bytes:
+    return text if text[:1] == b"{" else b'{"value": ' + text + b"}"
+
+
+def _keyed(key: str, text: bytes) -> bytes:
+    front = b'{"_mapKey":' + msgspec.json.encode(key)
+    if text[:1] != b"{":
+        return front + b',"value":' + text + b"}"
+    rest = text[1:].lstrip()
+    return front + (b"" if rest == b"}" else b",") + (rest if rest == b"}" else text[1:])
+
+
+def _expect(opening: bytes, body: bytes, expected: str, path: str) -> None:
+    start = body.lstrip()[:1]
+    if start != opening:
+        msgspec.json.decode(body, type=msgspec.Raw)  # malformed text is another error than another shape
+        raise SkippableError(f"GET {path}: expected {expected}, found {_OPENINGS.get(start, 'a plain value')}")

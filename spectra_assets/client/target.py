@@ -1,0 +1,71 @@
+"""What one parent is asked with: its values in the path and query of a fetch, and their text form."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+from spectra_assets.covenant.model import Fetch
+from spectra_assets.errors import ConfigurationError, SkippableError
+
+Single = str | int
+ParentValue = Single | tuple[Single, ...]
+"""What a request is made for: the value of `Fetch.parent`, or those of (`parameter`, *`also`) in this order."""
+
+
+def parent_text(value: ParentValue) -> str:
+    """A parent's value as tables and ledger hold it: `7`, or of several values a JSON array of texts, `["octo","repo"]`."""
+    if isinstance(value, tuple):
+        return json.dumps([str(each) for each in value], ensure_ascii=False, separators=(",", ":"))
+    return str(value)
+
+
+def parent_parts(text: str | None) -> list[str]:
+    """The texts of the single values in a parent's text: of one value itself, of several each of them."""
+    if text is None:
+        return []
+    if not text.startswith("["):
+        return [text]
+    try:
+        parts = json.loads(text)
+    except ValueError:
+        return [text]
+    return parts if isinstance(parts, list) and all(isinstance(part, str) for part in parts) else [text]
+
+
+def target(fetch: Fetch, parent_value: ParentValue | None) -> tuple[str, dict[str, str]]:
+    """Path and query of the fetch for one parent.
+
+    Raises ConfigurationError if plan and parent don't fit, SkippableError for a value that can't stand in a path.
+    """
+    path, query = fetch.path, dict(fetch.query)
+    for name, location, value in _fillings(fetch, parent_value):
+        if location == "query":
+            query[name] = value
+            continue
+        if value in ("", ".", ".."):
+            raise SkippableError(f"{value!r} can't stand for {name} in {fetch.path}")
+        place = f"{{{name}}}"
+        if place not in fetch.path:
+            raise ConfigurationError(f"{fetch.path} of {fetch.entity} has no place for {place}")
+        path = path.replace(place, quote(value, safe=""))  # which leaves no brace a later parameter could mistake for its place
+    if "{" in path:
+        raise ConfigurationError(f"nothing fills {path[path.index('{') :]} in {fetch.path} of {fetch.entity}")
+    return path, query
+
+
+def _fillings(fetch: Fetch, parent_value: ParentValue | None) -> list[tuple[str, str, str]]:
+    """(parameter, path or query, value) of each value."""
+    if fetch.parent is None or parent_value is None:
+        if fetch.parent is None and parent_value is None:
+            return []
+        needs = "needs no parent value" if fetch.parent is None else f"needs a value for {fetch.parent.parameter}"
+        raise ConfigurationError(f"the fetch of {fetch.entity} ({fetch.path}) {needs}")
+    places = [(fetch.parent.parameter, fetch.parent.location), *((fill.parameter, fill.location) for fill in fetch.parent.also)]
+    values = parent_value if isinstance(parent_value, tuple) else (parent_value,)
+    if len(values) != len(places):
+        names = ", ".join(name for name, _ in places)
+        raise ConfigurationError(
+            f"the fetch of {fetch.entity} ({fetch.path}) needs a value for each of {names}, and got {len(values)}"
+        )
+    return [(name, location, str(value)) for (name, location), value in zip(places, values, strict=True)]

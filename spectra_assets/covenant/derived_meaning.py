@@ -1,0 +1,137 @@
+"""Which business meaning is derived for facts: flags of their statuses, whether they are open, how long they lasted.
+
+Values come from the API and become part of expressions. Only those of letters, digits, blanks and `_-.:/` do, so that there is
+nothing to escape; the others get no flag, and still are rows of the status's distribution.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from spectra_assets.covenant.derive import Deriving
+from spectra_assets.covenant.model import DataType, Fact, Table
+from spectra_assets.covenant.network import Node
+from spectra_assets.covenant.star import surrogate_of
+from spectra_assets.covenant.traits import USABLE, event_time, is_status, span, statuses
+from spectra_assets.names import Stage, pascal
+from spectra_assets.playbook import rules as written
+
+MOST_VALUES = 8
+"""A status with more values gets no flags."""
+
+_VALUE = re.compile(r"[A-Za-z][A-Za-z0-9 _.:/-]{0,59}")
+
+
+def quoted(name: str) -> str:
+    """A column as expressions name it. Raises ValueError for a name that no rule may refer to."""
+    if not USABLE.fullmatch(name):
+        raise ValueError(f"{name!r} can't be part of an expression: valid are letters, digits and underscores")
+    return f"`{name}`"
+
+
+def literal(value: str) -> str | None:
+    """A text as an expression holds it; None for one with characters that could be read as anything else than text."""
+    return f"'{value}'" if _VALUE.fullmatch(value) else None
+
+
+def derived_meaning(deriving: Deriving) -> Iterator[written.BaseRule]:
+    """Rules for the refined facts of this source, written ones included, as long as no rule makes a column of that name."""
+    for table in list(deriving.design.tables.values()):
+        node = deriving.nodes.get(table.inputs[0].partition(".")[2]) if table.inputs else None
+        if isinstance(table.build, Fact) and node is not None:
+            yield from _Meaning(deriving, table, node).rules()
+
+
+class _Meaning:
+    def __init__(self, deriving: Deriving, table: Table, node: Node) -> None:
+        self.deriving = deriving
+        self.table = table
+        self.node = node
+        self.name = table.ref.table
+        self.taken = {name.lower() for name in table.columns}
+        made = [rule.column for rule in deriving.documented(written.DeriveRule) if rule.table == self.name]
+        made += [name for rule in deriving.documented(written.EnrichRule) if rule.table == self.name for name in rule.columns]
+        self.taken.update(name.lower() for name in made)
+
+    def rules(self) -> Iterator[written.BaseRule]:
+        yield from self._owners_time()
+        flagged = [column for column in statuses(self.node) if is_status(self.node, column) and self._few(column)]
+        for column in flagged[:1]:
+            yield from self._flags(column)
+        between = span(self.node)
+        if between is not None and set(between) <= self.table.columns.keys():
+            yield from self._lasting(*between)
+
+    def _few(self, status: str) -> bool:
+        """Whether the fact has the column, as text with few values."""
+        column = self.table.columns.get(status)
+        return column is not None and column.type == DataType.TEXT and len(self.node.fields[status].values) <= MOST_VALUES
+
+    def _free(self, column: str) -> bool:
+        """Whether the column may be made: no other has its name, and no rule leaves it out."""
+        if column.lower() in self.taken or self.deriving.omits(f"{self.name}.{column}"):
+            return False
+        self.taken.add(column.lower())
+        return True
+
+    def _derived(self, column: str, expression: str, description: str) -> Iterator[written.BaseRule]:
+        if self._free(column):
+            yield from self.deriving.rule(
+                written.DeriveRule,
+                f"{self.name}.{column}",
+                table=self.name,
+                column=column,
+                expression=expression,
+                description=description,
+            )
+
+    def _flags(self, status: str) -> Iterator[written.BaseRule]:
+        """`is<Value>` for each value of a status."""
+        for value in self.node.fields[status].values:
+            text = literal(value)
+            if text is not None:
+                expression = f"coalesce({quoted(status)} = {text}, false)"
+                yield from self._derived(f"is{pascal(value)}", expression, f"Whether {status} is {value}.")
+
+    def _lasting(self, start: str, end: str) -> Iterator[written.BaseRule]:
+        """Whether it still goes on, and how long it lasted."""
+        yield from self._derived("isOpen", f"{quoted(end)} IS NULL", f"Whether {end} has no value yet.")
+        exact = all(self.table.columns[name].type == DataType.TIMESTAMP for name in (start, end))
+        if exact:
+            micros = f"unix_micros({quoted(end)}) - unix_micros({quoted(start)})"
+            hours = f"round(({micros}) / 3600000000.0D, 2)"
+            yield from self._derived("durationHours", hours, f"Hours from {start} to {end}.")
+        else:
+            days = f"datediff(to_date({quoted(end)}), to_date({quoted(start)}))"
+            yield from self._derived("durationDays", days, f"Days from {start} to {end}.")
+
+    def _owners_time(self) -> Iterator[written.BaseRule]:
+        """The time of the record around, for the rows of a nested list that have none of their own."""
+        time = owners_time(self.deriving, self.table)
+        if time is None or not self._free(time[1]):
+            return
+        reference, column, dimension = time
+        yield from self.deriving.rule(
+            written.EnrichRule,
+            f"{self.name}.{column}",
+            table=self.name,
+            **{"from": dimension.table},
+            on={reference: surrogate_of(dimension)},
+            columns={column: quoted(column)},
+            description=f"When the {self.node.owner} around happened.",
+        )
+
+
+def owners_time(deriving: Deriving, table: Table) -> tuple[str, str, Table] | None:
+    """(reference, column, dimension) that give a fact without a time the time of the record it is nested in."""
+    node = deriving.nodes.get(table.inputs[0].partition(".")[2])
+    owner = deriving.nodes.get(node.owner) if node is not None and node.owner else None
+    if not isinstance(table.build, Fact) or table.build.event_time is not None or owner is None:
+        return None
+    column = event_time(owner)
+    for reference in table.build.references:
+        dimension = deriving.design.tables.get(f"{Stage.TRANSFORM}.{reference.dimension}")
+        if dimension is not None and dimension.inputs == [owner.table.table] and column in dimension.columns:
+            return reference.name, column, dimension
+    return None

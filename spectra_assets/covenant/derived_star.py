@@ -1,0 +1,229 @@
+"""Which tables of the star are derived: events become facts, the rest dimensions, lists of references bridges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from spectra_assets.covenant.derive import Deriving
+from spectra_assets.covenant.events import bridges_of, events
+from spectra_assets.covenant.following import unused
+from spectra_assets.covenant.model import DataType
+from spectra_assets.covenant.network import Link, Node
+from spectra_assets.covenant.star import HISTORY
+from spectra_assets.covenant.traits import event_time, label, span, times, usable
+from spectra_assets.names import camel, pascal
+from spectra_assets.playbook import rules as written
+
+MOST_REFERENCES = 12
+"""Foreign keys of a fact, those over other tables included."""
+
+MOST_DATES = 3
+"""Calendar keys of a fact."""
+
+_FAR = 3
+"""Tables a reference may lead over."""
+
+_NAME = 90
+_HISTORY = frozenset(column.name.lower() for column in HISTORY)
+
+
+def derived_star(deriving: Deriving) -> Iterator[written.BaseRule]:
+    """Rules of the dimensions, the calendar, the facts and the bridges, in this order."""
+    star = _Star(deriving, {name: node for name, node in deriving.nodes.items() if _keyed(node)})
+    star.take_written()
+    facts = star.named("fact", events(star.nodes))
+    bridges = star.named("bridge", [name for name in bridges_of(star.nodes) if name not in facts])
+    apart = {*facts, *bridges}
+    needed = {link.target for name in apart for link in star.nodes[name].links}
+    for name, node in star.nodes.items():
+        if name in needed or (node.owner is None and name not in apart and name not in star.declared):
+            yield from star.dimension(node)
+    star.calendar_name = star.free("dimDate", "dimCalendar")
+    yield from star.calendar(list(facts))
+    for name, table in facts.items():
+        yield from star.fact(star.nodes[name], table)
+    for name, table in bridges.items():
+        yield from star.bridge(star.nodes[name], table)
+
+
+def _keyed(node: Node) -> bool:
+    """Whether rules can tell the rows apart."""
+    return bool(node.key) and all(usable(node.table.columns[name]) for name in node.key)
+
+
+@dataclass
+class _Star:
+    deriving: Deriving
+    nodes: Mapping[str, Node]
+    taken: set[str] = field(default_factory=set)
+    """Names of tables, those of written rules first."""
+    declared: set[str] = field(default_factory=set)
+    """Clean tables from which a written rule makes a table of the star."""
+    members: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    """Clean table → its dimension, and the column that tells its members apart (None: a column made of several)."""
+    calendar_name: str | None = None
+
+    def take_written(self) -> None:
+        """Learn what written rules make: they come before derived ones of the same name or over the same table."""
+        for rule in self.deriving.star_rules:
+            self.taken.add(rule.name)
+            if isinstance(rule, written.CalendarRule):
+                self.calendar_name = rule.name
+            elif not isinstance(rule, written.EnumerationRule):
+                self.declared.add(rule.table.partition(".")[2])
+            if isinstance(rule, written.DimensionRule):
+                key = None if rule.composed_of else rule.natural_key
+                self.members[rule.table.partition(".")[2]] = (rule.name, key)
+
+    def free(self, *wanted: str) -> str | None:
+        """A name for a derived table; None if a written rule has it, or a rule leaves it out."""
+        if wanted[0] in {rule.name for rule in self.deriving.star_rules}:
+            return None
+        name = unused(wanted, self.taken)
+        if self.deriving.omits(name):
+            return None
+        self.taken.add(name)
+        return name
+
+    def named(self, kind: str, nodes: Sequence[str]) -> dict[str, str]:
+        """Clean table → name of the table of the star, without those that a written rule makes or a rule leaves out."""
+        found = {name: self.free(f"{kind}{pascal(name)[:_NAME]}") for name in nodes if name not in self.declared}
+        return {name: table for name, table in found.items() if table is not None}
+
+    def dimension(self, node: Node) -> Iterator[written.BaseRule]:
+        name = None if node.name in self.members else self.free(f"dim{pascal(node.name)[:_NAME]}")
+        if name is None:
+            return
+        plain = len(node.key) == 1 and node.table.columns[node.key[0]].type in (DataType.INT64, DataType.TEXT)
+        natural = node.key[0] if plain else unused([f"{camel(node.name)[:_NAME]}NaturalKey"], node.table.columns)
+        unknown: dict[str, Any] = {natural: -1 if plain and node.table.columns[natural].type == DataType.INT64 else "-1"}
+        shown = label(node, personal=True)
+        if shown is not None and shown != natural and shown.lower() not in _HISTORY:
+            unknown[shown] = "Unknown"
+        rules = self.deriving.rule(
+            written.DimensionRule,
+            name,
+            name=name,
+            table=node.table.table,
+            natural_key=natural,
+            composed_of=[] if plain else node.key,
+            members=[unknown],
+        )
+        if rules:
+            self.members[node.name] = (name, natural if plain else None)
+        yield from rules
+
+    def calendar(self, facts: Sequence[str]) -> Iterator[written.BaseRule]:
+        """The days of the facts' times; without facts those of the dimensions."""
+        if self.calendar_name is None or any(isinstance(rule, written.CalendarRule) for rule in self.deriving.star_rules):
+            return
+        nodes = [self.nodes[name] for name in facts]
+        columns = [f"{node.table.table}.{column}" for node in nodes for column in _dates(node)]
+        if not columns:
+            happened = [(node, event_time(node)) for node in self.nodes.values() if node.name in self.members]
+            columns = [f"{node.table.table}.{column}" for node, column in happened if column]
+        rules = self.deriving.rule(written.CalendarRule, "dimDate", name=self.calendar_name, columns=columns) if columns else []
+        if not rules:
+            self.calendar_name = None
+        yield from rules
+
+    def fact(self, node: Node, name: str) -> Iterator[written.BaseRule]:
+        taken = {*node.table.columns}
+        references = [self._reference(link, link.columns, (), link.role, taken) for link in node.links if self._leads(link)]
+        references += self._farther(node, taken)
+        dates = {}
+        if self.calendar_name is not None:
+            for column in _dates(node):
+                key = unused([f"{_bare(column)}DateKey"], taken)
+                taken.add(key)
+                dates[key] = column
+        scalars = [c.name for c in node.table.schema_ if usable(c) and c.name not in node.key]
+        yield from self.deriving.rule(
+            written.FactRule,
+            name,
+            name=name,
+            table=node.table.table,
+            grain=f"one row per {node.name}",
+            event_time=event_time(node),
+            references=references[:MOST_REFERENCES],
+            scalars=scalars,
+            dates=dates,
+        )
+
+    def bridge(self, node: Node, name: str) -> Iterator[written.BaseRule]:
+        taken: set[str] = set()
+        references = [self._reference(link, link.columns, (), link.role, taken) for link in node.links if self._leads(link)]
+        if len(references) < 2:
+            self.deriving.note(f"{name} is not derived: fewer than two of the tables it joins have a dimension")
+            return
+        yield from self.deriving.rule(
+            written.BridgeRule,
+            name,
+            name=name,
+            table=node.table.table,
+            grain=f"one row per {' and '.join(reference['name'].removesuffix('Key') for reference in references)}",
+            references=references,
+        )
+
+    def _leads(self, link: Link) -> bool:
+        """Whether the link's target has a dimension that can be found by the link's columns."""
+        columns = self.nodes[link.target].table.columns if link.target in self.nodes else {}
+        return link.target in self.members and all(
+            theirs in columns and usable(columns[theirs]) and theirs.lower() not in _HISTORY for _, theirs in link.columns
+        )
+
+    def _reference(
+        self, link: Link, columns: Sequence[tuple[str, str]], via: Sequence[dict[str, str]], role: str, taken: set[str]
+    ) -> dict[str, Any]:
+        dimension, natural = self.members[link.target]
+        (column, theirs), *further = columns
+        name = unused([f"{role[:_NAME]}Key", f"{role[:_NAME]}DimKey"], taken)
+        taken.add(name)
+        reference: dict[str, Any] = {"name": name, "dimension": dimension, "column": column, "unmatched": "unknown"}
+        if theirs != natural:
+            reference["key"] = theirs
+        if further:
+            reference["also"] = dict(further)
+        if via:
+            reference["via"] = list(via)
+        return reference
+
+    def _farther(self, node: Node, taken: set[str]) -> list[dict[str, Any]]:
+        """References to what the row's members refer to themselves, such as the project of an issue's comment: the nearest."""
+        met = {node.name, *(link.target for link in node.links)}
+        found: list[dict[str, Any]] = []
+        ways: list[tuple[Link, str, tuple[dict[str, str], ...]]]
+        ways = [(link, link.columns[0][0], ()) for link in node.links if link.single]
+        for _ in range(_FAR):
+            farther = []
+            for link, column, via in ways:
+                target = self.nodes.get(link.target)
+                if target is None or len(target.key) != 1:
+                    continue
+                for other in target.links:
+                    if other.single and other.target not in met:
+                        met.add(other.target)
+                        (take, _), (_, key) = other.columns[0], link.columns[0]
+                        hops = (*via, {"table": target.table.table, "key": key, "take": take})
+                        farther.append((other, column, hops))
+                        if self._leads(other):
+                            columns = ((column, other.columns[0][1]),)
+                            found.append(self._reference(other, columns, hops, other.target, taken))
+            ways = farther
+        return found
+
+
+def _dates(node: Node) -> list[str]:
+    """Times with a calendar key: of the event, of its start and end, then the others."""
+    wanted = [event_time(node), *(span(node) or ()), *(column.name for column in times(node))]
+    return list(dict.fromkeys(name for name in wanted if name is not None))[:MOST_DATES]
+
+
+def _bare(column: str) -> str:
+    """A time's name without the word for time: createdAt → created."""
+    for ending in ("DateTime", "Datetime", "Timestamp", "Date", "Time", "At", "On"):
+        if column.endswith(ending) and len(column) > len(ending):
+            return column.removesuffix(ending)
+    return column.removesuffix("Key")[:_NAME] or column

@@ -1,0 +1,63 @@
+"""Which Clean tables hold events: rows with a time of their own that refer to much and are referred to by little."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from spectra_assets.covenant.network import Node
+from spectra_assets.covenant.traits import amounts, event_time, is_status, span, statuses, usable
+
+
+def events(nodes: Mapping[str, Node]) -> list[str]:
+    """The tables that become facts. If none is an event by itself, the best leaf of the network: it has a time and refers."""
+    found = [name for name, node in nodes.items() if (_nested_event(node) if node.owner else _event(node, nodes))]
+    if found:
+        return found
+    leaves = [
+        (-len(node.links), -node.entity.sample_size, place, name)
+        for place, (name, node) in enumerate(nodes.items())
+        if node.owner is None and node.links and event_time(node) and not _referrers(node, nodes)
+    ]
+    return [min(leaves)[-1]] if leaves else []
+
+
+def bridges_of(nodes: Mapping[str, Node]) -> list[str]:
+    """The tables that only say what belongs together: nested lists of references, and lists of pairs without a time."""
+    return [name for name, node in nodes.items() if (_nested_pairs(node) if node.owner else _pairs(node, nodes))]
+
+
+def _event(node: Node, nodes: Mapping[str, Node]) -> bool:
+    """An entity's table: with a time, two references at least (those in its nested lists count), and more than refer to it.
+
+    What has a state or an end is an event also if as many refer to it; what nothing refers to needs only one reference if
+    it holds an amount.
+    """
+    if event_time(node) is None or not node.links:
+        return False
+    inner = [link for other in nodes.values() if other.owner == node.name for link in other.others]
+    out, into = len(node.links) + len(inner), _referrers(node, nodes)
+    runs = span(node) is not None or any(is_status(node, column) for column in statuses(node))
+    if out >= 2:
+        return into < out or (runs and into == out)
+    return into == 0 and bool(amounts(node))
+
+
+def _nested_event(node: Node) -> bool:
+    """A nested table: it refers to more than its owner, at a time of its own or with an amount (an order's lines)."""
+    return node.owned_by is not None and bool(node.others) and (event_time(node) is not None or bool(amounts(node)))
+
+
+def _nested_pairs(node: Node) -> bool:
+    return node.owned_by is not None and bool(node.others)
+
+
+def _pairs(node: Node, nodes: Mapping[str, Node]) -> bool:
+    """An entity that is nothing but its references: two at least, hardly another column, and nothing refers to it."""
+    said = [c for c in node.table.schema_ if usable(c) and c.name not in node.linked and c.name not in node.key]
+    return len(node.links) >= 2 and len(said) <= 1 and event_time(node) is None and not _referrers(node, nodes)
+
+
+def _referrers(node: Node, nodes: Mapping[str, Node]) -> int:
+    """How many other tables refer to this one, but for its own nested ones."""
+    others = (other for other in nodes.values() if other.owner != node.name and other.name != node.name)
+    return sum(any(link.target == node.name for link in other.links) for other in others)

@@ -1,0 +1,229 @@
+"""The network of Clean tables: which columns refer to which tables, as Prepare found by values and by routes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
+from spectra_assets.covenant.model import Table
+from spectra_assets.covenant.paths import split_path
+from spectra_assets.names import pascal
+
+_PARENT = re.compile(r"@parent(?:\[(\d+)\])?")
+_END = re.compile(r"(?:Ids?|Key|Uuid|Guid|Code|Number|Href|Url)\d*$")
+_ROLE = re.compile(r"[a-z][A-Za-z0-9]{0,99}")
+
+
+@dataclass(frozen=True)
+class Link:
+    """A foreign key: the columns of one table whose values are found in those of `target`. `role` says what it is there."""
+
+    target: str
+    columns: tuple[tuple[str, str], ...]
+    """Own column → column of the target."""
+    role: str
+
+    @property
+    def single(self) -> bool:
+        return len(self.columns) == 1
+
+
+@dataclass
+class Node:
+    """One Clean table, named without its stage. `owner` is the table of the record that a nested table's rows lie in."""
+
+    name: str
+    entity: CanonEntity
+    table: Table
+    fields: dict[str, CanonField]
+    """Column → the (first) field it is made from."""
+    owner: str | None = None
+    aims: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Own column → (table, column) whose values it holds."""
+    links: list[Link] = field(default_factory=list)
+
+    @property
+    def key(self) -> list[str]:
+        return self.table.primary_key
+
+    @property
+    def owned_by(self) -> Link | None:
+        """The link to the owner; None for the table of an entity, and where the owner can't be told."""
+        return next((link for link in self.links if link.target == self.owner), None) if self.owner else None
+
+    @property
+    def others(self) -> list[Link]:
+        """The links but that to the owner."""
+        return [link for link in self.links if link is not self.owned_by]
+
+    @property
+    def linked(self) -> set[str]:
+        """Columns that refer to other tables."""
+        return {own for link in self.links for own, _ in link.columns}
+
+
+def network(canon: Canon, tables: Mapping[str, Table]) -> dict[str, Node]:
+    """Every Clean table that the canon's entities have, in the canon's order, with its links to others."""
+    nodes: dict[str, Node] = {}
+    for entity in canon.entities:
+        for group in dict.fromkeys([entity.entity, *(item.group for item in entity.fields)]):
+            table = tables.get(f"clean.{group}")
+            if table is None or table.entity != entity.entity:
+                continue
+            fields: dict[str, CanonField] = {}
+            for item in entity.fields:
+                if item.group == group and item.target in table.columns:
+                    fields.setdefault(item.target, item)
+            owner = entity.entity if group != entity.entity else None
+            nodes[group] = Node(group, entity, table, fields, owner)
+    for node in nodes.values():
+        node.aims = dict(_aims(node, nodes))
+    for node in nodes.values():
+        node.links = list(_links(node, nodes))
+    return nodes
+
+
+def _links(node: Node, nodes: Mapping[str, Node]) -> Iterator[Link]:
+    """The links of a table, that to its owner or parent first, each role and each set of columns once."""
+    first = [*_owning(node, nodes), *_parent(node, nodes)]
+    found = [*first, *_referring(node, nodes), *(further for link in first for further in _through(link, nodes))]
+    taken: set[tuple[str, str]] = set()
+    columns: dict[str, list[set[str]]] = {}
+    for link in found:
+        own, before = {mine for mine, _ in link.columns}, columns.setdefault(link.target, [])
+        if link.target != node.name and (link.target, link.role) not in taken and not any(own <= other for other in before):
+            taken.add((link.target, link.role))
+            before.append(own)
+            yield link
+
+
+def _column_of(node: Node, raw: str) -> str | None:
+    """The column made from the field at `raw`, whichever of a column's fields that is."""
+    entity = node.entity
+    return next((f.target for f in entity.fields if f.group == node.name and f.raw == raw and f.target in node.fields), None)
+
+
+def _place(nodes: Mapping[str, Node], entity: str, raw: str) -> tuple[str, str] | None:
+    """(table, column) of the field at `raw` of an entity; a path into an array lies in a table of its own."""
+    groups = [n for n in nodes.values() if n.entity.entity == entity and ("[]" in raw or n.owner is None)]
+    return next(((n.name, column) for n in groups if (column := _column_of(n, raw)) is not None), None)
+
+
+def _aims(node: Node, nodes: Mapping[str, Node]) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Each own column that holds values of another table: → (table, column).
+
+    What is unique in its own table refers to nothing: that all its values are another's ids is what counting from 1 does.
+    """
+    for column, item in node.fields.items():
+        if node.key == [column] and node.owner is None:
+            continue
+        match = _PARENT.fullmatch(item.raw)
+        if match and not item.references:
+            place = _asked(node, nodes, int(match[1] or 0))
+        else:
+            entity, _, raw = (item.references or "").partition(".")
+            place = _place(nodes, entity, raw)
+        if place is not None and place != (node.name, column):
+            yield column, place
+
+
+def _asked(node: Node, nodes: Mapping[str, Node], number: int) -> tuple[str, str] | None:
+    """(table, column) of the parent with the values which the requests for the node's records named in this place."""
+    plan = node.entity.fetch.parent
+    parent = nodes.get(plan.entity) if plan else None
+    paths = [plan.path, *(fill.path for fill in plan.also)] if plan else []
+    if parent is None or number >= len(paths):
+        return None
+    match = _PARENT.fullmatch(paths[number])
+    column = _held(parent, nodes, int(match[1] or 0)) if match else _column_of(parent, paths[number])
+    return (parent.name, column) if column else _place(nodes, parent.name, paths[number])
+
+
+def _held(node: Node, nodes: Mapping[str, Node], number: int) -> str | None:
+    """The node's own column with what its records were asked for with: added to them, or one that they have themselves."""
+    plan = node.entity.fetch.parent
+    raw = f"@parent[{number}]" if plan and plan.also else "@parent"
+    added = _column_of(node, raw)
+    if added is not None or plan is None:
+        return added
+    paths = [plan.path, *(fill.path for fill in plan.also)]
+    named = f"{plan.entity}.{paths[number]}" if number < len(paths) else None
+    return next((column for column, item in node.fields.items() if item.references and item.references == named), None)
+
+
+def _owning(node: Node, nodes: Mapping[str, Node]) -> Iterator[Link]:
+    """From a nested table to the record around: its key, all of it."""
+    owner = nodes.get(node.owner) if node.owner else None
+    if owner is None:
+        return
+    pairs = []
+    for theirs in owner.key:
+        mine = _column_of(node, owner.fields[theirs].raw) if theirs in owner.fields else None
+        if mine is None:
+            return
+        pairs.append((mine, theirs))
+    if pairs:
+        yield Link(owner.name, tuple(pairs), owner.name)
+
+
+def _parent(node: Node, nodes: Mapping[str, Node]) -> Iterator[Link]:
+    """To the parent that the requests named, where it takes several values to name it."""
+    plan = node.entity.fetch.parent
+    parent = nodes.get(plan.entity) if plan else None
+    if plan is None or parent is None or not plan.also or node.owner is not None:
+        return
+    pairs = []
+    for number in range(1 + len(plan.also)):
+        mine, theirs = _held(node, nodes, number), _asked(node, nodes, number)
+        if mine is None or theirs is None or theirs[0] != parent.name:
+            return
+        pairs.append((mine, theirs[1]))
+    yield Link(parent.name, tuple(pairs), parent.name)
+
+
+def _referring(node: Node, nodes: Mapping[str, Node]) -> Iterator[Link]:
+    """One link per column that refers to another table; of several columns that name the same member only the best."""
+    best: dict[tuple[str, str], str] = {}
+    for column, (target, theirs) in node.aims.items():
+        place = (_around(node.fields[column].raw), target)
+        if place not in best or (best[place] not in nodes[target].key and theirs in nodes[target].key):
+            best[place] = theirs
+    for column, (target, theirs) in node.aims.items():
+        further = _further(node, nodes[target], theirs)
+        if best[_around(node.fields[column].raw), target] == theirs and further is not None:
+            yield Link(target, ((column, theirs), *further), target if further else _role(column, target, theirs))
+
+
+def _through(link: Link, nodes: Mapping[str, Node]) -> Iterator[Link]:
+    """What the parts of a composite key refer to themselves: an issue's key within its repo holds the repo's."""
+    for mine, theirs in link.columns if not link.single else ():
+        place = nodes[link.target].aims.get(theirs)
+        if place is not None and nodes[place[0]].key == [place[1]]:
+            yield Link(place[0], ((mine, place[1]),), place[0])
+
+
+def _around(raw: str) -> str:
+    """The record that a field lies in."""
+    return ".".join(split_path(raw)[:-1])
+
+
+def _further(node: Node, target: Node, theirs: str) -> Sequence[tuple[str, str]] | None:
+    """The other columns of the target's key, by own columns that point where those point; None if one is not held here."""
+    pairs = []
+    for other in target.key if theirs in target.key else ():
+        if other != theirs:
+            meant = {(target.name, other), target.aims.get(other)}
+            mine = next((column for column, aim in node.aims.items() if aim in meant), None)
+            if mine is None:
+                return None
+            pairs.append((mine, other))
+    return pairs
+
+
+def _role(column: str, target: str, theirs: str) -> str:
+    """What the target is to the row: assigneeId → assignee, ownerLogin (a login) → owner, userId → user."""
+    bare = column.removesuffix(pascal(theirs)) if column != theirs else target
+    bare = _END.sub("", bare) if bare == column else bare
+    return bare if _ROLE.fullmatch(bare) else target

@@ -1,0 +1,97 @@
+"""Tables of Refine: the star with business meaning, by enrich and derive rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spectra_assets.covenant.design import Design
+from spectra_assets.covenant.following import identifiers, inherited, typed
+from spectra_assets.covenant.model import Column, Derivation, Enrichment, Refinement, Table
+from spectra_assets.errors import DocumentError, one_of
+from spectra_assets.names import Stage
+from spectra_assets.playbook import rules as written
+from spectra_assets.playbook.model import Notice
+
+
+def add_refined(design: Design) -> None:
+    """Every table of the star with its rules of business meaning."""
+    rules: list[written.EnrichRule | written.DeriveRule] = [
+        rule
+        for rule in design.playbooks.all_rules()
+        if isinstance(rule, (written.EnrichRule, written.DeriveRule)) and rule.applies(design.facts.source)
+    ]
+    star = [table for table in design.tables.values() if table.ref.schema == Stage.TRANSFORM]
+    for rule in rules:
+        if f"transform.{rule.table}" not in design.tables:
+            text = f"the rule {rule.id} is not followed: transform.{rule.table} is not made for {design.facts.source}"
+            design.notices.append(Notice(text, rule.file, rule.line))
+    waiting = {table.ref.table: [rule for rule in rules if rule.table == table.ref.table] for table in star}
+    while waiting:
+        ready = [name for name, own in waiting.items() if not (_refine_inputs(own) & {f"refine.{other}" for other in waiting})]
+        if not ready:
+            rule = next(own[0] for own in waiting.values() if own)
+            raise DocumentError(f"these refine tables need each other in a circle: {one_of(waiting)}", rule.file, rule.line)
+        for name in ready:
+            _add_refinement(design, name, waiting.pop(name))
+
+
+def _refine_inputs(rules: Sequence[written.EnrichRule | written.DeriveRule]) -> set[str]:
+    return {rule.from_ for rule in rules if isinstance(rule, written.EnrichRule)}
+
+
+def _add_refinement(design: Design, name: str, rules: Sequence[written.EnrichRule | written.DeriveRule]) -> None:
+    base = design.tables[f"transform.{name}"]
+    for rule in rules:
+        if isinstance(rule, written.EnrichRule) and rule.from_ not in design.tables:
+            raise DocumentError(written.unknown("table", rule.from_, design.tables), rule.file, rule.line)
+    followed = [_refinement(rule) for rule in rules]
+    table = Table(
+        table=f"refine.{name}",
+        description=f"{base.description} With business meaning.",
+        inputs=list(dict.fromkeys([base.table, *(rule.table for rule in followed if isinstance(rule, Enrichment))])),
+        entity=base.entity,
+        grain=base.grain,
+        primary_key=base.primary_key,
+        steps=[],
+        build=Refinement(rules=followed),
+    )
+    kept = design.add(design.playbooks.of(Stage.REFINE), table)
+    if kept is None:
+        return
+    columns_before = {column.name: inherited(column, base.table) for column in base.schema_}
+    made = typed(design, kept, rules) if rules else base.schema_
+    origin = {name: rule for rule in followed for name in _makes(rule)}
+    columns: list[Column] = []
+    for column in made:
+        maker = origin.get(column.name)
+        if maker is None:
+            columns.append(columns_before[column.name])
+        else:
+            told = {"lineage": _derived_lineage(maker, base.table, columns), "description": _formula(maker, column.name)}
+            columns.append(column.model_copy(update=told))
+    design.tables[kept.table] = kept.model_copy(update={"schema_": columns})
+
+
+def _refinement(rule: written.EnrichRule | written.DeriveRule) -> Enrichment | Derivation:
+    if isinstance(rule, written.DeriveRule):
+        return Derivation(rule=rule.id, column=rule.column, expression=rule.expression)
+    return Enrichment(rule=rule.id, table=rule.from_, on=rule.on, columns=rule.columns, aggregate=rule.aggregate)
+
+
+def _makes(rule: Enrichment | Derivation) -> list[str]:
+    return [rule.column] if isinstance(rule, Derivation) else list(rule.columns)
+
+
+def _formula(rule: Enrichment | Derivation, column: str) -> str:
+    """How a column is calculated, for people."""
+    if isinstance(rule, Derivation):
+        return rule.expression
+    keys = " and ".join(mine if mine == theirs else f"{mine} = {theirs}" for mine, theirs in rule.on.items())
+    return f"{rule.columns[column]} of {rule.table} by {keys}"
+
+
+def _derived_lineage(rule: Enrichment | Derivation, base: str, known: Sequence[Column]) -> list[str]:
+    if isinstance(rule, Enrichment):
+        return [f"{rule.table}.{word}" for text in rule.columns.values() for word in dict.fromkeys(identifiers(text))][:1]
+    by_name = {column.name: column.lineage for column in known}
+    return list(dict.fromkeys(place for word in identifiers(rule.expression) for place in by_name.get(word, [])))

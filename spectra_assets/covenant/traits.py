@@ -1,0 +1,159 @@
+"""What the columns of a Clean table are for, by their types, names and values: times, statuses, labels, amounts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from spectra_assets.covenant.model import Column, DataType, PiiLevel
+from spectra_assets.covenant.network import Node
+from spectra_assets.covenant.paths import split_path
+from spectra_assets.names import words
+
+USABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,119}")
+"""Names that rules may refer to."""
+
+Time = Literal["happened", "created", "started", "ended", "other", "aside"]
+
+
+def _known(text: str) -> dict[str, None]:
+    """The words of `text`, in order."""
+    return dict.fromkeys(text.split())
+
+
+_TIMES: dict[Time, dict[str, None]] = {
+    "aside": _known(
+        "modified modification updated update changed change deleted archived due deadline until expires expired expire expiry "
+        "expiration valid birth birthday birthdate born last next previous estimated expected synced sync indexed cached edited "
+        "refreshed viewed seen accessed"
+    ),
+    "happened": _known(
+        "occurred happened performed executed ordered placed paid charged captured received sent visited played logged recorded "
+        "measured observed committed posted published submitted booked purchased sold shipped triggered raised reported "
+        "transaction timestamp event"
+    ),
+    "created": _known("created creation inserted added registered registration joined entered"),
+    "started": _known("started start starts begin began begins beginning opened open"),
+    "ended": _known(
+        "ended end ends finished finish completed completion complete closed close resolved resolution merged done "
+        "cancelled canceled delivered stopped"
+    ),
+}
+_EVENT_TIMES: tuple[Time, ...] = ("happened", "created", "started", "other")
+_SPAN_FROM: tuple[Time, ...] = ("started", "created", "happened")
+
+_STATUS = (
+    _known("status state phase stage resolution outcome result conclusion"),
+    _known("type priority severity kind category level"),
+    _known("channel method mode class group rank currency country language"),
+)
+_LABELS = list(_known("name title label displayname fullname summary subject headline login username slug code key email"))
+_AMOUNTS = _known(
+    "amount total subtotal sum price cost fee tax discount revenue value quantity qty count duration elapsed hours minutes "
+    "seconds weight size volume score points rating distance balance"
+)
+
+
+def usable(column: Column) -> bool:
+    """Whether rules can refer to the column."""
+    return USABLE.fullmatch(column.name) is not None and column.type != DataType.JSON
+
+
+def _last_words(node: Node, column: str) -> list[str]:
+    """The words of the last key of a column's path, in lower case; of control fields none."""
+    raw = node.fields[column].raw if column in node.fields else "@"
+    return [] if raw.startswith("@") else [word.lower() for word in words(split_path(raw)[-1].removesuffix("[]"))]
+
+
+def _depth(node: Node, column: str) -> int:
+    return len(split_path(node.fields[column].raw)) if column in node.fields else 9
+
+
+def _own(node: Node) -> Iterator[Column]:
+    """Usable columns that tell of the row itself: no references, and nothing out of an embedded record of another entity."""
+    embedded = {_around(node, name) for name in node.linked} - {_around(node, name) for name in node.key} - {""}
+    for column in node.table.schema_:
+        told = usable(column) and column.name in node.fields and column.name not in node.linked
+        if told and _around(node, column.name) not in embedded:
+            yield column
+
+
+def _around(node: Node, column: str) -> str:
+    raw = node.fields[column].raw if column in node.fields else ""
+    parts = split_path(raw)
+    inner = max((place + 1 for place, part in enumerate(parts) if part.endswith("[]")), default=0)
+    return ".".join(parts[inner:-1])
+
+
+def time_kind(node: Node, column: str) -> Time:
+    """What a time tells of, by the words of its name; the last word that is known decides, one that sets it aside always."""
+    found: Time = "other"
+    for word in _last_words(node, column):
+        kind = next((kind for kind, known in _TIMES.items() if word in known), None)
+        if kind == "aside":
+            return kind
+        found = kind or found
+    return found
+
+
+def times(node: Node) -> list[Column]:
+    """Columns with an instant or a day of the row itself, the outermost first."""
+    found = [column for column in _own(node) if column.type in (DataType.TIMESTAMP, DataType.DATE)]
+    return sorted(found, key=lambda column: _depth(node, column.name))
+
+
+def event_time(node: Node) -> str | None:
+    """The column that tells when the row happened; None if there are only times of changes, ends and terms."""
+    ranked = []
+    for place, column in enumerate(times(node)):
+        kind = time_kind(node, column.name)
+        if kind in _EVENT_TIMES:
+            exact = column.type == DataType.TIMESTAMP
+            ranked.append((_EVENT_TIMES.index(kind), not column.required, not exact, place, column.name))
+    return min(ranked)[-1] if ranked else None
+
+
+def span(node: Node) -> tuple[str, str] | None:
+    """(start, end): the columns between which the row lasted."""
+    found = [(time_kind(node, column.name), column.name) for column in times(node)]
+    end = next((name for kind, name in found if kind == "ended"), None)
+    start = next((name for wanted in _SPAN_FROM for kind, name in found if kind == wanted), None)
+    return (start, end) if start and end else None
+
+
+def statuses(node: Node) -> list[str]:
+    """Columns with few values that repeat, those first whose names say that they are a state or a kind."""
+    ranked = []
+    for place, column in enumerate(_own(node)):
+        listed = node.fields[column.name].values
+        personal = column.pii == PiiLevel.DIRECT
+        if column.name in node.key or personal or column.type not in (DataType.TEXT, DataType.INT64) or not listed:
+            continue
+        said = _last_words(node, column.name)
+        rank = next((rank for rank, known in enumerate(_STATUS) if known.keys() & set(said)), len(_STATUS))
+        if rank < len(_STATUS) or column.type == DataType.TEXT:
+            ranked.append((rank, _depth(node, column.name), place, column.name))
+    return [name for *_, name in sorted(ranked)]
+
+
+def is_status(node: Node, column: str) -> bool:
+    """Whether the column's name says that it is a state that changes over the row's life."""
+    return bool(_STATUS[0].keys() & set(_last_words(node, column)))
+
+
+def label(node: Node, personal: bool = False) -> str | None:
+    """The text by which people know a row; one that names a person only if `personal` is allowed."""
+    ranked = []
+    for place, column in enumerate(_own(node)):
+        name = "".join(_last_words(node, column.name))
+        if column.type == DataType.TEXT and name in _LABELS and (personal or column.pii != PiiLevel.DIRECT):
+            ranked.append((_depth(node, column.name), _LABELS.index(name), place, column.name))
+    return min(ranked)[-1] if ranked else None
+
+
+def amounts(node: Node) -> list[str]:
+    """Columns that hold a quantity of the row."""
+    numbers = (DataType.INT64, DataType.FLOAT64, DataType.DECIMAL)
+    free = [column for column in _own(node) if column.type in numbers and column.name not in node.key]
+    return [c.name for c in free if c.type == DataType.DECIMAL or _AMOUNTS.keys() & set(_last_words(node, c.name))]

@@ -1,0 +1,337 @@
+"""An API without a description: its endpoints by following what its answers name, and by names that APIs often have."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from spectra_assets.discovery.links import Link, is_address_list, is_directory, leads_nowhere, links_of, template_of
+from spectra_assets.discovery.route import Fill, Route, entity_name, likely_key, plain_values, shape
+from spectra_assets.discovery.scout import Look, Scout, joined, segments
+from spectra_assets.discovery.templates import Seen, address, generalised, values_of
+from spectra_assets.names import camel, plural, singular, words
+from spectra_assets.stages.answers import Record
+
+USUAL = (
+    "users", "projects", "items", "orders", "products", "customers", "posts", "comments", "todos", "albums", "photos",
+    "issues", "tickets", "tasks", "accounts", "invoices", "events", "categories", "tags", "messages", "documents", "files",
+    "groups", "teams", "members", "people", "contacts", "companies", "organizations", "employees", "roles", "notes",
+    "reports", "articles", "books", "authors", "payments", "transactions", "subscriptions", "devices", "locations",
+    "countries", "jobs", "releases",
+)  # fmt: skip
+"""Names of lists that APIs often have, tried where an API names nothing."""
+
+_PREFIXES = ("", "/api", "/api/v1", "/v1", "/rest")
+_GUESSES = 60
+"""Addresses at most that are tried because of names in records."""
+
+_RECORDS, _PLACES, _TRIES = 20, 40, 3
+_REFERENCE = re.compile(r"(.+?)(?:_id|Id|ID|_ids|Ids|_key|Key)")
+_COUNT = re.compile(r"(?:num_|numberOf|number_of_)(.+)|(.+?)(?:s?_?[cC]ount|s?_total|sTotal)")
+
+
+@dataclass
+class Crawl:
+    """Walks an API. `routes` are its endpoints by the shape of their path; `gaps` what records name and nothing answers."""
+
+    scout: Scout
+    say: Callable[[str], None] = lambda _: None
+    routes: dict[str, Route] = field(default_factory=dict)
+    gaps: dict[str, str] = field(default_factory=dict)
+    _linked: deque[Route] = field(default_factory=deque)
+    _guessed: deque[Route] = field(default_factory=deque)
+    _guesses: int = 0
+    _missed: set[str] = field(default_factory=set)
+
+    def run(self) -> None:
+        """Follow what the root names, then what records name; where that is nothing, try usual names."""
+        self._root()
+        self._drain()
+        if not any(route.kind in ("list", "object") for route in self.routes.values()):
+            self._usual()
+            self._drain()
+            self._below()
+            self._drain()
+
+    def start(self, routes: list[Route]) -> None:
+        """Go on from endpoints that are known already."""
+        for route in routes:
+            self.routes[shape(route.path)] = route
+            self._harvest(route)
+        self._drain()
+
+    # ---------------------------------------------------------------- where to begin
+
+    def _root(self) -> None:
+        for path in dict.fromkeys(("/", "" if self.scout.base else "/")):
+            look = self.scout.look(path)
+            if look.readable and look.sight.shape != "empty":
+                self._document(look, Route(path or "/", "the root of the API", looks=[look]))
+                return
+
+    def _document(self, look: Look, route: Route) -> None:
+        """A root document: addresses of lists, or a list itself."""
+        value = look.sight.value
+        if is_directory(value) or is_address_list(value, look.path):
+            route.kind, route.reason = "directory", "addresses of other endpoints"
+            self.routes[shape(route.path)] = route
+            for link in links_of(value, document=True):
+                self._lead(link, look.path, f"the root names it {link.name!r}")
+        elif look.listed and look.records:
+            route.name = entity_name(self.scout.base)
+            self._keep(route, look)
+        elif isinstance(value, dict):
+            for link in links_of(value, document=True):
+                self._lead(link, look.path, f"the root names it {link.name!r}")
+        target = self.scout.local(look.next, look.path) if look.next else None
+        if target:
+            route.query |= dict.fromkeys(target[1])
+
+    def _lead(self, link: Link, below: str, why: str) -> None:
+        """An address of a document: no record fills its parameters."""
+        texts, names = template_of(link.url)
+        for text in texts:
+            target = self.scout.local(text, below if below.endswith("/") else f"{below}/")
+            if target is None:
+                self.gaps[link.url[:200]] = "outside of the base URL, not followed"
+                continue
+            path, query = target
+            route = Route(path, why, link.name, query=dict.fromkeys((*query, *sorted(names))))
+            nowhere = leads_nowhere(link.name, path)
+            if nowhere or "{" in path:
+                route.kind, route.reason = "unknown", nowhere or "its parameters are not known"
+                self.routes.setdefault(shape(path), route)
+            else:
+                self._linked.append(route)
+
+    def _usual(self) -> None:
+        """Usual names at the root, else below a usual prefix."""
+        for prefix in _PREFIXES if not self.scout.base else ("",):
+            if prefix and self._directory_at(prefix):
+                return
+            for number, name in enumerate(USUAL):
+                if prefix and number == 8 and not self._answers(prefix):
+                    break
+                self._try(Route(f"{prefix}/{name}", "a usual name"))
+            if self._answers(prefix):
+                return
+
+    def _answers(self, prefix: str) -> bool:
+        return any(route.path.startswith(f"{prefix}/") and route.kind in ("list", "object") for route in self.routes.values())
+
+    def _directory_at(self, prefix: str) -> bool:
+        look = self.scout.look(f"{prefix}/", attempts=1)
+        if self.scout.absent(look) or not (is_directory(look.sight.value) or is_address_list(look.sight.value, look.path)):
+            return False
+        self._document(look, Route(f"{prefix}/", "a usual prefix", looks=[look]))
+        self._drain()
+        return self._answers(prefix)
+
+    def _below(self) -> None:
+        """Lists that may hang on each other, where nothing names them: `/users/{userId}/posts`."""
+        lists = [route for route in self.routes.values() if route.kind == "list" and not route.fills and route.records]
+        names = list(
+            dict.fromkeys([segments(route.path)[-1] for route in lists] + ["comments", "items", "tasks", "members", "notes"])
+        )
+        for route in lists:
+            for name in names:
+                if name != segments(route.path)[-1]:
+                    self._hanging(route, name, "lists often hang on each other")
+
+    # ---------------------------------------------------------------- one endpoint
+
+    def _drain(self) -> None:
+        while (self._linked or self._guessed) and not self.scout.spent:
+            guess = not self._linked
+            self._try(self._guessed.popleft() if guess else self._linked.popleft(), guess)
+
+    def _try(self, route: Route, guess: bool = True) -> None:
+        """Ask an endpoint; keep it if it is there, or if the API itself named it."""
+        known = self.routes.get(shape(route.path))
+        if known is not None:
+            known.query |= route.query
+            if not known.fills:
+                known.fills, known.examples = route.fills, route.examples
+            if known.looks or known.kind == "detail":
+                return
+        if guess and shape(route.path) in self._missed:
+            return
+        look: Look | None = None
+        for example in route.examples[:_TRIES] if route.fills else ((),):
+            look = self.scout.look(*address(route, example))
+            if look.status is None and "budget" in look.reason:
+                break
+            route.looks.append(look)
+            if look.records or (look.readable and not look.listed):
+                break
+        if look is None or not route.looks:
+            route.reason = (
+                "the budget of discovery is used up" if self.scout.spent else "no record shows a value for its parameters"
+            )
+            self.routes.setdefault(shape(route.path), route)
+            return
+        best = next((look for look in route.looks if look.records), next((look for look in route.looks if look.readable), look))
+        if self.scout.absent(best) or (guess and best.refused):
+            if guess:
+                self._missed.add(shape(route.path))
+                return
+            route.kind, route.reason = "closed", best.reason or f"{best.status}: what the server answers for any path"
+            self.routes[shape(route.path)] = route
+            return
+        self._keep(route, best)
+
+    def _keep(self, route: Route, look: Look) -> None:
+        self.routes[shape(route.path)] = route
+        value = look.sight.value
+        if not look.readable:
+            route.kind, route.reason = "closed", look.reason or str(look.status)
+            route.query |= dict.fromkeys(_asked_for(look.reason))
+        elif is_directory(value) or is_address_list(value, look.path):
+            route.kind, route.reason = "directory", "addresses of other endpoints"
+            for link in links_of(value, document=True):
+                self._lead(link, look.path, f"GET {route.path} names it {link.name!r}")
+            return
+        elif look.listed or look.sight.shape == "empty":
+            route.kind = "list"
+        else:
+            route.kind = "object" if isinstance(value, dict) else "closed"
+            route.reason = "" if route.kind == "object" else "no records"
+        if look.next and (target := self.scout.local(look.next, look.path)):
+            route.query |= dict.fromkeys(name for name in target[1] if name not in {fill.parameter for fill in route.fills})
+        self.say(f"{route.path}: {route.kind}, {len(look.records)} records ({self.scout.sent} requests)")
+        self._harvest(route)
+
+    # ---------------------------------------------------------------- what records name
+
+    def _harvest(self, route: Route) -> None:
+        """Addresses and ids in the records of a list (or in one object) that name further endpoints."""
+        rows = list(_rows(route))[:_RECORDS]
+        if not rows:
+            return
+        owner = self._owner(route)
+        places: dict[str, list[tuple[Seen, Mapping[str, str], Link]]] = {}
+        for record, own, below in rows:
+            for link in links_of(record):
+                for number, text in enumerate(template_of(link.url)[0]):
+                    target = self.scout.local(text, below)
+                    if target is not None and (len(places) < _PLACES or f"{link.place}#{number}" in places):
+                        seen = Seen(record, target[0], dict.fromkeys(template_of(link.url)[1], "") | target[1])
+                        places.setdefault(f"{link.place}#{number}", []).append((seen, own, link))
+        for entries in places.values():
+            self._follow(owner, entries)
+        self._references(route, [record for record, *_ in rows])
+
+    def _owner(self, route: Route) -> Route:
+        """The list whose records these are: of one record of a list that list."""
+        above = self.routes.get(shape(route.path).rpartition("/")[0] or "/")
+        one = route.kind == "object" and shape(route.path).endswith("{}")
+        return above if one and above is not None and above.kind == "list" else route
+
+    def _follow(self, owner: Route, entries: list[tuple[Seen, Mapping[str, str], Link]]) -> None:
+        link = entries[0][2]
+        template = generalised([seen for seen, *_ in entries], owner, [own for _, own, _ in entries])
+        why = f"{link.place.partition('#')[0]!r} in the records of GET {owner.path}"
+        route = Route(template.path, why, link.name, template.fills, template.examples, dict(template.query))
+        nowhere = leads_nowhere(link.name, template.path)
+        if nowhere:
+            if shape(template.path) not in self.routes:
+                route.reason = nowhere
+                self.routes[shape(template.path)] = route
+            return
+        if template.names_one:
+            above = joined(segments(template.path)[:-1])
+            inside = set(re.findall(r"\{([^}]*)\}", above))
+            fills = tuple(fill for fill in template.fills if fill.parameter in inside)
+            examples = tuple(dict.fromkeys(tuple(row[template.fills.index(fill)] for fill in fills) for row in template.examples))
+            if inside <= {fill.parameter for fill in fills} and segments(above):
+                self._guess(Route(above, f"the address above one record, {why}", "", fills, examples))
+        if template.open:
+            if template.names_one and shape(template.path) not in self.routes:
+                route.kind, route.reason = "detail", "one record of a list"
+                self.routes[shape(template.path)] = route
+            return
+        self._linked.append(route)
+
+    def _references(self, route: Route, records: list[Record]) -> None:
+        """Ids of other records (`authorId`, `author.id`) and counts of them (`commentCount`): endpoints that may be there."""
+        keys = dict.fromkeys(path for record in records[:5] for path in plain_values(record))
+        prefix = _static_prefix(route.path)
+        for path in keys:
+            *around, leaf = path.split(".")
+            match = _REFERENCE.fullmatch(leaf)
+            stem = match[1] if match else around[-1] if around and leaf == "id" else ""
+            if stem and not self._listed(stem):
+                style = segments(route.path)[-1] if segments(route.path) else ""
+                for name in _spelled(stem, style):
+                    self._guess(Route(f"{prefix}/{name}", f"{path!r} in the records of GET {route.path}"))
+            counted = _COUNT.fullmatch(leaf)
+            if counted and route.kind == "list" and not around:
+                self._hanging(route, plural(singular(counted[1] or counted[2])), f"{path!r} in the records of GET {route.path}")
+
+    def unanswered(self) -> Iterator[tuple[str, str]]:
+        """(list, field) of ids in records that name no endpoint found."""
+        for route in self.routes.values():
+            if route.kind == "list":
+                keys = dict.fromkeys(key for record in route.records[:5] for key in record)
+                for key in keys:
+                    match = _REFERENCE.fullmatch(key)
+                    if match and not self._listed(match[1]):
+                        yield route.path, key
+
+    def _listed(self, stem: str) -> bool:
+        """Whether a list of this name is known."""
+        told = {singular(word).lower() for word in (stem, camel(stem), *words(stem)[-1:])}
+        return any(entity_name(route.path).lower() in told for route in self.routes.values() if route.kind == "list")
+
+    def _hanging(self, route: Route, name: str, why: str) -> None:
+        """A list that may hang on each record of another."""
+        rows = [plain_values(record, 1) for record in route.records[:5]]
+        common = [key for key in (rows[0] if rows else {}) if all(key in row for row in rows) and likely_key(key)[0] < 9]
+        if route.fills or not common:
+            return
+        key = min(common, key=likely_key)
+        parameter = f"{entity_name(route.path)}{camel(key)[:1].upper()}{camel(key)[1:]}"
+        examples = tuple((row[key],) for row in rows)
+        self._guess(
+            Route(f"{route.path.rstrip('/')}/{{{parameter}}}/{name}", why, "", (Fill(parameter, route.path, key),), examples)
+        )
+
+    def _guess(self, route: Route) -> None:
+        if self._guesses < _GUESSES and shape(route.path) not in self._missed and shape(route.path) not in self.routes:
+            self._guesses += 1
+            self._guessed.append(route)
+
+
+def _rows(route: Route) -> Iterator[tuple[Record, Mapping[str, str], str]]:
+    """(record, what filled the route's parameters, path it came from) of all that was seen, a record of each answer in turn."""
+    answers = []
+    for example, look in zip(route.examples or ((),), route.looks, strict=False):
+        records = look.records or ([look.sight.value] if look.sight.location == "$" else [])
+        answers.append([(record, values_of(route, example) if route.fills else {}, look.path) for record in records])
+    for place in range(max(map(len, answers), default=0)):
+        yield from (rows[place] for rows in answers if place < len(rows))
+
+
+def _static_prefix(path: str) -> str:
+    """What stands before the first list of a path: `/v2` of `/v2/users/{id}/posts`."""
+    parts = segments(path)
+    fixed = next((number for number, part in enumerate(parts) if "{" in part), len(parts))
+    above = parts[: max(0, fixed - 1)]
+    return joined(above) if above else ""
+
+
+def _spelled(stem: str, style: str) -> list[str]:
+    """Plural and singular of a name, in the spelling that the API's other paths have."""
+    parts = [word.lower() for word in words(stem)] or [stem.lower()]
+    glue = "-" if "-" in style else "_" if "_" in style or ("_" in stem and "-" not in style) else ""
+    text = glue.join(parts) if glue else parts[0] + "".join(word[:1].upper() + word[1:] for word in parts[1:])
+    if style[:1].isupper():
+        text = text[:1].upper() + text[1:]
+    return list(dict.fromkeys((plural(text), text)))
+
+
+def _asked_for(reason: str) -> list[str]:
+    """Names of parameters that a refusal asks for: `postId is required`."""
+    return list(re.findall(r"\b[a-z][A-Za-z]*(?:_id|Id|_ids|Ids|_key|Key)\b", reason))[:3]

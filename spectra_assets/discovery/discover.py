@@ -1,0 +1,235 @@
+"""From an address, a credential and perhaps a description to an intelligence pack: hypotheses, each with its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from spectra_assets.client.api import ApiClient
+from spectra_assets.covenant.model import Server
+from spectra_assets.discovery import describe
+from spectra_assets.discovery.auth import Given, Recognised, recognise, signature
+from spectra_assets.discovery.build import Facts, pack_of
+from spectra_assets.discovery.crawl import USUAL, Crawl
+from spectra_assets.discovery.links import leads_nowhere, links_of
+from spectra_assets.discovery.place import Place, moved, place_of, probes_of
+from spectra_assets.discovery.scout import Scout
+from spectra_assets.discovery.survey import survey
+from spectra_assets.errors import SourceError
+from spectra_assets.intelligence.description.model import Description
+from spectra_assets.intelligence.description.read import read_description
+from spectra_assets.intelligence.entities import entities_of
+from spectra_assets.intelligence.model import Endpoint, EntityHint, Evidence, Identifier, Pack
+from spectra_assets.names import check_source
+from spectra_assets.settings import Settings
+
+BUDGET = 300
+"""Requests of a discovery, unless a playbook's setting `discovery_requests` says otherwise."""
+
+IN_FLIGHT = 4
+"""Requests in flight to an API nobody described."""
+
+_DOORS = 8
+_PRIVATE = ("me", "user", "self", "account", "profile", "private")
+_UNKNOWN: tuple[str, ...] = ("users", "projects", "items", "orders", "products", "issues")
+
+
+class Wanted(NamedTuple):
+    """What a person gave beside the address."""
+
+    given: Given = Given()
+    openapi: str | None = None
+    """File or address of the description."""
+    post_search: bool = False
+    """Searches by POST may be sent."""
+
+
+def base_url_variable(source: str) -> str:
+    """Environment variable with the address of a discovered source: `github` has GITHUB_BASE_URL."""
+    return f"{check_source(source).upper()}_BASE_URL"
+
+
+def discover(
+    settings: Settings,
+    source: str,
+    base_url: str,
+    wanted: Wanted = Wanted(),  # noqa: B008 (it is frozen)
+    budget: int = BUDGET,
+    say: Callable[[str], None] = lambda _: None,
+) -> Pack:
+    """Find out what the API at `base_url` offers, by GET requests alone, at most `budget` of them. Nothing is written.
+
+    Raises ConfigurationError (address), CredentialError (closed, and nothing opens it), DocumentError and RequestError (the
+    description that was given), RetriableError (silent), SourceError (nothing was found).
+    """
+    variable = base_url_variable(source)
+    scout = Scout(base_url, variable, budget)
+    try:
+        return _Discovery(settings, source, base_url, variable, wanted, scout, say).run()
+    finally:
+        scout.close()
+
+
+@dataclass
+class _Discovery:
+    settings: Settings
+    source: str
+    base_url: str
+    variable: str
+    wanted: Wanted
+    scout: Scout
+    say: Callable[[str], None]
+    evidence: list[Evidence] = field(default_factory=list)
+
+    def run(self) -> Pack:
+        self.scout.look("/", attempts=5)  # an API that is silent is told before anything else
+        description, refused = self._description()
+        place = place_of(self.scout, description) if description else Place()
+        self.scout.rebase(place.base_path)
+        doors = self._doors(description, place)
+        auth = recognise(self.scout, self.wanted.given, description.schemes if description else (), doors)
+        self.evidence += auth.evidence
+        self.say(f"authentication: {auth.evidence[0].finding}")
+        if description is None and refused and auth.auth.kind != "none":
+            found = describe.found(self.scout, read_description, refused)
+            description, place = found.description, Place()
+            self.evidence += found.evidence
+        if description is not None and not place.sure:
+            base, place = self.scout.base, place_of(self.scout, description)
+            self.scout.base = base + place.base_path
+        facts = self._facts(description, place, auth)
+        pack = pack_of(facts)
+        if not pack.entities:
+            raise SourceError(self._nothing(pack))
+        return pack
+
+    def _description(self) -> tuple[Description | None, list[str]]:
+        """(the description, addresses that may hold it but are closed)."""
+        if self.wanted.openapi:
+            description = describe.given(self.wanted.openapi, self.scout, read_description)
+            self._read(description)
+            return description, []
+        found = describe.found(self.scout, read_description)
+        self.evidence += found.evidence
+        if found.description is None:
+            self.say(f"no description at a usual address ({self.scout.sent} requests)")
+        else:
+            self._read(found.description)
+        return found.description, found.refused
+
+    def _read(self, description: Description) -> None:
+        said = f"{description.name}: {description.kind} {description.format}, {len(description.endpoints)} operations"
+        self.say(said)
+        self.evidence.append(
+            Evidence(about="catalogue", finding=said[:300], evidence="the description lists them", confidence=0.9)
+        )
+        for finding in description.findings:
+            self.evidence.append(
+                Evidence(about="catalogue", finding=finding[:300], evidence="odd in the description", confidence=1.0)
+            )
+
+    def _doors(self, description: Description | None, place: Place) -> list[str]:
+        """GET paths by which closed and open are told apart, those that are likely closed first."""
+        if description is not None:
+            paths = [path for described in probes_of(description) if (path := place.path(described))]
+            return [*paths, "/"]
+        root = self.scout.look("/")
+        if root.refused:
+            return ["/"]
+        named = []
+        for link in links_of(root.sight.value, document=True) if root.readable else ():
+            target = self.scout.local(link.url) if "{" not in link.url else None
+            if target and not leads_nowhere(link.name, target[0]):
+                named.append(target[0])
+        named.sort(key=lambda path: not any(word in path.lower().split("/")[-1] for word in _PRIVATE))
+        guesses = [f"/{name}" for name in (_UNKNOWN if not named else ()) if name in USUAL]
+        return [*list(dict.fromkeys(named))[: _DOORS - 1], *guesses, "/"]
+
+    def _facts(self, description: Description | None, place: Place, auth: Recognised) -> Facts:
+        title = (description.title if description else "") or self.source.replace("_", " ").title()
+        server = Server(
+            base_url_env=self.variable,
+            base_path=place.base_path,
+            auth=auth.auth,
+            probe=auth.probe or "/",
+            in_flight=self.settings.in_flight or IN_FLIGHT,
+        )
+        facts = Facts(self.source, title[:200], server, self.evidence)
+        if description is None:
+            crawl = Crawl(self.scout, self.say)
+            crawl.run()
+            facts.routes, facts.gaps = list(crawl.routes.values()), dict(crawl.gaps)
+            for path, field_name in crawl.unanswered():
+                facts.gaps[f"{path} {field_name}"] = f"{field_name!r} in the records of GET {path} names no endpoint that was found"
+        else:
+            self._survey(facts, description, place)
+        facts.requests, facts.budget, facts.spent = self.scout.sent, self.scout.budget, self.scout.spent
+        facts.post_search = self.wanted.post_search
+        return facts
+
+    def _survey(self, facts: Facts, description: Description, place: Place) -> None:
+        """Ask what the description lists; where it leads to no list, what the answers themselves name."""
+        endpoints, outside = moved(description.endpoints, place)
+        replies = {path: reply for old, reply in description.replies.items() if (path := place.path(old))}
+        facts.endpoints = _distinct(endpoints)
+        facts.gaps |= dict.fromkeys(outside, "outside of the base URL")
+        described = description.model_copy(update={"endpoints": facts.endpoints, "replies": replies})
+        facts.hints, facts.identifiers, excluded = entities_of(described)
+        facts.excluded |= excluded
+        for endpoint in facts.endpoints:
+            nowhere = leads_nowhere("", endpoint.path) if endpoint.method == "GET" else ""
+            if nowhere:
+                facts.excluded.setdefault(endpoint.path, nowhere)
+        asked = self._askable(facts)
+        secret, user = signature(facts.server.auth, self.wanted.given)
+        with ApiClient(facts.server, self.base_url, secret, user) as client:
+            facts.routes, sent = survey(client, asked, self.scout.left, self.say)
+        self.scout.sent += sent
+        if not any(route.kind in ("list", "object") for route in facts.routes):
+            crawl = Crawl(self.scout, self.say)
+            crawl.run()
+            known = {route.path for route in facts.routes}
+            facts.routes += [route for route in crawl.routes.values() if route.path not in known]
+            facts.gaps |= crawl.gaps
+
+    def _askable(self, facts: Facts) -> Pack:
+        """The GET endpoints that may list records, and what the description says of them."""
+        reads = [each for each in facts.endpoints if each.method == "GET" and each.path not in facts.excluded]
+        paths = {each.path for each in reads}
+        hints: list[EntityHint] = []
+        for hint in facts.hints:
+            routes = [path for path in hint.routes if path in paths]
+            if routes:
+                hints.append(hint.model_copy(update={"routes": routes}))
+        named = {hint.entity for hint in hints}
+        identifiers: list[Identifier] = []
+        for known in facts.identifiers:
+            candidates = [text for text in known.candidates if text.partition(".")[0] in named]
+            if candidates:
+                identifiers.append(known.model_copy(update={"candidates": candidates}))
+        return Pack(
+            source=self.source, title=facts.title, server=facts.server, paging=facts.paging, endpoints=reads, entities=hints,
+            identifiers=identifiers, origin="discovered",
+        )  # fmt: skip
+
+    def _nothing(self, pack: Pack) -> str:
+        """Why there is nothing to make a pipeline of."""
+        root = self.scout.look("/")
+        said = root.reason or (f"{root.status}, {root.sight.shape}" if root.status else "no answer")
+        closed = [f"GET {each.path}: {each.probed_status}" for each in pack.endpoints if each.probed_status not in (None, 200)]
+        seen = f"; {len(closed)} endpoints answer no data ({'; '.join(closed[:5])})" if closed else ""
+        return (
+            f"no list of records was found at {self.scout.origin}{self.scout.base} in {self.scout.sent} requests: its root "
+            f"answers {said}{seen}. Check the base URL (it may need a path such as /api/v1), or give a description by "
+            "--openapi FILE_OR_URL"
+        )
+
+
+def _distinct(endpoints: list[Endpoint]) -> list[Endpoint]:
+    """No method and path twice; paths that can be asked for."""
+    kept: dict[tuple[str, str], Endpoint] = {}
+    for endpoint in endpoints:
+        if endpoint.path.startswith("/") and not {"?", "#"} & set(endpoint.path):
+            kept.setdefault((endpoint.method, endpoint.path), endpoint)
+    return list(kept.values())

@@ -1,0 +1,161 @@
+"""Which endpoints list the same kind of record: told by the records, not by names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from spectra_assets.discovery.route import Route, entity_name, likely_key, plain_values, qualified, shape
+from spectra_assets.names import without_collisions
+from spectra_assets.stages.answers import Record
+
+_ALIKE = 0.6
+"""Share of all keys that two lists of one kind have in common; of all values that one record has on both."""
+
+_VERY_ALIKE = 0.8
+_LOOKED_AT = 200
+
+
+@dataclass
+class Kind:
+    """One kind of record and the endpoints that list it, best first."""
+
+    routes: list[Route]
+    hint: str | None = None
+    """Name by the description."""
+    name: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def kinds_of(routes: Sequence[Route], hints: Mapping[str, str], fallback: str = "record") -> list[Kind]:
+    """Group the endpoints that give records. `hints`: path → name that the description gives to its records.
+
+    What the records show is stronger than a hint: one name with different records is two kinds, and the same records under
+    two names are one. Sets the kind of an endpoint that gives one record of a list to `detail`.
+    """
+    _mark_details(routes)
+    lists = sorted(
+        (route for route in routes if route.kind in ("list", "object")),
+        key=lambda route: (len(route.fills), len(route.parameters), route.kind == "object"),
+    )
+    found: list[Kind] = []
+    for route in lists:
+        home = next((kind for kind in found if any(_same(route, other) is True for other in kind.routes)), None)
+        if home is None:
+            home = next((kind for kind in found if _may_join(route, kind, hints)), None)
+        if home is None:
+            found.append(Kind([route], hints.get(route.path)))
+            continue
+        home.routes.append(route)
+        home.hint = home.hint or hints.get(route.path)
+    _name(found, fallback)
+    return found
+
+
+def _may_join(route: Route, kind: Kind, hints: Mapping[str, str]) -> bool:
+    """Whether nothing speaks against it, and the description, or for an empty list the name, speaks for it."""
+    if any(_same(route, other) is False for other in kind.routes):
+        return False
+    hinted = hints.get(route.path)
+    if hinted is not None:
+        return any(hints.get(other.path) == hinted for other in kind.routes)
+    return not route.records and any(entity_name(route.path) == entity_name(other.path) for other in kind.routes)
+
+
+def _same(one: Route, other: Route) -> bool | None:
+    """Whether two endpoints give one kind of record; None if their records do not tell."""
+    mine, theirs = one.records[:_LOOKED_AT], other.records[:_LOOKED_AT]
+    if not mine or not theirs:
+        return None
+    if (one.kind == "object") != (other.kind == "object") and not one.fills and not other.fills:
+        return False
+    alike = _keys_in_common(mine, theirs)
+    if alike < _ALIKE:
+        return False
+    key = key_of(mine)
+    if key is None or key != key_of(theirs):
+        return None if alike >= _VERY_ALIKE else False
+    left, right = _by_key(mine, key), _by_key(theirs, key)
+    shared = left.keys() & right.keys()
+    if shared:
+        return _values_in_common([(left[name], right[name]) for name in sorted(shared)], key) >= _ALIKE
+    # nobody listed here is listed there: of a list that was seen whole, it is another kind
+    whole = [route for route in (one, other) if not route.fills and not _goes_on(route)]
+    if whole:
+        return False
+    if one.fills and other.fills and [fill.of for fill in one.fills] != [fill.of for fill in other.fills]:
+        return False
+    return None if alike >= _VERY_ALIKE else False
+
+
+def key_of(records: Sequence[Record]) -> str | None:
+    """The field that most likely names the records: each has one, and no two the same."""
+    rows = [plain_values(record, 2) for record in records]
+    common = [path for path in (rows[0] if rows else {}) if all(path in row for row in rows)]
+    unique = [path for path in common if len({row[path] for row in rows}) == len(rows)]
+    named = [path for path in unique if likely_key(path)[0] < 13]
+    return min(named or unique, key=lambda path: (likely_key(path), path), default=None)
+
+
+def _mark_details(routes: Iterable[Route]) -> None:
+    """One record of a list is no kind of its own: `/users/7` below `/users`, and `/me`, which is among the users."""
+    lists = [route for route in routes if route.kind == "list"]
+    known = {shape(route.path): route for route in lists}
+    for route in routes:
+        if route.kind != "object":
+            continue
+        above = known.get(shape(route.path).removesuffix("/{}")) if shape(route.path).endswith("/{}") else None
+        if above is not None and (not above.records or _keys_in_common(route.records, above.records) > 0):
+            route.kind, route.reason = "detail", f"one record of GET {above.path}"
+            continue
+        for other in lists:
+            key = key_of(other.records)
+            if key and not route.fills and _keys_in_common(route.records, other.records) >= _ALIKE:
+                ids = _by_key(other.records, key)
+                if all(plain_values(record, 2).get(key) in ids for record in route.records):
+                    route.kind, route.reason = "detail", f"one record of GET {other.path}"
+                    break
+
+
+def _name(kinds: Sequence[Kind], fallback: str) -> None:
+    """A name for each: by the description if it has one for it alone, else by the path, told apart by what it hangs on."""
+    hinted = [kind.hint for kind in kinds]
+    for kind in kinds:
+        kind.name = kind.hint if kind.hint and hinted.count(kind.hint) == 1 else entity_name(kind.routes[0].path, fallback)
+    names = [kind.name.lower() for kind in kinds]
+    for kind in kinds:
+        if names.count(kind.name.lower()) > 1:
+            wanted = qualified(kind.routes[0].path, fallback)
+            kind.notes.append(f"{kind.name!r} names several kinds of records")
+            kind.name = wanted
+    for kind, name in zip(kinds, without_collisions(kind.name for kind in kinds), strict=True):
+        kind.name = name
+
+
+def _keys_in_common(mine: Sequence[Record], theirs: Sequence[Record]) -> float:
+    left = {key for record in mine for key in record}
+    right = {key for record in theirs for key in record}
+    return len(left & right) / len(left | right) if left | right else 0.0
+
+
+def _by_key(records: Iterable[Record], key: str) -> dict[str, Record]:
+    return {value: record for record in records if (value := plain_values(record, 2).get(key)) is not None}
+
+
+def _values_in_common(pairs: Sequence[tuple[Record, Record]], key: str) -> float:
+    """Share of the plain fields that both have which hold the same; the key itself left out."""
+    alike: list[bool] = []
+    for left, right in pairs:
+        both: list[tuple[Any, Any]] = [(left[name], right[name]) for name in left.keys() & right.keys() if name != key]
+        alike += [a == b for a, b in both if not isinstance(a, dict | list)]
+    return sum(alike) / len(alike) if alike else 1.0
+
+
+def _goes_on(route: Route) -> bool:
+    """Whether the list has, or may have, more than was seen of it."""
+    look = next((look for look in route.looks if look.records), None)
+    if look is None:
+        return False
+    total = look.sight.declared_total
+    return bool(look.next) or look.query != () or (total is not None and total > look.sight.rows) or look.sight.rows % 5 == 0

@@ -1,0 +1,180 @@
+"""Addresses that an API's answers hold: HAL, JSON:API, OData, plain maps and fields; the URI templates among them (RFC 6570)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from spectra_assets.names import words
+
+_DEEP, _MANY = 6, 5_000
+_LEAF = re.compile(r"(?:^|_)(?:url|uri|href|link|self|related|path)s?$|(?:Url|Uri|Href|Link|URL|URI)s?$", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?:https?://|/)[^\s\"'<>\\]{1,1000}")
+_QUERY_TEMPLATE = re.compile(r"\{[?&]([^}]*)\}")
+_PATH_TEMPLATE = re.compile(r"\{/([^}]*)\}")
+_SIMPLE_TEMPLATE = re.compile(r"\{[+#.;]?([^}]*)\}")
+_FILES = re.compile(
+    r"\.(?:png|jpe?g|gif|svg|ico|css|js|html?|pdf|zip|t?gz|csv|xlsx?|docx?|mp[34]|txt|atom|rss|xml)$", re.IGNORECASE
+)
+_NO_LINK = {
+    "next", "prev", "previous", "first", "last", "curies", "profile", "describedby", "service_doc", "service_desc",
+    "license", "help", "docs", "documentation", "doc", "home", "website", "homepage", "html", "avatar", "icon", "logo",
+    "image", "thumbnail", "photo", "picture", "schema", "metadata",
+}  # fmt: skip
+_ACTIONS = {
+    "logout", "signout", "signin", "login", "logoff", "authorize", "oauth", "token", "delete", "remove", "destroy",
+    "unsubscribe", "reset", "shutdown", "restart", "cancel", "approve", "purge", "revoke", "confirm", "activate",
+    "deactivate",
+}  # fmt: skip
+
+_OF_ADDRESSES = {"name", "title", "rel", "url", "href", "kind", "type", "description", "method", "methods", "templated"}
+"""Keys of an entry that says where something is, and nothing of it."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """An address as it stands, the name beside it, and where: the JSON path from the record (or document) it stands in."""
+
+    name: str
+    url: str
+    place: str
+
+
+def links_of(value: Any, document: bool = False) -> Iterator[Link]:
+    """The addresses in a record; of a `document` (root, service document) also those that no key announces as such."""
+    left = [_MANY]
+    yield from _walk(value, "", "", 0, document, left)
+
+
+def is_directory(value: Any) -> bool:
+    """Whether an object is mostly addresses of others: a root or service document."""
+    if not isinstance(value, dict) or not value:
+        return False
+    announced = value.get("_links", value.get("links"))
+    if isinstance(announced, dict | list):
+        rest = [below for key, below in value.items() if key not in ("_links", "links", "jsonapi", "meta")]
+        others = [name for name in announced if not (isinstance(name, str) and name.lower() in ("self", "curies"))]
+        return (
+            all(not isinstance(below, dict | list) for below in rest) and "id" not in value and len(others) >= max(1, len(rest))
+        )
+    if _is_odata(value):
+        return True
+    texts = [below.get("href") or below.get("url") if isinstance(below, dict) else below for below in value.values()]
+    found = sum(isinstance(text, str) and bool(_ADDRESS.fullmatch(text)) for text in texts)
+    return found >= max(1, 0.6 * len(value))
+
+
+def is_address_list(value: Any, path: str = "/") -> bool:
+    """Whether the answer to GET `path` is a list of paths, or of names with their addresses, and not of its own records."""
+    if not isinstance(value, list) or not value:
+        return False
+    texts = [entry if isinstance(entry, str) else _address_of(entry) for entry in value]
+    if not all(isinstance(text, str) and _ADDRESS.fullmatch(text) for text in texts):
+        return False
+    own = path.rstrip("/")
+    return not own or not all(f"{own}/" in str(text) for text in texts)
+
+
+def template_of(url: str) -> tuple[list[str], set[str]]:
+    """Addresses that a URI template stands for, without and with its optional segments (`{name}`), and its query's names.
+
+    `/issues{/number}{?page}` gives `/issues` and `/issues/{number}` with `page`.
+    """
+    names: set[str] = set()
+    for listed in _QUERY_TEMPLATE.findall(url):
+        names |= {name.strip().rstrip("*") for name in listed.split(",") if name.strip()}
+    url = _QUERY_TEMPLATE.sub("", url)
+    short = _PATH_TEMPLATE.sub("", url)
+    full = _PATH_TEMPLATE.sub(lambda match: "".join(f"/{{{_word(name)}}}" for name in match[1].split(",")), url)
+    found = [_SIMPLE_TEMPLATE.sub(lambda match: f"{{{_word(match[1])}}}", text) for text in dict.fromkeys((short, full))]
+    return found, names
+
+
+def leads_nowhere(name: str, path: str) -> str:
+    """Why an address is not asked: its name tells a page for people, a file, or an action; empty if it may be."""
+    told = {word.lower() for word in words(name)}
+    last = {part.lower() for part in re.split(r"[/_.\-]", path) if part}
+    if told & _ACTIONS or last & _ACTIONS:
+        return "its name tells an action, not a list"
+    if _FILES.search(path):
+        return "a file"
+    if name.lower().replace("-", "_") in _NO_LINK:
+        return "a page of a list, or for people"
+    return ""
+
+
+def _walk(value: Any, name: str, place: str, depth: int, document: bool, left: list[int]) -> Iterator[Link]:
+    left[0] -= 1
+    if depth > _DEEP or left[0] < 0:
+        return
+    if isinstance(value, dict):
+        if document and _is_odata(value):
+            yield from (Link(str(entry["name"]), str(entry["url"]), f"{place}value[].url") for entry in value["value"])
+            return
+        for key, below in value.items():
+            inside = f"{place}.{key}" if place else key
+            called = _called(key, value, name)
+            if isinstance(below, str):
+                if _ADDRESS.fullmatch(below) and (document or _LEAF.search(key) or _announced(place) or below.startswith("http")):
+                    yield Link(called, below, inside)
+            else:
+                yield from _walk(below, called, inside, depth + 1, document, left)
+    elif isinstance(value, list):
+        for entry in value[:200]:
+            if isinstance(entry, str):
+                if document and _ADDRESS.fullmatch(entry):
+                    yield Link(entry.rstrip("/").rpartition("/")[2], entry, f"{place}[]")
+            else:
+                yield from _walk(entry, name, f"{place}[]", depth + 1, document, left)
+
+
+def _called(key: str, around: dict[str, Any], name: str) -> str:
+    """The name of an address at `key`: of `href` and `url` that of what holds them, of `x_url` it is `x`."""
+    if key.lower() in ("href", "url", "uri", "link", "path"):
+        told = next((around[word] for word in ("rel", "name", "title") if isinstance(around.get(word), str)), None)
+        return told[:80] if told else name or key
+    if key.lower() in (
+        "links",
+        "_links",
+        "related",
+        "data",
+        "relationships",
+        "_embedded",
+        "value",
+        "items",
+        "resources",
+        "endpoints",
+    ):
+        return name
+    return re.sub(r"(?:_|(?<=[a-z]))(?:url|uri|href|link)s?$", "", key, flags=re.IGNORECASE) or key
+
+
+def _announced(place: str) -> bool:
+    return bool({"_links", "links", "relationships"} & {part.removesuffix("[]") for part in place.split(".")})
+
+
+def _is_odata(value: dict[str, Any]) -> bool:
+    listed = value.get("value")
+    return isinstance(listed, list) and bool(listed) and all(_is_named(entry) and entry.get("name") for entry in listed)
+
+
+def _is_named(entry: Any) -> bool:
+    """Whether this is a name with its address, and nothing else."""
+    return isinstance(entry, dict) and _address_of(entry) is not None and {str(key).lower() for key in entry} <= _OF_ADDRESSES
+
+
+def _address_of(entry: Any) -> str | None:
+    if not isinstance(entry, dict) or not {str(key).lower() for key in entry} <= _OF_ADDRESSES:
+        return None
+    found = entry.get("url") or entry.get("href")
+    return found if isinstance(found, str) else None
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def _word(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]", "", name.strip().rstrip("*").partition(":")[0]) or "value"

@@ -1,0 +1,88 @@
+"""Which part of the address belongs to the base URL, and which to the paths that a description lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from spectra_assets.discovery.scout import Scout
+from spectra_assets.intelligence.description.model import Description
+from spectra_assets.intelligence.model import Endpoint
+
+_PROBES = 4
+
+
+@dataclass(frozen=True)
+class Place:
+    """Requests go to base URL + `base_path` + path without `cut` in front. `sure`: an endpoint answered there."""
+
+    base_path: str = ""
+    cut: str = ""
+    sure: bool = False
+
+    def path(self, described: str) -> str | None:
+        """The path of a request; None if it is not below the base URL."""
+        if not self.cut:
+            return described
+        return (described[len(self.cut) :] or "/") if f"{described}/".startswith(f"{self.cut}/") else None
+
+
+def place_of(scout: Scout, description: Description) -> Place:
+    """Try the places that description and base URL allow, on a few endpoints without parameters."""
+    paths = probes_of(description)
+    best, most = Place(), -1
+    for number, prefix in enumerate(_prefixes(scout.base, description)):
+        place = _relative(scout.base, prefix)
+        found = 0
+        for path in paths:
+            if place.path(path) is None:
+                continue
+            look = scout.look_at_host(prefix + path)
+            found += 2 if look.readable and not scout.absent(look, host=True) else 1 if not scout.absent(look, host=True) else 0
+            if number == 0 and found >= 2:
+                return Place(place.base_path, place.cut, True)
+        if found > most:
+            best, most = Place(place.base_path, place.cut, found > 0), found
+    return best
+
+
+def probes_of(description: Description) -> list[str]:
+    """GET paths without parameters to try the place with, lists first."""
+    reads = [each for each in description.endpoints if each.method == "GET" and not each.path_parameters]
+    demanding = {each.path for each in reads if any(known.required for known in each.parameters)}
+    order = {"list": 0, "object": 1}
+    ranked = sorted(
+        (each.path for each in reads),
+        key=lambda path: (path in demanding, order.get(description.replies[path].kind, 2) if path in description.replies else 2),
+    )
+    return ranked[:_PROBES]
+
+
+def moved(endpoints: Iterable[Endpoint], place: Place) -> tuple[list[Endpoint], list[str]]:
+    """(the endpoints with the paths of requests, those that are not below the base URL)."""
+    kept, outside = [], []
+    for endpoint in endpoints:
+        path = place.path(endpoint.path)
+        if path is None:
+            outside.append(f"{endpoint.method} {endpoint.path}")
+        else:
+            kept.append(endpoint if path == endpoint.path else endpoint.model_copy(update={"path": path}))
+    return kept, outside
+
+
+def _prefixes(base: str, description: Description) -> Sequence[str]:
+    """What may stand between host and described path, likeliest first."""
+    described = [urlsplit(server).path.rstrip("/") for server in description.servers]
+    described = [path for path in dict.fromkeys((description.base_path.rstrip("/"), *described)) if "{" not in path]
+    fitting = [path for path in described if f"{path}/".startswith(f"{base}/") or f"{base}/".startswith(f"{path}/")]
+    within = [path for path in fitting if path and base.endswith(path)]
+    joined = [base + path for path in described if path and path not in fitting]
+    first = [base] if within or not fitting else []
+    return list(dict.fromkeys((*first, *sorted(fitting, key=len, reverse=True), base, *joined, "")))[:6]
+
+
+def _relative(base: str, prefix: str) -> Place:
+    if f"{prefix}/".startswith(f"{base}/"):
+        return Place(prefix[len(base) :])
+    return Place("", base[len(prefix) :])

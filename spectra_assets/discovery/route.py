@@ -1,0 +1,121 @@
+"""What discovery knows of one GET endpoint, and how the parameters of its path are filled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from spectra_assets.covenant.paths import join_path
+from spectra_assets.discovery.scout import Look, segments
+from spectra_assets.names import camel, singular
+from spectra_assets.stages.answers import Record
+
+Kind = Literal["list", "object", "detail", "directory", "closed", "unknown"]
+"""`list`: records, perhaps none; `object`: one record; `detail`: one record of a list; `directory`: addresses of others;
+`closed`: it answers no data; `unknown`: not asked."""
+
+_PARAMETER = re.compile(r"\{([^{}]*)\}")
+_GENERIC = {
+    "list", "all", "search", "query", "find", "index", "data", "results", "result", "details", "items", "records",
+    "entries", "get", "json", "api", "rest", "latest",
+}  # fmt: skip
+_VERSION = re.compile(r"v?\d+(\.\d+)*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Fill:
+    """Where the values of a parameter come from: `path` in the records of the list at `of`."""
+
+    parameter: str
+    of: str
+    path: str
+
+
+@dataclass
+class Route:
+    """One endpoint. `examples` are values of its `fills`, in their order; `looks` what it answered to some of them."""
+
+    path: str
+    why: str
+    name: str = ""
+    fills: tuple[Fill, ...] = ()
+    examples: tuple[tuple[str, ...], ...] = ()
+    query: dict[str, None] = field(default_factory=dict)
+    looks: list[Look] = field(default_factory=list)
+    kind: Kind = "unknown"
+    reason: str = ""
+    """Why it has no data, or is no list of its own."""
+
+    @property
+    def records(self) -> list[Record]:
+        """All records seen; the object itself where it is one."""
+        if self.kind in ("object", "detail"):
+            return [look.sight.value for look in self.looks if isinstance(look.sight.value, dict)]
+        return [record for look in self.looks for record in look.records]
+
+    @property
+    def location(self) -> str | None:
+        """Where the records are (covenant Fetch.records), as most answers with rows have it."""
+        found = [look.sight.location for look in self.looks if look.sight.location is not None]
+        return max(found, key=found.count, default=None)
+
+    @property
+    def parameters(self) -> list[str]:
+        return _PARAMETER.findall(self.path)
+
+
+def shape(path: str) -> str:
+    """A path whatever its parameters are called, and whether a slash ends it."""
+    return _PARAMETER.sub("{}", path).rstrip("/") or "/"
+
+
+def filled(path: str, fills: Iterable[Fill], values: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """(path, query) with the values in the place of the parameters."""
+    query: dict[str, str] = {}
+    for fill, value in zip(fills, values, strict=True):
+        if f"{{{fill.parameter}}}" in path:
+            path = path.replace(f"{{{fill.parameter}}}", value)
+        else:
+            query[fill.parameter] = value
+    return path, query
+
+
+def entity_name(path: str, fallback: str = "record") -> str:
+    """The singular of the last part of a path that names something: `/api/v2/order-items/{id}` is orderItem."""
+    named = [part for part in segments(path) if "{" not in part and not _VERSION.fullmatch(part)]
+    telling = [part for part in named if part.lower() not in _GENERIC] or named
+    name = singular(camel(re.sub(r"\.\w{1,5}$|\(.*\)$", "", telling[-1]))) if telling else camel(fallback)
+    return name[:1].lower() + name[1:80]
+
+
+def qualified(path: str, fallback: str = "record") -> str:
+    """The name with that of what it hangs on: `/posts/{id}/comments` is postComment."""
+    parts = segments(path)
+    place = max((number for number, part in enumerate(parts) if "{" in part), default=0)
+    above = entity_name("/" + "/".join(parts[:place]), "") if place else ""
+    name = entity_name(path, fallback)
+    return f"{above}{name[:1].upper()}{name[1:]}" if above and above != name else name
+
+
+def plain_values(record: Mapping[str, object], depth: int = 3, prefix: str = "") -> dict[str, str]:
+    """JSON path → value as text, of the scalars of a record that may name something."""
+    found: dict[str, str] = {}
+    for key, value in record.items():
+        path = prefix + join_path([key])
+        if isinstance(value, dict) and depth > 1:
+            found |= plain_values(value, depth - 1, f"{path}.")
+        elif isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+            found[path] = str(value)
+    return found
+
+
+_RANK = ("id", "_id", "key", "uuid", "guid", "slug", "code", "login", "username", "number", "sku", "iid", "name")
+
+
+def likely_key(path: str) -> tuple[int, int, int]:
+    """Sorts paths: what looks most like the name of a record first."""
+    leaf = path.rpartition(".")[2].lower()
+    rank = _RANK.index(leaf) if leaf in _RANK else len(_RANK) - 3 if leaf.endswith("id") else len(_RANK)
+    return rank, path.count("."), len(path)

@@ -1,0 +1,255 @@
+"""GETs of discovery: counted, bounded in time, none sent twice; the answer that means "no such thing" is recognised."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
+
+from spectra_assets.client.address import origin
+from spectra_assets.client.api import ApiClient
+from spectra_assets.client.mask import Secret
+from spectra_assets.client.pager import linked, query_of
+from spectra_assets.covenant.model import Auth, Server
+from spectra_assets.errors import ConfigurationError, RetriableError, SpectraError
+from spectra_assets.stages.answers import Record, Sight, sight
+
+NOWHERE = "no-such-thing-987654321"
+"""A segment that names nothing."""
+
+_SILENT_IN_A_ROW = 4
+_TIMEOUT = (10.0, 20.0)
+_MOST_BYTES = 16 << 20
+_MOST_DOCUMENT = 64 << 20
+_LARGE, _KEPT = 1 << 18, 200
+_SAFE = re.compile(r"[^\x00-\x20\"<>\\^`]{0,1500}")
+
+
+@dataclass(frozen=True)
+class Look:
+    """One answer. `path` is below the base URL, `status` None if none came, which `reason` then tells."""
+
+    path: str
+    query: tuple[tuple[str, str], ...]
+    status: int | None
+    sight: Sight
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    told: bytes = field(default=b"", repr=False)
+    """Hash of the body without the words of its own address."""
+    reason: str = ""
+
+    @property
+    def readable(self) -> bool:
+        return self.sight.category == "readable"
+
+    @property
+    def refused(self) -> bool:
+        """Whether a credential, or a better one, is asked for."""
+        return self.status in (401, 403)
+
+    @property
+    def found(self) -> bool:
+        """Whether something is there, be it closed, or in need of parameters."""
+        return self.readable or self.sight.category in ("unauthorized", "forbidden", "needsParameters")
+
+    @property
+    def records(self) -> list[Record]:
+        """The records of a list; none of one object."""
+        return self.sight.records if self.sight.location != "$" else []
+
+    @property
+    def listed(self) -> bool:
+        """Whether the answer is a list, be it empty."""
+        return self.readable and self.sight.location not in (None, "$")
+
+    @property
+    def next(self) -> str:
+        """Address of the next page by the header `Link`."""
+        return linked(self.headers.get("Link", ""), "next")
+
+
+class Scout:
+    """Asks one API below `base` (the path of the base URL, empty or `/api/v1`), at most `budget` times and for `seconds`.
+
+    Raises RetriableError once the API is silent several times in a row.
+    """
+
+    def __init__(self, base_url: str, variable: str, budget: int, seconds: float = 900.0) -> None:
+        """Nothing is sent. Raises ConfigurationError for an address that can't be used."""
+        checked = ApiClient(_server(variable, Auth(kind="none")), base_url, None)
+        parts = urlsplit(checked.base_url)
+        checked.close()
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self.base = parts.path.rstrip("/")
+        self.budget = budget
+        self.sent = 0
+        self._variable = variable
+        self._until = time.monotonic() + seconds
+        self._silent = 0
+        self._seen: dict[tuple[str, tuple[tuple[str, str], ...]], Look] = {}
+        self._nothing: dict[str, Look] = {}
+        self._signed: tuple[Auth, Secret | None, str | None] = (Auth(kind="none"), None, None)
+        self._client = self._made(*self._signed)
+
+    def close(self) -> None:
+        self._client.close()
+
+    @property
+    def spent(self) -> bool:
+        return self.sent >= self.budget or time.monotonic() > self._until
+
+    @property
+    def left(self) -> int:
+        """Requests that may still be sent."""
+        return 0 if self.spent else self.budget - self.sent
+
+    def sign(self, auth: Auth, secret: Secret | None, user: str | None) -> None:
+        """Send the credential from now on; what was seen without it is forgotten."""
+        self._client.close()
+        self._signed = (auth, secret, user)
+        self._client = self._made(auth, secret, user)
+        self._seen.clear()
+        self._nothing.clear()
+
+    def trial(self, path: str, auth: Auth, secret: Secret | None, user: str | None) -> Look:
+        """One answer with another credential, which is not kept. A credential that can't be sent is a look without status."""
+        try:
+            client = self._made(auth, secret, user)
+        except SpectraError as error:
+            return _unseen(path, (), error)
+        try:
+            return self._ask(client, self.base, path, {}, 1)
+        finally:
+            client.close()
+
+    def look(self, path: str, query: Mapping[str, str] | None = None, attempts: int = 2) -> Look:
+        """The answer to GET `path` below the base URL; of an address asked before, that one. A spent budget is a look too."""
+        return self._look(self.base, path, query or {}, attempts)
+
+    def look_at_host(self, path: str) -> Look:
+        """The answer to GET `path` of the host, wherever the base URL is."""
+        return self._look("", path, {}, 1)
+
+    def document(self, path: str, query: Mapping[str, str] | None = None) -> tuple[bytes, str, Mapping[str, str]]:
+        """(body, why there is none, headers) of GET `path` of the host, whatever it is, up to 64 MiB. Not remembered."""
+        if self.spent:
+            return b"", "the budget of discovery is used up", {}
+        self.sent += 1
+        auth, secret, user = self._signed
+        client = self._made(auth, secret, user, _MOST_DOCUMENT)
+        try:
+            answer = client.get(path, dict(query or {}), 1)
+        except SpectraError as error:
+            return b"", str(error)[:300], {}
+        finally:
+            client.close()
+        return (answer.body, "", answer.headers) if answer.status == 200 else (b"", str(answer.status), answer.headers)
+
+    def absent(self, look: Look, host: bool = False) -> bool:
+        """Whether this is what the server answers for a path that names nothing (some answer 200 there).
+
+        `host`: the look's path is one of the host.
+        """
+        if not look.found:
+            return True
+        above = ("" if host else self.base) + look.path.rstrip("/").rpartition("/")[0]
+        if above not in self._nothing:
+            self._nothing[above] = self.look_at_host(f"{above}/{NOWHERE}")
+        return _alike(look, self._nothing[above])
+
+    def rebase(self, base_path: str) -> None:
+        """From now on paths are below the base URL and this path."""
+        self.base += base_path.rstrip("/")
+
+    def local(self, url: str, below: str = "/") -> tuple[str, dict[str, str]] | None:
+        """(path below the base URL, query) of an address found in the answer to GET `below`; None if it is not the API's."""
+        if not _SAFE.fullmatch(url):
+            return None
+        try:
+            full = urljoin(f"{self.origin}{self.base}{below}", url)
+            if origin(full) != origin(self.origin) or "@" in urlsplit(full).netloc:
+                return None
+        except ValueError:
+            return None
+        path = urlsplit(full).path
+        if {".", ".."} & set(unquote(path).split("/")) or not (path + "/").startswith(f"{self.base}/"):
+            return None
+        return path[len(self.base) :] or "/", query_of(full)
+
+    def _look(self, base: str, path: str, query: Mapping[str, str], attempts: int) -> Look:
+        asked = tuple(query.items())
+        if (base + path, asked) in self._seen:
+            return self._seen[(base + path, asked)]
+        if self.spent:
+            return Look(path, asked, None, Sight("notProbed", "empty"), reason="the budget of discovery is used up")
+        found = self._seen[(base + path, asked)] = self._ask(self._client, base, path, query, attempts)
+        return found
+
+    def _ask(self, client: ApiClient, base: str, path: str, query: Mapping[str, str], attempts: int) -> Look:
+        self.sent += 1
+        asked = tuple(query.items())
+        try:
+            answer = client.get(base + path, dict(query), attempts)
+        except RetriableError as error:
+            self._silent += 1
+            if self._silent >= _SILENT_IN_A_ROW or attempts > 2:
+                raise
+            return _unseen(path, asked, error)
+        except ConfigurationError:
+            if "?" not in path and "#" not in path:
+                raise
+            return _unseen(path, asked, ConfigurationError(f"{path!r} is no path of a request"))
+        except SpectraError as error:
+            return _unseen(path, asked, error)
+        self._silent = 0
+        found = _bounded(sight(answer), len(answer.body))
+        return Look(path, asked, answer.status, found, answer.headers, _told(path, answer.body), found.reason)
+
+    def _made(self, auth: Auth, secret: Secret | None, user: str | None, most: int = _MOST_BYTES) -> ApiClient:
+        return ApiClient(_server(self._variable, auth), self.origin, secret, user, timeout=_TIMEOUT, max_body=most)
+
+
+def segments(path: str) -> list[str]:
+    """The parts of a path, empty ones left out."""
+    return [part for part in path.split("/") if part]
+
+
+def joined(parts: Iterable[str]) -> str:
+    """The path of these parts."""
+    return "/" + "/".join(parts)
+
+
+def _server(variable: str, auth: Auth) -> Server:
+    return Server(base_url_env=variable, auth=auth, probe="/", in_flight=1)
+
+
+def _unseen(path: str, query: tuple[tuple[str, str], ...], error: SpectraError) -> Look:
+    return Look(path, query, None, Sight("unreachable", "empty", reason=str(error)[:300]), reason=str(error)[:300])
+
+
+def _alike(look: Look, nothing: Look) -> bool:
+    """Whether an answer tells no more than the one for nothing: the same text, or an object with the same keys and no list."""
+    if not nothing.readable or look.status != nothing.status:
+        return False
+    if look.told == nothing.told:
+        return True
+    both: tuple[Any, Any] = (look.sight.value, nothing.sight.value)
+    objects = all(isinstance(value, dict) for value in both) and "$" == look.sight.location == nothing.sight.location
+    return objects and set(both[0]) == set(both[1])
+
+
+def _told(path: str, body: bytes) -> bytes:
+    for part in segments(path)[-1:]:
+        body = body.replace(part.encode(), b"")
+    return blake2b(body, digest_size=16).digest()
+
+
+def _bounded(found: Sight, size: int) -> Sight:
+    """A large answer without what nobody looks at: many are kept."""
+    if size < _LARGE:
+        return found
+    return replace(found, records=found.records[:_KEPT], value=None if found.location != "$" else found.value)

@@ -1,0 +1,142 @@
+"""Discover: the intelligence pack of a source, and the address of its API in this process's environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from spectra_assets.client.address import Address
+from spectra_assets.covenant.model import Server
+from spectra_assets.discovery.auth import Given
+from spectra_assets.discovery.discover import Wanted, base_url_variable, discover
+from spectra_assets.engine.console import Console
+from spectra_assets.engine.design import playbooks_of
+from spectra_assets.errors import ConfigurationError, CredentialError, RequestError
+from spectra_assets.intelligence.model import Pack, known_packs, load_pack, pack_as_written
+from spectra_assets.intelligence.writing import pack_file, write
+from spectra_assets.settings import Settings, variable
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `solution-engine run` was given beside the sentence. Names of environment variables, never their values."""
+
+    base_url: str | None = None
+    token_env: str | None = None
+    user_env: str | None = None
+    auth: str | None = None
+    openapi: str | None = None
+    post_search: bool = False
+    request_budget: int | None = None
+    rediscover: bool = False
+
+
+def address_variable(settings: Settings, source: str) -> str:
+    """Environment variable with the address of the source's API."""
+    if source in known_packs(settings.intelligence):
+        return load_pack(source, settings.intelligence).server.base_url_env
+    return base_url_variable(source)
+
+
+@contextmanager
+def addressed(settings: Settings, source: str, options: Options) -> Iterator[str | None]:
+    """With `--base-url` (and `--token-env` for a source whose pack names another variable) in the environment meanwhile; what
+    a person exports to run the pipeline elsewhere, None if nothing was given.
+
+    Raises ConfigurationError for an address that is not valid, CredentialError if the variable that was named is not set.
+    """
+    values: dict[str, str] = {}
+    name = address_variable(settings, source)
+    if options.base_url is not None:
+        Address.parse(options.base_url, "", "--base-url")
+        values[name] = options.base_url
+    if options.token_env and _is_curated(settings, source):
+        named, value = load_pack(source).server.auth.token_env, variable(options.token_env)
+        if value is None:
+            raise CredentialError(f"--token-env names {options.token_env}, which is not set")
+        if named and named != options.token_env:
+            values[named] = value
+    before = {key: os.environ.get(key) for key in values}
+    os.environ.update(values)
+    try:
+        yield f"export {name}={options.base_url}" if options.base_url else None
+    finally:
+        for key, old in before.items():
+            if old is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = old
+
+
+def pack_for(settings: Settings, source: str, options: Options, console: Console) -> Pack:
+    """The pack of the source: the known one, or that of a discovery, which is written to `covenants/intelligence/`.
+
+    Raises what `discover` raises; RequestError for `--rediscover` of a source whose pack comes with the package,
+    ConfigurationError if the address is not known.
+    """
+    known = source in known_packs(settings.intelligence)
+    if options.rediscover and _is_curated(settings, source):
+        raise RequestError(
+            f"the pack of {source} comes with the package and is not discovered again; correct it by "
+            f"covenants/intelligence/{source}.override.yaml"
+        )
+    if known and not options.rediscover:
+        return _known(settings, source, options)
+    name = address_variable(settings, source)
+    base_url = variable(name)
+    if base_url is None:
+        raise ConfigurationError(f"the address of {source} is not known: give --base-url URL, or set {name} to it")
+    console.step("Discover", f"{source}: nobody described it; find description, authentication, endpoints, records")
+    wanted = Wanted(_given(settings, source, options), options.openapi, options.post_search)
+    budget = options.request_budget or int(playbooks_of(settings).setting("discovery_requests", source))
+    pack = discover(settings, source, base_url, wanted, budget, console.line)
+    changed = write(settings.intelligence, pack)
+    gaps = sum(each.finding == "gap" for each in pack.evidence)
+    spent = next((each.finding for each in pack.evidence if each.about == "requests"), "")
+    console.line(
+        f"{len(pack.entities)} kinds of records at {len(pack.endpoints)} endpoints, {len(pack.excluded)} excluded, {gaps} gaps; "
+        f"{spent} requests"
+    )
+    console.line(f"covenants/intelligence/{source}.yaml: {'written' if changed else 'unchanged'}")
+    if options.post_search:
+        console.line("--allow-post-search: this version sends no POST; the searches are listed as gaps, 'needs POST'")
+    return load_pack(source, settings.intelligence)
+
+
+def _known(settings: Settings, source: str, options: Options) -> Pack:
+    """The pack as it lies there; another variable for the credential is remembered in a discovered one."""
+    written = pack_as_written(source, settings.intelligence)
+    if written.origin == "discovered":
+        if variable(written.server.base_url_env) is None:
+            name = written.server.base_url_env
+            raise ConfigurationError(f"{name} is not set: give --base-url URL again, or export {name}=<address of the API>")
+        server = _renamed(written.server, options)
+        if server != written.server:
+            write(settings.intelligence, written.model_copy(update={"server": server}))
+    return load_pack(source, settings.intelligence)
+
+
+def _renamed(server: Server, options: Options) -> Server:
+    auth = server.auth
+    names: dict[str, str] = {}
+    if options.token_env and auth.kind != "none":
+        names["token_env" if auth.token_env else "user_env"] = options.token_env
+    if options.user_env and auth.user_env and auth.token_env:
+        names["user_env"] = options.user_env
+    return server.model_copy(update={"auth": auth.model_copy(update=names)}) if names else server
+
+
+def _given(settings: Settings, source: str, options: Options) -> Given:
+    """The credential's variables: those given now, else those that an earlier discovery remembered."""
+    if options.token_env is None and source in known_packs(settings.intelligence):
+        auth = pack_as_written(source, settings.intelligence).server.auth
+        alone = auth.kind == "basic" and auth.token_env is None
+        return Given(auth.user_env if alone else auth.token_env, None if alone else auth.user_env, options.auth)
+    return Given(options.token_env, options.user_env, options.auth)
+
+
+def _is_curated(settings: Settings, source: str) -> bool:
+    """Whether the source's pack is one of the package."""
+    return source in known_packs() and not pack_file(settings.intelligence, source).is_file()

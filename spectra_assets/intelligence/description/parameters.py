@@ -1,0 +1,87 @@
+"""Parameters of an operation, those of its path included, in the forms of Swagger 2.0 and OpenAPI 3."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, Literal, cast
+
+from spectra_assets.intelligence.description.findings import brief
+from spectra_assets.intelligence.description.pointers import Document, Node, mapping
+from spectra_assets.intelligence.description.schemas import Schemas
+from spectra_assets.intelligence.description.shapes import texts
+from spectra_assets.intelligence.model import Parameter
+
+_MOST = 150
+"""Parameters of one operation."""
+
+_NAME_LENGTH = 120
+_CALLERS_OWN = frozenset(("accept", "authorization", "content-type"))
+_PLACES = ("path", "query", "header", "cookie")
+Type = Literal["integer", "number", "text", "boolean", "array", "unknown"]
+_TYPES: dict[str, Type] = {
+    "integer": "integer", "number": "number", "string": "text", "boolean": "boolean", "array": "array", "long": "integer",
+    "int": "integer", "float": "number", "double": "number",
+}  # fmt: skip
+
+
+def parameters(document: Document, schemas: Schemas, lists: Iterable[Any], path_names: list[str]) -> list[Parameter]:
+    """The parameters of `lists` (the path's, then the operation's, which win), without those of bodies and forms.
+
+    What the path names but no list does is added; a path parameter that the path does not name is left out.
+    """
+    found: dict[tuple[str, str], Parameter] = {}
+    for each in lists:
+        read = _parameter(document, schemas, each)
+        if read is not None and (read.location != "path" or read.name in path_names):
+            found[read.location, read.name] = read
+    for name in path_names:
+        found.setdefault(("path", name), Parameter(name=name, location="path", required=True))
+    return list(found.values())[:_MOST]
+
+
+def _parameter(document: Document, schemas: Schemas, value: Any) -> Parameter | None:
+    node = document.node(value)
+    name, place = brief(node.get("name"), _NAME_LENGTH), node.get("in")
+    if not name or place not in _PLACES or (place == "header" and name.lower() in _CALLERS_OWN):
+        if node and place not in ("body", "formData", "header", "querystring"):
+            document.findings.add("parameter without a name or a known place", f"{name} in {brief(place)}")
+        return None
+    location = cast(Literal["path", "query", "header", "cookie"], place)
+    if location == "path":
+        name = name.strip("{}+*")
+    schema = node.get("schema") or _of_content(node) or node
+    view = schemas.view(schema)
+    said = document.node(schema)
+    known = {_TYPES.get(kind.lower(), "unknown") for kind in view.types}
+    items = schemas.view(view.items if view.items is not None else node.get("items"))
+    return Parameter(
+        name=name.removesuffix("[]") if location == "path" else name,
+        location=location,
+        required=node.get("required") is True or location == "path",
+        type="number" if known == {"integer", "number"} else known.pop() if len(known) == 1 else "unknown",
+        values=texts(view.values or (items.values if "array" in view.types else [])),
+        default=_text(said.get("default", node.get("default"))),
+        minimum=_number(said.get("minimum", node.get("minimum"))),
+        maximum=_number(said.get("maximum", node.get("maximum"))),
+    )
+
+
+def _of_content(node: Node) -> Any:
+    return next((mapping(media).get("schema") for media in mapping(node.get("content")).values()), None)
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)[:200] if isinstance(value, str | int | float) else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,146 @@
+"""Where records are in an answer, what they become, and the totals that answers declare."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from spectra_assets.client.api import ApiClient
+from spectra_assets.client.records import header_total, sparse, split
+from spectra_assets.covenant.model import Fetch
+from spectra_assets.errors import RetriableError, SkippableError
+from tests.client.conftest import Api, Reply
+
+Connect = Callable[..., ApiClient]
+
+
+@pytest.mark.parametrize(
+    ("location", "body", "expected"),
+    [
+        ("a\\.b.c", b'{"a.b": {"c": [{"n":1.0}]}}', [b'{"n":1.0}']),
+        ("@odata\\.value", b'{"@odata.value": [{}]}', [b"{}"]),
+        ("@lines", b'{"a":1}\n{"a": 2}', [b'{"a":1}', b'{"a": 2}']),
+        ("@lines", b'\r\n {"a":1} \r\n\r\n{"a":2}\r\n', [b'{"a":1}', b'{"a":2}']),
+        ("@lines", b'\x1e{"a":1}\n\x1e{"a":2}\n', [b'{"a":1}', b'{"a":2}']),
+        ("@lines", b"1\n[2]\n", [b'{"value": 1}', b'{"value": [2]}']),
+        ("@lines", b"", []),
+        ("@lines", b" \n\n", []),
+        ("{}", b'{"x": {"n": 1.50}, "y": { }, "z": {}}', [b'{"_mapKey":"x","n": 1.50}', b'{"_mapKey":"y"}', b'{"_mapKey":"z"}']),
+        ("{}", b'{"q\\"\\u00e9": {"n":1}}', ['{"_mapKey":"q\\"é","n":1}'.encode()]),
+        ("a.b{}", b'{"a": {"b": {"k": 7, "l": "t", "m": null}}}', [
+            b'{"_mapKey":"k","value":7}', b'{"_mapKey":"l","value":"t"}', b'{"_mapKey":"m","value":null}']),
+        ("a{}", b'{"a": {}}', []),
+        ("a{}", b'{"a": null}', []),
+        ("", b'[1, null, "x"]', [b'{"value": 1}', b'{"value": null}', b'{"value": "x"}']),
+    ],
+)  # fmt: skip
+def test_records(location: str, body: bytes, expected: list[bytes]) -> None:
+    records, _ = split(body, location, "/x")
+    assert records == expected
+    assert all(isinstance(json.loads(record), dict) for record in records)
+
+
+@pytest.mark.parametrize(
+    ("location", "body", "text"),
+    [
+        ("{}", b"[1]", "expected a map, found an array"),
+        ("a{}", b'{"a": [1]}', "expected a map at 'a', found an array"),
+        ("a\\.b", b'{"a": {"b": []}}', "expected records at 'a.*b', found an object with only: a"),
+        ("@lines", b'[{"a": 1}]', "expected one JSON object per line, found an array"),
+    ],
+)
+def test_another_shape_is_named(location: str, body: bytes, text: str) -> None:
+    with pytest.raises(SkippableError, match=text):
+        split(body, location, "/x")
+
+
+@pytest.mark.parametrize("kind", ["application/x-ndjson", "application/jsonl", "application/octet-stream", "text/plain"])
+def test_lines_of_any_content_type(api: Api, connect: Connect, kind: str) -> None:
+    api.replies(Reply(b'{"id": 1}\r\n\r\n{"id": 2}\n', headers={"Content-Type": kind}))
+    (page,) = connect().pages(Fetch(entity="row", path="/x", records="@lines"))
+    assert page.records == [b'{"id": 1}', b'{"id": 2}']
+
+
+def test_a_cut_line_is_tried_again(api: Api, connect: Connect) -> None:
+    fetch = Fetch(entity="row", path="/x", records="@lines")
+    cut = Reply(b'{"id": 1}\n{"id": ', headers={"Content-Type": "application/x-ndjson"})
+    api.replies(cut, Reply(b'{"id": 1}\n{"id": 2}'))
+    assert len(next(connect().pages(fetch)).records) == 2
+    api.replies(cut)
+    with pytest.raises(RetriableError, match="no complete JSON"):
+        list(connect(attempts=2).pages(fetch))
+
+
+@pytest.mark.parametrize("kind", ["application/vnd.api+json", "application/hal+json", "application/problem+json; charset=utf-8"])
+def test_kinds_of_json(api: Api, connect: Connect, kind: str) -> None:
+    api.replies(Reply(b"[1]", headers={"Content-Type": kind}))
+    assert connect().read("/x") == b"[1]"
+    accept = api.asked[0].headers["Accept"]
+    assert accept.startswith("application/json,")
+    assert "*/*;q=0.5" in accept
+
+
+def test_partial_content_is_content(api: Api, connect: Connect) -> None:
+    api.replies(Reply(b'[{"id": 1}]', status=206, headers={"Content-Range": "items 0-0/120"}))
+    (page,) = connect().pages(Fetch(entity="row", path="/x"))
+    assert (len(page.records), page.declared_total) == (1, 120)
+
+
+@pytest.mark.parametrize(
+    ("envelope", "total"),
+    [
+        ({"total": 57}, 57),
+        ({"total": "57"}, 57),
+        ({"count": 57}, 57),
+        ({"total_count": 57, "count": 2}, 57),
+        ({"count": 2, "meta": {"total": 57}}, 57),
+        ({"meta": {"page": {"totalElements": 57, "size": 2}}}, 57),
+        ({"_meta": {"pagination": {"total_items": 57}}}, 57),
+        ({"@odata.count": 57}, 57),
+        ({"total": {"value": 57, "relation": "eq"}}, 57),
+        ({"total": {"value": 10000, "relation": "gte"}}, None),
+        ({"summary": {"total": 57}, "total": None}, None),
+        ({"total": 5.5}, None),
+        ({"total": -1}, None),
+        ({"total": 10**30}, None),
+    ],
+)
+def test_totals(envelope: dict[str, Any], total: int | None) -> None:
+    assert split(json.dumps({**envelope, "data": [{}, {}]}).encode(), "data", "/x")[1] == total
+    assert split(json.dumps({"total": 3, "list": {**envelope, "data": [{}]}}).encode(), "list.data", "/x")[1] == (total or 3)
+    assert split(b'{"total": 0, "data": [{}]}', "data", "/x")[1] is None
+    assert split(b'{"total": 0, "data": []}', "data", "/x")[1] == 0
+    hits = {"took": 3, "hits": {"total": {"value": 57}, "hits": [{}]}}
+    assert split(json.dumps(hits).encode(), "hits.hits", "/x")[1] == 57
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "total"),
+    [
+        ("X-Total-Count", "120", 120),
+        ("X-Total", " 120 ", 120),
+        ("X-WP-Total", "120", 120),
+        ("Total-Count", "120", 120),
+        ("Content-Range", "items 0-9/120", 120),
+        ("Content-Range", "0-9/120", 120),
+        ("Content-Range", "rows */120", 120),
+        ("Content-Range", "items 0-9/*", None),
+        ("X-Total-Count", "many", None),
+        ("X-Total-Count", "9" * 40, None),
+        ("Content-Length", "120", None),
+    ],
+)
+def test_totals_of_headers(name: str, text: str, total: int | None) -> None:
+    assert header_total({name: text}) == total
+
+
+def test_a_value_alone() -> None:
+    body = b'{"a": {"b.c": "x", "d": [1]}, "n": 1}'
+    assert sparse(body, "a.b\\.c") == {"a": {"b.c": "x"}}
+    assert sparse(body, "n") == {"n": 1}
+    for path in ("a", "a.d", "a.x", "n.x", "z"):
+        assert sparse(body, path) is None
+    assert sparse(b"[1]", "a") is None

@@ -1,0 +1,14 @@
+"""The servers of the conformance suite, by what they are a trap for."""
+
+from tests.conformance.servers import authority, dependencies, descriptions, hostile, paging, shapes, values
+from tests.conformance.servers.api import Api
+
+SERVERS: tuple[type[Api], ...] = (
+    *shapes.SERVERS,
+    *paging.SERVERS,
+    *authority.SERVERS,
+    *dependencies.SERVERS,
+    *values.SERVERS,
+    *descriptions.SERVERS,
+    *hostile.SERVERS,
+)

@@ -1,0 +1,390 @@
+"""What Design derives for a source without rules: facts, dimensions, bridges, their meaning and their figures."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from spectra_assets.covenant.canon import Canon
+from spectra_assets.covenant.derived_meaning import literal, quoted
+from spectra_assets.covenant.files import parse, text_of
+from spectra_assets.covenant.model import Bridge, Calendar, Covenant, Dimension, Fact, Kpi, ParentKey, Refinement
+from spectra_assets.lakehouse.engine import Engine
+from tests.covenant.canons import (
+    DATE,
+    FORUM,
+    INT,
+    LONELY,
+    NUMBER,
+    SHOP,
+    TEXT,
+    TIME,
+    TRACKER,
+    Designer,
+    F,
+    canon_of,
+    entity,
+    one_of,
+    rule,
+    tables,
+    to,
+)
+
+STAGES = ("transform", "refine", "analyse")
+
+
+@pytest.fixture(scope="module")
+def designer(engine: Engine) -> Designer:
+    return Designer(engine)
+
+
+@pytest.fixture(scope="module")
+def shop(designer: Designer) -> Covenant:
+    return designer.covenant(SHOP)
+
+
+def fact(covenant: Covenant, name: str) -> Fact:
+    build = covenant.table(f"transform.{name}").build
+    assert isinstance(build, Fact)
+    return build
+
+
+def references(covenant: Covenant, name: str) -> dict[str, tuple[str, str]]:
+    build = covenant.table(f"transform.{name}").build
+    assert isinstance(build, Fact | Bridge)
+    return {reference.name: (reference.dimension, reference.column) for reference in build.references}
+
+
+def derived(covenant: Covenant, name: str) -> dict[str, str]:
+    build = covenant.table(f"refine.{name}").build
+    assert isinstance(build, Refinement)
+    return {column.name: column.description for column in covenant.table(f"refine.{name}").schema_ if column.description} | {
+        one.column: one.expression for one in build.rules if one.kind == "derive"
+    }
+
+
+def kpi(covenant: Covenant, name: str) -> Kpi:
+    build = covenant.table(f"analyse.{name}").build
+    assert isinstance(build, Kpi)
+    return build
+
+
+# ---------------------------------------------------------------- the star
+
+
+def test_a_shop_has_its_orders_lines_and_payments_as_facts(shop: Covenant) -> None:
+    assert tables(shop, "transform") == {
+        *("dimCustomer", "dimProduct", "dimOrder", "dimDate"),
+        *("factOrder", "factOrderLine", "factPayment"),
+    }
+    assert references(shop, "factOrder") == {"customerKey": ("dimCustomer", "customerId")}
+    assert references(shop, "factOrderLine") == {
+        "orderKey": ("dimOrder", "orderId"),
+        "productKey": ("dimProduct", "productId"),
+        "customerKey": ("dimCustomer", "orderId"),
+    }
+    assert fact(shop, "factOrder").event_time == "orderedAt"
+    assert fact(shop, "factPayment").event_time == "paidAt", "a time of change is no event"
+    assert fact(shop, "factPayment").dates == {"paidDateKey": "paidAt", "updatedDateKey": "updatedAt"}
+    (hop,) = fact(shop, "factPayment").references[1].via
+    assert (hop.table, hop.key, hop.take) == ("clean.order", "orderId", "customerId")
+    calendar = shop.table("transform.dimDate").build
+    assert isinstance(calendar, Calendar)
+    assert "clean.order.orderedAt" in calendar.columns
+
+
+def test_a_forum_has_a_bridge_for_what_belongs_to_many(designer: Designer) -> None:
+    forum = designer.covenant(FORUM)
+    assert tables(forum, "transform") == {
+        *("dimUser", "dimTag", "dimPost", "dimDate"),
+        *("factPost", "factComment", "bridgePostTag"),
+    }
+    assert references(forum, "bridgePostTag") == {"postKey": ("dimPost", "postId"), "tagKey": ("dimTag", "tagId")}
+    assert references(forum, "factComment") == {"userKey": ("dimUser", "userId"), "postKey": ("dimPost", "postId")}
+    assert references(forum, "factPost") == {"authorKey": ("dimUser", "authorId")}, "one reference for id and login of one record"
+    user = forum.table("transform.dimUser").build
+    assert isinstance(user, Dimension)
+    assert user.members == [{"userId": "-1", "login": "Unknown"}], "a text key has a text for unknown"
+
+
+def test_one_entity_is_a_dimension_with_a_figure(designer: Designer) -> None:
+    lonely = designer.covenant(LONELY)
+    assert tables(lonely, "transform") == {"dimStation", "dimDate"}
+    assert tables(lonely, "analyse") == {"stationVolumeByMonth", "stationByKind", "semanticModel"}
+    assert kpi(lonely, "stationVolumeByMonth").where == "`isCurrent` AND `stationKey` <> -1"
+
+
+def test_keys_unique_only_within_the_parent_are_composed(designer: Designer) -> None:
+    tracker = designer.covenant(TRACKER)
+    issue = tracker.table("transform.dimIssue").build
+    assert isinstance(issue, Dimension)
+    assert (issue.natural_key, issue.composed_of) == ("issueNaturalKey", ["number", "repoId"])
+    remark = fact(tracker, "factRemark").references[0]
+    assert (remark.dimension, remark.column, remark.key, remark.also) == ("dimIssue", "number", "number", {"repoId": "repoId"})
+    assert references(tracker, "factRemark")["repoKey"] == ("dimRepo", "repoId"), "the parent's parent"
+    assert tracker.table("transform.factIssue").primary_key == ["number", "repoId"]
+    assert references(tracker, "factIssue") == {"repoKey": ("dimRepo", "repoId"), "assigneeKey": ("dimPerson", "assignee")}
+
+
+def test_a_parent_named_by_several_values_is_found_by_them(designer: Designer) -> None:
+    by_name: Any = [{"parameter": "repo", "path": "name"}]
+    canon = canon_of(
+        entity("repo", {"id": INT, "owner.login": TEXT, "name": TEXT}),
+        entity(
+            "commit",
+            {"sha": TEXT, "@parent[0]": TEXT, "@parent[1]": TEXT, "committedAt": TIME, "additions": NUMBER},
+            key="sha",
+            parent=ParentKey(entity="repo", path="owner.login", parameter="owner", also=by_name),
+        ),
+    )
+    made = designer.covenant(canon)
+    (reference,) = fact(made, "factCommit").references
+    assert (reference.dimension, reference.key, reference.also) == ("dimRepo", "ownerLogin", {"repoName": "repoName"})
+
+
+def test_references_of_a_source_may_lack_a_member(shop: Covenant) -> None:
+    assert {reference.unmatched for reference in fact(shop, "factOrder").references} == {"unknown"}
+    gates = {gate.name: gate.severity for gate in shop.table("transform.factOrder").gates}
+    assert gates["references_matched"] == "WARN"
+
+
+def test_a_circle_of_references_does_no_harm(designer: Designer) -> None:
+    canon = canon_of(
+        entity("a", {"id": INT, "b": to("b.id"), "createdAt": TIME}),
+        entity("b", {"id": INT, "c": to("c.id"), "createdAt": TIME}),
+        entity("c", {"id": INT, "a": to("a.id"), "self": to("c.id"), "createdAt": TIME}),
+    )
+    made = designer.covenant(canon)
+    assert tables(made, "transform") >= {"dimA", "dimB", "dimC"}
+
+
+def test_ids_that_count_from_one_refer_to_nothing(designer: Designer) -> None:
+    canon = canon_of(entity("a", {"id": INT, "createdAt": TIME}), entity("b", {"id": to("a.id"), "at": TIME, "amount": NUMBER}))
+    assert tables(designer.covenant(canon), "transform") == {"dimA", "dimB", "dimDate"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "event"),
+    [
+        ({"updatedAt": TIME, "createdAt": TIME, "occurredAt": TIME}, "occurredAt"),
+        ({"modified": TIME, "dueDate": DATE, "created": DATE, "birthDate": DATE}, "created"),
+        ({"startedAt": TIME, "endedAt": TIME}, "startedAt"),
+        ({"attributes.created_at": TIME}, "attributesCreatedAt"),
+        ({"date": DATE, "last_seen": TIME}, "date"),
+        ({"updatedAt": TIME, "closedAt": TIME, "expires": DATE}, None),
+        ({"u.created_at": TIME, "u.id": to("user.id")}, None),
+        ({"createdAt": TEXT}, None),
+    ],
+)
+def test_the_time_of_an_event(designer: Designer, fields: dict[str, F], event: str | None) -> None:
+    links = {"userId": to("user.id"), "groupId": to("group.id")}
+    canon = canon_of(entity("user", {"id": INT}), entity("group", {"id": INT}), entity("x", {"id": INT, **links, **fields}))
+    made = designer.covenant(canon)
+    assert ("factX" in tables(made, "transform")) == (event is not None)
+    if event is not None:
+        assert fact(made, "factX").event_time == event
+
+
+def test_a_list_of_pairs_is_a_bridge(designer: Designer) -> None:
+    canon = canon_of(
+        entity("user", {"id": INT, "friendIds[]": to("user.id")}),
+        entity("team", {"id": INT, "name": TEXT}),
+        entity("membership", {"id": INT, "userId": to("user.id"), "teamId": to("team.id"), "role": one_of("a", "b")}),
+    )
+    made = designer.covenant(canon)
+    assert references(made, "bridgeMembership") == {"userKey": ("dimUser", "userId"), "teamKey": ("dimTeam", "teamId")}
+    assert {dimension for dimension, _ in references(made, "bridgeUserFriend").values()} == {"dimUser"}
+    assert len(references(made, "bridgeUserFriend")) == 2
+
+
+def test_names_that_collide_get_other_names(designer: Designer) -> None:
+    canon = canon_of(
+        entity("ticket", {"id": INT, "key": TEXT, "validFrom": TIME, "isCurrent": F("bool"), "validTo": TIME}),
+        entity("date", {"id": INT, "createdAt": TIME}),
+        entity(
+            "step",
+            {"id": INT, "ticket": to("ticket.id"), "ticketKey": TEXT, "dateId": to("date.id"), "month": INT, "createdAt": TIME},
+        ),
+    )
+    made = designer.covenant(canon)
+    ticket = made.table("transform.dimTicket")
+    assert isinstance(ticket.build, Dimension)
+    assert ticket.build.surrogate_key == "ticketDimKey", "ticketKey is the source's own"
+    assert {"ticketKey", "sourceValidFrom", "sourceIsCurrent", "validFrom", "isCurrent"} <= ticket.columns.keys()
+    assert set(references(made, "factStep")) == {"ticketDimKey", "dateKey"}
+    assert {"dimDate", "dimCalendar"} <= tables(made, "transform")
+    assert kpi(made, "stepVolumeByMonth").group_by == ["eventMonth"]
+
+
+# ---------------------------------------------------------------- meaning and figures
+
+
+def test_statuses_become_flags_and_spans_durations(shop: Covenant) -> None:
+    made = derived(shop, "factOrder")
+    assert made["isOpen"] == "coalesce(`status` = 'open', false)", "the status says it, so the missing end does not"
+    assert made["isCancelled"] == "coalesce(`status` = 'cancelled', false)"
+    assert "unix_micros(`closedAt`) - unix_micros(`orderedAt`)" in made["durationHours"]
+    line = shop.table("refine.factOrderLine")
+    assert "orderedAt" in line.columns, "a line happens when its order does"
+    assert line.columns["orderedAt"].lineage == ["transform.dimOrder.orderedAt"]
+
+
+def test_figures_of_a_fact(shop: Covenant) -> None:
+    assert tables(shop, "analyse") == {
+        *("orderVolumeByMonth", "orderByStatus", "orderByCustomer"),
+        *("orderLineVolumeByMonth", "orderLineByProduct", "orderLineByOrder", "orderLineByCustomer"),
+        *("paymentVolumeByMonth", "paymentByOrder", "paymentByCustomer", "semanticModel"),
+    }
+    for table in shop.tables():
+        if isinstance(table.build, Kpi):
+            assert table.build.chart is not None
+            assert [gate.name for gate in table.gates] == ["totals_reconcile"]
+    product = kpi(shop, "orderLineByProduct")
+    assert (product.group_by, product.chart.x if product.chart else None) == (["productId"], "productName")
+
+
+def test_no_figure_shows_a_persons_name(shop: Covenant, designer: Designer) -> None:
+    assert kpi(shop, "orderByCustomer").joins[0].columns == ["customerId"]
+    canon = canon_of(
+        entity("user", {"email": F(pii="direct"), "createdAt": TIME}, key="email"),
+        entity("group", {"id": INT}),
+        entity("visit", {"id": INT, "email": F(references="user.email", pii="direct"), "g": to("group.id"), "at": TIME}),
+    )
+    made = designer.covenant(canon)
+    (name,) = [name for name, (dimension, _) in references(made, "factVisit").items() if dimension == "dimUser"]
+    (figure,) = [one.build for one in made.tables() if isinstance(one.build, Kpi) and one.build.group_by == [name]]
+    assert isinstance(figure, Kpi)
+    assert not figure.joins
+
+
+# ---------------------------------------------------------------- hostile text
+
+HOSTILE = ("', now(), '", "`x`", "a\\' OR 1=1 --", '"', "😀", "x" * 200, "line\nbreak", "naïve", "", "${x}", "in progress", "a;b")
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_odd_values_are_no_part_of_an_expression(value: str) -> None:
+    assert literal(value) == ("'in progress'" if value == "in progress" else None)
+
+
+@pytest.mark.parametrize("name", ["`", "a b", "a`; --", "é", "", "1a", "x" * 121, "😀"])
+def test_odd_names_are_no_part_of_an_expression(name: str) -> None:
+    with pytest.raises(ValueError, match="can't be part of an expression"):
+        quoted(name)
+
+
+def test_hostile_fields_and_values_are_only_text(designer: Designer) -> None:
+    odd = ["`; DROP", "a'b", 'q"q', "😀", "select", "order", "x y", "a`b", "$", "end", "case", "null", "--", "n" * 300]
+    canon = canon_of(
+        entity("order", {"id": INT, **{name.replace(".", ""): TIME for name in odd[:4]}, **dict.fromkeys(odd[4:], TEXT)}),
+        entity("group", {"id": INT, "'name'": TEXT, "name": TEXT}),
+        entity(
+            "select",
+            {
+                "id": INT,
+                "`o`": to("order.id"),
+                "from": to("group.id"),
+                "where": TIME,
+                "end": TIME,
+                "status": one_of(*HOSTILE),
+                "state": one_of("open", "it's", "OPEN", "on hold"),
+                "'; x": one_of("a", "b"),
+            },
+        ),
+    )
+    made = designer.covenant(canon)
+    assert parse(text_of(made), "acme.yaml") == made
+    assert "factSelect" in tables(made, "transform")
+    flags = derived(made, "factSelect")
+    assert {"isOpen", "isOnHold"} <= flags.keys()
+    assert not any("'s" in expression or "drop" in expression.lower() for expression in flags.values())
+    assert {"selectByStatus", "selectByState", "selectVolumeByMonth"} <= tables(made, "analyse")
+
+
+# ---------------------------------------------------------------- a person's corrections
+
+
+def test_a_written_rule_takes_the_place_of_a_derived_one(designer: Designer) -> None:
+    person = rule(
+        id="customer", kind="dimension", name="dimPerson", table="clean.customer", natural_key="customerId",
+        members=[{"customerId": -1, "customerName": "Nobody"}],
+    )  # fmt: skip
+    figure = rule(
+        id="by-month", kind="kpi", name="orderVolumeByMonth", title="Mine", **{"from": "refine.factOrder"}, grain="one row",
+        measures={"n": "count(*)"}, reconcile={"expression": "sum(n)", "table": "refine.factOrder", "equals": "count(*)"},
+    )  # fmt: skip
+    open_ = rule(id="open", kind="derive", table="factOrder", column="isOpen", expression="closedAt IS NULL")
+    made = designer.covenant(SHOP, person, figure, open_)
+    assert "dimPerson" in tables(made, "transform")
+    assert "dimCustomer" not in tables(made, "transform"), "one dimension per clean table"
+    assert references(made, "factOrder") == {"customerKey": ("dimPerson", "customerId")}
+    assert kpi(made, "orderVolumeByMonth").rule == "by-month"
+    assert derived(made, "factOrder")["isOpen"] == "closedAt IS NULL"
+    assert "isPaid" in derived(made, "factOrder"), "the others stay"
+    assert designer.covenant(SHOP, person, figure, open_) == made
+
+
+def test_a_person_may_make_a_dimension_of_an_event(designer: Designer) -> None:
+    payment = rule(id="p", kind="dimension", name="dimPayment", table="clean.payment", natural_key="paymentId")
+    made = designer.covenant(SHOP, payment)
+    assert "factPayment" not in tables(made, "transform")
+    assert not any(name.startswith("payment") for name in tables(made, "analyse"))
+
+
+def test_a_rule_leaves_out_what_it_names(designer: Designer) -> None:
+    names = ("factPayment", "orderBy*", "factOrder.is*", "dimProduct", "dimDate", "nowhere")
+    made = designer.covenant(SHOP, *(rule(id=f"no-{i}", kind="omit", name=name) for i, name in enumerate(names)))
+    assert tables(made, "transform") == {"dimCustomer", "dimOrder", "dimPayment", "factOrder", "factOrderLine"}
+    assert set(references(made, "factOrderLine")) == {"orderKey", "customerKey"}
+    assert fact(made, "factOrder").dates == {}
+    assert derived(made, "factOrder").keys() & {"isOpen", "isPaid", "durationHours"} == {"durationHours"}
+    assert "orderByStatus" not in tables(made, "analyse")
+    idle = [str(notice) for notice in designer.notices if notice.file == "written.md"]
+    assert idle == ["written.md:7: the rule no-5 leaves nothing out: nothing is derived under the name nowhere"]
+
+
+def test_a_rule_may_leave_out_everything(designer: Designer) -> None:
+    made = designer.covenant(SHOP, rule(id="declared", kind="omit", name="*"))
+    assert tables(made, "transform") == set()
+    assert not any(column.references for table in made.tables() for column in table.schema_)
+
+
+# ---------------------------------------------------------------- determinism and size
+
+
+def test_the_same_canon_gives_the_same_bytes(designer: Designer) -> None:
+    assert all(text_of(designer.covenant(canon)) == text_of(designer.covenant(canon)) for canon in (SHOP, FORUM, TRACKER))
+
+
+def test_nothing_of_a_canon_without_keys_or_references_fails(designer: Designer) -> None:
+    canon = canon_of(entity("log", {"line": TEXT, "blob": F("json")}, key="nowhere"), entity("v", {"id": F("decimal")}))
+    made = designer.covenant(canon)
+    assert tables(made, "transform") == {"dimV"}
+    build = made.table("transform.dimV").build
+    assert isinstance(build, Dimension)
+    assert build.composed_of == ["vId"], "a key that is neither a whole number nor text is told by its text"
+    assert tables(made, "analyse") == {"vVolume", "semanticModel"}
+    assert designer.covenant(Canon(entities=())).table("log.runs") is not None
+
+
+def large(entities: int) -> Canon:
+    made = [entity(f"thing{i}", {"id": INT, "name": TEXT, "createdAt": TIME}) for i in range(entities // 2)]
+    for i in range(entities // 2):
+        fields = {f"thing{(i + k) % (entities // 2)}Id": to(f"thing{(i + k) % (entities // 2)}.id") for k in range(3)}
+        more = {
+            "createdAt": TIME,
+            "status": one_of("open", "done"),
+            "lines[].thing0Id": to("thing0.id"),
+            "lines[].amount": NUMBER,
+        }
+        made.append(entity(f"event{i}", {"id": INT, **fields, **more, **{f"f{k}": TEXT for k in range(30)}}))
+    return canon_of(*made)
+
+
+def test_sixty_entities_are_designed_in_seconds(designer: Designer) -> None:
+    start = time.process_time()
+    made = designer.covenant(large(60))
+    assert len(tables(made, "transform")) == 30 + 30 + 30 + 30 + 1
+    assert time.process_time() - start < 60, "on a busy machine; half of it is usual"

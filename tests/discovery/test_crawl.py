@@ -1,0 +1,177 @@
+"""APIs without a description: what following their answers finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from spectra_assets.discovery.discover import discover
+from spectra_assets.errors import SourceError
+from spectra_assets.intelligence.model import Pack
+from spectra_assets.settings import Settings
+
+USERS = [{"id": n, "login": f"user{n}", "name": f"Name {n}", "url": f"{{origin}}/users/user{n}"} for n in range(1, 8)]
+REPOS = [
+    {
+        "id": 100 + n,
+        "name": f"repo-{n}",
+        "owner": {"id": 1 + n % 7, "login": f"user{1 + n % 7}", "url": f"{{origin}}/users/user{1 + n % 7}"},
+        "issues_url": f"{{origin}}/repos/user{1 + n % 7}/repo-{n}/issues{{/number}}",
+        "open": n % 2 == 0,
+    }
+    for n in range(12)
+]
+
+
+def routes_of(pack: Pack) -> dict[str, list[str]]:
+    return {hint.entity: hint.routes for hint in pack.entities}
+
+
+def candidates(pack: Pack, path: str) -> dict[str, list[str]]:
+    return {known.parameter: known.candidates for known in pack.identifiers if known.path == path}
+
+
+def issues(match: Any, *_: Any) -> list[dict[str, Any]]:
+    number = int(match["repo"].removeprefix("repo-"))
+    return [{"number": n, "title": f"issue {n} of {number}", "user": {"id": 1, "login": "user1"}} for n in range(1, 2 + number % 3)]
+
+
+def test_a_root_of_templates_leads_to_lists_and_to_lists_that_hang_on_them(serve: Callable[..., Any], settings: Settings) -> None:
+    api = serve(
+        {
+            "/": {
+                "users_url": "{origin}/users{?page,per_page}",
+                "repos_url": "{origin}/repos",
+                "user_search_url": "{origin}/search/users?q={query}{&page}",
+                "logout_url": "{origin}/logout",
+            },
+            "/users": USERS,
+            "/users/(?P<login>user[1-7])": lambda match, *_: next(user for user in USERS if user["login"] == match["login"]),
+            "/repos": REPOS,
+            "/repos/(?P<owner>[^/]+)/(?P<repo>[^/]+)/issues": issues,
+        }
+    )
+    pack = discover(settings, "hub", api.base_url)
+    assert routes_of(pack) == {
+        "user": ["/users"],
+        "repo": ["/repos"],
+        "issue": ["/repos/{ownerLogin}/{repoName}/issues"],
+    }
+    assert candidates(pack, "/repos/{ownerLogin}/{repoName}/issues") == {"ownerLogin": ["repo.owner.login"], "repoName": ["repo.name"]}
+    assert pack.endpoint("/users").query == ["page", "per_page"]
+    assert pack.excluded["/logout"] == "its name tells an action, not a list"
+    assert not any("logout" in asked for asked in api.asked)
+    assert any(path.startswith("/users/{") for path in pack.excluded)
+    assert api.methods == {"GET"}
+
+
+def test_hal_links_are_followed_and_one_record_is_no_list(serve: Callable[..., Any], settings: Settings) -> None:
+    def order(number: int) -> dict[str, Any]:
+        links = {"self": {"href": f"/shop/orders/{number}"}, "lines": {"href": f"/shop/orders/{number}/lines"}}
+        return {"orderNo": number, "total": number * 2.5, "_links": links}
+
+    api = serve(
+        {
+            "/shop/?": {"_links": {"self": {"href": "/shop"}, "orders": {"href": "/shop/orders{?page}", "templated": True}}},
+            "/shop/orders": {"_embedded": {"orders": [order(n) for n in range(50, 60)]}, "_links": {"self": {"href": "/shop/orders"}}},
+            r"/shop/orders/(?P<n>\d+)": lambda match, *_: order(int(match["n"])),
+            r"/shop/orders/(?P<n>\d+)/lines": lambda match, *_: [{"line": n, "sku": f"s{match['n']}{n}"} for n in range(3)],
+        }
+    )
+    pack = discover(settings, "shop", f"{api.base_url}/shop")
+    assert routes_of(pack) == {"order": ["/orders"], "line": ["/orders/{orderNo}/lines"]} or routes_of(pack) == {
+        "order": ["/orders"],
+        "line": ["/orders/{orderOrderNo}/lines"],
+    }
+    assert [known.candidates for known in pack.identifiers if known.path in routes_of(pack)["line"]] == [["order.orderNo"]]
+
+
+def test_odata_names_its_sets(serve: Callable[..., Any], settings: Settings) -> None:
+    sets = [{"name": "People", "kind": "EntitySet", "url": "People"}, {"name": "Trips", "kind": "EntitySet", "url": "Trips"}]
+    api = serve(
+        {
+            "/odata/": {"@odata.context": "{origin}/odata/$metadata", "value": sets},
+            "/odata/People": {"value": [{"UserName": f"u{n}", "Age": n} for n in range(9)]},
+            "/odata/Trips": {"value": [{"TripId": n, "UserName": f"u{n % 9}"} for n in range(20)]},
+        }
+    )
+    pack = discover(settings, "trippin", f"{api.base_url}/odata")
+    assert set(map(tuple, routes_of(pack).values())) == {("/People",), ("/Trips",)}
+
+
+def test_without_any_link_usual_names_and_ids_in_records_are_tried(serve: Callable[..., Any], settings: Settings) -> None:
+    posts = [{"id": n, "authorId": 1 + n % 4, "title": f"t{n}", "commentCount": 2} for n in range(1, 13)]
+    api = serve(
+        {
+            "/posts": posts,
+            "/authors": [{"id": n, "name": f"a{n}"} for n in range(1, 5)],
+            r"/posts/(?P<id>\d+)/comments": lambda match, *_: [{"id": int(match["id"]) * 10 + n, "text": "x"} for n in range(2)],
+        }
+    )
+    pack = discover(settings, "blog", api.base_url)
+    assert routes_of(pack) == {"post": ["/posts"], "author": ["/authors"], "comment": ["/posts/{postId}/comments"]}
+    assert candidates(pack, "/posts/{postId}/comments") == {"postId": ["post.id"]}
+
+
+def test_ids_that_nothing_answers_are_gaps(serve: Callable[..., Any], settings: Settings) -> None:
+    api = serve({"/": {"posts": "{origin}/posts"}, "/posts": [{"id": n, "warehouseId": n % 3} for n in range(9)]})
+    pack = discover(settings, "blog", api.base_url)
+    gaps = [each for each in pack.evidence if each.finding == "gap"]
+    assert any("warehouseId" in each.about + each.evidence for each in gaps)
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        (200, b"<html><body>Welcome</body></html>", {"Content-Type": "text/html"}),
+        (200, {"error": "no such route"}, {}),
+        (200, [], {}),
+    ],
+    ids=["web page", "object", "empty list"],
+)
+def test_a_server_that_answers_200_for_everything_has_only_what_differs(
+    serve: Callable[..., Any], settings: Settings, missing: Any
+) -> None:
+    api = serve({"/users": [{"id": n, "name": f"n{n}"} for n in range(5)]}, missing=missing)
+    pack = discover(settings, "soft", api.base_url)
+    assert routes_of(pack) == {"user": ["/users"]}
+
+
+def test_one_kind_at_two_addresses_is_one_entity_and_two_kinds_of_one_name_are_two(
+    serve: Callable[..., Any], settings: Settings
+) -> None:
+    tasks = [{"id": n, "projectId": n % 3, "title": f"t{n}", "done": n % 2 == 0} for n in range(30)]
+    notes = [{"key": f"n{n}", "lines": n, "size": n * 3} for n in range(4)]
+    api = serve(
+        {
+            "/": {"projects": "/projects", "tasks": "/tasks", "people": "/people"},
+            "/projects": [{"id": n, "tasks_url": f"/projects/{n}/tasks", "notes_url": f"/projects/{n}/notes"} for n in range(3)],
+            "/people": [{"id": n, "name": f"p{n}", "notes_url": f"/people/{n}/notes"} for n in range(3)],
+            "/tasks": tasks,
+            r"/projects/(?P<id>\d+)/tasks": lambda match, *_: [task for task in tasks if task["projectId"] == int(match["id"])],
+            r"/projects/(?P<id>\d+)/notes": [{"id": n, "text": f"x{n}"} for n in range(4)],
+            r"/people/(?P<id>\d+)/notes": notes,
+        }
+    )
+    pack = discover(settings, "team", api.base_url)
+    found = routes_of(pack)
+    assert found["task"] == ["/tasks", "/projects/{projectId}/tasks"]
+    assert {"projectNote", "personNote"} <= set(found) or {"projectNote", "peopleNote"} <= set(found)
+
+
+def test_the_budget_is_kept_and_told(serve: Callable[..., Any], settings: Settings) -> None:
+    api = serve({"/users": USERS})
+    with pytest.raises(SourceError, match="no list of records was found .* in 3 requests"):
+        discover(settings, "small", api.base_url, budget=3)
+    assert len(api.asked) == 3
+
+
+def test_addresses_of_another_host_are_never_asked(serve: Callable[..., Any], settings: Settings) -> None:
+    other = serve({"/.*": [{"id": 1}]})
+    api = serve({"/": {"users": "{origin}/users", "stolen": f"{other.base_url}/users"}, "/users": USERS})
+    pack = discover(settings, "safe", api.base_url)
+    assert routes_of(pack) == {"user": ["/users"]}
+    assert other.asked == []
+    assert any(each.finding == "gap" and other.base_url in each.about for each in pack.evidence)

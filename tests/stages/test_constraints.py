@@ -1,0 +1,345 @@
+"""Measuring: every style of paging and its traps, on real servers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from spectra_assets.covenant.model import OffsetPaging
+from spectra_assets.stages.constraints import Habits, measure
+from spectra_assets.stages.sampling import Asked, Explorer
+from spectra_assets.stages.wire import Wire
+from tests.stages.listserver import Call, ListServer, Reply, capped, link, offset, pack, paged, rows
+
+ROWS = rows(37)
+
+
+def measured(answer: Any, named: Any = (), paging: Any = (), size: int = 500, budget: int = 60, path: str = "/things"):
+    """(paging as JSON, constraint → value, Measured, requests) of one list, and its listing to the end."""
+    with ListServer({path: answer}) as server, server.client() as client:
+        explorer = Explorer(Wire(client, budget), pack(path, paging=paging, query=named), {})
+        result = measure(explorer, Asked(path), list(paging), list(named), size)
+        sent = len(server.calls)
+        explorer.paging[path] = result.paging
+        explorer.wire.budget += 100
+        read = explorer.listing(Asked(path, query=tuple(result.query.items())), 60)
+    facts = {finding.constraint: finding.value for finding in result.findings}
+    assert len(facts) == len(result.findings)
+    return json.loads(facts["paging"]), facts, read, sent
+
+
+def whole(read: Any, count: int = 37) -> bool:
+    return (read.failure, read.whole, [record["id"] for record in read.records]) == ("", True, list(range(1, count + 1)))
+
+
+# ---------------------------------------------------------------- by number
+
+
+@pytest.mark.parametrize(
+    ("page", "size"),
+    [("page", "per_page"), ("page", "size"), ("_page", "_limit"), ("pageNumber", "pageSize"), ("page[number]", "page[size]"),
+     ("page", "page_size"), ("page", "limit")],
+)  # fmt: skip
+@pytest.mark.parametrize("first", [0, 1])
+def test_pages_are_found_without_a_description(page, size, first):
+    style, facts, read, sent = measured(paged(ROWS, page, size, first))
+    assert (style["kind"], style["page_param"], style["size_param"], style["first"]) == ("page", page, size, first)
+    assert (facts["firstPage"], facts["pastTheEnd"], facts["largestPageSize"]) == (str(first), "empty", "500")
+    assert whole(read)
+    assert sent <= 22
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("offset", "limit"), ("_start", "_limit"), ("$skip", "$top"), ("skip", "take"), ("start", "count"),
+     ("startAt", "maxResults"), ("page[offset]", "page[limit]"), ("offset", "pagesize")],
+)  # fmt: skip
+def test_offsets_are_found_without_a_description(name, size):
+    style, facts, read, _ = measured(offset(ROWS, name, size))
+    assert (style["kind"], style["offset_param"], style["size_param"]) == ("offset", name, size)
+    assert (facts["defaultPageSize"], facts["offsetIgnored"]) == ("10", "false")
+    assert whole(read)
+
+
+def test_described_names_cost_few_requests():
+    style, _, read, sent = measured(offset(ROWS, "from_row", "n", most=20), ["offset", "n", "status"])
+    assert style["kind"] == "none"
+    style, _, read, sent = measured(offset(ROWS, "skip", "n", most=20), ["skip", "n", "status"])
+    assert (style["offset_param"], style["size_param"], style["size"]) == ("skip", "n", 20)
+    assert whole(read)
+    assert sent <= 8
+
+
+def test_first_may_be_an_offset():
+    style, _, read, _ = measured(offset(ROWS, "first", "max"), ["first", "max", "search"])
+    assert (style["offset_param"], style["size_param"]) == ("first", "max")
+    assert whole(read)
+
+
+def test_a_page_whose_length_the_server_decides():
+    style, facts, read, _ = measured(paged(ROWS, "page", "nobody knows"))
+    assert (style["kind"], style["size_param"], facts["largestPageSize"]) == ("page", None, "10")
+    assert whole(read)
+
+
+# ---------------------------------------------------------------- what the server tells
+
+
+def next_in_body(base: str, key: str = "next") -> Any:
+    def answer(call: Call) -> Any:
+        page, size = call.number("page", 1), capped(call, "size", 10, 15)
+        found = ROWS[(page - 1) * size : page * size]
+        more = page * size < len(ROWS)
+        return {"items": found, "total": len(ROWS), key: link(call, base, page=page + 1) if more else None}
+
+    return answer
+
+
+@pytest.mark.parametrize("base", ["", "absolute", "http://internal.example:8080"])
+def test_the_address_of_the_next_page_in_the_body(base):
+    server = ListServer({})
+    server.routes["/things"] = next_in_body(server.url if base == "absolute" else base)
+    with server, server.client() as client:
+        explorer = Explorer(Wire(client, 60), pack("/things"), {})
+        result = measure(explorer, Asked("/things"), [], [], 500)
+        facts = {finding.constraint: finding.value for finding in result.findings}
+        explorer.paging["/things"] = result.paging
+        assert (result.paging.kind, facts["nextAt"], result.paging.size) == ("next", "next", 15)
+        assert (facts["declaredTotal"], facts["totalAt"], facts["pastTheEnd"]) == ("credible", "total", "noNextPage")
+        assert whole(explorer.listing(Asked("/things"), 60))
+
+
+def test_the_next_address_in_nested_links():
+    def answer(call: Call) -> Any:
+        start = call.number("offset", 0)
+        step = {"href": link(call, "", offset=start + 5)} if start + 5 < 37 else {}
+        return {"_embedded": {"things": ROWS[start : start + 5]}, "_links": {"self": {"href": "/things"}, "next": step}}
+
+    style, _, read, _ = measured(answer)
+    assert style == {"kind": "next", "next": "_links.next.href", "size_param": None, "size": None}
+    assert whole(read)
+
+
+def test_the_link_header():
+    def answer(call: Call) -> Any:
+        page, size = call.number("page", 1), capped(call, "per_page", 5, 20)
+        more = page * size < 37
+        told = f'<{link(call, "", page=page + 1)}>; rel="next", <{link(call, "", page=1)}>; rel="first"'
+        return Reply(ROWS[(page - 1) * size : page * size], headers={"Link": told} if more else {})
+
+    style, facts, read, _ = measured(answer)
+    assert (style, facts["largestPageSize"]) == ({"kind": "link", "size_param": "per_page", "size": 20}, "20")
+    assert whole(read)
+
+
+@pytest.mark.parametrize(
+    ("at", "parameter"),
+    [("next_cursor", "cursor"), ("nextPageToken", "pageToken"), ("continuation", "continuation"), ("meta.next", "after"),
+     ("response_metadata.next_cursor", "cursor"), ("pageInfo.endCursor", "after"), ("NextMarker", "marker")],
+)  # fmt: skip
+def test_a_token_in_the_body(at, parameter):
+    def answer(call: Call) -> Any:
+        start = int(call.query.get(parameter, "c0")[1:])
+        size = capped(call, "limit", 10, 12)
+        body: dict[str, Any] = {"data": ROWS[start : start + size]}
+        *above, key = at.split(".")
+        place = body.setdefault(above[0], {}) if above else body
+        place[key] = f"c{start + size}" if start + size < 37 else ""
+        return body
+
+    style, facts, read, _ = measured(answer)
+    assert style == {"kind": "cursor", "cursor_param": parameter, "next": at, "size_param": "limit", "size": 12}
+    assert (facts["cursorParameter"], facts["nextAt"]) == (parameter, at)
+    assert whole(read)
+
+
+def test_a_list_on_one_page_shows_its_next_address_when_asked_for_less():
+    def answer(call: Call) -> Any:
+        page, size = call.number("page", 1), capped(call, "size", 100)
+        more = page * size < 37
+        return {"results": ROWS[(page - 1) * size : page * size], "next": link(call, "", page=page + 1) if more else None}
+
+    style, _, read, _ = measured(answer)
+    assert (style["kind"], style["size_param"]) == ("next", "size")
+    assert whole(read)
+
+
+def test_an_address_that_leads_nowhere_loses_against_a_number_that_works():
+    def answer(call: Call) -> Any:
+        start, size = call.number("offset", 0), capped(call, "limit", 10)
+        return {"items": ROWS[start : start + size], "next": "/things?after=x"}
+
+    style, _, read, _ = measured(answer)
+    assert (style["kind"], style["offset_param"]) == ("offset", "offset")
+    assert whole(read)
+
+
+# ---------------------------------------------------------------- keys
+
+
+@pytest.mark.parametrize("name", ["since_id", "after_id", "starting_after", "after"])
+def test_keys_of_the_last_row(name):
+    def answer(call: Call) -> Any:
+        after = int(call.query.get(name) or 0)
+        return [row for row in ROWS if row["id"] > after][: capped(call, "limit", 10, 12)]
+
+    style, facts, read, _ = measured(answer)
+    assert style == {"kind": "keyset", "after_param": name, "field": "id", "size_param": "limit", "size": 12}
+    assert (facts["afterParameter"], facts["afterField"]) == (name, "id")
+    assert whole(read)
+
+
+# ---------------------------------------------------------------- none, and what is ignored
+
+
+def test_everything_at_once():
+    style, facts, read, sent = measured(lambda call: ROWS)
+    assert (style, facts["defaultPageSize"]) == ({"kind": "none"}, "37")
+    assert whole(read)
+    assert sent <= 6
+
+
+def test_a_list_that_says_it_is_whole_is_not_guessed_at():
+    assert measured(lambda call: {"items": ROWS, "total": 37})[3] == 1
+
+
+def test_an_ignored_offset_is_noticed():
+    style, facts, _, _ = measured(lambda call: ROWS[: capped(call, "limit", 10, 10)], ["offset", "limit"])
+    assert (style, facts["offsetIgnored"], facts["pastTheEnd"]) == ({"kind": "none"}, "true", "firstPage")
+
+
+def test_rows_that_are_declared_and_not_given_are_told():
+    with ListServer({"/things": lambda call: {"items": ROWS[:10], "total": 37}}) as server, server.client() as client:
+        result = measure(Explorer(Wire(client, 60), pack("/things"), {}), Asked("/things"), [], [], 500)
+    assert result.unmeasured.startswith("10 rows came of 37 that are declared")
+
+
+def test_a_server_that_refuses_unknown_parameters():
+    def answer(call: Call) -> Any:
+        return (
+            Reply({"error": "unknown parameter"}, 400)
+            if set(call.query) - {"page", "limit"}
+            else paged(ROWS, "page", "limit")(call)
+        )
+
+    style, _, read, _ = measured(answer)
+    assert (style["kind"], style["page_param"], style["size_param"]) == ("page", "page", "limit")
+    assert whole(read)
+
+
+def test_rows_in_another_order_each_time_are_no_pages():
+    turn = iter(range(10_000))
+
+    def answer(call: Call) -> Any:
+        start = next(turn) % 37
+        return (ROWS[start:] + ROWS[:start])[: capped(call, "limit", 10)]
+
+    assert measured(answer, ["offset", "limit"])[0]["kind"] == "none"
+
+
+# ---------------------------------------------------------------- limits
+
+
+@pytest.mark.parametrize("most", [10, 15, 30])
+def test_a_silent_limit(most):
+    style, facts, read, _ = measured(offset(ROWS, "offset", "limit", 10, most), ["offset", "limit"])
+    assert (style["size"], facts["largestPageSize"]) == (most, str(most))
+    assert whole(read)
+
+
+@pytest.mark.parametrize(("words", "accepted"), [("limit must be at most 30", 30), ("bad limit", 25)])
+def test_a_size_that_is_refused_is_stepped_down(words, accepted):
+    def answer(call: Call) -> Any:
+        return Reply({"error": words}, 422) if call.number("limit", 10) > 30 else offset(ROWS, "offset", "limit")(call)
+
+    style, facts, read, _ = measured(answer, ["offset", "limit"])
+    assert (style["size"], facts["largestPageSize"]) == (accepted, str(accepted))
+    assert whole(read)
+
+
+def past(kind: str) -> Any:
+    def answer(call: Call) -> Any:
+        page, size = call.number("page", 1), capped(call, "per_page", 10, 20)
+        found = ROWS[(page - 1) * size : page * size]
+        if found or kind == "empty":
+            return found
+        last = (len(ROWS) - 1) // size * size
+        return ROWS[:size] if kind == "firstPage" else ROWS[last:] if kind == "lastPage" else Reply({"error": "none"}, int(kind))
+
+    return answer
+
+
+@pytest.mark.parametrize("kind", ["empty", "404", "400", "firstPage", "lastPage"])
+def test_past_the_end(kind):
+    _, facts, read, _ = measured(past(kind), ["page", "per_page"])
+    assert facts["pastTheEnd"] == kind
+    assert whole(read)
+
+
+@pytest.mark.parametrize(
+    ("declared", "verdict"), [(lambda rows: 37, "credible"), (len, "notCredible"), (lambda rows: 36, "notCredible"), (lambda rows: 99, "notCredible")]
+)  # fmt: skip
+def test_a_total_is_checked_by_counting(declared, verdict):
+    def answer(call: Call) -> Any:
+        found = offset(ROWS, "offset", "limit", 10, 20)(call)
+        return {"data": found, "meta": {"page": {"total": declared(found)}}}
+
+    _, facts, _, _ = measured(answer, ["offset", "limit"])
+    assert (facts["declaredTotal"], facts["totalAt"]) == (verdict, "meta.page.total")
+
+
+def test_a_total_in_a_header():
+    def answer(call: Call) -> Any:
+        return Reply(offset(ROWS, "offset", "limit")(call), headers={"X-Total-Count": "37"})
+
+    _, facts, _, _ = measured(answer, ["offset", "limit"])
+    assert (facts["declaredTotal"], facts["totalAt"]) == ("credible", "header X-Total-Count")
+
+
+# ---------------------------------------------------------------- where records are, and budgets
+
+
+def test_the_records_are_what_changes_from_page_to_page():
+    def answer(call: Call) -> Any:
+        found = offset(ROWS, "offset", "limit")(call)
+        return {"data": [{"label": "constant"}], "batch": [{"number": row["id"], "id": row["id"]} for row in found], "more": True}
+
+    style, _, read, _ = measured(answer, ["offset", "limit"])
+    assert (style["kind"], read.location) == ("offset", "batch")
+    assert whole(read)
+
+
+def test_two_rows_are_enough_to_prove_a_style():
+    style, facts, read, _ = measured(offset(rows(2), "offset", "limit"), ["offset", "limit"])
+    assert (style["kind"], facts["offsetIgnored"]) == ("offset", "false")
+    assert whole(read, 2)
+
+
+def test_a_short_list_pages_as_its_siblings_do():
+    habits = Habits()
+    routes = {
+        "/long": offset(ROWS, "offset", "limit"),
+        "/short": lambda call: rows(1),
+        "/also": offset(rows(9), "offset", "limit"),
+    }
+    with ListServer(routes) as server, server.client() as client:
+        explorer = Explorer(Wire(client, 100), pack("/long", "/short", "/also"), {})
+        measure(explorer, Asked("/long"), [], [], 500, habits=habits)
+        before = len(server.calls)
+        short = measure(explorer, Asked("/short"), [], [], 500, habits=habits)
+        also = measure(explorer, Asked("/also"), [], [], 500, habits=habits)
+        assert (also.paging.kind, len(server.calls) - before) == ("offset", 6)
+    (finding,) = (each for each in short.findings if each.constraint == "paging")
+    assert (short.paging.kind, finding.confidence) == ("offset", 0.5)
+    assert "as shown by /long" in finding.evidence
+
+
+def test_the_budget_holds():
+    styles = [OffsetPaging(offset_param="offset", size_param="limit", size=500)]
+    with ListServer({"/things": paged(ROWS, "page", "per_page")}) as server, server.client() as client:
+        wire = Wire(client, 5)
+        result = measure(Explorer(wire, pack("/things"), {}), Asked("/things"), styles, [], 500)
+        assert len(server.calls) <= 5
+    assert "budget" in result.unmeasured

@@ -1,0 +1,235 @@
+"""A derived star end to end: raw records to figures, each table judged by its gates and published, real Delta tables."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spectra_assets.covenant.canon import Canon
+from spectra_assets.covenant.model import Covenant, Severity
+from spectra_assets.gates.judgement import Result
+from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.names import TableRef
+from spectra_assets.settings import Settings
+from spectra_assets.stages.analyse import CHART
+from spectra_assets.stages.deliver import Delivery
+from spectra_assets.stages.work import Work
+from tests.covenant.canons import FORUM, LONELY, SHOP, TRACKER, Designer
+from tests.relational import Row, World
+
+STAGES = ("clean", "transform", "refine", "analyse")
+DAYS = [datetime(2026, 5, day, tzinfo=UTC) for day in (1, 2, 3)]
+
+
+class Pipeline:
+    """Clean to Analyse of one source, from raw records."""
+
+    def __init__(self, folder: Path, engine: Engine, canon: Canon) -> None:
+        self.world = World(folder, engine)
+        self.covenant: Covenant = Designer(engine).covenant(canon)
+        self.results: dict[tuple[str, str], Result] = {}
+        self.charts: dict[str, str] = {}
+
+    def extracted(self, **records: list[Any]) -> None:
+        for name, rows in records.items():
+            parents = [(row.pop("@parent", None), None) for row in rows]
+            self.world.records(f"extract.{name}", rows, parents)
+
+    def run(self, now: datetime = DAYS[0]) -> None:
+        """Deliver every table from Clean on, inputs first."""
+        waiting = [table for table in self.covenant.tables() if table.ref.schema in STAGES]
+        while waiting:
+            names = {table.table for table in waiting}
+            ready = [table for table in waiting if not names & set(table.inputs)]
+            for table in ready:
+                work = Work(
+                    settings=Settings(project=self.world.root, lakehouse_root=str(self.world.root)),
+                    covenant=self.covenant,
+                    table=table,
+                    lakehouse=self.world.lakehouse,
+                    engine=self.world.engine,
+                    playbooks=None,  # type: ignore[arg-type]
+                    run_id="run",
+                    now=now,
+                )
+                with Delivery(work) as delivery:
+                    self.results |= {(table.table, result.gate): result for result in delivery.audit()}
+                    delivery.publish()
+                    if CHART in delivery.draft.notes:
+                        self.charts[table.table] = delivery.draft.notes[CHART]
+            waiting = [table for table in waiting if table not in ready]
+
+    def rows(self, name: str) -> list[Row]:
+        return list(self.world.lakehouse.read(TableRef.parse(name)).to_pylist())
+
+    def pairs(self, name: str, *columns: str) -> dict[Any, Any]:
+        """The first column's values → those of the second."""
+        first, second = columns
+        return {row[first]: row[second] for row in self.rows(name)}
+
+    @property
+    def failed(self) -> dict[tuple[str, str], Severity]:
+        return {place: result.severity for place, result in self.results.items() if not result.passed}
+
+
+CUSTOMERS = [
+    {"id": 1, "name": "Ann", "email": "a@x", "createdAt": "2026-01-01T00:00:00Z"},
+    {"id": 2, "name": "Bob", "email": "b@x", "createdAt": None},
+]
+PRODUCTS = [{"id": 7, "name": "Tea 😀", "price": 2.5, "createdAt": "2026-01-01T00:00:00Z"}]
+
+
+def order(number: int, customer: int | None, day: str | None, status: str, *products: int, **more: Any) -> dict[str, Any]:
+    lines = [{"productId": product, "quantity": 2, "price": "1.10"} for product in products]
+    return {"id": number, "customerId": customer, "orderedAt": day, "status": status, "lines": lines, **more}
+
+
+def orders() -> list[dict[str, Any]]:
+    return [
+        order(10, 1, "2026-02-01T10:00:00Z", "paid", 7, 7, closedAt="2026-02-02T11:30:00Z"),
+        order(11, 1, "2026-02-03T10:00:00Z", "open", 7),
+        order(12, 99, "2026-03-01T10:00:00Z", "open", 8),
+        order(13, None, None, "x'; DROP TABLE y; --"),
+    ]
+
+
+PAYMENTS = [{"id": 1, "orderId": 10, "paidAt": "2026-02-02T11:30:00Z", "amount": "5.00"}]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Pipeline:
+    made = Pipeline(tmp_path_factory.mktemp("shop"), engine, SHOP)
+    made.extracted(customers=CUSTOMERS, products=PRODUCTS, orders=orders(), payments=PAYMENTS)
+    made.run()
+    return made
+
+
+def test_only_values_without_a_member_are_told(shop: Pipeline) -> None:
+    assert shop.failed == {
+        ("transform.factOrder", "references_matched"): Severity.WARN,
+        ("transform.factOrderLine", "references_matched"): Severity.WARN,
+    }
+    result = shop.results["transform.factOrder", "references_matched"]
+    assert (result.failed, result.total, result.sample[0]["customerId"]) == (1, 4, 99)
+
+
+def test_values_without_a_member_refer_to_the_unknown_one_and_stay(shop: Pipeline) -> None:
+    rows = {row["orderId"]: row for row in shop.rows("transform.factOrder")}
+    assert (rows[12]["customerKey"], rows[12]["customerId"]) == (-1, 99)
+    assert (rows[13]["customerKey"], rows[13]["orderedDateKey"]) == (-1, -1)
+    known = shop.pairs("transform.dimCustomer", "customerId", "customerKey")
+    assert rows[10]["customerKey"] == known[1]
+    lines = shop.rows("transform.factOrderLine")
+    assert [line["customerKey"] for line in lines].count(known[1]) == 3, "the customer of a line is its order's"
+
+
+def test_meaning_is_added(shop: Pipeline) -> None:
+    rows = {row["orderId"]: row for row in shop.rows("refine.factOrder")}
+    assert (rows[10]["isPaid"], rows[10]["isOpen"], rows[10]["durationHours"]) == (True, False, 25.5)
+    assert (rows[11]["isOpen"], rows[11]["durationHours"], rows[13]["isOpen"]) == (True, None, False)
+    assert {row["orderedAt"].day for row in shop.rows("refine.factOrderLine") if row["orderId"] == 11} == {3}
+
+
+def test_figures_add_up_and_are_drawn(shop: Pipeline) -> None:
+    months = {str(month)[:7]: count for month, count in shop.pairs("analyse.orderVolumeByMonth", "month", "orderCount").items()}
+    assert months == {"2026-02": 2, "2026-03": 1, "None": 1}
+    assert shop.pairs("analyse.orderByStatus", "status", "orderCount") == {"paid": 1, "open": 2, "x'; DROP TABLE y; --": 1}
+    assert shop.pairs("analyse.orderByCustomer", "customerId", "orderCount") == {1: 2, -1: 2}
+    assert shop.pairs("analyse.orderLineByProduct", "productName", "orderLineCount") == {"Tea 😀": 3, "Unknown": 1}
+    assert shop.rows("analyse.orderByCustomer")[0]["sharePct"] == 50.0
+    figures = [table.table for table in shop.covenant.tables() if table.build.kind == "kpi"]
+    assert sorted(shop.charts) == sorted(figures)
+    assert all(shop.results[name, "totals_reconcile"].passed for name in figures)
+    assert "Ann" not in "".join(shop.charts.values())
+
+
+def test_a_forum_with_text_keys_and_tags(tmp_path: Path, engine: Engine) -> None:
+    forum = Pipeline(tmp_path, engine, FORUM)
+    users = [{"id": "u`1", "login": "ann"}, {"id": "u'2", "login": "bob"}]
+    forum.extracted(
+        users=users,
+        tags=[{"id": 1, "label": "x"}, {"id": 2, "label": "y"}],
+        posts=[
+            {"id": 1, "title": "A", "author": {"id": "u`1", "login": "ann"}, "published_at": "2026-01-01", "tagIds": [1, 2, 2]},
+            {"id": 2, "title": "B", "author": {"id": "gone"}, "published_at": "2026-01-02", "tagIds": [1, 50, 51]},
+            {"id": 3, "title": "C", "author": None, "published_at": None, "tagIds": []},
+        ],
+        comments=[
+            {"id": 5, "body": "hi", "userId": "u'2", "created": 1767225600000, "@parent": "1"},
+            {"id": 6, "body": "ho", "userId": "u`1", "created": None, "@parent": "77"},
+        ],
+    )
+    forum.run()
+    assert set(forum.failed.values()) == {Severity.WARN}
+    posts = forum.pairs("transform.dimPost", "postId", "postKey")
+    tags = forum.pairs("transform.dimTag", "tagId", "tagKey")
+    pairs = {(row["postKey"], row["tagKey"]) for row in forum.rows("transform.bridgePostTag")}
+    assert pairs == {(posts[1], tags[1]), (posts[1], tags[2]), (posts[2], tags[1]), (posts[2], -1)}
+    assert len(forum.rows("transform.bridgePostTag")) == 4, "two tags that nobody lists are one pair with the unknown tag"
+    people = forum.pairs("transform.dimUser", "userId", "userKey")
+    assert people["-1"] == -1
+    comments = {row["commentId"]: row for row in forum.rows("transform.factComment")}
+    assert (comments[5]["userKey"], comments[5]["postKey"]) == (people["u'2"], posts[1])
+    assert (comments[6]["userKey"], comments[6]["postKey"]) == (people["u`1"], -1)
+    assert forum.pairs("analyse.postByAuthor", "userId", "postCount") == {"u`1": 1, "-1": 2}
+
+
+def test_keys_within_a_parent_keep_their_history(tmp_path: Path, engine: Engine) -> None:
+    tracker = Pipeline(tmp_path, engine, TRACKER)
+
+    def issue(repo: int, number: int, title: str) -> dict[str, Any]:
+        return {
+            "number": number,
+            "title": title,
+            "state": "open",
+            "created_at": "2026-01-01",
+            "assignee": "ann",
+            "@parent": str(repo),
+        }
+
+    def load(title: str) -> None:
+        tracker.extracted(
+            repos=[{"id": 1, "owner": "o", "name": "r1"}, {"id": 2, "owner": "o", "name": "r2"}],
+            issues=[issue(1, 1, title), issue(2, 1, "other"), issue(2, 2, "third")],
+            persons=[{"login": "ann"}],
+        )
+
+    def remark(number: int, *parent: int) -> dict[str, Any]:
+        return {"id": number, "writer": "bob", "written_at": "2026-02-01", "@parent": json.dumps([str(part) for part in parent])}
+
+    load("first")
+    tracker.extracted(remarks=[remark(1, 1, 1), remark(2, 1, 2), remark(3, 2, 2), remark(4, 2, 1)])
+    tracker.run()
+    assert set(tracker.failed.values()) == {Severity.WARN}
+    issues = {(row["repoId"], row["number"]): row for row in tracker.rows("transform.dimIssue")}
+    assert {row["issueNaturalKey"] for row in issues.values()} == {'["1","1"]', '["1","2"]', '["2","2"]', "-1"}
+    assert issues[None, None]["issueKey"] == -1
+    found = {row["remarkId"]: row["issueKey"] for row in tracker.rows("transform.factRemark")}
+    expected = [issues[place]["issueKey"] for place in ((1, 1), (2, 1), (2, 2))]
+    assert [found[number] for number in (1, 2, 3, 4)] == [*expected, -1]
+    assert tracker.pairs("analyse.remarkByIssue", "issueNaturalKey", "remarkCount") == dict.fromkeys(
+        tracker.pairs("transform.dimIssue", "issueNaturalKey", "issueKey"), 1
+    )
+    load("renamed")
+    tracker.run(DAYS[1])
+    titles = [
+        (row["title"], row["isCurrent"]) for row in tracker.rows("transform.dimIssue") if (row["repoId"], row["number"]) == (1, 1)
+    ]
+    assert sorted(titles) == [("first", False), ("renamed", True)]
+    assert all(result.passed for (_, gate), result in tracker.results.items() if gate != "references_matched")
+
+
+def test_one_entity_counts_its_members(tmp_path: Path, engine: Engine) -> None:
+    lonely = Pipeline(tmp_path, engine, LONELY)
+    lonely.extracted(stations=[{"id": "a", "name": "A", "kind": "rain", "openedOn": "2025-01-05"}, {"id": "b", "kind": "wind"}])
+    lonely.run()
+    assert lonely.failed == {}
+    assert sum(lonely.pairs("analyse.stationVolumeByMonth", "month", "stationCount").values()) == 2
+    lonely.extracted(stations=[{"id": "a", "name": "A", "kind": "wind", "openedOn": "2025-01-05"}])
+    lonely.run(DAYS[1])
+    assert lonely.pairs("analyse.stationByKind", "kind", "stationCount") == {"wind": 1}, "current members only"
+    assert lonely.failed == {}
