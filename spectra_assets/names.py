@@ -33,7 +33,7 @@ SCHEMAS = (*(stage.value for stage in Stage), LOG, QUARANTINE)
 
 _SOURCE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _TABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,119}")
-_LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "œ": "oe", "þ": "th"})
+_LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "œ": "oe"})
 """Letters that are more than a letter of ASCII with an accent."""
 
 _LONGEST = 100

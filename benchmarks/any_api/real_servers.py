@@ -70,7 +70,8 @@ def measure(server: RealServer, project: Path) -> Result:
         environment["REAL_SERVER_TOKEN"] = server.token
         command += ["--token-env", "REAL_SERVER_TOKEN"]
     if server.user is not None:
-        environment[f"{server.name.upper()}_USER"] = server.user
+        environment["REAL_SERVER_USER"] = server.user
+        command += ["--user-env", "REAL_SERVER_USER"]
     begun = time.monotonic()
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=1800)
     result = Result(server.name, done.returncode, time.monotonic() - begun, said=(done.stdout + done.stderr)[-3000:])

@@ -51,8 +51,9 @@ class Skipped:
 
 @dataclass
 class _Course:
-    """How one request went so far."""
+    """How one request went so far. `seconds`: what each attempt may take, if it is limited."""
 
+    seconds: float | None = None
     attempts: int = 0
     answer: Answer | None = None
 
@@ -94,7 +95,9 @@ class ApiClient:
         self._most_pages = most_pages
 
     @classmethod
-    def from_environment(cls, server: Server, in_flight: int | None = None, ledger: Ledger | None = None) -> ApiClient:
+    def from_environment(
+        cls, server: Server, in_flight: int | None = None, ledger: Ledger | None = None, most_pages: int = MOST_PAGES
+    ) -> ApiClient:
         """The client with base URL, token and user from the variables which `server` names.
 
         Raises ConfigurationError (no base URL, or not a valid one) and CredentialError (no token, no user).
@@ -114,7 +117,7 @@ class ApiClient:
             user = settings.variable(name)
             if user is None:
                 raise CredentialError(f"{name} is not set: it is {purpose} the API knows you by, for example j.doe")
-        return cls(server, base_url, secret, user, in_flight, ledger=ledger)
+        return cls(server, base_url, secret, user, in_flight, ledger=ledger, most_pages=most_pages)
 
     @property
     def base_url(self) -> str:
@@ -136,21 +139,22 @@ class ApiClient:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def get(self, path: str, query: Query | None = None, attempts: int | None = None) -> Answer:
+    def get(self, path: str, query: Query | None = None, attempts: int | None = None, seconds: float | None = None) -> Answer:
         """The answer whatever its status, after retries of statuses that may pass (none with `attempts=1`: a probe).
 
+        `seconds` is what each attempt may take, to the last byte; by default the client's timeout for silence alone counts.
         Raises RetriableError if no answer came at all, SkippableError if it is too large, SourceError for a redirect
         to another server.
         """
-        return self._got(self._address.url(path, query), path, attempts)
+        return self._got(self._address.url(path, query), path, attempts, seconds)
 
-    def get_url(self, url: str, attempts: int | None = None) -> Answer:
+    def get_url(self, url: str, attempts: int | None = None, seconds: float | None = None) -> Answer:
         """As `get`, for an address which the API gave: absolute, or relative to the base URL.
 
         Raises SourceError naming both hosts, before anything is sent, for another scheme, host or port.
         """
         sent = self._credential.bare(self._address.follow(url, self._address.root + "/"))
-        return self._got(sent, urlsplit(sent).path, attempts)
+        return self._got(sent, urlsplit(sent).path, attempts, seconds)
 
     def read(self, path: str, query: Query | None = None) -> bytes:
         """The body of a 200 answer: valid JSON in UTF-8; `b""` if there is no content.
@@ -236,9 +240,9 @@ class ApiClient:
 
         yield from walk(fetch, request, self._widest, limit, self._most_pages)
 
-    def _got(self, url: str, path: str, attempts: int | None) -> Answer:
+    def _got(self, url: str, path: str, attempts: int | None, seconds: float | None) -> Answer:
         """The answer whatever its status."""
-        course = _Course()
+        course = _Course(seconds)
         try:
             return self._request(url, Entry(self._mask(path)), self._verdict.passing, course, _NEVER, attempts)
         except RetriableError:
@@ -278,7 +282,7 @@ class ApiClient:
             self._pace.wait(stop)
             course.attempts, course.answer = course.attempts + 1, None
             try:
-                answer = self._transport.get(url, stop)
+                answer = self._transport.get(url, stop, course.seconds)
                 course.answer = replace(answer, url=self._mask(answer.url), attempts=course.attempts)
                 self._gauge.read(answer.headers)
                 return accept(course.answer)

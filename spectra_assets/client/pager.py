@@ -78,7 +78,8 @@ def following(paging: Paging, asked: Ask, got: Got) -> Ask | None:
         address = text_at(got.value, paging.next)
         return Ask(url=address) if address else None
     if isinstance(paging, LinkPaging):
-        address = linked(got.headers.get("Link", ""), "next")
+        text = got.headers.get(paging.header, "").strip()
+        address = linked(text, "next") or ("" if text.startswith("<") or paging.header == "Link" else text)
         return Ask(url=address) if address else None
     return None
 

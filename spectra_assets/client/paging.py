@@ -248,7 +248,7 @@ def _last(fetch: Fetch, sheet: Sheet) -> Any:
 
 
 def _endless(fetch: Fetch, most: int) -> SourceError:
-    return SourceError(f"GET {fetch.path}: after {most:,} pages the list still goes on; given up")
+    return SourceError(f"GET {fetch.path}: after {most:,} pages the list still goes on; given up (setting most_pages)")
 
 
 def _mark(ask: Ask) -> bytes:

@@ -125,9 +125,10 @@ class Transport:
         self._session.close()
         self._log_again()
 
-    def get(self, url: str, stop: threading.Event) -> Answer:
+    def get(self, url: str, stop: threading.Event, seconds: float | None = None) -> Answer:
         """The answer, whatever its status, after at most five redirects within the same scheme, host and port.
 
+        `seconds` is what the answer may take to its last byte; by default ten times the timeout for silence.
         Raises RetriableError (no connection, cut, too slow), SkippableError (body too large), SourceError (a redirect
         that is not followed), ConfigurationError (certificate not trusted), CredentialError (no token is given) and
         StoppedError.
@@ -138,18 +139,18 @@ class Transport:
                 if stop.is_set():
                     raise StoppedError
                 headers = self._credential.headers(self._post)
-                answer = self._exchange(url, headers, stop)
+                answer = self._exchange(url, headers, stop, seconds)
                 if answer.status == 401 and not renewed and self._credential.renew(headers):
                     renewed = True
-                    answer = self._exchange(url, self._credential.headers(self._post), stop)
+                    answer = self._exchange(url, self._credential.headers(self._post), stop, seconds)
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECT or not location:
                 return answer
             url = self._follow(url, location)
         raise SourceError(f"GET {masked_url(url)}: more than {REDIRECTS} redirects, given up")
 
-    def _exchange(self, url: str, headers: Mapping[str, str], stop: threading.Event) -> Answer:
-        return self._sent("GET", url, self._credential.url(url), headers, None, stop)
+    def _exchange(self, url: str, headers: Mapping[str, str], stop: threading.Event, seconds: float | None) -> Answer:
+        return self._sent("GET", url, self._credential.url(url), headers, None, stop, seconds)
 
     def _post(self, path: str, headers: Mapping[str, str], form: Mapping[str, str]) -> Answer:
         """Ask for a token. `path` is one on the server, or below the base URL; an address must be of the same server."""
@@ -163,23 +164,32 @@ class Transport:
         return answer
 
     def _sent(
-        self, method: str, url: str, sent: str, headers: Mapping[str, str], form: Mapping[str, str] | None, stop: threading.Event
+        self,
+        method: str,
+        url: str,
+        sent: str,
+        headers: Mapping[str, str],
+        form: Mapping[str, str] | None,
+        stop: threading.Event,
+        seconds: float | None = None,
     ) -> Answer:
         """The answer to one request. `sent` is the address with the credential, which appears nowhere else."""
         started = time.perf_counter()
+        connect, read = self._limits.timeout
+        most = seconds or _PATIENCE * read
         try:
             with self._session.request(
                 method,
                 sent,
                 headers=dict(headers),
                 data=form,
-                timeout=self._limits.timeout,
+                timeout=(min(connect, most), min(read, most)),
                 stream=True,
                 allow_redirects=False,
                 verify=self._verify,
                 proxies=self._proxies,
             ) as response:
-                body = self._credential.scrub(self._body(response, url, started, stop))
+                body = self._credential.scrub(self._body(response, url, started, most, stop))
                 elapsed = (time.perf_counter() - started) * 1000
                 headers = self._credential.scrubbed(response.headers)
                 return Answer(response.status_code, headers, body, elapsed, 1, masked_url(url), url)
@@ -188,12 +198,12 @@ class Transport:
         # raised here and not as `from error`: that exception holds the request with its Authorization header
         raise failure
 
-    def _body(self, response: requests.Response, url: str, started: float, stop: threading.Event) -> bytes:
+    def _body(self, response: requests.Response, url: str, started: float, seconds: float, stop: threading.Event) -> bytes:
         declared = response.headers.get("Content-Length", "")
         most = self._limits.max_body
         if declared.isdecimal() and int(declared) > most:
             raise _too_large(url, most)
-        deadline = started + _PATIENCE * self._limits.timeout[1]
+        deadline = started + seconds
         body = bytearray()
         # read1 gives what has arrived: the fastest way through urllib3, and the only one that notices a dripping server
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
@@ -201,9 +211,7 @@ class Transport:
             if len(body) > most:
                 raise _too_large(url, most)
             if time.perf_counter() > deadline:
-                raise RetriableError(
-                    f"GET {masked_url(url)}: the body did not end within {_PATIENCE * self._limits.timeout[1]:g} s"
-                )
+                raise RetriableError(f"GET {masked_url(url)}: the body did not end within {seconds:g} s")
             if stop.is_set():
                 raise StoppedError
         return bytes(body)

@@ -36,6 +36,8 @@ class CanonField(Model):
     """`entity.path` whose values this field holds, as the data showed."""
     values: tuple[str, ...] = ()
     """All values, where there are few and they repeat (an enumeration)."""
+    unresolved: str = ""
+    """What its ids seem to name, where no such entity is known."""
     note: str = ""
     """Where description and observation differ, or what else the evidence says."""
 
@@ -83,11 +85,12 @@ _ARRAYS: dict[str, str] = {
     "dateFormat": "date_format",
     "references": "references",
     "valuesSeen": "values",
+    "unresolved": "unresolved",
     "note": "note",
 }
 """Column of `prepare.schema` → attribute of CanonField: the parallel arrays."""
 
-_LATER = frozenset(("references", "valuesSeen", "note"))
+_LATER = frozenset(("references", "valuesSeen", "unresolved", "note"))
 """Columns that tables of before do not have."""
 
 PARALLEL_ARRAYS = tuple(_ARRAYS)

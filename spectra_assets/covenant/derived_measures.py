@@ -95,7 +95,7 @@ class _Figures:
             f"{_title(self.noun)} by month",
             f"one row per month of {time}",
             where,
-            before={month: f"trunc(to_date({quoted(time)}), 'MM')"},
+            before={month: f"make_date(year({quoted(time)}), month({quoted(time)}), 1)"},
             group_by=[month],
             measures={self.counted: "count(*)"},
             order_by=[quoted(month)],

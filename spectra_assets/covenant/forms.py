@@ -57,8 +57,8 @@ _ENDPOINTS = [
     _may("httpStatus", _INT, "Status of the answer."),
     _may("latencyMs", _FLOAT, "How long the answer took."),
     _may("rowCount", _INT, "Records in the answer."),
-    _may("answerShape", _TEXT, "array, envelope, object, empty, html or text."),
-    _may("recordsPath", _TEXT, "Where the records are: empty for the answer itself, a key, or $ for one object."),
+    _may("answerShape", _TEXT, "array, envelope, map, lines, object, empty, html or text."),
+    _may("recordsPath", _TEXT, "Where the records are, as the plan's `records` says; empty for the answer itself."),
     _must("keys", _LIST, "Keys of the first record, or of the object."),
     _may("probeUrl", _TEXT, "Path and query that were asked."),
     _may("probedWith", _JSON, "Parameter → {entity, path, value}: whose id filled it."),
@@ -92,12 +92,13 @@ _PORTFOLIO = [
 
 _CONSTRAINTS = [
     _may("entity", _TEXT, "Entity whose route it is; null for other endpoints."),
-    _must("path", _TEXT, "Path of the endpoint."),
+    _must("path", _TEXT, "Path of the endpoint; `*` for what holds for the whole API."),
     _must(
         "constraint",
         _TEXT,
-        "paging, offsetParameter, sizeParameter, defaultPageSize, largestPageSize, pastTheEnd, declaredTotal, offsetIgnored, "
-        "availability or notMeasured.",
+        "paging, offsetParameter, pageParameter, firstPage, cursorParameter, afterParameter, afterField, nextAt, sizeParameter, "
+        "defaultPageSize, largestPageSize, pastTheEnd, declaredTotal, totalAt, offsetIgnored, recordsAt, requiredQuery, rateLimit, "
+        "latency, availability or notMeasured.",
     ),
     _may("value", _TEXT, "What was measured."),
     _must("evidence", _TEXT, "How it was seen."),
@@ -127,6 +128,7 @@ _DEPENDENCIES = [
     _may("referencedPath", _TEXT, "Where in the parent's records the values of that field are."),
     _may("requestsPredicted", _INT, "Requests for all rows this way."),
     _must("evidence", _TEXT, "What was seen, in words."),
+    _may("missed", _TEXT, "Rows that another route showed and this one does not give; on the chosen row."),
     _may("fetch", _JSON, "The fetch plan (covenant Fetch); on the chosen row."),
 ]
 
@@ -154,12 +156,22 @@ _SCHEMA = [
     _must("dateFormat", _LIST, "Spark pattern of text dates, or unit of epoch numbers, per field; null for others."),
     _must("references", _LIST, "entity.path whose values the field holds, per field; null for others."),
     _must("valuesSeen", _LIST, "All values where they are few and repeat, a JSON array of texts, per field."),
+    _must("unresolved", _LIST, "What the field's ids seem to name, where no such entity is known; empty for others."),
     _must("note", _LIST, "Where description and observation differ, and what else the evidence says, per field."),
     _must("fetch", _JSON, "The fetch plan."),
     _may("dimensionName", _TEXT, "Dimension made of the entity."),
     _must("bridgeName", _LIST, "Bridges made of the entity."),
     _may("factName", _TEXT, "Fact made of the entity."),
     _may("factGrain", _TEXT, "One row of that fact."),
+]
+
+_COVERAGE = [
+    _must("kind", _TEXT, "endpoint, search (by POST), reference (a field whose ids name an entity) or rows (of an entity)."),
+    _must("name", _TEXT, "Path of the endpoint, entity.path of the field, or the entity."),
+    _must("disposition", _TEXT, "ingested, excluded or gap."),
+    _may("entity", _TEXT, "Entity whose records it gives, or which holds the field."),
+    _may("rowsSeen", _INT, "Records in the endpoint's answer."),
+    _must("reason", _TEXT, "Why, in words."),
 ]
 
 _REQUESTS = [
@@ -248,6 +260,7 @@ FORMS: Mapping[str, list[Column]] = MappingProxyType(
         "prepare.constraints": _CONSTRAINTS,
         "prepare.dependencies": _DEPENDENCIES,
         "prepare.schema": _SCHEMA,
+        "prepare.coverage": _COVERAGE,
         "analyse.semanticModel": _SEMANTIC_MODEL,
         "log.requests": _REQUESTS,
         "log.manifest": _MANIFEST,

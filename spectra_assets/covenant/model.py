@@ -129,9 +129,13 @@ class NextPaging(Model):
 
 
 class LinkPaging(Model):
-    """The header `Link` (RFC 8288) names the next page with rel="next"; it is followed on the same server only."""
+    """The header `Link` (RFC 8288) names the next page with rel="next"; it is followed on the same server only.
+
+    Another `header` (`Next-Page`) may hold the bare address as well.
+    """
 
     kind: Literal["link"] = "link"
+    header: str = "Link"
     size_param: str | None = None
     size: int | None = Field(default=None, gt=0)
 
@@ -207,6 +211,8 @@ class Fetch(Model):
     primary_key: str = "id"
     """JSON path of the key that is unique among all rows of the entity, or by `key_scope` among those of one parent."""
     key_scope: Literal["entity", "parent"] = "entity"
+    totals: Literal["credible", "notCredible"] = "credible"
+    """Whether the number of rows that answers declare was found true. If not, it says nothing about completeness."""
 
 
 # ---------------------------------------------------------------- tables
@@ -222,7 +228,8 @@ class Column(Model):
     pii: PiiLevel = PiiLevel.NONE
     source: list[str] = []
     date_format: str | None = None
-    """Spark pattern of text dates among `source`; epoch milliseconds need none."""
+    """Spark pattern of text dates among `source`, or `iso8601`, `odata`; of numbers `epoch_seconds`, `epoch_micros` or
+    `epoch_nanos`. Epoch milliseconds need none."""
     lineage: list[str] = []
     references: str | None = None
     """`entity.path` whose values this column holds (a foreign key), as the data showed."""

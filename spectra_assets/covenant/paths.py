@@ -1,14 +1,19 @@
 """JSON paths below a record, as canon and covenant write them: `id`, `testcase.name`, `cyclePhases[].id`, `tags[]`.
 
-Dots separate keys; a dot or backslash that belongs to a key has a backslash before it. A key that ends with `[]` holds an
-array, and what follows it is found in each of its elements; a path that ends there is the element itself.
+Dots separate keys; a dot or backslash that belongs to a key has a backslash before it, and so have brackets that end one. A key
+that ends with `[]` holds an array, and what follows it is found in each of its elements; a path that ends there is the element
+itself. Fields whose path starts with `@` are not in the record (`@parent`): a key that does has a backslash before it.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 ARRAY = "[]"
+_BRACKETS = "\\[\\]"
+EMPTY = "\\0"
+"""How a path writes the empty key where nothing else would show it."""
 
 _PART = re.compile(r"(?:[^.\\]|\\.)+|(?<=\.)(?=\.|$)|^(?=\.)", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -16,12 +21,54 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 def split_path(path: str) -> list[str]:
     """The keys of `path`, unescaped, arrays with their `[]`; of the empty path none."""
-    return [_ESCAPED.sub(r"\1", part) for part in _PART.findall(path)]
+    return list(_parts(path))
+
+
+@lru_cache(maxsize=10_000)
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(_key(part) for part in _PART.findall(path))
+
+
+class _Literal(str):
+    """A key whose own name ends with `[]`; it holds no array."""
+
+    __slots__ = ()
+
+    def endswith(self, *_: object) -> bool:
+        return False
+
+    def removesuffix(self, _: str) -> str:
+        return self
+
+
+def _key(part: str) -> str:
+    if part == EMPTY:
+        return ""
+    key = _ESCAPED.sub(r"\1", part)
+    return _Literal(key) if part.endswith(_BRACKETS) else key
+
+
+def escaped(key: str) -> str:
+    """A key as a path writes it: dots, an `@` at the start and brackets at the end get a backslash; the empty one is EMPTY."""
+    if not key:
+        return EMPTY
+    key = str(key)
+    text = key.replace("\\", "\\\\").replace(".", "\\.")
+    text = text.removesuffix(ARRAY) + _BRACKETS if key.endswith(ARRAY) else text
+    return f"\\{text}" if key.startswith("@") else text
 
 
 def join_path(keys: list[str]) -> str:
     """The inverse of `split_path`."""
-    return ".".join(key.replace("\\", "\\\\").replace(".", "\\.") for key in keys)
+    if keys == [""]:
+        return EMPTY
+    return ".".join(_joined(key) for key in keys)
+
+
+def _joined(key: str) -> str:
+    if isinstance(key, _Literal):
+        return escaped(str(key))
+    return key.replace("\\", "\\\\").replace(".", "\\.")
 
 
 def is_array(key: str) -> bool:

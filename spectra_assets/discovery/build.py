@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from spectra_assets.covenant.model import PagingStyle, Server
 from spectra_assets.discovery.kinds import Kind, kinds_of
 from spectra_assets.discovery.route import Route, entity_name, shape
+from spectra_assets.intelligence.description.findings import brief
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Evidence, Identifier, Pack
 from spectra_assets.names import words
 
@@ -50,8 +51,12 @@ def pack_of(facts: Facts) -> Pack:
             route.kind, route.reason = "closed", "the state of the service, no record"
             facts.excluded.setdefault(route.path, route.reason)
     kinds = kinds_of(facts.routes, hinted, facts.source)
-    kinds = [kind for kind in kinds if kind.routes]
     entities = [_entity(kind, facts.hints) for kind in kinds]
+    for kind, entity in zip(kinds, entities, strict=True):
+        if not entity.fields and not any(route.records for route in kind.routes):
+            facts.excluded |= dict.fromkeys(entity.routes, "it is empty, and nothing describes its records")
+    entities = [entity for entity in entities if not set(entity.routes) <= facts.excluded.keys()]
+    kinds = [kind for kind in kinds if any(entity.entity == kind.name for entity in entities)]
     unseen = _unseen(facts, kinds)
     entities += unseen
     identifiers = _identifiers(facts, kinds, {entity.entity for entity in entities})
@@ -64,8 +69,19 @@ def pack_of(facts: Facts) -> Pack:
     return Pack(
         source=facts.source, title=facts.title, server=facts.server, paging=facts.paging, endpoints=endpoints,
         entities=sorted(entities, key=lambda entity: entity.entity), identifiers=identifiers, origin="discovered",
-        excluded=dict(sorted(excluded.items())), evidence=evidence[:_MOST_EVIDENCE],
+        excluded=dict(sorted(excluded.items())), evidence=[_told(each) for each in evidence[:_MOST_EVIDENCE]],
     )  # fmt: skip
+
+
+def _told(evidence: Evidence) -> Evidence:
+    """The same on one line each, bounded: it quotes what the API said."""
+    return evidence.model_copy(
+        update={
+            "about": brief(evidence.about, 300),
+            "finding": brief(evidence.finding, 300),
+            "evidence": brief(evidence.evidence, 800),
+        }
+    )
 
 
 def _tells_no_data(route: Route) -> bool:
@@ -184,7 +200,7 @@ def _endpoints(facts: Facts) -> list[Endpoint]:
             made.append(
                 Endpoint(
                     method="GET", path=route.path, group=entity_name(route.path, facts.source), query=list(dict.fromkeys(query)),
-                    summary=route.why[:200], probed_status=status.get(route.path), origin="discovered",
+                    summary=brief(route.why, 200), probed_status=status.get(route.path), origin="discovered",
                 )
             )  # fmt: skip
     return sorted(made, key=lambda each: (each.path, each.method))

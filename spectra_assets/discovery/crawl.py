@@ -55,13 +55,6 @@ class Crawl:
             self._below()
             self._drain()
 
-    def start(self, routes: list[Route]) -> None:
-        """Go on from endpoints that are known already."""
-        for route in routes:
-            self.routes[shape(route.path)] = route
-            self._harvest(route)
-        self._drain()
-
     # ---------------------------------------------------------------- where to begin
 
     def _root(self) -> None:

@@ -15,7 +15,7 @@ from spectra_assets.discovery.crawl import USUAL, Crawl
 from spectra_assets.discovery.links import leads_nowhere, links_of
 from spectra_assets.discovery.place import Place, moved, place_of, probes_of
 from spectra_assets.discovery.scout import Scout
-from spectra_assets.discovery.survey import survey
+from spectra_assets.discovery.survey import survey, with_other_ids
 from spectra_assets.errors import SourceError
 from spectra_assets.intelligence.description.model import Description
 from spectra_assets.intelligence.description.read import read_description
@@ -161,7 +161,7 @@ class _Discovery:
             crawl.run()
             facts.routes, facts.gaps = list(crawl.routes.values()), dict(crawl.gaps)
             for path, field_name in crawl.unanswered():
-                facts.gaps[f"{path} {field_name}"] = f"{field_name!r} in the records of GET {path} names no endpoint that was found"
+                facts.gaps[f"{path} {field_name}"] = f"{field_name!r} in the records of GET {path} names no endpoint found"
         else:
             self._survey(facts, description, place)
         facts.requests, facts.budget, facts.spent = self.scout.sent, self.scout.budget, self.scout.spent
@@ -186,6 +186,11 @@ class _Discovery:
         with ApiClient(facts.server, self.base_url, secret, user) as client:
             facts.routes, sent = survey(client, asked, self.scout.left, self.say)
         self.scout.sent += sent
+        for route in facts.routes:
+            bare = route.kind in ("list", "object") and not any(look.records for look in route.looks)
+            if bare and all(self.scout.absent(look) for look in route.looks):
+                route.kind, route.reason = "closed", "what the server answers for any path"
+        with_other_ids(self.scout, facts.routes, facts.identifiers, {path: h.entity for h in facts.hints for path in h.routes})
         if not any(route.kind in ("list", "object") for route in facts.routes):
             crawl = Crawl(self.scout, self.say)
             crawl.run()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from spectra_assets.discovery.route import Route, entity_name, likely_key, plain_values, qualified, shape
+from spectra_assets.discovery.scout import segments
 from spectra_assets.names import without_collisions
 from spectra_assets.stages.answers import Record
 
@@ -45,11 +47,10 @@ def kinds_of(routes: Sequence[Route], hints: Mapping[str, str], fallback: str = 
         if home is None:
             home = next((kind for kind in found if _may_join(route, kind, hints)), None)
         if home is None:
-            found.append(Kind([route], hints.get(route.path)))
+            found.append(Kind([route]))
             continue
         home.routes.append(route)
-        home.hint = home.hint or hints.get(route.path)
-    _name(found, fallback)
+    _name(found, hints, fallback)
     return found
 
 
@@ -118,11 +119,25 @@ def _mark_details(routes: Iterable[Route]) -> None:
                     break
 
 
-def _name(kinds: Sequence[Kind], fallback: str) -> None:
+def _hint(kind: Kind, hints: Mapping[str, str]) -> str | None:
+    """The name that the description gives to most of its endpoints; of equal ones that of the path all of them begin with."""
+    told = Counter(hints[route.path] for route in kind.routes if route.path in hints)
+    if not told:
+        return None
+    most = [name for name, count in told.items() if count == max(told.values())]
+    first = {segments(route.path)[0] for route in kind.routes if segments(route.path)}
+    shared = entity_name(f"/{first.pop()}", "") if len(first) == 1 else ""
+    return next((name for name in most if name.lower() == shared.lower()), most[0])
+
+
+def _name(kinds: Sequence[Kind], hints: Mapping[str, str], fallback: str) -> None:
     """A name for each: by the description if it has one for it alone, else by the path, told apart by what it hangs on."""
-    hinted = [kind.hint for kind in kinds]
     for kind in kinds:
-        kind.name = kind.hint if kind.hint and hinted.count(kind.hint) == 1 else entity_name(kind.routes[0].path, fallback)
+        kind.hint = _hint(kind, hints)
+    for kind in kinds:
+        rivals = [other for other in kinds if other.hint == kind.hint]
+        first = max(rivals, key=lambda other: sum(hints.get(route.path) == kind.hint for route in other.routes))
+        kind.name = kind.hint if kind.hint and first is kind else entity_name(kind.routes[0].path, fallback)
     names = [kind.name.lower() for kind in kinds]
     for kind in kinds:
         if names.count(kind.name.lower()) > 1:

@@ -61,6 +61,8 @@ def is_directory(value: Any) -> bool:
         )
     if _is_odata(value):
         return True
+    if any(map(_is_list, value.values())):
+        return False
     texts = [below.get("href") or below.get("url") if isinstance(below, dict) else below for below in value.values()]
     found = sum(isinstance(text, str) and bool(_ADDRESS.fullmatch(text)) for text in texts)
     return found >= max(1, 0.6 * len(value))

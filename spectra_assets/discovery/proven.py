@@ -54,6 +54,26 @@ def proven(pack: Pack, lakehouse: Lakehouse) -> Pack:
     )
 
 
+def without(pack: Pack, refuted: Mapping[str, str]) -> Pack:
+    """The discovered pack without the entities that could not be proven (entity → why): their endpoints are gaps."""
+    kept = [hint for hint in pack.entities if hint.entity not in refuted]
+    routes = {path for hint in kept for path in hint.routes}
+    gaps = [
+        Evidence(about=f"GET {path}", finding="gap", evidence=f"{hint.entity}: {refuted[hint.entity]}"[:800], confidence=0.8)
+        for hint in pack.entities
+        if hint.entity in refuted
+        for path in hint.routes
+        if path not in routes
+    ]
+    identifiers = []
+    for known in pack.identifiers:
+        candidates = [text for text in known.candidates if text.partition(".")[0] not in refuted]
+        if candidates:
+            identifiers.append(known.model_copy(update={"candidates": candidates}))
+    evidence = [each for each in pack.evidence if each.about not in refuted] + gaps
+    return pack.model_copy(update={"entities": kept, "identifiers": identifiers, "evidence": evidence})
+
+
 def _entity(hint: EntityHint, plan: Fetch | None, trials: Iterable[Row]) -> EntityHint:
     if plan is None:
         return hint

@@ -23,6 +23,9 @@ NOWHERE = "no-such-thing-987654321"
 
 _SILENT_IN_A_ROW = 4
 _TIMEOUT = (10.0, 20.0)
+ANSWER_SECONDS = 15.0
+"""Seconds that one answer may take to its last byte."""
+
 _MOST_BYTES = 16 << 20
 _MOST_DOCUMENT = 64 << 20
 _LARGE, _KEPT = 1 << 18, 200
@@ -183,7 +186,7 @@ class Scout:
     def _look(self, base: str, path: str, query: Mapping[str, str], attempts: int) -> Look:
         asked = tuple(query.items())
         if (base + path, asked) in self._seen:
-            return self._seen[(base + path, asked)]
+            return replace(self._seen[(base + path, asked)], path=path)
         if self.spent:
             return Look(path, asked, None, Sight("notProbed", "empty"), reason="the budget of discovery is used up")
         found = self._seen[(base + path, asked)] = self._ask(self._client, base, path, query, attempts)
@@ -193,7 +196,7 @@ class Scout:
         self.sent += 1
         asked = tuple(query.items())
         try:
-            answer = client.get(base + path, dict(query), attempts)
+            answer = client.get(base + path, dict(query), attempts, ANSWER_SECONDS)
         except RetriableError as error:
             self._silent += 1
             if self._silent >= _SILENT_IN_A_ROW or attempts > 2:

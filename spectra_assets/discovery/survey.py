@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from urllib.parse import quote
 
 from spectra_assets.client.api import ApiClient
-from spectra_assets.discovery.route import Fill, Route
-from spectra_assets.discovery.scout import Look
-from spectra_assets.intelligence.model import Pack
+from spectra_assets.covenant.paths import split_path
+from spectra_assets.discovery.route import Fill, Route, likely_key, plain_values
+from spectra_assets.discovery.scout import Look, Scout
+from spectra_assets.intelligence.model import Identifier, Pack
+from spectra_assets.names import words
 from spectra_assets.stages.probing import Probe, Prober
 from spectra_assets.stages.wire import Wire
+
+_SECOND_TRIES = 40
+"""Requests at most for ids that might be meant instead."""
+
+_OTHER_IDS, _OTHER_VALUES = 3, 4
 
 
 def survey(client: ApiClient, pack: Pack, budget: int, say: Callable[[str], None]) -> tuple[list[Route], int]:
@@ -37,7 +45,7 @@ def _route(probe: Probe, lists: Mapping[str, str]) -> Route:
         return route
     route.looks.append(Look(endpoint.path, (), probe.status, sight, reason=sight.reason))
     if sight.category != "readable":
-        route.kind, route.reason = "closed", probe.reason or sight.category
+        route.kind, route.reason = "closed", probe.reason or sight.reason or sight.category
     elif sight.location == "$":
         route.kind = "object"
     elif sight.location is not None or sight.shape == "empty":
@@ -49,3 +57,47 @@ def _route(probe: Probe, lists: Mapping[str, str]) -> Route:
 
 def _rows(probe: Probe) -> bool:
     return probe.sight is not None and bool(probe.sight.records)
+
+
+def with_other_ids(scout: Scout, routes: Sequence[Route], identifiers: Iterable[Identifier], homes: Mapping[str, str]) -> None:
+    """Ask again what refused an id: a record may hold several (`id`, `version.id`), of which another is meant.
+
+    `homes`: path → entity. Changes the routes that answer.
+    """
+    left = min(_SECOND_TRIES, scout.left // 4)
+    for route in routes:
+        if route.kind != "closed" or len(route.parameters) != 1 or not route.looks or route.looks[-1].status in (401, 403, 410):
+            continue
+        parameter = route.parameters[0]
+        meant = {text.partition(".")[0] for each in identifiers if each.parameter == parameter for text in each.candidates}
+        for fill, values in _others(parameter, route, routes, meant, homes):
+            for value in values:
+                if left <= 0:
+                    return
+                left -= 1
+                look = scout.look(route.path.replace(f"{{{parameter}}}", quote(value, safe="")), attempts=1)
+                if look.readable and (look.sight.records or route.kind == "closed"):
+                    route.kind, route.reason = "object" if look.sight.location == "$" else "list", ""
+                    route.fills, route.examples, route.looks = (fill,), ((value,),), [look]
+                if look.sight.records:
+                    break
+            if route.kind != "closed":
+                break
+
+
+def _others(
+    parameter: str, route: Route, routes: Iterable[Route], meant: set[str], homes: Mapping[str, str]
+) -> Iterator[tuple[Fill, list[str]]]:
+    """Ids in the records of the entities meant that share a word with the parameter, what looks most like a key first."""
+    told = {word.lower() for word in words(parameter)} - {"id"}
+    tried = {fill.path for fill in route.fills}
+    found: dict[str, tuple[Fill, list[str]]] = {}
+    for other in sorted(routes, key=lambda other: -len(other.records)):
+        if homes.get(other.path) in meant and other.kind == "list" and other.records:
+            rows = [plain_values(record, 3) for record in other.records[:20]]
+            for path in dict.fromkeys(path for row in rows for path in row):
+                shared = told & {word.lower() for part in split_path(path) for word in words(part)}
+                if shared and path not in tried and path.lower().endswith("id"):
+                    values = list(dict.fromkeys(row[path] for row in rows if path in row))
+                    found.setdefault(path, (Fill(parameter, other.path, path), values[:_OTHER_VALUES]))
+    yield from (found[path] for path in sorted(found, key=lambda path: (likely_key(path), path))[:_OTHER_IDS])

@@ -86,6 +86,12 @@ class Console:
                 self._print(f"{'':<{_WIDTH}} ✗ {outcome.table} could not be made: {outcome.error}")
         self._draw(outcome.table.split(".", 1)[1])
 
+    def forget(self) -> None:
+        """Start to count anew: what was tried is tried again."""
+        self.outcomes.clear()
+        self.problems.clear()
+        self.stages.clear()
+
     def close(self) -> None:
         """End the line of the stage under way with what it came to."""
         stage, self._stage = self._stage, ""

@@ -15,7 +15,7 @@ from spectra_assets.covenant.diff import diff
 from spectra_assets.covenant.files import covenant_file, write
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.discovery.discover import base_url_variable
-from spectra_assets.discovery.proven import proven
+from spectra_assets.discovery.proven import proven, without
 from spectra_assets.engine.commit import commit
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.design import canon_of, design, written
@@ -23,6 +23,7 @@ from spectra_assets.engine.document import write_document
 from spectra_assets.engine.sentence import understand
 from spectra_assets.engine.source import Options, addressed, pack_for
 from spectra_assets.errors import CredentialError, GateError, SpectraError
+from spectra_assets.gates.judgement import Result
 from spectra_assets.graph import runner
 from spectra_assets.graph.sensor import learn
 from spectra_assets.intelligence.model import OVERRIDE, Pack, load_pack, pack_as_written
@@ -35,6 +36,8 @@ from spectra_assets.settings import Settings, variable
 from spectra_assets.stages.deliver import Outcome
 
 _FIRST = (Stage.SOURCE, Stage.PREPARE)
+_PROOFS = ("hierarchy_proven", "dependencies_proven", "schema_has_all_entities")
+"""Gates which show that an entity of the pack can't be fetched."""
 
 
 class Summary(BaseModel):
@@ -96,8 +99,12 @@ def _carry_out(engine: _Pipeline, pack: Pack, commit_files: bool) -> Covenant:
     console.step("Discover", f"{pack.title}: connect, catalogue, sample, prove")
     first, _ = design(settings, pack, None)
     before = written(settings, engine.source)
-    if not engine.materialise(first, _tables(first, _FIRST)):
-        return first
+    while not engine.materialise(first, _tables(first, _FIRST)):
+        fewer = engine.settle(pack)
+        if fewer is None:
+            return first
+        pack = fewer
+        first, _ = design(settings, pack, None)
     pack = engine.prove(pack)
 
     console.step("Design", "playbooks + intelligence + canon → covenant")
@@ -151,6 +158,19 @@ class _Pipeline:
         if not result.success:
             self.problem = _problem(self.console, result.run_id)
         return result.success
+
+    def settle(self, pack: Pack) -> Pack | None:
+        """After a failed proof: the discovered pack without what could not be proven, which are gaps from now on. None if that
+        is not why it failed, or nothing would be left."""
+        refuted = refuted_by([result for _, results, _ in self.console.problems for result in results])
+        refuted = {entity: why for entity, why in refuted.items() if entity in {hint.entity for hint in pack.entities}}
+        if pack.origin != "discovered" or not refuted or len(refuted) == len(pack.entities):
+            return None
+        write_pack(self.settings.intelligence, without(pack_as_written(self.source, self.settings.intelligence), refuted))
+        self.console.line(f"not proven, so told as gaps: {', '.join(sorted(refuted))[:300]}; once more without them")
+        self.console.forget()
+        self.problem = None
+        return load_pack(self.source, self.settings.intelligence)
 
     def prove(self, pack: Pack) -> Pack:
         """What Prepare proved goes into the pack that discovery wrote; a person's corrections stay over it."""
@@ -227,6 +247,17 @@ def _problem(console: Console, run_id: str) -> BaseException:
             return error
         return GateError(outcome.error or f"{outcome.table} was not published")
     return SpectraError(f"run {run_id} failed; see it in the Dagster UI (make dev)")
+
+
+def refuted_by(results: Iterable[Result]) -> dict[str, str]:
+    """Entity → why no route to it is proven, from the gates that judge this."""
+    found: dict[str, str] = {}
+    for result in results:
+        if result.gate in _PROOFS and not result.passed:
+            for row in result.sample:
+                if row.get("entity"):
+                    found.setdefault(str(row["entity"]), str(row.get("reason") or row.get("evidence") or result.message)[:300])
+    return found
 
 
 def _exit_code(problem: BaseException | None) -> int:

@@ -193,3 +193,16 @@ def page_limits_known(candidate: Candidate) -> Judged:
     rule = Rule("largestPageSize IS NOT NULL AND pastTheEnd IS NOT NULL", "have page limits that were not seen")
     advice = "the extraction stops when a page repeats and loses nothing, but compare its row count with the source's"
     return Judged(candidate.small(columns, facts), (rule,), unit="paged endpoints", show=tuple(columns), advice=advice)
+
+
+@gate("endpoints_covered", needs=lambda _: ("kind", "name", "disposition", "reason"))
+def endpoints_covered(candidate: Candidate) -> Iterator[Judged]:
+    """Every endpoint that reads is ingested or excluded with its reason, and every id names an entity that is ingested."""
+    advice = "give the source a route to it by an override of its intelligence pack, or exclude it there with a reason"
+    rules = (
+        Rule("disposition <> 'gap' OR kind NOT IN ('endpoint', 'search')", "are neither ingested nor excluded", "endpoint"),
+        Rule("disposition <> 'gap' OR kind <> 'rows'", "have rows that their route does not give", "rows"),
+        Rule("disposition <> 'gap' OR kind <> 'reference'", "hold ids of an entity that is not ingested", "reference"),
+    )
+    show = ("kind", "name", "disposition", "reason")
+    yield Judged(candidate.accepted, rules, unit="endpoints and references", show=show, advice=advice)

@@ -12,7 +12,7 @@ from spectra_assets.intelligence.description.model import Description, RecordSha
 from spectra_assets.intelligence.identifiers import Source, identifiers
 from spectra_assets.intelligence.listings import Catalogue, Listing, listings
 from spectra_assets.intelligence.model import EntityHint, FieldSpec, Identifier
-from spectra_assets.intelligence.nouns import noun, plain, same
+from spectra_assets.intelligence.nouns import noun, noun_at, plain, same, singular_of
 from spectra_assets.intelligence.purposes import ONE_OBJECT
 from spectra_assets.names import camel, without_collisions, words
 
@@ -20,6 +20,8 @@ _ALIKE = 0.75
 """Share of keys that records of one name must have in common to be of one kind."""
 
 _MOST_ROUTES = 12
+_MOST_KINDS = 4_000
+_MOST_COMPARED = 20
 _NAME_LENGTH = 60
 _UNNAMED = "record"
 _SCHEMA_ENDINGS = frozenset(
@@ -66,10 +68,12 @@ def entities_of(description: Description) -> tuple[list[EntityHint], list[Identi
     kinds += _single([listing for listing in found if listing.one], kinds, excluded)
     if not kinds:
         kinds = _only_objects(catalogue, excluded)
-    for kind in kinds:
+    for number, kind in enumerate(kinds):
         kind.order()
-        for listing in kind.listings[_MOST_ROUTES:]:
-            excluded[listing.path] = f"lists what {kind.best.path} lists"
+        for listing in kind.listings if number >= _MOST_KINDS else kind.listings[_MOST_ROUTES:]:
+            beyond = f"beyond the {_MOST_KINDS:,} kinds of record that are kept"
+            excluded[listing.path] = beyond if number >= _MOST_KINDS else f"lists what {kind.best.path} lists"
+    del kinds[_MOST_KINDS:]
     names = _names(kinds)
     hints = [_hint(kind, name) for kind, name in zip(kinds, names, strict=True)]
     sources = [
@@ -135,7 +139,7 @@ def _joined(kinds: list[Kind]) -> list[Kind]:
     kept: list[Kind] = []
     named: dict[str, list[Kind]] = defaultdict(list)
     for kind in kinds:
-        twin = next((each for each in named[plain(kind.name)] if alike(each.shape, kind.shape)), None)
+        twin = next((each for each in named[plain(kind.name)][:_MOST_COMPARED] if alike(each.shape, kind.shape)), None)
         if twin is None:
             kept.append(kind)
             named[plain(kind.name)].append(kind)
@@ -159,7 +163,8 @@ def schema_noun(name: str | None) -> str:
         parts.pop()
     while len(parts) > 1 and parts[0].lower() in _SCHEMA_STARTS:
         parts.pop(0)
-    return noun(camel("_".join(parts))) if parts else ""
+    name = camel("_".join(parts)) if parts else ""
+    return noun(name) or singular_of(name)
 
 
 def _single(ones: list[Listing], kinds: list[Kind], excluded: dict[str, str]) -> list[Kind]:
@@ -188,7 +193,9 @@ def _only_objects(catalogue: Catalogue, excluded: dict[str, str]) -> list[Kind]:
         if excluded.get(endpoint.path) == ONE_OBJECT and reply.kind == "object" and not endpoint.path_parameters:
             del excluded[endpoint.path]
             way = catalogue.ways[endpoint.path]
-            name = noun(way.last) or schema_noun(reply.shape.name if reply.shape else None) or _UNNAMED
+            name = (
+                noun_at(way.segments, len(way.segments) - 1) or schema_noun(reply.shape.name if reply.shape else None) or _UNNAMED
+            )
             kinds.append(Kind(name, reply.shape, [Listing(endpoint, reply, way, name, [], one=True)]))
     return kinds
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,13 +11,16 @@ from functools import cached_property
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.intelligence.listings import Catalogue, Way
 from spectra_assets.intelligence.model import Endpoint, FieldSpec, Identifier
-from spectra_assets.intelligence.nouns import Stem, noun, plain, stem
+from spectra_assets.intelligence.nouns import Stem, noun, noun_at, plain, stem
 from spectra_assets.names import singular
 
 _MOST = 5
 """Candidates of one parameter."""
 
 _MOST_OF_ONE = 2
+_MOST_SIMILAR = 2_000
+"""Names for which similar ones are looked for."""
+
 _SHORTEST_PART = 3
 """Letters that a name must have to be taken for the beginning or end of another."""
 
@@ -25,6 +29,9 @@ _PAGING = frozenset(
      "fields", "include", "expand", "format", "lang", "locale", "since", "until", "from", "to", "start", "end", "state",
      "status", "type")
 )  # fmt: skip
+_AROUND = ("metadata", "meta", "sys", "attributes", "properties")
+_NEVER_IDS = frozenset(("sha", "path", "ref"))
+_INITIALS = re.compile(r"[a-z]{1,2}id")
 _BY_VALUE = ("name", "slug", "key", "login", "username", "code", "number", "uuid")
 """Fields by which a record is named where a parameter says nothing (`/repos/{repo}`)."""
 
@@ -58,6 +65,10 @@ class Source:
                 found[plain(keys[0])].setdefault(plain(keys[1]), raw)
         return found
 
+    def own_or_around(self, key: str) -> str | None:
+        """The record's field of this name, or that of a record inside which only describes it (`metadata.name`)."""
+        return self.own.get(key) or next((raw for each in _AROUND if (raw := self.nested.get(each, {}).get(key))), None)
+
     @cached_property
     def arrays(self) -> dict[str, str]:
         """Singular of an array of records with ids, in plain letters → JSON path of the ids."""
@@ -70,7 +81,7 @@ class _Finder:
 
     def __init__(self, catalogue: Catalogue, sources: Sequence[Source]) -> None:
         self._catalogue = catalogue
-        self._sources = sources
+        self._plain = [(plain(source.entity), source) for source in sources]
         self._named: dict[str, Source] = {}
         self._listed: dict[tuple[str, ...], Source] = {}
         self._arrays: dict[str, list[str]] = defaultdict(list)
@@ -95,7 +106,8 @@ class _Finder:
                 continue
             for name in _names(segment):
                 fixed = next((at for at in range(place - 1, -1, -1) if "{" not in segments[at]), -1)
-                yield name, self._candidates(name, segments, fixed, self._listed.get(_template(segments)))
+                own = self._listed.get(_template(segments))
+                yield name, self._candidates(name, segments, fixed, own, follows=place - fixed > 1)
 
     def in_query(self, endpoint: Endpoint) -> Iterator[tuple[str, list[str]]]:
         """(parameter, candidates) of the query's parameters that name a record by its id, or as a known entity."""
@@ -111,27 +123,29 @@ class _Finder:
             if found:
                 yield name, found[:_MOST]
 
-    def _candidates(self, name: str, segments: tuple[str, ...], fixed: int, own: Source | None) -> list[str]:
-        """Those of one parameter: `fixed` is the place of the segment in front of it, `own` the entity that the path lists."""
+    def _candidates(self, name: str, segments: tuple[str, ...], fixed: int, own: Source | None, follows: bool) -> list[str]:
+        """Those of one parameter: `fixed` is the place of the segment in front of it, `own` the entity that the path lists.
+        A parameter that follows another one (`/repos/{owner}/{repo}`) must be among the fields by its name."""
         asked = stem(name)
         before = segments[fixed] if fixed >= 0 else ""
         by_name = self._named.get(asked.of) if asked.of else None
         sources = [by_name, self._listed.get(_template(segments[: fixed + 1])) if before else None]
-        sources.append(self._named.get(plain(noun(before))) if before else None)
+        sources.append(self._named.get(plain(noun_at(segments, fixed))) if before else None)
         if fixed > 0 and "{" not in segments[fixed - 1]:
-            above = plain(noun(segments[fixed - 1]))
+            above = plain(noun_at(segments, fixed - 1))
             sources += [self._named.get(above + plain(noun(before) or before)), self._named.get(above + asked.of)]
         if asked.of and asked.by == "id":
             sources = [by_name] if by_name else [each for each in sources if each is not own or _is_about(own, asked)]
-        found = [value for source in _once(sources) for value in self._values(source, name, asked)]
+        kept = [each for each in _once(sources) if not follows or _is_about(each, asked) or _names_it(each, name)]
+        found = [value for source in kept for value in self._values(source, name, asked)]
         if by_name is None and asked.of:
             found = self._arrays.get(asked.of, [])[:_MOST_OF_ONE] + found
         if not found:
             found = self._of_similar(name, asked)
         if not found and asked.of:
             found = self._references.get(plain(name), [])[:_MOST_OF_ONE]
-        if not found:
-            around = [self._named.get(plain(noun(each))) for each in reversed(segments[: fixed + 1]) if "{" not in each]
+        if not found and _INITIALS.fullmatch(name.lower()):
+            around = [self._named.get(plain(noun_at(segments, at))) for at in range(fixed, -1, -1) if "{" not in segments[at]]
             around = [each for each in around if each is not own]
             found = [value for source in _once(around) for value in self._values(source, name, asked)]
         return list(dict.fromkeys(found))[:_MOST]
@@ -140,9 +154,11 @@ class _Finder:
         """Of entities whose name ends or begins with the parameter's (`tree`: testcasetree; `org`: organization)."""
         if len(asked.of) < _SHORTEST_PART:
             return []
+        if asked.of not in self._similar and len(self._similar) >= _MOST_SIMILAR:
+            return []
         if asked.of not in self._similar:
-            ends = [source for source in self._sources if plain(source.entity).endswith(asked.of)]
-            starts = [source for source in self._sources if plain(source.entity).startswith(asked.of)]
+            ends = [source for entity, source in self._plain if entity.endswith(asked.of)]
+            starts = [source for entity, source in self._plain if entity.startswith(asked.of)]
             self._similar[asked.of] = sorted(_once([*ends, *starts]), key=lambda source: len(source.entity))[:2]
         return [value for source in self._similar[asked.of] for value in self._values(source, name, asked)]
 
@@ -155,27 +171,28 @@ def _is_about(source: Source | None, asked: Stem) -> bool:
     return source is not None and (not asked.of or asked.of in (plain(source.noun), plain(source.entity)))
 
 
+def _names_it(source: Source, name: str) -> bool:
+    """Whether a field of the entity has the parameter's name."""
+    return plain(name) in source.own or plain(name) in source.nested
+
+
 def _raws(source: Source, name: str, asked: Stem) -> list[str]:
+    """JSON paths of an entity's fields that may hold the parameter's values, likeliest first."""
     own, nested = source.own, source.nested
-    key = source.key or ("id" if not source.fields else None)
-    found: list[str | None] = []
     about_it = _is_about(source, asked)
+    found: list[str | None] = [own.get(plain(name)) if plain(name) != "id" and not (about_it and asked.by == "id") else None]
     if asked.by and asked.by != "id":
-        found += [own.get(plain(name)), own.get(asked.by), (asked.by if not source.fields else None)]
-    elif not asked.by:
-        found += [own.get(plain(name))]
-        if plain(name) in nested:
-            found += [nested[plain(name)].get(each) for each in (*_BY_VALUE, "id")]
-        elif about_it:
-            found += [own.get(each) for each in _BY_VALUE]
-    elif not about_it:
-        found += [own.get(plain(name)) if plain(name) not in ("id",) else None]
-    found += [key]
-    if not about_it or key is None:
-        found += [own.get("id"), own.get(f"{plain(source.noun)}id")]
-    found += [next((raw for each, raw in own.items() if each.endswith("id")), None)]
-    if not source.fields:
-        found += ["id"]
+        found += [source.own_or_around(asked.by), asked.by if not source.fields else None]
+        found += [own.get(each) for each in ("login", "username", "name")] if asked.by == "username" else []
+    elif not asked.by and plain(name) in nested:
+        found += [nested[plain(name)].get(each) for each in (*_BY_VALUE, "id")]
+    elif not asked.by and about_it:
+        found += [source.own_or_around(each) for each in _BY_VALUE]
+    if asked.by in _NEVER_IDS and source.fields:
+        return list(dict.fromkeys(raw for raw in found if raw))
+    found += [source.key, own.get("id"), own.get(f"{plain(source.noun)}id"), None if source.fields else "id"]
+    if not any(found):
+        found += [next((raw for key, raw in own.items() if stem(split_path(raw)[0]).by == "id"), None)]
     return list(dict.fromkeys(raw for raw in found if raw))
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from spectra_assets.intelligence.description.model import Description, Reply
 from spectra_assets.intelligence.model import Endpoint
-from spectra_assets.intelligence.nouns import FULLER, LEANER, noun, plain, same, stem
+from spectra_assets.intelligence.nouns import FULLER, LEANER, VERSION, noun, noun_at, plain, same, stem
 from spectra_assets.intelligence.purposes import FILE, NOTHING, ONE_OBJECT, STREAM, VALUES, purpose
 from spectra_assets.names import words
 
 _PARAMETER = re.compile(r"\{([^}]+)\}")
-_PREFIX = re.compile(r"v\d+([._]\d+)*((alpha|beta|rc)\d*)?|api|rest|latest|odata|\d{4}-\d{2}(-\d{2})?|\d+(\.\d+)+", re.IGNORECASE)
 _FILE_PARAMETER = re.compile(r"(archive_?)?(format|extension|ext|filename|file_name)", re.IGNORECASE)
+
+_SEARCHED = frozenset(("q", "query", "search", "searchterm", "searchtext", "term", "keyword", "keywords", "text", "zql", "jql"))
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ class Catalogue:
                 self._collections.add(shape)
             elif len(shape) > 1:
                 self._collections.add(shape[:-1])
-            if way.fixed and "{" not in way.segments[0] and noun(way.segments[0]):
-                self._firsts.add(plain(noun(way.segments[0])))
+            if way.segments and noun_at(way.segments, 0):
+                self._firsts.add(plain(noun_at(way.segments, 0)))
 
     def reply(self, path: str) -> Reply:
         return self._replies.get(path) or Reply()
@@ -137,7 +138,7 @@ def listings(catalogue: Catalogue) -> tuple[list[Listing], dict[str, str]]:
 def _judged(catalogue: Catalogue, endpoint: Endpoint) -> Listing | str:
     """The listing that an endpoint is, or why it is none."""
     way, reply = catalogue.ways[endpoint.path], catalogue.reply(endpoint.path)
-    why = _no_rows(way, reply)
+    why = _no_rows(way, reply) or _search(endpoint)
     if why:
         return why
     if reply.kind == "list":
@@ -146,8 +147,9 @@ def _judged(catalogue: Catalogue, endpoint: Endpoint) -> Listing | str:
         return _open(catalogue, endpoint, reply, way)
     if reply.kind == "object":
         known = purpose(way.fixed)
-        single = known or not way.parameters
-        return (known or ONE_OBJECT) if single else _named(catalogue, endpoint, reply, way, one=True)
+        if not way.parameters:
+            return known or ONE_OBJECT
+        return ONE_OBJECT if known else _named(catalogue, endpoint, reply, way, one=True)
     return _closed(catalogue, endpoint, reply, way)
 
 
@@ -163,17 +165,24 @@ def _no_rows(way: Way, reply: Reply) -> str:
     return "" if way.segments else "the root of the API"
 
 
+def _search(endpoint: Endpoint) -> str:
+    """Why a list can't be had whole: it wants to be told what to look for."""
+    asked = (known.name for known in endpoint.parameters if known.location == "query" and known.required and not known.values)
+    name = next((name for name in asked if plain(name) in _SEARCHED), "")
+    return f"a search: {name} must say what for" if name else ""
+
+
 def _named(catalogue: Catalogue, endpoint: Endpoint, reply: Reply, way: Way, one: bool = False) -> Listing:
     """A list by its schema: named by its last fixed segment, or the nearest one before that is a noun."""
     nouns = _nouns(way.segments)
-    generic = bool(way.fixed) and not noun(way.last)
+    generic = bool(way.fixed) and not next(_each_noun(way.segments))
     name = "" if generic or not nouns else nouns[0]
     above = nouns if generic else nouns[1:]
     if way.ends_open and reply.kind == "list" and len(way.segments) > 2 and "{" not in way.segments[-2]:
-        owner = way.segments[-3]
-        by, asked = way.segments[-2], stem(_last_parameter(way))
-        if "{" not in owner and noun(owner) and catalogue.is_first(noun(by)) and (not asked.of or same(by, asked.of)):
-            name, above = noun(owner), nouns[2:]
+        owner, by = noun_at(way.segments, len(way.segments) - 3), way.segments[-2]
+        asked = stem(_last_parameter(way))
+        if owner and catalogue.is_first(noun(by)) and (not asked.of or same(by, asked.of)):
+            name, above = owner, nouns[2:]
     return Listing(endpoint, reply, way, name, above, one)
 
 
@@ -192,21 +201,22 @@ def _open(catalogue: Catalogue, endpoint: Endpoint, reply: Reply, way: Way) -> L
     if listed is not None and (about_q or not catalogue.is_first(asked.of)):
         return f"one record of {listed}"
     before = _without_manners(way.segments[:place])
-    owner = before[-1] if before and "{" not in before[-1] else ""
+    owner = noun_at(before, len(before) - 1) if before else ""
+    name = noun_at(way.segments, place)
     if reply.kind == "object":
-        return _one_of(endpoint, reply, way, noun(q) or noun(owner))
-    if owner and not catalogue.is_collection(before) and catalogue.is_first(noun(q)) and catalogue.holds_one(before):
-        return Listing(endpoint, reply, way, noun(owner), [noun(q)])
+        return _one_of(endpoint, reply, way, name or owner)
+    if owner and not catalogue.is_collection(before) and catalogue.is_first(name) and catalogue.holds_one(before):
+        return Listing(endpoint, reply, way, owner, [name])
     if not owner or not catalogue.is_collection(before):
         if about_q and listed is None:
-            return _one_of(endpoint, reply, way, noun(q) or noun(owner))
-        return Listing(endpoint, reply, way, noun(q) or noun(owner), [noun(owner)] if owner else [])
-    if not noun(q) and q.lower() in FULLER | {"id", "byid", "key", "uuid", "name"}:
-        return _one_of(endpoint, reply, way, noun(owner))
-    many = noun(q) and plain(noun(q)) != plain(q) and not same(q, asked.of) and not catalogue.is_first(noun(q))
-    if listed is not None or (many and not plain(q).endswith(plain(owner) + "s")):
-        return Listing(endpoint, reply, way, noun(q), [noun(owner)], owner=noun(owner))
-    return Listing(endpoint, reply, way, noun(owner), [noun(q)])
+            return _one_of(endpoint, reply, way, name or owner)
+        return Listing(endpoint, reply, way, name or owner, [owner] if owner else [])
+    if not name and q.lower() in FULLER | {"id", "byid", "key", "uuid", "name"}:
+        return _one_of(endpoint, reply, way, owner)
+    many = name and plain(name) != plain(q) and not same(q, asked.of) and not catalogue.is_first(name)
+    if listed is not None or (many and not plain(q).endswith(plain(before[-1]) + "s")):
+        return Listing(endpoint, reply, way, name, [owner], owner=owner)
+    return Listing(endpoint, reply, way, owner, [name])
 
 
 def _one_of(endpoint: Endpoint, reply: Reply, way: Way, name: str) -> Listing:
@@ -216,12 +226,12 @@ def _one_of(endpoint: Endpoint, reply: Reply, way: Way, name: str) -> Listing:
 def _closed(catalogue: Catalogue, endpoint: Endpoint, reply: Reply, way: Way) -> Listing:
     """An endpoint with a fixed segment at its end, of whose answer nothing is known."""
     segments = _without_manners(way.segments)
-    name = "" if "{" in segments[-1] else noun(segments[-1])
-    above = [found for segment in segments[-2::-1] if "{" not in segment and (found := noun(segment))]
+    name = noun_at(segments, len(segments) - 1)
+    above = _nouns(segments[:-1])
     if not name:
         return Listing(endpoint, reply, way, "", above or _nouns(segments))
     around = next((place for place in range(len(segments) - 1, 0, -1) if catalogue.is_collection(segments[:place])), 0)
-    held = noun(segments[around - 1]) if around and not any("{" in segment for segment in segments[around - 1 :]) else ""
+    held = noun_at(segments, around - 1) if around and not any("{" in segment for segment in segments[around - 1 :]) else ""
     if not held or plain(held) == plain(name):
         return Listing(endpoint, reply, way, name, above)
     if catalogue.is_first(name):
@@ -229,14 +239,19 @@ def _closed(catalogue: Catalogue, endpoint: Endpoint, reply: Reply, way: Way) ->
     return Listing(endpoint, reply, way, name, above, owner=held)
 
 
-def _nouns(segments: Iterable[str]) -> list[str]:
-    return [found for segment in reversed(tuple(segments)) if "{" not in segment and (found := noun(segment))]
+def _each_noun(segments: tuple[str, ...]) -> Iterator[str]:
+    """The nouns of the fixed segments, the last one first, empty where one only says how."""
+    return (noun_at(segments, place) for place in range(len(segments) - 1, -1, -1) if "{" not in segments[place])
+
+
+def _nouns(segments: tuple[str, ...]) -> list[str]:
+    return [found for found in _each_noun(segments) if found]
 
 
 def _without_manners(segments: tuple[str, ...]) -> tuple[str, ...]:
     """Without the words at the end that only say how something is listed (`/release/paged`)."""
     end = len(segments)
-    while end > 1 and "{" not in segments[end - 1] and not noun(segments[end - 1]):
+    while end > 1 and "{" not in segments[end - 1] and not noun_at(segments, end - 1):
         end -= 1
     return segments[:end]
 
@@ -252,7 +267,7 @@ def _template(segments: Iterable[str]) -> tuple[str, ...]:
 
 def _way(path: str, cut: int) -> Way:
     segments = [segment for segment in path.split("/") if segment][cut:]
-    kept = [segment for number, segment in enumerate(segments) if not _PREFIX.fullmatch(segment) or number == len(segments) - 1]
+    kept = [segment for number, segment in enumerate(segments) if not VERSION.fullmatch(segment) or number == len(segments) - 1]
     return Way(path, tuple(kept))
 
 

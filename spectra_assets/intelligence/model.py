@@ -138,7 +138,8 @@ class Pack(Model):
     quirks: list[Quirk] = []
     origin: Literal["curated", "discovered"] = "curated"
     excluded: dict[str, str] = {}
-    """GET endpoint → why it lists no entity (one record of a list that is read already, a file, …)."""
+    """GET endpoint → why it lists no entity (one record of a list that is read already, a file, …); or field as
+    `entity.path` → why its ids name no entity here. A `*` stands for any text."""
     evidence: list[Evidence] = []
 
     def endpoint(self, path: str) -> Endpoint:

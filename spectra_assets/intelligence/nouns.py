@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from spectra_assets.names import camel, plural, singular, words
 
@@ -33,6 +34,12 @@ GENERIC = frozenset(
 )  # fmt: skip
 """Words at the end of a path which say how something is listed, not what."""
 
+_SOMETIMES = frozenset(
+    ("items", "item", "entries", "records", "results", "rows", "values", "objects", "elements", "tree", "pages", "page", "lists",
+     "list", "filters", "collection", "result", "favorites", "favourites", "data", "info")
+)  # fmt: skip
+"""Those of them that are nouns where no other is in front."""
+
 FULLER = frozenset(("detail", "details", "detailed", "full", "expanded", "extended"))
 LEANER = frozenset(
     ("lite", "light", "simple", "basic", "brief", "short", "compact", "minimal", "search", "filter", "active", "inactive",
@@ -53,23 +60,29 @@ _NO_ID = frozenset(
 _KEEPS = 80
 
 
-@cache
+@lru_cache(maxsize=1 << 16)
 def singular_of(word: str) -> str:
     """The singular of an English word in lower or camel case; only its last word changes."""
     parts = words(word)
     last = parts[-1] if parts else word
     known = _IRREGULAR.get(last.lower())
+    if known is None and last.lower().endswith("statuses"):
+        known = last.lower()[:-2]
     if known is None:
         return singular(word)
     before = word[: len(word) - len(last)]
     return before + (known.capitalize() if last[:1].isupper() else known)
 
 
-@cache
+VERSION = re.compile(r"v\d+([._]\d+)*((alpha|beta|rc)\d*)?|api|rest|latest|odata|\d{4}-\d{2}(-\d{2})?|\d+(\.\d+)*", re.IGNORECASE)
+"""Segments that only say which API and version it is."""
+
+
+@lru_cache(maxsize=1 << 16)
 def noun(segment: str) -> str:
     """What a fixed segment names, as camelCase singular; empty if it only says how (`search`, `findByStatus`, `all`)."""
     stem = re.sub(r"\.(json|xml|ya?ml|php|aspx?|jsp|do)$", "", segment, flags=re.IGNORECASE).partition(":")[0]
-    parts = words(stem[:_KEEPS])
+    parts = words(stem[:_KEEPS]) if not VERSION.fullmatch(segment) else []
     lower = [part.lower() for part in parts]
     if "by" in lower:
         parts = parts[: lower.index("by")]
@@ -82,6 +95,18 @@ def noun(segment: str) -> str:
     return singular_of(camel("_".join(parts)))
 
 
+def noun_at(segments: Sequence[str], place: int) -> str:
+    """The noun of a fixed segment where it stands: `items` behind a parameter or at the start of a path is what is listed."""
+    segment = segments[place]
+    if "{" in segment:
+        return ""
+    found = noun(segment)
+    if not found and segment.lower() in _SOMETIMES and (place == 0 or "{" in segments[place - 1]):
+        return singular_of(segment.lower())
+    return found
+
+
+@lru_cache(maxsize=1 << 16)
 def plain(text: str) -> str:
     """Letters and digits of a name in lower case."""
     return re.sub(r"[^a-z0-9]", "", text.lower())
@@ -101,7 +126,7 @@ class Stem:
     by: str
 
 
-@cache
+@lru_cache(maxsize=1 << 16)
 def stem(parameter: str) -> Stem:
     """`project_id` → (project, id), `projectid` → (project, id), `owner` → (owner, ''), `id` → ('', id)."""
     parts = [part.lower() for part in words(parameter)]
@@ -112,6 +137,8 @@ def stem(parameter: str) -> Stem:
     if parts[-1] in _ID_WORDS:
         return Stem("".join(parts[:-1]), parts[-1].rstrip("s") if parts[-1] in ("ids", "keys") else parts[-1])
     whole = "".join(parts)
+    if whole == "username":
+        return Stem("user", "username")
     glued = _GLUED_ID.fullmatch(whole)
     if glued and whole not in _NO_ID:
         return Stem(glued.group(1), "id")

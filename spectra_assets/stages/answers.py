@@ -26,6 +26,15 @@ _CATEGORIES: Mapping[int, Category] = {401: "unauthorized", 403: "forbidden", 40
 _LINED = re.compile(r"application/(x-)?(nd-?json|json-?lines|jsonl|stream\+json|json-seq)|text/(x-)?(ndjson|jsonl)")
 """Content types of one JSON text per line."""
 
+_FAILED = frozenset(("error", "fail", "failed", "failure"))
+_WORDS = ("message", "title", "detail", "description", "msg", "reason")
+_ERROR_KEYS = 8
+_TOLD: tuple[tuple[Category, re.Pattern[str]], ...] = (
+    ("notFound", re.compile(r"not\W?found|no such|unknown|no route|does(n't| not) exist", re.IGNORECASE)),
+    ("needsParameters", re.compile(r"required|missing|parameter|invalid", re.IGNORECASE)),
+)
+"""What the words of an error tell, if no code does."""
+
 _SAME_KIND = 0.8
 """Share of a record's keys that nested records must have to be of its kind."""
 
@@ -81,6 +90,9 @@ def sight_of(value: Any, records: str | None = None, headers: Mapping[str, str] 
         return Sight("readable", "empty", value=value, headers=headers)
     if not isinstance(value, list | dict):
         return Sight("readable", "text", value=value, headers=headers)
+    if isinstance(value, dict) and (refused := told_refusal(value)):
+        category, reason = refused
+        return Sight(category, "object", value=value, reason=reason, headers=headers)
     found = records_at(value, records) if records else None
     location = records if found is not None else location_of([value], noun).path
     if found is None:
@@ -88,6 +100,29 @@ def sight_of(value: Any, records: str | None = None, headers: Mapping[str, str] 
     rows = len(found) if found is not None else len(value) if isinstance(value, list) else 1
     total, where = declared_total(value, location, headers)
     return Sight("readable", shape_of(value, location), location, found or [], rows, total, value, "", headers, where)
+
+
+def told_refusal(value: Mapping[str, Any]) -> tuple[Category, str] | None:
+    """What an object says that is an error in spite of its status 200: its category, and its words. None if it is no error.
+
+    An error has a member that says so, a few others, no id, and no list of records.
+    """
+    told = next((value[key] for key in ("error", "errors", "fault") if value.get(key)), None)
+    failed = value.get("success") is False or value.get("ok") is False or str(value.get("status", "")).lower() in _FAILED
+    lists = any(isinstance(below, list) and below and below is not told for below in value.values())
+    if not (told or failed) or len(value) > _ERROR_KEYS or lists or "id" in value:
+        return None
+    first = told[0] if isinstance(told, list) else told
+    inner = first if isinstance(first, dict) else {}
+    said = [first] if isinstance(first, str) else [value.get(key) or inner.get(key) for key in _WORDS]
+    text = " ".join(" ".join(str(each) for each in said if isinstance(each, str)).split())[:160]
+    if not text and not failed:
+        return None
+    codes = [each.get(key) for each in (value, inner) for key in ("code", "status", "statusCode", "httpStatus")]
+    status = next((int(str(code)) for code in codes if re.fullmatch("[45][0-9][0-9]", str(code))), None)
+    worded: Category = next((kind for kind, words in _TOLD if words.search(text)), "broken")
+    category = _category(status) if status else worded
+    return category, f"200, but the answer is an error{': ' + text if text else ''}"
 
 
 def _decoded(answer: Answer) -> tuple[Any, bool]:

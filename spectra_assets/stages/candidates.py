@@ -56,7 +56,8 @@ class Ways:
             if not inside:
                 yield Candidate(hint.entity, path)
             if len(inside) > 1:
-                yield from self._several(hint, endpoint)
+                leading = dict.fromkeys(entity for entity, _ in self._sources(endpoint, inside[-1]))
+                yield from self._several(hint, endpoint, leading)
                 continue
             for name in inside or endpoint.query:
                 for parent in self._sources(endpoint, name):
@@ -81,6 +82,7 @@ class Ways:
             endpoint = self.endpoint(path)
             inside = endpoint.path_parameters
             if len(inside) > 1:
+                yield from self._several(hint, endpoint, list(self.known))
                 continue
             for name in inside or self._idlike(endpoint):
                 if not self._settled(endpoint, name):
@@ -119,24 +121,25 @@ class Ways:
                 scored.append(((alike, path != known.fetch.primary_key, place), path))
         return [path for _, path in sorted(scored)][:_FIELDS]
 
-    def _several(self, hint: EntityHint, endpoint: Endpoint) -> Iterator[Candidate]:
-        """Several parameters in the path, all filled from one entity's record: of the last one's entity, else of any."""
-        *others, last = endpoint.path_parameters
-        named = list(dict.fromkeys(entity for entity, _ in self._sources(endpoint, last)))
-        for entity in dict.fromkeys([*named, *self.known]):
+    def _several(self, hint: EntityHint, endpoint: Endpoint, entities: Iterable[str]) -> Iterator[Candidate]:
+        """Several parameters in the path, all filled from the record of one of these entities."""
+        names = endpoint.path_parameters
+        first, last = names[0], names[-1]
+        leading = {entity for entity, _ in self._sources(endpoint, last)}
+        for entity in entities:
             if entity not in self.known or entity == hint.entity:
                 continue
-            mine = [path for owner, path in self._sources(endpoint, last) if owner == entity]
-            ways = [list(dict.fromkeys([*mine, *self.fields(entity, last, unique=False)])) if entity in named else []]
-            ways[0] = ways[0] or self._beside(entity, endpoint, last, strict=True)
-            ways += [self._beside(entity, endpoint, name, strict=entity not in named) for name in others]
-            if not all(ways):
-                continue
+            strict = entity not in leading
+            ways = [self._beside(entity, endpoint, name, strict) for name in names]
+            if not strict:
+                mine = [path for owner, path in self._sources(endpoint, last) if owner == entity]
+                ways[-1] = list(dict.fromkeys([*mine, *self.fields(entity, last, unique=False)]))
             places = sorted(product(*(range(min(len(way), _FIELDS)) for way in ways)), key=lambda place: (sum(place), place))
-            for place in places[:_COMBINATIONS]:
-                path, *rest = (way[number] for way, number in zip(ways, place, strict=True))
-                also = tuple(Fill(parameter=name, path=found) for name, found in zip(others, rest, strict=True))
-                yield Candidate(hint.entity, endpoint.path, last, "path", (entity, path), also=also)
+            for place in islice(places, _COMBINATIONS):
+                paths = [way[number] for way, number in zip(ways, place, strict=True)]
+                if len(set(paths)) == len(paths) and not all(path.startswith("@") for path in paths):
+                    also = tuple(Fill(parameter=name, path=path) for name, path in zip(names[1:], paths[1:], strict=True))
+                    yield Candidate(hint.entity, endpoint.path, first, "path", (entity, paths[0]), also=also)
 
     def _beside(self, entity: str, endpoint: Endpoint, name: str, strict: bool) -> list[str]:
         """What fills a further parameter from the same record: what it was asked for with itself, or a field called so."""

@@ -166,7 +166,7 @@ def canonise(
     values (`parent_types`). With keys that are unique below one parent only, these fields belong to the key. `groups` are table
     names taken so far, in lower case; it grows.
     """
-    specs = {spec.raw: spec for spec in hint.fields}
+    specs = {f"\\{spec.raw}" if spec.raw.startswith("@") else spec.raw: spec for spec in hint.fields}
     work = _Canoniser(hint.entity, specs, fetch.recursive, fetch.primary_key, groups)
     work.walk(shape_of(records), "", hint.entity, array=False)
     work.unseen()

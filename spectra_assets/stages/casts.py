@@ -50,7 +50,7 @@ def trimmed(text: Column) -> Column:
 def cast(text: Column, kind: DataType, date_format: str | None = None) -> Column:
     """`text`, already `trimmed`, as a value of `kind`; NULL if it is none.
 
-    `date_format` is a Spark pattern (which may begin with the day of the week, `EEE`) or one of those that `stages/dates.py` names.
+    `date_format` is a Spark pattern (which may begin with the day of the week, `EEE`) or one that `stages/dates.py` names.
 
     Pass the result through `plausible`, best in a later projection: what an expression names twice is calculated twice.
     """

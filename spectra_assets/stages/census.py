@@ -173,7 +173,8 @@ class Census:
         if parent.rows and self._alike:
             self._alike = self._first_keys in (None, parent.keys)
             self._first_keys = parent.keys
-        total = next(iter(parent.totals)) if len(parent.totals) == 1 else None
+        credible = len(parent.totals) == 1 and self._fetch.totals == "credible"
+        total = next(iter(parent.totals)) if credible else None
         # a total that equals the first page's rows, or changes from page to page, is none
         if total and total > parent.rows and total != parent.first_page:
             self._mismatch(parent.value, "declaredTotal", total, parent.rows, "the API declares more rows than came")

@@ -49,7 +49,8 @@ def parse_records(draft: Draft, work: Work) -> None:
     sources = [(column.name, path) for column in work.table.schema_ for path in column.source]
     paths = list(dict.fromkeys(path for _, path in sources if not path.startswith("@")))
     carried = [*_FROM_REQUEST.values(), "sequence"]
-    rows = flattened(frame, "record", paths, build.array, carried)
+    decimals = {path for column in work.table.schema_ if column.type == DataType.DECIMAL for path in column.source}
+    rows = flattened(frame, "record", paths, build.array, carried, decimals)
     texts = {path: F.col(f"_leaf_{i}") for i, path in enumerate(paths)}
     texts |= {path: F.col(name).cast("string") for path, name in _FROM_REQUEST.items()}
     texts |= {path: F.get_json_object("parentKey", f"$[{part[1]}]") for _, path in sources if (part := _PART.fullmatch(path))}

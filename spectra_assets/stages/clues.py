@@ -60,6 +60,7 @@ def clues(found: Sight, named: Sequence[str] = ()) -> Clues:
     link = linked(found.headers.get("Link", ""), "next") if found.headers else ""
     told: list[ToldPaging] = [*(NextPaging(next=path) for _, path, _ in sorted(addresses)[:_MOST])]
     told += [LinkPaging()] if link else []
+    told += [LinkPaging(header=name) for name, text in found.headers.items() if _header_leads_on(name, text)]
     for _, path, key in sorted(tokens)[:_MOST]:
         told += [CursorPaging(cursor_param=name, next=path) for name in _takers(key, named)]
     first = next((text for rank, _, text in sorted(addresses) if rank == 0), "") or link or _in_lists(found.value)
@@ -69,6 +70,11 @@ def clues(found: Sight, named: Sequence[str] = ()) -> Clues:
 def _leads_on(text: str, name: str) -> bool:
     """Whether an address may be that of a next page: it has a query, or its name says so."""
     return bool(urlsplit(text).query) or _NEXT.search(name) is not None
+
+
+def _header_leads_on(name: str, text: str) -> bool:
+    """Whether a header other than `Link` holds the address of a next page."""
+    return "next" in name.lower() and 1 < len(text) < _LONGEST and _ADDRESS.fullmatch(text) is not None
 
 
 def _skipped(found: Sight) -> tuple[str, ...] | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from spectra_assets.client.pager import first
 from spectra_assets.covenant.model import (
     CursorPaging,
     KeysetPaging,
@@ -19,9 +20,9 @@ from spectra_assets.covenant.model import (
 )
 from spectra_assets.stages.clues import clues
 from spectra_assets.stages.ids import Id, Pick
-from spectra_assets.stages.limits import Finding, extent, past_the_end, totals
+from spectra_assets.stages.limits import ENDLESS, Finding, extent, past_the_end, totals
 from spectra_assets.stages.lister import Leaf, Lister
-from spectra_assets.stages.pagenames import numbered, sizes_in
+from spectra_assets.stages.pagenames import numbered, page_style, sizes_in
 from spectra_assets.stages.proving import (
     Proof,
     find_number,
@@ -101,13 +102,15 @@ def measure(
         told = f"GET {asked.path} without page parameters gave {rows} rows"
         return _too_short(None, rows, styles, named, size, habits, [Finding("defaultPageSize", str(rows), told)])
     plain = lister.plain()
+    search = _Search(lister, plain, list(styles), list(named), habits)
+    if plain.sight.category == "needsParameters":
+        plain = search.plain = search.opened()
     if not plain.readable:
         why = plain.sight.reason or plain.sight.category
         if plain.sight.category == "notProbed":
             return _unmeasured(styles, named, size, habits, why)
         return Measured(NoPaging(), [Finding("availability", plain.sight.category, why)], {}, f"it answers {why}")
     findings = [Finding("defaultPageSize", str(plain.rows), f"GET {asked.path} without page parameters gave {plain.rows} rows")]
-    search = _Search(lister, plain, list(styles), list(named), habits)
     proof = search.told(plain)
     if proof is None and plain.rows < 2:
         return _too_short(plain, plain.rows, styles, named, size, habits, findings)
@@ -132,8 +135,18 @@ class _Search:
     """A parameter shown to ask for a page's size."""
     refusals: list[str] = field(default_factory=list)
     unfit: str = ""
+    sought: bool = False
+    """Whether a parameter of size was looked for under every well-known name."""
     idle: set[str] = field(default_factory=set)
     """Parameters of size that were shown to change nothing."""
+
+    def opened(self) -> Leaf:
+        """The first page of a list that demands its parameters of paging; what it was without them if there is none."""
+        for style in self._numbered()[:_CANDIDATES]:
+            leaf = self.lister.get(first(style).query)
+            if leaf.readable and leaf.rows:
+                return self.lister.identified(leaf)
+        return self.plain
 
     def told(self, leaf: Leaf) -> Proof | None:
         """The style in which an answer tells the next page itself."""
@@ -165,6 +178,7 @@ class _Search:
         if self.size is None:
             known = dict.fromkeys([*self.habits.sizes, *sizes_of(self.plain, self.named)])
             candidates = [name for name in known if name not in self.idle]
+            self.sought = guess
             self.size, small = find_size(self.lister, self.plain, candidates, guess)
         else:
             small = self.lister.get({self.size: str(step_of(self.plain.rows))})
@@ -182,12 +196,16 @@ class _Search:
 
     def sized(self, proof: Proof) -> Proof:
         """The proof with a parameter for the page's size, if one works as well."""
-        if proof.sized or isinstance(proof.style, OffsetPaging | PagePaging) or self.plain.rows < 2:
+        hopeless = self.sought and self.size is None
+        if proof.sized or isinstance(proof.style, OffsetPaging) or self.plain.rows < 2 or hopeless:
             return proof
         candidates = list(dict.fromkeys([*self.habits.sizes, *sizes_of(self.plain, self.named)]))
         name = self.size or find_size(self.lister, self.plain, candidates, self._may_guess() or not candidates)[0]
         if name is None:
             return proof
+        if isinstance(proof.style, PagePaging):
+            both = prove_numbered(self.lister, self.plain, page_style(proof.style.page_param, name))
+            return both if both.outcome == "proven" and both.sized else proof
         return Proof(proof.outcome, with_size(proof.style, name, step_of(self.plain.rows)), proof.evidence, True, proof.leaf)
 
     def nothing(self, size: int, findings: list[Finding]) -> Measured:
@@ -270,18 +288,22 @@ def _proven(lister: Lister, proof: Proof, plain: Leaf, size: int, findings: list
     style = with_size(proof.style, proof.style.size_param, found.size)
     habits.learn(style, lister.asked.path)
     small = [leaf for leaf in (proof.leaf, plain) if leaf is not None and leaf.readable]
+    beyond = past_the_end(lister, style, found, plain)
     made = [
         *findings,
         _paging(style, proof.evidence, 1.0),
         *_parameters(style, 1.0, proof.evidence),
         Finding("largestPageSize", str(found.size), found.evidence, found.sure),
-        past_the_end(lister, style, found, plain),
+        beyond,
         Finding("offsetIgnored", "false", proof.evidence),
         *totals(lister, style, found, small),
     ]
     if lister.moved_to is not None:
         made.append(Finding("recordsAt", lister.moved_to, "what stands there changes from page to page"))
-    return Measured(style, [finding for finding in made if finding.value is not None], {})
+    endless = f"the list never ends: {beyond.evidence}" if beyond.value == ENDLESS else ""
+    if endless:
+        made.append(Finding("availability", ENDLESS, endless))
+    return Measured(style, [finding for finding in made if finding.value is not None], {}, endless)
 
 
 def _stuck(lister: Lister, proof: Proof, plain: Leaf) -> Measured:
@@ -373,7 +395,7 @@ def _parameters(style: PagingStyle, confidence: float, evidence: str) -> list[Fi
     elif isinstance(style, NextPaging):
         facts["nextAt"] = style.next
     else:
-        facts["nextAt"] = "header Link"
+        facts["nextAt"] = f"header {style.header}"
     return [Finding(name, value, evidence, confidence) for name, value in sorted(facts.items()) if value is not None]
 
 

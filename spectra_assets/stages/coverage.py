@@ -8,9 +8,6 @@ from typing import Any
 
 from spectra_assets.covenant.canon import Canon
 from spectra_assets.intelligence.model import Pack
-from spectra_assets.stages.keysets import keys_of, read_keys
-from spectra_assets.stages.references import referenced
-from spectra_assets.stages.sampling import read_sample
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
 
@@ -28,17 +25,20 @@ _CLOSED: Mapping[str, str] = {
 @action("prepare.cover_endpoints")
 def cover_endpoints(draft: Draft, work: Work) -> None:
     """`prepare.coverage`: each endpoint that reads is ingested, excluded with its reason, or a gap; and each field whose ids
-    belong to no entity that is ingested is a gap."""
-    canon = work.canon
-    endpoints = [row for row in work.read("source.endpoints").to_pylist() if row["method"] == "GET"]
+    belong to no entity that is ingested is a gap, as are rows that only another route shows."""
     routes = work.read("prepare.dependencies").to_pylist()
-    rows = [*_endpoints(endpoints, routes, work.pack), *_searches(work.pack), *_references(work, canon)]
+    endpoints = [row for row in work.read("source.endpoints").to_pylist() if row["method"] == "GET"]
+    rows = [*_endpoints(endpoints, routes, work.pack), *_searches(work.pack), *_references(work.canon, work.pack), *_missed(routes)]
     draft.rows = table_of("prepare.coverage", rows)
     gaps = sum(row["disposition"] == "gap" for row in rows)
-    work.say(f"{len(endpoints)} endpoints that read: {sum(row['disposition'] == 'ingested' for row in rows)} ingested, {gaps} gaps")
+    work.say(
+        f"{len(endpoints)} endpoints that read: {sum(row['disposition'] == 'ingested' for row in rows)} ingested, {gaps} gaps"
+    )
 
 
-def _endpoints(endpoints: Iterable[Mapping[str, Any]], routes: Iterable[Mapping[str, Any]], pack: Pack) -> Iterable[dict[str, Any]]:
+def _endpoints(
+    endpoints: Iterable[Mapping[str, Any]], routes: Iterable[Mapping[str, Any]], pack: Pack
+) -> Iterable[dict[str, Any]]:
     chosen = {row["path"]: row["entity"] for row in routes if row["chosen"]}
     tried: dict[str, Mapping[str, Any]] = {}
     for row in routes:
@@ -70,8 +70,7 @@ def _judged(
         return "ingested", chosen[path], "the proven route"
     if route is not None and route["entity"] in ingested:
         return "excluded", route["entity"], f"another route of {route['entity']}, {route['verdict']}: {route['evidence']}"
-    reason = next((why for pattern, why in pack.excluded.items() if pattern == path or fnmatchcase(path, pattern)), None)
-    if reason is not None:
+    if reason := _excluded(pack, path):
         return "excluded", None, reason
     if category in _CLOSED:
         return "excluded", endpoint["entity"], f"{_CLOSED[category]}: {endpoint['reason'] or category}"
@@ -104,19 +103,34 @@ def _searches(pack: Pack) -> Iterable[dict[str, Any]]:
             yield {"kind": "search", "name": endpoint.path, "disposition": "gap", "reason": reason}
 
 
-def _references(work: Work, canon: Canon) -> Iterable[dict[str, Any]]:
-    entities = {entity.entity: entity for entity in canon.entities}
-    samples = {name: read_sample(work.lakehouse, name) for name in entities}
-    keys = {
-        name: read_keys(work.lakehouse, name) or keys_of(samples[name], entity.primary_key, False)
-        for name, entity in entities.items()
-        if samples[name]
-    }
-    known = {
-        name: {field.raw: field.references for field in entity.fields if field.references} for name, entity in entities.items()
-    }
-    _, dangling = referenced(entities, samples, keys, known)
-    for name, fields in dangling.items():
-        for raw, stem in fields.items():
-            reason = f"its ids name {stem[:60]!r}, of which no endpoint is ingested"
-            yield {"kind": "reference", "name": f"{name}.{raw}"[:300], "disposition": "gap", "entity": name, "reason": reason}
+def _references(canon: Canon, pack: Pack) -> Iterable[dict[str, Any]]:
+    keys = {field.target for entity in canon.entities for field in entity.fields if field.key}
+    for entity in canon.entities:
+        for field in entity.fields:
+            if field.unresolved and field.target not in keys:  # a field that a rule names like a key refers to it
+                name = f"{entity.entity}.{field.raw}"[:300]
+                why = _excluded(pack, name)
+                yield {
+                    "kind": "reference",
+                    "name": name,
+                    "disposition": "excluded" if why else "gap",
+                    "entity": entity.entity,
+                    "reason": why or f"its ids name {field.unresolved!r}, of which no endpoint is ingested",
+                }
+
+
+def _missed(routes: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
+    for row in routes:
+        if row["chosen"] and row["missed"]:
+            yield {
+                "kind": "rows",
+                "name": row["entity"],
+                "disposition": "gap",
+                "entity": row["entity"],
+                "reason": f"GET {row['path']} does not give them: {row['missed']}"[:300],
+            }
+
+
+def _excluded(pack: Pack, name: str) -> str:
+    """Why the pack leaves out an endpoint or a reference; empty if it does not."""
+    return next((why for pattern, why in pack.excluded.items() if pattern == name or fnmatchcase(name, pattern)), "")

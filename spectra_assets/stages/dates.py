@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import lru_cache
 
 ISO = "iso8601"
 """Date format of texts in ISO 8601 which have not all the same parts: with and without zone, fractions of 1 to 9 digits."""
@@ -24,11 +23,13 @@ EPOCH_MS = (10**11, 5 * 10**12)
 PER_SECOND = {EPOCH_SECONDS: 1, None: 10**3, EPOCH_MICROS: 10**6, EPOCH_NANOS: 10**9}
 """Date format of numbers → how many of them make a second."""
 
-_MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_SHORT = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = {name: number for number, name in enumerate(_SHORT, 1)}
 _MONTH = "(?P<month>(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6})"
 _WEEKDAY = r"(?P<weekday>(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?P<comma>,?) )"
 _CLOCK = (
-    r"(?P<join>, | |T)(?P<hour>[0-9]{1,2}):[0-9]{2}(?P<second>:[0-9]{2}(?P<fraction>\.[0-9]{1,9})?)?(?P<noon>(?P<gap> ?)[AaPp][Mm])?"
+    r"(?P<join>, | |T)(?P<hour>[0-9]{1,2}):[0-9]{2}(?P<second>:[0-9]{2}(?P<fraction>\.[0-9]{1,9})?)?"
+    r"(?P<noon>(?P<gap> ?)[AaPp][Mm])?"
 )
 _ZONE = r"(?: (?P<zone>GMT|UTC|[+-][0-9]{4}))?"
 
@@ -39,7 +40,9 @@ _ISO = re.compile(
     re.IGNORECASE,
 )
 _NUMERIC = re.compile(rf"(?P<a>[0-9]{{1,2}})(?P<sep>[/.-])(?P<b>[0-9]{{1,2}})(?P=sep)(?P<y>[0-9]{{4}})(?:{_CLOCK})?")
-_NAMED = re.compile(rf"{_WEEKDAY}?(?P<d>[0-9]{{1,2}})(?P<sep>[ -]){_MONTH}(?P=sep)(?P<y>[0-9]{{4}})(?:{_CLOCK}{_ZONE})?", re.IGNORECASE)
+_NAMED = re.compile(
+    rf"{_WEEKDAY}?(?P<d>[0-9]{{1,2}})(?P<sep>[ -]){_MONTH}(?P=sep)(?P<y>[0-9]{{4}})(?:{_CLOCK}{_ZONE})?", re.IGNORECASE
+)
 _AMERICAN = re.compile(rf"{_WEEKDAY}?{_MONTH} (?P<d>[0-9]{{1,2}}), (?P<y>[0-9]{{4}})(?:{_CLOCK}{_ZONE})?", re.IGNORECASE)
 _CTIME = re.compile(rf"{_WEEKDAY}{_MONTH} (?P<d>[0-9]{{1,2}}){_CLOCK}{_ZONE} (?P<y>[0-9]{{4}})", re.IGNORECASE)
 _SLASHED = re.compile(r"(?P<y>[0-9]{4})/(?P<m>[0-9]{2})/(?P<d>[0-9]{2})")
@@ -75,7 +78,7 @@ class _Look:
 
 @dataclass(frozen=True)
 class Reading:
-    """How texts are read. `share` of them are read by `pattern` (a Spark pattern, ISO or ODATA); `timed`: they tell the time of day."""
+    """How texts are read: `share` of them by `pattern` (a Spark pattern, ISO or ODATA). `timed`: they tell the time of day."""
 
     pattern: str
     share: float
@@ -86,11 +89,16 @@ class Reading:
 
 def reading(values: Sequence[str], tolerance: float = 1.0) -> Reading | None:
     """How at least `tolerance` of the texts are read as dates; None if there is no such way."""
-    counts = Counter(values)
-    looks = [(look, count) for value, count in counts.items() if (look := _look(value))]
     total = len(values)
-    if not looks or sum(count for _, count in looks) < tolerance * total:
-        return None
+    spare = total - tolerance * total
+    counts: Counter[_Look] = Counter()
+    for value, count in Counter(values).items():
+        look = _look(value)
+        if look is not None:
+            counts[look] += count
+        elif (spare := spare - count) < 0:
+            return None
+    looks = list(counts.items())
     families = Counter[str]()
     for look, count in looks:
         families[_family(look)] += count
@@ -106,7 +114,8 @@ def reading(values: Sequence[str], tolerance: float = 1.0) -> Reading | None:
         return Reading(pattern, read / total, timed) if read >= tolerance * total else None
     pattern = _unpadded(family, mine)
     if "{first}" not in pattern:
-        read = sum(count for look, count in mine if look.day and (_is_may(look) or ("MMMM" in look.pattern) == ("MMMM" in pattern)))
+        written = "MMMM" in pattern
+        read = sum(count for look, count in mine if look.day and (_is_may(look) or ("MMMM" in look.pattern) == written))
         return Reading(pattern, read / total, timed) if read >= tolerance * total else None
     fits = {first: sum(count for look, count in mine if _day(look, first)) for first in ("d", "M")}
     first = max(_usual(pattern), key=lambda order: fits[order])
@@ -151,7 +160,6 @@ def utc_day(number: object, unit: str | None = None) -> date | None:
     return datetime.fromtimestamp(number / PER_SECOND[unit], UTC).date()  # type: ignore[operator]
 
 
-@lru_cache(maxsize=20_000)
 def _look(text: str) -> _Look | None:
     if not 8 <= len(text) <= 48:
         return None

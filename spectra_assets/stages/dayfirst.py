@@ -13,9 +13,12 @@ from spectra_assets.covenant.paths import split_path
 from spectra_assets.stages.answers import Record, values_at
 from spectra_assets.stages.dates import as_date, day_first, reading, turned, utc_day
 from spectra_assets.stages.inference import confidence
+from spectra_assets.stages.sampling import spread
 
 _SURE_BY_DAY, _SURE_BY_OTHERS = 0.95, 0.7
 _ENOUGH_DAYS = 2
+_COMPARED = 300
+"""Records in which two fields are compared."""
 
 
 def settled(
@@ -24,7 +27,7 @@ def settled(
     """The canon with the order of every ambiguous date decided, by the best evidence there is.
 
     1. Another field of the same records shows the same days in an order that is known. 2. The other dates of the entity,
-    then of the source, whose order is known, agree in one. Else the field stays as it is: in the usual order, with low confidence.
+    then of the source, whose order is known, agree in one. Else the field keeps the usual order, with low confidence.
     """
     open_: dict[str, set[str]] = {}
     votes: dict[str, Counter[str]] = {}
@@ -50,8 +53,9 @@ def settled(
         for field in canon[name].fields if choice else ():
             if field.raw in raws and field.date_format:
                 pattern = field.date_format if day_first(field.date_format) == choice else turned(field.date_format)
-                where = "its other dates show" if _unanimous(votes.get(name, Counter())) else "other entities' dates show"
-                done[name] = _with(done[name], field, pattern, f"order of day and month as {where}", _SURE_BY_OTHERS, samples[name])
+                where = "its other dates" if _unanimous(votes.get(name, Counter())) else "other entities' dates"
+                why = f"order of day and month as {where} show"
+                done[name] = _with(done[name], field, pattern, why, _SURE_BY_OTHERS, samples[name])
     return done
 
 
@@ -64,6 +68,7 @@ def _shown(entity: CanonEntity, field: CanonField, records: Sequence[Record]) ->
     """(pattern, how it is known) by a field beside this one that shows the same days."""
     pattern = field.date_format or ""
     around = field.raw.rpartition(".")[0]
+    records = spread(records, _COMPARED)
     for other in entity.fields:
         beside = other.raw.rpartition(".")[0] == around and other.group == field.group and other is not field
         if not beside or other.type not in (DataType.TIMESTAMP, DataType.DATE) or day_first(other.date_format):
@@ -108,18 +113,13 @@ def _unanimous(votes: Counter[str]) -> str | None:
     return next(iter(votes)) if len(votes) == 1 else None
 
 
-def _with(
-    entity: CanonEntity, field: CanonField, pattern: str, why: str, sure: float, records: Sequence[Record]
-) -> CanonEntity:
+def _with(entity: CanonEntity, field: CanonField, pattern: str, why: str, sure: float, records: Sequence[Record]) -> CanonEntity:
     texts = _texts(records, field.raw)
     said = [part for part in field.note.split("; ") if part and "can't be told apart" not in part]
     note = "; ".join([*said, f"{why}: {pattern}"])
     changes = {"date_format": pattern, "note": note[:300], "confidence": confidence(sure, len(texts))}
-    return entity.model_copy(update={"fields": tuple(f.model_copy(update=changes) if f is field else f for f in _same(entity, field))})
-
-
-def _same(entity: CanonEntity, field: CanonField) -> list[CanonField]:
-    return [field if known.raw == field.raw and known.group == field.group else known for known in entity.fields]
+    fields = [f.model_copy(update=changes) if (f.raw, f.group) == (field.raw, field.group) else f for f in entity.fields]
+    return entity.model_copy(update={"fields": tuple(fields)})
 
 
 def _texts(records: Sequence[Record], raw: str) -> list[str]:

@@ -36,7 +36,7 @@ class Prover:
 
     def __post_init__(self) -> None:
         self._ways = Ways(self.pack, self.known)
-        self._trier = Trier(self.explorer, self.pack, self.parents, self.known, self.queries)
+        self._trier = Trier(self.explorer, self.parents, self.known, self.queries)
 
     def run(self) -> None:
         """Prove a route for every entity, those first whose possible parents are done; then refute guesses and sample on.
@@ -64,7 +64,10 @@ class Prover:
 
     def _prove_somehow(self, hint: EntityHint) -> None:
         """By what the pack names; else by other fields of the parents named, by any field; else by having no record."""
-        self._prove(hint, self._fresh(hint, self._ways.named(hint)))
+        named = self._fresh(hint, self._ways.named(hint))
+        self._prove(hint, [candidate for candidate in named if not candidate.also])
+        if hint.entity in self.unproven or any(candidate.also for candidate in named):
+            self._prove_by_one(hint, [candidate for candidate in named if candidate.also], every_path=True)
         if hint.entity in self.unproven:
             self._prove_by_one(hint, self._ways.by_fields(hint))
         if hint.entity in self.unproven:
@@ -74,15 +77,17 @@ class Prover:
         if hint.entity in self.unproven:
             self._prove(hint, list(self._guesses(hint)))
 
-    def _prove_by_one(self, hint: EntityHint, candidates: Iterable[Candidate]) -> None:
-        """Try candidates one after the other until a route is proven, with a third of the requests left at most."""
+    def _prove_by_one(self, hint: EntityHint, candidates: Iterable[Candidate], every_path: bool = False) -> None:
+        """Try candidates one after the other until a route is proven (`every_path`: one on each path), with a third of the
+        requests left at most."""
         wire = self.explorer.wire
         last = wire.sent + (wire.budget - wire.sent) // 3
         closed = {path for path in hint.routes if vacancy.barred(path, self.trials[hint.entity])}
         for candidate in self._fresh(hint, candidates):
-            if wire.sent >= last or hint.entity not in self.unproven:
+            if wire.sent >= last or (hint.entity not in self.unproven and not every_path):
                 return
-            if candidate.path not in closed and self._trier.values(candidate):
+            done = {trial.candidate.path for trial in self.trials[hint.entity] if trial.viable}
+            if candidate.path not in closed | done and self._trier.values(candidate):
                 self._prove(hint, [candidate])
 
     def _fresh(self, hint: EntityHint, candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -103,8 +108,9 @@ class Prover:
                     self._prove(hint, able)
         for entity, known in list(self.known.items()):
             hint = self.pack.entity(entity)
+            done = {trial.candidate.path for trial in self.trials[entity] if trial.viable and trial.candidate.also}
             for candidate in self._fresh(hint, self._ways.named(hint)):
-                if known.trial.viable and self._trier.values(candidate):
+                if known.trial.viable and candidate.path not in done and self._trier.values(candidate):
                     self._compare(entity, known, candidate)
 
     def _compare(self, entity: str, known: Known, candidate: Candidate) -> None:
@@ -286,10 +292,7 @@ class Prover:
         """Bring what is known of an entity up to its trial."""
         trial, link = known.trial, known.trial.candidate.link
         known.whole = trial.whole and (link is None or trial.every_parent)
-        known.rows = len(known.records)
-        if link is not None:
-            per_parent = sum(map(len, trial.rows.values())) / max(1, len(trial.rows))
-            known.rows = max(known.rows, per_parent * self.known[link.entity].count(link))
+        known.rows = self._trier.rows(trial)
         known.sample = self._sample(trial)
 
     def _sample_more(self, entity: str, known: Known) -> None:

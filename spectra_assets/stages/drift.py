@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import split_path
+from spectra_assets.stages.dates import PER_SECOND
 from spectra_assets.stages.evidence import Drift
 from spectra_assets.stages.inference import is_integer
 from spectra_assets.stages.shapes import escaped, kind_of
@@ -18,13 +20,18 @@ MOST_PATHS = 200
 
 _MOST_SHAPES = 10_000
 
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_TRUTHS = frozenset(("true", "false", "yes", "no", "y", "n", "t", "f", "on", "off", "1", "0"))
+_KEPT = 3
+"""Records kept of each path that differs."""
+
 _FITS: dict[DataType, frozenset[str]] = {
     DataType.TEXT: frozenset(("text", "int", "float", "bool")),
     DataType.INT64: frozenset(("int",)),
     DataType.FLOAT64: frozenset(("int", "float")),
     DataType.DECIMAL: frozenset(("int", "float", "text")),
     DataType.BOOL: frozenset(("bool",)),
-    DataType.DATE: frozenset(("text",)),
+    DataType.DATE: frozenset(("text", "int")),
     DataType.TIMESTAMP: frozenset(("int",)),
     DataType.JSON: frozenset(("text", "int", "float", "bool", "record", "array")),
 }
@@ -37,7 +44,7 @@ class _Place:
 
     path: str
     type: DataType | None = None
-    dated: bool = False
+    date_format: str | None = None
     fields: dict[str, _Place] = field(default_factory=dict)
     items: _Place | None = None
     known: dict[tuple[Any, ...], list[tuple[str, _Place]]] = field(default_factory=dict)
@@ -49,7 +56,7 @@ class _Place:
 
 
 class DriftWatch:
-    """Compares records of one entity with its canon. `keep` is called with each of the first records that has a new field."""
+    """Compares records of one entity with its canon. `keep` is called with the first records that differ at each path."""
 
     def __init__(self, entity: CanonEntity, keep: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
         self.found: dict[str, Drift] = {}
@@ -105,7 +112,7 @@ class DriftWatch:
             kind = kind_of(value)
             if below is None:
                 self._note(_joined(place, key), "newField", None, kind, value)
-                self._new, as_known = True, False
+                as_known = False
                 continue
             self._value(value, below)
             if below.type != DataType.JSON and (below.fields or below.items or kind not in _kinds(below)):
@@ -122,11 +129,12 @@ class DriftWatch:
             for each in value:
                 if each is not None:
                     self._value(each, place.items)
-        elif place.type is None or not _fits(kind, value, place):
+        elif not _is_empty(value) and (place.type is None or not _fits(kind, value, place)):
             self._note(place.path, "changedType", place.expected, kind, value)
 
     def _note(self, path: str, kind: Any, expected: str | None, seen: str | None, example: Any, count: int = 1) -> None:
         entry = self.found.get(path)
+        self._new = self._new or (kind != "missingField" and (entry["count"] if entry else 0) < _KEPT)
         if entry is not None:
             entry["count"] += count
         elif len(self.found) < MOST_PATHS:
@@ -147,14 +155,30 @@ def masked(value: Any) -> str:
     return str(value)[:40]
 
 
+def _is_empty(value: Any) -> bool:
+    """Whether a value says that there is none, as some servers do: `""` for a number, `[]` for a record."""
+    return value in ([], {}) or (isinstance(value, str) and not value.strip())
+
+
 def _fits(kind: str, value: Any, place: _Place) -> bool:
-    return kind in _kinds(place) or (kind == "text" and place.type == DataType.INT64 and is_integer(value))
+    """Whether a value has the type, be it by its kind or because it is a text that says it."""
+    if kind in _kinds(place):
+        return True
+    if place.type == DataType.BOOL:
+        return str(value).strip().lower() in _TRUTHS
+    if kind != "text":
+        return False
+    if place.type == DataType.FLOAT64:
+        return _NUMBER.fullmatch(value.strip()) is not None
+    number = place.type == DataType.INT64 or (place.type == DataType.TIMESTAMP and place.date_format in PER_SECOND)
+    return number and is_integer(value)
 
 
 def _kinds(place: _Place) -> frozenset[str]:
-    if place.dated:
-        return frozenset(("text",))
-    return _FITS.get(place.type, frozenset()) if place.type else frozenset()
+    if place.date_format is None or place.date_format in PER_SECOND:
+        numbers = place.type == DataType.TIMESTAMP and place.date_format is not None
+        return frozenset(("int", "float")) if numbers else _FITS.get(place.type, frozenset()) if place.type else frozenset()
+    return frozenset(("text", "int")) if place.date_format.isalpha() else frozenset(("text",))
 
 
 def _joined(place: _Place, key: str) -> str:
@@ -174,5 +198,5 @@ def _places(entity: CanonEntity) -> _Place:
                 place.items = place.items or _Place(f"{place.path}[]")
                 place = place.items
         place.type = known.type
-        place.dated = known.date_format is not None
+        place.date_format = known.date_format
     return root

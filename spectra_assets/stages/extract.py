@@ -29,7 +29,7 @@ BATCH_BYTES = 16 * 2**20
 """A batch ends at whichever comes first."""
 
 _HASH_BYTES = 16
-_DRIFTED = 20
+_DRIFTED = 600
 """Records with new fields that are kept for the next sample."""
 
 

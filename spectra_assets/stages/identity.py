@@ -26,7 +26,8 @@ KEY_WORDS = (
 """Words that fields which name a record are called by, likeliest first."""
 
 _IDS = frozenset(("id", "uuid", "guid", "gid", "uid", "pk", "oid", "iid", "identifier", "mapkey"))
-_CODES = frozenset(("key", "code", "slug", "number", "no", "num", "ref", "symbol", "handle", "login", "username"))
+_CODES = frozenset(("key", "code", "slug", "number", "no", "num", "ref", "symbol", "handle", "login", "username", "sha", "isbn",
+                    "ean", "iban", "vin", "fingerprint"))  # fmt: skip
 _COUNTERS = frozenset(("number", "no", "num", "line", "index", "position", "seq", "sequence", "rank", "iid"))
 _NAMES = frozenset(("name", "fullname", "email", "path", "url", "href", "self", "sku", "title"))
 _WRAPPERS = frozenset(("data", "attributes", "properties", "resource", "fields", "meta", "metadata", "sys", "item", "node"))
@@ -89,6 +90,8 @@ def rank(path: str, entity: str) -> tuple[int, int, int, str] | None:
     parts = split_path(path)
     own = _without_entity([word.lower() for word in words(parts[-1])], entity)
     joined = "".join(own)
+    if len(parts) == 1 and joined == entity.lower():  # the `country` of a country
+        return (0, 3, 0, path)
     place = KEY_WORDS.index(own[-1]) if own and own[-1] in KEY_WORDS else len(KEY_WORDS)
     around = [part.lower() for part in parts[:-1]]
     depth = len(around)
@@ -98,6 +101,8 @@ def rank(path: str, entity: str) -> tuple[int, int, int, str] | None:
         return (0, 0 if joined == "id" else 1, depth, path)
     if joined in _CODES or joined in _COUNTERS:
         return (0, 2, place, path)
+    if not depth and joined == "".join(words(entity)).lower():
+        return (0, 3, place, path)
     if joined in _NAMES:
         return (2, place, depth, path)
     if own and own[-1] in _IDS | _CODES | {"sku"}:

@@ -9,6 +9,7 @@ from typing import Any
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.stages.answers import flattened, recursive_field, values_at
 from spectra_assets.stages.locations import Record
+from spectra_assets.stages.pagenames import opening
 
 Id = str | int
 
@@ -54,6 +55,7 @@ class Ids:
             for candidate in identifier.candidates:
                 entity, _, path = candidate.partition(".")
                 self._wanted.setdefault(entity, set()).add(path)
+        self._named = {identifier.parameter.lower() for identifier in pack.identifiers}
         self._held: dict[tuple[str, str], _Held] = {}
         self._lists: dict[str, list[Id]] = {}
 
@@ -98,6 +100,8 @@ class Ids:
     def sources(self, endpoint: Endpoint, parameter: str) -> list[tuple[str, str]]:
         """(entity, path) whose ids may fill the parameter: by the pack, else by the name in front of it in the path."""
         known = self._pack.candidates(parameter, endpoint.path)
+        if f"{{{parameter}}}" not in endpoint.path and opening(parameter) is not None and parameter.lower() not in self._named:
+            return []  # the number of a page, though an entity has that name
         if known or f"{{{parameter}}}" not in endpoint.path:
             return known
         names = {entity.entity.lower(): entity.entity for entity in self._pack.entities}
@@ -142,10 +146,12 @@ class Ids:
 
 
 def described_value(endpoint: Endpoint, name: str) -> Pick | None:
-    """A value that the description gives for a parameter: its default, the first of its only values, or its least number."""
+    """A value for a parameter by its description: its default, one of its only values, that of a first page, its least number."""
     known = endpoint.parameter(name)
     every = [value for value in known.values if value.lower() in ("all", "any", "both", "*")]
     value: Any = known.default if known.default is not None else next(iter([*every, *known.values]), None)
+    if value is None and known.required and known.location == "query" and known.type in ("integer", "number", "unknown"):
+        value = opening(name)
     if value is None and known.required and known.location == "query" and known.type == "integer" and known.minimum is not None:
         value = str(int(known.minimum))
     return Pick("", "", value) if value is not None else None

@@ -27,6 +27,9 @@ _INT64 = (-(2**63), 2**63 - 1)
 _EXACT = 2**53
 """Doubles hold all integers up to here."""
 
+_DOUBLE_DIGITS = 15
+"""Digits of a decimal number that a double always gives back."""
+
 _DECIMAL_MOST = 10**29
 _DISTINCT = 3
 """Different texts that must all hold integers before a field that the description is silent about is one."""
@@ -52,7 +55,7 @@ _SPAN_WORDS = frozenset(
 )  # fmt: skip
 """Lengths of time are no points in time."""
 
-_JOINED_TIME = re.compile(r"(created|updated|modified|changed|deleted|published|started|finished)(at|on|date|time)", re.IGNORECASE)
+_JOINED_TIME = re.compile(r"(created|updated|modified|changed|deleted|published|started|finished)(at|on)", re.IGNORECASE)
 _TEXT_WORDS = frozenset(
     ("name", "description", "key", "tag", "tags", "text", "comment", "comments", "title", "label", "data", "result", "details",
      "url", "code", "build", "environment", "step", "value", "summary", "note", "notes", "phone", "zip", "version", "postcode",
@@ -65,7 +68,8 @@ _MONEY_WORDS = frozenset(
 )  # fmt: skip
 _ID_WORDS = frozenset(("id", "ids", "uuid", "guid", "key", "ref", "hash", "token"))
 _PROSE_WORDS = frozenset(
-    ("description", "comment", "comments", "details", "summary", "note", "notes", "text", "body", "content", "message", "url", "link")
+    ("description", "comment", "comments", "details", "summary", "note", "notes", "text", "body", "content", "message", "url",
+     "link")
 )  # fmt: skip
 _YES_NO = (("false", "true"), ("n", "y"), ("no", "yes"), ("f", "t"), ("off", "on"))
 
@@ -220,7 +224,8 @@ def _text(leaf: str, values: Sequence[str], spec: FieldSpec | None) -> Typed:
     if _decimal(leaf, filled, spec) and (silent or _says(spec, "number", "text")):
         return Typed("scalar", DataType.DECIMAL)
     alike = len({len(value.partition(".")[2]) for value in filled}) == 1 or not any(value.endswith("0") for value in filled)
-    if silent and distinct and alike and any("." in value for value in filled):
+    exact = all(sum(map(str.isdigit, value)) <= _DOUBLE_DIGITS for value in filled)
+    if silent and distinct and alike and exact and any("." in value for value in filled):
         return Typed("scalar", DataType.FLOAT64)
     return Typed("scalar", DataType.TEXT)
 

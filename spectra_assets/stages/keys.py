@@ -18,7 +18,9 @@ _MOST = 200_000
 """Ids kept of one path."""
 
 _LONGEST = 200
-_NAMES = frozenset(("id", "_id", "@id", "uuid", "guid", "key", "code", "slug", "login", "username", "url", "uri", "href", "iri", "sku"))
+_NAMES = frozenset(
+    ("id", "_id", "@id", "uuid", "guid", "key", "code", "slug", "login", "username", "url", "uri", "href", "iri", "sku")
+)
 """Keys beside the primary one that other records may refer to, where they are unique."""
 
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from spectra_assets.client.pager import first
 from spectra_assets.client.paging import counted
 from spectra_assets.covenant.model import KeysetPaging, OffsetPaging, PagePaging, PagingStyle
+from spectra_assets.stages.clues import clues
 from spectra_assets.stages.lister import Leaf, Lister
+from spectra_assets.stages.pagenames import numbered
 from spectra_assets.stages.proving import Proof, with_size
 
 _STEPS = (200, 100, 50, 25, 20, 10)
 """Sizes tried below the one that is wanted, while the server refuses, or gives fewer rows than there are."""
 
-_BEYOND = 10_000_000
-_BEYOND_PAGES = 1_000_000
-"""An offset and a page past the end of any list."""
+_BEYOND = (10_000_000, 2_000_000_000)
+_BEYOND_PAGES = (1_000_000, 900_000_000)
+"""Offsets and pages past the end of any list."""
+
+ENDLESS = "endless"
+"""What stands past the end of a list that has none: other rows wherever one asks."""
 
 _COUNTED = 3
 """Requests spent at most on counting a list to its end."""
@@ -84,17 +89,41 @@ def extent(lister: Lister, proof: Proof, wanted: int, plain: Leaf) -> Extent:
 def past_the_end(lister: Lister, style: PagingStyle, found: Extent, plain: Leaf) -> Finding:
     """What a page past the end answers."""
     if isinstance(style, OffsetPaging | PagePaging):
-        query = dict(first(style, min(found.size, 2)).query)
-        name, number = (style.offset_param, _BEYOND) if isinstance(style, OffsetPaging) else (style.page_param, _BEYOND_PAGES)
-        beyond = lister.get({**query, name: str(number)})
-        value = _beyond(beyond, plain)
-        return Finding("pastTheEnd", value, f"{name}={number} gave {beyond.why[:160]}", 1.0 if value else 0.0)
+        value, told = _far_out(lister, style, dict(first(style, min(found.size, 2)).query), plain)
+        return Finding("pastTheEnd", value, told, 1.0 if value else 0.0)
     if isinstance(style, KeysetPaging):
-        value = "empty" if found.ended else None
-        return Finding("pastTheEnd", value, "no rows come after the last" if value else "not seen", 1.0 if value else 0.0)
+        told = "no rows come after the last" if found.ended else "by the style: no rows come after the last; it was not reached"
+        return Finding("pastTheEnd", "empty", told, 1.0 if found.ended else 0.5)
     if found.ended:
         return Finding("pastTheEnd", "noNextPage", f"the page with the last of {found.largest.rows} rows names no next one")
+    query = clues(found.largest.sight).query
+    for number in numbered(list(query)):
+        name = number.offset_param if isinstance(number, OffsetPaging) else number.page_param
+        if query[name].isdigit() and name not in lister.taken:
+            value, told = _far_out(lister, number, query, plain)
+            if value == ENDLESS:
+                return Finding("pastTheEnd", value, told)
     return Finding("pastTheEnd", "noNextPage", "by the style: the last page names no next one; it was not reached", 0.5)
+
+
+def _far_out(lister: Lister, style: OffsetPaging | PagePaging, query: Mapping[str, str], plain: Leaf) -> tuple[str | None, str]:
+    """What comes far beyond the end of any list; where there are rows, still farther out: they may be the last page again."""
+    name, near, far = (style.offset_param, *_BEYOND) if isinstance(style, OffsetPaging) else (style.page_param, *_BEYOND_PAGES)
+    beyond = lister.get({**query, name: str(near)})
+    told = f"{name}={near} gave {beyond.why[:160]}"
+    if beyond.sight.category == "notProbed":
+        return None, told
+    if not beyond.readable:
+        return beyond.sight.reason.partition(":")[0] or beyond.sight.category, told
+    if not beyond.rows:
+        return "empty", told
+    if beyond.marks == plain.marks[: beyond.rows]:
+        return "firstPage", told
+    farther = lister.get({**query, name: str(far)})
+    told += f", {name}={far} gave {farther.why[:100]}"
+    if farther.marks and not set(farther.marks) & set(beyond.marks):
+        return ENDLESS, f"{told}: rows are made up for ever"
+    return "lastPage" if farther.marks == beyond.marks else "empty", told
 
 
 def totals(lister: Lister, style: PagingStyle, found: Extent, leaves: Sequence[Leaf]) -> list[Finding]:
@@ -179,13 +208,3 @@ def _last(lister: Lister, style: PagingStyle, leaf: Leaf, rows: int) -> bool:
     else:
         return not lister.leads_on(style, leaf)
     return after is None or not after.readable or not after.rows or set(after.marks) <= set(leaf.marks)
-
-
-def _beyond(beyond: Leaf, plain: Leaf) -> str | None:
-    if beyond.sight.category == "notProbed":
-        return None
-    if not beyond.readable:
-        return beyond.sight.reason.partition(":")[0] or beyond.sight.category
-    if not beyond.rows:
-        return "empty"
-    return "firstPage" if beyond.marks == plain.marks[: beyond.rows] else "lastPage"

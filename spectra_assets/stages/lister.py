@@ -63,8 +63,11 @@ class Lister:
         return {name for name, _ in (*self.asked.filled, *self.asked.query)}
 
     def plain(self) -> Leaf:
-        """The list without any parameter of paging: what identifies its rows is found here."""
-        leaf = self.get({})
+        """The list without any parameter of paging."""
+        return self.identified(self.get({}))
+
+    def identified(self, leaf: Leaf) -> Leaf:
+        """A page, from which on rows are told apart by the field that tells its own rows apart."""
         names = {name for record in leaf.sight.records[:50] if (name := identity_of(record))}
         for name in sorted(names):
             values = [record.get(name) for record in leaf.sight.records]

@@ -211,7 +211,8 @@ def _is_map(value: Record, keys: tuple[str, ...]) -> bool:
         return False
     kinds = [set(each) for _, each in entries]
     common, union = set.intersection(*kinds), set.union(*kinds)
-    alike = len(common) >= max(1, 0.5 * len(union)) and not common <= {"href", "url", "method", "templated", "rel", "title"}
+    links = bool(common & {"href", "url"}) and common <= {"href", "url", "method", "templated", "rel", "title"}
+    alike = len(common) >= max(1, 0.5 * len(union)) and not links
     named = sum(_names_itself(name, each) for name, each in entries) >= 0.8 * len(entries)
     like_ids = sum(bool(_ID_LIKE.fullmatch(name)) for name in names) >= 0.8 * len(names)
     if named or like_ids:

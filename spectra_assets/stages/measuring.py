@@ -9,11 +9,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from spectra_assets.covenant.model import Paging, PagingStyle
+from spectra_assets.covenant.model import NoPaging, Paging, PagingStyle
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Pack
 from spectra_assets.names import TableRef
 from spectra_assets.stages.constraints import Finding, Habits, Measured, filled, measure
 from spectra_assets.stages.evidence import Measuring
+from spectra_assets.stages.limits import ENDLESS
+from spectra_assets.stages.pagenames import opening
 from spectra_assets.stages.probing import SOURCE_SHARE, Ids, Wire, sent_at_most
 from spectra_assets.stages.sampling import Asked, Explorer, spread
 from spectra_assets.stages.tables import table_of
@@ -53,7 +55,7 @@ def measure_constraints(draft: Draft, work: Work) -> None:
     results: dict[str, tuple[str, list[Finding], str]] = {}
     for hint, path in _best_first(work.pack):
         if path not in results:
-            findings, why = survey.route(hint, path)
+            findings, why = survey.route(path)
             results[path] = hint.entity, findings, why
             work.say(f"{path}: {'; '.join(f'{f.constraint} {f.value}' for f in findings if f.constraint != 'paging')[:160]}")
     found = [_row(entity, path, finding) for path, (entity, findings, _) in results.items() for finding in findings]
@@ -70,10 +72,18 @@ def measure_constraints(draft: Draft, work: Work) -> None:
 
 def budget_of(work: Work, share: float) -> int:
     """Requests that one of the two steps of Prepare may send: its share, and half of what Source surely left of its own."""
-    most = int(work.playbooks.setting("probe_requests", work.covenant.source))
+    most = work.requests_allowed
     theirs = int(most * SOURCE_SHARE)
     left = theirs - sent_at_most(work.read("source.endpoints").to_pylist(), theirs)
     return max(1, int(most * share) + left // 2)
+
+
+def endless_lists(work: Work) -> set[str]:
+    """Paths of the lists that were shown to never end."""
+    if not work.lakehouse.exists(TableRef("prepare", "constraints")):
+        return set()
+    rows = work.read("prepare.constraints").to_pylist()
+    return {row["path"] for row in rows if (row["constraint"], row["value"]) == ("availability", ENDLESS)}
 
 
 def known_paging(work: Work) -> tuple[dict[str, Paging], dict[str, dict[str, str]], dict[str, str]]:
@@ -103,6 +113,14 @@ def known_paging(work: Work) -> tuple[dict[str, Paging], dict[str, dict[str, str
     return paging, queries, {path: found["recordsAt"] for path, found in facts.items() if "recordsAt" in found}
 
 
+def untrue_totals(work: Work) -> set[str]:
+    """Paths whose answers declare a number of rows that counting refuted, as `prepare.constraints` has it."""
+    if not work.lakehouse.exists(TableRef("prepare", "constraints")):
+        return set()
+    rows = work.read("prepare.constraints").to_pylist()
+    return {row["path"] for row in rows if (row["constraint"], row["value"]) == ("declaredTotal", "notCredible")}
+
+
 class _Survey:
     """Measures the routes one after the other, each with what those before showed."""
 
@@ -113,7 +131,7 @@ class _Survey:
         self._size = size
         self._habits = habits
 
-    def route(self, hint: EntityHint, path: str) -> tuple[list[Finding], str]:
+    def route(self, path: str) -> tuple[list[Finding], str]:
         """Findings of one route, and why it could not be measured (empty if it was)."""
         row = self._reads.get(path)
         if row is None or row["category"] != "readable":
@@ -121,13 +139,15 @@ class _Survey:
             return [_unavailable(row)] if row else [], f"it can't be read: {why}"
         picks = json.loads(row["probedWith"]) if row["probedWith"] else {}
         findings = [*_demanded(self._pack, path, picks), *_slow(row)]
-        asked = Asked(path, filled(picks))
+        asked = Asked(path, tuple(each for each in filled(picks) if picks[each[0]]["entity"] or opening(each[0]) is None))
         result = self._measured(asked, row)
-        if result.unmeasured and not any(pick["entity"] for pick in picks.values()) and row["answerShape"] != "array":
-            fuller = self._fullest(hint, asked, row["queryParameters"])
+        of_nobody = row["answerShape"] != "array" and not any(pick["entity"] for pick in picks.values())
+        if result.unmeasured and isinstance(result.paging, NoPaging) and of_nobody:
+            fuller = self._fullest(asked, row["queryParameters"])
             other = self._measured(fuller, None) if fuller != asked else result
             result = other if other.ignores_offset or not other.unmeasured else result
-        return [*result.findings, *findings], result.unmeasured
+        told = {finding.constraint for finding in result.findings}
+        return [*result.findings, *(each for each in findings if each.constraint not in told)], result.unmeasured
 
     def _measured(self, asked: Asked, row: Mapping[str, Any] | None) -> Measured:
         named = self._pack.endpoint(asked.path).query
@@ -136,13 +156,13 @@ class _Survey:
         rows = row["rowCount"] if row is not None and not sized else None
         return measure(self._explorer, asked, self._pack.paging, named, self._size, rows, self._habits)
 
-    def _fullest(self, hint: EntityHint, alone: Asked, parameters: Iterable[str]) -> Asked:
+    def _fullest(self, alone: Asked, parameters: Iterable[str]) -> Asked:
         """The list with the most rows among those that query parameters with known ids give: without any, lists may not page."""
         ids = Ids(self._pack)
         endpoint = self._pack.endpoint(alone.path)
         tried: list[tuple[int, Asked]] = []
         for name in parameters:
-            if name in dict(alone.filled):
+            if name in dict(alone.filled) or opening(name) is not None:
                 continue
             for entity, _ in self._pack.candidates(name, alone.path):
                 self._harvest(ids, entity)
@@ -187,6 +207,7 @@ def _everywhere(work: Work, reads: Reads) -> Iterator[Finding]:
 def _demanded(pack: Pack, path: str, picks: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
     """Constants that must be sent along, and whether one of them keeps rows back."""
     fixed = {name: str(pick["value"]) for name, pick in picks.items() if not pick["entity"] and f"{{{name}}}" not in path}
+    fixed = {name: value for name, value in fixed.items() if opening(name) is None}
     if not fixed:
         return []
     endpoint = pack.endpoint(path)

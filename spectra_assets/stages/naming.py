@@ -18,8 +18,8 @@ MAP_KEY = "_mapKey"
 
 _WRAPPERS = frozenset(("attributes", "attrs", "fields", "properties", "_source"))
 _ENVELOPE = frozenset(
-    ("id", "type", "links", "relationships", "meta", "metadata", "key", "self", "url", "href", "etag", "kind", "geometry", "expand",
-     "index", "score", "mapkey", "version")
+    ("id", "type", "links", "relationships", "meta", "metadata", "key", "self", "url", "href", "etag", "kind", "geometry",
+     "expand", "index", "score", "mapkey", "version")
 )  # fmt: skip
 """What stands beside the wrapper of a record's own fields."""
 
@@ -76,12 +76,8 @@ def _links(entity: CanonEntity, group: str, below: Sequence[CanonField], key: Ca
     record = None if below else f"{entity.entity}.{entity.primary_key}"
     places = [(field.raw, field.type, field.references) for field in below]
     places += [(entity.primary_key, kind, record), (INDEX, DataType.INT64, None)]
-    return [
-        CanonField(
-            raw=raw, structure="scalar", target="", type=kind, required=True, nullable=False, key=keyed, group=group, references=to
-        )
-        for raw, kind, to in places
-    ]
+    bare = CanonField(raw="", structure="scalar", target="", type=kind, required=True, nullable=False, key=keyed, group=group)
+    return [bare.model_copy(update={"raw": raw, "type": kind, "references": to}) for raw, kind, to in places]
 
 
 def _wrappers(entity: CanonEntity) -> frozenset[str]:
@@ -94,7 +90,7 @@ def _wrappers(entity: CanonEntity) -> frozenset[str]:
 
 
 def _unwrapped(parts: list[str], wrappers: frozenset[str]) -> list[str]:
-    """A path as names see it: without a wrapper of the record, and of JSON:API's `relationships.author.data.id` as `author.id`."""
+    """A path as names see it: without a wrapper of the record, and JSON:API's `relationships.author.data.id` as `author.id`."""
     if len(parts) > 1 and parts[0] in wrappers:
         return parts[1:]
     if len(parts) > 2 and parts[0] == "relationships":

@@ -83,6 +83,12 @@ def keysets_in(names: Iterable[str]) -> list[str]:
     return _known(names, _KEYSET, KEYSETS)
 
 
+def opening(name: str) -> str | None:
+    """What a parameter of this name takes for the first page, if it is one of paging."""
+    known = plain(name)
+    return "1" if known in _PAGE else "0" if known in _OFFSET - {"from"} else str(_ROWS) if known in _SIZE else None
+
+
 def numbered(names: Sequence[str]) -> list[OffsetPaging | PagePaging]:
     """Styles by number that the names make up, the likeliest first."""
     found: list[OffsetPaging | PagePaging] = []

@@ -13,8 +13,8 @@ from spectra_assets.stages.answers import Record, values_at
 
 PERSONS = frozenset(
     ("user", "account", "person", "people", "member", "employee", "customer", "contact", "agent", "staff", "patient", "student",
-     "teacher", "passenger", "guest", "applicant", "candidate", "subscriber", "author", "owner", "creator", "assignee", "reporter",
-     "tester", "reviewer", "approver", "driver", "buyer", "seller", "sender", "recipient")
+     "teacher", "passenger", "guest", "applicant", "candidate", "subscriber", "author", "owner", "creator", "assignee",
+     "reporter", "tester", "reviewer", "approver", "driver", "buyer", "seller", "sender", "recipient")
 )  # fmt: skip
 """Entities and nested records with one of these names are people."""
 
@@ -38,7 +38,7 @@ _MOST = 200
 
 def by_values(entity: CanonEntity, records: Sequence[Record]) -> dict[str, PiiLevel]:
     """Raw path → level of the fields whose values show what they are."""
-    found = {}
+    found: dict[str, PiiLevel] = {}
     for field in entity.fields:
         if field.type == DataType.TEXT and field.evidence == "sample" and not field.raw.startswith("@"):
             level = look_of(value for record in records for value in values_at(record, field.raw))

@@ -20,7 +20,7 @@ from spectra_assets.stages.echoes import echoes
 from spectra_assets.stages.evidence import Dependencies, Expected
 from spectra_assets.stages.forecast import Forecast, forecast
 from spectra_assets.stages.keys import keep_keys, keys_of, read_keys
-from spectra_assets.stages.measuring import DEPENDENCIES_SHARE, budget_of, known_paging
+from spectra_assets.stages.measuring import DEPENDENCIES_SHARE, budget_of, endless_lists, known_paging, untrue_totals
 from spectra_assets.stages.naming import named
 from spectra_assets.stages.parents import asked_place, parent_paths
 from spectra_assets.stages.personal import by_place, by_values, other_spelling
@@ -45,14 +45,17 @@ def prove_dependencies(draft: Draft, work: Work) -> None:
     wire = Wire(work.client, budget_of(work, DEPENDENCIES_SHARE))
     paging, queries, located = known_paging(work)
     prover = Prover(
-        Explorer(wire, work.pack, paging, located),
+        Explorer(wire, work.pack, paging, located, endless_lists(work)),
         work.pack,
         parents=int(work.playbooks.setting("sample_parents", source)),
         records=int(work.playbooks.setting("sample_records", source)),
         queries=queries,
     )
     prover.run()
+    untrue = untrue_totals(work)
     for entity, known in prover.known.items():
+        if known.fetch.path in untrue:
+            known.fetch = known.fetch.model_copy(update={"totals": "notCredible"})
         keep_sample(work.lakehouse, entity, known.sample)
         keep_keys(work.lakehouse, entity, keys_of(known.records, known.fetch.primary_key, known.whole))
         work.say(f"{entity}: GET {known.fetch.path}, {len(known.sample)} records sampled")
@@ -170,11 +173,12 @@ def _dependency_rows(prover: Prover) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for entity, trials in prover.trials.items():
         known = prover.known.get(entity)
-        rows += [_dependency(trial, known.fetch if known and known.trial is trial else None, order) for trial in trials]
+        missed = prover.missed.get(entity)
+        rows += [_dependency(trial, known.fetch if known and known.trial is trial else None, order, missed) for trial in trials]
     return rows
 
 
-def _dependency(trial: Trial, fetch: Fetch | None, order: Mapping[str, int]) -> dict[str, Any]:
+def _dependency(trial: Trial, fetch: Fetch | None, order: Mapping[str, int], missed: str | None) -> dict[str, Any]:
     candidate = trial.candidate
     return {
         "entity": candidate.entity,
@@ -195,6 +199,7 @@ def _dependency(trial: Trial, fetch: Fetch | None, order: Mapping[str, int]) -> 
         "referencedPath": trial.referenced,
         "requestsPredicted": trial.predicted,
         "evidence": trial.evidence[:2000],
+        "missed": missed if fetch else None,
         "fetch": fetch.model_dump_json() if fetch else None,
     }
 

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.stages.answers import Sight
 from spectra_assets.stages.ids import Id, Ids, Pick, described_value, ids_in, is_id
+from spectra_assets.stages.pagenames import opening
 from spectra_assets.stages.wire import Wire, fill
 
 __all__ = [
@@ -177,7 +178,7 @@ def sent_at_most(rows: Iterable[Mapping[str, Any]], budget: int) -> int:
 
 def constants(endpoint: Endpoint) -> dict[str, str]:
     """Query parameters that the description demands, with the value it gives, unless other values would give other rows."""
-    found = {name: described_value(endpoint, name) for name in _needed(endpoint) if not _narrows(endpoint, name)}
+    found = {name: described_value(endpoint, name) for name in _fixed(endpoint)}
     return {name: str(pick.value) for name, pick in found.items() if pick is not None}
 
 
@@ -205,6 +206,11 @@ def _narrows(endpoint: Endpoint, name: str) -> bool:
 def _needed(endpoint: Endpoint) -> list[str]:
     """Query parameters that the description demands."""
     return [known.name for known in endpoint.parameters if known.required and known.location == "query"]
+
+
+def _fixed(endpoint: Endpoint) -> list[str]:
+    """Those that are the same in every request: neither of paging, nor with values of which each gives other rows."""
+    return [name for name in _needed(endpoint) if opening(name) is None and not _narrows(endpoint, name)]
 
 
 def _better(new: Sight, old: Sight) -> bool:

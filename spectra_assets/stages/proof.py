@@ -79,7 +79,7 @@ def _find_inclusion(trial: Trial) -> None:
             continue
         found, share = inclusion(rows, candidate.parameters[0], values)
         if found:
-            trial.inclusion_field, trial.inclusion, trial.referenced = found, share, path
+            trial.name_by(found, share, path)
             return
 
 

@@ -265,7 +265,7 @@ def _words(style: OffsetPaging | PagePaging, page: int, step: int) -> str:
 
 def _name(style: PagingStyle) -> str:
     if isinstance(style, LinkPaging):
-        return "the header Link"
+        return f"the header {style.header}"
     if isinstance(style, NextPaging | CursorPaging):
         return (
             f"{style.next} given to {style.cursor_param}" if isinstance(style, CursorPaging) else f"the address at {style.next}"

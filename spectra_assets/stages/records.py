@@ -6,7 +6,7 @@ JSON text. An absent key, a null and a place of another structure are all NULL.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TEXT = "STRING"
 LIST = "ARRAY<STRING>"
+MAP = "MAP<STRING,STRING>"
+_EXACT_DIGITS = 15
 
 _Tree = dict[str, "_Tree | str"]
 
@@ -32,7 +34,7 @@ class Parser:
     trees: list[_Tree] = field(default_factory=list)
 
     def place(self, keys: Sequence[str], leaf: str = TEXT) -> int | None:
-        """Number of the schema that holds the leaf at `keys`; None for a key no schema can have."""
+        """Number of the schema that holds the leaf at `keys`; None for a key that no schema can have: the empty one."""
         if not all(keys):
             return None
         for number, tree in enumerate(self.trees):
@@ -48,9 +50,9 @@ class Parser:
 
 
 def value_at(name: str, number: int | None, keys: Sequence[str]) -> Column:
-    """The leaf at `keys` of what `Parser.parsed` made."""
+    """The leaf at `keys` of what `Parser.parsed` made of `_raw`, or of what it can't."""
     if number is None:
-        return F.lit(None).cast("string")
+        return _unnamed(F.col("_raw"), keys)
     value = F.col(f"{name}_{number}")
     for key in keys:
         value = value.getField(key)
@@ -109,9 +111,12 @@ def located(path: str, arrays: Sequence[Sequence[str]]) -> tuple[int, list[str]]
     return depth, keys
 
 
-def flattened(frame: DataFrame, text: str, paths: Sequence[str], array: str | None, carried: Sequence[str]) -> DataFrame:
+def flattened(
+    frame: DataFrame, text: str, paths: Sequence[str], array: str | None, carried: Sequence[str], exact: Collection[str] = ()
+) -> DataFrame:
     """One row per record, or per element of `array`: the `carried` columns, and the leaf at `paths[i]` as `_leaf_<i>`.
 
+    Numbers at the paths `exact` outside arrays keep all their digits, as far as the engine can (Sail: all; JVM Spark: integers).
     `_raw` is the JSON text of the record or element, `_index` the element's position in the innermost array, from 0.
     """
     arrays = levels(array)
@@ -125,15 +130,48 @@ def flattened(frame: DataFrame, text: str, paths: Sequence[str], array: str | No
         numbers = {i: parser.place(keys) for i, keys in here if keys}
         entered = parser.place(arrays[depth], LIST) if depth < len(arrays) else None
         parsed = current.select("*", *parser.parsed(F.col("_raw"), "_parsed"))
-        leaves = [(value_at("_parsed", numbers[i], keys) if keys else F.col("_raw")).alias(f"_leaf_{i}") for i, keys in here]
+        values = {i: value_at("_parsed", numbers[i], keys) if keys else F.col("_raw") for i, keys in here}
+        values |= {i: _exact(values[i], keys) for i, keys in here if depth == 0 and paths[i] in exact}
+        leaves = [value.alias(f"_leaf_{i}") for i, value in values.items()]
         if depth == len(arrays):
             return parsed.select(*kept, "_raw", "_index", *leaves)
-        elements = F.posexplode(value_at("_parsed", entered, arrays[depth])).alias("_position", "_element")
+        held = value_at("_parsed", entered, arrays[depth])
+        elements = F.posexplode(held if entered is not None else F.from_json(held, LIST)).alias("_position", "_element")
         kept = [*kept, *(F.col(f"_leaf_{i}") for i, _ in here)]
         current = parsed.select(*(F.col(name) for name in carried), *_leaves_before(places, depth), *leaves, elements).select(
             *kept, F.col("_element").alias("_raw"), F.col("_position").cast("bigint").alias("_index")
         )
     raise AssertionError("the last level returns")
+
+
+def _unnamed(text: Column, keys: Sequence[str]) -> Column:
+    """The leaf at `keys`, some of which are empty: these are looked up in maps."""
+    place = list(keys).index("") if "" in keys else len(keys)
+    if place:
+        value = F.from_json(text, _ddl(_single(keys[:place])))
+        for key in keys[:place]:
+            value = value.getField(key)
+        text = value
+    return text if place == len(keys) else _rest(F.try_element_at(F.from_json(text, MAP), F.lit("")), keys[place + 1 :])
+
+
+def _rest(text: Column, keys: Sequence[str]) -> Column:
+    return _unnamed(text, keys) if keys else text
+
+
+def _single(keys: Sequence[str]) -> _Tree:
+    head, *rest = keys
+    return {head: _single(rest) if rest else TEXT}
+
+
+def _exact(value: Column, keys: Sequence[str]) -> Column:
+    """The number as the record writes it, where it has more digits than a double holds."""
+    if any("'" in key or "\\" in key for key in keys):
+        return value
+    long = F.length(F.regexp_replace(value, "[^0-9]", "")) > _EXACT_DIGITS
+    many = value.rlike("^[-+0-9.eE]+$") & (long | value.rlike("[eE]"))
+    path = "$" + "".join(f"['{key}']" for key in keys)
+    return F.coalesce(F.when(many, F.get_json_object(F.col("_raw"), path)), value)
 
 
 def _leaves_before(places: Sequence[tuple[int, list[str]]], depth: int) -> Iterator[Column]:
@@ -155,7 +193,7 @@ def _array_text(keys: Sequence[str]) -> Column:
     parser = Parser()
     number = parser.place(keys)
     if number is None:
-        return F.lit(None).cast("string")
+        return F.when(F.ltrim(text := _unnamed(F.col("_text"), keys)).startswith("["), text)
     value = F.from_json(F.col("_text"), _ddl(parser.trees[number]))
     for key in keys:
         value = value.getField(key)

@@ -42,7 +42,7 @@ _NOBODY = frozenset(("0", "-1", ""))
 """Special values that are no ids."""
 
 _ID_WORDS = frozenset(("id", "ids", "uuid", "uuids", "guid", "guids", "key", "keys", "ref", "refs", "oid", "iri", "href"))
-_UP_WORDS = frozenset(("parent", "root", "previous", "next", "original", "duplicate", "reply", "super", "predecessor", "successor"))
+_UP_WORDS = frozenset(("parent", "root", "previous", "next", "original", "duplicate", "reply", "predecessor", "successor"))
 """Names of fields that hold an id of their own entity."""
 
 _PERSONS = frozenset(("user", "account", "person", "people", "member", "employee", "customer", "contact", "agent", "staff"))
@@ -135,6 +135,7 @@ def referenced(
             changes, lost = _judged(entity, field, samples.get(name, ()), known)
             if lost and changes is None:
                 dangling.setdefault(name, {})[field.raw] = lost
+                changes = {"unresolved": lost[:80]}
             fields.append(field.model_copy(update=changes) if changes else field)
         result[name] = entity.model_copy(update={"fields": tuple(fields)})
     return result, dangling
@@ -180,14 +181,27 @@ def _judged(
 
 def _values(records: Iterable[Record], raw: str) -> frozenset[str]:
     """The different values that may be ids, at most _MOST_VALUES of them; none if one of them can't be an id."""
-    found: set[str] = set()
+    found: set[int | str] = set()
+    plain = len(split_path(raw)) == 1 and not raw.endswith("[]")
+    key = split_path(raw)[0] if plain else ""
     for record in records:
-        for value in values_at(record, raw):
-            if isinstance(value, bool | float | dict | list) or len(text := str(value)) > _LONGEST_ID or "\n" in text:
+        for value in (record.get(key),) if plain else values_at(record, raw):
+            if value is None or value in found:
+                continue
+            if not isinstance(value, int | str) or isinstance(value, bool) or _is_prose(value):
                 return frozenset()
-            if text not in _NOBODY and len(found) < _MOST_VALUES:
-                found.add(text)
-    return frozenset(found)
+            found.add(value)
+            if len(found) >= _MOST_VALUES:
+                return _texts(found)
+    return _texts(found)
+
+
+def _is_prose(value: int | str) -> bool:
+    return isinstance(value, str) and (len(value) > _LONGEST_ID or " " in value.strip() or "\n" in value)
+
+
+def _texts(values: Iterable[int | str]) -> frozenset[str]:
+    return frozenset(map(str, values)) - _NOBODY
 
 
 def _telling(fit: _Fit, values: frozenset[str], idlike: bool) -> bool:
@@ -222,7 +236,7 @@ def _agreement(stem: str, target: Target, own: str) -> Agreement:
         if singular("".join(said[number:])) in target.names:
             return "named"
     persons = {singular(word) for word in words(target.entity.lower())} & _PERSONS or target.entity.lower() in _PERSONS
-    return "role" if persons and _ROLES & set(said) else "none"
+    return "role" if persons and (_ROLES | _PERSONS) & set(map(singular, said)) else "none"
 
 
 def _best(fits: Sequence[_Fit], values: frozenset[str], idlike: bool, refuted: bool | None) -> _Fit | None:
@@ -245,9 +259,10 @@ def _best(fits: Sequence[_Fit], values: frozenset[str], idlike: bool, refuted: b
     if not proven or not idlike or refuted is False or len(values) < (_ENOUGH if refuted else _MANY):
         return None
     # small numbers: the smallest set they fit into, if it is much smaller than the next one
-    first, *others = sorted((fit for fit in proven if fit.target.main), key=_rank) or [None]
-    if first is None or any(len(fit.target.values) < 2 * len(first.target.values) for fit in others):
+    ranked = sorted((fit for fit in proven if fit.target.main), key=_rank)
+    if not ranked or any(len(fit.target.values) < 2 * len(ranked[0].target.values) for fit in ranked[1:]):
         return None
+    first = ranked[0]
     return first if refuted or len(values) >= _COVERED * len(first.target.values) else None
 
 
@@ -263,9 +278,13 @@ def _sureness(fit: _Fit, values: int) -> float:
 
 def _repeats_own_key(entity: CanonEntity, field: CanonField, records: Sequence[Record]) -> bool:
     """Whether a field is the primary key once more."""
-    pairs = [(list(values_at(record, entity.primary_key)), list(values_at(record, field.raw))) for record in records]
-    filled = [(own, other) for own, other in pairs if other]
-    return bool(filled) and all(own == other for own, other in filled)
+    filled = False
+    for record in records:
+        held = list(values_at(record, field.raw))
+        if held and held != list(values_at(record, entity.primary_key)):
+            return False
+        filled = filled or bool(held)
+    return filled
 
 
 def _dangles(entity: CanonEntity, field: CanonField, stem: str, known: Sequence[Target]) -> bool:

@@ -97,6 +97,8 @@ class Trial:
     """Whether all parents that there are were tried."""
     known_parents: frozenset[str] | None = None
     """All parents that there are, if they are known."""
+    _aliases: dict[str, str] | None = None
+    """Value at `referenced` → parent, of all holders."""
 
     @property
     def viable(self) -> bool:
@@ -112,13 +114,19 @@ class Trial:
         """Parents that have rows."""
         return {parent: rows for parent, rows in self.rows.items() if rows}
 
+    def name_by(self, field: str, share: float | None, referenced: str) -> None:
+        """Keep which field of the rows names the parent, and which of the parent's values it holds."""
+        self.inclusion_field, self.inclusion, self.referenced, self._aliases = field, share, referenced, None
+
     def names(self, row: Record) -> list[str]:
         """The parents that a row names by its inclusion field."""
         named = [str(value) for value in values_at(row, self.inclusion_field or "")]
         if self.referenced in (None, *self.candidate.sources):
             return named
-        found = {str(value): parent for parent, held in self.holders.items() for value in values_at(held, self.referenced or "")}
-        return [found.get(value, f"{self.referenced} {value}") for value in named]
+        if self._aliases is None:
+            held = ((parent, value) for parent, row in self.holders.items() for value in values_at(row, self.referenced or ""))
+            self._aliases = {str(value): parent for parent, value in held}
+        return [self._aliases.get(value, f"{self.referenced} {value}") for value in named]
 
     @property
     def whole(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -63,16 +63,22 @@ class Asked:
 class Explorer:
     """Reads lists within a budget of requests, none of them twice.
 
-    `paging` says how the endpoints page, `located` where the records of some were shown to be.
+    `paging` says how the endpoints page, `located` where the records of some were shown to be, `endless` which lists never end.
     """
 
     def __init__(
-        self, wire: Wire, pack: Pack, paging: Mapping[str, Paging], located: Mapping[str, str] = MappingProxyType({})
+        self,
+        wire: Wire,
+        pack: Pack,
+        paging: Mapping[str, Paging],
+        located: Mapping[str, str] = MappingProxyType({}),
+        endless: Set[str] = frozenset(),
     ) -> None:
         self.wire = wire
         self.pack = pack
         self.paging = dict(paging)
         self.located = dict(located)
+        self.endless = frozenset(endless)
         self._seen: dict[tuple[Asked, int], Listing] = {}
 
     def hint(self, path: str) -> str | None:
@@ -125,6 +131,8 @@ class Explorer:
         category: Category = "readable"
         here: str | None = None
         ask: Ask | None = first(paging)
+        if asked.path in self.endless:
+            return Listing(whole=False, failure="the list never ends: rows are made up for ever", category="broken")
         while ask is not None and len(sights) < pages:
             if self.wire.spent:
                 failure, category = "the budget of requests is used up", "notProbed"

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from spectra_assets.covenant.paths import escaped as escaped
+
 Kind = Literal["null", "bool", "int", "float", "text", "record", "array"]
 
 _OPEN_KEYS = 8
@@ -29,30 +31,17 @@ _LIKE_DATA = re.compile(
     r"|[A-Za-z]{1,10}[-_:][0-9]{2,}"
     r"|[a-z]{2}[-_][A-Z]{2}"
 )
-"""Keys that are no names of fields: numbers, dates, UUIDs, hashes, mail and web addresses, ids with a prefix, languages of countries."""
+"""Keys that are no names of fields: numbers, dates, UUIDs, hashes, mail and web addresses, ids with a prefix, locales."""
+
+
+_KINDS: dict[type, Kind] = {
+    type(None): "null", bool: "bool", int: "int", float: "float", str: "text", dict: "record", list: "array",
+}  # fmt: skip
 
 
 def kind_of(value: object) -> Kind:
     """Kind of a decoded JSON value."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "bool"
-        case int():
-            return "int"
-        case float():
-            return "float"
-        case str():
-            return "text"
-        case dict():
-            return "record"
-    return "array"
-
-
-def escaped(key: str) -> str:
-    """A key as a path writes it: its own dots with a backslash."""
-    return key.replace("\\", "\\\\").replace(".", "\\.")
+    return _KINDS.get(type(value), "array")
 
 
 @dataclass
@@ -69,8 +58,9 @@ class Shape:
     @property
     def seen(self) -> set[Kind]:
         """Kinds of the values, null apart; beside others, a kind of which all are empty (`""`, `[]`, `{}`) stands for null."""
-        found = {kind for kind in self.kinds if kind != "null"}
-        return {kind for kind in found if not self._hollow(kind)} or found if len(found) > 1 else found
+        found: set[Kind] = {kind for kind in self.kinds if kind != "null"}
+        solid: set[Kind] = {kind for kind in found if not self._hollow(kind)} if len(found) > 1 else found
+        return solid or found
 
     def _hollow(self, kind: Kind) -> bool:
         if kind == "array":
@@ -100,13 +90,16 @@ class Shape:
 
     def add(self, value: Any) -> None:
         """Look at one value, and at everything below it."""
-        kind = kind_of(value)
+        kind = _KINDS.get(type(value), "array")
         self.present += 1
-        self.kinds[kind] += 1
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
         if kind == "record":
             self.records.append(value)
+            fields = self.fields
             for key, below in value.items():
-                self.fields.setdefault(key, Shape()).add(below)
+                if key not in fields:
+                    fields[key] = Shape()
+                fields[key].add(below)
         elif kind == "array":
             self.items = self.items or Shape()
             for below in value:

@@ -107,7 +107,7 @@ def probe_endpoints(draft: Draft, work: Work) -> None:
 
     Raises CredentialError if the credential stops being accepted, RetriableError if the API falls silent.
     """
-    budget = max(1, int(int(work.playbooks.setting("probe_requests", work.covenant.source)) * SOURCE_SHARE))
+    budget = max(1, int(work.requests_allowed * SOURCE_SHARE))
     wire = Wire(work.client, budget)
     probes = {probe.endpoint.path: probe for probe in Prober(wire, work.pack).run()}
     rows = draft.rows.to_pylist() if draft.rows is not None else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from spectra_assets.client.pager import Got, first, following
 from spectra_assets.client.target import ParentValue
-from spectra_assets.intelligence.model import Pack
+from spectra_assets.covenant.model import NoPaging
 from spectra_assets.stages import vacancy
 from spectra_assets.stages.answers import Record, flattened, values_at
 from spectra_assets.stages.identity import digest
@@ -16,6 +16,7 @@ from spectra_assets.stages.known import Known
 from spectra_assets.stages.proof import judge
 from spectra_assets.stages.routes import Candidate, Trial
 from spectra_assets.stages.sampling import Asked, Explorer, Listing, nonsense, spread
+from spectra_assets.stages.totals import declared_total
 
 ROUNDS = 3
 """Times that further parents are tried while fewer than two had rows, or the sample is small."""
@@ -38,7 +39,6 @@ class Trier:
     """Tries candidates within the explorer's budget. `known` are the entities whose route is chosen, `parents` the most tried."""
 
     explorer: Explorer
-    pack: Pack
     parents: int
     known: Mapping[str, Known]
     queries: Mapping[str, dict[str, str]] = field(default_factory=dict)
@@ -116,26 +116,37 @@ class Trier:
                     self.ask(trial, spread(possible, _CHECKED), recursive)
 
     def nobody(self, trial: Trial) -> Listing:
-        """What the route answers for an id that is none."""
-        values = self.values(trial.candidate)
-        some = next((value for parent, (value, _) in values.items() if trial.rows.get(parent)), None)
-        some = some if some is not None else next((value for value, _ in values.values()), "0")
-        rest = some[1:] if isinstance(some, tuple) else ("0",) * len(trial.candidate.also)
-        main = [value[0] if isinstance(value, tuple) else value for value, _ in values.values()]
-        none = nonsense(main or [0])
-        return self.explorer.listing(self._asked(trial.candidate, (none, *rest) if trial.candidate.also else none))
+        """What the route answers for an id that is none: of several values the last one is none."""
+        values = {parent: value for parent, (value, _) in self.values(trial.candidate).items()}
+        last = [value[-1] if isinstance(value, tuple) else value for value in values.values()]
+        none = nonsense(last or [0])
+        if not trial.candidate.also:
+            return self.explorer.listing(self._asked(trial.candidate, none))
+        asked = next((value for parent, value in values.items() if trial.rows.get(parent)), None)
+        before = asked[:-1] if isinstance(asked, tuple) else ("0",) * len(trial.candidate.also)
+        return self.explorer.listing(self._asked(trial.candidate, (*before, none)))
+
+    def rows(self, trial: Trial) -> float:
+        """Rows there are this way, estimated: of a list that was not read to its end, what it declares if that is more."""
+        seen = len(trial.all_rows)
+        link = trial.candidate.link
+        if link is not None:
+            per_parent = sum(map(len, trial.rows.values())) / max(1, len(trial.rows))
+            return max(seen, per_parent * self.known[link.entity].count(link))
+        totals = [declared_total(value, each.location, {})[0] for each in trial.tried.values() for value in each.values[:1]]
+        return max([seen, *(total or 0 for total in totals)]) if not trial.whole else seen
 
     def requests(self, trial: Trial) -> int:
-        """Requests for all rows this way: parents there are, times the pages of a parent on average."""
+        """Requests for all rows this way: parents there are, times the pages of a parent on average; of one list its pages."""
         size = getattr(self.explorer.paging.get(trial.candidate.path), "size", None)
-        pages = [
-            max(listing.pages, 1 + (len(listing.records) // size if size else 0))
-            for listing in trial.tried.values()
-            if not listing.failure
-        ]
+        answered = [listing for listing in trial.tried.values() if not listing.failure]
+        pages = [max(listing.pages, 1 + (len(listing.records) // size if size else 0)) for listing in answered]
         average = sum(pages) / len(pages) if pages else 1
         link = trial.candidate.link
-        return math.ceil(average) if link is None else max(1, math.ceil(self.known[link.entity].count(link) * average))
+        if link is not None:
+            return max(1, math.ceil(self.known[link.entity].count(link) * average))
+        seen = len(trial.all_rows)
+        return math.ceil(average * max(1.0, self.rows(trial) / seen if seen else 1))
 
     def _inside(self, path: str) -> list[str]:
         return [part.partition("}")[0] for part in path.split("{")[1:]]
@@ -158,17 +169,14 @@ class Trier:
             trial.verdict, trial.evidence = "complete", _plenty(listing)
 
     def _stands_still(self, asked: Asked, listing: Listing) -> bool:
-        """Whether asking for the rows after these gives rows that are among these."""
-        seen = {digest(record) for record in listing.records}
-        rows = len(listing.records)
-        for style in self.pack.paging:
-            ask = following(style, first(style, rows), Got(rows, rows, 1))
-            if ask is None or ask.url is not None:
-                continue
-            after = self.explorer.one(asked, ask.query)
-            if after.records and {digest(record) for record in after.records} & seen:
-                return True
-        return False
+        """Whether this endpoint pages, but without a parent gives its first rows for the second half of these too."""
+        style = self.explorer.paging.get(asked.path, NoPaging())
+        half = len(listing.records) // 2
+        ask = following(style, first(style, half), Got(half, half, 1)) if half and listing.pages == 1 else None
+        if isinstance(style, NoPaging) or ask is None or ask.url is not None:
+            return False
+        begins = {digest(record) for record in listing.records[:half]}
+        return any(digest(record) in begins for record in self.explorer.one(asked, ask.query).records)
 
     def _try_parents(self, trial: Trial) -> None:
         """Two parents first: enough to see that a parameter is ignored, or refused. Then more, until two have rows."""

@@ -61,11 +61,11 @@ class Wire:
 
     def get(self, path: str, query: Query | None = None, records: str | None = None) -> Met:
         """What GET `path` answers. Passing failures are tried again; what stays silent is `unreachable`."""
-        return self._met(lambda attempts: self.client.get(path, query, attempts), f"GET {path}", records)
+        return self._met(lambda attempts: self.client.get(path, query, attempts, PROBE_SECONDS), f"GET {path}", records)
 
     def get_url(self, url: str, records: str | None = None) -> Met:
         """What an address below the base URL answers, which `resolve` made."""
-        return self._met(lambda attempts: self.client.get_url(url, attempts), "the next page", records)
+        return self._met(lambda attempts: self.client.get_url(url, attempts, PROBE_SECONDS), "the next page", records)
 
     def url(self, path: str, query: Query | None = None) -> str:
         """The address of GET `path`."""
@@ -139,7 +139,7 @@ def _patient(send: Callable[[int | None], Answer]) -> Answer:
     try:
         answer = send(1)
     except RetriableError:
-        if time.monotonic() - started >= PROBE_SECONDS:
+        if time.monotonic() - started >= PROBE_SECONDS / 2:
             raise
         return send(None)
     return send(None) if answer.status in PASSING else answer

@@ -29,6 +29,9 @@ from spectra_assets.settings import Settings
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+REQUESTS_PER_ENTITY, ENTITIES_WITHIN = 25, 12
+"""Requests that each entity adds to the setting `probe_requests`, above so many entities."""
+
 
 @dataclass
 class Draft:
@@ -66,12 +69,20 @@ class Work:
     @cached_property
     def client(self) -> ApiClient:
         """The API of the covenant's server. Raises CredentialError or ConfigurationError naming the variable to set."""
-        return ApiClient.from_environment(self.covenant.pipeline.server, in_flight=self.settings.in_flight, ledger=self.ledger)
+        pages = int(self.playbooks.setting("most_pages", self.covenant.source))
+        server = self.covenant.pipeline.server
+        return ApiClient.from_environment(server, self.settings.in_flight, self.ledger, pages)
 
     @cached_property
     def pack(self) -> Pack:
         """What was known of the source beforehand."""
         return load_pack(self.covenant.pipeline.intelligence, self.settings.intelligence)
+
+    @cached_property
+    def requests_allowed(self) -> int:
+        """Requests which Source and Prepare together may send: by the setting `probe_requests`, more for many entities."""
+        more = REQUESTS_PER_ENTITY * max(0, len(self.pack.entities) - ENTITIES_WITHIN)
+        return int(self.playbooks.setting("probe_requests", self.covenant.source)) + more
 
     @cached_property
     def canon(self) -> Canon:

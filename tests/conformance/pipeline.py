@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import time
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import Stage, TableRef
 from spectra_assets.playbook.model import Playbooks
+from spectra_assets.playbook.rules import SettingRule
 from spectra_assets.settings import Settings
 from spectra_assets.stages.actions import ACTIONS
 from spectra_assets.stages.deliver import Delivery
@@ -39,6 +39,9 @@ from tests.conformance.servers.api import Api
 
 REPOSITORY = Path(__file__).parent.parent.parent
 _STAGES = (Stage.SOURCE, Stage.PREPARE, Stage.EXTRACT, Stage.CLEAN)
+_SECONDS = 4.0
+"""The little APIs answer in milliseconds; the suite can't wait for the endless one as long as a person could."""
+
 _STAR = (Stage.TRANSFORM, Stage.REFINE, Stage.ANALYSE)
 
 
@@ -98,14 +101,13 @@ class Pipeline:
         if self.api.user is not None:
             given[f"{self.source.upper()}_USER"] = self.api.user
         given.pop("", None)
-        with patch.dict("os.environ", given):
+        patient = ("spectra_assets.stages.wire.PROBE_SECONDS", "spectra_assets.discovery.scout.ANSWER_SECONDS")
+        with patch.dict("os.environ", given), patch(patient[0], _SECONDS), patch(patient[1], _SECONDS):
             yield
 
     def _run(self) -> None:
         self.found.pack = pack = discovered(self.api, self.settings)
-        if pack.server.base_url_env:
-            os.environ[pack.server.base_url_env] = self.api.base_url
-        playbooks = playbooks_of(self.settings)
+        playbooks = _with_settings(playbooks_of(self.settings), self.api)
         first = self._covenant(pack, playbooks, None)
         for table in first.tables():
             self._deliver(first, table, playbooks)
@@ -190,14 +192,17 @@ def texts_of(folder: Path) -> Iterable[tuple[Path, bytes]]:
             yield file, file.read_bytes()
 
 
+def _with_settings(playbooks: Playbooks, api: Api) -> Playbooks:
+    rules = [SettingRule(id=f"set-{name.replace('_', '-')}", name=name, value=value) for name, value in api.settings.items()]
+    return replace(playbooks, standards=replace(playbooks.standards, rules=(*playbooks.standards.rules, *rules)))
+
+
 def _until_clean(playbooks: Playbooks) -> Playbooks:
     kept = [
-        playbook
-        if playbook.stage not in _STAR
-        else type(playbook)(**{**vars(playbook), "rules": (), "outputs": (), "steps": (), "gates": ()})
+        replace(playbook, rules=(), outputs=(), steps=(), gates=()) if playbook.stage in _STAR else playbook
         for playbook in playbooks.playbooks
     ]
-    return Playbooks(playbooks.standards, tuple(kept))
+    return replace(playbooks, playbooks=tuple(kept))
 
 
 def plain(route: str, base_path: str) -> str:

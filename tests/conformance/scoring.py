@@ -80,11 +80,13 @@ def score(server: str, base_path: str, truth: Truth, found: Found) -> Score:
 def _matched(truth: Truth, base_path: str, found: Found) -> dict[str, CanonEntity]:
     """Truth's name → the canon's entity which has one of its routes, the one with the most of its rows."""
     matched: dict[str, CanonEntity] = {}
+    of_others = {plain(route, "") for entity in truth.entities for route in entity.routes}
     for entity in truth.entities:
         routes = {plain(route, "") for route in entity.routes}
-        # the child of a route that gives too little is still that child: it is found, and its rows are missing
         near = [e for e in found.canon.entities if plain(e.fetch.path, base_path) in routes]
-        near = near or [e for e in found.canon.entities if _landed(entity, found.records.get(e.entity, []))]
+        if not near:  # by a route that gives too little it is still that entity: found, with rows missing
+            others = [e for e in found.canon.entities if plain(e.fetch.path, base_path) not in of_others]
+            near = [e for e in others if _landed(entity, found.records.get(e.entity, []))]
         if near:
             matched[entity.name] = max(near, key=lambda e: len(_landed(entity, found.records.get(e.entity, []))))
     return matched
@@ -162,6 +164,8 @@ def _edges(made: Score, truth: Truth, found: Found, names: Mapping[str, str]) ->
     for row in found.dependencies:
         if row["parentEntity"] is None or not (row["chosen"] or row["verdict"] == "proven"):
             continue
+        if not {row["entity"], row["parentEntity"]} & names.keys():
+            continue  # between entities that no truth knows: told as extra ones
         parameters = _parameters(row)
         parent, child = (names.get(row[key], f"?{row[key]}") for key in ("parentEntity", "entity"))
         right = any(_fits(edge, parent, child, parameters) for edge in truth.edges)
@@ -184,7 +188,7 @@ def _parameters(row: Mapping[str, Any]) -> dict[str, str]:
         parent = Fetch.model_validate_json(row["fetch"]).parent
         if parent is not None:
             return {parent.parameter: parent.path} | {fill.parameter: fill.path for fill in parent.also}
-    return {row["parameter"]: row["parentPath"]}
+    return dict(zip(row["parameter"].split(", "), row["parentPath"].split(", "), strict=True))
 
 
 def _fits(edge: Edge, parent: str, child: str, parameters: Mapping[str, str]) -> bool:
@@ -199,13 +203,15 @@ def _references(made: Score, truth: Truth, found: Found, names: Mapping[str, str
     seen: set[tuple[str, str, str]] = set()
     for entity in found.canon.entities:
         for item in entity.fields:
-            if not item.references or entity.entity not in names:
-                continue
+            if not item.references or entity.entity not in names or (item.group != entity.entity and "[]" not in item.raw):
+                continue  # a child table's columns of its own record say nothing new
             parent = item.references.split(".", 1)[0]
             reference = (names[entity.entity], item.raw, names.get(parent, f"?{parent}"))
             seen.add(reference)
             # the column that Extract adds to a child: what its rows were asked for with
-            added = item.raw.startswith("@") and (reference[2], reference[0]) in {(edge.parent, edge.child) for edge in truth.edges}
+            added = item.raw.startswith("@") and (reference[2], reference[0]) in {
+                (edge.parent, edge.child) for edge in truth.edges
+            }
             made.references.found += 1
             made.references.right += reference in true or added
             if reference not in true and not added:

@@ -58,7 +58,7 @@ def serve() -> Iterator[Callable[..., Api]]:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:  # noqa: N802 (http.server's name)
+            def do_GET(self) -> None:
                 api.methods.add(self.command)
                 status, body, headers = api.answer(self.path, self.headers)
                 data = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -35,7 +35,9 @@ def candidates(pack: Pack, path: str) -> dict[str, list[str]]:
 
 def issues(match: Any, *_: Any) -> list[dict[str, Any]]:
     number = int(match["repo"].removeprefix("repo-"))
-    return [{"number": n, "title": f"issue {n} of {number}", "user": {"id": 1, "login": "user1"}} for n in range(1, 2 + number % 3)]
+    return [
+        {"number": n, "title": f"issue {n} of {number}", "user": {"id": 1, "login": "user1"}} for n in range(1, 2 + number % 3)
+    ]
 
 
 def test_a_root_of_templates_leads_to_lists_and_to_lists_that_hang_on_them(serve: Callable[..., Any], settings: Settings) -> None:
@@ -59,7 +61,10 @@ def test_a_root_of_templates_leads_to_lists_and_to_lists_that_hang_on_them(serve
         "repo": ["/repos"],
         "issue": ["/repos/{ownerLogin}/{repoName}/issues"],
     }
-    assert candidates(pack, "/repos/{ownerLogin}/{repoName}/issues") == {"ownerLogin": ["repo.owner.login"], "repoName": ["repo.name"]}
+    assert candidates(pack, "/repos/{ownerLogin}/{repoName}/issues") == {
+        "ownerLogin": ["repo.owner.login"],
+        "repoName": ["repo.name"],
+    }
     assert pack.endpoint("/users").query == ["page", "per_page"]
     assert pack.excluded["/logout"] == "its name tells an action, not a list"
     assert not any("logout" in asked for asked in api.asked)
@@ -75,7 +80,10 @@ def test_hal_links_are_followed_and_one_record_is_no_list(serve: Callable[..., A
     api = serve(
         {
             "/shop/?": {"_links": {"self": {"href": "/shop"}, "orders": {"href": "/shop/orders{?page}", "templated": True}}},
-            "/shop/orders": {"_embedded": {"orders": [order(n) for n in range(50, 60)]}, "_links": {"self": {"href": "/shop/orders"}}},
+            "/shop/orders": {
+                "_embedded": {"orders": [order(n) for n in range(50, 60)]},
+                "_links": {"self": {"href": "/shop/orders"}},
+            },
             r"/shop/orders/(?P<n>\d+)": lambda match, *_: order(int(match["n"])),
             r"/shop/orders/(?P<n>\d+)/lines": lambda match, *_: [{"line": n, "sku": f"s{match['n']}{n}"} for n in range(3)],
         }
@@ -163,9 +171,9 @@ def test_one_kind_at_two_addresses_is_one_entity_and_two_kinds_of_one_name_are_t
 
 def test_the_budget_is_kept_and_told(serve: Callable[..., Any], settings: Settings) -> None:
     api = serve({"/users": USERS})
-    with pytest.raises(SourceError, match="no list of records was found .* in 3 requests"):
-        discover(settings, "small", api.base_url, budget=3)
-    assert len(api.asked) == 3
+    with pytest.raises(SourceError, match=r"no list of records was found .* in 1 requests"):
+        discover(settings, "small", api.base_url, budget=1)
+    assert len(api.asked) == 1
 
 
 def test_addresses_of_another_host_are_never_asked(serve: Callable[..., Any], settings: Settings) -> None:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from spectra_assets.engine.sentence import understand
@@ -36,3 +38,15 @@ def test_an_unknown_source_names_those_that_are_known() -> None:
 def test_a_source_that_could_be_a_path_or_a_command_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match="is not a valid source name"):
         understand(f"create SPECTRA pipeline for {name}")
+
+
+def test_a_source_whose_address_is_known_needs_no_pack() -> None:
+    assert understand("create SPECTRA pipeline for jira", new=True).source == "jira"
+
+
+def test_the_packs_of_the_project_are_known_too(tmp_path: Path) -> None:
+    (tmp_path / "jira.yaml").write_text("", encoding="utf-8")
+    (tmp_path / "other.override.yaml").write_text("", encoding="utf-8")
+    assert understand("create SPECTRA pipeline for jira", tmp_path).source == "jira"
+    with pytest.raises(RequestError, match="there are intelligence packs for jira or zephyr"):
+        understand("create SPECTRA pipeline for other", tmp_path)

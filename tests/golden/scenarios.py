@@ -186,6 +186,7 @@ MOMENTS = [
      "odata": 1735689600000, "rfc": "2025-03-25T10:00:00Z", "compact": 1735689600000},
     {"id": 5, "seconds": "2025-03-25T10:00:00Z", "micros": 1.5, "seconds2": None, "iso": 1735689600000, "money": 9007199254740993},
     {"id": 6, "seconds": 0, "micros": 0, "nanos": -1500, "money": "-0.000000001", "iso": "2025-02-30T10:00:00Z", "yes": True},
+    {"id": 7, "money": 10**20 + 1, "": "no name", "@type": "T", "list": [{"": [7, 8]}], "odd": {"": 1, "a[0]": 2, "b[]": 5, "@x": 6, "Case": 3, "case": 4, "it's": 10**20 + 1}},
 ]  # fmt: skip
 
 
@@ -209,6 +210,14 @@ def clean_moments(world: World) -> Result:
             *(column(name, "date", name, date_format=pattern) for name, pattern in days.items()),
             column("yes", "bool", "yes"),
             column("money", "decimal", "money"),
+            column("nameless", "text", "\\0"),
+            column("type", "text", "\\@type"),
+            column("at", "int64", "odd.\\@x"),
+            column("inner", "int64", "odd."),
+            column("bracket", "int64", "odd.a[0]"),
+            column("brackets", "int64", "odd.b\\[\\]"),
+            column("upper", "int64", "odd.Case"),
+            column("lower", "int64", "odd.case"),
         ],
     )
     return {"rows": world.made(table)}
@@ -417,6 +426,65 @@ def empty_star(world: World) -> Result:
     }
 
 
+@scenario
+def composed_star(world: World) -> Result:
+    """Members told by several columns, references to them, and values that no member has."""
+    world.rows(
+        "clean.issue",
+        {"repo": pa.string(), "number": pa.int64(), "title": pa.string()},
+        [('a"\\b', 1, "odd 😀"), ("é", 1, "one"), ("é", 2, "two"), (None, 3, "no repo")],
+    )
+    issues = world.declare(
+        table="transform.dimIssue",
+        **{"from": ["clean.issue"]},
+        primary_key=["issueKey"],
+        build={
+            "kind": "dimension",
+            "natural_key": "issueNaturalKey",
+            "surrogate_key": "issueKey",
+            "composed_of": ["repo", "number"],
+            "members": [{"issueNaturalKey": "-1", "title": "Unknown"}],
+        },
+        schema=[
+            column("issueKey", "int64"),
+            column("issueNaturalKey", "text", lineage=["clean.issue.repo", "clean.issue.number"]),
+            *(column(name, kind, lineage=[f"clean.issue.{name}"]) for name, kind in
+              {"repo": "text", "number": "int64", "title": "text"}.items()),
+            column("validFrom", "timestamp"), column("validTo", "timestamp"), column("isCurrent", "bool"),
+        ],
+    )  # fmt: skip
+    result: Result = {"dimIssue": world.made(issues, DAY[0], publish=True)}
+    said = [
+        (1, "é", "1", DAY[1]),
+        (2, "é", "2.0", None),
+        (3, 'a"\\b', "1", DAY[1]),
+        (4, "é", "9", DAY[1]),
+        (5, None, "1", DAY[1]),
+    ]
+    world.rows("clean.remark", {"id": pa.int64(), "repo": pa.string(), "issue": pa.string(), "at": TS}, said)
+    open_ = {"name": "issueKey", "dimension": "dimIssue", "column": "issue", "key": "number", "also": {"repo": "repo"}}
+    for unmatched in ("block", "unknown"):
+        remarks = world.declare(
+            table="transform.factRemark",
+            **{"from": ["clean.remark", "transform.dimIssue"]},
+            primary_key=["id"],
+            build={"kind": "fact", "event_time": "at", "references": [{**open_, "unmatched": unmatched}], "scalars": ["repo"]},
+            schema=[column("id", "int64"), column("issueKey", "int64"), column("repo", "text")],
+        )
+        result[f"factRemark {unmatched}"] = world.made(remarks, DAY[1])
+    titled = {"name": "titleKey", "dimension": "dimIssue", "column": "repo", "key": "title", "unmatched": "unknown"}
+    pairs = world.declare(
+        table="transform.bridgeRemark",
+        **{"from": ["clean.remark", "transform.dimIssue"]},
+        primary_key=["issueKey", "titleKey"],
+        build={"kind": "bridge", "references": [{**open_, "unmatched": "unknown"}, titled]},
+        schema=[column("issueKey", "int64"), column("titleKey", "int64")],
+    )
+    result["bridgeRemark"] = world.made(pairs, DAY[1])
+    result["bridgeRemark rows_in"] = world.last.rows_in
+    return result
+
+
 # ---------------------------------------------------------------- Refine and Analyse
 
 FACT = {"id": pa.int64(), "cycleKey": pa.int64(), "cycleId": pa.int64(), "status": pa.int64(), "at": TS, "minutes": pa.float64()}
@@ -504,7 +572,28 @@ def measures(world: World) -> Result:
         keep="day IS NOT NULL",
         order_by=["day"],
     )
+    months = kpi(
+        world,
+        "derivedMonths",
+        before={"month": "make_date(year(`at`), month(`at`), 1)", "hours": "round((unix_micros(`at`) - 5) / 3600000000.0D, 2)"},
+        group_by=["month"],
+        measures={"n": "count(*)", "hours": "max(hours)"},
+        order_by=["`month`"],
+    )
+    members = kpi(
+        world,
+        "derivedMembers",
+        group_by=["cycleId"],
+        measures={"n": "count(*)"},
+        after={
+            "totalCount": "sum(`n`) OVER ()",
+            "sharePct": "round(100.0D * `n` / `totalCount`, 1)",
+            "place": "row_number() OVER (ORDER BY `n` DESC, `cycleId` ASC NULLS LAST)",
+        },
+        keep="`place` <= 3",
+        order_by=["`place`"],
+    )
     total = kpi(world, "total", measures={"n": "count(*)", "none": "sum(minutes)"}, where="false")
     rows = kpi(world, "rowLevel", where="status IS NULL", before={"x": "id * 2"}, order_by=["id desc"])
     groups = kpi(world, "groups", group_by=["status"])
-    return {table.table: world.made(table) for table in (grouped, burndown, total, rows, groups)}
+    return {table.table: world.made(table) for table in (grouped, burndown, months, members, total, rows, groups)}

@@ -38,6 +38,11 @@ class Reply:
 Answering = Callable[[Call], Any]
 
 
+class _Http(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Quiet: clients that give up are part of these tests."""
+
+
 class ListServer:
     """Serves `routes` (path → answer); `calls` are all requests, `methods` their methods."""
 
@@ -46,7 +51,7 @@ class ListServer:
         self.calls: list[Call] = []
         self.methods: set[str] = set()
         self.over = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"server_": self}))
+        self._http = _Http(("127.0.0.1", 0), type("Handler", (_Handler,), {"server_": self}))
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
         threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()

@@ -130,7 +130,31 @@ def test_the_link_header():
         return Reply(ROWS[(page - 1) * size : page * size], headers={"Link": told} if more else {})
 
     style, facts, read, _ = measured(answer)
-    assert (style, facts["largestPageSize"]) == ({"kind": "link", "size_param": "per_page", "size": 20}, "20")
+    assert (style, facts["largestPageSize"]) == (
+        {"kind": "link", "header": "Link", "size_param": "per_page", "size": 20},
+        "20",
+    )
+    assert whole(read)
+
+
+def test_another_header_may_hold_the_bare_address():
+    def answer(call: Call) -> Any:
+        start = call.number("_at", 0)
+        return Reply(ROWS[start : start + 8], headers={"Next-Page": link(call, "", _at=start + 8)} if start + 8 < 37 else {})
+
+    style, _, read, _ = measured(answer)
+    assert (style["kind"], style["header"]) == ("link", "Next-Page")
+    assert whole(read)
+
+
+def test_a_list_that_demands_its_page_parameters():
+    def answer(call: Call) -> Any:
+        if {"page", "pageSize"} - call.query.keys():
+            return Reply({"error": "page and pageSize are required"}, 400)
+        return paged(ROWS, "page", "pageSize")(call)
+
+    style, facts, read, _ = measured(answer, ["page", "pageSize"])
+    assert (style["kind"], style["size_param"], facts["firstPage"]) == ("page", "pageSize", "1")
     assert whole(read)
 
 
@@ -276,6 +300,22 @@ def test_past_the_end(kind):
     _, facts, read, _ = measured(past(kind), ["page", "per_page"])
     assert facts["pastTheEnd"] == kind
     assert whole(read)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_list_that_never_ends_is_not_read(told):
+    def answer(call: Call) -> Any:
+        page = call.number("page", 1)
+        body = {"items": rows(20, page * 20)}
+        return body | {"next": link(call, "", page=page + 1)} if told else body
+
+    _, facts, _, sent = measured(answer)
+    assert (facts["pastTheEnd"], facts["availability"]) == ("endless", "endless")
+    assert sent < 30
+    with ListServer({"/things": answer}) as server, server.client() as client:
+        explorer = Explorer(Wire(client, 10), pack("/things"), {}, endless={"/things"})
+        assert "never ends" in explorer.listing(Asked("/things")).failure
+        assert not server.calls
 
 
 @pytest.mark.parametrize(

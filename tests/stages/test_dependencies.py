@@ -15,10 +15,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pytest
 
 from spectra_assets.client.api import ApiClient
-from spectra_assets.covenant.model import Auth, Server
+from spectra_assets.covenant.canon import CanonEntity
+from spectra_assets.covenant.model import Auth, DataType, Server
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Identifier, Pack, Parameter
+from spectra_assets.stages.canonise import canonise
 from spectra_assets.stages.dependencies import Prover
 from spectra_assets.stages.identity import find_key
+from spectra_assets.stages.naming import named
 from spectra_assets.stages.routes import Trial
 from spectra_assets.stages.sampling import Explorer
 from spectra_assets.stages.wire import Wire
@@ -264,16 +267,13 @@ def test_composite_parents_come_from_one_record_and_from_what_it_was_asked_with(
     prover = proven(*forge())
     assert prover.unproven == {}
     issue, comment = prover.known["issue"], prover.known["comment"]
-    assert issue.fetch.parent is not None
-    assert comment.fetch.parent is not None
-    assert (issue.fetch.parent.entity, issue.fetch.parent.parameter, issue.fetch.parent.path) == ("repo", "repo", "name")
-    assert [(fill.parameter, fill.path in ("owner.login", "@parent")) for fill in issue.fetch.parent.also] == [("owner", True)]
+    assert issue.trial.candidate.parameters == ["owner", "repo"]
+    assert issue.trial.candidate.sources == ["owner.login", "name"]
     assert (issue.key.path, issue.key.scope) == ("number", "parent")
-    assert (comment.fetch.parent.entity, comment.fetch.parent.path) == ("issue", "number")
-    assert [(fill.parameter, fill.path) for fill in comment.fetch.parent.also] == [
-        ("owner", "@parent[1]"),
-        ("repo", "@parent[0]"),
-    ]
+    link = comment.fetch.parent
+    assert link is not None
+    assert (link.entity, link.parameter, link.path) == ("issue", "owner", "@parent[0]")
+    assert [(fill.parameter, fill.path) for fill in link.also] == [("repo", "@parent[1]"), ("number", "number")]
     assert (comment.key.path, comment.key.scope) == ("id", "entity")
 
 
@@ -281,7 +281,7 @@ def test_values_of_a_composite_parent_belong_together() -> None:
     prover = proven(*forge())
     asked = {tuple(value) for value in prover.known["issue"].trial.values.values() if isinstance(value, tuple)}
     assert asked
-    assert all(name in ("core", f"tool-{owner[-1]}") for name, owner in asked)
+    assert all(name in ("core", f"tool-{owner[-1]}") for owner, name in asked)
 
 
 def test_numbers_that_start_again_below_each_parent_are_keys_of_the_parent_only() -> None:
@@ -449,6 +449,7 @@ def test_the_budget_is_kept() -> None:
         ("a", {"1": [{"id": 7, "t": "p"}], "2": [{"id": 7, "t": "q"}]}, ("id", "parent")),
         ("a", {"": [{"at": "09:00", "value": n % 2} for n in range(4)]}, ("@hash", "entity")),
         ("a", {"": [{"name": "p", "size": 1}, {"name": "q", "size": 1}]}, ("name", "entity")),
+        ("kind", {"": [{"kind": "p", "title": "x"}, {"kind": "q", "title": "y"}]}, ("kind", "entity")),
         ("a", {"": []}, ("id", "entity")),
     ],
 )  # fmt: skip
@@ -460,3 +461,56 @@ def test_keys(entity: str, lists: dict[str, list[Row]], expected: tuple[str, str
 def test_some_bad_rows_do_not_take_a_key_away() -> None:
     rows = [{"id": n, "v": n} for n in range(40)] + [{"id": 3, "v": 99}, {"id": None, "v": 98}]
     assert find_key("a", {"": rows}, below=False).path == "id"
+
+
+# ---------------------------------------------------------------- what follows in the canon
+
+
+def canon_of(prover: Prover) -> dict[str, CanonEntity]:
+    found: list[CanonEntity] = []
+    for place, (entity, known) in enumerate(prover.known.items()):
+        kinds = [DataType.TEXT] * 3
+        hint = prover.pack.entity(entity)
+        found.append(canonise(hint, known.fetch, place, known.sample, None, kinds, set(prover.known))[0])
+    return {entity.entity: entity for entity in named(found, {}, lambda *_: None)}
+
+
+def test_columns_that_name_a_composite_parent_are_called_like_the_parents_own_and_belong_to_the_key() -> None:
+    canon = canon_of(proven(*forge()))
+    issue = {field.raw: field for field in canon["issue"].fields}
+    assert (issue["@parent[0]"].target, issue["@parent[1]"].target) == ("ownerLogin", "repoName")
+    assert (issue["@parent[0]"].references, issue["@parent[1]"].references) == ("repo.owner.login", "repo.name")
+    assert [field.raw for field in canon["issue"].fields if field.key] == ["number", "@parent[0]", "@parent[1]"]
+    comment = {field.raw: field for field in canon["comment"].fields}
+    places = ["@parent[0]", "@parent[1]", "@parent[2]"]
+    assert [comment[raw].target for raw in places] == ["ownerLogin", "repoName", "number"]
+    assert [field.raw for field in canon["comment"].fields if field.key] == ["id"]
+
+
+def test_tables_of_nested_arrays_carry_the_whole_key_of_their_record() -> None:
+    orders = [{"id": n} for n in range(1, 5)]
+
+    def lines(order: Row) -> list[Row]:
+        return [{"line": k, "parts": [{"part": f"{order['id']}-{k}-{p}"} for p in range(2)]} for k in range(1, 3)]
+
+    canon = canon_of(
+        proven(
+            {"/orders": orders, "/orders/{orderId}/lines": below(orders, "id", "orderId", lines)},
+            {"order": ["/orders"], "line": ["/orders/{orderId}/lines"]},
+        )
+    )
+    parts = [field for field in canon["line"].fields if field.group == "linePart"]
+    assert [(field.raw, field.target, field.key) for field in parts] == [
+        ("@parent", "orderId", True),
+        ("line", "line", True),
+        ("@index", "linePartIndex", True),
+        ("parts[].part", "part", False),
+    ]
+
+
+def test_records_that_nothing_tells_apart_are_keyed_by_their_hash() -> None:
+    readings = [{"at": f"2024-01-0{1 + n % 3}", "value": n % 4 / 2} for n in range(12)]
+    canon = canon_of(proven({"/readings": readings}, {"reading": ["/readings"]}))
+    assert canon["reading"].primary_key == "@hash"
+    (key,) = (field for field in canon["reading"].fields if field.key)
+    assert (key.raw, key.target, key.type) == ("@hash", "readingHash", DataType.TEXT)

@@ -117,6 +117,14 @@ def test_the_budget_holds_for_source_and_prepare_together(prepared):
     assert sent <= 400
 
 
+def test_what_the_extraction_will_take_is_said_before(prepared):
+    draft = prepared.drafts["prepare.dependencies"]
+    predicted = sum(row["requestsPredicted"] for row in prepared.rows("prepare.dependencies") if row["chosen"])
+    assert (draft.notes["predictedRequests"], draft.evidence["dependencies"]["missed"]) == (predicted, {})
+    assert draft.notes["predictedSeconds"] > 0
+    assert f"{predicted:,} requests predicted for the extraction" in " ".join(prepared.said)
+
+
 def test_a_small_budget_still_proves_what_it_can(fresh):
     runner = fresh(playbooks=playbooks(SettingRule(id="few", name="probe_requests", value=40)))
     evidence = runner.make_through("prepare.dependencies").evidence["dependencies"]

@@ -15,6 +15,7 @@ from spectra_assets.intelligence.description.servers import path_of
 from spectra_assets.intelligence.description.templates import Template, template
 from spectra_assets.intelligence.model import Endpoint, Method, Parameter
 
+MOST_CHARACTERS = 4 * 1024 * 1024
 _METHODS = "GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS"
 _HEADING = re.compile(r"(#{1,6})\s*(\S.*?)\s*#*\s*")
 _GROUP = re.compile(r"group\s+(.+)", re.IGNORECASE)
@@ -90,7 +91,7 @@ class _Reader:
         elif section := _SECTION.fullmatch(line[:300]):
             self._section, self._last = section.group(1).lower(), None
         elif self._section.startswith("parameter"):
-            self._parameter(line[:500])
+            self._parameter(line[:300])
 
     def _heading(self, level: int, title: str) -> None:
         self._section = ""
@@ -123,7 +124,8 @@ class _Reader:
             known = self._current.parameters[self._last]
             self._current.parameters[self._last] = known.model_copy(update={"values": [*known.values, member.group(1)][:50]})
             return
-        found = _PARAMETER.fullmatch(line)
+        indent = line[: len(line) - len(line.lstrip())]
+        found = _PARAMETER.fullmatch(indent[:16] + " ".join(line.split()))
         if (
             not found
             or (self._last and len(line) - len(line.lstrip()) > 5)
@@ -148,6 +150,10 @@ class _Reader:
 
 def read_blueprint(text: str, name: str, findings: Findings) -> Description:
     """Catalogue the document. Raises DocumentError if it has no action."""
+    if len(text) > MOST_CHARACTERS:
+        raise DocumentError(
+            f"it has {len(text):,} characters, more than the {MOST_CHARACTERS:,} of API Blueprint that are read", name
+        )
     reader = _Reader(findings)
     for line in text.splitlines():
         reader.line(line)

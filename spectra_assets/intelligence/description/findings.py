@@ -7,7 +7,7 @@ import re
 MOST_KINDS = 60
 MOST_EXAMPLES = 5
 
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff]+|\s+")
+_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff]+")
 
 
 def brief(value: object, most: int = 160) -> str:

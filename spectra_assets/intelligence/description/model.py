@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -58,7 +59,7 @@ class RecordShape(Model):
     recursive: str | None = None
     """Field that is an array of records of the same kind."""
 
-    @property
+    @cached_property
     def keys(self) -> dict[str, None]:
         """Keys of the record itself, in order."""
         return dict.fromkeys(split_path(field.raw)[0].removesuffix("[]") for field in self.fields if field.raw)

@@ -10,7 +10,7 @@ from typing import Any, cast
 from spectra_assets.errors import DocumentError
 from spectra_assets.intelligence.description.findings import Findings, brief
 from spectra_assets.intelligence.description.model import Description, Kind, Reply
-from spectra_assets.intelligence.description.parameters import parameters
+from spectra_assets.intelligence.description.parameters import Parameters
 from spectra_assets.intelligence.description.pointers import Document, Node, mapping, sequence
 from spectra_assets.intelligence.description.replies import Replies
 from spectra_assets.intelligence.description.schemas import Schemas
@@ -52,9 +52,10 @@ class _Operation:
 def read_openapi(root: Node, name: str, findings: Findings) -> Description:
     """Catalogue the document. Raises DocumentError for a version that is not 2.0 or 3.x, and if there are no paths."""
     kind, form = _version(root, name, findings)
-    document = Document(root, findings)
+    document = Document(root, findings, name)
     schemas = Schemas(document)
     replies = Replies(document, schemas, Shapes(schemas))
+    parameters = Parameters(document, schemas)
     servers = servers_of(root, findings)
     operations = list(_operations(document, servers))
     base = shared_path([operation.base for operation in operations] or [path_of(servers[0]) if servers else ""])
@@ -68,7 +69,7 @@ def read_openapi(root: Node, name: str, findings: Findings) -> Description:
             continue
         seen[operation.method, path] = None
         reply = replies.reply(operation.node, path) if operation.method in ("GET", "POST") else Reply()
-        endpoints.append(_endpoint(document, schemas, operation, path, reply))
+        endpoints.append(_endpoint(parameters, operation, path, reply))
         if operation.method == "GET":
             answers[path] = reply
     if not endpoints:
@@ -114,7 +115,7 @@ def _operations(document: Document, servers: list[str]) -> Iterator[_Operation]:
             continue
         item = document.node(value)
         read = template(written)
-        if read is None:
+        if read is None or (read.path == "/" and "#" in written):
             findings.add("path that can't be asked for", written)
             continue
         for key, node in item.items():
@@ -146,10 +147,10 @@ def _base(operation: Node, item: Node, main: str, findings: Findings, path: str)
     return path_of(same)
 
 
-def _endpoint(document: Document, schemas: Schemas, operation: _Operation, path: str, reply: Reply) -> Endpoint:
+def _endpoint(parameters: Parameters, operation: _Operation, path: str, reply: Reply) -> Endpoint:
     names = re.findall(r"\{([^}]+)\}", path)
     lists = [*sequence(operation.item.get("parameters")), *sequence(operation.node.get("parameters"))]
-    known = parameters(document, schemas, lists, names)
+    known = parameters.of(lists, names)
     query = [each.name for each in known if each.location == "query"]
     tag = next((brief(tag, 80) for tag in sequence(operation.node.get("tags")) if isinstance(tag, str) and tag.strip()), "")
     summary = (

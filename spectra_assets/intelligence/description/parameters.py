@@ -25,23 +25,38 @@ _TYPES: dict[str, Type] = {
 }  # fmt: skip
 
 
-def parameters(document: Document, schemas: Schemas, lists: Iterable[Any], path_names: list[str]) -> list[Parameter]:
-    """The parameters of `lists` (the path's, then the operation's, which win), without those of bodies and forms.
+class Parameters:
+    """Reads the parameters of one document; those that several operations refer to are read once."""
 
-    What the path names but no list does is added; a path parameter that the path does not name is left out.
-    """
-    found: dict[tuple[str, str], Parameter] = {}
-    for each in lists:
-        read = _parameter(document, schemas, each)
-        if read is not None and (read.location != "path" or read.name in path_names):
-            found[read.location, read.name] = read
-    for name in path_names:
-        found.setdefault(("path", name), Parameter(name=name, location="path", required=True))
-    return list(found.values())[:_MOST]
+    def __init__(self, document: Document, schemas: Schemas) -> None:
+        self._document = document
+        self._schemas = schemas
+        self._known: dict[int, Parameter | None] = {}
+
+    def of(self, lists: Iterable[Any], path_names: list[str]) -> list[Parameter]:
+        """The parameters of `lists` (the path's, then the operation's, which win), without those of bodies and forms.
+
+        What the path names but no list does is added; a path parameter that the path does not name is left out.
+        """
+        found: dict[tuple[str, str], Parameter] = {}
+        for each in lists:
+            read = self._read(each)
+            if read is not None and (read.location != "path" or read.name in path_names):
+                found[read.location, read.name] = read
+            if len(found) >= _MOST:
+                break
+        for name in path_names:
+            found.setdefault(("path", name), Parameter(name=name, location="path", required=True))
+        return list(found.values())
+
+    def _read(self, value: Any) -> Parameter | None:
+        node = self._document.node(value)
+        if node and id(node) not in self._known:
+            self._known[id(node)] = _parameter(self._document, self._schemas, node)
+        return self._known.get(id(node))
 
 
-def _parameter(document: Document, schemas: Schemas, value: Any) -> Parameter | None:
-    node = document.node(value)
+def _parameter(document: Document, schemas: Schemas, node: Node) -> Parameter | None:
     name, place = brief(node.get("name"), _NAME_LENGTH), node.get("in")
     if not name or place not in _PLACES or (place == "header" and name.lower() in _CALLERS_OWN):
         if node and place not in ("body", "formData", "header", "querystring"):

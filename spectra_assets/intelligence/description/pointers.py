@@ -15,12 +15,16 @@ _SECTIONS = ("#/components/schemas/", "#/definitions/", "#/components/parameters
 
 Node = dict[str, Any]
 
+NOTHING: Node = {}
+"""Always the same empty mapping: what is known of a node is kept by its identity."""
+
 
 class Document:
     """A parsed description. Nothing outside of it is ever read: such a reference is a finding."""
 
-    def __init__(self, root: Node, findings: Findings) -> None:
+    def __init__(self, root: Node, findings: Findings, name: str = "") -> None:
         self.root = root
+        self._name = name.replace("\\", "/").rpartition("/")[2]
         self.findings = findings
         self._found: dict[str, Any] = {}
         self._anchors: dict[str, Any] | None = None
@@ -30,14 +34,14 @@ class Document:
         reference: str | None = None
         for _ in range(_MOST_HOPS):
             if not isinstance(value, dict):
-                return {}, reference
+                return NOTHING, reference
             target = value.get("$ref")
             if not isinstance(target, str):
                 return value, reference
             reference = target
             value = self._target(target)
         self.findings.add("references go round in a circle", reference)
-        return {}, reference
+        return NOTHING, reference
 
     def node(self, value: Any) -> Node:
         """The mapping that `value` is or refers to."""
@@ -55,6 +59,8 @@ class Document:
             if found is not None:
                 self.findings.add("reference by a bare name", reference)
                 return found
+        if hash_ and document.rpartition("/")[2] == self._name:
+            document = ""
         if document:
             self.findings.add("reference to another document, which is not read", reference)
             return None

@@ -136,6 +136,8 @@ class Replies:
             return join_path([key]), arrays[key].items
         if any(_plain(key) not in _BESIDE for key in arrays) or depth >= _MOST_DEPTH:
             return None
+        if (depth or place.is_item) and _OWN_KEYS & {_plain(key) for key in below}:
+            return None
         inner = {key: each for key, each in below.items() if each.is_record and (_plain(key) in _GENERIC or len(below) == 1)}
         for key, each in inner.items():
             found = self._place(each, place, depth + 1)

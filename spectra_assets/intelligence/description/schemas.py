@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from spectra_assets.intelligence.description.findings import brief
-from spectra_assets.intelligence.description.pointers import Document, Node, mapping, sequence
+from spectra_assets.intelligence.description.pointers import NOTHING, Document, Node, mapping, sequence
 
 _MOST_PARTS = 200
 """Schemas merged into one view."""
 
 _MOST_PROPERTIES = 1000
+_MOST_MERGED = 10_000_000
+"""Properties looked at while schemas are merged, in all."""
+
 _MERGING = ("allOf", "oneOf", "anyOf")
 _JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
@@ -52,6 +55,7 @@ class Schemas:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._views: dict[int, View] = {}
+        self._merged_so_far = 0
 
     def view(self, schema: Any) -> View:
         """What `schema` allows; of what is no schema, nothing."""
@@ -63,13 +67,24 @@ class Schemas:
 
     def _viewed(self, schema: Node) -> View:
         node, name = self._unwrapped(schema)
-        view = View(identity=id(node), name=name)
+        if node is schema:
+            return self._merged(node)
+        known = self.view(node)
+        told = next((text for key in ("description", "title") if (text := brief(schema.get(key)))), known.description)
+        linked = known.linked or schema.get("x-ms-navigationProperty") is True
+        return replace(known, name=name or known.name, description=told, linked=linked)
+
+    def _merged(self, node: Node) -> View:
+        view = View(identity=id(node), name=brief(node.get("title"), 80) or None)
         for part in self._parts(node):
             _merge(view, part)
-        for key in ("description", "title"):
-            said = schema.get(key) or node.get(key)
-            view.description = view.description or brief(said)
-        view.name = view.name or brief(node.get("title"), 80) or None
+            self._merged_so_far += len(mapping(part.get("properties")))
+            if self._merged_so_far > _MOST_MERGED:
+                self._document.findings.add(
+                    f"more than {_MOST_MERGED:,} properties merged: further schemas are read without what they merge"
+                )
+                break
+        view.description = brief(node.get("description")) or brief(node.get("title"))
         view.types.discard("null")
         if not view.types:
             view.types = _implied(view)
@@ -85,7 +100,7 @@ class Schemas:
             if only is None:
                 return node, name
             schema = only
-        return {}, name
+        return NOTHING, name
 
     def _parts(self, node: Node) -> Iterator[Node]:
         """The schema and all it is merged from, each once."""
@@ -145,7 +160,7 @@ def _name(reference: str | None) -> str | None:
     """Name of the schema that a reference points to: the last part, unless that is a place inside something."""
     if reference is None:
         return None
-    before, _, last = reference.rpartition("/")
-    if not before.endswith(("schemas", "definitions", "$defs", "responses", "models")):
+    before, slash, last = reference.rpartition("/")
+    if slash and not before.endswith(("schemas", "definitions", "$defs", "responses", "models")):
         return None
     return brief(last.replace("~1", "/").replace("~0", "~"), 120) or None

@@ -14,7 +14,14 @@ from spectra_assets.intelligence.model import FieldSpec
 
 MOST_FIELDS = 400
 MOST_DEPTH = 6
+MOST_IN_ALL = 300_000
+"""Fields of all records of one description; beyond them only the first ones of a record are kept."""
+
+MOST_LOOKED_AT = 3_000
+"""Properties looked at for one record; beyond them nothing is described that is nested in it."""
+
 _MOST_VALUES = 50
+_MOST_BEYOND = 20
 
 Type = Literal["integer", "text", "boolean", "epoch", "date", "number", "record", "array", "unknown"]
 Item = Literal["integer", "text", "boolean", "number", "record", "unknown"]
@@ -52,6 +59,7 @@ class Shapes:
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
         self._known: dict[int, RecordShape] = {}
+        self._total = 0
         self._alike: dict[tuple[str | None, tuple[tuple[str, str], ...]], RecordShape] = {}
 
     def shape(self, schema: Any) -> RecordShape:
@@ -69,10 +77,12 @@ class Shapes:
         found: list[tuple[tuple[int, ...], FieldSpec]] = []
         recursive: str | None = None
         waiting = deque([_Level(root, "", (), frozenset((root.identity,)), in_array=False)])
-        while waiting and len(found) < MOST_FIELDS:
+        most = MOST_FIELDS if self._total < MOST_IN_ALL else _MOST_BEYOND
+        looked = 0 if self._total < MOST_IN_ALL else MOST_LOOKED_AT
+        while waiting and len(found) < most:
             level = waiting.popleft()
             for number, (key, schema) in enumerate(level.view.properties.items()):
-                if len(found) >= MOST_FIELDS:
+                if len(found) >= most:
                     break
                 view = self._schemas.view(schema)
                 if view.write_only or not key or key.endswith("[]") or len(key) > 200:
@@ -81,11 +91,13 @@ class Shapes:
                 items = self._schemas.view(view.items) if view.is_array else view
                 if view.is_array and not level.prefix and items.identity == root.identity:
                     recursive = recursive or raw
-                below = self._below(level, view, items, raw, place)
+                looked += 1
+                below = self._below(level, view, items, raw, place) if looked < MOST_LOOKED_AT else None
                 if below is not None:
                     waiting.append(below)
                 if below is None or view.is_array:
                     found.append((place, _field(raw, view, items)))
+        self._total += len(found)
         return RecordShape(
             name=root.name, fields=[spec for _, spec in sorted(found, key=lambda each: each[0])], recursive=recursive
         )

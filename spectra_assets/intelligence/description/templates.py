@@ -28,10 +28,11 @@ class Template:
 def template(text: str) -> Template | None:
     """Read a path; None if it is none that could be asked for.
 
+    A fragment is cut off: of `/#Action=List` nothing is left but the root, which every such path would share.
     `/x/{id:.*}`, `/x/:id`, `/x/<int:id>` and `/x/{+id}` are `/x/{id}`; `{?a,b}` and `?a=…` are query parameters.
     """
-    text = text.strip()
-    if not text or len(text) > _MOST_CHARACTERS or "#" in re.sub(r"\{#", "{", text):
+    text = re.split(r"(?<!\{)#", text.strip())[0]
+    if not text or len(text) > _MOST_CHARACTERS:
         return None
     if not text.startswith("/"):
         text = "/" + text

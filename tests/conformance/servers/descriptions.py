@@ -172,7 +172,7 @@ class SoftErrors(Api):
 
     def setup(self) -> None:
         self.songs = [{"id": n, "title": word(n), "albumId": 1 + n % 12} for n in range(1, 90)]
-        self.albums = [{"id": n, "title": word(n)} for n in range(1, 13)]
+        self.albums = [{"id": n, "title": f"The {word(n * 5)} album"} for n in range(1, 13)]
         self.get("/openapi.json", lambda asked: openapi(self, self._operations()))
         self.get("/songs", counted(self.songs, "offset", Size("limit", 30, cap=30)))
         self.get("/albums", lambda asked: self.albums)
@@ -194,7 +194,11 @@ class SoftErrors(Api):
 
     def truth(self) -> Truth:
         return Truth(
-            entities=(Entity("song", ("/songs",), self.songs), Entity("album", ("/albums",), self.albums)),
+            entities=(
+                Entity("song", ("/songs",), self.songs),
+                Entity("album", ("/albums",), self.albums),
+                Entity("nothing", ("/nothing",), []),
+            ),
             references=(Reference("song", "albumId", "album"),),
             findings=(r"/playlists\b.*(error|[Nn]ot.?[Ff]ound|404)", r"/artists\b.*(error|no route|404)"),
         )

@@ -6,8 +6,8 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from tests.conformance.servers.api import Answer, Api, Asked, RefusedError
 from tests.conformance.servers.described import Operation, array_of, openapi
@@ -30,7 +30,7 @@ class AllHtml(Api):
         return Answer(b"<!DOCTYPE html><html><body><h1>Welcome</h1></body></html>", type="text/html; charset=utf-8")
 
     def truth(self) -> Truth:
-        return Truth(silent=True, findings=(r"(?i)html|not json|no endpoint|nothing",), most_requests=200)
+        return Truth(silent=True, findings=(r"(?i)html|web page|not json",), most_requests=200)
 
 
 class Silence(Api):
@@ -44,21 +44,22 @@ class Silence(Api):
 
 
 class Endless(Api):
-    """A body that never ends, one that is never there, pages without end, and a good list beside them."""
+    """A body that never ends, pages without end, and a good list beside them."""
+
+    settings: ClassVar[Mapping[str, int]] = {"most_pages": 300}
 
     def setup(self) -> None:
         self.good = _good()
         self.get("/openapi.json", lambda asked: openapi(self, self._operations()))
         self.get("/good", lambda asked: self.good)
-        self.get("/stream", lambda asked: Answer(chunks=self._forever()))
+        self.get("/archive", lambda asked: Answer(chunks=self._forever()))
         self.get("/pages", self._pages)
 
     def _forever(self) -> Iterator[bytes]:
         yield b"["
         for number in itertools.count():
             yield json.dumps({"id": number, "filler": "x" * 4000}).encode() + b","
-            if number > 20_000:
-                time.sleep(0.05)
+            time.sleep(0.01)
 
     def _pages(self, asked: Asked) -> Any:
         number = asked.number("page", 1)
@@ -70,12 +71,12 @@ class Endless(Api):
     def _operations(self) -> list[Operation]:
         return [
             Operation("/good", answer=array_of(self.good[0])),
-            Operation("/stream", answer=array_of({"id": 1, "filler": ""})),
+            Operation("/archive", answer=array_of({"id": 1, "filler": ""})),
             Operation("/pages", {"page": "integer"}),
         ]
 
     def truth(self) -> Truth:
-        return Truth(entities=(Entity("good", ("/good",), self.good),), findings=(r"/stream\b", r"/pages\b"), most_requests=4_000)
+        return Truth(entities=(Entity("good", ("/good",), self.good),), findings=(r"/archive\b", r"/pages\b"), most_requests=4_000)
 
 
 class Circles(Api):
@@ -171,9 +172,9 @@ class Shifting(Api):
 
 
 class RateLimited(Api):
-    """Twelve requests a second: more are answered with 429 and Retry-After; the headers say what is left. Few 429 may be provoked."""
+    """Twenty-five requests a second: more are answered with 429 and Retry-After; the headers say what is left. Few 429 may be provoked."""
 
-    per_second = 12
+    per_second = 25
     most_provoked = 12
 
     def setup(self) -> None:

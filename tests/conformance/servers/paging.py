@@ -117,7 +117,9 @@ class Cursors(Api):
 
     def setup(self) -> None:
         self.channels = [{"id": f"C{n:05}", "name": word(n), "members": n % 40} for n in range(66)]
-        self.messages = [{"ts": f"17000{n:05}.000{n % 10}", "text": word(n), "channel": f"C{n * 7 % 66:05}"} for n in range(150)]
+        self.messages = [
+            {"ts": f"17000{n:05}.00{n % 10}{n:03}", "text": word(n), "channel": f"C{n * 7 % 66:05}"} for n in range(150)
+        ]
         self.charges = [{"id": f"ch_{n:04}", "amount": 100 + n * 3, "captured": n % 2 == 0} for n in range(83)]
         self.get("/openapi.json", lambda asked: openapi(self, self._operations(), version="3.1.0"))
         self.get(
@@ -150,7 +152,7 @@ class Cursors(Api):
         return Truth(
             entities=(
                 Entity("channel", ("/channels",), self.channels, types={"members": INT}),
-                Entity("message", ("/messages",), self.messages, "ts", ("ts",), types={"ts": TEXT + DECIMAL}),
+                Entity("message", ("/messages",), self.messages, "ts", ("ts", "@hash"), types={"ts": TEXT + DECIMAL}),
                 Entity("charge", ("/charges",), self.charges, types={"amount": INT, "captured": BOOL}),
             ),
             references=(Reference("message", "channel", "channel"),),

@@ -30,12 +30,12 @@ class Moments(Api):
 
     def _row(self, number: int) -> Row:
         at = _moment(number)
-        micros = at.replace(microsecond=number * 7)
+        later, micros = at + timedelta(hours=3), (at + timedelta(hours=5)).replace(microsecond=number * 7)
         return {
             "id": number + 1,
-            "seconds": int(at.timestamp()),
-            "millis": int(at.timestamp() * 1000) + number,
-            "micros": int(micros.timestamp()) * 1_000_000 + number * 7,
+            "created": int(at.timestamp()),
+            "updatedAt": int(later.timestamp() * 1000) + number,
+            "event_time": int(micros.timestamp()) * 1_000_000 + number * 7,
             "iso": at.isoformat().replace("+00:00", "Z"),
             "offset": (at + timedelta(hours=2)).replace(tzinfo=None).isoformat() + "+02:00",
             "mail": format_datetime(at),
@@ -45,6 +45,7 @@ class Moments(Api):
             "dotted": at.strftime("%d.%m.%Y"),
             "naive": at.strftime("%Y-%m-%d %H:%M:%S"),
             "duration": 1000 + number,
+            "serial": 1_600_000_000 + number * 86_400,
             "zip": f"{8000 + number:05}",
             "version": f"1.{number}",
         }
@@ -52,9 +53,9 @@ class Moments(Api):
     def truth(self) -> Truth:
         at = _moment(7)
         day = date(at.year, at.month, at.day)
-        cells = dict.fromkeys(("seconds", "iso", "offset", "mail", "naive"), at)
-        cells["millis"] = at + timedelta(milliseconds=7)
-        cells["micros"] = at + timedelta(microseconds=49)
+        cells = dict.fromkeys(("created", "iso", "offset", "mail", "naive"), at)
+        cells["updatedAt"] = at + timedelta(hours=3, milliseconds=7)
+        cells["event_time"] = at + timedelta(hours=5, microseconds=49)
         days = dict.fromkeys(("day", "european", "american", "dotted"), day)
         return Truth(
             entities=(
@@ -64,7 +65,7 @@ class Moments(Api):
                     self.moments,
                     types=dict.fromkeys(cells, TIME)
                     | dict.fromkeys(days, DATE)
-                    | {"duration": INT, "zip": TEXT, "version": TEXT + DECIMAL},
+                    | {"duration": INT, "serial": INT, "zip": TEXT, "version": TEXT + DECIMAL},
                     values={(8, name): value for name, value in {**cells, **days}.items()} | {(8, "zip"): "08007"},
                 ),
             )

@@ -1,0 +1,143 @@
+"""The whole way for a source that nobody described: one sentence, seven stages, the pack that is followed afterwards."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from spectra_assets.engine.cli import main
+from spectra_assets.engine.console import Console
+from spectra_assets.engine.run import Summary, run_sentence
+from spectra_assets.engine.source import Options
+from spectra_assets.errors import ConfigurationError, CredentialError, RequestError
+from spectra_assets.intelligence.model import load_pack
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.names import TableRef
+from spectra_assets.settings import Settings
+from spectra_assets.settings import load as load_settings
+
+REPOSITORY = Path(__file__).parent.parent.parent
+SENTENCE = "create SPECTRA pipeline for tracker"
+TOKEN = "tok-Secret-99"
+VARIABLES = ("SPECTRA_PROJECT", "SPECTRA_LAKEHOUSE", "DAGSTER_HOME", "TRACKER_BASE_URL", "TRACKER_TOKEN")
+
+PROJECTS = [{"id": n, "name": f"Project {n}", "createdAt": f"2024-01-{n:02}T08:00:00Z"} for n in range(1, 13)]
+ISSUES = [
+    {
+        "id": 1000 + n,
+        "projectId": 1 + n % 12,
+        "title": f"Issue {n}",
+        "state": ("open", "closed", "waiting")[n % 3],
+        "labels": ["bug", "ui", "api"][: n % 4],
+        "openedAt": f"2024-0{1 + n % 6}-{1 + n % 28:02}T09:30:00Z",
+    }
+    for n in range(90)
+]
+COMMENTS = {issue["id"]: [{"id": issue["id"] * 10 + n, "text": f"c{n}"} for n in range(issue["id"] % 3)] for issue in ISSUES}
+
+
+def page(rows: list[dict[str, Any]], query: dict[str, str]) -> Any:
+    number, size = int(query.get("page", 1)), min(int(query.get("per_page", 20)), 40)
+    more = {"Link": f'<{{origin}}/issues?page={number + 1}&per_page={size}>; rel="next"'} if number * size < len(rows) else {}
+    return 200, rows[(number - 1) * size : number * size], more
+
+
+@pytest.fixture
+def tracker(serve: Callable[..., Any]) -> Any:
+    def guard(path: str, query: dict[str, str], headers: Any) -> Any:
+        return None if headers.get("Authorization") == f"Bearer {TOKEN}" else (401, {}, {"WWW-Authenticate": "Bearer"})
+
+    return serve(
+        {
+            "/": {"projects": "{origin}/projects", "issues": "{origin}/issues{?page,per_page}"},
+            "/projects": PROJECTS,
+            "/issues": lambda match, query, headers: page(
+                [issue | {"comments_url": f"{{origin}}/issues/{issue['id']}/comments"} for issue in ISSUES], query
+            ),
+            r"/issues/(?P<id>\d+)/comments": lambda match, *_: COMMENTS.get(int(match["id"])) or [],
+        },
+        guard=guard,
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Settings]:
+    shutil.copytree(REPOSITORY / "playbooks", tmp_path / "playbooks")
+    (tmp_path / "covenants").mkdir()
+    (tmp_path / "lessons").mkdir()
+    before = {name: os.environ.get(name) for name in VARIABLES}
+    os.environ.pop("TRACKER_BASE_URL", None)
+    os.environ.update(
+        SPECTRA_PROJECT=str(tmp_path),
+        SPECTRA_LAKEHOUSE=str(tmp_path / "lakehouse"),
+        DAGSTER_HOME=str(tmp_path / ".dagster"),
+        TRACKER_TOKEN=TOKEN,
+    )
+    yield load_settings()
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def run(settings: Settings, options: Options) -> tuple[Summary, str]:
+    console = Console(out=io.StringIO())
+    summary = run_sentence(SENTENCE, settings, console, options=options)
+    return summary, console.out.getvalue()  # type: ignore[attr-defined]
+
+
+def test_one_sentence_makes_the_pipeline_and_the_next_run_follows_what_was_proven(project: Settings, tracker: Any) -> None:
+    summary, said = run(project, Options(base_url=tracker.base_url, token_env="TRACKER_TOKEN"))
+    assert summary.ok, said
+    assert tracker.methods == {"GET"}
+    lakehouse = Lakehouse(project.lakehouse_root, "tracker")
+    rows = {name: lakehouse.describe(TableRef.parse(name)).rows for name in ("clean.project", "clean.issue", "clean.comment")}
+    assert rows == {"clean.project": 12, "clean.issue": 90, "clean.comment": sum(map(len, COMMENTS.values()))}
+    assert summary.export == f"export TRACKER_BASE_URL={tracker.base_url}"
+    assert "TRACKER_BASE_URL" not in os.environ
+
+    pack = load_pack("tracker", project.intelligence)
+    assert pack.origin == "discovered"
+    assert pack.entity("comment").routes == [next(path for path in pack.entity("comment").routes)]
+    assert pack.entity("issue").key == "id"
+    assert any(each.finding.startswith("proven by Prepare") for each in pack.evidence)
+    for file in (project.intelligence / "tracker.yaml", project.covenants / "tracker.yaml"):
+        assert TOKEN not in file.read_text(encoding="utf-8")
+    assert TOKEN not in said
+
+    written = (project.intelligence / "tracker.yaml").read_bytes()
+    asked = len(tracker.asked)
+    os.environ["TRACKER_BASE_URL"] = tracker.base_url
+    summary, said = run(project, Options())
+    assert summary.ok, said
+    assert not any("no-such-thing" in address or "openapi" in address for address in tracker.asked[asked:])
+    assert (project.intelligence / "tracker.yaml").read_bytes() == written
+    assert not summary.covenant_changed, summary.changes
+    changed = [table["table"] for table in summary.tables if table["status"] == "published"]
+    assert not any(name.startswith(("extract.", "clean.", "transform.", "refine.", "analyse.")) for name in changed), changed
+
+
+def test_what_is_missing_is_asked_for_by_name(project: Settings, tracker: Any) -> None:
+    with pytest.raises(RequestError, match="give its address by --base-url"):
+        run(project, Options())
+    with pytest.raises(ConfigurationError, match="--base-url is not usable as the base URL"):
+        run(project, Options(base_url="tracker"))
+    with pytest.raises(CredentialError, match="NO_SUCH_TOKEN is not set"):
+        run(project, Options(base_url=tracker.base_url, token_env="NO_SUCH_TOKEN"))
+    assert not (project.intelligence / "tracker.yaml").exists()
+
+
+def test_a_curated_pack_is_never_discovered_again(project: Settings) -> None:
+    answer = CliRunner().invoke(
+        main, ["run", "create SPECTRA pipeline for zephyr", "--rediscover", "--base-url", "http://127.0.0.1:9"]
+    )
+    assert answer.exit_code == 2
+    assert "comes with the package" in answer.output

@@ -1,0 +1,163 @@
+"""Answers: their shape, where the records are, and the total they declare, by evidence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from spectra_assets.client.transport import Answer
+from spectra_assets.stages.answers import sight, sight_of
+from spectra_assets.stages.locations import location_of, noun_of, records_at
+
+TWO = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
+NEXT = [{"id": 3, "name": "c"}]
+
+
+def answer(body: bytes, content_type: str = "application/json", status: int = 200, **headers: str) -> Answer:
+    return Answer(status, {"Content-Type": content_type, **headers}, body, 1.0, 1, "http://127.0.0.1/things")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("", TWO),
+        ("", ["a", "b"]),
+        ("orders", {"orders": TWO}),
+        ("data.items", {"data": {"items": TWO, "total": 2}}),
+        ("_embedded.orders", {"_embedded": {"orders": TWO}, "_links": {"self": {"href": "x"}}, "page": {"size": 2, "number": 0}}),
+        ("response.result.rows", {"response": {"result": {"rows": TWO}}}),
+        ("data", {"data": TWO, "included": [{"id": 9, "type": "x"}], "links": {"next": "x"}, "meta": {}}),
+        ("value", {"@odata.context": "x", "@odata.count": 2, "value": TWO}),
+        ("d.results", {"d": {"results": TWO, "__count": "2"}}),
+        (
+            "hits.hits",
+            {"took": 1, "_shards": {"total": 1}, "hits": {"total": {"value": 1}, "hits": [{"_id": "a", "_source": {}}]}},
+        ),
+        ("features", {"type": "FeatureCollection", "bbox": [1, 2], "features": [{"type": "Feature", "properties": {"a": 1}}]}),
+        ("issues", {"expand": "x", "startAt": 0, "maxResults": 50, "total": 2, "issues": TWO}),
+        ("items", {"kind": "List", "apiVersion": "v1", "metadata": {"version": "1"}, "items": [{"metadata": {"name": "x"}}]}),
+        ("data.viewer.repos.nodes", {"data": {"viewer": {"repos": {"nodes": TWO, "pageInfo": {"endCursor": "x"}}}}}),
+        ("items", {"items": TWO, "facets": [{"name": "x", "values": [{"v": 1}]}], "warnings": []}),
+        ("results", {"count": 0, "next": None, "previous": None, "results": []}),
+        ("data", {"data": [], "errors": [], "links": {}}),
+        ("items", {"items": [], "total": 0}),
+        (r"a\.b", {"a.b": TWO, "total": 2}),
+    ],
+)
+def test_lists_of_records(path, value):
+    found = sight_of(value)
+    assert (found.category, found.location) == ("readable", path)
+    assert len(found.records) == found.rows == len(records_at(value, path))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"id": 1, "name": "x", "tags": [{"id": 1}]},
+        {"id": 1, "name": "x", "tags": ["a"]},
+        {"id": 1, "items": [{"sku": "x"}], "total": 3},
+        {"name": "x", "address": {"phones": [{"n": 1}]}},
+        {"customer": "x", "price": 3, "lines": [{"a": 1}], "address": {"a": 1}},
+        {"home": {"street": 1, "city": 2}, "work": {"street": 1, "city": 2}},
+        {"ok": True, "channel": {"id": "C1", "members": [{"id": 1}]}},
+        {"_links": {"self": {"href": "/"}, "orders": {"href": "/o"}}},
+        {"data": {"id": 1, "type": "x", "attributes": {"a": 1}}},
+        {"status": "UP", "components": {"db": {"status": "UP"}, "disk": {"status": "UP"}}},
+    ],
+)
+def test_single_records(value):
+    found = sight_of(value)
+    assert (found.shape, found.location, found.records) == ("object", "$", [value])
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("{}", {"1001": {"id": 1001, "n": "x"}, "1002": {"id": 1002, "n": "y"}}),
+        ("{}", {"EUR": {"rate": 1, "name": "e"}, "USD": {"rate": 2, "name": "u"}, "GBP": {"rate": 3, "name": "g"}}),
+        ("users{}", {"users": {"u1": {"n": "x", "m": 1}, "u2": {"n": "y", "m": 2}}, "count": 2}),
+        ("query.pages{}", {"batchcomplete": "", "query": {"pages": {"12": {"title": "x"}, "13": {"title": "y"}}}}),
+    ],
+)
+def test_maps_keyed_by_id(path, value):
+    found = sight_of(value)
+    assert (found.shape, found.location) == ("map", path)
+    assert [record["_mapKey"] for record in found.records] == list(value if path == "{}" else records_keys(value, path))
+
+
+def records_keys(value: Any, path: str) -> list[str]:
+    for key in path.removesuffix("{}").split("."):
+        value = value[key]
+    return list(value)
+
+
+# ---------------------------------------------------------------- several answers
+
+
+def test_the_records_change_from_page_to_page():
+    pages = [{"data": [{"id": 1}], "batch": TWO, "total": 3}, {"data": [{"id": 1}], "batch": NEXT, "total": 3}]
+    assert location_of(pages[:1]).path == "data"
+    found = location_of(pages)
+    assert (found.path, found.confidence) == ("batch", 1.0)
+    assert "changes over 2 answers" in found.evidence
+
+
+def test_answers_for_several_parents_tell_a_record_from_an_envelope():
+    records = [{"id": 1, "data": [{"a": 1}]}, {"id": 2, "data": [{"a": 2}]}]
+    lists = [{"id": "list", "data": TWO, "has_more": True}, {"id": "list", "data": NEXT, "has_more": False}]
+    assert location_of(records).path == "$"
+    assert location_of(lists).path == "data"
+
+
+def test_an_empty_first_answer_is_settled_by_the_others():
+    assert location_of([{"orders": [], "customers": []}, {"orders": TWO, "customers": []}]).path == "orders"
+    assert location_of([{"orders": TWO, "customers": TWO}], noun_of("/shops/{id}/orders")).path == "orders"
+
+
+def test_the_size_asked_for_is_evidence():
+    pages = [{"alpha": TWO, "beta": TWO + NEXT, "page": 1}, {"alpha": NEXT, "beta": [], "page": 2}]
+    assert location_of(pages, size=2).path == "alpha"
+
+
+# ---------------------------------------------------------------- lines, totals, what is no list
+
+
+@pytest.mark.parametrize("content_type", ["application/x-ndjson", "application/json", "text/plain", "application/jsonl"])
+def test_one_json_text_per_line(content_type):
+    found = sight(answer(b"\n".join(map(msgspec.json.encode, TWO)) + b"\n", content_type))
+    assert (found.shape, found.location, found.records) == ("lines", "@lines", TWO)
+
+
+def test_lines_by_content_type_may_be_a_single_one():
+    assert sight(answer(b'{"id": 1}', "application/x-ndjson")).location == "@lines"
+    assert sight(answer(b'{"id": 1}')).location == "$"
+
+
+@pytest.mark.parametrize("body", [b'{"id": 1}\n{"id": ', b"{", b"nothing", b'{"a": 1} {"b": 2'])
+def test_what_is_no_json_is_told(body):
+    assert sight(answer(body)).category == "notJson"
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "total", "place"),
+    [
+        ({"data": TWO, "meta": {"page": {"total": 9}}}, {}, 9, "meta.page.total"),
+        ({"hits": {"total": {"value": 7}, "hits": TWO}}, {}, 7, "hits.total.value"),
+        ({"total": 5, "data": {"items": TWO, "totalCount": 6}}, {}, 6, "data.totalCount"),
+        ({"items": TWO, "page": {"size": 2, "totalElements": 5}}, {}, 5, "page.totalElements"),
+        ({"items": TWO, "count": True}, {}, None, ""),
+        (TWO, {"X-Total-Count": "7"}, 7, "header X-Total-Count"),
+        (TWO, {"Content-Range": "items 0-9/100"}, 100, "header Content-Range"),
+        (TWO, {"Content-Range": "items 0-9/*"}, None, ""),
+    ],
+)
+def test_declared_totals(value, headers, total, place):
+    found = sight(answer(msgspec.json.encode(value), **headers))
+    assert (found.declared_total, found.total_at) == (total, place)
+
+
+def test_long_names_of_a_stranger_cost_no_time():
+    value = {"page" * 5000 + "!": 1, **{f"{'perpage' * 20}{n}": 1 for n in range(300)}, "x": TWO, "y": TWO}
+    assert sight_of(value).category == "readable"

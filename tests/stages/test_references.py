@@ -1,0 +1,119 @@
+"""Foreign keys by inclusion, with the traps: names that mislead, small numbers that are in everything, ids of nobody known."""
+
+from __future__ import annotations
+
+import uuid
+
+from spectra_assets.covenant.canon import CanonEntity
+from spectra_assets.covenant.model import Fetch
+from spectra_assets.intelligence.model import EntityHint
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.stages.canonise import canonise
+from spectra_assets.stages.keys import keep_keys, keys_of, read_keys
+from spectra_assets.stages.references import referenced, stem_of
+
+
+def found(samples, whole=True, **scopes):
+    """Entity → raw path → reference; and what dangles."""
+    canon: dict[str, CanonEntity] = {}
+    for name, records in samples.items():
+        fetch = Fetch(entity=name, path=f"/{name}", key_scope=scopes.get(name, "entity"))
+        hint = EntityHint(entity=name, description="", routes=[f"/{name}"])
+        canon[name], _ = canonise(hint, fetch, 0, records, None, [], {name})
+    keys = {name: keys_of(records, "id", whole) for name, records in samples.items()}
+    done, dangling = referenced(canon, samples, keys, {})
+    shown = {name: {f.raw: f.references for f in entity.fields if f.references} for name, entity in done.items()}
+    return {name: fields for name, fields in shown.items() if fields}, dangling, done
+
+
+def rows(count, start=1, step=1, **fields):
+    return [{"id": start + n * step, **{k: make(n) for k, make in fields.items()}} for n in range(count)]
+
+
+def test_a_name_and_inclusion_agree():
+    posts = rows(40, authorId=lambda n: n % 20 + 1, editor=lambda n: {"id": n % 5 + 1, "name": "x"}, user=lambda n: n % 3 + 1)
+    shown, dangling, done = found({"user": rows(20), "post": posts})
+    assert shown == {"post": {"authorId": "user.id", "editor.id": "user.id", "user": "user.id"}}
+    assert dangling == {}
+    assert "20 of 20 different values are ids of user (all)" in next(f.note for f in done["post"].fields if f.raw == "authorId")
+
+
+def test_small_numbers_that_are_in_everything_prove_nothing():
+    tasks = rows(50, priority=lambda n: n % 5 + 1, statusId=lambda n: n % 4 + 1, order=lambda n: n + 1, amount=lambda n: n % 9)
+    shown, dangling, _ = found({"user": rows(30), "project": rows(60), "task": tasks})
+    assert shown == {}
+    assert dangling == {"task": {"statusId": "status"}}
+
+
+def test_a_misleading_name_loses_against_the_data():
+    deals = rows(40, user_id=lambda n: 501 + n % 30)
+    shown, _, done = found({"user": rows(20), "account": rows(30, start=501), "deal": deals})
+    assert shown == {"deal": {"user_id": "account.id"}}
+    assert "none the less named like user" in next(f.note for f in done["deal"].fields if f.raw == "user_id")
+
+
+def test_uuids_need_no_name():
+    ids = [str(uuid.UUID(int=n * 7919 + 2**100)) for n in range(30)]
+    people = [{"id": each} for each in ids]
+    shown, _, _ = found({"person": people, "job": rows(30, doneFor=lambda n: ids[n])})
+    assert shown == {"job": {"doneFor": "person.id"}}
+
+
+def test_orphans_and_nobody_are_borne_but_too_many_are_not():
+    some = rows(100, userId=lambda n: 0 if n == 0 else n + 1)
+    assert found({"user": rows(97), "log": some})[0] == {"log": {"userId": "user.id"}}
+    shown, dangling, _ = found({"user": rows(50), "log": some})
+    assert (shown, dangling) == ({}, {})
+
+
+def test_of_a_sample_some_hits_do_with_the_name():
+    orders = rows(50, customerId=lambda n: n * 37 + 1, cashierId=lambda n: n * 37 + 1)
+    shown, dangling, _ = found({"customer": rows(600, step=3), "order": orders}, whole=False)
+    assert shown == {"order": {"customerId": "customer.id"}}
+    assert dangling == {"order": {"cashierId": "cashier"}}
+
+
+def test_arrays_nested_keys_other_keys_and_the_entity_itself():
+    cycles = [
+        {"id": n, "phases": [{"id": 100 + n * 2, "x": 1}, {"id": 101 + n * 2, "x": 1}], "parentId": n - 1} for n in range(1, 9)
+    ]
+    users = [{"id": n, "login": f"u{n}"} for n in range(1, 9)]
+    runs = rows(
+        16,
+        phaseId=lambda n: 102 + n,
+        owner=lambda n: f"u{n % 8 + 1}",
+        memberIds=lambda n: [n % 8 + 1, 3],
+        userIds=lambda n: [n % 8 + 1],
+    )
+    shown, dangling, _ = found({"cycle": cycles, "user": users, "run": runs})
+    assert shown["cycle"] == {"parentId": "cycle.id"}
+    assert shown["run"] == {
+        "phaseId": "cycle.phases[].id",
+        "owner": "user.login",
+        "userIds[]": "user.id",
+        "memberIds[]": "user.id",
+    }
+    assert dangling == {}
+
+
+def test_ids_unique_only_below_a_parent_are_no_target():
+    shown, _, _ = found({"issue": rows(10), "comment": rows(20, issueId=lambda n: n % 10 + 1)}, issue="parent")
+    assert shown == {}
+
+
+def test_a_copy_of_the_own_key_is_no_reference():
+    assert found({"user": [{"id": n, "userId": n} for n in range(1, 20)]})[0] == {}
+
+
+def test_stems():
+    names = ("authorId", "author.id", "author", "tag_ids[]", "relationships.author.data.id", "id", "attributes.owner_uuid")
+    assert [stem_of(name) for name in names] == ["author", "author", "author", "tag", "author", "", "owner"]
+
+
+def test_keys_are_kept_with_what_is_known_of_them(tmp_path):
+    lakehouse = Lakehouse(str(tmp_path), "acme")
+    keys = keys_of([{"id": 1, "code": "a", "name": "x"}, {"id": 2, "code": "a", "name": "y"}], "id", True)
+    keep_keys(lakehouse, "thing", keys)
+    assert read_keys(lakehouse, "thing") == keys
+    assert (keys.values, keys.whole) == ({"id": [1, 2]}, True)
+    assert read_keys(lakehouse, "other") is None
