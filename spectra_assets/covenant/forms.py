@@ -96,9 +96,9 @@ _CONSTRAINTS = [
     _must(
         "constraint",
         _TEXT,
-        "paging, offsetParameter, pageParameter, firstPage, cursorParameter, afterParameter, afterField, nextAt, sizeParameter, "
-        "defaultPageSize, largestPageSize, pastTheEnd, declaredTotal, totalAt, offsetIgnored, recordsAt, requiredQuery, rateLimit, "
-        "latency, availability or notMeasured.",
+        "paging, offsetParameter, pageParameter, firstPage, cursorParameter, afterParameter, afterField, nextAt, "
+        "sizeParameter, defaultPageSize, largestPageSize, pastTheEnd, declaredTotal, totalAt, offsetIgnored, recordsAt, "
+        "requiredQuery, rateLimit, latency, availability or notMeasured.",
     ),
     _may("value", _TEXT, "What was measured."),
     _must("evidence", _TEXT, "How it was seen."),

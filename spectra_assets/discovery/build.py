@@ -149,10 +149,11 @@ def _identifiers(facts: Facts, kinds: Iterable[Kind], entities: set[str]) -> lis
             renamed.setdefault(kind.hint, []).append(kind.name)
     made: dict[tuple[str, str | None], list[str]] = {}
     for route in facts.routes:
-        for fill in route.fills:
+        for fill in (*route.fills, *route.alike):
             home = homes.get(fill.of) or homes.get(shape(fill.of))
             if home and route.kind in ("list", "object", "detail") and fill.path:
-                made.setdefault((fill.parameter, route.path), [f"{home}.{fill.path}"])
+                shown = made.setdefault((fill.parameter, route.path), [])
+                shown += [text for text in [f"{home}.{fill.path}"] if text not in shown]
     for known in facts.identifiers:
         candidates = []
         for text in known.candidates:

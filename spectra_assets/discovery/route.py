@@ -47,6 +47,8 @@ class Route:
     kind: Kind = "unknown"
     reason: str = ""
     """Why it has no data, or is no list of its own."""
+    alike: tuple[Fill, ...] = ()
+    """Further places of values like those of its only parameter."""
 
     @property
     def records(self) -> list[Record]:

@@ -70,7 +70,7 @@ def with_other_ids(scout: Scout, routes: Sequence[Route], identifiers: Iterable[
             continue
         parameter = route.parameters[0]
         meant = {text.partition(".")[0] for each in identifiers if each.parameter == parameter for text in each.candidates}
-        for fill, values in _others(parameter, route, routes, meant, homes):
+        for fills, values in _others(parameter, route, routes, meant, homes):
             for value in values:
                 if left <= 0:
                     return
@@ -78,7 +78,8 @@ def with_other_ids(scout: Scout, routes: Sequence[Route], identifiers: Iterable[
                 look = scout.look(route.path.replace(f"{{{parameter}}}", quote(value, safe="")), attempts=1)
                 if look.readable and (look.sight.records or route.kind == "closed"):
                     route.kind, route.reason = "object" if look.sight.location == "$" else "list", ""
-                    route.fills, route.examples, route.looks = (fill,), ((value,),), [look]
+                    route.fills, route.examples, route.looks = fills[:1], ((value,),), [look]
+                    route.alike = tuple(fills[1:])
                 if look.sight.records:
                     break
             if route.kind != "closed":
@@ -87,17 +88,22 @@ def with_other_ids(scout: Scout, routes: Sequence[Route], identifiers: Iterable[
 
 def _others(
     parameter: str, route: Route, routes: Iterable[Route], meant: set[str], homes: Mapping[str, str]
-) -> Iterator[tuple[Fill, list[str]]]:
-    """Ids in the records of the entities meant that share a word with the parameter, what looks most like a key first."""
+) -> Iterator[tuple[tuple[Fill, ...], list[str]]]:
+    """Ids in the records of the entities meant that share a word with the parameter, what looks most like a key first: where
+    they are, and some of them."""
     told = {word.lower() for word in words(parameter)} - {"id"}
     tried = {fill.path for fill in route.fills}
-    found: dict[str, tuple[Fill, list[str]]] = {}
-    for other in sorted(routes, key=lambda other: -len(other.records)):
+    found: dict[str, tuple[list[Fill], list[str]]] = {}
+    for other in sorted(routes, key=lambda other: (len(other.fills), -len(other.records))):
         if homes.get(other.path) in meant and other.kind == "list" and other.records:
             rows = [plain_values(record, 3) for record in other.records[:20]]
             for path in dict.fromkeys(path for row in rows for path in row):
                 shared = told & {word.lower() for part in split_path(path) for word in words(part)}
                 if shared and path not in tried and path.lower().endswith("id"):
                     values = list(dict.fromkeys(row[path] for row in rows if path in row))
-                    found.setdefault(path, (Fill(parameter, other.path, path), values[:_OTHER_VALUES]))
-    yield from (found[path] for path in sorted(found, key=lambda path: (likely_key(path), path))[:_OTHER_IDS])
+                    fills, held = found.setdefault(path, ([], []))
+                    fills.append(Fill(parameter, other.path, path))
+                    held += [value for value in values if value not in held]
+    for path in sorted(found, key=lambda path: (likely_key(path), path))[:_OTHER_IDS]:
+        fills, held = found[path]
+        yield tuple(fills), held[:_OTHER_VALUES]

@@ -8,6 +8,7 @@ from typing import Any
 
 from spectra_assets.covenant.canon import Canon
 from spectra_assets.intelligence.model import Pack
+from spectra_assets.stages.measuring import lasting
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
 
@@ -28,7 +29,12 @@ def cover_endpoints(draft: Draft, work: Work) -> None:
     belong to no entity that is ingested is a gap, as are rows that only another route shows."""
     routes = work.read("prepare.dependencies").to_pylist()
     endpoints = [row for row in work.read("source.endpoints").to_pylist() if row["method"] == "GET"]
-    rows = [*_endpoints(endpoints, routes, work.pack), *_searches(work.pack), *_references(work.canon, work.pack), *_missed(routes)]
+    rows = [
+        *_endpoints(endpoints, routes, lasting(work)),
+        *_searches(work.pack),
+        *_references(work.canon, work.pack),
+        *_missed(routes),
+    ]
     draft.rows = table_of("prepare.coverage", rows)
     gaps = sum(row["disposition"] == "gap" for row in rows)
     work.say(

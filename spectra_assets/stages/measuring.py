@@ -78,12 +78,21 @@ def budget_of(work: Work, share: float) -> int:
     return max(1, int(most * share) + left // 2)
 
 
-def endless_lists(work: Work) -> set[str]:
-    """Paths of the lists that were shown to never end."""
+def endless_lists(work: Work) -> dict[str, str]:
+    """Path of each list that was shown to never end → how."""
     if not work.lakehouse.exists(TableRef("prepare", "constraints")):
-        return set()
+        return {}
     rows = work.read("prepare.constraints").to_pylist()
-    return {row["path"] for row in rows if (row["constraint"], row["value"]) == ("availability", ENDLESS)}
+    return {row["path"]: row["evidence"] for row in rows if (row["constraint"], row["value"]) == ("availability", ENDLESS)}
+
+
+def lasting(work: Work) -> Pack:
+    """The pack without the entities that only lists which never end give: those are excluded, with that reason."""
+    endless = endless_lists(work)
+    if not endless:
+        return work.pack
+    entities = [hint for hint in work.pack.entities if not hint.routes or not set(hint.routes) <= endless.keys()]
+    return work.pack.model_copy(update={"entities": entities, "excluded": work.pack.excluded | endless})
 
 
 def known_paging(work: Work) -> tuple[dict[str, Paging], dict[str, dict[str, str]], dict[str, str]]:

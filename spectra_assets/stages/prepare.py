@@ -20,7 +20,7 @@ from spectra_assets.stages.echoes import echoes
 from spectra_assets.stages.evidence import Dependencies, Expected
 from spectra_assets.stages.forecast import Forecast, forecast
 from spectra_assets.stages.keys import keep_keys, keys_of, read_keys
-from spectra_assets.stages.measuring import DEPENDENCIES_SHARE, budget_of, endless_lists, known_paging, untrue_totals
+from spectra_assets.stages.measuring import DEPENDENCIES_SHARE, budget_of, endless_lists, known_paging, lasting, untrue_totals
 from spectra_assets.stages.naming import named
 from spectra_assets.stages.parents import asked_place, parent_paths
 from spectra_assets.stages.personal import by_place, by_values, other_spelling
@@ -44,9 +44,10 @@ def prove_dependencies(draft: Draft, work: Work) -> None:
     source = work.covenant.source
     wire = Wire(work.client, budget_of(work, DEPENDENCIES_SHARE))
     paging, queries, located = known_paging(work)
+    pack = lasting(work)
     prover = Prover(
-        Explorer(wire, work.pack, paging, located, endless_lists(work)),
-        work.pack,
+        Explorer(wire, pack, paging, located, endless_lists(work).keys()),
+        pack,
         parents=int(work.playbooks.setting("sample_parents", source)),
         records=int(work.playbooks.setting("sample_records", source)),
         queries=queries,
@@ -90,7 +91,7 @@ def infer_fields(draft: Draft, work: Work) -> None:
     """
     chosen = {row["entity"]: row for row in work.read("prepare.dependencies").to_pylist() if row["chosen"]}
     endpoints = work.read("source.endpoints").to_pylist()
-    hints = {hint.entity: hint for hint in work.pack.entities}
+    hints = {hint.entity: hint for hint in lasting(work).entities}
     groups = {entity.lower() for entity in hints}
     canon: dict[str, CanonEntity] = {}
     twins: dict[str, dict[str, str]] = {}

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import pyarrow as pa
-
 from spectra_assets.covenant.canon import Canon, from_rows
 from spectra_assets.covenant.design import Registry, SourceFacts
 from spectra_assets.covenant.generate import extract_table, generate
@@ -90,6 +88,7 @@ class Pipeline:
         except Exception:  # noqa: BLE001  (a crash of the product is a result of this suite, and told as such)
             self.found.crash = traceback.format_exc()
         self.found.seconds = time.monotonic() - begun
+        gather(self.found, self.lakehouse)
         self.found.requests = len(self.api.seen)
         self.found.evidence = "\n".join([*self._evidence(), *self.found.problems])
         return self.found
@@ -111,16 +110,11 @@ class Pipeline:
         first = self._covenant(pack, playbooks, None)
         for table in first.tables():
             self._deliver(first, table, playbooks)
-        self.found.dependencies = self._rows("prepare.dependencies")
-        self.found.canon = canon = from_rows(self._rows("prepare.schema"))
-        covenant = self._covenant(pack, playbooks, canon)
+        covenant = self._covenant(pack, playbooks, from_rows(self._rows("prepare.schema")))
         tables = {table.table: table for table in covenant.tables()}
         for table in tables.values():
             if table.ref.schema in (Stage.EXTRACT, Stage.CLEAN):
                 self._deliver(covenant, table, playbooks)
-        for entity in canon.entities:
-            self.found.records[entity.entity] = [json.loads(row["record"]) for row in self._rows(extract_table(entity.entity))]
-            self.found.clean[entity.entity] = self._rows(f"clean.{entity.entity}")
 
     def _covenant(self, pack: Pack, playbooks: Playbooks, canon: Canon | None) -> Covenant:
         """As Design makes it, but only up to Clean: the star is the matter of the tests that run all seven stages."""
@@ -159,11 +153,7 @@ class Pipeline:
             raise SpectraError(f"{table.table} was not published")
 
     def _rows(self, name: str) -> list[dict[str, Any]]:
-        ref = TableRef.parse(name)
-        if not self.lakehouse.exists(ref):
-            return []
-        rows: pa.Table = self.lakehouse.read(ref)
-        return list(rows.to_pylist())
+        return rows_of(self.lakehouse, name)
 
     def _evidence(self) -> Iterator[str]:
         pack = self.found.pack
@@ -176,6 +166,22 @@ class Pipeline:
             yield f"{row['path']}: {row['constraint']} {row['value']}: {row['evidence']}"
         for row in self._rows("prepare.dependencies"):
             yield f"{row['path']}: {row['verdict']} {row['evidence']}"
+
+
+def gather(found: Found, lakehouse: Lakehouse) -> None:
+    """What the tables of a pipeline hold, as far as it came."""
+    found.dependencies = rows_of(lakehouse, "prepare.dependencies")
+    found.canon = from_rows(rows_of(lakehouse, "prepare.schema"))
+    for entity in found.canon.entities:
+        name = entity.entity
+        found.records[name] = [json.loads(row["record"]) for row in rows_of(lakehouse, extract_table(name))]
+        found.clean[name] = rows_of(lakehouse, f"clean.{name}")
+
+
+def rows_of(lakehouse: Lakehouse, name: str) -> list[dict[str, Any]]:
+    """The rows of a table; none if it was not published."""
+    ref = TableRef.parse(name)
+    return list(lakehouse.read(ref).to_pylist()) if lakehouse.exists(ref) else []
 
 
 def new_project(folder: Path) -> None:
@@ -193,7 +199,7 @@ def texts_of(folder: Path) -> Iterable[tuple[Path, bytes]]:
 
 
 def _with_settings(playbooks: Playbooks, api: Api) -> Playbooks:
-    rules = [SettingRule(id=f"set-{name.replace('_', '-')}", name=name, value=value) for name, value in api.settings.items()]
+    rules = [SettingRule(id=f"set-{name.replace('_', '-')}", name=name, value=value) for name, value in api.ruled.items()]
     return replace(playbooks, standards=replace(playbooks.standards, rules=(*playbooks.standards.rules, *rules)))
 
 

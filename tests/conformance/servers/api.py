@@ -68,7 +68,7 @@ class Api:
     token_env: ClassVar[str | None] = None
     """Variable through which the runner gives `credential` to the product; None: the API is open."""
     credential: ClassVar[str] = ""
-    settings: ClassVar[Mapping[str, int]] = {}
+    ruled: ClassVar[Mapping[str, int]] = {}
     """What a person sets by rules for this source."""
     user: ClassVar[str | None] = None
     """User name (basic) or client id (oauth2)."""

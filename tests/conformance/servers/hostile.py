@@ -46,7 +46,7 @@ class Silence(Api):
 class Endless(Api):
     """A body that never ends, pages without end, and a good list beside them."""
 
-    settings: ClassVar[Mapping[str, int]] = {"most_pages": 300}
+    ruled: ClassVar[Mapping[str, int]] = {"most_pages": 300}
 
     def setup(self) -> None:
         self.good = _good()
@@ -76,7 +76,9 @@ class Endless(Api):
         ]
 
     def truth(self) -> Truth:
-        return Truth(entities=(Entity("good", ("/good",), self.good),), findings=(r"/archive\b", r"/pages\b"), most_requests=4_000)
+        return Truth(
+            entities=(Entity("good", ("/good",), self.good),), findings=(r"/archive\b", r"/pages\b"), most_requests=4_000
+        )
 
 
 class Circles(Api):
