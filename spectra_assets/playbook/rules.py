@@ -229,7 +229,9 @@ SETTINGS: Mapping[str, KnownSetting] = MappingProxyType(
         "sample_records": KnownSetting(200, "records which Prepare samples per entity"),
         "sample_parents": KnownSetting(8, "parents which Prepare tries per route when it samples"),
         "page_size": KnownSetting(500, "rows asked for per page"),
-        "probe_requests": KnownSetting(400, "requests which Source and Prepare together may send; each entity above twelve adds 25"),
+        "probe_requests": KnownSetting(
+            400, "requests which Source and Prepare together may send; each entity above twelve adds 25"
+        ),
         "discovery_requests": KnownSetting(300, "requests which the discovery of an unknown source may send"),
         "most_pages": KnownSetting(100_000, "pages of one list after which it counts as endless"),
         "owner": KnownSetting("data-engineering", "team which answers for the pipeline"),

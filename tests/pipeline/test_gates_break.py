@@ -176,6 +176,15 @@ def _bad_canon(project: Project) -> Covenant:
     return altered(project.covenant, prepare__schema=with_step(SPOIL))
 
 
+def _unread(project: Project) -> None:
+    def names_nobody(rows: Rows) -> Rows:
+        rows[0]["unresolved"] = ["account", *rows[0]["unresolved"][1:]]
+        rows[0]["targetField"] = ["accountId", *rows[0]["targetField"][1:]]
+        return rows
+
+    tampered(project, "prepare.schema", names_nobody)
+
+
 def _bad_answers(project: Project) -> Covenant:
     project.standin.set_faults(["add-field:user.nickname", "null-ids:requirement", "lose-rows:execution"])
     return altered(project.covenant, extract__cycles=with_step(SPOIL))
@@ -273,6 +282,7 @@ SCENARIOS = {
             for gate in ("schema_has_all_entities", "one_entity_per_row", "fields_as_arrays", "fields_have_target_names")
         ),
     ),
+    "unread accounts": Scenario(_unread, (Break("endpoints_covered", "prepare.coverage", warns=True),)),
     "bad answers": Scenario(
         _bad_answers,
         (

@@ -360,5 +360,7 @@ def test_examples_are_masked():
 def test_a_parents_id_that_no_record_names_becomes_a_field():
     link = ParentKey(entity="parent", path="id", parameter="p")
     hint = EntityHint(entity="thing", description="", routes=["/thing"])
-    entity, _ = canonise(hint, Fetch(entity="thing", path="/thing", parent=link), 0, [{"id": 1}], None, [DataType.INT64], {"thing"})
+    entity, _ = canonise(
+        hint, Fetch(entity="thing", path="/thing", parent=link), 0, [{"id": 1}], None, [DataType.INT64], {"thing"}
+    )
     assert [(field.raw, field.required) for field in entity.fields] == [("id", True), ("@parent", True)]
