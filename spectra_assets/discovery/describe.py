@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
+import msgspec
+
 from spectra_assets.client.address import origin
 from spectra_assets.client.pager import linked, query_of
+from spectra_assets.discovery.links import links_of
 from spectra_assets.discovery.scout import Scout, joined, segments
 from spectra_assets.errors import DocumentError, RequestError, SourceError
 from spectra_assets.intelligence.description.model import Description
@@ -22,6 +25,7 @@ USUAL = (
     "/openapi.json", "/swagger.json", "/openapi.yaml", "/v3/api-docs", "/swagger/v1/swagger.json", "/api-docs",
     "/v2/api-docs", "/api/openapi.json", "/api/schema/?format=json", "/api/swagger.json", "/docs/openapi.json",
     "/api-docs.json", "/schema/?format=json", "/.well-known/openapi.json", "/openapi.yml", "/swagger.yaml",
+    "/openapi", "/__api__",
 )  # fmt: skip
 PAGES = ("/docs", "/swagger-ui.html", "/swagger/index.html", "/redoc", "/api-docs/")
 """Pages for people which name the description's address."""
@@ -29,6 +33,12 @@ PAGES = ("/docs", "/swagger-ui.html", "/swagger/index.html", "/redoc", "/api-doc
 _REQUESTS = 60
 _IS_DESCRIPTION = re.compile(rb"[\"']?(?:openapi|swagger)[\"']?\s*:\s*[\"']?[123]\.")
 _START = 1 << 16
+_LOOKED_AT = 1 << 22
+"""Bytes in which a description must say that it is one: some have their keys sorted."""
+
+_DESCRIBING = frozenset(("service-desc", "openapi", "swagger", "api-docs", "apidocs"))
+"""Names by which a root document links its description (RFC 8631)."""
+
 _NAMED_IN_PAGE = re.compile(r"(?:spec-?url|openapi_?url|\burl)[\"']?\s*[:=]\s*[\"']([^\"'\s<>]{1,500})[\"']", re.IGNORECASE)
 _TELLING = re.compile(r"openapi|swagger|api-docs|schema|\.ya?ml|\.json", re.IGNORECASE)
 
@@ -78,7 +88,7 @@ def found(scout: Scout, read: Read, paths: list[str] | None = None) -> Finding:
             queue.append(local)
         if not body:
             continue
-        if _IS_DESCRIPTION.search(body[:_START]) and body.lstrip()[:1] != b"<":
+        if _IS_DESCRIPTION.search(body[:_LOOKED_AT]) and body.lstrip()[:1] != b"<":
             try:
                 finding.description = read(body, f"{scout.origin}{path}")
             except DocumentError as error:
@@ -86,12 +96,24 @@ def found(scout: Scout, read: Read, paths: list[str] | None = None) -> Finding:
                 continue
             finding.evidence.append(_evidence("description", f"read from {address}", f"GET {address} answers it", 1.0))
             return finding
+        queue += [local for url in _named_in(body) if (local := _local(url, scout, path))]
         if b"<" in body[:200]:
             text = body[: 4 * _START].decode("utf-8", "replace")
             for url in dict.fromkeys(_NAMED_IN_PAGE.findall(text)):
                 if _TELLING.search(url) and (local := _local(url, scout, path)):
                     queue.append(local)
     return finding
+
+
+def _named_in(body: bytes) -> list[str]:
+    """Addresses of a description that a root document names."""
+    if body[:1] != b"{" or len(body) > _START:
+        return []
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return []
+    return [link.url for link in links_of(value, document=True) if link.name.lower().replace("_", "-") in _DESCRIBING]
 
 
 def _addresses(scout: Scout) -> Iterator[str]:

@@ -118,6 +118,10 @@ def _walk(value: Any, name: str, place: str, depth: int, document: bool, left: l
         for key, below in value.items():
             inside = f"{place}.{key}" if place else key
             called = _called(key, value, name)
+            if isinstance(below, str) and isinstance(value.get("rel"), str):
+                if "html" in str(value.get("type", "")):
+                    continue  # the same for people
+                inside = f"{inside} ({value['rel'][:80]})"  # links of one list that lead to different things
             if isinstance(below, str):
                 if _ADDRESS.fullmatch(below) and (document or _LEAF.search(key) or _announced(place) or below.startswith("http")):
                     yield Link(called, below, inside)
