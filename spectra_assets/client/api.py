@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from http import HTTPStatus
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from spectra_assets import settings
@@ -18,12 +20,13 @@ from spectra_assets.client.address import Address, Query
 from spectra_assets.client.credential import credential_of
 from spectra_assets.client.fan_out import fan_out
 from spectra_assets.client.ledger import Entry, Ledger, body_hash
-from spectra_assets.client.mask import Mask, Secret
-from spectra_assets.client.pacing import Pace, SeenLimit, backoff
+from spectra_assets.client.mask import Mask, Secret, masked_url
+from spectra_assets.client.pacing import Pace, SeenLimit, StoppedError, backoff
 from spectra_assets.client.pager import Ask, query_of
 from spectra_assets.client.paging import MOST_PAGES, PAST_END, Page, Read, Sheet, Widest, counted, walk
 from spectra_assets.client.ratelimit import Gauge
 from spectra_assets.client.records import split
+from spectra_assets.client.tape import NOT_MODIFIED, TAPE, NotTapedError, Tape, Taped, key_of
 from spectra_assets.client.target import ParentValue, parent_text, target
 from spectra_assets.client.transport import Answer, Limits, Transport
 from spectra_assets.client.verdict import PASSING, Verdict, json_text
@@ -38,6 +41,9 @@ _ATTEMPTS_AT_500 = 3
 _BROKEN_IN_A_ROW = 20
 """Parents one after the other that answer 500 until it is the API that is broken, and not they."""
 
+_LIST, _AGAIN = "list", "again"
+"""Purposes of requests that go over the tape: pages of a list, and rows of it that are asked for once more."""
+
 _NEVER = threading.Event()
 
 
@@ -51,11 +57,16 @@ class Skipped:
 
 @dataclass
 class _Course:
-    """How one request went so far. `seconds`: what each attempt may take, if it is limited."""
+    """How one request went so far. `seconds`: what each attempt may take, if it is limited. `ask`: it is sent only to learn
+    whether the `earlier` answer changed. `brought` is the id of the request that brought the body, where it was another one."""
 
     seconds: float | None = None
     attempts: int = 0
     answer: Answer | None = None
+    ask: bool = False
+    earlier: Taped | None = None
+    unmodified: bool = False
+    brought: str | None = None
 
 
 class ApiClient:
@@ -93,6 +104,7 @@ class ApiClient:
         self._attempts = attempts
         self._backoff_base = backoff_base
         self._most_pages = most_pages
+        self._tape: Tape | None = None
 
     @classmethod
     def from_environment(
@@ -123,6 +135,10 @@ class ApiClient:
     def base_url(self) -> str:
         """Where requests go, base path included."""
         return self._address.root
+
+    def use(self, tape: Tape | None) -> None:
+        """From here on, what lists answer goes over `tape` (see there)."""
+        self._tape = tape
 
     @property
     def seen_limit(self) -> SeenLimit | None:
@@ -173,7 +189,30 @@ class ApiClient:
         def accept(answer: Answer) -> list[bytes]:
             return self._verdict.decoded(answer, lambda body: split(body, fetch.records, fetch.path))[0]
 
-        return self._request(self._address.url(path, {**own, **query}), entry, accept, _Course(), _NEVER)
+        return self._listed(_AGAIN, self._address.url(path, {**own, **query}), entry, accept, _Course(), _NEVER)
+
+    def unmodified(self, headers: Iterable[Mapping[str, Any]]) -> bool:
+        """Whether the API says of every answer of the earlier tape that it did not change. Ends at the first that did.
+
+        `headers` are those of the answers; each is asked for conditionally, `in_flight` at a time. What did not change is
+        confirmed on the tape. Raises SourceError for a redirect to another server and StorageError; any other error is a change.
+        """
+        tape = self._tape
+        assert tape is not None  # noqa: S101  (a programmer's error)
+
+        def work(header: Mapping[str, Any], stop: threading.Event) -> Iterator[bool]:
+            url = self._address.root + header["target"]
+            key = key_of(header["purpose"], url)
+            entry, course = Entry(*(header[name] for name in ("path", "entity", "parent", "page"))), _Course(ask=True)
+            course.earlier = tape.earlier(key)
+            if course.earlier is not None:
+                with suppress(SkippableError, RetriableError):
+                    self._request(url, entry, self._verdict.passing, course, stop)
+            if course.unmodified:
+                tape.confirm(key)
+            yield course.unmodified
+
+        return all(same for _, same in fan_out(headers, work, self.in_flight))
 
     def pages(self, fetch: Fetch, parent_value: ParentValue | None = None, limit: int | None = None) -> Iterator[Page]:
         """Pages of one fetch plan, for one parent if it has one, until all rows (or `limit` records) are there.
@@ -225,7 +264,7 @@ class ApiClient:
             if ask.url is not None:
                 url = self._credential.bare(self._address.follow(ask.url, here, start))
                 query = {name: self._mask(value) for name, value in query_of(url).items()}
-            entry = Entry(fetch.path, fetch.entity, parent, number)
+            entry, course = Entry(fetch.path, fetch.entity, parent, number), _Course()
 
             def accept(answer: Answer) -> tuple[str, Sheet]:
                 if number > 1 and answer.status in PAST_END and counted(fetch.paging):
@@ -235,8 +274,15 @@ class ApiClient:
                 entry.rows, entry.repeated = len(sheet.records), sheet.repeated
                 return answer.address, sheet
 
-            here, sheet = self._request(url, entry, accept, _Course(), stop)
-            return entry.requestId, query, sheet
+            try:
+                here, sheet = self._listed(_LIST, url, entry, accept, course, stop)
+            except NotTapedError:
+                # whether a short page was the last one may have been known earlier when this list was read first; that the
+                # replay gives every record is proven by their number
+                if number == 1 or not counted(fetch.paging):
+                    raise
+                return entry.requestId, query, Sheet([], [], None, 0)
+            return course.brought or entry.requestId, query, sheet
 
         yield from walk(fetch, request, self._widest, limit, self._most_pages)
 
@@ -271,8 +317,64 @@ class ApiClient:
             if course.answer is not None:
                 entry.status, entry.elapsedMs = course.answer.status, round(course.answer.elapsed_ms, 3)
                 entry.bytes, entry.bodyHash = len(course.answer.body), body_hash(course.answer.body)
+            if course.unmodified and course.earlier is not None:
+                entry.origin, entry.bodyHash = NOT_MODIFIED, course.earlier.header["bodyHash"]
+                course.brought = course.earlier.request_id
             if not stop.is_set():
                 self.ledger.add(entry)
+
+    def _listed(
+        self, purpose: str, url: str, entry: Entry, accept: Callable[[Answer], Result], course: _Course, stop: threading.Event
+    ) -> Result:
+        """As `_request`, over the tape if there is one. Raises StorageError and NotTapedError too."""
+        tape = self._tape
+        if tape is None:
+            return self._request(url, entry, accept, course, stop)
+        key = key_of(purpose, url)
+        held = tape.held(key)
+        if held is not None:
+            return self._from_tape(tape, held, url, entry, accept, stop)
+        if tape.only:
+            raise NotTapedError(
+                f"the raw pages do not hold GET {self._mask.line(url)}, which this extraction needs: extract from the API again"
+            )
+        course.earlier = tape.earlier(key)
+        try:
+            result = self._request(url, entry, accept, course, stop)
+        except SpectraError as error:
+            if _is_final(error):
+                tape.keep(key, purpose, entry, course.answer, self._target(url), accepted=False)
+            raise
+        if course.unmodified:
+            tape.carry(key)
+        else:
+            tape.keep(key, purpose, entry, course.answer, self._target(url), accepted=True)
+        return result
+
+    def _from_tape(
+        self, tape: Tape, held: Taped, url: str, entry: Entry, accept: Callable[[Answer], Result], stop: threading.Event
+    ) -> Result:
+        """What `accept` makes of the answer that the tape holds. Raises what was raised when it came."""
+        if stop.is_set():
+            raise StoppedError
+        answer = held.answer(masked_url(url), url)
+        entry.query = self._mask(urlsplit(url).query)
+        for name in ("requestId", "status", "attempts", "elapsedMs", "bodyHash", "error"):
+            setattr(entry, name, held.header[name])
+        entry.origin, entry.bytes = TAPE, len(answer.body) if answer is not None else 0
+        entry.requestedAt = datetime.fromisoformat(held.header["requestedAt"])
+        try:
+            if answer is None:
+                raise SkippableError(str(entry.error))
+            return accept(answer)
+        finally:
+            if not held.confirmed:  # that request is in the ledger already
+                tape.count(TAPE)
+                self.ledger.add(entry)
+
+    def _target(self, url: str) -> str:
+        """The address below the base URL, masked."""
+        return self._mask(url.removeprefix(self._address.root))
 
     def _persist(
         self, url: str, accept: Callable[[Answer], Result], course: _Course, stop: threading.Event, attempts: int
@@ -282,10 +384,8 @@ class ApiClient:
             self._pace.wait(stop)
             course.attempts, course.answer = course.attempts + 1, None
             try:
-                answer = self._transport.get(url, stop, course.seconds)
-                course.answer = replace(answer, url=self._mask(answer.url), attempts=course.attempts)
-                self._gauge.read(answer.headers)
-                return accept(course.answer)
+                answer = self._sent(url, course, stop)
+                return accept(answer)
             except RetriableError as error:
                 failure = error
             if self._used_up(failure.status, course.attempts, attempts):
@@ -294,6 +394,20 @@ class ApiClient:
         self._delay(failure, course.attempts)
         tried = f" (tried {course.attempts} times)" if course.attempts > 1 else ""
         raise RetriableError(self._mask(str(failure)) + tried, failure.retry_after, failure.status)
+
+    def _sent(self, url: str, course: _Course, stop: threading.Event) -> Answer:
+        """One attempt. An answer that did not change is the one of the earlier tape."""
+        earlier = course.earlier
+        answer = self._transport.get(url, stop, course.seconds, earlier.conditions if earlier is not None else {})
+        course.answer = replace(answer, url=self._mask(answer.url), attempts=course.attempts)
+        self._gauge.read(answer.headers)
+        if answer.status == HTTPStatus.NOT_MODIFIED and earlier is not None:
+            course.unmodified = True
+            if not course.ask:
+                unchanged = earlier.answer(course.answer.url, answer.address)
+                assert unchanged is not None  # noqa: S101  (it was accepted)
+                return unchanged
+        return course.answer
 
     def _used_up(self, status: int | None, made: int, attempts: int) -> bool:
         rarely_passes = status is not None and status >= 500 and status not in PASSING
@@ -306,6 +420,13 @@ class ApiClient:
             self._pace.hold(seconds)
             return 0
         return seconds
+
+
+def _is_final(error: SpectraError) -> bool:
+    """Whether the request will end like this again, so that a replay must know it."""
+    return isinstance(error, SkippableError) or (
+        isinstance(error, RetriableError) and error.status == HTTPStatus.INTERNAL_SERVER_ERROR
+    )
 
 
 def _credential(variable: str | None, purpose: str) -> Secret:

@@ -16,7 +16,8 @@ class Entry:
     """One request, all its attempts together. `rows` are records, `elapsedMs` the last attempt on the wire.
 
     `path` is the template (`/cycle/release/{releaseId}`), `parent` the value that filled it. `status` and `bodyHash`
-    are None when no complete answer came. `repeated` counts records that the page before held as well.
+    are None when no complete answer came. `repeated` counts records that the page before held as well. `origin` tells where the
+    answer came from: `network`; `tape`, as an earlier request brought it; `notModified`, which the API said of an earlier one.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Entry:
     elapsedMs: float = 0.0  # noqa: N815  columns that people see are camelCase
     bodyHash: str | None = None  # noqa: N815
     error: str | None = None
+    origin: str = "network"
     requestId: str = field(default_factory=lambda: uuid4().hex)  # noqa: N815
     requestedAt: datetime = field(default_factory=lambda: datetime.now(UTC))  # noqa: N815
 

@@ -29,7 +29,7 @@ _ABOUT = {
 }  # fmt: skip
 """Objects beside the records that speak of the list, their names in lower case and without signs."""
 
-_HEADERS = (
+TOTAL_HEADERS = (
     "X-Total-Count", "X-Total", "X-WP-Total", "Total-Count", "X-Total-Results", "X-Pagination-Total-Count", "Pagination-Count",
 )  # fmt: skip
 _RANGE = re.compile(r"\s*(?:[\w-]+\s+)?(?:\d+-\d+|\*)/(\d{1,18})\s*", re.ASCII)
@@ -70,7 +70,7 @@ def split(body: bytes, location: str, path: str) -> tuple[list[bytes], int | Non
 
 def header_total(headers: Mapping[str, str]) -> int | None:
     """The total of all rows which the headers declare."""
-    for name in _HEADERS:
+    for name in TOTAL_HEADERS:
         total = _number(headers.get(name, "").strip().encode())
         if total is not None:
             return total

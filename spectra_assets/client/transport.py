@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -125,10 +126,18 @@ class Transport:
         self._session.close()
         self._log_again()
 
-    def get(self, url: str, stop: threading.Event, seconds: float | None = None) -> Answer:
+    def get(
+        self,
+        url: str,
+        stop: threading.Event,
+        seconds: float | None = None,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> Answer:
         """The answer, whatever its status, after at most five redirects within the same scheme, host and port.
 
-        `seconds` is what the answer may take to its last byte; by default ten times the timeout for silence.
+        `seconds` is what the answer may take to its last byte; by default ten times the timeout for silence. `more` are
+        headers on top of the client's own.
+
         Raises RetriableError (no connection, cut, too slow), SkippableError (body too large), SourceError (a redirect
         that is not followed), ConfigurationError (certificate not trusted), CredentialError (no token is given) and
         StoppedError.
@@ -139,10 +148,10 @@ class Transport:
                 if stop.is_set():
                     raise StoppedError
                 headers = self._credential.headers(self._post)
-                answer = self._exchange(url, headers, stop, seconds)
+                answer = self._exchange(url, {**headers, **more}, stop, seconds)
                 if answer.status == 401 and not renewed and self._credential.renew(headers):
                     renewed = True
-                    answer = self._exchange(url, self._credential.headers(self._post), stop, seconds)
+                    answer = self._exchange(url, {**self._credential.headers(self._post), **more}, stop, seconds)
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECT or not location:
                 return answer

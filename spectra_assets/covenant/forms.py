@@ -192,6 +192,7 @@ _REQUESTS = [
     _may("repeated", _INT, "Records that the page before held as well."),
     _may("bodyHash", _TEXT, "Tells one body from another."),
     _may("error", _TEXT, "What went wrong."),
+    _may("origin", _TEXT, "network, tape (as an earlier request brought it) or notModified (nor sent again by the API)."),
 ]
 
 _MANIFEST = [

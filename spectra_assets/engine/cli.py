@@ -141,6 +141,66 @@ def status(source: str | None, as_json: bool) -> None:
     _answer(answer, status_text(answer), as_json)
 
 
+@main.command()
+@click.argument("source")
+@click.option("--from", "start", required=True, metavar="STAGE", help="raw, clean, transform, refine or analyse.")
+@_command
+def replay(source: str, start: str, as_json: bool) -> None:
+    """Make the tables of a pipeline again from what was kept, without the API: from raw pages, or from a stage on."""
+    from spectra_assets.engine.console import Console
+    from spectra_assets.engine.replay import replay as made_again
+
+    result = made_again(load_settings(), check_source(source), start, Console(quiet=as_json))
+    lines = [f"  {table['table']}: {table['rows']:,} rows" for table in result.tables if table["status"] == "published"]
+    unchanged = sum(table["status"] == "unchanged" for table in result.tables)
+    lines.append(f"{len(result.tables)} tables made again from {start}, {unchanged} of them came out as they were")
+    _answer(result.model_dump(mode="json"), "\n".join([*lines, *_not_done(result)]), as_json)
+    sys.exit(result.exit_code)
+
+
+def _not_done(result: Any) -> list[str]:
+    return [] if result.ok else [f"Not done: {result.problem}", "What was published before stays."]
+
+
+@main.group()
+def quarantine() -> None:
+    """Rows that broke a rule: list them, and bring back those that do no more."""
+
+
+@quarantine.command("list")
+@click.argument("source")
+@_command
+def quarantine_list(source: str, as_json: bool) -> None:
+    """Count the rows in quarantine by table and rule."""
+    from spectra_assets.engine.replay import rejected_rows
+
+    found = rejected_rows(load_settings(), check_source(source))
+    lines = [f"  {entry['table']}: {entry['rows']:,} rows, {', '.join(entry['reasons'])}" for entry in found]
+    _answer(found, "\n".join(lines) or f"no row of {source} is in quarantine", as_json)
+
+
+@quarantine.command("replay")
+@click.argument("source")
+@click.option("--table", help="Only this table, e.g. clean.cycle; default: every table with rows in quarantine.")
+@_command
+def quarantine_replay(source: str, table: str | None, as_json: bool) -> None:
+    """After a rule or the data was mended: make the tables again, and tell which rows came back and which did not."""
+    from spectra_assets.engine.console import Console
+    from spectra_assets.engine.replay import replay_quarantine
+
+    result, tables = replay_quarantine(load_settings(), check_source(source), table, Console(quiet=as_json))
+    lines = []
+    for each in tables:
+        lines.append(f"  {each.table}: {each.returned} rows came back, {each.still} are still rejected, {each.new} are new")
+        lines += [f"    back   {row['key']}" for row in each.returned_rows]
+        lines += [f"    still  {row['key']}: {', '.join(row['reasons'])}" for row in each.still_rows]
+        if each.gone:
+            lines.append(f"    {each.gone} are in neither: their records repeat others, or are no longer extracted")
+    answer = {**result.model_dump(mode="json"), "quarantine": [each.model_dump() for each in tables]}
+    _answer(answer, "\n".join([*lines, *_not_done(result)]) or f"no row of {source} is in quarantine", as_json)
+    sys.exit(result.exit_code)
+
+
 @main.group()
 def covenant() -> None:
     """Generate, compare and validate covenants."""

@@ -15,11 +15,15 @@ from spectra_assets.gates.evaluate import GATES, blocking
 from spectra_assets.gates.judgement import Result
 from spectra_assets.graph.metadata import check_metadata, definition_metadata
 from spectra_assets.graph.progress import watcher
+from spectra_assets.lakehouse.raw import RAW
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import LOG, Stage
 from spectra_assets.settings import Settings
 from spectra_assets.stages.deliver import Delivery
 from spectra_assets.stages.work import Work
+
+REPLAY = "spectra/replay"
+"""Tag of a run that makes tables again from what was kept. With the value `raw`, Extract reads the raw pages and asks no API."""
 
 ENGINE = "engine"
 PROJECT = "project"
@@ -149,6 +153,7 @@ def _work(context: dg.AssetExecutionContext, covenant: Covenant, table: Table) -
         run_id=context.run.run_id,
         now=_started(context),
         say=say,
+        replay=context.run.tags.get(REPLAY) == RAW,
     )
 
 

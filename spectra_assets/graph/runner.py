@@ -11,7 +11,7 @@ import dagster as dg
 from filelock import FileLock
 
 from spectra_assets.covenant.model import Covenant
-from spectra_assets.graph.assets import asset_key
+from spectra_assets.graph.assets import REPLAY, asset_key
 from spectra_assets.graph.build import definitions, job_name
 from spectra_assets.graph.progress import Watcher, watched_by
 from spectra_assets.settings import Settings
@@ -58,8 +58,13 @@ def dagster_home(settings: Settings) -> Path:
     return home
 
 
-def run(covenant: Covenant, tables: Collection[str], settings: Settings, watcher: Watcher) -> RunResult:
-    """Materialise these tables (`stage.table`) in one run; `watcher` hears of each. Failures are in the result, not raised."""
+def run(
+    covenant: Covenant, tables: Collection[str], settings: Settings, watcher: Watcher, replay: str | None = None
+) -> RunResult:
+    """Materialise these tables (`stage.table`) in one run; `watcher` hears of each. Failures are in the result, not raised.
+
+    `replay` says from what they are made again: with `raw`, Extract reads the raw pages and asks no API.
+    """
     dagster_home(settings)
     loaded = definitions([covenant], settings)
     job = loaded.resolve_job_def(job_name(covenant.source))
@@ -69,5 +74,6 @@ def run(covenant: Covenant, tables: Collection[str], settings: Settings, watcher
             asset_selection=[asset_key(covenant, name) for name in tables],
             raise_on_error=False,
             run_config=_QUIET,
+            tags={REPLAY: replay} if replay else None,
         )
     return RunResult(result.run_id, result.success)

@@ -6,15 +6,18 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.staging import CONTROL, RAW, REASONS, Staging
-from spectra_assets.lakehouse.store import CommitInfo, Published
+from spectra_assets.lakehouse.store import CommitInfo, Lakehouse, Published
 from spectra_assets.names import QUARANTINE, TableRef
 
 if TYPE_CHECKING:
@@ -27,6 +30,48 @@ VOLATILE = ("quarantinedAt", "runId", "covenantVersion")
 def table_of(ref: TableRef) -> TableRef:
     """The quarantine of a table: `clean.cycle` → `quarantine.clean_cycle`."""
     return TableRef(QUARANTINE, f"{ref.schema}_{ref.table}")
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One row in quarantine. `digest` tells its raw payload from others; `key` is its recordKey, `reasons` are ids of rules."""
+
+    key: str | None
+    reasons: tuple[str, ...]
+    digest: bytes
+
+
+def count(lakehouse: Lakehouse, ref: TableRef) -> int:
+    """Rows of `ref` in quarantine, by the log alone."""
+    target = table_of(ref)
+    return lakehouse.describe(target).rows if lakehouse.exists(target) else 0
+
+
+def rows(lakehouse: Lakehouse, ref: TableRef) -> Iterator[Rejected]:
+    """The rows of `ref` in quarantine; none if there never were any. Raises StorageError."""
+    target = table_of(ref)
+    if not lakehouse.exists(target):
+        return
+    for batch in lakehouse.batches(target, ["recordKey", "reasons", "record"]):
+        for row in batch.to_pylist():
+            text = f"{row['recordKey']}\0{row['record']}"
+            yield Rejected(row["recordKey"], tuple(row["reasons"]), blake2b(text.encode(), digest_size=16).digest())
+
+
+def keys_there(lakehouse: Lakehouse, ref: TableRef, key: Sequence[str], wanted: Collection[str]) -> set[str]:
+    """Those of the `wanted` recordKeys whose row is in the table `ref` as it is published. Raises StorageError."""
+    found: set[str] = set()
+    if not key or not wanted or not lakehouse.exists(ref):
+        return found
+    for batch in lakehouse.batches(ref, list(key)):
+        columns = [_texts(batch.column(name)) for name in key]
+        found.update(text for text in ("/".join(parts) for parts in zip(*columns, strict=True)) if text in wanted)
+    return found
+
+
+def _texts(column: pa.Array) -> list[str]:
+    """The values as `keep` writes them into recordKey."""
+    return [text if text is not None else "" for text in column.cast(pa.string()).to_pylist()]
 
 
 def keep(

@@ -234,6 +234,9 @@ SETTINGS: Mapping[str, KnownSetting] = MappingProxyType(
         ),
         "discovery_requests": KnownSetting(300, "requests which the discovery of an unknown source may send"),
         "most_pages": KnownSetting(100_000, "pages of one list after which it counts as endless"),
+        "resume_hours": KnownSetting(24, "hours for which an extraction that was cut off is continued and not begun again"),
+        "raw_keep": KnownSetting(2, "complete extractions of each entity whose raw pages are kept"),
+        "turn_seconds": KnownSetting(1800, "seconds which an extraction waits for another run that extracts the same entity"),
         "owner": KnownSetting("data-engineering", "team which answers for the pipeline"),
     }
 )

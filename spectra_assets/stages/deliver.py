@@ -23,6 +23,7 @@ from spectra_assets.gates.evaluate import blocking, evaluate
 from spectra_assets.gates.judgement import Result
 from spectra_assets.lakehouse import quarantine
 from spectra_assets.lakehouse.staging import Staged, Staging
+from spectra_assets.lakehouse.standing import standing
 from spectra_assets.lakehouse.store import CommitInfo, Published
 from spectra_assets.lakehouse.types import arrow_schema, schema_hash
 from spectra_assets.names import LOG
@@ -88,7 +89,7 @@ class Delivery:
         self.ref = work.table.ref
         self.started_at = datetime.now(UTC)
         self.results: list[Result] = []
-        self.draft = Draft()
+        self.draft = Draft(afterwards=[])
         self.published: Published | None = None
         self.outcome: Outcome | None = None
         self._staging = Staging(work.lakehouse, work.run_id, work.engine)
@@ -97,7 +98,7 @@ class Delivery:
 
     def audit(self) -> list[Result]:
         """Make the candidate and evaluate its gates. Raises whatever its actions raise."""
-        self.draft = make(self.work)
+        make(self.work, self.draft)
         self._staged = self._stage(self.draft)
         candidate = Candidate(
             table=self.work.table,
@@ -141,6 +142,9 @@ class Delivery:
 
     def _stage(self, draft: Draft) -> Staged:
         volatile = VOLATILE.get(str(self.ref), VOLATILE.get(self.ref.schema, frozenset()))
+        if draft.standing:
+            schema = arrow_schema(self.work.table.schema_)
+            return standing(self.work.engine, self.work.lakehouse, self.ref, schema, volatile)
         if draft.frame is not None:
             return self._staging.stage_frame(self.ref, draft.frame, volatile=volatile)
         data = draft.rows if draft.rows is not None else draft.batches
@@ -194,9 +198,15 @@ class Delivery:
         try:
             self.outcome = self._finish(None if isinstance(error, GeneratorExit) else error)
             requests = self.work.ledger.drain()
-            if self.ref.schema != LOG:
-                with suppress(*([StorageError] if error is not None else [])):  # the first error is the one to tell
-                    leave_record(self.work, self.outcome, requests)
+            first = suppress(*([StorageError] if error is not None else []))  # the first error is the one to tell
+            try:
+                if self.ref.schema != LOG:
+                    with first:
+                        leave_record(self.work, self.outcome, requests)
+            finally:
+                for hear in self.draft.afterwards or ():
+                    with first:
+                        hear(self.outcome.status, error)
         finally:
             self._staging.close()
 

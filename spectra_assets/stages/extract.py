@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow as pa
 
-from spectra_assets.client.api import ApiClient
 from spectra_assets.client.target import ParentValue, parent_text
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.model import Extraction, Fetch
@@ -22,6 +21,7 @@ from spectra_assets.stages.drift import DriftWatch
 from spectra_assets.stages.parents import values_of
 from spectra_assets.stages.sampling import keep_drifted
 from spectra_assets.stages.tables import EXTRACT_SCHEMA
+from spectra_assets.stages.taping import Taping, taping
 from spectra_assets.stages.work import Draft, Work, action
 
 BATCH_ROWS = 5_000
@@ -50,9 +50,10 @@ def fetch_records(draft: Draft, work: Work) -> None:
     """Fetch by the proven plan, for every value in the parent's table; rows stream into `draft.batches` as they arrive.
 
     Once the stream has ended, `draft.evidence` holds `extraction` (Extraction) and `drift` (dict[str, Drift]), see
-    `stages/evidence.py`. A parent that answers 403, 404, 410 …, or 500 on every attempt, is skipped and listed there. While
-    the stream is read this raises CredentialError, RetriableError and SourceError (the server ignores the paging, leads in a
-    circle or to another server). Raises MissingInputError.
+    `stages/evidence.py`, and `tape` where the answers came from (see `stages/taping.py`). If nothing changed since the table
+    was published, the draft is `standing` and has no batches. A parent that answers 403, 404, 410 …, or 500 on every attempt, is
+    skipped and listed. While the stream is read this raises CredentialError, RetriableError, StorageError and SourceError (the
+    server ignores the paging, leads in a circle or to another server). Raises what `taping` raises, and MissingInputError.
     """
     fetch = _fetch(work)
     known = next((entity for entity in work.canon.entities if entity.entity == fetch.entity), None)
@@ -60,7 +61,9 @@ def fetch_records(draft: Draft, work: Work) -> None:
         raise SpectraError(f"{work.table.table} extracts {fetch.entity}, which is not in prepare.schema")
     draft.rows_in = work.count(_parent_table(fetch)) if fetch.parent else None
     draft.batches_schema = EXTRACT_SCHEMA
-    draft.batches = _batches(_fetched(draft, work, work.client, fetch, known))
+    taped = taping(draft, work, fetch, known)
+    if not taped.unchanged:
+        draft.batches = _batches(_fetched(draft, work, taped, fetch, known))
 
 
 @action("extract.flatten_tree", "extraction")
@@ -84,18 +87,19 @@ def canonical_hash(record: bytes) -> str:
     return blake2b(msgspec.json.encode(value, order="deterministic"), digest_size=_HASH_BYTES).hexdigest()
 
 
-def _fetched(draft: Draft, work: Work, client: ApiClient, fetch: Fetch, known: CanonEntity) -> Iterator[_Row]:
+def _fetched(draft: Draft, work: Work, taped: Taping, fetch: Fetch, known: CanonEntity) -> Iterator[_Row]:
     drifted: list[dict[str, Any]] = []
     watch = DriftWatch(known, drifted.append)
-    census = Census(client, fetch, watch, work.say)
+    census = Census(taped.client, fetch, watch, work.say)
     parents = _parents(work, fetch) if fetch.parent else None
     for sequence, (parent, request_id, record) in enumerate(census.records(parents)):
-        yield _Row(record.decode(), None, parent, None, request_id, sequence, work.now)
+        yield _Row(record.decode(), None, parent, None, request_id, sequence, taped.seen_at)
         del drifted[:-_DRIFTED]
     if drifted:
         keep_drifted(work.lakehouse, fetch.entity, drifted)
     draft.evidence["extraction"] = census.finished(known.sample_size)
     draft.evidence["drift"] = watch.finish()
+    taped.tell(draft)
 
 
 def _flattened(draft: Draft, batches: Iterable[pa.RecordBatch], fetch: Fetch) -> Iterator[_Row]:

@@ -40,6 +40,8 @@ class Draft:
     `frame` may carry the control columns `_reasons` (array<string>: ids of the row rules a row breaks) and `_duplicate`
     (bool): such rows are not published; rejected ones go to quarantine. `rows_in` is what the inputs held, counted apart from
     the frame. `notes` become metadata of the materialisation; `evidence` is what gates of this table judge beside its rows.
+    `standing`: the table as it is published holds exactly these rows. `afterwards` hear what became of the table, and by which
+    error; None if there is nobody who tells them.
     """
 
     rows: pa.Table | None = None
@@ -49,11 +51,16 @@ class Draft:
     rows_in: int | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
+    standing: bool = False
+    afterwards: list[Callable[[str, BaseException | None], None]] | None = None
 
 
 @dataclass(frozen=True)
 class Work:
-    """Everything an action may use to make `table`. `now` is the run's instant in UTC; `say` shows progress to a person."""
+    """Everything an action may use to make `table`. `now` is the run's instant in UTC; `say` shows progress to a person.
+
+    `replay`: Extract reads the raw pages that were kept, and asks no API.
+    """
 
     settings: Settings
     covenant: Covenant
@@ -65,6 +72,7 @@ class Work:
     now: datetime
     say: Callable[[str], None] = lambda _: None
     ledger: Ledger = field(default_factory=Ledger)
+    replay: bool = False
 
     @cached_property
     def client(self) -> ApiClient:
@@ -142,9 +150,9 @@ def registered(name: str, table: Table) -> Registered:
     return ACTIONS[name]
 
 
-def make(work: Work) -> Draft:
+def make(work: Work, draft: Draft | None = None) -> Draft:
     """Run the actions of the table's covenant entry in order. Raises SpectraError for an action that is not registered."""
-    draft = Draft()
+    draft = draft or Draft()
     for name in work.table.steps:
         registered(name, work.table).run(draft, work)
     return draft

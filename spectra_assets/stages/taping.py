@@ -1,0 +1,215 @@
+"""Extraction over a tape: what was fetched already is not fetched again, what did not change is not sent again, and what was kept
+is read again without the API.
+
+One attempt is what one extraction of an entity fetched. It is open until its table was published; when its run dies, the next run
+of the same plan continues it. While it runs it has the entity's turn: a second run waits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from spectra_assets.client.api import ApiClient
+from spectra_assets.client.tape import NETWORK, NOT_MODIFIED, TAPE, Tape
+from spectra_assets.covenant.canon import CanonEntity
+from spectra_assets.covenant.model import Auth, Fetch
+from spectra_assets.errors import FatalError, MissingInputError, RetriableError, SpectraError, StorageError
+from spectra_assets.lakehouse.raw import Attempts, Manifest, Recording, Reel, Segments, Turn
+from spectra_assets.lakehouse.store import FINGERPRINT
+from spectra_assets.names import TableRef, plural
+from spectra_assets.stages.work import Draft, Work
+
+_FORM = "1"
+"""Of the tapes: another one can't be continued."""
+
+_TOLD = 5
+
+_DAMAGED: Mapping[str, Any] = {"purpose": "", "target": "", "path": "", "entity": None, "parent": None, "page": 1}
+"""In place of a header that can't be read: nothing lies on a tape under it."""
+
+
+@dataclass
+class Taping:
+    """What an extraction works with. `seen_at` is when its records were seen; `unchanged`: the table holds them already."""
+
+    client: ApiClient
+    seen_at: datetime
+    unchanged: bool = False
+    tape: Tape | None = None
+    segments: tuple[Segments, ...] = ()
+    expected: int | None = None
+    """Records that a replay must give."""
+
+    def tell(self, draft: Draft) -> None:
+        """Leave in the draft where the answers came from, once all are there. Raises StorageError if a replay lacks records."""
+        if self.tape is None:
+            return
+        records = draft.evidence["extraction"]["records"]
+        if self.expected is not None and records != self.expected:
+            places = "; ".join(text for segments in self.segments for text in segments.damaged[:_TOLD])
+            raise StorageError(
+                f"the raw pages give {records:,} of the {self.expected:,} records which they gave once; extract them again"
+                + (f" ({places})" if places else "")
+            )
+        counts = {"fetched": NETWORK, "resumed": TAPE, "notModified": NOT_MODIFIED}
+        facts: dict[str, Any] = {name: self.tape.counts[origin] for name, origin in counts.items()}
+        damaged = [text for segments in self.segments for text in segments.damaged]
+        draft.evidence["tape"] = {**facts, "damaged": damaged[:_TOLD]}
+        words = {"fetched": "requests answered", "resumed": "pages taken from the tape", "notModified": "pages not modified"}
+        draft.notes |= {words[name]: count for name, count in facts.items() if count}
+        if damaged:
+            draft.notes["raw pages damaged"] = "; ".join(damaged[:_TOLD])
+
+
+def taping(draft: Draft, work: Work, fetch: Fetch, known: CanonEntity) -> Taping:
+    """How the entity is extracted: afresh, on from where a run died, or from the raw pages alone (`work.replay`).
+
+    If the API says that nothing changed since the table was made, the draft gets the evidence of that time and `standing`. A
+    draft that nobody follows to its end (`afterwards` is None) gets no tape. Raises StorageError (also if another run has the
+    turn for too long), MissingInputError (nothing to replay), CredentialError and ConfigurationError.
+    """
+    if draft.afterwards is None:
+        return Taping(work.client, work.now)
+    client = None if work.replay else work.client
+    wait = float(_setting(work, "turn_seconds"))
+    turn = Turn(work.lakehouse, fetch.entity, work.run_id, wait, work.say)
+    draft.afterwards.append(lambda status, error: turn.leave())
+    attempts = Attempts(work.lakehouse, fetch.entity)
+    return _replayed(work, attempts) if client is None else _recorded(draft, work, fetch, known, client, attempts)
+
+
+def _replayed(work: Work, attempts: Attempts) -> Taping:
+    """The last complete attempt, with a client that asks nobody."""
+    found = attempts.complete()
+    if found is None:
+        raise MissingInputError(
+            f"there are no raw pages of {attempts.entity} to replay in {attempts.folder}: no extraction of it was completed yet; "
+            f"run the pipeline of {work.covenant.source} once with its API"
+        )
+    folder, manifest = found
+    server = work.covenant.pipeline.server.model_copy(update={"auth": Auth(kind="none")})
+    client = ApiClient(server, manifest.server, None, in_flight=work.settings.in_flight, ledger=work.ledger)
+    segments = Segments(folder)
+    tape = Tape(Reel(segments, replay=True), only=True)
+    client.use(tape)
+    expected = manifest.evidence["extraction"]["records"]
+    return Taping(client, manifest.seen_at, tape=tape, segments=(segments,), expected=expected)
+
+
+def _recorded(draft: Draft, work: Work, fetch: Fetch, known: CanonEntity, client: ApiClient, attempts: Attempts) -> Taping:
+    now = datetime.now(UTC)
+    keep = _setting(work, "raw_keep")
+    plan = _hash(_FORM, client.base_url, fetch.model_dump_json())
+    inputs = _inputs(work, fetch, known)
+    begun = attempts.resumable(plan, _setting(work, "resume_hours"), now)
+    attempts.prune(keep, begun[0] if begun else None)
+    last = attempts.complete()
+    earlier = Segments(last[0]) if last is not None and last[1].server == client.base_url else None
+    if begun is None:
+        recording = attempts.begin(plan, client.base_url, work.run_id, now, work.now, inputs)
+        held = None
+    else:
+        recording = attempts.resume(*begun, work.run_id, inputs)
+        held = Segments(recording.folder)
+        work.say(
+            f"{fetch.entity}: run {begun[1].runs[-1]} was cut off; {len(held):,} pages that it fetched are taken from its tape"
+        )
+    tape = Tape(Reel(held, earlier, recording))
+    client.use(tape)
+    made = Taping(client, work.now, tape=tape, segments=tuple(each for each in (held, earlier) if each is not None))
+    assert draft.afterwards is not None  # noqa: S101  (the caller's condition)
+    draft.afterwards.insert(0, _Ending(draft, work, recording, attempts, keep, last, made).heard)
+    if last is not None and earlier is not None and begun is None and _same(work, last[1], plan, inputs):
+        made.unchanged = not earlier.damaged and client.unmodified(_headers(earlier))
+    if made.unchanged and last is not None:
+        draft.standing, draft.rows_in = True, last[1].rows_in
+        draft.evidence |= last[1].evidence
+        made.tell(draft)
+    return made
+
+
+@dataclass
+class _Ending:
+    """What becomes of an attempt when it is known what became of its table."""
+
+    draft: Draft
+    work: Work
+    recording: Recording
+    attempts: Attempts
+    keep: int
+    last: tuple[Path, Manifest] | None
+    made: Taping
+
+    def heard(self, status: str, error: BaseException | None) -> None:
+        """`status` is that of deliver.Outcome. Raises StorageError."""
+        self.made.client.use(None)
+        if status in ("published", "unchanged"):
+            if self.made.unchanged and self.last is not None:
+                self.recording.discard()
+                Recording(*self.last).note(confirmed_at=datetime.now(UTC))
+                return
+            evidence = {name: facts for name, facts in self.draft.evidence.items() if name != "tape"}
+            fingerprint = self.work.lakehouse.describe(self.work.table.ref).metadata.get(FINGERPRINT)
+            facts = {
+                "evidence": evidence,
+                "rows_in": self.draft.rows_in,
+                "fingerprint": fingerprint,
+                "seen_at": self.made.seen_at,
+            }
+            self.recording.end("complete", **facts)
+            self.attempts.prune(self.keep)
+        elif status == "failed" and _passing(error):
+            self.recording.seal()
+        else:
+            self.recording.end("refused")
+
+
+def _passing(error: BaseException | None) -> bool:
+    """Whether what is on the tape may be good although the run ended by `error`: not if what it says was the fault."""
+    return error is None or isinstance(error, RetriableError | FatalError) or not isinstance(error, Exception)
+
+
+def _same(work: Work, last: Manifest, plan: str, inputs: dict[str, str]) -> bool:
+    """Whether the same answers make the same table as the last time, and that table is still the one published."""
+    if last.plan != plan or last.inputs != inputs or not last.fingerprint or not work.lakehouse.exists(work.table.ref):
+        return False
+    return work.lakehouse.describe(work.table.ref).metadata.get(FINGERPRINT) == last.fingerprint
+
+
+def _headers(segments: Segments) -> Iterator[Mapping[str, Any]]:
+    for key, _ in segments:
+        entry = segments.find(key, marked=False)
+        yield entry.header if entry is not None else _DAMAGED
+
+
+def _inputs(work: Work, fetch: Fetch, known: CanonEntity) -> dict[str, str]:
+    """What the table depends on beside the answers of the API."""
+    parents = ""
+    if fetch.parent is not None:
+        ref = TableRef("extract", plural(fetch.parent.entity))
+        work.lakehouse.require(ref)
+        parents = work.lakehouse.describe(ref).metadata.get(FINGERPRINT, "")
+    return {
+        "contract": _hash(work.table.model_dump_json()),
+        "canon": _hash(known.model_dump_json()),
+        "parents": parents,
+        "software": version("spectra-assets"),
+    }
+
+
+def _setting(work: Work, name: str) -> int:
+    value = work.playbooks.setting(name, work.covenant.source)
+    if not isinstance(value, int):
+        raise SpectraError(f"the setting {name} is {value!r}, no number")
+    return value
+
+
+def _hash(*texts: str) -> str:
+    return blake2b(json.dumps(texts).encode(), digest_size=16).hexdigest()
