@@ -177,6 +177,9 @@ class _Discovery:
         described = description.model_copy(update={"endpoints": facts.endpoints, "replies": replies})
         facts.hints, facts.identifiers, excluded = entities_of(described)
         facts.excluded |= excluded
+        own = description.name.removeprefix(self.scout.origin + self.scout.base)
+        if own in {endpoint.path for endpoint in facts.endpoints}:
+            facts.excluded.setdefault(own, "the description itself")
         for endpoint in facts.endpoints:
             nowhere = leads_nowhere("", endpoint.path) if endpoint.method == "GET" else ""
             if nowhere:

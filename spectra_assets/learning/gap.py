@@ -49,6 +49,7 @@ CAUSES: dict[str, Cause] = {
     "one_entity_per_row": Cause.INCOMPLETE_SCHEMA,
     "fields_as_arrays": Cause.INCOMPLETE_SCHEMA,
     "fields_have_target_names": Cause.INCOMPLETE_SCHEMA,
+    "endpoints_covered": Cause.UNREACHABLE_ENTITY,
     "page_limits_known": Cause.PAGE_LIMIT,
     "extract_complete": Cause.INCOMPLETE_EXTRACT,
     "no_schema_drift": Cause.SCHEMA_DRIFT,

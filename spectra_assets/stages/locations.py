@@ -66,7 +66,7 @@ _AROUND = re.compile(
     |incomplete|has|paging|pagination|pager|pageinfo|meta|metadata|status|success|ok|code|message|msg|error|errors|warnings|took|timedout
     |kind|etag|context|type|object|url|href|links|link|request|requestid|requests|id|version|apiversion|api|time|timestamp|elapsed|duration
     |generated|generatedat|copyright|license|attribution|jsonapi|query|queries|filter|filters|sort|order|embedded|included|shards
-    |scroll|score|maxscore|found|matches|results|resultsize|expand|partial|empty|pageable|facets|aggregations|crs|bbox|language|locale
+    |scroll|score|maxscore|found|matches|matched|results|resultsize|expand|partial|empty|pageable|facets|aggregations|crs|bbox|language|locale
     |batch|server|date|now|ts|responseheader|header|nexttoken|at|of|in|ms|body|response|data|found|hits|complete|done|rate|remaining|title|name
     |description|disclaimer|generator|source|uri|top|index|result|items|rows|returned|unfiltered|filtered|all|records|elements|entries)+""",
     re.VERBOSE,
@@ -77,7 +77,7 @@ _OWN_NAMES = frozenset(("name", "title", "description", "date", "source", "versi
 """Around a list, and in records as well: they do not tell an envelope from a record."""
 
 _PAGE_WORDS = re.compile(
-    r"(total|count|numfound|cursor|continuation|nextpage|nexttoken|hasmore|hasnext|islast|perpage|pagesize|maxresults|startat|"
+    r"(total|count|numfound|numbermatched|numberreturned|cursor|continuation|nextpage|nexttoken|hasmore|hasnext|islast|perpage|pagesize|maxresults|startat|"
     r"offset|limit|pagination|paging|pageinfo|previous|prev$|^next|^page|skip|context|deltalink|recordsfiltered|istruncated)"
 )
 """Names that only a list of pages has around it."""

@@ -105,7 +105,12 @@ class Forge(Api):
                 self.issues.append(issue)
                 for k in range((place + number) % 4):
                     self.comments.append(
-                        {"id": 88_000 + len(self.comments), "body": f"{issue['title']} said {k}", "user": f"org-{k}"}
+                        {
+                            "id": 88_000 + len(self.comments),
+                            "body": f"{issue['title']} said {k}",
+                            "user": f"org-{k}",
+                            "created_at": f"2024-0{1 + number % 9}-{10 + k}T07:30:00Z",
+                        }
                     )
         self.labels = [
             {"name": name, "color": f"{n * 99991 % 2**24:06x}", "note": f"{name} of {repo['full_name']}"}
@@ -171,7 +176,13 @@ class Forge(Api):
                 Entity("org", ("/orgs",), self.orgs, keys=("id", "login")),
                 Entity("repo", ("/orgs/{}/repos",), self.repos, keys=("id", "full_name")),
                 Entity("issue", ("/repos/{}/{}/issues",), self.issues, keys=("id", "title")),
-                Entity("comment", ("/repos/{}/{}/issues/{}/comments",), self.comments, keys=("id", "body")),
+                Entity(
+                    "comment",
+                    ("/repos/{}/{}/issues/{}/comments",),
+                    self.comments,
+                    keys=("id", "body"),
+                    types={"created_at": TIME},
+                ),
                 Entity("label", ("/repos/{}/{}/labels",), self.labels, "note", ("name", "note", "color"), "parent"),
             ),
             edges=(
@@ -219,7 +230,13 @@ class Shop(Api):
             for n in range(240)
         ]
         self.payments = [
-            {"id": 8000 + n, "order_id": 2000 + n, "amount": round(3.5 * n, 2), "method": ("card", "cash")[n % 2]}
+            {
+                "id": 8000 + n,
+                "order_id": 2000 + n,
+                "amount": round(3.5 * n, 2),
+                "paid_at": f"2024-10-{1 + n % 28:02}T10:00:00Z",
+                "method": ("card", "cash")[n % 2],
+            }
             for n in range(70)
         ]
         self.reviews = [
@@ -274,7 +291,7 @@ class Shop(Api):
                 Entity("customer", ("/customers",), self.customers, keys=("id", "code"), personal=("phone",)),
                 Entity("user", ("/users",), self.users, keys=("id", "login")),
                 Entity("order", ("/orders",), self.orders, types={"placed": TIME, "status": TEXT}),
-                Entity("payment", ("/payments",), self.payments, keys=("id", "order_id")),
+                Entity("payment", ("/payments",), self.payments, keys=("id", "order_id"), types={"paid_at": TIME}),
                 Entity("item", ("/items",), self.items, types={"quantity": INT}),
                 Entity("review", ("/reviews",), self.reviews, types={"stars": INT}),
             ),
