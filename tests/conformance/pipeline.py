@@ -166,6 +166,10 @@ class Pipeline:
             yield f"{row['path']}: {row['constraint']} {row['value']}: {row['evidence']}"
         for row in self._rows("prepare.dependencies"):
             yield f"{row['path']}: {row['verdict']} {row['evidence']}"
+        for row in self._rows("prepare.coverage"):
+            yield f"{row['name']}: {row['disposition']}, {row['reason'] or ''}"
+        for entity in self.found.canon.entities:
+            yield from (f"{entity.entity}.{item.raw}: {item.note}" for item in entity.fields if item.note)
 
 
 def gather(found: Found, lakehouse: Lakehouse) -> None:

@@ -178,8 +178,8 @@ def _bad_canon(project: Project) -> Covenant:
 
 def _unread(project: Project) -> None:
     def names_nobody(rows: Rows) -> Rows:
-        rows[0]["unresolved"] = ["account", *rows[0]["unresolved"][1:]]
-        rows[0]["targetField"] = ["accountId", *rows[0]["targetField"][1:]]
+        place = rows[0]["keyField"].index("false")
+        rows[0]["unresolved"][place], rows[0]["targetField"][place] = "account", "accountId"
         return rows
 
     tampered(project, "prepare.schema", names_nobody)

@@ -61,7 +61,12 @@ class Outdated(Api):
                 Entity("shelf", ("/shelves",), self.shelves, types={"room": TEXT}),
             ),
             references=(Reference("shelf", "bookIds[]", "book", needed=False),),
-            findings=(r"/authors\b.*(gone|410)", r"/ghosts\b.*(notFound|404)", r"/reports\b.*(broken|500)"),
+            findings=(
+                r"/authors\b.*(gone|410)",
+                r"/ghosts\b.*(notFound|404)",
+                r"/reports\b.*(broken|500)",
+                r"book\.pages.*described as text",
+            ),
         )
 
 
@@ -142,7 +147,7 @@ class Guessable(Api):
     def setup(self) -> None:
         self.base_path = "/api/v1"
         self.users = [{"id": n, "name": word(n), "department_id": 70 + n % 6} for n in range(1, 34)]
-        self.products = [{"id": 100 + n, "title": word(n), "stock": n % 17} for n in range(52)]
+        self.products = [{"id": 100 + n, "title": word(n), "stock": n % 17, "supplier_id": 3000 + n % 9} for n in range(52)]
         self.orders = [{"id": 900 + n, "user_id": 1 + n % 33, "product_id": 100 + n % 52} for n in range(77)]
         self.departments = [{"id": 70 + n, "name": word(n)} for n in range(6)]
         for name in ("users", "products", "orders", "departments"):
@@ -164,6 +169,7 @@ class Guessable(Api):
                 Reference("order", "product_id", "product"),
                 Reference("user", "department_id", "department"),
             ),
+            findings=(r"supplier.*gap",),
         )
 
 
