@@ -19,9 +19,9 @@ USUAL = (
     "issues", "tickets", "tasks", "accounts", "invoices", "events", "categories", "tags", "messages", "documents", "files",
     "groups", "teams", "members", "people", "contacts", "companies", "organizations", "employees", "roles", "notes",
     "reports", "articles", "books", "authors", "payments", "transactions", "subscriptions", "devices", "locations",
-    "countries", "jobs", "releases",
+    "countries", "jobs", "releases", "settings", "profile",
 )  # fmt: skip
-"""Names of lists that APIs often have, tried where an API names nothing."""
+"""Names that APIs often have, tried where an API names nothing."""
 
 _PREFIXES = ("", "/api", "/api/v1", "/v1", "/rest")
 _GUESSES = 60

@@ -246,7 +246,7 @@ def test_an_array_that_holds_its_own_kind_is_a_tree():
     ("value", "hint", "shape", "location"),
     [
         ([{"id": 1}], None, "array", ""),
-        ([1, 2], None, "array", None),
+        ([1, 2], None, "array", ""),
         ({"total": 1, "results": [{"id": 1}]}, None, "envelope", "results"),
         ({"id": 1, "steps": [{"id": 2}]}, None, "object", "$"),
         ({"id": 1, "steps": [{"id": 2}]}, "steps", "envelope", "steps"),
