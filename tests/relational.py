@@ -19,7 +19,10 @@ from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.lakehouse.types import arrow_schema
 from spectra_assets.names import TableRef
 from spectra_assets.settings import Settings
-from spectra_assets.stages import analyse, clean, dimension, fact, refine
+from spectra_assets.stages import refine
+from spectra_assets.stages.analyse import analyse
+from spectra_assets.stages.clean import clean
+from spectra_assets.stages.transform import dimension, fact
 from spectra_assets.stages.work import Draft, Work, make
 
 MODULES = (analyse, clean, dimension, fact, refine)

@@ -12,7 +12,7 @@ from spectra_assets.discovery.route import Fill, Route, entity_name, likely_key,
 from spectra_assets.discovery.scout import Look, Scout, joined, segments
 from spectra_assets.discovery.templates import Seen, address, generalised, values_of
 from spectra_assets.names import camel, plural, singular, words
-from spectra_assets.stages.answers import Record
+from spectra_assets.stages.asking.answers import Record
 
 USUAL = (
     "users", "projects", "items", "orders", "products", "customers", "posts", "comments", "todos", "albums", "photos",

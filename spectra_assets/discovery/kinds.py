@@ -10,7 +10,7 @@ from typing import Any
 from spectra_assets.discovery.route import Route, entity_name, likely_key, plain_values, qualified, shape
 from spectra_assets.discovery.scout import segments
 from spectra_assets.names import without_collisions
-from spectra_assets.stages.answers import Record
+from spectra_assets.stages.asking.answers import Record
 
 _ALIKE = 0.6
 """Share of all keys that two lists of one kind have in common; of all values that one record has on both."""

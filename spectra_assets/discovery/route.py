@@ -10,7 +10,7 @@ from typing import Literal
 from spectra_assets.covenant.paths import join_path
 from spectra_assets.discovery.scout import Look, segments
 from spectra_assets.names import camel, singular
-from spectra_assets.stages.answers import Record
+from spectra_assets.stages.asking.answers import Record
 
 Kind = Literal["list", "object", "detail", "directory", "closed", "unknown"]
 """`list`: records, perhaps none; `object`: one record; `detail`: one record of a list; `directory`: addresses of others;

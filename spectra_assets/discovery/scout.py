@@ -16,7 +16,7 @@ from spectra_assets.client.mask import Secret
 from spectra_assets.client.pager import linked, query_of
 from spectra_assets.covenant.model import Auth, Server
 from spectra_assets.errors import ConfigurationError, RetriableError, SpectraError
-from spectra_assets.stages.answers import Record, Sight, sight
+from spectra_assets.stages.asking.answers import Record, Sight, sight
 
 NOWHERE = "no-such-thing-987654321"
 """A segment that names nothing."""

@@ -11,8 +11,8 @@ from spectra_assets.discovery.route import Fill, Route, likely_key, plain_values
 from spectra_assets.discovery.scout import Look, Scout
 from spectra_assets.intelligence.model import Identifier, Pack
 from spectra_assets.names import words
-from spectra_assets.stages.probing import Probe, Prober
-from spectra_assets.stages.wire import Wire
+from spectra_assets.stages.asking.wire import Wire
+from spectra_assets.stages.source.probing import Probe, Prober
 
 _SECOND_TRIES = 40
 """Requests at most for ids that might be meant instead."""

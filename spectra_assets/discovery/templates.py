@@ -13,7 +13,7 @@ from spectra_assets.covenant.paths import split_path
 from spectra_assets.discovery.route import Fill, Route, entity_name, filled, likely_key, plain_values
 from spectra_assets.discovery.scout import joined, segments
 from spectra_assets.names import camel, pascal
-from spectra_assets.stages.answers import Record
+from spectra_assets.stages.asking.answers import Record
 
 MOST_EXAMPLES = 8
 

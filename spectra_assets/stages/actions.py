@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from spectra_assets.stages import analyse, clean, coverage, dimension, extract, fact, log, prepare, refine, source
+from spectra_assets.stages import log, refine
+from spectra_assets.stages.analyse import analyse
+from spectra_assets.stages.clean import clean
+from spectra_assets.stages.extract import extract
+from spectra_assets.stages.prepare import coverage, prepare
+from spectra_assets.stages.source import source
+from spectra_assets.stages.transform import dimension, fact
 from spectra_assets.stages.work import ACTIONS
 
 __all__ = ["ACTIONS", "analyse", "clean", "coverage", "dimension", "extract", "fact", "log", "prepare", "refine", "source"]

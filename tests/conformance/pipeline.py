@@ -100,7 +100,7 @@ class Pipeline:
         if self.api.user is not None:
             given[f"{self.source.upper()}_USER"] = self.api.user
         given.pop("", None)
-        patient = ("spectra_assets.stages.wire.PROBE_SECONDS", "spectra_assets.discovery.scout.ANSWER_SECONDS")
+        patient = ("spectra_assets.stages.asking.wire.PROBE_SECONDS", "spectra_assets.discovery.scout.ANSWER_SECONDS")
         with patch.dict("os.environ", given), patch(patient[0], _SECONDS), patch(patient[1], _SECONDS):
             yield
 

@@ -20,7 +20,7 @@ from spectra_assets.playbook.parse import load_playbooks
 from spectra_assets.playbook.rules import KINDS, BaseRule
 from spectra_assets.stages.actions import ACTIONS
 from spectra_assets.stages.dry import columns_of
-from spectra_assets.stages.naming import named
+from spectra_assets.stages.prepare.fields.naming import named
 
 PROJECT = Path(__file__).parent.parent.parent
 SOURCE = "acme"

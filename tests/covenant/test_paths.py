@@ -6,7 +6,7 @@ import pytest
 
 from spectra_assets.covenant.paths import is_array, join_path, split_path
 from spectra_assets.errors import SpectraError
-from spectra_assets.stages.records import Parser, levels, located
+from spectra_assets.stages.clean.records import Parser, levels, located
 
 
 @pytest.mark.parametrize(

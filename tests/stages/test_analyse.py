@@ -14,7 +14,7 @@ import pytest
 from spectra_assets.covenant.model import Chart
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.engine import Engine
-from spectra_assets.stages.chart import MOST_BYTES, draw, label
+from spectra_assets.stages.analyse.chart import MOST_BYTES, draw, label
 from tests.golden.scenarios import calendar, column, dimension, kpi, measures, refined
 from tests.relational import World
 

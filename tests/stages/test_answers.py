@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from spectra_assets.client.transport import Answer
-from spectra_assets.stages.answers import sight, sight_of
-from spectra_assets.stages.locations import location_of, noun_of, records_at
+from spectra_assets.stages.asking.answers import sight, sight_of
+from spectra_assets.stages.asking.locations import location_of, noun_of, records_at
 
 TWO = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
 NEXT = [{"id": 3, "name": "c"}]

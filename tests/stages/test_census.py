@@ -30,9 +30,9 @@ from spectra_assets.lakehouse.store import CommitInfo, Lakehouse
 from spectra_assets.names import TableRef, plural
 from spectra_assets.playbook.model import Playbooks, Standards
 from spectra_assets.settings import Settings
-from spectra_assets.stages.census import Census
-from spectra_assets.stages.drift import DriftWatch
-from spectra_assets.stages.parents import values_of
+from spectra_assets.stages.asking.parents import values_of
+from spectra_assets.stages.extract.census import Census
+from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, make
 from tests.client import conftest as wire

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from spectra_assets.covenant.model import OffsetPaging
-from spectra_assets.stages.constraints import Habits, measure
-from spectra_assets.stages.sampling import Asked, Explorer
-from spectra_assets.stages.wire import Wire
+from spectra_assets.stages.asking.sampling import Asked, Explorer
+from spectra_assets.stages.asking.wire import Wire
+from spectra_assets.stages.prepare.paging.constraints import Habits, measure
 from tests.stages.listserver import Call, ListServer, Reply, capped, link, offset, pack, paged, rows
 
 ROWS = rows(37)

@@ -18,13 +18,13 @@ from spectra_assets.client.api import ApiClient
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.model import Auth, DataType, Server
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Identifier, Pack, Parameter
-from spectra_assets.stages.canonise import canonise
-from spectra_assets.stages.dependencies import Prover
-from spectra_assets.stages.identity import find_key
-from spectra_assets.stages.naming import named
-from spectra_assets.stages.routes import Trial
-from spectra_assets.stages.sampling import Explorer
-from spectra_assets.stages.wire import Wire
+from spectra_assets.stages.asking.sampling import Explorer
+from spectra_assets.stages.asking.wire import Wire
+from spectra_assets.stages.prepare.fields.canonise import canonise
+from spectra_assets.stages.prepare.fields.naming import named
+from spectra_assets.stages.prepare.routes.dependencies import Prover
+from spectra_assets.stages.prepare.routes.identity import find_key
+from spectra_assets.stages.prepare.routes.routes import Trial
 
 Row = dict[str, Any]
 

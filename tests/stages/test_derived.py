@@ -15,7 +15,7 @@ from spectra_assets.gates.judgement import Result
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.names import TableRef
 from spectra_assets.settings import Settings
-from spectra_assets.stages.analyse import CHART
+from spectra_assets.stages.analyse.analyse import CHART
 from spectra_assets.stages.deliver import Delivery
 from spectra_assets.stages.work import Work
 from tests.covenant.canons import FORUM, LONELY, SHOP, TRACKER, Designer

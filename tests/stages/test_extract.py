@@ -9,7 +9,7 @@ import pytest
 from spectra_assets.covenant.model import ParentKey
 from spectra_assets.errors import CredentialError, MissingInputError, RetriableError, SourceError
 from spectra_assets.names import plural
-from spectra_assets.stages.extract import canonical_hash
+from spectra_assets.stages.extract.extract import canonical_hash
 
 ENTITIES = (
     "project",

@@ -7,16 +7,16 @@ import pytest
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.model import DataType, Fetch, ParentKey
 from spectra_assets.intelligence.model import EntityHint, FieldSpec
-from spectra_assets.stages.answers import flattened, recursive_field, sight_of, values_at
-from spectra_assets.stages.canonise import canonise
-from spectra_assets.stages.drift import DriftWatch, masked
-from spectra_assets.stages.echoes import echoes
-from spectra_assets.stages.inference import typed
-from spectra_assets.stages.naming import named
-from spectra_assets.stages.proof import inclusion, judge
-from spectra_assets.stages.routes import Candidate, Trial, best
-from spectra_assets.stages.sampling import Listing, ends, nonsense, spread
-from spectra_assets.stages.shapes import shape_of
+from spectra_assets.stages.asking.answers import flattened, recursive_field, sight_of, values_at
+from spectra_assets.stages.asking.sampling import Listing, ends, nonsense, spread
+from spectra_assets.stages.extract.drift import DriftWatch, masked
+from spectra_assets.stages.prepare.fields.canonise import canonise
+from spectra_assets.stages.prepare.fields.echoes import echoes
+from spectra_assets.stages.prepare.fields.inference import typed
+from spectra_assets.stages.prepare.fields.naming import named
+from spectra_assets.stages.prepare.fields.shapes import shape_of
+from spectra_assets.stages.prepare.routes.proof import inclusion, judge
+from spectra_assets.stages.prepare.routes.routes import Candidate, Trial, best
 
 JAN_1, DAY = 1_735_689_600_000, 86_400_000
 

@@ -10,15 +10,15 @@ import pytest
 from spectra_assets.covenant.canon import CanonEntity, from_rows, to_row
 from spectra_assets.covenant.model import DataType, Fetch, PiiLevel
 from spectra_assets.intelligence.model import EntityHint, FieldSpec
-from spectra_assets.stages.canonise import canonise
-from spectra_assets.stages.dates import reading
-from spectra_assets.stages.dayfirst import settled
-from spectra_assets.stages.drift import DriftWatch
-from spectra_assets.stages.inference import Typed, typed
-from spectra_assets.stages.naming import named
-from spectra_assets.stages.personal import by_place, by_values, look_of
-from spectra_assets.stages.prepare import schema_table
-from spectra_assets.stages.shapes import shape_of
+from spectra_assets.stages.extract.drift import DriftWatch
+from spectra_assets.stages.prepare.fields.canonise import canonise
+from spectra_assets.stages.prepare.fields.dates import reading
+from spectra_assets.stages.prepare.fields.dayfirst import settled
+from spectra_assets.stages.prepare.fields.inference import Typed, typed
+from spectra_assets.stages.prepare.fields.naming import named
+from spectra_assets.stages.prepare.fields.personal import by_place, by_values, look_of
+from spectra_assets.stages.prepare.fields.shapes import shape_of
+from spectra_assets.stages.prepare.prepare import schema_table
 
 SECONDS = 1_735_689_600
 

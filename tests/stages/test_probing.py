@@ -8,8 +8,8 @@ import pytest
 
 from spectra_assets.errors import CredentialError
 from spectra_assets.intelligence.model import Endpoint, Identifier, Parameter
-from spectra_assets.stages.probing import Prober
-from spectra_assets.stages.wire import Wire
+from spectra_assets.stages.asking.wire import Wire
+from spectra_assets.stages.source.probing import Prober
 from tests.stages.listserver import ListServer, Reply, pack, rows
 
 

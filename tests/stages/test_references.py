@@ -8,9 +8,9 @@ from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.model import Fetch
 from spectra_assets.intelligence.model import EntityHint
 from spectra_assets.lakehouse.store import Lakehouse
-from spectra_assets.stages.canonise import canonise
-from spectra_assets.stages.keys import keep_keys, keys_of, read_keys
-from spectra_assets.stages.references import referenced, stem_of
+from spectra_assets.stages.prepare.fields.canonise import canonise
+from spectra_assets.stages.prepare.fields.keys import keep_keys, keys_of, read_keys
+from spectra_assets.stages.prepare.fields.references import referenced, stem_of
 
 
 def found(samples, whole=True, **scopes):

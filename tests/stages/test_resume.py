@@ -312,7 +312,7 @@ def test_a_full_disk_names_the_place_and_spoils_nothing(made: Extracts, api: Sma
 def test_two_runs_take_turns(made: Extracts, api: SmallApi, monkeypatch: pytest.MonkeyPatch) -> None:
     made.deliver(GROUPS)
     turn = Turn(made.lakehouse, "item", "the other run", 0, print)
-    monkeypatch.setattr("spectra_assets.stages.taping._setting", lambda work, name: {"turn_seconds": 1}.get(name, 2))
+    monkeypatch.setattr("spectra_assets.stages.extract.taping._setting", lambda work, name: {"turn_seconds": 1}.get(name, 2))
     with pytest.raises(StorageError, match=r"item is being extracted by run the other run \(process \d+, since .*within 1 s"):
         made.deliver(ITEMS, "run2")
     threading.Timer(0.5, turn.leave).start()

@@ -1,0 +1,1 @@
+"""Analyse: measures, charts, the semantic model."""

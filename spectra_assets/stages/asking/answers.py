@@ -1,0 +1,214 @@
+"""What an API's answer holds: its shape, where the records are, what the status means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from spectra_assets.client.transport import Answer
+from spectra_assets.covenant.paths import split_path
+from spectra_assets.stages.asking.locations import ITSELF, LINES, MAP, location_of, noun_of, records_at
+from spectra_assets.stages.asking.locations import Record as Record
+from spectra_assets.stages.asking.totals import declared_total
+
+AnswerShape = Literal["array", "envelope", "map", "lines", "object", "empty", "html", "text"]
+Category = Literal[
+    "readable", "needsParameters", "unauthorized", "forbidden", "gone", "notFound", "broken", "notJson", "unreachable",
+    "notProbed", "write",
+]  # fmt: skip
+_CATEGORIES: Mapping[int, Category] = {401: "unauthorized", 403: "forbidden", 404: "notFound", 405: "notFound", 410: "gone"}
+_LINED = re.compile(r"application/(x-)?(nd-?json|json-?lines|jsonl|stream\+json|json-seq)|text/(x-)?(ndjson|jsonl)")
+"""Content types of one JSON text per line."""
+
+_FAILED = frozenset(("error", "fail", "failed", "failure"))
+_WORDS = ("message", "title", "detail", "description", "msg", "reason")
+_ERROR_KEYS = 8
+_TOLD: tuple[tuple[Category, re.Pattern[str]], ...] = (
+    ("notFound", re.compile(r"not\W?found|no such|unknown|no route|does(n't| not) exist", re.IGNORECASE)),
+    ("needsParameters", re.compile(r"required|missing|parameter|invalid", re.IGNORECASE)),
+)
+"""What the words of an error tell, if no code does."""
+
+_SAME_KIND = 0.8
+"""Share of a record's keys that nested records must have to be of its kind."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one answer shows. `location` is where the records are, as covenant Fetch.records says; None if there are none."""
+
+    category: Category
+    shape: AnswerShape
+    location: str | None = None
+    records: list[Record] = field(default_factory=list)
+    rows: int = 0
+    """Entries of the list, records or not."""
+    declared_total: int | None = None
+    value: Any = None
+    """The decoded answer; of one JSON text per line the list of them."""
+    reason: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    total_at: str = ""
+    """Where the declared total stands: a JSON path of the answer, or `header <name>`."""
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of the first record, or of the object."""
+        if self.records:
+            return list(self.records[0])
+        return list(self.value) if isinstance(self.value, dict) else []
+
+
+def sight(answer: Answer, records: str | None = None) -> Sight:
+    """Read an answer. `records` says where the records are, where that is known and the answer has it."""
+    status = answer.status
+    if status in (204, 205) or (status == 200 and not answer.body.strip()):
+        return Sight("readable", "empty", headers=answer.headers)
+    if status not in (200, 203, 206):
+        return Sight(_category(status), "text", reason=_refusal(answer), headers=answer.headers)
+    if answer.content_type in ("text/html", "application/xhtml+xml") or answer.body.lstrip()[:1] == b"<":
+        return Sight("notJson", "html", reason="a web page came instead of JSON: the base URL looks wrong")
+    try:
+        value, lined = _decoded(answer)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        return Sight("notJson", "text", reason=f"the body is no JSON: {str(error)[:120]}")
+    return sight_of(value, LINES if lined else records, answer.headers, noun_of(urlsplit(answer.url).path))
+
+
+def sight_of(value: Any, records: str | None = None, headers: Mapping[str, str] = MappingProxyType({}), noun: str = "") -> Sight:
+    """Read a decoded answer. Where `records` does not say where the records are, evidence does (see `location_of`).
+
+    `noun` is what the path calls them.
+    """
+    if value is None or value == {}:
+        return Sight("readable", "empty", value=value, headers=headers)
+    if not isinstance(value, list | dict):
+        return Sight("readable", "text", value=value, headers=headers)
+    if isinstance(value, dict) and (refused := told_refusal(value)):
+        category, reason = refused
+        return Sight(category, "object", value=value, reason=reason, headers=headers)
+    found = records_at(value, records) if records else None
+    location = records if found is not None else location_of([value], noun).path
+    if found is None:
+        found = records_at(value, location) if location is not None else None
+    rows = len(found) if found is not None else len(value) if isinstance(value, list) else 1
+    total, where = declared_total(value, location, headers)
+    return Sight("readable", shape_of(value, location), location, found or [], rows, total, value, "", headers, where)
+
+
+def told_refusal(value: Mapping[str, Any]) -> tuple[Category, str] | None:
+    """What an object says that is an error in spite of its status 200: its category, and its words. None if it is no error.
+
+    An error has a member that says so, a few others, no id, and no list of records.
+    """
+    told = next((value[key] for key in ("error", "errors", "fault") if value.get(key)), None)
+    failed = value.get("success") is False or value.get("ok") is False or str(value.get("status", "")).lower() in _FAILED
+    lists = any(isinstance(below, list) and below and below is not told for below in value.values())
+    if not (told or failed) or len(value) > _ERROR_KEYS or lists or "id" in value:
+        return None
+    first = told[0] if isinstance(told, list) else told
+    inner = first if isinstance(first, dict) else {}
+    said = [first] if isinstance(first, str) else [value.get(key) or inner.get(key) for key in _WORDS]
+    text = " ".join(" ".join(str(each) for each in said if isinstance(each, str)).split())[:160]
+    if not text and not failed:
+        return None
+    codes = [each.get(key) for each in (value, inner) for key in ("code", "status", "statusCode", "httpStatus")]
+    status = next((int(str(code)) for code in codes if re.fullmatch("[45][0-9][0-9]", str(code))), None)
+    worded: Category = next((kind for kind, words in _TOLD if words.search(text)), "broken")
+    category = _category(status) if status else worded
+    return category, f"200, but the answer is an error{': ' + text if text else ''}"
+
+
+def _decoded(answer: Answer) -> tuple[Any, bool]:
+    """The decoded body, and whether it is one JSON text per line: by its content type, or because only that can be read."""
+    body = answer.body.removeprefix(b"\xef\xbb\xbf")
+    if _LINED.fullmatch(answer.content_type):
+        return _lines(body), True
+    try:
+        return msgspec.json.decode(body), False
+    except msgspec.DecodeError:
+        if body.lstrip()[:1] != b"{" or b"\n" not in body.strip():
+            raise
+        try:
+            values = _lines(body)
+        except msgspec.DecodeError:
+            values = []
+        if not values or not all(isinstance(value, dict) for value in values):
+            raise
+        return values, True
+
+
+def _lines(body: bytes) -> list[Any]:
+    return [msgspec.json.decode(line) for line in (line.strip(b" \t\r\x1e") for line in body.split(b"\n")) if line]
+
+
+def shape_of(value: Any, location: str | None) -> AnswerShape:
+    """The shape of a decoded answer whose records are at `location`."""
+    if location == LINES:
+        return "lines"
+    if isinstance(value, list):
+        return "array"
+    if location is None or location == ITSELF:
+        return "object"
+    return "map" if location.endswith(MAP) else "envelope"
+
+
+def recursive_field(records: Sequence[Record]) -> str | None:
+    """The key under which records of the same kind are nested, by evidence; None if there is none."""
+    common = set.intersection(*(set(record) for record in records)) if records else set()
+    for key in sorted(common):
+        nested = [entry for record in records if isinstance(record[key], list) for entry in record[key]]
+        if nested and all(isinstance(entry, dict) and len(common & set(entry)) >= _SAME_KIND * len(common) for entry in nested):
+            return key
+    return None
+
+
+def flattened(records: Sequence[Record], recursive: str | None) -> list[Record]:
+    """The records and, after each, those nested in it, which are cut out of it."""
+    if recursive is None:
+        return list(records)
+    flat: list[Record] = []
+    for record in records:
+        nested = record.get(recursive)
+        flat.append({key: value for key, value in record.items() if key != recursive})
+        if isinstance(nested, list):
+            flat += flattened([entry for entry in nested if isinstance(entry, dict)], recursive)
+    return flat
+
+
+def values_at(record: Any, path: str) -> Iterator[Any]:
+    """Every value at a JSON path (`cyclePhases[].id`) of a record; nothing where it is absent, nulls left out."""
+    yield from _values(record, split_path(path))
+
+
+def _values(value: Any, parts: Sequence[str]) -> Iterator[Any]:
+    if not parts:
+        if value is not None:
+            yield value
+        return
+    key, many = parts[0].removesuffix("[]"), parts[0].endswith("[]")
+    below = value.get(key) if isinstance(value, dict) else None
+    for each in (below if isinstance(below, list) else []) if many else [below]:
+        yield from _values(each, parts[1:])
+
+
+def _category(status: int) -> Category:
+    if status in _CATEGORIES:
+        return _CATEGORIES[status]
+    return "needsParameters" if 400 <= status < 500 and status not in (408, 425, 429) else "broken"
+
+
+def _refusal(answer: Answer) -> str:
+    """The status and what the answer says about it, bounded and on one line."""
+    try:
+        body = msgspec.json.decode(answer.body) if answer.body else None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        body = None
+    said = next((text for text in body.values() if isinstance(text, str) and text), "") if isinstance(body, dict) else ""
+    return f"{answer.status}{': ' + ' '.join(said.split())[:160] if said else ''}"

@@ -1,0 +1,270 @@
+"""Looking at an API's records before all of them are fetched: pages of one list, its ids, samples kept as files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from spectra_assets.client.pager import Ask, Got, first, following
+from spectra_assets.client.paging import counted
+from spectra_assets.covenant.model import KeysetPaging, NoPaging, OffsetPaging, PagePaging, Paging
+from spectra_assets.intelligence.model import Pack
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.stages.asking.answers import Category, Sight, shape_of
+from spectra_assets.stages.asking.ids import Id
+from spectra_assets.stages.asking.locations import ITSELF, Record, location_of, noun_of, records_at
+from spectra_assets.stages.asking.wire import Wire, fill
+from spectra_assets.stages.source.probing import entity_of
+
+SAMPLES = "samples"
+"""Folder of the samples below Files."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Rows of one list as far as they were read. `failure` is empty if the API answered; `whole` if all rows are here.
+
+    `category` is that of the last answer.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    whole: bool = True
+    failure: str = ""
+    location: str | None = None
+    shape: str = "empty"
+    pages: int = 1
+    category: Category = "readable"
+    values: list[Any] = field(default_factory=list, repr=False)
+    """The decoded answers."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One list: the path template, what fills it, and further query parameters."""
+
+    path: str
+    filled: tuple[tuple[str, Id], ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+
+    def target(self) -> tuple[str, dict[str, str]]:
+        """Path and query of the request."""
+        path, query = fill(self.path, dict(self.filled))
+        return path, {**dict(self.query), **query}
+
+
+class Explorer:
+    """Reads lists within a budget of requests, none of them twice.
+
+    `paging` says how the endpoints page, `located` where the records of some were shown to be, `endless` which lists never end.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        pack: Pack,
+        paging: Mapping[str, Paging],
+        located: Mapping[str, str] = MappingProxyType({}),
+        endless: Set[str] = frozenset(),
+    ) -> None:
+        self.wire = wire
+        self.pack = pack
+        self.paging = dict(paging)
+        self.located = dict(located)
+        self.endless = frozenset(endless)
+        self._seen: dict[tuple[Asked, int], Listing] = {}
+
+    def hint(self, path: str) -> str | None:
+        """Where the records of an endpoint are, as answers showed together, or as the pack says."""
+        entity = entity_of(self.pack, path)
+        return self.located.get(path) or (self.pack.entity(entity).records if entity else None)
+
+    def one(self, asked: Asked, extra: Mapping[str, str] | None = None) -> Sight:
+        """A single answer, with further query parameters such as those of a page."""
+        return self.page(asked, Ask(extra or {}))[0]
+
+    def page(self, asked: Asked, ask: Ask, here: str | None = None) -> tuple[Sight, str]:
+        """The answer to one page of a list, and its address. `here` is that of the page before.
+
+        A page on another server is not asked for: `unreachable`.
+        """
+        path, query = asked.target()
+        if ask.url is None:
+            own = {**query, **ask.query}
+            return self.wire.get(path, own, self.hint(asked.path)).sight, self.wire.url(path, own)
+        start = self.wire.url(path, query)
+        url = self.wire.resolve(ask.url, here or start, start)
+        if url is None:
+            reason = f"the next page is on another server, or its address is not valid: {ask.url[:80]!a}"
+            return Sight("unreachable", "empty", reason=reason), here or start
+        return self.wire.get_url(url, self.hint(asked.path)).sight, url
+
+    def listing(self, asked: Asked, pages: int = 1) -> Listing:
+        """The first `pages` pages of a list. A spent budget is a failure."""
+        known = self._seen.get((asked, pages))
+        if known is None:
+            known = self._seen[(asked, pages)] = self._read(asked, pages)
+        return known
+
+    def listings(self, asked: Sequence[Asked], pages: int = 1) -> list[Listing]:
+        """Several lists at once, in order. Where the records are, those of one path show together."""
+        with ThreadPoolExecutor(self.wire.client.in_flight) as pool:
+            found = list(pool.map(lambda each: self.listing(each, pages), asked))
+        for path in dict.fromkeys(each.path for each in asked):
+            alike = [place for place, each in enumerate(asked) if each.path == path and found[place].values]
+            location = self._located([found[place].values[0] for place in alike], path, None) if len(alike) > 1 else None
+            for place in alike if location is not None else ():
+                found[place] = _relocated(found[place], str(location))
+        return found
+
+    def _read(self, asked: Asked, pages: int) -> Listing:
+        paging = self.paging.get(asked.path, NoPaging())
+        sights: list[Sight] = []
+        failure, whole = "", False
+        category: Category = "readable"
+        here: str | None = None
+        ask: Ask | None = first(paging)
+        if asked.path in self.endless:
+            return Listing(whole=False, failure="the list never ends: rows are made up for ever", category="broken")
+        while ask is not None and len(sights) < pages:
+            if self.wire.spent:
+                failure, category = "the budget of requests is used up", "notProbed"
+                break
+            found, here = self.page(asked, ask, here)
+            if found.category != "readable":
+                # a page past the end is refused by some servers
+                whole = bool(sights) and counted(paging) and found.category in ("needsParameters", "notFound", "gone")
+                if not whole:
+                    failure, category = found.reason or found.category, found.category
+                break
+            if found.records and any(found.records == each.records for each in sights):
+                # past the end some servers give the first or the last page again
+                whole = len(sights) > 1
+                failure = "" if whole else f"the server ignores {_mover(paging)}"
+                break
+            sights.append(found)
+            so_far = sum(each.rows for each in sights)
+            last = found.records[-1] if found.records else None
+            ask = following(paging, ask, Got(found.rows, so_far, len(sights), last, found.value, found.headers))
+            if not _full(paging, found.rows):
+                ask = None
+            whole = ask is None
+        return self._listing(asked, sights, paging, whole, failure, category)
+
+    def _listing(
+        self, asked: Asked, sights: Sequence[Sight], paging: Paging, whole: bool, failure: str, category: Category
+    ) -> Listing:
+        shown = [each for each in sights if each.shape != "empty"]
+        listing = Listing(
+            records=[record for each in sights for record in each.records],
+            whole=whole,
+            failure=failure,
+            location=next((each.location for each in reversed(shown) if each.location is not None), None),
+            shape=shown[-1].shape if shown else "empty",
+            pages=max(1, len(sights) + bool(failure)),
+            category=category,
+            values=[each.value for each in shown],
+        )
+        size = None if isinstance(paging, NoPaging) else paging.size
+        location = self._located(listing.values, asked.path, size) if len(shown) > 1 else None
+        return listing if location is None else _relocated(listing, location)
+
+    def _located(self, values: Sequence[Any], path: str, size: int | None) -> str | None:
+        """Where several answers of one endpoint show the records together; None if they are where they are thought to be."""
+        return shown_together(values, self.hint(path), noun_of(path), size)
+
+
+def spread(values: Sequence[Any], count: int) -> list[Any]:
+    """At most `count` of the values, evenly over all of them, first and last included."""
+    if len(values) <= count:
+        return list(values)
+    if count == 1:
+        return [values[0]]
+    places = sorted({round(number * (len(values) - 1) / (count - 1)) for number in range(count)})
+    return [values[place] for place in places]
+
+
+def ends(records: Sequence[Record], count: int) -> list[Record]:
+    """At most `count` records, half of them from the start, half from the end."""
+    if len(records) <= count:
+        return list(records)
+    first = count - count // 2
+    return [*records[:first], *records[len(records) - (count - first) :]]
+
+
+def nonsense(values: Iterable[Id]) -> str:
+    """An id that is none: higher than all, or a text that names nothing."""
+    numbers = [int(str(value)) for value in values if re.fullmatch(r"-?[0-9]{1,15}", str(value))]
+    return str(max(numbers) + 987_654_321) if numbers else "no-such-id-987654321"
+
+
+def keep_sample(lakehouse: Lakehouse, entity: str, records: Iterable[Record]) -> Path:
+    """Write the records as JSON lines, replacing an older sample at once."""
+    return _keep(lakehouse.files(SAMPLES, f"{entity}.ndjson"), records)
+
+
+def keep_drifted(lakehouse: Lakehouse, entity: str, records: Iterable[Record]) -> Path:
+    """Keep records with fields that no sample showed, so that the next canon knows these fields."""
+    return _keep(lakehouse.files(SAMPLES, f"{entity}.drifted.ndjson"), records)
+
+
+def read_sample(lakehouse: Lakehouse, entity: str) -> list[Record]:
+    """The records kept for the entity, those that showed new fields last; none if nothing was kept."""
+    paths = [lakehouse.files(SAMPLES, f"{entity}{kind}.ndjson") for kind in ("", ".drifted")]
+    lines = [line for path in paths if path.exists() for line in path.read_bytes().splitlines() if line.strip()]
+    return [msgspec.json.decode(line) for line in lines]
+
+
+def _keep(path: Path, records: Iterable[Record]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
+    draft.replace(path)
+    return path
+
+
+def shown_together(values: Sequence[Any], hint: str | None, noun: str, size: int | None) -> str | None:
+    """Where several answers show the records together; None where a single answer tells, or `hint` is not refuted.
+
+    It is if what stands there is the same in all answers, while they differ.
+    """
+    objects = [value for value in values if isinstance(value, dict)]
+    if len(objects) < len(values):
+        return None
+    held = [records_at(value, hint) for value in objects] if hint else []
+    if any(rows is not None for rows in held):
+        still = all(rows == held[0] for rows in held) and any(value != objects[0] for value in objects)
+        if hint == ITSELF or not (still and held[0]):
+            return None
+    return location_of(objects, noun, size).path
+
+
+def _relocated(listing: Listing, location: str) -> Listing:
+    """The listing with its records taken from `location`, if they are not from there already."""
+    if location == listing.location:
+        return listing
+    records = [record for value in listing.values for record in records_at(value, location) or ()]
+    return replace(listing, records=records, location=location, shape=shape_of({}, location))
+
+
+def _full(paging: Paging, rows: int) -> bool:
+    """Whether another page may follow one of so many rows, where the answer does not tell that itself."""
+    if not isinstance(paging, OffsetPaging | PagePaging | KeysetPaging):
+        return True
+    return rows >= paging.size if paging.size is not None else rows > 0
+
+
+def _mover(paging: Paging) -> str:
+    """What asks for another page, in words."""
+    if isinstance(paging, OffsetPaging):
+        return "the offset"
+    if isinstance(paging, PagePaging):
+        return f"the page's number ({paging.page_param})"
+    return "what asks for the next page, or gives one page again"

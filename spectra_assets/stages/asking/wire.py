@@ -1,0 +1,156 @@
+"""GETs within a budget: what each answered, whatever it was. Only a refused credential and a dead API are errors."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from spectra_assets.client.address import Address
+from spectra_assets.client.api import ApiClient
+from spectra_assets.client.transport import Answer
+from spectra_assets.client.verdict import PASSING
+from spectra_assets.errors import CredentialError, RetriableError, SkippableError, SourceError
+from spectra_assets.stages.asking.answers import Sight, sight
+
+PROBE_SECONDS = 20.0
+"""Seconds that a probed endpoint may take; one that takes longer is not asked again."""
+
+_REFUSED_IN_A_ROW = 3
+_SILENT_IN_A_ROW = 4
+
+Query = Mapping[str, Any]
+
+
+class Met(NamedTuple):
+    """What came of a request: what the answer shows, its status and how long it took (ms), if there was one."""
+
+    sight: Sight
+    status: int | None = None
+    latency_ms: float | None = None
+
+
+class Wire:
+    """GETs of one action, counted against its budget. Safe for threads.
+
+    Raises CredentialError once the API refuses the credential several times in a row, RetriableError once it is silent as
+    often, unless what answered before still does: then only those endpoints are closed, or hang.
+    """
+
+    def __init__(self, client: ApiClient, budget: int) -> None:
+        self.client = client
+        self.budget = budget
+        self.sent = 0
+        self._refused = 0
+        self._silent = 0
+        self._answered: Callable[[int | None], Answer] | None = None
+        self._lock = threading.Lock()
+        self._address = Address.parse(client.base_url, "", "the base URL")
+
+    @property
+    def spent(self) -> bool:
+        """Whether no request is left."""
+        return self.sent >= self.budget
+
+    @property
+    def left(self) -> int:
+        """Requests that are left."""
+        return max(0, self.budget - self.sent)
+
+    def get(self, path: str, query: Query | None = None, records: str | None = None) -> Met:
+        """What GET `path` answers. Passing failures are tried again; what stays silent is `unreachable`."""
+        return self._met(lambda attempts: self.client.get(path, query, attempts, PROBE_SECONDS), f"GET {path}", records)
+
+    def get_url(self, url: str, records: str | None = None) -> Met:
+        """What an address below the base URL answers, which `resolve` made."""
+        return self._met(lambda attempts: self.client.get_url(url, attempts, PROBE_SECONDS), "the next page", records)
+
+    def url(self, path: str, query: Query | None = None) -> str:
+        """The address of GET `path`."""
+        return self._address.url(path, query)
+
+    def resolve(self, link: str, here: str, start: str) -> str | None:
+        """The address that `link`, found in the answer of `here`, leads to; None if it is on another server, or none.
+
+        `start` is the address of the list's first page.
+        """
+        try:
+            return self._address.follow(link, here, start)
+        except SourceError:
+            return None
+
+    def _met(self, send: Callable[[int | None], Answer], what: str, records: str | None) -> Met:
+        with self._lock:
+            self.sent += 1
+        try:
+            answer = _patient(send)
+        except RetriableError as error:
+            self._count(silent=True)
+            if self._silent >= _SILENT_IN_A_ROW and not self._alive():
+                raise
+            return Met(Sight("unreachable", "empty", reason=str(error)[:200]))
+        except SourceError as error:
+            status = error.status if isinstance(error, SkippableError) else None
+            return Met(Sight("broken", "text", reason=str(error)[:200]), status)
+        found = sight(answer, records)
+        self._count(refused=found.category == "unauthorized")
+        if found.category == "readable":
+            self._answered = self._answered or send
+        elif self._refused >= _REFUSED_IN_A_ROW and not self._accepted():
+            raise CredentialError(f"the API refuses the credential since {what} (401): set it to a valid one and run again")
+        return Met(found, answer.status, round(answer.elapsed_ms, 1))
+
+    def _alive(self) -> bool:
+        """Whether what answered before still does."""
+        again = self._again()
+        with self._lock:
+            self._silent = 0 if again is not None else self._silent
+        return again is not None
+
+    def _accepted(self) -> bool:
+        """Whether what was readable before still is."""
+        again = self._again()
+        accepted = again is not None and again.status != 401
+        with self._lock:
+            self._refused = 0 if accepted else self._refused
+        return accepted
+
+    def _again(self) -> Answer | None:
+        if self._answered is None:
+            return None
+        with self._lock:
+            self.sent += 1
+        try:
+            return self._answered(None)
+        except SourceError:
+            return None
+
+    def _count(self, refused: bool = False, silent: bool = False) -> None:
+        with self._lock:
+            self._refused = self._refused + 1 if refused else 0
+            self._silent = self._silent + 1 if silent else 0
+
+
+def _patient(send: Callable[[int | None], Answer]) -> Answer:
+    """One try, and the client's whole patience only for what may pass soon: a 500, and one that hangs, are mostly final."""
+    started = time.monotonic()
+    try:
+        answer = send(1)
+    except RetriableError:
+        if time.monotonic() - started >= PROBE_SECONDS / 2:
+            raise
+        return send(None)
+    return send(None) if answer.status in PASSING else answer
+
+
+def fill(path: str, values: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """The path with its parameters filled, and the values it has no place for: they go into the query."""
+    query: dict[str, str] = {}
+    for name, value in values.items():
+        if f"{{{name}}}" in path:
+            path = path.replace(f"{{{name}}}", quote(str(value), safe=""))
+        else:
+            query[name] = str(value)
+    return path, query

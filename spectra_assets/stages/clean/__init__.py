@@ -1,0 +1,1 @@
+"""Clean: raw records as typed flat tables."""

@@ -1,0 +1,171 @@
+"""Clean: one typed, flat table per entity and one per nested array, from the raw records of Extract.
+
+The actions pass rows on with columns of their own: `_raw` (JSON text of the record or element), `_sequence` and `_index` (its
+order), `_source_<i>_<column>` (the texts of a column with several sources), and at the end `_reasons` and `_duplicate`.
+Each works without the others, on what there is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql.window import Window
+
+from spectra_assets.covenant.model import Column as Promise
+from spectra_assets.covenant.model import DataType, Flattening
+from spectra_assets.errors import SpectraError
+from spectra_assets.lakehouse.staging import DUPLICATE, REASONS
+from spectra_assets.names import Stage
+from spectra_assets.stages.clean.casts import cast, plausible, trimmed
+from spectra_assets.stages.clean.records import count_elements, flattened
+from spectra_assets.stages.frames import RAW, build_of, col, drafted, finished
+from spectra_assets.stages.work import Draft, Work, action
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+FIRST = ("clean.parse_records",)
+KINDS = ("flattening",)
+
+_FROM_REQUEST = {"@parent": "parentKey", "@treeParent": "treeParentKey", "@hash": "recordHash"}
+_PART = re.compile(r"@parent\[(\d+)\]")
+"""One of several values that the parent was asked for with; `parentKey` is then a JSON array of texts."""
+
+_INDEX = "@index"
+_HELPERS = ("_sequence", "_index")
+
+
+@action("clean.parse_records", *KINDS)
+def parse_records(draft: Draft, work: Work) -> None:
+    """Every column as the text it is in the record; of several sources the first with a value."""
+    build = build_of(work, Flattening)
+    table = next((name for name in work.table.inputs if name.startswith(f"{Stage.EXTRACT}.")), None)
+    if table is None:
+        raise SpectraError(f"{work.table.table} reads no table of {Stage.EXTRACT}, so it has no records to be made from")
+    frame = work.frame(table)
+    sources = [(column.name, path) for column in work.table.schema_ for path in column.source]
+    paths = list(dict.fromkeys(path for _, path in sources if not path.startswith("@")))
+    carried = [*_FROM_REQUEST.values(), "sequence"]
+    decimals = {path for column in work.table.schema_ if column.type == DataType.DECIMAL for path in column.source}
+    rows = flattened(frame, "record", paths, build.array, carried, decimals)
+    texts = {path: F.col(f"_leaf_{i}") for i, path in enumerate(paths)}
+    texts |= {path: F.col(name).cast("string") for path, name in _FROM_REQUEST.items()}
+    texts |= {path: F.get_json_object("parentKey", f"$[{part[1]}]") for _, path in sources if (part := _PART.fullmatch(path))}
+    texts[_INDEX] = F.col("_index").cast("string")
+    columns: list[Column] = []
+    for column in work.table.schema_:
+        found = [_known(texts, path, work) for path in column.source] or [F.lit(None).cast("string")]
+        columns.append(F.coalesce(*found).alias(column.name))
+        columns += [text.alias(_source(i, column.name)) for i, text in enumerate(found) if len(found) > 1]
+    raw = F.coalesce(F.col(RAW), F.lit("null")).alias(RAW)
+    frame = rows.select(*columns, raw, F.col("sequence").alias("_sequence"), F.col("_index"))
+    draft.rows_in = work.count(table) if build.array is None else count_elements(work.frame(table), "record", build.array)
+    draft.frame = finished(frame, work, "clean.parse_records")
+
+
+@action("clean.trim_text", *KINDS)
+def trim_text(draft: Draft, work: Work) -> None:
+    """No blanks at both ends of texts; a text without anything else is absent."""
+    frame = drafted(draft, work, FIRST)
+    made = {
+        column.name: F.coalesce(*(trimmed(text) for text in _texts(frame, column)))
+        for column in work.table.schema_
+        if column.type == DataType.TEXT and column.name in frame.columns
+    }
+    draft.frame = finished(_replaced(frame, made), work, "clean.trim_text")
+
+
+@action("clean.cast_types", *KINDS)
+def cast_types(draft: Draft, work: Work) -> None:
+    """Each text as its column's type: the first source that can be cast. With a text that can't, the row gets a reason."""
+    frame = _with_reasons(drafted(draft, work, FIRST))
+    columns = [c for c in work.table.schema_ if c.type != DataType.TEXT and c.name in frame.columns]
+    # one projection after the other, so that nothing is calculated twice
+    texts = [(c, i, text) for c in columns for i, text in enumerate(_texts(frame, c))]
+    names = frame.columns
+    staged = frame.select("*", *(trimmed(text).alias(_step("text", i, c)) for c, i, text in texts))
+    staged = staged.select(
+        "*", *(cast(col(_step("text", i, c)), c.type, c.date_format).alias(_step("cast", i, c)) for c, i, _ in texts)
+    )
+    made: dict[str, Column] = {}
+    reasons: list[Column] = []
+    for column in columns:
+        mine = [i for c, i, _ in texts if c is column]
+        made[column.name] = F.coalesce(*(plausible(col(_step("cast", i, column)), column.type) for i in mine))
+        given = F.coalesce(*(col(_step("text", i, column)) for i in mine)).isNotNull()
+        reasons.append(F.when(given & made[column.name].isNull(), F.lit(f"types_hold:{column.name}")))
+    frame = _replaced(staged, {**made, REASONS: _added(reasons)}, names)
+    draft.frame = finished(frame, work, "clean.cast_types")
+
+
+@action("clean.require_fields", *KINDS)
+def require_fields(draft: Draft, work: Work) -> None:
+    """A row without a value in a required column or its key gets a reason, unless it has one for that value's type."""
+    frame = _with_reasons(drafted(draft, work, FIRST))
+    required = [column.name for column in work.table.schema_ if column.required]
+    reasons = [
+        F.when(
+            col(name).isNull() & ~F.array_contains(F.col(REASONS), f"types_hold:{name}"),
+            F.lit(f"required_present:{name}"),
+        )
+        for name in dict.fromkeys([*work.table.primary_key, *required])
+        if name in frame.columns
+    ]
+    draft.frame = finished(_replaced(frame, {REASONS: _added(reasons)}), work, "clean.require_fields")
+
+
+@action("clean.deduplicate", *KINDS)
+def deduplicate(draft: Draft, work: Work) -> None:
+    """Of the good rows with one key the last is kept, by `deduplicate_by`, then by the order seen; the others are marked."""
+    build = build_of(work, Flattening)
+    frame = _with_reasons(drafted(draft, work, FIRST))
+    good = F.size(F.col(REASONS)) == 0
+    key = [name for name in work.table.primary_key if name in frame.columns]
+    newest = [build.deduplicate_by] if build.deduplicate_by else []
+    order = [col(name).desc_nulls_last() for name in (*newest, *_HELPERS, RAW) if name in frame.columns]
+    if key and order:
+        window = Window.partitionBy(*(col(name) for name in key), good).orderBy(*order)
+        frame = frame.withColumn(DUPLICATE, good & (F.row_number().over(window) > 1))
+    else:
+        frame = frame.withColumn(DUPLICATE, F.lit(False))
+    draft.frame = finished(frame, work, "clean.deduplicate")
+
+
+def _step(step: str, number: int, column: Promise) -> str:
+    return f"_{step}_{number}_{column.name}"
+
+
+def _source(number: int, column: str) -> str:
+    return f"_source_{number}_{column}"
+
+
+def _known(texts: dict[str, Column], path: str, work: Work) -> Column:
+    if path not in texts:
+        known = [*_FROM_REQUEST, "@parent[0]", _INDEX]
+        raise SpectraError(f"{work.table.table} has the source {path}; beside paths there are {', '.join(known)}")
+    return texts[path]
+
+
+def _texts(frame: DataFrame, column: Promise) -> list[Column]:
+    """The column's texts, in the order of its sources."""
+    there = set(frame.columns)
+    several = [_source(i, column.name) for i in range(len(column.source)) if _source(i, column.name) in there]
+    return [col(name) for name in several or [column.name]]
+
+
+def _with_reasons(frame: DataFrame) -> DataFrame:
+    return frame if REASONS in frame.columns else frame.withColumn(REASONS, F.array().cast("array<string>"))
+
+
+def _added(reasons: Iterable[Column]) -> Column:
+    """The reasons so far and those of the new ones that are not NULL."""
+    new = [F.array_compact(F.array(*reasons))] if (reasons := list(reasons)) else []
+    return F.concat(F.col(REASONS), *new)
+
+
+def _replaced(frame: DataFrame, made: dict[str, Column], names: Sequence[str] | None = None) -> DataFrame:
+    """The columns (all, or those called `names`), these calculated anew, all from the old ones, each in its place."""
+    return frame.select(*(made[n].alias(n) if n in made else col(n) for n in names or frame.columns))

@@ -1,0 +1,1 @@
+"""Extract: every record, counted."""

@@ -1,0 +1,238 @@
+"""Counting while fetching: which parents answered, what came twice, what lacks its key, and whether each list ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from spectra_assets.client.api import ApiClient, Skipped
+from spectra_assets.client.paging import Page, counted
+from spectra_assets.client.target import ParentValue, parent_text
+from spectra_assets.covenant.model import Fetch, NoPaging
+from spectra_assets.errors import SkippableError
+from spectra_assets.stages.asking.answers import values_at
+from spectra_assets.stages.evidence import EXAMPLES, Extraction, Mismatch, SkippedParent
+from spectra_assets.stages.extract.drift import DriftWatch
+from spectra_assets.stages.extract.recount import End, Recount
+from spectra_assets.stages.prepare.routes.identity import HASH, digest
+
+SAY_SECONDS = 5.0
+
+
+@dataclass
+class _Parent:
+    """One list being read. `keys` are those of its rows."""
+
+    value: ParentValue | None
+    rows: int = 0
+    pages: int = 0
+    last: bytes = b""
+    keys: set[Any] = field(default_factory=set)
+    totals: set[int | None] = field(default_factory=set)
+    first_page: int = 0
+    last_page: int = 0
+    refused: int | None = None
+
+
+class Census:
+    """Reads one entity by its plan and keeps account. `facts` is complete after `finished`."""
+
+    def __init__(self, client: ApiClient, fetch: Fetch, watch: DriftWatch, say: Callable[[str], None]) -> None:
+        self.facts = _blank(fetch)
+        self._client = client
+        self._fetch = fetch
+        self._watch = watch
+        self._say = say
+        self._ends: list[End] = []
+        self._first_keys: set[Any] | None = None
+        self._alike = True
+        self._started = self._said = time.monotonic()
+
+    def records(self, parents: Iterable[ParentValue] | None) -> Iterator[tuple[str | None, str, bytes]]:
+        """(parent's id, request id, record) of every record, in the order of the parents."""
+        current: _Parent | None = None
+        for answer in self._answers(parents):
+            value = None if parents is None else answer.parent_value if isinstance(answer, Skipped) else answer[0]
+            if current is None or current.value != value:
+                self._close(current)
+                current = _Parent(value)
+            if isinstance(answer, Skipped):
+                self._skip(answer)
+                current = None
+                continue
+            yield from self._page(current, answer[1])
+        self._close(current)
+        self._recount()
+
+    def finished(self, sampled: int) -> Extraction:
+        """The facts, now complete. `sampled` are the records that Prepare saw."""
+        facts = self.facts
+        if sampled and not facts["records"] and not facts["skippedCount"]:
+            self._mismatch(None, "sample", sampled, 0, f"Prepare saw {sampled} records; now there is none")
+        if not sampled and facts["records"]:
+            self._doubt(facts["records"])
+        facts["rows"] = facts["records"]
+        facts["unansweredCount"] = facts["parentsAsked"] - facts["parentsAnswered"] - facts["skippedCount"]
+        self._progress(last=True)
+        return facts
+
+    def _doubt(self, records: int) -> None:
+        """Rows of an entity that was empty when its route was chosen: data has not shown yet that the route gives them all."""
+        why = "Prepare saw no record, so nothing proves that this route gives every row: run Prepare again"
+        if self._fetch.parent is None:
+            self._mismatch(None, "sample", 0, records, why)
+        elif self._alike and self.facts["parentsWithRows"] > 1 and not self.facts["emptyParents"]:
+            ignored = f"all parents gave the same rows, as if {self._fetch.parent.parameter} were ignored"
+            self._mismatch(None, "sample", 0, records, f"{ignored}; {why}")
+
+    def _answers(self, parents: Iterable[ParentValue] | None) -> Iterator[tuple[ParentValue | None, Page] | Skipped]:
+        if parents is None:
+            self.facts["parentsAsked"] = 1
+            try:
+                for page in self._client.pages(self._fetch):
+                    yield None, page
+            except SkippableError as error:
+                yield Skipped("", error)
+            return
+        yield from self._client.fetch_all(self._fetch, self._counted(parents))
+
+    def _counted(self, parents: Iterable[ParentValue]) -> Iterator[ParentValue]:
+        for parent in parents:
+            self.facts["parentsAsked"] += 1
+            yield parent
+
+    def _page(self, parent: _Parent, page: Page) -> Iterator[tuple[str | None, str, bytes]]:
+        facts = self.facts
+        facts["requests"] += 1
+        if page.refused is not None:
+            parent.refused = page.refused
+            return
+        facts["pages"] += 1
+        parent.pages += 1
+        parent.totals.add(page.declared_total)
+        parent.first_page = parent.first_page or len(page.records)
+        parent.last_page = len(page.records)
+        name = None if parent.value is None else parent_text(parent.value)
+        for record in page.records:
+            facts["records"] += 1
+            parent.rows += 1
+            self._look(parent, msgspec.json.decode(record))
+            yield name, page.request_id, record
+        if page.records:
+            parent.last = page.records[-1]
+        self._progress()
+
+    def _look(self, parent: _Parent, record: Any) -> None:
+        """Account for a record and, of a tree, for those nested in it."""
+        if not isinstance(record, dict):
+            self._without_key()
+            return
+        self._watch.watch(record)
+        hashed = self._fetch.primary_key == HASH
+        key = digest(record) if hashed else next(values_at(record, self._fetch.primary_key), None)
+        if isinstance(key, dict | list):
+            key = msgspec.json.encode(key).decode()
+        if key is None or key == "":
+            self._without_key()
+        elif key in parent.keys and not hashed:  # two records that are equal may well be two
+            self.facts["repeatedCount"] += 1
+            if len(self.facts["repeated"]) < EXAMPLES:
+                self.facts["repeated"].append(f"{'' if parent.value is None else parent_text(parent.value)}/{key}")
+        else:
+            parent.keys.add(key)
+        nested = record.get(self._fetch.recursive) if self._fetch.recursive else None
+        for each in nested if isinstance(nested, list) else ():
+            self._look(parent, each)
+
+    def _without_key(self) -> None:
+        self.facts["missingKeyCount"] += 1
+        if len(self.facts["missingKeys"]) < EXAMPLES:
+            self.facts["missingKeys"].append(self.facts["records"] - 1)
+
+    def _skip(self, skipped: Skipped) -> None:
+        self.facts["skippedCount"] += 1
+        self.facts["requests"] += 1
+        if len(self.facts["skipped"]) < EXAMPLES:
+            reason = str(skipped.error)[:300]
+            self.facts["skipped"].append(
+                SkippedParent(parent=parent_text(skipped.parent_value), status=skipped.error.status, reason=reason)
+            )
+
+    def _close(self, parent: _Parent | None) -> None:
+        """Account for a list that was read to its end."""
+        if parent is None or not parent.pages:
+            return
+        self.facts["parentsAnswered"] += 1
+        self.facts["parentsWithRows"] += parent.rows > 0
+        self.facts["emptyParents"] += parent.rows == 0
+        if parent.rows and self._alike:
+            self._alike = self._first_keys in (None, parent.keys)
+            self._first_keys = parent.keys
+        credible = len(parent.totals) == 1 and self._fetch.totals == "credible"
+        total = next(iter(parent.totals)) if credible else None
+        # a total that equals the first page's rows, or changes from page to page, is none
+        if total and total > parent.rows and total != parent.first_page:
+            self._mismatch(parent.value, "declaredTotal", total, parent.rows, "the API declares more rows than came")
+        if counted(self._fetch.paging) and (parent.pages > 1 or parent.refused is not None):
+            end = End(parent.value, parent.rows, parent.last, parent.pages, parent.first_page, parent.last_page, parent.refused)
+            self._ends.append(end)
+
+    def _recount(self) -> None:
+        """Ask for the end of each counted list of several pages again. A chained list has ended if no next page was named."""
+        recount = Recount(self._client, self._fetch)
+        with ThreadPoolExecutor(self._client.in_flight) as pool:
+            for end, problem in zip(self._ends, pool.map(recount.ends_there, self._ends), strict=True):
+                self.facts["recounts"] += 1
+                self.facts["requests"] += 1
+                if problem:
+                    found, reason = problem
+                    self._mismatch(end.value, "recount", end.rows, found, reason)
+
+    def _mismatch(self, parent: ParentValue | None, check: Any, expected: int, found: int, reason: str) -> None:
+        self.facts["mismatchCount"] += 1
+        if len(self.facts["mismatches"]) < EXAMPLES:
+            name = None if parent is None else parent_text(parent)
+            self.facts["mismatches"].append(Mismatch(parent=name, check=check, expected=expected, found=found, reason=reason))
+
+    def _progress(self, last: bool = False) -> None:
+        now = time.monotonic()
+        if last or now - self._said >= SAY_SECONDS:
+            self._said = now
+            rate = self.facts["records"] / max(now - self._started, 0.001)
+            asked = f", {self.facts['parentsAsked']} parents asked" if self._fetch.parent else ""
+            self._say(
+                f"{self._fetch.entity}: {self.facts['records']:,} records in {self.facts['requests']:,} requests{asked}, "
+                f"{rate:,.0f} records per second"
+            )
+
+
+def _blank(fetch: Fetch) -> Extraction:
+    return Extraction(
+        entity=fetch.entity,
+        path=fetch.path,
+        paged=not isinstance(fetch.paging, NoPaging),
+        parentEntity=fetch.parent.entity if fetch.parent else None,
+        parentsAsked=0,
+        parentsAnswered=0,
+        parentsWithRows=0,
+        requests=0,
+        pages=0,
+        records=0,
+        rows=0,
+        recounts=0,
+        emptyParents=0,
+        skippedCount=0,
+        skipped=[],
+        unansweredCount=0,
+        repeatedCount=0,
+        repeated=[],
+        missingKeyCount=0,
+        missingKeys=[],
+        mismatchCount=0,
+        mismatches=[],
+    )

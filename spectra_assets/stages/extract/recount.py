@@ -1,0 +1,108 @@
+"""Asking for the end of a list again, by other means than it was found with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from spectra_assets.client.api import ApiClient
+from spectra_assets.client.paging import PAST_END
+from spectra_assets.client.target import ParentValue
+from spectra_assets.covenant.model import Fetch, OffsetPaging, PagePaging
+from spectra_assets.errors import RetriableError, SkippableError
+from spectra_assets.stages.asking.answers import values_at
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a counted list ended, to be asked for again. `pages` are those with rows, `first_page` and `last_page` their rows.
+
+    `refused` is that of the page after the last one, see Page; None if that was empty or not asked for.
+    """
+
+    value: ParentValue | None
+    rows: int
+    last: bytes
+    pages: int
+    first_page: int
+    last_page: int
+    refused: int | None
+
+
+class Recount:
+    """Proves the ends of the lists of one entity. Safe for threads."""
+
+    def __init__(self, client: ApiClient, fetch: Fetch) -> None:
+        self._client = client
+        self._fetch = fetch
+
+    def ends_there(self, end: End) -> tuple[int, str] | None:
+        """(rows found, why that is not the end); None if the list ends there."""
+        paging = self._fetch.paging
+        try:
+            if isinstance(paging, OffsetPaging):
+                return self._at_offset(end, paging)
+            return self._at_page(end, paging) if isinstance(paging, PagePaging) else None
+        except (SkippableError, RetriableError) as error:
+            if isinstance(error, RetriableError) and error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            return end.rows, f"the end of the list can't be read again: {str(error)[:200]}"
+
+    def _at_offset(self, end: End, paging: OffsetPaging) -> tuple[int, str] | None:
+        """From one row before the end on, exactly the last row must come."""
+        records = self._ask(end, {paging.offset_param: str(end.rows - 1), paging.size_param: "2"})
+        if len(records) != 1:
+            return end.rows - 1 + len(records), f"at offset {end.rows - 1}, {len(records)} rows came where one is the last"
+        return self._moved(end, records)
+
+    def _at_page(self, end: End, paging: PagePaging) -> tuple[int, str] | None:
+        """The last page must come again, and nothing after it. If the API refuses what is after it, or gives the last page in
+        its place, that may be the most rows it ever gives: then the end must be the same with pages of another length."""
+        size = {paging.size_param: str(paging.size)} if paging.size_param and paging.size else {}
+        last = paging.first + end.pages - 1
+        records = self._ask(end, {paging.page_param: str(last), **size})
+        if len(records) != end.last_page:
+            return end.rows - end.last_page + len(records), f"the last page, {last}, now has {len(records)} rows"
+        moved = self._moved(end, records)
+        if moved:
+            return moved
+        try:
+            after = self._ask(end, {paging.page_param: str(last + 1), **size})
+        except SkippableError as error:
+            if error.status not in PAST_END:
+                raise
+            return self._at_other_pages(end, paging) if end.last_page == end.first_page else None
+        if not after:
+            return None
+        if [*map(self._key, after)] != [*map(self._key, records)]:
+            return end.rows + len(after), f"page {last + 1}, after the last one, has {len(after)} rows"
+        return self._at_other_pages(end, paging) if end.last_page == end.first_page else None
+
+    def _at_other_pages(self, end: End, paging: PagePaging) -> tuple[int, str] | None:
+        other = next((size for size in range(end.first_page - 1, 1, -1) if end.rows % size), None)
+        if other is None or paging.size_param is None:
+            return None
+        rest, place = end.rows % other, paging.first + end.rows // other
+        try:
+            records = self._ask(end, {paging.page_param: str(place), paging.size_param: str(other)})
+        except SkippableError as error:
+            if error.status not in PAST_END:
+                raise
+            return end.rows, f"the API refuses every page that reaches beyond {end.rows} rows: what is there was never seen"
+        if len(records) != rest:
+            return end.rows - rest + len(records), f"page {place} of {other} rows has {len(records)}, not the last {rest}"
+        return self._moved(end, records)
+
+    def _ask(self, end: End, query: dict[str, str]) -> list[bytes]:
+        return self._client.records(self._fetch, query, end.value)
+
+    def _moved(self, end: End, records: list[bytes]) -> tuple[int, str] | None:
+        if records and self._key(records[-1]) != self._key(end.last):
+            return end.rows, "the last row is another one when asked for again: the list moved while it was read"
+        return None
+
+    def _key(self, record: bytes) -> Any:
+        return next(values_at(msgspec.json.decode(record), self._fetch.primary_key), record)

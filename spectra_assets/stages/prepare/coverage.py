@@ -1,0 +1,142 @@
+"""Coverage: what became of every endpoint that reads, and of every id that names an entity nobody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from spectra_assets.covenant.canon import Canon
+from spectra_assets.intelligence.model import Pack
+from spectra_assets.stages.prepare.paging.measuring import lasting
+from spectra_assets.stages.tables import table_of
+from spectra_assets.stages.work import Draft, Work, action
+
+_CLOSED: Mapping[str, str] = {
+    "unauthorized": "the credential may not read it",
+    "forbidden": "the credential may not read it",
+    "gone": "it is gone",
+    "notFound": "it is not found",
+    "broken": "it fails on the server",
+    "notJson": "its answer is no JSON",
+}
+"""Categories of endpoints that nothing can be read from, and what that means."""
+
+
+@action("prepare.cover_endpoints")
+def cover_endpoints(draft: Draft, work: Work) -> None:
+    """`prepare.coverage`: each endpoint that reads is ingested, excluded with its reason, or a gap; and each field whose ids
+    belong to no entity that is ingested is a gap, as are rows that only another route shows."""
+    routes = work.read("prepare.dependencies").to_pylist()
+    endpoints = [row for row in work.read("source.endpoints").to_pylist() if row["method"] == "GET"]
+    rows = [
+        *_endpoints(endpoints, routes, lasting(work)),
+        *_searches(work.pack),
+        *_references(work.canon, work.pack),
+        *_missed(routes),
+    ]
+    draft.rows = table_of("prepare.coverage", rows)
+    gaps = sum(row["disposition"] == "gap" for row in rows)
+    work.say(
+        f"{len(endpoints)} endpoints that read: {sum(row['disposition'] == 'ingested' for row in rows)} ingested, {gaps} gaps"
+    )
+
+
+def _endpoints(
+    endpoints: Iterable[Mapping[str, Any]], routes: Iterable[Mapping[str, Any]], pack: Pack
+) -> Iterable[dict[str, Any]]:
+    chosen = {row["path"]: row["entity"] for row in routes if row["chosen"]}
+    tried: dict[str, Mapping[str, Any]] = {}
+    for row in routes:
+        tried.setdefault(row["path"], row)
+    ingested = set(chosen.values())
+    for endpoint in endpoints:
+        path = endpoint["path"]
+        disposition, entity, reason = _judged(endpoint, chosen, tried.get(path), ingested, pack)
+        yield {
+            "kind": "endpoint",
+            "name": path,
+            "disposition": disposition,
+            "entity": entity,
+            "rowsSeen": endpoint["rowCount"],
+            "reason": reason[:300],
+        }
+
+
+def _judged(
+    endpoint: Mapping[str, Any],
+    chosen: Mapping[str, str],
+    route: Mapping[str, Any] | None,
+    ingested: set[str],
+    pack: Pack,
+) -> tuple[str, str | None, str]:
+    """(disposition, entity, reason) of one endpoint."""
+    path, category = endpoint["path"], endpoint["category"]
+    if path in chosen:
+        return "ingested", chosen[path], "the proven route"
+    if route is not None and route["entity"] in ingested:
+        return "excluded", route["entity"], f"another route of {route['entity']}, {route['verdict']}: {route['evidence']}"
+    if reason := _excluded(pack, path):
+        return "excluded", None, reason
+    if category in _CLOSED:
+        return "excluded", endpoint["entity"], f"{_CLOSED[category]}: {endpoint['reason'] or category}"
+    above = _above(path)
+    if above in chosen:
+        return "excluded", chosen[above], f"one record of {above}"
+    if pack.origin == "curated" and endpoint["entity"] is None:
+        return "excluded", None, "the intelligence pack knows no entity here"
+    if route is not None:
+        return "gap", route["entity"], f"no route of {route['entity']} is proven: {route['evidence']}"
+    if category == "readable" and endpoint["answerShape"] in ("object", "empty") and not endpoint["rowCount"]:
+        return "excluded", None, "it answers without records"
+    if category == "readable":
+        return "gap", None, f"it answers with {endpoint['rowCount'] or 0} records, which belong to no entity"
+    return "gap", None, endpoint["reason"] or f"it was not read: {category}"
+
+
+def _above(path: str) -> str:
+    """`/users` of `/users/{id}`; empty if the path does not end with a parameter."""
+    head, _, last = path.rpartition("/")
+    return head if last.startswith("{") and last.endswith("}") else ""
+
+
+def _searches(pack: Pack) -> Iterable[dict[str, Any]]:
+    """Searches by POST: nothing but GET is ever sent."""
+    known = {endpoint.path for endpoint in pack.endpoints if endpoint.method == "GET"}
+    for endpoint in pack.endpoints:
+        if endpoint.method == "POST" and endpoint.reads and endpoint.path not in known:
+            reason = "a search by POST: only GET is sent"
+            yield {"kind": "search", "name": endpoint.path, "disposition": "gap", "reason": reason}
+
+
+def _references(canon: Canon, pack: Pack) -> Iterable[dict[str, Any]]:
+    keys = {field.target for entity in canon.entities for field in entity.fields if field.key}
+    for entity in canon.entities:
+        for field in entity.fields:
+            if field.unresolved and field.target not in keys:  # a field that a rule names like a key refers to it
+                name = f"{entity.entity}.{field.raw}"[:300]
+                why = _excluded(pack, name)
+                yield {
+                    "kind": "reference",
+                    "name": name,
+                    "disposition": "excluded" if why else "gap",
+                    "entity": entity.entity,
+                    "reason": why or f"its ids name {field.unresolved!r}, of which no endpoint is ingested",
+                }
+
+
+def _missed(routes: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
+    for row in routes:
+        if row["chosen"] and row["missed"]:
+            yield {
+                "kind": "rows",
+                "name": row["entity"],
+                "disposition": "gap",
+                "entity": row["entity"],
+                "reason": f"GET {row['path']} does not give them: {row['missed']}"[:300],
+            }
+
+
+def _excluded(pack: Pack, name: str) -> str:
+    """Why the pack leaves out an endpoint or a reference; empty if it does not."""
+    return next((why for pattern, why in pack.excluded.items() if pattern == name or fnmatchcase(name, pattern)), "")

@@ -1,0 +1,1 @@
+"""The canon: every field with its type, name, key, reference and evidence, from samples."""

@@ -1,0 +1,286 @@
+"""Types of fields by evidence: what the sampled values are, with what the description says where they leave a choice."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from spectra_assets.covenant.canon import StructureType
+from spectra_assets.covenant.model import DataType
+from spectra_assets.intelligence.model import TYPES, FieldSpec
+from spectra_assets.names import words
+from spectra_assets.stages.prepare.fields.dates import ODATA, reading, unit_of
+from spectra_assets.stages.prepare.fields.shapes import Kind, Shape
+
+MOST_VALUES = 50
+"""An enumeration has at most so many values, of at most LONGEST_VALUE characters."""
+
+LONGEST_VALUE = 100
+
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,28})(\.[0-9]{1,9})?")
+_INT64 = (-(2**63), 2**63 - 1)
+_EXACT = 2**53
+"""Doubles hold all integers up to here."""
+
+_DOUBLE_DIGITS = 15
+"""Digits of a decimal number that a double always gives back."""
+
+_DECIMAL_MOST = 10**29
+_DISTINCT = 3
+"""Different texts that must all hold integers before a field that the description is silent about is one."""
+
+_REPEATED = 3
+"""Times that each value of an enumeration occurs on average."""
+
+_TOLERANCE = 0.8
+"""Share of texts that must be dates where the description says date: the others are bad rows, not another type."""
+
+_UNDECIDED = 0.5
+"""How sure the order of day and month is where nothing shows it."""
+
+_TIME_WORDS = frozenset(
+    ("date", "time", "datetime", "timestamp", "on", "at", "created", "modified", "updated", "start", "end", "expiry", "expires",
+     "since", "until", "ts", "epoch", "unix", "utc", "expire", "expiration", "published", "deleted", "closed", "merged", "pushed",
+     "finished", "completed", "started", "ended", "opened", "resolved", "joined", "registered", "due", "when", "birthday",
+     "birthdate", "dob", "iat", "exp", "nbf", "mtime", "ctime", "atime")
+)  # fmt: skip
+_SPAN_WORDS = frozenset(
+    ("duration", "elapsed", "timeout", "ttl", "interval", "spent", "estimate", "estimated", "latency", "uptime", "runtime",
+     "response", "remaining", "cpu", "wait", "took")
+)  # fmt: skip
+"""Lengths of time are no points in time."""
+
+_JOINED_TIME = re.compile(r"(created|updated|modified|changed|deleted|published|started|finished)(at|on)", re.IGNORECASE)
+_TEXT_WORDS = frozenset(
+    ("name", "description", "key", "tag", "tags", "text", "comment", "comments", "title", "label", "data", "result", "details",
+     "url", "code", "build", "environment", "step", "value", "summary", "note", "notes", "phone", "zip", "version", "postcode",
+     "fax", "mobile", "sku", "isbn", "ean", "iban", "serial", "hash", "sha", "token", "number", "no")
+)  # fmt: skip
+_TEXT_LEAVES = frozenset(("externalid", "altid", "refid", "bugid", "sku"))
+_MONEY_WORDS = frozenset(
+    ("amount", "price", "cost", "total", "subtotal", "balance", "fee", "tax", "revenue", "salary", "discount", "paid", "money",
+     "charge", "payment", "refund", "budget", "vat")
+)  # fmt: skip
+_ID_WORDS = frozenset(("id", "ids", "uuid", "guid", "key", "ref", "hash", "token"))
+_PROSE_WORDS = frozenset(
+    ("description", "comment", "comments", "details", "summary", "note", "notes", "text", "body", "content", "message", "url",
+     "link")
+)  # fmt: skip
+_YES_NO = (("false", "true"), ("n", "y"), ("no", "yes"), ("f", "t"), ("off", "on"))
+
+_DESCRIBED: dict[str, frozenset[Kind]] = {
+    "integer": frozenset(("int",)),
+    "number": frozenset(("int", "float")),
+    "text": frozenset(("text",)),
+    "boolean": frozenset(("bool",)),
+    "epoch": frozenset(("int", "float")),
+    "date": frozenset(("text",)),
+    "record": frozenset(("record",)),
+    "array": frozenset(("array",)),
+}
+"""Kinds of JSON value that a described type lets expect."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """Type of one column. `share` of the values have it; `certainty` is less than 1 where they leave a choice."""
+
+    structure: StructureType
+    type: DataType
+    share: float = 1.0
+    date_format: str | None = None
+    values: tuple[str, ...] = ()
+    """All values of an enumeration."""
+    certainty: float = 1.0
+    note: str = ""
+
+
+def typed(leaf: str, shape: Shape, spec: FieldSpec | None) -> Typed:
+    """Type of the column for a field that is no record with known keys and no array with known items."""
+    found = _typed(leaf, shape, spec)
+    difference = _difference(shape, spec)
+    if found.type in (DataType.TEXT, DataType.INT64) and found.structure == "scalar":
+        found = replace(found, values=enumeration(leaf, shape.scalars))
+    return replace(found, note="; ".join(filter(None, (difference, found.note)))) if difference else found
+
+
+def confidence(share: float, values: int) -> float:
+    """How sure a type is: the share of values that have it, less where few values were seen."""
+    return round(share * (1 - 1 / (values + 2)), 3)
+
+
+def enumeration(leaf: str, values: Sequence[Any]) -> tuple[str, ...]:
+    """All values, sorted, if they are few and repeat; none of an identifier or of prose."""
+    if {word.lower() for word in words(leaf)} & (_ID_WORDS | _PROSE_WORDS):
+        return ()
+    seen: set[Any] = set()
+    for value in values:
+        seen.add(value)
+        if len(seen) > MOST_VALUES:
+            return ()
+    if len(values) < max(2, len(seen)) * _REPEATED or any(len(str(value)) > LONGEST_VALUE for value in seen):
+        return ()
+    numbers, texts = (v for v in seen if not isinstance(v, str)), (v for v in seen if isinstance(v, str) and v.strip())
+    return (*map(str, sorted(numbers)), *sorted(texts))
+
+
+def is_integer(text: str) -> bool:
+    """Whether a text holds an integer in its one canonical form: no plus sign, no leading zeros, 64 bits."""
+    return _INTEGER.fullmatch(text) is not None
+
+
+def timelike(leaf: str) -> bool:
+    """Whether a name says that its value is a point in time."""
+    said = {word.lower() for word in words(leaf)}
+    return bool(_TIME_WORDS & said or _JOINED_TIME.search(leaf)) and not _SPAN_WORDS & said
+
+
+def _difference(shape: Shape, spec: FieldSpec | None) -> str:
+    """Where the description and the values differ, in words; empty if they don't."""
+    other = sorted(shape.seen - _DESCRIBED.get(spec.type, shape.seen)) if spec is not None else []
+    return f"described as {spec.type}, seen {', '.join(other)}" if spec is not None and other else ""
+
+
+def _typed(leaf: str, shape: Shape, spec: FieldSpec | None) -> Typed:
+    seen = shape.seen
+    if not seen:
+        return _unseen(spec)
+    if "record" in seen:
+        return Typed("objectDump", DataType.JSON)
+    if "array" in seen:
+        return Typed("array", DataType.JSON)
+    if seen == {"text"}:
+        return _text(leaf, shape.scalars, spec)
+    if seen == {"bool"}:
+        return Typed("scalar", DataType.BOOL)
+    values = [value for value in shape.scalars if not (isinstance(value, str) and not value.strip())]
+    if seen == {"int"}:
+        return _integer(leaf, values, spec)
+    if seen <= {"int", "float"}:
+        return _number(leaf, values, spec)
+    if seen == {"bool", "text"} and {str(value).lower() for value in values} <= {"true", "false"}:
+        return Typed("scalar", DataType.BOOL)
+    if seen == {"int", "text"} and _says(spec, "integer") and _all_integers(values):
+        return Typed("scalar", DataType.INT64)
+    if seen <= {"int", "float", "text"} and _decimal(leaf, values, spec) and _all_decimals(values):
+        return Typed("scalar", DataType.DECIMAL)
+    return Typed("scalar", DataType.TEXT, share=shape.kinds["text"] / shape.values)
+
+
+def _unseen(spec: FieldSpec | None) -> Typed:
+    if spec is None:
+        return Typed("scalar", DataType.TEXT)
+    structure: StructureType = {"record": "objectDump", "array": "array"}.get(spec.type, "scalar")  # type: ignore[assignment]
+    return Typed(structure, TYPES[spec.type], date_format="MM/dd/yyyy" if spec.type == "date" else None)
+
+
+def _integer(leaf: str, values: Sequence[int], spec: FieldSpec | None) -> Typed:
+    if _says(spec, "boolean") and set(values) <= {0, 1}:
+        return Typed("scalar", DataType.BOOL)
+    if min(values) < _INT64[0] or max(values) > _INT64[1]:
+        return Typed("scalar", DataType.DECIMAL if max(map(abs, values)) < _DECIMAL_MOST else DataType.TEXT)
+    if _says(spec, "epoch", "date") or timelike(leaf):
+        unit = unit_of(values)
+        if unit:
+            return Typed("scalar", DataType.TIMESTAMP, date_format=unit[0])
+        days = reading([str(value) for value in values])
+        if days:
+            return Typed("scalar", DataType.DATE, date_format=days.pattern)
+    return Typed("scalar", DataType.INT64)
+
+
+def _number(leaf: str, values: Sequence[float], spec: FieldSpec | None) -> Typed:
+    """Numbers some of which are no integers. Integers that a double rounds make decimals, or texts if those are too short."""
+    unit = unit_of(values) if _says(spec, "epoch") or timelike(leaf) else None
+    if unit:
+        return Typed("scalar", DataType.TIMESTAMP, date_format=unit[0])
+    if all(abs(value) <= _EXACT for value in values if isinstance(value, int)):
+        return Typed("scalar", DataType.FLOAT64)
+    return Typed("scalar", DataType.DECIMAL if _all_decimals(values) else DataType.TEXT)
+
+
+def _text(leaf: str, values: Sequence[str], spec: FieldSpec | None) -> Typed:
+    filled = [value for value in values if value.strip()]
+    if not filled:
+        return _unseen(spec) if _says(spec, "text") else Typed("scalar", DataType.TEXT)
+    found = _moment(leaf, filled, spec)
+    if found:
+        return found
+    if _says(spec, "integer") and _all_integers(filled):
+        return Typed("scalar", DataType.INT64)
+    silent = spec is None or spec.type == "unknown"
+    if _yes_or_no({value.strip().lower() for value in filled}, silent, _says(spec, "boolean")):
+        return Typed("scalar", DataType.BOOL)
+    distinct = len(set(filled)) >= _DISTINCT and not _wordy(leaf)
+    if silent and len(filled) == len(values) and distinct and _all_integers(filled):
+        return Typed("scalar", DataType.INT64)
+    if not _all_decimals(filled):
+        return Typed("scalar", DataType.TEXT)
+    if _decimal(leaf, filled, spec) and (silent or _says(spec, "number", "text")):
+        return Typed("scalar", DataType.DECIMAL)
+    alike = len({len(value.partition(".")[2]) for value in filled}) == 1 or not any(value.endswith("0") for value in filled)
+    exact = all(sum(map(str.isdigit, value)) <= _DOUBLE_DIGITS for value in filled)
+    if silent and distinct and alike and exact and any("." in value for value in filled):
+        return Typed("scalar", DataType.FLOAT64)
+    return Typed("scalar", DataType.TEXT)
+
+
+def _moment(leaf: str, filled: Sequence[str], spec: FieldSpec | None) -> Typed | None:
+    """Texts that are dates, or epoch numbers; None if they are something else."""
+    dated, named = _says(spec, "date", "epoch"), timelike(leaf)
+    found = reading(filled, _TOLERANCE if dated else 1.0)
+    digits = found is not None and found.pattern.isalpha() and found.pattern != ODATA and "yyyyMMdd" in found.pattern
+    if found and digits and not (dated or named):
+        found = None
+    if found and (dated or named or found.timed or len(set(filled)) >= _DISTINCT):
+        kind = DataType.TIMESTAMP if found.timed else DataType.DATE
+        note = f"day and month can't be told apart: read as {found.pattern}" if found.ambiguous else ""
+        sure = _UNDECIDED if found.ambiguous else 1.0
+        return Typed("scalar", kind, found.share, found.pattern, certainty=sure, note=note)
+    if (named or dated) and not _wordy(leaf) and all(is_integer(value) for value in filled):
+        unit = unit_of([int(value) for value in filled])
+        if unit:
+            return Typed("scalar", DataType.TIMESTAMP, date_format=unit[0])
+    return None
+
+
+def _yes_or_no(lower: set[str], silent: bool, described: bool) -> bool:
+    """Whether texts are truth values: `true` and `false`; others only where both are there, or the description says so."""
+    pair = next((set(pair) for pair in _YES_NO if lower <= set(pair)), None)
+    if described:
+        return pair is not None or lower <= {"0", "1"}
+    return pair is not None and ("true" in pair or (silent and lower == pair))
+
+
+def _says(spec: FieldSpec | None, *types: str) -> bool:
+    return spec is not None and spec.type in types
+
+
+def _decimal(leaf: str, values: Sequence[Any], spec: FieldSpec | None) -> bool:
+    """Whether the description says that texts are numbers, or their name that they are money, and there are cents."""
+    said = {word.lower() for word in words(leaf)}
+    cents = any(isinstance(value, str) and "." in value for value in values)
+    return _says(spec, "number") or (bool(_MONEY_WORDS & said) and not _wordy(leaf) and cents)
+
+
+def _all_integers(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int) or is_integer(value) for value in values)
+
+
+def _all_decimals(values: Sequence[Any]) -> bool:
+    """Whether a decimal with 29 digits before the point and 9 after it holds each exactly as it is written."""
+    return all(_DECIMAL.fullmatch(value if isinstance(value, str) else _written(value)) for value in Counter(values))
+
+
+def _written(value: float) -> str:
+    return str(value) if isinstance(value, int) else format(Decimal(repr(value)), "f")
+
+
+def _wordy(leaf: str) -> bool:
+    parts = [word.lower() for word in words(leaf)]
+    return leaf.lower() in _TEXT_LEAVES or (bool(parts) and parts[-1] in _TEXT_WORDS)

@@ -1,0 +1,322 @@
+"""Foreign keys by inclusion: whose ids a field's values are, as the samples show, and which ids belong to no entity known.
+
+Small numbers are included in nearly every set of ids, so that inclusion alone proves nothing for them: the name must agree,
+or no other entity come into question. Long numbers and texts prove it by themselves, whatever the field is called.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from spectra_assets.covenant.canon import CanonEntity, CanonField
+from spectra_assets.covenant.model import DataType
+from spectra_assets.covenant.paths import split_path
+from spectra_assets.names import singular, words
+from spectra_assets.stages.asking.answers import Record, values_at
+from spectra_assets.stages.prepare.fields.canonise import TREE_PARENT
+from spectra_assets.stages.prepare.fields.keys import Keys
+
+INCLUDED = 0.95
+"""Share of a field's different values that must be ids of the entity; the others are orphans."""
+
+_ENOUGH = 3
+"""Different values below which inclusion says nothing without a name."""
+
+_MANY = 5
+_COVERED = 0.5
+"""Without a name, small numbers are ids of the only entity they fit if they are so many and so great a part of its ids."""
+
+_CHANCE, _SMALL_CHANCE = 1e-3, 1e-6
+"""How likely it may be that numbers meet ids by chance: of a field named like an id, of any other."""
+
+_SPARSE = 0.2
+"""Share of ids among all numbers of their range, up to which meeting them proves something."""
+
+_MOST_VALUES = 1_000
+_LONGEST_ID = 200
+_NOBODY = frozenset(("0", "-1", ""))
+"""Special values that are no ids."""
+
+_ID_WORDS = frozenset(("id", "ids", "uuid", "uuids", "guid", "guids", "key", "keys", "ref", "refs", "oid", "iri", "href"))
+_UP_WORDS = frozenset(("parent", "root", "previous", "next", "original", "duplicate", "reply", "predecessor", "successor"))
+"""Names of fields that hold an id of their own entity."""
+
+_PERSONS = frozenset(("user", "account", "person", "people", "member", "employee", "customer", "contact", "agent", "staff"))
+_ROLES = frozenset(
+    ("author", "owner", "creator", "editor", "assignee", "reporter", "tester", "manager", "lead", "approver", "reviewer", "by",
+     "modifier", "updater", "writer", "requester", "submitter", "sender", "recipient", "actor", "responsible", "supervisor")
+)  # fmt: skip
+_NO_ENTITY = frozenset(
+    ("external", "correlation", "request", "trace", "session", "transaction", "message", "device", "client", "global", "node",
+     "unique", "public", "legacy", "old", "alt", "self", "api", "tax", "vat", "national", "import", "sync")
+)  # fmt: skip
+"""First words of ids that name no entity of the source."""
+
+_WRAPPERS = frozenset(("attributes", "fields", "properties", "relationships", "data", "links"))
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
+
+Agreement = Literal["named", "role", "none"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Ids of one entity at one path. `whole`: all that there are; `main`: of its primary key."""
+
+    entity: str
+    path: str
+    values: frozenset[str]
+    whole: bool
+    main: bool
+    names: frozenset[str]
+    """What fields that hold them may be called, in lower case and singular."""
+
+    @cached_property
+    def numbers(self) -> list[int]:
+        """The ids that are numbers."""
+        return [int(value) for value in self.values if _NUMBER.fullmatch(value)]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    target: Target
+    hits: int
+    inclusion: float
+    agreement: Agreement
+
+    @property
+    def proven(self) -> bool:
+        return self.inclusion >= INCLUDED
+
+
+def targets(canon: Mapping[str, CanonEntity], keys: Mapping[str, Keys]) -> list[Target]:
+    """Every set of ids that fields may hold: primary keys, other keys, keys of nested records that make a table."""
+    found = []
+    for name, entity in canon.items():
+        known = keys.get(name)
+        if known is None or not entity.fields:
+            continue
+        nested = {field.raw: field.group for field in entity.fields if field.key and field.group != name}
+        for path, values in known.values.items():
+            main = path == entity.primary_key
+            if (main and entity.fetch.key_scope == "parent") or not values or ("[]" in path and path not in nested):
+                continue
+            own = {name, split_path(path)[-2].removesuffix("[]"), nested[path]} if path in nested else {name}
+            called = frozenset(singular("".join(words(each)).lower()) for each in own)
+            if path in nested:
+                called -= {singular(name.lower())}
+            found.append(Target(name, path, frozenset(map(str, values)), known.whole, main, called))
+    return found
+
+
+def referenced(
+    canon: Mapping[str, CanonEntity],
+    samples: Mapping[str, Sequence[Record]],
+    keys: Mapping[str, Keys],
+    proven: Mapping[str, Mapping[str, str]],
+) -> tuple[dict[str, CanonEntity], dict[str, dict[str, str]]]:
+    """The canon with its references, and per entity the fields whose ids belong to no entity known (raw path → what they name).
+
+    `proven` are references that the proof of dependencies has shown: entity → raw path → `entity.path`.
+    """
+    known = targets(canon, keys)
+    result: dict[str, CanonEntity] = {}
+    dangling: dict[str, dict[str, str]] = {}
+    for name, entity in canon.items():
+        fields = []
+        for field in entity.fields:
+            shown = field.references or proven.get(name, {}).get(field.raw) or _structural(entity, field)
+            if shown:
+                fields.append(field.model_copy(update={"references": shown, "values": ()}))
+                continue
+            changes, lost = _judged(entity, field, samples.get(name, ()), known)
+            if lost and changes is None:
+                dangling.setdefault(name, {})[field.raw] = lost
+                changes = {"unresolved": lost[:80]}
+            fields.append(field.model_copy(update=changes) if changes else field)
+        result[name] = entity.model_copy(update={"fields": tuple(fields)})
+    return result, dangling
+
+
+def _structural(entity: CanonEntity, field: CanonField) -> str | None:
+    """What a field refers to because of where it comes from."""
+    return f"{entity.entity}.{entity.primary_key}" if field.raw == TREE_PARENT else None
+
+
+def _judged(
+    entity: CanonEntity, field: CanonField, records: Sequence[Record], known: Sequence[Target]
+) -> tuple[dict[str, Any] | None, str]:
+    """(what changes in the field, name of the entity that its ids seem to belong to and that is not known)."""
+    plain = field.type in (DataType.INT64, DataType.TEXT, DataType.DECIMAL) and field.structure == "scalar"
+    if not plain or field.evidence == "spec" or field.raw.startswith("@"):
+        return None, ""
+    stem = stem_of(field.raw)
+    idlike = is_idlike(field.raw)
+    values = _values(records, field.raw)
+    if not values or not (stem or idlike):
+        return None, ""
+    named = [target for target in known if stem and _agreement(stem, target, entity.entity) == "named"]
+    if field.raw == entity.primary_key or field.key:
+        known = named = [target for target in named if target.entity != entity.entity]
+    elif _repeats_own_key(entity, field, records):
+        return None, ""
+    fits = [fit for target in known if (fit := _fit(values, stem, target, entity, field)) is not None]
+    named_whole = [target.whole for target in named]
+    best = _best(fits, values, idlike, None if not named else all(named_whole))
+    if best is not None:
+        reference = f"{best.target.entity}.{best.target.path}"
+        extent = "all" if best.target.whole else f"{len(best.target.values)} sampled"
+        note = f"{best.hits} of {len(values)} different values are ids of {best.target.entity} ({extent})"
+        if named and not any(target.entity == best.target.entity for target in named):
+            note += f", none the less named like {named[0].entity}"
+        note += f"; reference {_sureness(best, len(values)):.2f}"
+        return {"references": reference, "values": (), "note": "; ".join(filter(None, (field.note, note)))[:300]}, ""
+    if named or not _dangles(entity, field, stem, known):
+        return None, ""
+    return None, stem
+
+
+def _values(records: Iterable[Record], raw: str) -> frozenset[str]:
+    """The different values that may be ids, at most _MOST_VALUES of them; none if one of them can't be an id."""
+    found: set[int | str] = set()
+    plain = len(split_path(raw)) == 1 and not raw.endswith("[]")
+    key = split_path(raw)[0] if plain else ""
+    for record in records:
+        for value in (record.get(key),) if plain else values_at(record, raw):
+            if value is None or value in found:
+                continue
+            if not isinstance(value, int | str) or isinstance(value, bool) or _is_prose(value):
+                return frozenset()
+            found.add(value)
+            if len(found) >= _MOST_VALUES:
+                return _texts(found)
+    return _texts(found)
+
+
+def _is_prose(value: int | str) -> bool:
+    return isinstance(value, str) and (len(value) > _LONGEST_ID or " " in value.strip() or "\n" in value)
+
+
+def _texts(values: Iterable[int | str]) -> frozenset[str]:
+    return frozenset(map(str, values)) - _NOBODY
+
+
+def _telling(fit: _Fit, values: frozenset[str], idlike: bool) -> bool:
+    """Whether such values are not met by chance: texts that are no numbers, numbers between which most are no ids."""
+    numbers = [int(value) for value in values if _NUMBER.fullmatch(value)]
+    if len(numbers) < len(values):
+        return all(len(value) > 1 for value in values)
+    low, high = min(numbers), max(numbers)
+    density = sum(low <= number <= high for number in fit.target.numbers) / (high - low + 1)
+    return density <= _SPARSE and density ** len(values) <= (_CHANCE if idlike else _SMALL_CHANCE)
+
+
+def _fit(values: frozenset[str], stem: str, target: Target, entity: CanonEntity, field: CanonField) -> _Fit | None:
+    own = target.entity == entity.entity
+    if own and target.path == field.raw:
+        return None
+    agreement = _agreement(stem, target, entity.entity)
+    if own and agreement != "named":
+        return None
+    hits = len(values & target.values)
+    return _Fit(target, hits, hits / len(values), agreement) if hits else None
+
+
+def _agreement(stem: str, target: Target, own: str) -> Agreement:
+    """Whether a name speaks for a target. `stem` is without the word for id."""
+    said = [word.lower() for word in words(stem)]
+    if not said:
+        return "none"
+    if target.entity == own and target.main and _UP_WORDS & set(said):
+        return "named"
+    for number in range(len(said)):
+        if singular("".join(said[number:])) in target.names:
+            return "named"
+    persons = {singular(word) for word in words(target.entity.lower())} & _PERSONS or target.entity.lower() in _PERSONS
+    return "role" if persons and (_ROLES | _PERSONS) & set(map(singular, said)) else "none"
+
+
+def _best(fits: Sequence[_Fit], values: frozenset[str], idlike: bool, refuted: bool | None) -> _Fit | None:
+    """The target that the values prove, if there is one.
+
+    `refuted`: whether all ids are known of the entities that the field is named like, so that it can't be theirs; None if it
+    is named like none.
+    """
+    proven = [fit for fit in fits if fit.proven]
+    for agreement, least in (("named", 1), ("role", 2)):
+        agreeing = [fit for fit in proven if fit.agreement == agreement]
+        if agreeing and len(values) >= least:
+            return min(agreeing, key=_rank)
+    telling = [fit for fit in proven if len(values) >= _ENOUGH and _telling(fit, values, idlike)]
+    if telling:
+        return min(telling, key=_rank)
+    partly = [fit for fit in fits if fit.agreement == "named" and not fit.target.whole and fit.target.main]
+    if partly:
+        return max(partly, key=lambda fit: fit.inclusion)
+    if not proven or not idlike or refuted is False or len(values) < (_ENOUGH if refuted else _MANY):
+        return None
+    # small numbers: the smallest set they fit into, if it is much smaller than the next one
+    ranked = sorted((fit for fit in proven if fit.target.main), key=_rank)
+    if not ranked or any(len(fit.target.values) < 2 * len(ranked[0].target.values) for fit in ranked[1:]):
+        return None
+    first = ranked[0]
+    return first if refuted or len(values) >= _COVERED * len(first.target.values) else None
+
+
+def _rank(fit: _Fit) -> tuple[bool, float, int, str, str]:
+    return (not fit.target.main, -fit.inclusion, len(fit.target.values), fit.target.entity, fit.target.path)
+
+
+def _sureness(fit: _Fit, values: int) -> float:
+    """How sure a reference is, 0 to 1: of a part of the ids, by how many of those that could meet did."""
+    met = fit.inclusion if fit.proven else (1 + fit.hits / min(values, len(fit.target.values))) / 2
+    return met * (1 - 1 / (values + 2)) * (1 if fit.agreement != "none" else 0.8)
+
+
+def _repeats_own_key(entity: CanonEntity, field: CanonField, records: Sequence[Record]) -> bool:
+    """Whether a field is the primary key once more."""
+    filled = False
+    for record in records:
+        held = list(values_at(record, field.raw))
+        if held and held != list(values_at(record, entity.primary_key)):
+            return False
+        filled = filled or bool(held)
+    return filled
+
+
+def _dangles(entity: CanonEntity, field: CanonField, stem: str, known: Sequence[Target]) -> bool:
+    """Whether a field is named for an entity that is not known."""
+    parts = [part.removesuffix("[]") for part in split_path(field.raw)]
+    said = [word.lower() for word in words(stem)]
+    whole = [word.lower() for word in words(parts[-1])]
+    if not said or said[0] in _NO_ENTITY or not whole or whole[-1] not in ("id", "ids", "uuid", "guid", "uuids", "guids"):
+        return False
+    if _UP_WORDS & set(said) or singular("".join(said)) == singular(entity.entity.lower()) or field.key:
+        return False
+    if len(whole) == 1:
+        beside = [other for other in entity.fields if other.raw.rpartition(".")[0] == field.raw.rpartition(".")[0]]
+        return "[]" not in field.raw and len(beside) <= _ENOUGH
+    return True
+
+
+def stem_of(raw: str) -> str:
+    """What a field's name says without the word for id: `authorId`, `author.id` and `author` all say `author`."""
+    parts = [part.removesuffix("[]") for part in split_path(raw)]
+    inner = [part for part in parts if part.lower() not in _WRAPPERS]
+    for part in reversed(inner):
+        said = words(part)
+        while said and said[-1].lower() in _ID_WORDS:
+            said = said[:-1]
+        if said:
+            return "".join(said[:1] + [word.capitalize() for word in said[1:]])
+    return ""
+
+
+def is_idlike(raw: str) -> bool:
+    """Whether a field's name says that it holds ids."""
+    parts = [part.removesuffix("[]") for part in split_path(raw)]
+    said = words(parts[-1]) if parts else []
+    return bool(said) and said[-1].lower() in _ID_WORDS

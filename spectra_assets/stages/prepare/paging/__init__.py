@@ -1,0 +1,1 @@
+"""How lists page, measured by fetching."""

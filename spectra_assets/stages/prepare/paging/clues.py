@@ -1,0 +1,126 @@
+"""What an answer itself tells about the page after it: addresses and tokens in its body, the header Link."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from spectra_assets.client.pager import linked, query_of
+from spectra_assets.covenant.model import CursorPaging, LinkPaging, NextPaging
+from spectra_assets.covenant.paths import join_path, split_path
+from spectra_assets.stages.asking.answers import Sight
+from spectra_assets.stages.asking.locations import ITSELF, LINES, MAP
+from spectra_assets.stages.prepare.paging.pagenames import CURSORS, cursors_in, numbered, plain, sizes_in
+
+_DEPTH = 5
+_BREADTH = 200
+_LONGEST = 4_000
+"""Characters of an address or token."""
+
+_NOT_NEXT = re.compile(
+    r"prev|previous|before|first|last|self|current|start(?!token|cursor|after)|request|access|csrf|session|docs?|help"
+)
+_NEXT = re.compile(r"next|continu|nextpage|nextlink|more")
+_TOKEN = re.compile(r"next|cursor|continu|token|marker|after|bookmark|scroll")
+_ADDRESS = re.compile(r"(https?://|/|\?|\./|[\w.~-]+\?)\S*")
+_MOST = 4
+
+ToldPaging = NextPaging | LinkPaging | CursorPaging
+
+
+@dataclass(frozen=True)
+class Clues:
+    """Styles in which the next page may be told, likeliest first, and the query of an address of it."""
+
+    told: list[ToldPaging] = field(default_factory=list)
+    query: dict[str, str] = field(default_factory=dict)
+    """Parameters which the address of the next page has."""
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.query)
+
+
+def clues(found: Sight, named: Sequence[str] = ()) -> Clues:
+    """What an answer tells. `named` are the parameters that the endpoint's description names."""
+    addresses: list[tuple[int, str, str]] = []
+    tokens: list[tuple[int, str, str]] = []
+    for keys, value in _plain_values(found.value, _skipped(found), ()):
+        name, text = plain(keys[-1]), str(value)
+        whole = "".join(map(plain, keys[-2:]))
+        if not text or len(text) > _LONGEST or isinstance(value, bool) or _NOT_NEXT.search(name):
+            continue
+        if isinstance(value, str) and _ADDRESS.fullmatch(text) and _leads_on(text, name):
+            addresses.append((0 if _NEXT.search(whole) else 1, join_path(list(keys)), text))
+        elif _TOKEN.search(name if not isinstance(value, int) else name.replace("token", "")) and not isinstance(value, float):
+            tokens.append((0 if _NEXT.search(name) else 1, join_path(list(keys)), keys[-1]))
+    link = linked(found.headers.get("Link", ""), "next") if found.headers else ""
+    told: list[ToldPaging] = [*(NextPaging(next=path) for _, path, _ in sorted(addresses)[:_MOST])]
+    told += [LinkPaging()] if link else []
+    told += [LinkPaging(header=name) for name, text in found.headers.items() if _header_leads_on(name, text)]
+    for _, path, key in sorted(tokens)[:_MOST]:
+        told += [CursorPaging(cursor_param=name, next=path) for name in _takers(key, named)]
+    first = next((text for rank, _, text in sorted(addresses) if rank == 0), "") or link or _in_lists(found.value)
+    return Clues(told, query_of(first) if first else {})
+
+
+def _leads_on(text: str, name: str) -> bool:
+    """Whether an address may be that of a next page: it has a query, or its name says so."""
+    return bool(urlsplit(text).query) or _NEXT.search(name) is not None
+
+
+def _header_leads_on(name: str, text: str) -> bool:
+    """Whether a header other than `Link` holds the address of a next page."""
+    return "next" in name.lower() and 1 < len(text) < _LONGEST and _ADDRESS.fullmatch(text) is not None
+
+
+def _skipped(found: Sight) -> tuple[str, ...] | None:
+    """Keys of the records, which tell nothing of pages; None if the answer is nothing but records."""
+    if found.location in ("", LINES, ITSELF, None):
+        return None
+    return tuple(split_path(str(found.location).removesuffix(MAP)))
+
+
+def _plain_values(value: Any, skipped: tuple[str, ...] | None, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if skipped is None or not isinstance(value, dict) or len(keys) > _DEPTH:
+        return
+    for key, below in list(value.items())[:_BREADTH]:
+        place = (*keys, key)
+        if place == skipped:
+            continue
+        if isinstance(below, str | int | float):
+            yield place, below
+        else:
+            yield from _plain_values(below, skipped, place)
+
+
+def _takers(key: str, named: Sequence[str]) -> list[str]:
+    """Parameters that may take a token found under `key`: described ones, the key's counterparts, well-known ones."""
+    bare = re.sub(r"^(next|end|new|last)_?|_?(next)$", "", key, flags=re.IGNORECASE)
+    bare = bare[:1].lower() + bare[1:]
+    parts = re.sub(r"([a-z])([A-Z])", r"\1_\2", bare).lower()
+    camel = re.sub(r"_(\w)", lambda match: match[1].upper(), parts)
+    own = [bare, parts, camel, key] if bare else [key]
+    described = cursors_in(named) + [style.page_param for style in numbered(named) if style.kind == "page"]
+    exact = [name for name in own if name in named]
+    return list(dict.fromkeys([*exact, *described, *own, *CURSORS]))[:24]
+
+
+def _in_lists(value: Any) -> str:
+    """The address of a link with rel next in a list of links, which no JSON path leads to."""
+    for links in value.values() if isinstance(value, dict) else ():
+        for link in links[:20] if isinstance(links, list) else ():
+            if isinstance(link, Mapping) and plain(str(link.get("rel", link.get("relation", "")))) == "next":
+                address = next((text for name in ("href", "url", "uri") if isinstance(text := link.get(name), str)), "")
+                if address and len(address) < _LONGEST:
+                    return address
+    return ""
+
+
+def size_names(found: Clues, rows: int) -> list[str]:
+    """Parameters of the next page's address which ask for its size: by their names, or because they hold the rows that came."""
+    alike = [name for name, value in found.query.items() if value == str(rows) and rows > 1]
+    return list(dict.fromkeys([*sizes_in(found.names), *alike]))

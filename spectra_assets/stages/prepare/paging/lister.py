@@ -1,0 +1,143 @@
+"""One list as measuring sees it: its pages asked for in any way, and their rows told apart by what identifies them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from spectra_assets.client.pager import Ask, Got, following
+from spectra_assets.covenant.model import Paging
+from spectra_assets.stages.asking.answers import Sight
+from spectra_assets.stages.asking.locations import identity_of, noun_of, records_at
+from spectra_assets.stages.asking.sampling import Asked, Explorer, shown_together
+
+Marks = list[str]
+"""What identifies the rows of a page, in order."""
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One page: what it showed, how it was asked for and where, and the marks of its rows."""
+
+    sight: Sight
+    ask: Ask
+    address: str
+    marks: Marks = field(default_factory=list)
+
+    @property
+    def readable(self) -> bool:
+        return self.sight.category == "readable"
+
+    @property
+    def rows(self) -> int:
+        return len(self.marks)
+
+    @property
+    def why(self) -> str:
+        """What the answer was, in a few words."""
+        return f"{self.rows} rows" if self.readable else self.sight.reason or self.sight.category
+
+
+class Lister:
+    """Asks for pages of one list. Where its records are is settled by all answers so far."""
+
+    def __init__(self, explorer: Explorer, asked: Asked) -> None:
+        self.explorer = explorer
+        self.asked = asked
+        self.key = ""
+        """Field that identifies the rows; empty if only all of a record does."""
+        self._location: str | None = None
+        self._elsewhere = False
+
+    @property
+    def moved_to(self) -> str | None:
+        """Where several answers show the records, if a single one would have them elsewhere."""
+        return self._location if self._elsewhere else None
+
+    @property
+    def taken(self) -> set[str]:
+        """Names of the parameters that the list itself needs."""
+        return {name for name, _ in (*self.asked.filled, *self.asked.query)}
+
+    def plain(self) -> Leaf:
+        """The list without any parameter of paging."""
+        return self.identified(self.get({}))
+
+    def identified(self, leaf: Leaf) -> Leaf:
+        """A page, from which on rows are told apart by the field that tells its own rows apart."""
+        names = {name for record in leaf.sight.records[:50] if (name := identity_of(record))}
+        for name in sorted(names):
+            values = [record.get(name) for record in leaf.sight.records]
+            if None not in values and len(set(map(str, values))) == len(values):
+                self.key = name
+        return self._leaf(leaf.sight, leaf.ask, leaf.address)
+
+    def get(self, query: Mapping[str, str]) -> Leaf:
+        """The page that these parameters give."""
+        return self._page(Ask(dict(query)), None)
+
+    def after(self, paging: Paging, leaf: Leaf) -> Leaf | None:
+        """The page which comes after another by a style; None if the style tells that there is none."""
+        ask = self._next(paging, leaf)
+        return None if ask is None else self._page(ask, leaf.address)
+
+    def leads_on(self, paging: Paging, leaf: Leaf) -> bool:
+        """Whether a page tells, by its style, that another one follows."""
+        return self._next(paging, leaf) is not None
+
+    def _next(self, paging: Paging, leaf: Leaf) -> Ask | None:
+        records = self.records(leaf)
+        got = Got(leaf.rows, leaf.rows, 1, records[-1] if records else None, leaf.sight.value, leaf.sight.headers)
+        return following(paging, leaf.ask, got)
+
+    def settle(self, *leaves: Leaf) -> tuple[Leaf, ...]:
+        """The pages again, with their rows taken from where all answers together show them."""
+        size = min((leaf.rows for leaf in leaves), default=None)
+        values = [leaf.sight.value for leaf in leaves]
+        found = shown_together(values, self.explorer.hint(self.asked.path), noun_of(self.asked.path), size)
+        self._location = found or self._location
+        self._elsewhere = found is not None and any(leaf.sight.location not in (None, found) for leaf in leaves)
+        return tuple(self._leaf(leaf.sight, leaf.ask, leaf.address) for leaf in leaves)
+
+    def records(self, leaf: Leaf) -> list[dict[str, Any]]:
+        """The records of a page."""
+        found = records_at(leaf.sight.value, self._location) if self._location is not None and leaf.readable else None
+        return leaf.sight.records if found is None else found
+
+    def _page(self, ask: Ask, here: str | None) -> Leaf:
+        if self.explorer.wire.spent:
+            return Leaf(Sight("notProbed", "empty", reason="the budget of requests is used up"), ask, here or "")
+        sight, address = self.explorer.page(self.asked, ask, here)
+        return self._leaf(sight, ask, address)
+
+    def _leaf(self, sight: Sight, ask: Ask, address: str) -> Leaf:
+        leaf = Leaf(sight, ask, address)
+        return Leaf(sight, ask, address, [self._mark(record) for record in self.records(leaf)])
+
+    def _mark(self, record: dict[str, Any]) -> str:
+        own = record.get(self.key) if self.key else None
+        return str(own) if own is not None else msgspec.json.encode(record, order="sorted").decode()
+
+
+def first_that(names: Sequence[str], works: Callable[[Sequence[str]], bool | None]) -> str | None:
+    """The name that has an effect, found by trying many at once and then fewer; None if none has.
+
+    `works` tries several names together: whether one of them has the effect; None if the server refuses them, which
+    strict servers do with names they do not know: then the likeliest are tried one by one.
+    """
+    verdict = works(names)
+    if verdict is None:
+        return next((name for name in names[:_SINGLY] if works([name])), None)
+    if not verdict:
+        return None
+    left = list(names)
+    while len(left) > 1:
+        half, rest = left[: max(1, len(left) // 3)], left[max(1, len(left) // 3) :]
+        left = half if works(half) else rest
+    return left[0]
+
+
+_SINGLY = 4

@@ -1,0 +1,298 @@
+"""Prepare: how endpoints page, which entity hangs on which, and the canon: every field with its type, name and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from spectra_assets.covenant.canon import CanonEntity, CanonField, to_row
+from spectra_assets.covenant.model import DataType, Fetch, ParentKey, PiiLevel
+from spectra_assets.intelligence.model import EntityHint
+from spectra_assets.playbook.rules import FieldRule, PiiRule, PrimaryKeyRule, RenameRule, RequiredRule, TypeRule
+from spectra_assets.stages.asking.answers import Record, flattened
+from spectra_assets.stages.asking.parents import asked_place, parent_paths
+from spectra_assets.stages.asking.sampling import Explorer, keep_sample, read_sample
+from spectra_assets.stages.evidence import Dependencies, Expected
+from spectra_assets.stages.prepare.fields.canonise import canonise
+from spectra_assets.stages.prepare.fields.dayfirst import settled
+from spectra_assets.stages.prepare.fields.echoes import echoes
+from spectra_assets.stages.prepare.fields.keys import keep_keys, keys_of, read_keys
+from spectra_assets.stages.prepare.fields.naming import named
+from spectra_assets.stages.prepare.fields.personal import by_place, by_values, other_spelling
+from spectra_assets.stages.prepare.fields.references import referenced
+from spectra_assets.stages.prepare.paging.measuring import (
+    DEPENDENCIES_SHARE,
+    budget_of,
+    endless_lists,
+    known_paging,
+    lasting,
+    untrue_totals,
+)
+from spectra_assets.stages.prepare.routes.dependencies import Prover
+from spectra_assets.stages.prepare.routes.forecast import Forecast, forecast
+from spectra_assets.stages.prepare.routes.routes import Trial
+from spectra_assets.stages.source.probing import Wire
+from spectra_assets.stages.tables import table_of
+from spectra_assets.stages.work import Draft, Work, action
+
+_SURE = 1.0
+"""Inclusion from which a field of the child is the reference to its parent."""
+
+
+@action("prepare.prove_dependencies")
+def prove_dependencies(draft: Draft, work: Work) -> None:
+    """`prepare.dependencies`: one row per candidate route with its verdict, one chosen per entity; samples go to Files.
+
+    Evidence `dependencies` (Dependencies).
+    """
+    source = work.covenant.source
+    wire = Wire(work.client, budget_of(work, DEPENDENCIES_SHARE))
+    paging, queries, located = known_paging(work)
+    pack = lasting(work)
+    prover = Prover(
+        Explorer(wire, pack, paging, located, endless_lists(work).keys()),
+        pack,
+        parents=int(work.playbooks.setting("sample_parents", source)),
+        records=int(work.playbooks.setting("sample_records", source)),
+        queries=queries,
+    )
+    prover.run()
+    untrue = untrue_totals(work)
+    for entity, known in prover.known.items():
+        if known.fetch.path in untrue:
+            known.fetch = known.fetch.model_copy(update={"totals": "notCredible"})
+        keep_sample(work.lakehouse, entity, known.sample)
+        keep_keys(work.lakehouse, entity, keys_of(known.records, known.fetch.primary_key, known.whole))
+        work.say(f"{entity}: GET {known.fetch.path}, {len(known.sample)} records sampled")
+    draft.rows = table_of("prepare.dependencies", _dependency_rows(prover))
+    ahead = _forecast(work, prover)
+    work.say(str(ahead))
+    for entity, what in prover.missed.items():
+        work.say(f"{entity}: rows that its route does not give: {what}"[:300])
+    draft.notes |= {"requests": wire.sent, "predictedRequests": ahead.requests, "predictedSeconds": ahead.seconds}
+    ignored = [t.candidate for trials in prover.trials.values() for t in trials if t.verdict == "ignored"]
+    draft.evidence["dependencies"] = Dependencies(
+        order=list(prover.known),
+        unproven=prover.unproven,
+        edges=[(known.fetch.parent.entity, entity) for entity, known in prover.known.items() if known.fetch.parent],
+        ignored=[f"{candidate.entity}?{candidate.parameter}" for candidate in ignored],
+        requests=wire.sent,
+        budget=wire.budget,
+        samples={entity: len(known.sample) for entity, known in prover.known.items()},
+        missed=prover.missed,
+        predictedRequests=ahead.requests,
+        predictedSeconds=ahead.seconds,
+    )
+
+
+@action("prepare.infer_fields")
+def infer_fields(draft: Draft, work: Work) -> None:
+    """The canon without names, from samples and the pack's field specs; rules of type, required and primary key win.
+
+    An entity that is empty has the fields of the pack alone. Evidence `canon` (list[CanonEntity]), `twins` ({entity: {text
+    path: epoch path}}), `echoes` ({entity: [paths]}), `expected` (Expected), `dangling` ({entity: {path: name of an entity
+    that no record is known of}}), `personal` ({entity: {path: PiiLevel}}, by values).
+    """
+    chosen = {row["entity"]: row for row in work.read("prepare.dependencies").to_pylist() if row["chosen"]}
+    endpoints = work.read("source.endpoints").to_pylist()
+    hints = {hint.entity: hint for hint in lasting(work).entities}
+    groups = {entity.lower() for entity in hints}
+    canon: dict[str, CanonEntity] = {}
+    twins: dict[str, dict[str, str]] = {}
+    samples: dict[str, list[Record]] = {}
+    proven: dict[str, dict[str, str]] = {}
+    for place, row in enumerate(sorted(chosen.values(), key=lambda row: row["entityOrder"])):
+        hint = hints[row["entity"]]
+        fetch = _ruled_fetch(work, Fetch.model_validate_json(row["fetch"]))
+        reference = row["inclusionField"] if _is_reference(row) else None
+        sample = flattened(read_sample(work.lakehouse, hint.entity), fetch.recursive) if row["verdict"] != "empty" else []
+        entity, pairs = canonise(hint, fetch, place, sample, reference, _key_types(fetch, canon), groups)
+        canon[hint.entity], samples[hint.entity] = entity, sample
+        if pairs:
+            twins[hint.entity] = pairs
+        if reference and fetch.parent and not row["referencedPath"].startswith("@"):
+            proven[hint.entity] = {reference: f"{fetch.parent.entity}.{row['referencedPath']}"}
+    canon = settled(canon, samples, twins)
+    keys = {
+        name: read_keys(work.lakehouse, name) or keys_of(samples[name], entity.primary_key, False)
+        for name, entity in canon.items()
+        if samples[name]
+    }
+    canon, dangling = referenced(canon, samples, keys, proven)
+    canon = {name: _ruled_fields(work, entity) for name, entity in canon.items()}
+    repeating = {name: same for name, entity in canon.items() if (same := echoes(entity, samples[name]))}
+    draft.evidence["twins"] = twins
+    draft.evidence["echoes"] = repeating
+    draft.evidence["dangling"] = dangling
+    draft.evidence["personal"] = {name: by_values(entity, samples[name]) for name, entity in canon.items()}
+    draft.evidence["expected"] = _expected(hints.values(), endpoints, canon)
+    fields = [field for entity in canon.values() for field in entity.fields]
+    draft.notes["references"] = sum(bool(field.references) for field in fields)
+    draft.notes["unlikeDescription"] = sum(field.note.startswith("described as") for field in fields)
+    _keep(draft, list(canon.values()))
+
+
+@action("prepare.name_fields")
+def name_fields(draft: Draft, work: Work) -> None:
+    """Give every field its target name; rename rules win. Changes the evidence `canon`."""
+
+    def renamed(entity: str, raw: str) -> str | None:
+        rules = work.playbooks.rules(RenameRule, work.covenant.source, entity, raw)
+        return rules[-1].target if rules else None
+
+    found = draft.evidence
+    _keep(draft, named(found.get("canon", []), found.get("twins", {}), renamed, found.get("echoes", {})))
+
+
+@action("prepare.mark_personal_data")
+def mark_personal_data(draft: Draft, work: Work) -> None:
+    """Mark how personal each field is: by rules of kind pii, else by its values, else by whose field it is.
+
+    Values of an enumeration are kept only of fields that are not personal. Changes the evidence `canon`.
+    """
+    shown: Mapping[str, Mapping[str, PiiLevel]] = draft.evidence.get("personal", {})
+
+    def marked(entity: str, field: CanonField) -> CanonField:
+        source = work.covenant.source
+        rules = work.playbooks.rules(PiiRule, source, entity, field.raw)
+        rules = rules or work.playbooks.rules(PiiRule, source, entity, other_spelling(field.raw))
+        level = PiiLevel(rules[-1].level) if rules else shown.get(entity, {}).get(field.raw) or by_place(entity, field)
+        return field.model_copy(update={"pii": level, "values": field.values if level == PiiLevel.NONE else ()})
+
+    canon: list[CanonEntity] = draft.evidence.get("canon", [])
+    _keep(draft, [_with(entity, partial(marked, entity.entity)) for entity in canon])
+
+
+def _forecast(work: Work, prover: Prover) -> Forecast:
+    """The extraction's requests and time, by the latencies that Source measured and the rate limit known."""
+    rows = work.read("source.endpoints").to_pylist()
+    measured = {row["path"]: row["latencyMs"] for row in rows if row["method"] == "GET" and row["latencyMs"]}
+    seen = work.client.seen_limit
+    stated = seen.limit / seen.window_seconds if seen and seen.window_seconds else None
+    per_second = work.covenant.pipeline.server.requests_per_second or stated
+    return forecast(prover.known.values(), measured, work.client.in_flight, per_second)
+
+
+def _dependency_rows(prover: Prover) -> list[dict[str, Any]]:
+    order = {entity: place for place, entity in enumerate(prover.known)}
+    rows: list[dict[str, Any]] = []
+    for entity, trials in prover.trials.items():
+        known = prover.known.get(entity)
+        missed = prover.missed.get(entity)
+        rows += [_dependency(trial, known.fetch if known and known.trial is trial else None, order, missed) for trial in trials]
+    return rows
+
+
+def _dependency(trial: Trial, fetch: Fetch | None, order: Mapping[str, int], missed: str | None) -> dict[str, Any]:
+    candidate = trial.candidate
+    return {
+        "entity": candidate.entity,
+        "path": candidate.path,
+        "parameter": ", ".join(candidate.parameters) or None,
+        "location": candidate.location,
+        "parentEntity": candidate.parent[0] if candidate.parent else None,
+        "parentPath": ", ".join(candidate.sources) or None,
+        "verdict": trial.verdict,
+        "chosen": fetch is not None,
+        "entityOrder": order[candidate.entity] if fetch else None,
+        "parentsTried": len(trial.tried) if candidate.parent else 0,
+        "parentsWithRows": len(trial.with_rows) if candidate.parent else 0,
+        "rowsSeen": len(trial.all_rows),
+        "overlap": trial.overlap,
+        "inclusionField": trial.inclusion_field,
+        "inclusion": trial.inclusion,
+        "referencedPath": trial.referenced,
+        "requestsPredicted": trial.predicted,
+        "evidence": trial.evidence[:2000],
+        "missed": missed if fetch else None,
+        "fetch": fetch.model_dump_json() if fetch else None,
+    }
+
+
+def _is_reference(row: Mapping[str, Any]) -> bool:
+    """Whether the child's own field names the parent of every row."""
+    return bool(row["inclusionField"]) and "[]" not in row["inclusionField"] and (row["inclusion"] or 0) >= _SURE
+
+
+def _key_types(fetch: Fetch, canon: Mapping[str, CanonEntity]) -> list[DataType]:
+    """Types of the columns that hold what the parent is asked for with, one for each value."""
+    return [_key_type(fetch.parent, path, canon) for path in parent_paths(fetch.parent)] if fetch.parent else []
+
+
+def _key_type(link: ParentKey, path: str, canon: Mapping[str, CanonEntity]) -> DataType:
+    """Type of the value at `path` of the parent's records; of what the parent was asked for with itself, that of its parent."""
+    parent = canon.get(link.entity)
+    place = asked_place(path)
+    above = parent.fetch.parent if parent else None
+    if place is not None and above is not None:
+        return _key_type(above, parent_paths(above)[max(0, place)], canon)
+    fields = parent.fields if parent and place is None else ()
+    return next((field.type for field in fields if field.raw == path), DataType.TEXT)
+
+
+def _expected(hints: Iterable[EntityHint], endpoints: Iterable[Mapping[str, Any]], canon: Iterable[str]) -> Expected:
+    """The entities that Source found readable, or Prepare has a route to; of the others why they are not."""
+    rows = [row for row in endpoints if row["method"] == "GET" and row["entity"]]
+    readable = {row["entity"] for row in rows if row["category"] == "readable"} | set(canon)
+    reasons: dict[str, str] = {}
+    for hint in hints:
+        if hint.entity not in readable:
+            why = [row["reason"] or row["category"] for row in rows if row["entity"] == hint.entity]
+            reasons[hint.entity] = "; ".join(why)[:300] or "no route is in the catalogue"
+    return Expected(entities=[hint.entity for hint in hints if hint.entity in readable], unreadable=reasons)
+
+
+def _ruled_fetch(work: Work, fetch: Fetch) -> Fetch:
+    rules = work.playbooks.rules(PrimaryKeyRule, work.covenant.source, fetch.entity)
+    return fetch.model_copy(update={"primary_key": rules[-1].path}) if rules else fetch
+
+
+def _ruled_fields(work: Work, entity: CanonEntity) -> CanonEntity:
+    """The fields with what type and required rules say; the last word is the playbooks'."""
+
+    def ruled(field: CanonField) -> CanonField:
+        types = work.playbooks.rules(TypeRule, work.covenant.source, entity.entity, field.raw)
+        needs = work.playbooks.rules(RequiredRule, work.covenant.source, entity.entity, field.raw)
+        changes: dict[str, Any] = {}
+        if types:
+            kind = DataType(types[-1].data_type)
+            dated = kind in (DataType.TIMESTAMP, DataType.DATE)
+            changes |= {
+                "type": kind,
+                "date_format": field.date_format if dated else None,
+                "confidence": 1.0,
+                **_origin(types[-1]),
+            }
+            changes["structure"] = field.structure if kind == DataType.JSON else "scalar"
+        if needs:
+            changes |= {"required": needs[-1].required, "nullable": not needs[-1].required, **_origin(needs[-1])}
+        return field.model_copy(update=changes)
+
+    return _with(entity, ruled)
+
+
+def _origin(rule: FieldRule) -> dict[str, str]:
+    return {"evidence": "lesson" if rule.lesson else "playbook"}
+
+
+def _with(entity: CanonEntity, change: Callable[[CanonField], CanonField]) -> CanonEntity:
+    return entity.model_copy(update={"fields": tuple(change(field) for field in entity.fields)})
+
+
+def _keep(draft: Draft, canon: list[CanonEntity]) -> None:
+    """The canon as evidence for the next step, and as the rows of the table."""
+    draft.evidence["canon"] = canon
+    draft.rows = schema_table(canon)
+
+
+def schema_table(canon: Iterable[CanonEntity]) -> pa.Table:
+    """`prepare.schema` of a canon: parallel arrays of text, `true` and `false` and numbers as written."""
+    rows = [{column: _texts(value) if isinstance(value, list) else value for column, value in to_row(e).items()} for e in canon]
+    return table_of("prepare.schema", rows)
+
+
+def _texts(values: list[Any]) -> list[str | None]:
+    return [str(value).lower() if isinstance(value, bool) else None if value is None else str(value) for value in values]

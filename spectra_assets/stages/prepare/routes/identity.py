@@ -1,0 +1,174 @@
+"""Which field tells an entity's records apart: its name proposes, its values decide, over all records or those of one parent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Literal
+
+import msgspec
+
+from spectra_assets.covenant.paths import split_path
+from spectra_assets.names import singular, words
+from spectra_assets.stages.asking.answers import values_at
+from spectra_assets.stages.asking.locations import Record
+from spectra_assets.stages.prepare.fields.shapes import escaped
+
+HASH = "@hash"
+"""Primary key of records that no field tells apart: the hash of the whole record."""
+
+KEY_WORDS = (
+    "id", "uuid", "guid", "key", "code", "slug", "number", "no", "num", "ref", "identifier", "iid", "gid", "uid", "pk", "oid",
+    "login", "username", "handle", "symbol", "sku", "name", "email", "path", "url", "href",
+)  # fmt: skip
+"""Words that fields which name a record are called by, likeliest first."""
+
+_IDS = frozenset(("id", "uuid", "guid", "gid", "uid", "pk", "oid", "iid", "identifier", "mapkey"))
+_CODES = frozenset(("key", "code", "slug", "number", "no", "num", "ref", "symbol", "handle", "login", "username", "sha", "isbn",
+                    "ean", "iban", "vin", "fingerprint"))  # fmt: skip
+_COUNTERS = frozenset(("number", "no", "num", "line", "index", "position", "seq", "sequence", "rank", "iid"))
+_NAMES = frozenset(("name", "fullname", "email", "path", "url", "href", "self", "sku", "title"))
+_WRAPPERS = frozenset(("data", "attributes", "properties", "resource", "fields", "meta", "metadata", "sys", "item", "node"))
+"""Records that only wrap what belongs to the record around."""
+
+_LONGEST = 200
+"""Characters of a key's value."""
+
+_DEPTH = 3
+_BEST = (0, -1, 0, "")
+
+_TOLERATED = 0.1
+"""Share of records of an `id` which may repeat another's: bad rows of a good key. Only from `_ENOUGH` records on."""
+
+_ENOUGH = 10
+_BY_CHANCE = 8
+"""Records from which a field named like an id of something else may be believed to be unique."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """The primary key found. `scope`: unique among all records, or only among those of one parent."""
+
+    path: str
+    scope: Literal["entity", "parent"] = "entity"
+    evidence: str = ""
+
+
+def find_key(
+    entity: str, lists: Mapping[str, Sequence[Record]], below: bool, hint: str | None = None, reference: str | None = None
+) -> Key:
+    """The key of records that were listed by parent (`below`), or in one list; `hint` is what the description names.
+
+    Better names come first; among them a field that is unique among all records comes before one that is only within each
+    list. `reference` is the field that names the parent. If none will do, it is the hash of the record.
+    """
+    different = {parent: _different(rows) for parent, rows in lists.items() if rows}
+    every = _different([row for rows in different.values() for row in rows])
+    if not every:
+        return Key(hint or "id", evidence="there is no record to show it")
+    ranks = {path: _BEST if path == hint else rank(path, entity) for path in _everywhere(every) if path != reference}
+    ranked = sorted((place, path) for path, place in ranks.items() if place is not None)
+    for tier in (0, 1, 2):
+        mine = [path for place, path in ranked if place[0] == tier]
+        counters = {path for path in mine if below and path != hint and _counts(different, path)}
+        whole = next((path for path in mine if path not in counters and _unique([every], path, tier)), None)
+        if whole is not None:
+            return Key(whole, "entity", f"{whole} is different in {len(every)} records")
+        inner = next((path for path in mine if below and _unique(list(different.values()), path, tier)), None)
+        if inner is not None and (inner in counters or len(different) > 1):
+            return Key(inner, "parent", f"the same {inner} names different records under different parents")
+    return Key(HASH, "entity", f"no field tells {len(every)} records apart: the hash of the whole record does")
+
+
+def rank(path: str, entity: str) -> tuple[int, int, int, str] | None:
+    """How much a field's name promises a key, the least the most; None if nothing.
+
+    The first number is 0 for an id or code of its own, 1 for what may be another's, 2 for a name.
+    """
+    parts = split_path(path)
+    own = _without_entity([word.lower() for word in words(parts[-1])], entity)
+    joined = "".join(own)
+    if len(parts) == 1 and joined == entity.lower():  # the `country` of a country
+        return (0, 3, 0, path)
+    place = KEY_WORDS.index(own[-1]) if own and own[-1] in KEY_WORDS else len(KEY_WORDS)
+    around = [part.lower() for part in parts[:-1]]
+    depth = len(around)
+    if any(part not in _WRAPPERS and singular(part) != entity.lower() for part in around):
+        return (1, depth, place, path) if joined in _IDS and depth == 1 else None
+    if joined in _IDS:
+        return (0, 0 if joined == "id" else 1, depth, path)
+    if joined in _CODES or joined in _COUNTERS:
+        return (0, 2, place, path)
+    if not depth and joined == "".join(words(entity)).lower():
+        return (0, 3, place, path)
+    if joined in _NAMES:
+        return (2, place, depth, path)
+    if own and own[-1] in _IDS | _CODES | {"sku"}:
+        return (1, depth, place, path)
+    return None
+
+
+def plain_paths(record: Record, prefix: str = "", depth: int = _DEPTH) -> Iterator[str]:
+    """Paths of the plain values of a record, and of those nested in it, which are short enough to name something."""
+    for name, value in record.items():
+        path = prefix + escaped(name)
+        if isinstance(value, dict) and depth > 1:
+            yield from plain_paths(value, f"{path}.", depth - 1)
+        elif _may_name(value):
+            yield path
+
+
+def digest(record: Record) -> str:
+    """Hash of a record, the same whatever the order of its keys."""
+    return blake2b(msgspec.json.encode(record, order="deterministic"), digest_size=12).hexdigest()
+
+
+def _different(records: Sequence[Record]) -> list[Record]:
+    return list({digest(record): record for record in records}.values())
+
+
+def _everywhere(records: Sequence[Record]) -> list[str]:
+    """Paths of plain values which all records have, or nearly all of many."""
+    seen = Counter(path for record in records for path in plain_paths(record))
+    least = len(records) * (1 - _TOLERATED) if len(records) >= _ENOUGH else len(records)
+    return [path for path, count in seen.items() if count >= least]
+
+
+def _without_entity(said: Sequence[str], entity: str) -> list[str]:
+    """The words of a field's name after those of the entity: `order_number` of an order is its number."""
+    name = [word.lower() for word in words(entity)]
+    for length in range(1, len(said)):
+        if "".join(said[:length]) in ("".join(name), *name[-1:]):
+            return list(said[length:])
+    return list(said)
+
+
+def _may_name(value: Any) -> bool:
+    if isinstance(value, str):
+        return 0 < len(value) <= _LONGEST and "\n" not in value
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _unique(lists: Sequence[Sequence[Record]], path: str, tier: int) -> bool:
+    """Whether the values differ in each of the lists; of an `id` in many records nearly all, for some rows are bad."""
+    total = sum(map(len, lists))
+    if tier == 1 and total < _BY_CHANCE:
+        return False
+    single = sum(len({str(value) for record in records for value in values_at(record, path)}) for records in lists)
+    return single == total or (tier == 0 and total >= _ENOUGH and single >= (1 - _TOLERATED) * total)
+
+
+def _counts(lists: Mapping[str, Sequence[Record]], path: str) -> bool:
+    """Whether a field that is called like a counter goes 1, 2, 3 below the only parent that has rows."""
+    leaf = "".join(word.lower() for word in words(split_path(path)[-1]))
+    if len(lists) != 1 or leaf not in _COUNTERS:
+        return False
+    values = [value for records in lists.values() for record in records for value in values_at(record, path)]
+    numbers = sorted(value for value in values if isinstance(value, int))
+    return (
+        len(numbers) == len(values)
+        and numbers[:1] in ([0], [1])
+        and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    )

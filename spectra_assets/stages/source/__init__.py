@@ -1,0 +1,1 @@
+"""Source: the credential, the catalogue, what each endpoint answers."""

@@ -1,0 +1,1 @@
+"""Transform: dimensions with their history, facts, bridges, the calendar."""
