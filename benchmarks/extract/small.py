@@ -38,8 +38,8 @@ from spectra_assets.lakehouse.store import CommitInfo, Lakehouse
 from spectra_assets.names import TableRef
 from spectra_assets.playbook.model import Playbooks, Standards
 from spectra_assets.settings import Settings
-from spectra_assets.stages.extract import extract  # noqa: F401  registers the actions
 from spectra_assets.stages.deliver import Delivery
+from spectra_assets.stages.extract import extract  # noqa: F401  registers the actions
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Work
 
