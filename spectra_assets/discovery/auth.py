@@ -20,6 +20,8 @@ TRIES = 8
 """Requests with a credential at most: more could lock an account."""
 
 KINDS = get_args(Auth.model_fields["kind"].annotation)
+NAMED = ("header:NAME", "header:NAME:PREFIX", "query:NAME")
+"""What `--auth` takes beside the kinds."""
 
 _HEADERS = ("X-API-Key", "X-Auth-Token", "PRIVATE-TOKEN", "api-key")
 _QUERIES = ("api_key", "apikey", "access_token", "key", "token")
@@ -31,15 +33,34 @@ _NAMED_HEADER = re.compile(
 _NAMED_QUERY = re.compile(
     r"[`'\"?&]?\b(api_?key|access_token|auth_token|apikey|token|key)\b[`'\"]?\s*(?:=|parameter|query)", re.I
 )
+_QUERY_WORD = re.compile(r"\b(api_?key|access_token|auth_token|auth_key|token|key)\b", re.I)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_FRAMING = ("host", "content-length", "transfer-encoding", "connection")
+_QUERY_NAME = re.compile(r"[A-Za-z0-9._~$\[\]-]{1,100}")
+_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9._=-]{0,39}")
+_ENVELOPE = frozenset(("message", "msg", "error", "errors", "detail", "reason", "code", "status", "ok", "success", "data"))
+_ABOUT_CREDENTIAL = re.compile(
+    r"(?:\b|_)(?:keys?|apikey|tokens?|credentials?|log ?in|auth\w*|unauthor\w*|denied|forbidden)\b", re.I
+)
 
 
 @dataclass(frozen=True)
 class Given:
-    """What the person gave: names of environment variables, and perhaps the kind of authentication."""
+    """What the person gave: names of environment variables, and perhaps the kind of authentication.
+
+    `name` is the header or query parameter that takes the credential, `prefix` the word before it in the header.
+    """
 
     token_env: str | None = None
     user_env: str | None = None
     kind: str | None = None
+    name: str | None = None
+    prefix: str | None = None
+
+    @classmethod
+    def of(cls, token_env: str | None, user_env: str | None, auth: str | None) -> Given:
+        """With `--auth` as it was written. Raises ConfigurationError if it is not valid."""
+        return cls(token_env, user_env, *declared(auth)) if auth is not None else cls(token_env, user_env)
 
     def secret(self) -> Secret | None:
         """Raises CredentialError if the variable is named and not set."""
@@ -49,6 +70,34 @@ class Given:
         return _value(self.user_env, "the user name, or the client id") if self.user_env else None
 
 
+def declared(text: str) -> tuple[str, str | None, str | None]:
+    """(kind, name, prefix) of `--auth`. Raises ConfigurationError, which never quotes what follows a name: it may be a secret."""
+    kind, *rest = text.split(":")
+    if kind not in KINDS:
+        raise ConfigurationError(f"--auth {kind[:40]!r} is not valid: give {one_of((*KINDS, *NAMED))}")
+    if not rest:
+        return kind, None, None
+    if len(rest) > {"header": 2, "query": 1}.get(kind, 0):
+        raise ConfigurationError(f"--auth {kind}:… has too many parts: give {one_of((*KINDS, *NAMED))}")
+    name, prefix = rest[0], rest[1] if len(rest) == 2 else None
+    if kind == "header" and (not _HEADER_NAME.fullmatch(name) or name.lower() in _FRAMING):
+        raise ConfigurationError(
+            f"--auth header:{name[:100]!r} names no header that can be sent: valid are letters, digits and !#$%&'*+-.^_`|~ "
+            f"(RFC 9110, token; not {', '.join(_FRAMING)}), for example header:X-Desk-Key"
+        )
+    if kind == "query" and not _QUERY_NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"--auth query:{name[:100]!r} names no query parameter: valid are letters, digits and .-_~$[], "
+            "for example query:api_key"
+        )
+    if prefix is not None and not _PREFIX.fullmatch(prefix):
+        raise ConfigurationError(
+            f"--auth header:{name}:PREFIX: the prefix is the word before the credential, a letter and up to 39 letters, digits "
+            "and ._=-, for example header:Authorization:Token"
+        )
+    return kind, name, prefix
+
+
 @dataclass
 class Recognised:
     """The outcome: how to authenticate, the GET that proves it, and why it is believed."""
@@ -56,21 +105,26 @@ class Recognised:
     auth: Auth
     probe: str | None = None
     evidence: list[Evidence] = field(default_factory=list)
+    missing: str = ""
+    """Told if nothing is found at all: the credential was accepted where nothing is."""
 
 
 def recognise(scout: Scout, given: Given, schemes: Sequence[Scheme], doors: Sequence[str]) -> Recognised:
     """Find the authentication by which one of `doors` (GET paths, likeliest first) opens.
 
-    Afterwards `scout` sends it. Raises CredentialError if the API is closed and no credential opens it.
+    An error envelope with status 200 is a refusal too. Afterwards `scout` sends the credential. Raises CredentialError if the
+    API is closed and no credential opens it.
     """
     secret, user = given.secret(), given.user()
     looks: list[Look] = []
     for path in doors:
         looks.append(scout.look(path, attempts=5 if not looks else 2))
-        if looks[-1].refused:
+        if _refuses(looks[-1]):
             break
-    closed = next((look for look in looks if look.refused), None)
-    open_ = next((look for look in looks if look.readable and look.sight.shape != "empty"), None)
+    closed = next((look for look in looks if _refuses(look)), None)
+    open_ = next((look for look in looks if _opened(look) and look.sight.shape != "empty"), None)
+    if closed is None and open_ is None and secret is not None:
+        closed = next((look for look in looks if _vague(look)), None)
     if given.kind == "none" or secret is None:
         return _without(closed, open_, given)
     if closed is None:
@@ -84,8 +138,8 @@ def recognise(scout: Scout, given: Given, schemes: Sequence[Scheme], doors: Sequ
 def _without(closed: Look | None, open_: Look | None, given: Given) -> Recognised:
     if closed is not None and open_ is None:
         raise CredentialError(
-            f"the API answers {closed.status} to GET {closed.path} without a credential: give --token-env NAME, the name of the "
-            "environment variable with it (and --user-env NAME for a user name or client id)"
+            f"the API answers {_answered(closed)} to GET {closed.path} without a credential: give --token-env NAME, the name of "
+            "the environment variable with it (and --user-env NAME for a user name or client id)"
         )
     told = f"GET {open_.path} answers {open_.status} without a credential" if open_ else "nothing asked for a credential"
     return Recognised(Auth(kind="none"), open_.path if open_ else None, [_evidence("none", told, 0.9 if open_ else 0.5)])
@@ -96,17 +150,25 @@ def _open(
 ) -> Recognised:
     """Nothing seen asks for the credential: it is sent where the description says so, or where it shows more."""
     path = open_.path if open_ else "/"
+    tries: list[tuple[Auth, str, Look]] = []
     for number, (auth, why) in enumerate(_candidates(given, schemes, None, user)):
         if number >= (3 if schemes or given.kind else 1):
             break
         look = scout.trial(path, auth, *_signature(auth, secret, user))
-        if not look.readable or open_ is None:
+        tries.append((auth, why, look))
+        if not _opened(look) or open_ is None:
             continue
         described = bool(schemes) or given.kind is not None
         more = (look.sight.rows, len(look.sight.keys)) > (open_.sight.rows, len(open_.sight.keys))
         if described or more:
             told = f"{why}; GET {path} answers 200 with it, and also without"
             return Recognised(auth, path, [_evidence(_called(auth), told, 0.6 if described else 0.7)])
+    for auth, why, look in tries:
+        if (given.kind or why.startswith("described")) and not _refuses(look):
+            told = f"{why}; GET {path} answers {look.status} with it, and nothing refused it"
+            return Recognised(auth, open_.path if open_ else None, [_evidence(_called(auth), told, 0.4)])
+    if given.kind and tries:
+        raise CredentialError(_refused(given, tries[0][2], [_called(auth) for auth, _, _ in tries]))
     told = "nothing asked for a credential, and none showed more: the one given is not sent"
     return Recognised(Auth(kind="none"), open_.path if open_ else None, [_evidence("none", told, 0.7)])
 
@@ -122,9 +184,16 @@ def _closed(
             break
         tried.append(_called(auth))
         look = scout.trial(closed.path, auth, *_signature(auth, secret, user))
-        if look.readable or look.sight.category == "needsParameters":
+        if _opened(look) or (closed.refused and look.sight.category == "needsParameters"):
             told = f"GET {closed.path} answers {closed.status} without a credential and {look.status} with it ({why})"
             return Recognised(auth, closed.path, [_evidence(_called(auth), told, 1.0)])
+        if closed.refused and look.status == 404:
+            told = f"GET {closed.path} answers {closed.status} without a credential and 404 with it ({why})"
+            where = f"GET {scout.base}{closed.path}"
+            missing = f"the credential was accepted ({_called(auth)}), but {where} is not there: check the base URL"
+            return Recognised(
+                auth, open_.path if open_ else closed.path, [_evidence(_called(auth), told, 0.8)], "" if open_ else missing
+            )
         if closed.status == 401 and look.status == 403 and nearest is None:
             nearest = auth, f"GET {closed.path} answers 401 without a credential and 403 with it ({why})"
         if look.status in (423, 429):
@@ -132,13 +201,58 @@ def _closed(
     if nearest is not None:
         return Recognised(nearest[0], open_.path if open_ else closed.path, [_evidence(_called(nearest[0]), nearest[1], 0.6)])
     if open_ is not None:
+        for auth, why in _candidates(given, schemes, closed, user):
+            if not given.kind and not why.startswith("described"):
+                break
+            if _opened(scout.trial(open_.path, auth, *_signature(auth, secret, user))):
+                told = f"{why}; GET {closed.path} refuses it, GET {open_.path} answers 200 with it, and also without"
+                return Recognised(auth, open_.path, [_evidence(_called(auth), told, 0.4)])
+            break
+        if given.kind:
+            raise CredentialError(_refused(given, closed, tried))
         told = f"GET {closed.path} answers {closed.status} to every way tried ({', '.join(tried)}); the rest is open"
         return Recognised(Auth(kind="none"), open_.path, [_evidence("none", told, 0.4)])
-    raise CredentialError(
-        f"the API refuses the credential in {given.token_env}: GET {closed.path} answers {closed.status} to each of "
+    raise CredentialError(_refused(given, closed, tried))
+
+
+def _refused(given: Given, look: Look, tried: Sequence[str]) -> str:
+    return (
+        f"the API refuses the credential in {given.token_env}: GET {look.path} answers {_answered(look)} to each of "
         f"{', '.join(tried) or 'the ways tried'}. Set {given.token_env} to a valid one, or say how it is sent by --auth "
-        f"({one_of(KINDS)}); for a user name or client id give --user-env"
+        f"({one_of((*KINDS, *NAMED))}); for a user name or client id give --user-env"
     )
+
+
+def _answered(look: Look) -> str:
+    return "200 with an error" if look.status == 200 else str(look.status)
+
+
+def _opened(look: Look) -> bool:
+    """Whether data came: readable, and no error envelope."""
+    return look.readable and not _refuses(look)
+
+
+def _refuses(look: Look) -> bool:
+    """Whether a credential, or a better one, is asked for, be it by an error envelope with status 200."""
+    return look.refused or look.sight.category in ("unauthorized", "forbidden") or bool(_ABOUT_CREDENTIAL.search(_envelope(look)))
+
+
+def _vague(look: Look) -> bool:
+    """Whether the answer is an error envelope with status 200 that does not say what is wrong."""
+    return look.status == 200 and look.sight.category == "broken" and bool(look.reason)
+
+
+def _envelope(look: Look) -> str:
+    """The words of an error envelope with status 200, empty if it is none: a small object of messages and codes alone."""
+    value = look.sight.value
+    if look.status != 200 or not isinstance(value, dict) or look.records:
+        return ""
+    if look.readable and (not value or not _ENVELOPE.issuperset(str(key).lower() for key in value)):
+        return ""
+    flags = [value[key] for key in ("ok", "success") if key in value]
+    if value.get("data") or (flags and False not in flags):
+        return ""
+    return look.reason or " ".join(text for text in value.values() if isinstance(text, str))[:300]
 
 
 def _candidates(given: Given, schemes: Sequence[Scheme], closed: Look | None, user: str | None) -> Iterator[tuple[Auth, str]]:
@@ -155,6 +269,12 @@ def _candidates(given: Given, schemes: Sequence[Scheme], closed: Look | None, us
 
 def _all_candidates(given: Given, schemes: Sequence[Scheme], closed: Look | None, user: str | None) -> Iterator[tuple[Auth, str]]:
     name = str(given.token_env)
+    if given.name and given.kind == "header":
+        yield Auth(kind="header", token_env=name, header=given.name, prefix=given.prefix), "given by --auth"
+        return
+    if given.name:
+        yield Auth(kind="query", token_env=name, parameter=given.name), "given by --auth"
+        return
     basic = Auth(kind="basic", token_env=name, user_env=given.user_env) if user else Auth(kind="basic", user_env=name)
     for scheme in schemes:
         if scheme.kind == "oauth2" and scheme.token_url and user:
@@ -182,7 +302,8 @@ def _all_candidates(given: Given, schemes: Sequence[Scheme], closed: Look | None
             r"[A-Za-z][\w.=-]{0,39}", word
         ):
             yield Auth(kind="header", token_env=name, prefix=word), f"WWW-Authenticate asks for {word}"
-    hint = f"{challenge} {closed.reason}" if closed else ""
+    hint = f"{challenge} {closed.reason or _envelope(closed)}" if closed else ""
+    queries = list(dict.fromkeys((*_QUERY_WORD.findall(hint), *_QUERIES)))
     for header in dict.fromkeys(_NAMED_HEADER.findall(hint)):
         if "-" in header:
             yield Auth(kind="header", token_env=name, header=header), "the refusal names the header"
@@ -197,13 +318,13 @@ def _all_candidates(given: Given, schemes: Sequence[Scheme], closed: Look | None
     yield Auth(kind="header", token_env=name, header=_HEADERS[0]), "a usual header"
     yield Auth(kind="header", token_env=name, prefix="Token"), "a usual header"
     yield Auth(kind="header", token_env=name), "a usual header"
-    yield Auth(kind="query", token_env=name, parameter=_QUERIES[0]), "a usual parameter"
+    yield Auth(kind="query", token_env=name, parameter=queries[0]), "a usual parameter"
     for header in _HEADERS[1:3]:
         yield Auth(kind="header", token_env=name, header=header), "a usual header"
     yield basic, "the token as the user name" if not user else "a user name was given"
     for header in _HEADERS[3:]:
         yield Auth(kind="header", token_env=name, header=header), "a usual header"
-    for parameter in _QUERIES[1:]:
+    for parameter in queries[1:]:
         yield Auth(kind="query", token_env=name, parameter=parameter), "a usual parameter"
 
 

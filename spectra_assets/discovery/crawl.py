@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from spectra_assets.discovery.links import Link, is_address_list, is_directory, leads_nowhere, links_of, template_of
+from spectra_assets.discovery.links import Link, is_address_list, is_directory, leads_nowhere, links_of, may_lead, template_of
 from spectra_assets.discovery.route import Fill, Route, entity_name, likely_key, plain_values, shape
 from spectra_assets.discovery.scout import Look, Scout, joined, segments
 from spectra_assets.discovery.templates import Seen, address, generalised, values_of
@@ -44,6 +44,7 @@ class Crawl:
     _guessed: deque[Route] = field(default_factory=deque)
     _guesses: int = 0
     _missed: set[str] = field(default_factory=set)
+    _elsewhere: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> None:
         """Follow what the root names, then what records name; where that is nothing, try usual names."""
@@ -61,6 +62,7 @@ class Crawl:
         for path in dict.fromkeys(("/", "" if self.scout.base else "/")):
             look = self.scout.look(path)
             if look.readable and look.sight.shape != "empty":
+                self.scout.known_inside(look)
                 self._document(look, Route(path or "/", "the root of the API", looks=[look]))
                 return
 
@@ -88,9 +90,13 @@ class Crawl:
         for text in texts:
             target = self.scout.local(text, below if below.endswith("/") else f"{below}/")
             if target is None:
-                self.gaps[link.url[:200]] = "outside of the base URL, not followed"
+                if may_lead(link):
+                    self.gaps[link.url[:200]] = "outside of the base URL, not followed"
                 continue
             path, query = target
+            if text in self.scout.proxied:
+                self._elsewhere.setdefault(path, link.url[:200])
+                why = f"{why} on another host, {link.url[:200]!r}, asked for at the base URL"
             route = Route(path, why, link.name, query=dict.fromkeys((*query, *sorted(names))))
             nowhere = leads_nowhere(link.name, path)
             if nowhere or "{" in path:
@@ -169,6 +175,11 @@ class Crawl:
         if self.scout.absent(best) or (guess and best.refused):
             if guess:
                 self._missed.add(shape(route.path))
+                return
+            if route.path in self._elsewhere:
+                self.gaps[self._elsewhere[route.path]] = (
+                    f"on another host, not followed; at the base URL it is not: {best.status}"
+                )
                 return
             route.kind, route.reason = "closed", best.reason or f"{best.status}: what the server answers for any path"
             self.routes[shape(route.path)] = route

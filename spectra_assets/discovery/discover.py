@@ -16,7 +16,7 @@ from spectra_assets.discovery.links import leads_nowhere, links_of
 from spectra_assets.discovery.place import Place, moved, place_of, probes_of
 from spectra_assets.discovery.scout import Scout
 from spectra_assets.discovery.survey import survey, with_other_ids
-from spectra_assets.errors import SourceError
+from spectra_assets.errors import ConfigurationError, SourceError
 from spectra_assets.intelligence.description.model import Description
 from spectra_assets.intelligence.description.read import read_description
 from spectra_assets.intelligence.entities import entities_of
@@ -60,8 +60,8 @@ def discover(
 ) -> Pack:
     """Find out what the API at `base_url` offers, by GET requests alone, at most `budget` of them. Nothing is written.
 
-    Raises ConfigurationError (address), CredentialError (closed, and nothing opens it), DocumentError and RequestError (the
-    description that was given), RetriableError (silent), SourceError (nothing was found).
+    Raises ConfigurationError (address, or nothing at it), CredentialError (closed, and nothing opens it), DocumentError and
+    RequestError (the description that was given), RetriableError (silent), SourceError (nothing was found).
     """
     variable = base_url_variable(source)
     scout = Scout(base_url, variable, budget)
@@ -99,7 +99,12 @@ class _Discovery:
             base, place = self.scout.base, place_of(self.scout, description)
             self.scout.base = base + place.base_path
         facts = self._facts(description, place, auth)
+        if auth.missing:
+            found_list = next((route.path for route in facts.routes if route.kind == "list" and "{" not in route.path), None)
+            facts.server = facts.server.model_copy(update={"probe": found_list or facts.server.probe})
         pack = pack_of(facts)
+        if not pack.entities and auth.missing:
+            raise ConfigurationError(auth.missing)
         if not pack.entities:
             raise SourceError(self._nothing(pack))
         return pack
@@ -138,6 +143,7 @@ class _Discovery:
         if root.refused:
             return ["/"]
         named = []
+        self.scout.known_inside(root)
         for link in links_of(root.sight.value, document=True) if root.readable else ():
             target = self.scout.local(link.url) if "{" not in link.url else None
             if target and not leads_nowhere(link.name, target[0]):

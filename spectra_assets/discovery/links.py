@@ -48,6 +48,11 @@ def links_of(value: Any, document: bool = False) -> Iterator[Link]:
     yield from _walk(value, "", "", 0, document, left)
 
 
+def may_lead(link: Link) -> bool:
+    """Whether an address in a document may lead to data: none for people, of a file, of an action, or of names (`curies`)."""
+    return "curies" not in link.place and not leads_nowhere(link.name, link.url.partition("?")[0])
+
+
 def is_directory(value: Any) -> bool:
     """Whether an object is mostly addresses of others: a root or service document."""
     if not isinstance(value, dict) or not value:

@@ -10,12 +10,13 @@ from hashlib import blake2b
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
-from spectra_assets.client.address import origin
+from spectra_assets.client.address import Address, origin
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.mask import Secret
 from spectra_assets.client.pager import linked, query_of
 from spectra_assets.covenant.model import Auth, Server
-from spectra_assets.errors import ConfigurationError, RetriableError, SpectraError
+from spectra_assets.discovery.links import is_address_list, links_of, may_lead
+from spectra_assets.errors import ConfigurationError, RetriableError, SourceError, SpectraError
 from spectra_assets.stages.asking.answers import Record, Sight, sight
 
 NOWHERE = "no-such-thing-987654321"
@@ -29,6 +30,7 @@ ANSWER_SECONDS = 15.0
 _MOST_BYTES = 16 << 20
 _MOST_DOCUMENT = 64 << 20
 _LARGE, _KEPT = 1 << 18, 200
+_PROXIED = 1_000
 _SAFE = re.compile(r"[^\x00-\x20\"<>\\^`]{0,1500}")
 
 
@@ -90,6 +92,9 @@ class Scout:
         self.base = parts.path.rstrip("/")
         self.budget = budget
         self.sent = 0
+        self.proxied: dict[str, str] = {}
+        """Address on another host → path asked for here in its place."""
+        self._inside: tuple[str, str, int] | None = None
         self._variable = variable
         self._until = time.monotonic() + seconds
         self._silent = 0
@@ -169,19 +174,45 @@ class Scout:
         self.base += base_path.rstrip("/")
 
     def local(self, url: str, below: str = "/") -> tuple[str, dict[str, str]] | None:
-        """(path below the base URL, query) of an address found in the answer to GET `below`; None if it is not the API's."""
+        """(path below the base URL, query) of an address found in the answer to GET `below`; None if it is not the API's.
+
+        A server behind a proxy names itself by a host of its own: an address there whose path lies below the base path, or
+        whose host is the one that `known_inside` tells, stands for the same path here. Nothing is sent to the other host.
+        """
         if not _SAFE.fullmatch(url):
             return None
         try:
-            full = urljoin(f"{self.origin}{self.base}{below}", url)
-            if origin(full) != origin(self.origin) or "@" in urlsplit(full).netloc:
+            named = urljoin(f"{self.origin}{self.base}{below}", url)
+            if "@" in urlsplit(named).netloc:
                 return None
-        except ValueError:
+            there = origin(named)
+            root = f"{self.origin}{self.base}"
+            full = self._here(named) if there == self._inside else Address(root, self._variable).follow(named, root)
+        except (ValueError, SourceError):
             return None
         path = urlsplit(full).path
         if {".", ".."} & set(unquote(path).split("/")) or not (path + "/").startswith(f"{self.base}/"):
             return None
+        if there != origin(self.origin) and len(self.proxied) < _PROXIED:
+            self.proxied.setdefault(url, path)
         return path[len(self.base) :] or "/", query_of(full)
+
+    def known_inside(self, root: Look) -> None:
+        """Take the host that all absolute addresses of a root document name, if it is one, for the API's name behind a proxy."""
+        value = root.sight.value
+        self._inside = None
+        if not root.readable or (root.listed and not is_address_list(value, root.path)):
+            return
+        try:
+            hosts = {origin(link.url) for link in links_of(value, document=True) if "://" in link.url and may_lead(link)}
+        except ValueError:
+            return
+        self._inside = hosts.pop() if len(hosts) == 1 else None
+
+    def _here(self, url: str) -> str:
+        """The same path and query on this API's host."""
+        ours = urlsplit(self.origin)
+        return urlsplit(url)._replace(scheme=ours.scheme, netloc=ours.netloc, fragment="").geturl()
 
     def _look(self, base: str, path: str, query: Mapping[str, str], attempts: int) -> Look:
         asked = tuple(query.items())

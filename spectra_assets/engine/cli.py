@@ -63,7 +63,11 @@ def main() -> None:
     "--token-env", metavar="NAME", help="Environment variable with the credential (token, key, password, client secret)."
 )
 @click.option("--user-env", metavar="NAME", help="Environment variable with the user name, or the client id.")
-@click.option("--auth", type=click.Choice(_AUTH), help="How the credential is sent; default: found out.")
+@click.option(
+    "--auth",
+    metavar="KIND",
+    help=f"How the credential is sent: {', '.join(_AUTH)}, header:NAME, header:NAME:PREFIX, query:NAME; default: found out.",
+)
 @click.option(
     "--openapi", metavar="FILE_OR_URL", help="The API's description; default: looked for, else its answers are followed."
 )
@@ -85,6 +89,7 @@ def run(
     as_json: bool,
 ) -> None:
     """Carry out a sentence, e.g. "create SPECTRA pipeline for <source>"."""
+    from spectra_assets.discovery.auth import declared
     from spectra_assets.engine.console import Console
     from spectra_assets.engine.run import run_sentence
     from spectra_assets.engine.sentence import understand
@@ -92,6 +97,8 @@ def run(
 
     text = " ".join(sentence)
     understand(text, new=True)
+    if auth is not None:
+        declared(auth)
     options = Options(base_url, token_env, user_env, auth, openapi, allow_post_search, request_budget, rediscover)
     summary = run_sentence(text, load_settings(), Console(quiet=as_json), commit_files, options)
     _answer(summary.model_dump(mode="json"), _summary_text(summary), as_json)

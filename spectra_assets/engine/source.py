@@ -27,6 +27,7 @@ class Options:
     token_env: str | None = None
     user_env: str | None = None
     auth: str | None = None
+    """A kind of covenant Auth, `header:NAME`, `header:NAME:PREFIX` or `query:NAME`."""
     openapi: str | None = None
     post_search: bool = False
     request_budget: int | None = None
@@ -133,8 +134,8 @@ def _given(settings: Settings, source: str, options: Options) -> Given:
     if options.token_env is None and source in known_packs(settings.intelligence):
         auth = pack_as_written(source, settings.intelligence).server.auth
         alone = auth.kind == "basic" and auth.token_env is None
-        return Given(auth.user_env if alone else auth.token_env, None if alone else auth.user_env, options.auth)
-    return Given(options.token_env, options.user_env, options.auth)
+        return Given.of(auth.user_env if alone else auth.token_env, None if alone else auth.user_env, options.auth)
+    return Given.of(options.token_env, options.user_env, options.auth)
 
 
 def _is_curated(settings: Settings, source: str) -> bool:

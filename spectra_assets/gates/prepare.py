@@ -13,6 +13,7 @@ from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.keys import not_empty, unique
 from spectra_assets.gates.registry import gate
+from spectra_assets.gates.sample import one_line
 from spectra_assets.gates.source import one_of_texts
 
 PROVEN = ("proven", "complete", "empty")
@@ -24,8 +25,9 @@ _ROUTE = ("entity", "path", "parentEntity", "verdict", "chosen", "rowsSeen", "ev
 @gate("dependencies_proven", needs=lambda _: _ROUTE)
 def dependencies_proven(candidate: Candidate) -> Iterator[Judged]:
     """Each entity has exactly one chosen route, and data proves that it gives every row, or no route showed any."""
-    advice = "add another route to the pack, or give the credential's user access to records of the entity"
-    why: dict[str, str] = dict(candidate.evidence.get("dependencies", {}).get("unproven", {}))
+    evidence: Mapping[str, Any] = candidate.evidence.get("dependencies", {})
+    why: dict[str, str] = dict(evidence.get("unproven", {}))
+    advice = _advice(dict(evidence.get("outages", {})))
     routes: dict[str, list[dict[str, Any]]] = {entity: [] for entity in why}
     for row in candidate.accepted.select(*_ROUTE).toArrow().to_pylist():
         routes.setdefault(row["entity"], []).append(row)
@@ -37,9 +39,19 @@ def dependencies_proven(candidate: Candidate) -> Iterator[Judged]:
         Rule(f"chosen <> 1 OR {one_of_texts('verdict', PROVEN)}", "have a route that is not proven", "verdict"),
         Rule("chosen <> 1 OR verdict <> 'empty' OR rows = 0", "are called empty, but a route showed rows", "empty"),
     )
-    show = ("entity", "chosen", "path", "verdict", "evidence")
+    show = ("entity", "chosen", "verdict", "evidence", "path")
     yield not_empty(candidate, "are too few: no route was tried", advice)
     yield Judged(candidate.small(columns, facts), rules, unit="entities", show=show, advice=advice)
+
+
+def _advice(outages: Mapping[str, str]) -> str:
+    """What to do; `outages` are entity → how the API itself failed when its routes were tried."""
+    advice = "add another route to the pack, or give the credential's user access to records of the entity"
+    if not outages:
+        return advice
+    entity, told = min(outages.items())
+    others = f" and {len(outages) - 1} more" if len(outages) > 1 else ""
+    return f"the API failed when {entity}{others} was asked for ({one_line(told)}): run again; if it stays so, {advice}"
 
 
 def _chosen(entity: str, rows: Sequence[Mapping[str, Any]], why: str | None) -> dict[str, Any]:

@@ -74,6 +74,8 @@ class Dependencies(TypedDict):
     """Entities with a chosen route, parents first."""
     unproven: dict[str, str]
     """Entity without a chosen route → why."""
+    outages: dict[str, str]
+    """Those of them for which the API itself failed → how, such as a 500."""
     edges: list[tuple[str, str]]
     """(parent, child) of the chosen routes."""
     ignored: list[str]

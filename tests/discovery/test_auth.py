@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from spectra_assets.discovery.auth import Given
+from spectra_assets.discovery.auth import Given, declared
 from spectra_assets.discovery.discover import Wanted, discover
 from spectra_assets.errors import ConfigurationError, CredentialError
 from spectra_assets.intelligence.writing import text_of
@@ -142,3 +142,109 @@ def test_a_variable_that_is_not_set_is_named(serve: Callable[..., Any], settings
         discover(settings, "demo", api.base_url, Wanted(Given("OTHER_TOKEN")))
     with pytest.raises(ConfigurationError, match="the name of an environment variable"):
         discover(settings, "demo", api.base_url, Wanted(Given("ghp_abc-def/1")))
+
+
+def in_envelope(parameter: str, body: Any) -> Callable[..., Any]:
+    def guard(path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+        return None if query.get(parameter) == TOKEN else (200, body, {})
+
+    return guard
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("bearer", ("bearer", None, None)),
+        ("header:X-Desk-Key", ("header", "X-Desk-Key", None)),
+        ("header:Authorization:Token", ("header", "Authorization", "Token")),
+        ("query:api_key", ("query", "api_key", None)),
+    ],
+)
+def test_auth_is_read(written: str, expected: tuple[str, str | None, str | None]) -> None:
+    assert declared(written) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("digest", "bearer, .*header:NAME"),
+        ("bearer:abc-secret", "too many parts"),
+        ("query:a:abc-secret", "too many parts"),
+        ("header:", "RFC 9110"),
+        ("header:X Key", "RFC 9110"),
+        ("header:X-Key\r\nX", "RFC 9110"),
+        ("header:Host", "RFC 9110"),
+        ("query:a&b", "query parameter"),
+        ("header:X-Key:abc-secret here", "the word before"),
+    ],
+)
+def test_auth_that_is_not_valid_is_told_without_what_may_be_a_secret(written: str, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        declared(written)
+    assert "abc-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("guard", "auth", "expected"),
+    [
+        (guarded("X-Desk-Key", TOKEN), "header:X-Desk-Key", {"kind": "header", "header": "X-Desk-Key"}),
+        (guarded("X-Desk", f"Desk {TOKEN}"), "header:X-Desk:Desk", {"kind": "header", "header": "X-Desk", "prefix": "Desk"}),
+        (in_envelope("desk", {"ok": False, "error": "no"}), "query:desk", {"kind": "query", "parameter": "desk"}),
+        (lambda *_: None, "header:X-Desk-Key", {"kind": "header", "header": "X-Desk-Key"}),
+        (lambda *_: None, "bearer", {"kind": "bearer"}),
+    ],
+    ids=["header", "header with a word", "query", "open, yet declared", "open, kind alone"],
+)
+def test_a_declared_way_is_taken(
+    serve: Callable[..., Any], settings: Settings, guard: Any, auth: str, expected: dict[str, str]
+) -> None:
+    pack = discover(settings, "demo", serve(ROUTES, guard=guard).base_url, Wanted(Given.of("DEMO_TOKEN", None, auth)))
+    assert expected.items() <= pack.server.auth.model_dump().items()
+
+
+def test_a_declared_way_that_is_refused_is_never_replaced_by_none(serve: Callable[..., Any], settings: Settings) -> None:
+    api = serve(ROUTES, guard=guarded("X-Desk-Key", "another"))
+    with pytest.raises(CredentialError, match="header X-Desk-Key"):
+        discover(settings, "demo", api.base_url, Wanted(Given.of("DEMO_TOKEN", None, "header:X-Desk-Key")))
+
+
+@pytest.mark.parametrize(
+    ("parameter", "body"),
+    [
+        ("api_key", {"ok": False, "error": "api_key missing or wrong"}),
+        ("token", {"success": False, "message": "token missing"}),
+        ("apikey", {"message": "apikey is required"}),
+    ],
+)
+def test_an_error_with_status_200_is_a_refusal(
+    serve: Callable[..., Any], settings: Settings, parameter: str, body: dict[str, Any]
+) -> None:
+    api = serve(ROUTES, guard=in_envelope(parameter, body))
+    pack = discover(settings, "demo", api.base_url, Wanted(Given("DEMO_TOKEN")))
+    assert (pack.server.auth.kind, pack.server.auth.parameter) == ("query", parameter)
+    assert [hint.entity for hint in pack.entities] == ["user"]
+    with pytest.raises(CredentialError, match="--token-env NAME"):
+        discover(settings, "demo", api.base_url)
+
+
+def test_a_wrong_credential_refused_with_status_200_is_told(serve: Callable[..., Any], settings: Settings) -> None:
+    api = serve(ROUTES, guard=lambda *_: (200, {"ok": False, "error": "api_key missing or wrong"}, {}))
+    with pytest.raises(CredentialError, match="200 with an error"):
+        discover(settings, "demo", api.base_url, Wanted(Given("DEMO_TOKEN")))
+
+
+def test_a_wrong_base_path_is_not_a_wrong_credential(serve: Callable[..., Any], settings: Settings) -> None:
+    api = serve({"/api/v1/desks": ROWS}, guard=guarded("Authorization", f"Bearer {TOKEN}"))
+    with pytest.raises(
+        ConfigurationError, match=r"accepted \(bearer\), but GET /wrong/ is not there: check the base URL"
+    ) as caught:
+        discover(settings, "demo", f"{api.base_url}/wrong", Wanted(Given("DEMO_TOKEN")))
+    assert caught.value.exit_code == 2
+
+
+def test_an_api_without_a_root_is_discovered_once_the_credential_is_accepted(
+    serve: Callable[..., Any], settings: Settings
+) -> None:
+    api = serve({"/users": ROWS}, guard=guarded("Authorization", f"Bearer {TOKEN}"))
+    pack = discover(settings, "demo", api.base_url, Wanted(Given("DEMO_TOKEN")))
+    assert (pack.server.auth.kind, pack.server.probe) == ("bearer", "/users")

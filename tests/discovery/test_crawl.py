@@ -183,3 +183,33 @@ def test_addresses_of_another_host_are_never_asked(serve: Callable[..., Any], se
     assert routes_of(pack) == {"user": ["/users"]}
     assert other.asked == []
     assert any(each.finding == "gap" and other.base_url in each.about for each in pack.evidence)
+
+
+@pytest.mark.parametrize("base", ["/rest", ""])
+def test_links_to_the_name_behind_a_proxy_are_asked_for_here(base: str, serve: Callable[..., Any], settings: Settings) -> None:
+    inside = f"http://gym-internal.local:8080{base}"
+    named = {name: f"{inside}/{name}" for name in ("bookings", "trainers", "ghosts")}
+    api = serve(
+        {
+            f"{base}/?": {"ok": True, "payload": {"resources": named}},
+            f"{base}/bookings": [{"bookingId": n, "paid": n % 2 == 0} for n in range(9)],
+            f"{base}/trainers": [{"trainerNo": n, "name": f"Name {n}"} for n in range(5)],
+        }
+    )
+    pack = discover(settings, "gym", f"{api.base_url}{base}")
+    assert routes_of(pack) == {"booking": ["/bookings"], "trainer": ["/trainers"]}
+    told = {each.about: each.evidence for each in pack.evidence}
+    assert "on another host" in told["booking"]
+    assert "gym-internal.local" in told["booking"]
+    assert told[f"{inside}/ghosts"] == "on another host, not followed; at the base URL it is not: 404"
+
+
+def test_links_to_several_other_hosts_are_told_and_not_followed(serve: Callable[..., Any], settings: Settings) -> None:
+    others = {"orders": "http://one.example/orders", "people": "http://two.example/people", "docs": "http://docs.example/x"}
+    api = serve({"/": {"users": "/users", **others}, "/users": USERS, "/orders": USERS})
+    pack = discover(settings, "shop", api.base_url)
+    assert routes_of(pack) == {"user": ["/users"]}
+    gaps = {each.about for each in pack.evidence if each.finding == "gap"}
+    assert {others["orders"], others["people"]} <= gaps
+    assert others["docs"] not in gaps
+    assert "/orders" not in api.asked

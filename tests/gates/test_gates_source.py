@@ -104,6 +104,14 @@ def test_dependencies_are_proven(bench: Bench) -> None:
     assert not bench.judge(promised, []).passed
 
 
+def test_a_failure_of_the_api_is_told_with_what_to_do(bench: Bench) -> None:
+    promised = form("prepare.dependencies", "dependencies_proven")
+    why = {"unproven": {"g": "no route is proven: /g error: 500: oops"}, "outages": {"g": "GET /g: 500: oops"}}
+    message = bench.judge(promised, [route("a", verdict="complete")], dependencies=why).message
+    assert "evidence = 'no route is proven: /g error: 500: oops'" in message
+    assert "The API failed when g was asked for (GET /g: 500: oops): run again" in message
+
+
 def test_an_entity_without_records_has_a_route_where_no_other_showed_any(bench: Bench) -> None:
     promised = form("prepare.dependencies", "dependencies_proven")
     assert bench.judge(promised, [route("a", verdict="empty"), route("a", "b", "error", chosen=False) | {"rowsSeen": 0}]).passed

@@ -48,11 +48,12 @@ class Listing:
 
 @dataclass(frozen=True)
 class Asked:
-    """One list: the path template, what fills it, and further query parameters."""
+    """One list: the path template, what fills it, and further query parameters. `odd`: it is filled with an id that is none."""
 
     path: str
     filled: tuple[tuple[str, Id], ...] = ()
     query: tuple[tuple[str, str], ...] = ()
+    odd: bool = False
 
     def target(self) -> tuple[str, dict[str, str]]:
         """Path and query of the request."""
@@ -98,13 +99,13 @@ class Explorer:
         path, query = asked.target()
         if ask.url is None:
             own = {**query, **ask.query}
-            return self.wire.get(path, own, self.hint(asked.path)).sight, self.wire.url(path, own)
+            return self.wire.get(path, own, self.hint(asked.path), asked.path, asked.odd).sight, self.wire.url(path, own)
         start = self.wire.url(path, query)
         url = self.wire.resolve(ask.url, here or start, start)
         if url is None:
             reason = f"the next page is on another server, or its address is not valid: {ask.url[:80]!a}"
             return Sight("unreachable", "empty", reason=reason), here or start
-        return self.wire.get_url(url, self.hint(asked.path)).sight, url
+        return self.wire.get_url(url, self.hint(asked.path), asked.path).sight, url
 
     def listing(self, asked: Asked, pages: int = 1) -> Listing:
         """The first `pages` pages of a list. A spent budget is a failure."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -20,6 +21,11 @@ PROBE_SECONDS = 20.0
 
 _REFUSED_IN_A_ROW = 3
 _SILENT_IN_A_ROW = 4
+_FAULTS_IN_A_ROW = 2
+"""Internal errors of one endpoint in a row after which it is not given a second chance until it answers."""
+
+_PAUSE = 0.3
+"""Seconds before a request that met an internal error is sent again."""
 
 Query = Mapping[str, Any]
 
@@ -45,6 +51,7 @@ class Wire:
         self.sent = 0
         self._refused = 0
         self._silent = 0
+        self._faults: Counter[str] = Counter()
         self._answered: Callable[[int | None], Answer] | None = None
         self._lock = threading.Lock()
         self._address = Address.parse(client.base_url, "", "the base URL")
@@ -59,13 +66,21 @@ class Wire:
         """Requests that are left."""
         return max(0, self.budget - self.sent)
 
-    def get(self, path: str, query: Query | None = None, records: str | None = None) -> Met:
-        """What GET `path` answers. Passing failures are tried again; what stays silent is `unreachable`."""
-        return self._met(lambda attempts: self.client.get(path, query, attempts, PROBE_SECONDS), f"GET {path}", records)
+    def get(
+        self, path: str, query: Query | None = None, records: str | None = None, endpoint: str | None = None, odd: bool = False
+    ) -> Met:
+        """What GET `path` answers. Passing failures are tried again; what stays silent is `unreachable`.
 
-    def get_url(self, url: str, records: str | None = None) -> Met:
-        """What an address below the base URL answers, which `resolve` made."""
-        return self._met(lambda attempts: self.client.get_url(url, attempts, PROBE_SECONDS), "the next page", records)
+        `endpoint` is the path's template. An internal error is asked again once, unless the endpoint had several in a row,
+        or the request is `odd`: with an id that is none, where an internal error may be the answer.
+        """
+        chance = None if odd else endpoint or path
+        return self._met(lambda attempts: self.client.get(path, query, attempts, PROBE_SECONDS), f"GET {path}", records, chance)
+
+    def get_url(self, url: str, records: str | None = None, endpoint: str | None = None) -> Met:
+        """What an address below the base URL answers, which `resolve` made; see `get`."""
+        send = lambda attempts: self.client.get_url(url, attempts, PROBE_SECONDS)  # noqa: E731
+        return self._met(send, "the next page", records, endpoint or url)
 
     def url(self, path: str, query: Query | None = None) -> str:
         """The address of GET `path`."""
@@ -81,11 +96,16 @@ class Wire:
         except SourceError:
             return None
 
-    def _met(self, send: Callable[[int | None], Answer], what: str, records: str | None) -> Met:
+    def _met(self, send: Callable[[int | None], Answer], what: str, records: str | None, chance: str | None) -> Met:
+        """`chance` is the endpoint that may have a second one after an internal error; None if it may not."""
         with self._lock:
             self.sent += 1
         try:
             answer = _patient(send)
+            if chance is not None and self._again_due(chance, answer.status):
+                time.sleep(_PAUSE)
+                answer = _patient(send)
+                self._again_due(chance, answer.status, last=True)
         except RetriableError as error:
             self._count(silent=True)
             if self._silent >= _SILENT_IN_A_ROW and not self._alive():
@@ -101,6 +121,17 @@ class Wire:
         elif self._refused >= _REFUSED_IN_A_ROW and not self._accepted():
             raise CredentialError(f"the API refuses the credential since {what} (401): set it to a valid one and run again")
         return Met(found, answer.status, round(answer.elapsed_ms, 1))
+
+    def _again_due(self, endpoint: str, status: int, last: bool = False) -> bool:
+        """Note what an endpoint answered; whether to ask it again, which is counted then."""
+        with self._lock:
+            if not _is_fault(status):
+                self._faults.pop(endpoint, None)
+                return False
+            self._faults[endpoint] += 1
+            due = not last and not self.spent and self._faults[endpoint] < _FAULTS_IN_A_ROW
+            self.sent += due
+            return due
 
     def _alive(self) -> bool:
         """Whether what answered before still does."""
@@ -131,6 +162,10 @@ class Wire:
         with self._lock:
             self._refused = self._refused + 1 if refused else 0
             self._silent = self._silent + 1 if silent else 0
+
+
+def _is_fault(status: int) -> bool:
+    return status >= 500 and status not in PASSING
 
 
 def _patient(send: Callable[[int | None], Answer]) -> Answer:

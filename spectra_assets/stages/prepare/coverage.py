@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import urlsplit
 
 from spectra_assets.covenant.canon import Canon
 from spectra_assets.intelligence.model import Pack
@@ -35,6 +36,7 @@ def cover_endpoints(draft: Draft, work: Work) -> None:
         *_references(work.canon, work.pack),
         *_missed(routes),
     ]
+    rows += _unread(work.pack, {row["name"] for row in rows})
     draft.rows = table_of("prepare.coverage", rows)
     gaps = sum(row["disposition"] == "gap" for row in rows)
     work.say(
@@ -135,6 +137,30 @@ def _missed(routes: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
                 "entity": row["entity"],
                 "reason": f"GET {row['path']} does not give them: {row['missed']}"[:300],
             }
+
+
+def _unread(pack: Pack, told: set[str]) -> Iterable[dict[str, Any]]:
+    """Endpoints and addresses that discovery saw and could not read, if nothing of `told` is at their path."""
+    for each in pack.evidence:
+        name = each.about.removeprefix("GET ")
+        if each.finding != "gap" or not name.startswith(("/", "http://", "https://")) or " " in name:
+            continue
+        if name not in told and _path(name) not in told:
+            told.add(name)
+            why = _excluded(pack, name)
+            yield {
+                "kind": "endpoint",
+                "name": name,
+                "disposition": "excluded" if why else "gap",
+                "reason": (why or each.evidence)[:300],
+            }
+
+
+def _path(address: str) -> str:
+    try:
+        return urlsplit(address).path
+    except ValueError:
+        return address
 
 
 def _excluded(pack: Pack, name: str) -> str:

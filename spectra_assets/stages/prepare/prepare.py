@@ -77,6 +77,7 @@ def prove_dependencies(draft: Draft, work: Work) -> None:
     draft.evidence["dependencies"] = Dependencies(
         order=list(prover.known),
         unproven=prover.unproven,
+        outages={entity: told for entity in prover.unproven if (told := _outage(prover.trials.get(entity, [])))},
         edges=[(known.fetch.parent.entity, entity) for entity, known in prover.known.items() if known.fetch.parent],
         ignored=[f"{candidate.entity}?{candidate.parameter}" for candidate in ignored],
         requests=wire.sent,
@@ -86,6 +87,11 @@ def prove_dependencies(draft: Draft, work: Work) -> None:
         predictedRequests=ahead.requests,
         predictedSeconds=ahead.seconds,
     )
+
+
+def _outage(trials: Iterable[Trial]) -> str:
+    """`GET /things: 500: oops`: the first failure of the API itself; empty if there was none."""
+    return next((f"GET {trial.candidate.path}: {trial.outage}" for trial in trials if trial.outage), "")
 
 
 @action("prepare.infer_fields")

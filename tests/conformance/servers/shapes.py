@@ -346,7 +346,7 @@ class GeoFeatures(Api):
             "numberMatched": page.total,
             "numberReturned": len(page.rows),
         }
-        return Answer(answer | {"links": links}, type="application/geo+json")
+        return Answer(answer | {"links": links, "timeStamp": "2024-05-06T07:08:09Z"}, type="application/geo+json")
 
     def truth(self) -> Truth:
         return Truth(
@@ -364,8 +364,45 @@ class GeoFeatures(Api):
         )
 
 
+class GeoLinks(GeoFeatures):
+    """The same without a description: links of one array lead to different things, some of them for people."""
+
+    def setup(self) -> None:
+        super().setup()
+        self.routes = [
+            (pattern, handler)
+            for pattern, handler in self.routes
+            if not pattern.fullmatch("/api") and "openapi" not in pattern.pattern
+        ]
+        self.routes = [(pattern, handler) for pattern, handler in self.routes if not pattern.fullmatch("/collections")]
+        self.get(
+            "/collections",
+            lambda asked: {"collections": [row | {"links": self._links(row["id"])} for row in self.collections], "links": []},
+        )
+        self.get(
+            "/collections/{collectionId}/queryables", lambda asked: {"type": "object", "title": asked.values["collectionId"]}
+        )
+
+    def _links(self, name: str) -> list[dict[str, str]]:
+        here = f"{self.origin}/collections/{name}"
+        return [
+            {"rel": "self", "type": "application/json", "href": here},
+            {"rel": "items", "type": "text/html", "href": f"{here}/items?f=html"},
+            {"rel": "items", "type": "application/geo+json", "href": f"{here}/items"},
+            {"rel": "queryables", "type": "application/schema+json", "href": f"{here}/queryables"},
+        ]
+
+    def truth(self) -> Truth:
+        known = super().truth()
+        rows = [{"type": "object", "title": row["id"]} for row in self.collections]
+        queryable = Entity("queryable", ("/collections/{}/queryables",), rows, "title", ("title", "@hash"))
+        edge = Edge("collection", "queryable", {"collectionId": ("id",)})
+        said = Reference("queryable", "title", "collection", needed=False)
+        return Truth((*known.entities, queryable), (*known.edges, edge), (*known.references, said))
+
+
 def _lines(rows: list[dict[str, Any]]) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
-SERVERS: tuple[type[Api], ...] = (Plain, Enveloped, Keyed, JsonApi, Hal, Odata, GeoFeatures)
+SERVERS: tuple[type[Api], ...] = (Plain, Enveloped, Keyed, JsonApi, Hal, Odata, GeoFeatures, GeoLinks)

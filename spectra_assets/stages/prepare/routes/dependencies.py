@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from spectra_assets.covenant.model import Fetch, NoPaging
 from spectra_assets.intelligence.model import EntityHint, Pack
 from spectra_assets.stages.asking.answers import Record, recursive_field
+from spectra_assets.stages.asking.locations import ITSELF
 from spectra_assets.stages.asking.sampling import Explorer, ends, spread
 from spectra_assets.stages.prepare.routes import vacancy
 from spectra_assets.stages.prepare.routes.candidates import Ways
@@ -273,13 +274,14 @@ class Prover:
         """The plan of a chosen route. `records` is where records are, if no answer shows it."""
         candidate = chosen.candidate
         locations = [listing.location for listing in chosen.tried.values() if listing.location is not None]
+        place = max(locations, key=locations.count, default=records or "")
         fetch = Fetch(
             entity=candidate.entity,
             path=candidate.path,
             query=dict(self.queries.get(candidate.path, {})),
-            records=max(locations, key=locations.count, default=records or ""),
+            records=place,
             parent=candidate.link,
-            paging=self.explorer.paging.get(candidate.path, NoPaging()),
+            paging=NoPaging() if place == ITSELF else self.explorer.paging.get(candidate.path, NoPaging()),
             recursive=recursive,
             primary_key=key.path,
             key_scope=key.scope,

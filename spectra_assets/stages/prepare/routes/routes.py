@@ -105,6 +105,12 @@ class Trial:
         return self.verdict in VIABLE
 
     @property
+    def outage(self) -> str:
+        """The first server error (5xx) that this met, as the answer says; empty if there was none."""
+        told = [each.failure for each in self.tried.values() if each.category == "broken"]
+        return next((failure for failure in told if failure.startswith("5")), "")
+
+    @property
     def all_rows(self) -> list[Record]:
         """The rows of all parents, different ones once."""
         return list({digest(row): row for rows in self.rows.values() for row in rows}.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from spectra_assets.client.pager import Got, first, following
 from spectra_assets.client.target import ParentValue
@@ -121,10 +121,10 @@ class Trier:
         last = [value[-1] if isinstance(value, tuple) else value for value in values.values()]
         none = nonsense(last or [0])
         if not trial.candidate.also:
-            return self.explorer.listing(self._asked(trial.candidate, none))
+            return self.explorer.listing(replace(self._asked(trial.candidate, none), odd=True))
         asked = next((value for parent, value in values.items() if trial.rows.get(parent)), None)
         before = asked[:-1] if isinstance(asked, tuple) else ("0",) * len(trial.candidate.also)
-        return self.explorer.listing(self._asked(trial.candidate, (*before, none)))
+        return self.explorer.listing(replace(self._asked(trial.candidate, (*before, none)), odd=True))
 
     def rows(self, trial: Trial) -> float:
         """Rows there are this way, estimated: of a list that was not read to its end, what it declares if that is more."""
