@@ -21,7 +21,7 @@ from spectra_assets.lakehouse.store import CommitInfo, Lakehouse
 from spectra_assets.names import TableRef, plural
 from spectra_assets.playbook.model import Playbooks, Standards
 from spectra_assets.settings import Settings
-from spectra_assets.stages.source import source  # noqa: F401  registers the actions
+from spectra_assets.stages import actions  # noqa: F401  registers them all
 from spectra_assets.stages.work import Draft, Work, make
 from spectra_assets.standin.server import StandIn
 

@@ -86,7 +86,7 @@ def test_an_endpoint_that_answered_has_another_chance() -> None:
 def test_an_id_that_is_none_is_asked_once_and_no_budget_is_exceeded() -> None:
     with ListServer({"/a": lambda call: FAULT, "/b": lambda call: FAULT}) as server, server.client() as client:
         wire = Wire(client, 2)
-        wire.get("/a", odd=True)
+        wire.get("/a", once=True)
         wire.get("/b")
         assert wire.sent == len(server.calls) == 2
 

@@ -67,14 +67,14 @@ class Wire:
         return max(0, self.budget - self.sent)
 
     def get(
-        self, path: str, query: Query | None = None, records: str | None = None, endpoint: str | None = None, odd: bool = False
+        self, path: str, query: Query | None = None, records: str | None = None, endpoint: str | None = None, once: bool = False
     ) -> Met:
         """What GET `path` answers. Passing failures are tried again; what stays silent is `unreachable`.
 
         `endpoint` is the path's template. An internal error is asked again once, unless the endpoint had several in a row,
-        or the request is `odd`: with an id that is none, where an internal error may be the answer.
+        or `once` forbids it: for an id that is none, which some APIs answer so, and for what matters little.
         """
-        chance = None if odd else endpoint or path
+        chance = None if once else endpoint or path
         return self._met(lambda attempts: self.client.get(path, query, attempts, PROBE_SECONDS), f"GET {path}", records, chance)
 
     def get_url(self, url: str, records: str | None = None, endpoint: str | None = None) -> Met:

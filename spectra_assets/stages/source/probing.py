@@ -160,7 +160,7 @@ class Prober:
             if name in self._sizes and name not in query:
                 query[name] = str(int(min(PROBE_ROWS, endpoint.parameter(name).maximum or PROBE_ROWS)))
         hint = self._pack.entity(probe.entity).records if probe.entity else None
-        found, status, latency = self._wire.get(path, query, hint, probe.endpoint.path)
+        found, status, latency = self._wire.get(path, query, hint, endpoint.path, once=probe.entity is None)
         if probe.sight is None or _better(found, probe.sight):
             probe.sight, probe.status, probe.latency_ms = found, status, latency
             probe.picks, probe.reason = picks, found.reason

@@ -1,0 +1,34 @@
+"""Coverage: what discovery saw and could not read is a gap, once."""
+
+from __future__ import annotations
+
+from spectra_assets.covenant.model import Auth, Server
+from spectra_assets.intelligence.model import Evidence, Pack
+from spectra_assets.stages.prepare.coverage import _unread
+
+
+def test_gaps_that_discovery_told_are_rows_unless_their_path_is_told_already() -> None:
+    about = [
+        "GET /orders", "GET /users", "http://inside.example/people", "http://inside.example/users", "POST /search",
+        "/users roleId", "GET /orders", "GET /old", "http://[bad/x",
+    ]  # fmt: skip
+    pack = Pack(
+        source="shop",
+        title="Shop",
+        server=Server(base_url_env="SHOP_BASE_URL", auth=Auth(kind="none"), probe="/"),
+        endpoints=[],
+        entities=[],
+        excluded={"/old": "left out by us"},
+        evidence=[
+            *(Evidence(about=each, finding="gap", evidence="why") for each in about),
+            Evidence(about="GET /fine", finding="one kind of record", evidence="seen"),
+        ],
+    )
+    rows = list(_unread(pack, {"/users"}))
+    assert [(row["name"], row["disposition"], row["reason"]) for row in rows] == [
+        ("/orders", "gap", "why"),
+        ("http://inside.example/people", "gap", "why"),
+        ("/old", "excluded", "left out by us"),
+        ("http://[bad/x", "gap", "why"),
+    ]
+    assert {row["kind"] for row in rows} == {"endpoint"}
