@@ -51,6 +51,7 @@ class Wire:
         self.sent = 0
         self._refused = 0
         self._silent = 0
+        self._under_way = 0
         self._faults: Counter[str] = Counter()
         self._answered: Callable[[int | None], Answer] | None = None
         self._lock = threading.Lock()
@@ -100,6 +101,7 @@ class Wire:
         """`chance` is the endpoint that may have a second one after an internal error; None if it may not."""
         with self._lock:
             self.sent += 1
+            self._under_way += 1
         try:
             answer = _patient(send)
             if chance is not None and self._again_due(chance, answer.status):
@@ -107,20 +109,29 @@ class Wire:
                 answer = _patient(send)
                 self._again_due(chance, answer.status, last=True)
         except RetriableError as error:
+            known = self._ended()
             self._count(silent=True)
-            if self._silent >= _SILENT_IN_A_ROW and not self._alive():
+            if known and self._silent >= _SILENT_IN_A_ROW and not self._alive():
                 raise
             return Met(Sight("unreachable", "empty", reason=str(error)[:200]))
         except SourceError as error:
+            self._ended()
             status = error.status if isinstance(error, SkippableError) else None
             return Met(Sight("broken", "text", reason=str(error)[:200]), status)
         found = sight(answer, records)
         self._count(refused=found.category == "unauthorized")
         if found.category == "readable":
             self._answered = self._answered or send
-        elif self._refused >= _REFUSED_IN_A_ROW and not self._accepted():
+        known = self._ended()
+        if known and found.category != "readable" and self._refused >= _REFUSED_IN_A_ROW and not self._accepted():
             raise CredentialError(f"the API refuses the credential since {what} (401): set it to a valid one and run again")
         return Met(found, answer.status, round(answer.elapsed_ms, 1))
+
+    def _ended(self) -> bool:
+        """Note that a request is over; whether it is known if anything answers: something did, or nothing else is under way."""
+        with self._lock:
+            self._under_way -= 1
+            return self._answered is not None or not self._under_way
 
     def _again_due(self, endpoint: str, status: int, last: bool = False) -> bool:
         """Note what an endpoint answered; whether to ask it again, which is counted then."""
