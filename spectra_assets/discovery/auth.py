@@ -17,7 +17,7 @@ from spectra_assets.intelligence.description.model import Scheme
 from spectra_assets.intelligence.model import Evidence
 
 TRIES = 8
-"""Requests with a credential at most: more could lock an account."""
+"""Requests with a credential to what refuses it: more could lock an account. A declared scheme may take one more, elsewhere."""
 
 KINDS = get_args(Auth.model_fields["kind"].annotation)
 NAMED = ("header:NAME", "header:NAME:PREFIX", "query:NAME")

@@ -149,6 +149,10 @@ class Pack(Model):
                 return endpoint
         raise KeyError(path)
 
+    def entity_at(self, path: str) -> str | None:
+        """The entity whose records GET `path` may list."""
+        return next((entity.entity for entity in self.entities if path in entity.routes), None)
+
     def entity(self, name: str) -> EntityHint:
         return next(entity for entity in self.entities if entity.entity == name)
 

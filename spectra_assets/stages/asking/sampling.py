@@ -22,7 +22,6 @@ from spectra_assets.stages.asking.answers import Category, Sight, shape_of
 from spectra_assets.stages.asking.ids import Id
 from spectra_assets.stages.asking.locations import ITSELF, Record, location_of, noun_of, records_at
 from spectra_assets.stages.asking.wire import Wire, fill
-from spectra_assets.stages.source.probing import entity_of
 
 SAMPLES = "samples"
 """Folder of the samples below Files."""
@@ -84,7 +83,7 @@ class Explorer:
 
     def hint(self, path: str) -> str | None:
         """Where the records of an endpoint are, as answers showed together, or as the pack says."""
-        entity = entity_of(self.pack, path)
+        entity = self.pack.entity_at(path)
         return self.located.get(path) or (self.pack.entity(entity).records if entity else None)
 
     def one(self, asked: Asked, extra: Mapping[str, str] | None = None) -> Sight:

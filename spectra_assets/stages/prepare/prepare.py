@@ -15,6 +15,7 @@ from spectra_assets.playbook.rules import FieldRule, PiiRule, PrimaryKeyRule, Re
 from spectra_assets.stages.asking.answers import Record, flattened
 from spectra_assets.stages.asking.parents import asked_place, parent_paths
 from spectra_assets.stages.asking.sampling import Explorer, keep_sample, read_sample
+from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.evidence import Dependencies, Expected
 from spectra_assets.stages.prepare.fields.canonise import canonise
 from spectra_assets.stages.prepare.fields.dayfirst import settled
@@ -34,7 +35,6 @@ from spectra_assets.stages.prepare.paging.measuring import (
 from spectra_assets.stages.prepare.routes.dependencies import Prover
 from spectra_assets.stages.prepare.routes.forecast import Forecast, forecast
 from spectra_assets.stages.prepare.routes.routes import Trial
-from spectra_assets.stages.source.probing import Wire
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
 

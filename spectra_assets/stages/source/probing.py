@@ -12,26 +12,9 @@ from urllib.parse import urlencode
 
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.stages.asking.answers import Sight
-from spectra_assets.stages.asking.ids import Id, Ids, Pick, described_value, ids_in, is_id
+from spectra_assets.stages.asking.ids import Ids, Pick, described_value
 from spectra_assets.stages.asking.wire import Wire, fill
 from spectra_assets.stages.prepare.paging.pagenames import opening
-
-__all__ = [
-    "PROBE_ROWS",
-    "SOURCE_SHARE",
-    "Id",
-    "Ids",
-    "Pick",
-    "Probe",
-    "Prober",
-    "Wire",
-    "constants",
-    "entity_of",
-    "ids_in",
-    "is_id",
-    "picks_json",
-    "sent_at_most",
-]
 
 SOURCE_SHARE = 0.46
 """Part of the setting `probe_requests` that Source may send; Prepare has the rest."""
@@ -180,11 +163,6 @@ def constants(endpoint: Endpoint) -> dict[str, str]:
     """Query parameters that the description demands, with the value it gives, unless other values would give other rows."""
     found = {name: described_value(endpoint, name) for name in _fixed(endpoint)}
     return {name: str(pick.value) for name, pick in found.items() if pick is not None}
-
-
-def entity_of(pack: Pack, path: str) -> str | None:
-    """The entity whose records GET `path` may list."""
-    return next((entity.entity for entity in pack.entities if path in entity.routes), None)
 
 
 def picks_json(picks: Mapping[str, Pick]) -> str | None:

@@ -13,9 +13,10 @@ from spectra_assets.client.address import host_of
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.playbook.rules import SETTINGS, SettingRule
 from spectra_assets.stages.asking.answers import Sight, sight
+from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.evidence import Credential, HierarchyProof, Probing
 from spectra_assets.stages.prepare.fields.inference import timelike
-from spectra_assets.stages.source.probing import SOURCE_SHARE, Probe, Prober, Wire, entity_of, picks_json
+from spectra_assets.stages.source.probing import SOURCE_SHARE, Probe, Prober, picks_json
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
 
@@ -220,7 +221,7 @@ def _catalogued(endpoint: Endpoint, pack: Pack) -> dict[str, Any]:
         "path": endpoint.path,
         "group": endpoint.group,
         "origin": endpoint.origin,
-        "entity": entity_of(pack, endpoint.path) if reads else None,
+        "entity": pack.entity_at(endpoint.path) if reads else None,
         "pathParameters": endpoint.path_parameters,
         "queryParameters": endpoint.query,
         "documentedStatus": endpoint.probed_status,
