@@ -17,21 +17,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
 
+from spectra_assets.covenant.access import Auth, Fetch, OffsetPaging, ParentKey, Server
 from spectra_assets.covenant.canon import CanonEntity, CanonField, to_row
 from spectra_assets.covenant.forms import EXTRACT_FORM
-from spectra_assets.covenant.model import (
-    Auth,
-    Covenant,
-    Extraction,
-    Fetch,
-    Gate,
-    OffsetPaging,
-    ParentKey,
-    Pipeline,
-    Server,
-    StageContract,
-    Table,
-)
+from spectra_assets.covenant.model import Covenant, Extraction, Gate, Pipeline, StageContract, Table
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.staging import Staging
 from spectra_assets.lakehouse.store import CommitInfo, Lakehouse

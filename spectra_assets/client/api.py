@@ -30,7 +30,7 @@ from spectra_assets.client.tape import NOT_MODIFIED, TAPE, NotTapedError, Tape, 
 from spectra_assets.client.target import ParentValue, parent_text, target
 from spectra_assets.client.transport import Answer, Limits, Transport
 from spectra_assets.client.verdict import PASSING, Verdict, json_text
-from spectra_assets.covenant.model import Fetch, Server
+from spectra_assets.covenant.access import Fetch, Server
 from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SkippableError, SpectraError
 
 Result = TypeVar("Result")

@@ -19,7 +19,7 @@ from requests.structures import CaseInsensitiveDict
 from spectra_assets.client.address import without
 from spectra_assets.client.mask import Mask, Secret
 from spectra_assets.client.pacing import retry_after
-from spectra_assets.covenant.model import Auth
+from spectra_assets.covenant.access import Auth
 from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SpectraError
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

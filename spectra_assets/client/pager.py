@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from spectra_assets.covenant.model import (
+from spectra_assets.covenant.access import (
     CursorPaging,
     KeysetPaging,
     LinkPaging,

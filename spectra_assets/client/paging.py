@@ -34,7 +34,7 @@ import msgspec
 
 from spectra_assets.client.pager import Ask, Got, first, following, text_at
 from spectra_assets.client.records import LINES, header_total, sparse, split
-from spectra_assets.covenant.model import (
+from spectra_assets.covenant.access import (
     CursorPaging,
     Fetch,
     KeysetPaging,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
-from spectra_assets.covenant.model import Fetch
+from spectra_assets.covenant.access import Fetch
 from spectra_assets.errors import ConfigurationError, SkippableError
 
 Single = str | int

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from spectra_assets.covenant.model import DataType, Fetch, Model, PiiLevel
+from spectra_assets.covenant.access import Fetch, Model
+from spectra_assets.covenant.model import DataType, PiiLevel
 
 StructureType = Literal["scalar", "record", "array", "objectDump"]
 """scalar: a plain value; record: an object with known keys; array: a list; objectDump: an object kept as JSON text."""

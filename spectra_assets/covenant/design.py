@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from spectra_assets.covenant.model import Column, Gate, Server, Severity, Table
+from spectra_assets.covenant.access import Server
+from spectra_assets.covenant.model import Column, Gate, Severity, Table
 from spectra_assets.playbook.model import Notice, Playbook, Playbooks
 
 SchemaOf = Callable[[Table, Mapping[str, list[Column]]], list[Column]]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from spectra_assets.covenant.access import Model
 from spectra_assets.covenant.files import plain
-from spectra_assets.covenant.model import Column, Covenant, DataType, Model, Table
+from spectra_assets.covenant.model import Column, Covenant, DataType, Table
 
 _WIDER = {(DataType.INT64, DataType.FLOAT64), (DataType.INT64, DataType.DECIMAL), (DataType.DATE, DataType.TIMESTAMP)}
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from spectra_assets.covenant.access import Fetch, Model, Server
 from spectra_assets.errors import ConfigurationError
 from spectra_assets.names import TableRef, check_source
 
@@ -24,12 +25,6 @@ def _as_value(read: Callable[[str], T], text: str) -> T:
         return read(text)
     except ConfigurationError as error:
         raise ValueError(str(error)) from None
-
-
-class Model(BaseModel):
-    """Frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class DataType(StrEnum):
@@ -60,162 +55,6 @@ class Severity(StrEnum):
 
     ERROR = "ERROR"
     WARN = "WARN"
-
-
-# ---------------------------------------------------------------- the API: how it is called
-
-
-class Auth(Model):
-    """How the credential is sent. Names of environment variables, never values.
-
-    bearer: `Authorization: Bearer <token>`; basic: user name and password (none without `token_env`); header: the token in
-    `header`, after the word `prefix` if there is one (`Token abc`); query: the token in the query parameter `parameter`;
-    oauth2: client credentials (RFC 6749, 4.4), `user_env` the client id, `token_env` the client secret, sent to `token_path` of
-    the same server, which answers with the bearer token.
-    """
-
-    kind: Literal["bearer", "basic", "header", "query", "oauth2", "none"] = "bearer"
-    token_env: str | None = None
-    user_env: str | None = None
-    header: str = "Authorization"
-    prefix: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9._=-]{0,39}$")
-    parameter: str | None = None
-    token_path: str | None = None
-    scope: str | None = None
-
-
-class NoPaging(Model):
-    """One request gives every row."""
-
-    kind: Literal["none"] = "none"
-
-
-class OffsetPaging(Model):
-    """`offset_param` counts rows from 0, `size_param` asks for the page's size."""
-
-    kind: Literal["offset"] = "offset"
-    offset_param: str
-    size_param: str
-    size: int = Field(gt=0)
-
-
-class PagePaging(Model):
-    """`page_param` counts pages from `first`. Without `size_param` the server alone decides how long a page is."""
-
-    kind: Literal["page"] = "page"
-    page_param: str
-    first: Literal[0, 1] = 1
-    size_param: str | None = None
-    size: int | None = Field(default=None, gt=0)
-
-
-class CursorPaging(Model):
-    """The answer holds at `next` (JSON path) a token, which `cursor_param` hands back; on the last page it is absent or empty."""
-
-    kind: Literal["cursor"] = "cursor"
-    cursor_param: str
-    next: str
-    size_param: str | None = None
-    size: int | None = Field(default=None, gt=0)
-
-
-class NextPaging(Model):
-    """The answer holds at `next` (JSON path) the address of the next page, absolute or relative, on the same server only."""
-
-    kind: Literal["next"] = "next"
-    next: str
-    size_param: str | None = None
-    size: int | None = Field(default=None, gt=0)
-
-
-class LinkPaging(Model):
-    """The header `Link` (RFC 8288) names the next page with rel="next"; it is followed on the same server only.
-
-    Another `header` (`Next-Page`) may hold the bare address as well.
-    """
-
-    kind: Literal["link"] = "link"
-    header: str = "Link"
-    size_param: str | None = None
-    size: int | None = Field(default=None, gt=0)
-
-
-class KeysetPaging(Model):
-    """`after_param` takes the value at `field` (JSON path) of the last record; rows come in the order of that field."""
-
-    kind: Literal["keyset"] = "keyset"
-    after_param: str
-    field: str
-    size_param: str | None = None
-    size: int | None = Field(default=None, gt=0)
-
-
-PagingStyle = Annotated[
-    OffsetPaging | PagePaging | CursorPaging | NextPaging | LinkPaging | KeysetPaging, Field(discriminator="kind")
-]
-Paging = Annotated[
-    NoPaging | OffsetPaging | PagePaging | CursorPaging | NextPaging | LinkPaging | KeysetPaging, Field(discriminator="kind")
-]
-
-
-class Server(Model):
-    """One API. `base_url_env` names the variable with its address, to which `base_path` is added unless it is there already."""
-
-    type: Literal["api"] = "api"
-    base_url_env: str
-    base_path: str = ""
-    auth: Auth
-    probe: str
-    """Path of a GET that any valid credential may read: it proves the credential."""
-    in_flight: int = Field(default=8, gt=0, le=256)
-    requests_per_second: float | None = Field(default=None, gt=0)
-
-
-class Fill(Model):
-    """A further parameter that the same parent fills: with the value at `path` of its record."""
-
-    parameter: str
-    path: str
-    location: Literal["path", "query"] = "path"
-
-
-class ParentKey(Model):
-    """Where the values come from that a request is made for: `path` in the records of `entity`, filling `parameter`.
-
-    A path of several parameters (`/repos/{owner}/{repo}/issues`) takes the others from the same record, by `also`. A path may be
-    `@parent` (of several values `@parent[0]`, `@parent[1]`, …): what the parent itself was asked for with.
-    """
-
-    entity: str
-    path: str
-    """JSON path below the parent's record: `id`, `cyclePhases[].id`, `testcase.id`."""
-    parameter: str
-    location: Literal["path", "query"] = "path"
-    also: list[Fill] = []
-
-
-class Fetch(Model):
-    """How every row of one entity is fetched: proven by Prepare, followed by Extract."""
-
-    entity: str
-    path: str
-    query: dict[str, str] = {}
-    records: str = ""
-    """Where the records are in the answer: empty for the answer itself (an array), a JSON path such as `data.items` for an
-    envelope, `$` for one object, `@lines` for one JSON text per line, and with `{}` at the end (`{}`, `data{}`) the values of a
-    map, each of which gets its key as `_mapKey` in front."""
-    parent: ParentKey | None = None
-    paging: Paging = NoPaging()
-    recursive: str | None = None
-    """Field that holds records of the same kind (a tree): flattened, and cut out of the record that holds it."""
-    primary_key: str = "id"
-    """JSON path of the key that is unique among all rows of the entity, or by `key_scope` among those of one parent."""
-    key_scope: Literal["entity", "parent"] = "entity"
-    totals: Literal["credible", "notCredible"] = "credible"
-    """Whether the number of rows that answers declare was found true. If not, it says nothing about completeness."""
-
-
-# ---------------------------------------------------------------- tables
 
 
 class Column(Model):

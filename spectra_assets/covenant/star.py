@@ -6,18 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from spectra_assets.covenant.design import Design
 from spectra_assets.covenant.following import demand, followed, inherited, unused
-from spectra_assets.covenant.model import (
-    Bridge,
-    Calendar,
-    Column,
-    DataType,
-    Dimension,
-    Enumeration,
-    Fact,
-    Hop,
-    Reference,
-    Table,
-)
+from spectra_assets.covenant.model import Bridge, Calendar, Column, DataType, Dimension, Enumeration, Fact, Hop, Reference, Table
 from spectra_assets.errors import DocumentError
 from spectra_assets.names import Stage
 from spectra_assets.playbook import rules as written

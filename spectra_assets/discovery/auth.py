@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from spectra_assets import settings
 from spectra_assets.client.mask import Secret
-from spectra_assets.covenant.model import Auth
+from spectra_assets.covenant.access import Auth
 from spectra_assets.discovery.scout import Look, Scout
 from spectra_assets.errors import ConfigurationError, CredentialError, one_of
 from spectra_assets.intelligence.description.model import Scheme

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from spectra_assets.covenant.model import PagingStyle, Server
+from spectra_assets.covenant.access import PagingStyle, Server
 from spectra_assets.discovery.kinds import Kind, kinds_of
 from spectra_assets.discovery.route import Route, entity_name, shape
 from spectra_assets.intelligence.description.findings import brief

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from spectra_assets.client.api import ApiClient
-from spectra_assets.covenant.model import Server
+from spectra_assets.covenant.access import Server
 from spectra_assets.discovery import describe
 from spectra_assets.discovery.auth import Given, Recognised, recognise, signature
 from spectra_assets.discovery.build import Facts, pack_of

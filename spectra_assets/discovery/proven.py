@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from spectra_assets.covenant.model import Fetch, NoPaging, PagingStyle
+from spectra_assets.covenant.access import Fetch, NoPaging, PagingStyle
 from spectra_assets.intelligence.model import EntityHint, Evidence, Identifier, Pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef

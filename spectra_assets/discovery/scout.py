@@ -14,7 +14,7 @@ from spectra_assets.client.address import Address, origin
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.mask import Secret
 from spectra_assets.client.pager import linked, query_of
-from spectra_assets.covenant.model import Auth, Server
+from spectra_assets.covenant.access import Auth, Server
 from spectra_assets.discovery.links import is_address_list, links_of, may_lead
 from spectra_assets.errors import ConfigurationError, RetriableError, SourceError, SpectraError
 from spectra_assets.stages.asking.answers import Record, Sight, sight

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, get_args
 
 import click
 
-from spectra_assets.covenant.model import Auth
+from spectra_assets.covenant.access import Auth
 from spectra_assets.errors import RequestError, SpectraError
 from spectra_assets.names import check_source
 from spectra_assets.settings import load as load_settings

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from spectra_assets.client.address import Address
-from spectra_assets.covenant.model import Server
+from spectra_assets.covenant.access import Server
 from spectra_assets.discovery.auth import Given
 from spectra_assets.discovery.discover import Wanted, base_url_variable, discover
 from spectra_assets.engine.console import Console

@@ -14,7 +14,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from spectra_assets.covenant.model import Auth, DataType, Model, PagingStyle, Server
+from spectra_assets.covenant.access import Auth, Model, PagingStyle, Server
+from spectra_assets.covenant.model import DataType
 from spectra_assets.errors import DocumentError, RequestError, one_of
 from spectra_assets.intelligence.override import merged
 from spectra_assets.names import check_source

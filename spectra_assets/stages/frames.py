@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 
 from pyspark.sql import functions as F  # noqa: N812  # the name every Spark programmer reads
 
-from spectra_assets.covenant.model import Model
+from spectra_assets.covenant.access import Model
 from spectra_assets.errors import SpectraError, one_of
 from spectra_assets.lakehouse.staging import DUPLICATE, REASONS
 

@@ -17,7 +17,7 @@ import pytest
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.mask import Secret
-from spectra_assets.covenant.model import Auth, Server
+from spectra_assets.covenant.access import Auth, Server
 
 TOKEN = "tok/3n+of-the-Tests=="
 

@@ -7,7 +7,7 @@ import pytest
 from spectra_assets.client.address import Address
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.ledger import Ledger
-from spectra_assets.covenant.model import Auth, Server
+from spectra_assets.covenant.access import Auth, Server
 from spectra_assets.errors import ConfigurationError, CredentialError
 from tests.client.conftest import TOKEN, Api
 

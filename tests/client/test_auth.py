@@ -17,7 +17,7 @@ import pytest
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.mask import Secret
-from spectra_assets.covenant.model import Auth, Fetch, NextPaging, Server
+from spectra_assets.covenant.access import Auth, Fetch, NextPaging, Server
 from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SourceError, SpectraError
 from tests.client.conftest import TOKEN, Api, Asked, Reply
 from tests.client.test_secrecy import everything

@@ -14,7 +14,7 @@ import pytest
 from spectra_assets.client.api import ApiClient, Skipped
 from spectra_assets.client.fan_out import fan_out
 from spectra_assets.client.ledger import Entry, Ledger
-from spectra_assets.covenant.model import Fetch, OffsetPaging, ParentKey
+from spectra_assets.covenant.access import Fetch, OffsetPaging, ParentKey
 from spectra_assets.errors import CredentialError, RetriableError
 from tests.client.conftest import Api, Asked, Reply
 

@@ -9,7 +9,7 @@ import pytest
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.paging import Page
-from spectra_assets.covenant.model import Fetch, OffsetPaging, ParentKey
+from spectra_assets.covenant.access import Fetch, OffsetPaging, ParentKey
 from spectra_assets.errors import ConfigurationError, RetriableError, SkippableError, SourceError
 from tests.client.conftest import Api, Asked, Reply
 

@@ -10,7 +10,7 @@ import pytest
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.records import header_total, sparse, split
-from spectra_assets.covenant.model import Fetch
+from spectra_assets.covenant.access import Fetch
 from spectra_assets.errors import RetriableError, SkippableError
 from tests.client.conftest import Api, Reply
 

@@ -18,7 +18,7 @@ import pytest
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.mask import Mask, Secret, mask, masked_url
-from spectra_assets.covenant.model import Auth, Fetch
+from spectra_assets.covenant.access import Auth, Fetch
 from spectra_assets.errors import ConfigurationError, CredentialError, SkippableError, SourceError, SpectraError
 from tests.client.conftest import TOKEN, Api, Asked, Reply
 

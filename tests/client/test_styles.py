@@ -11,7 +11,7 @@ import pytest
 
 from spectra_assets.client.api import ApiClient, Skipped
 from spectra_assets.client.paging import Page
-from spectra_assets.covenant.model import (
+from spectra_assets.covenant.access import (
     CursorPaging,
     Fetch,
     KeysetPaging,

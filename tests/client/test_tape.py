@@ -14,7 +14,7 @@ import pytest
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.tape import NotTapedError, Tape, conditions, key_of
-from spectra_assets.covenant.model import Fetch, LinkPaging, OffsetPaging
+from spectra_assets.covenant.access import Fetch, LinkPaging, OffsetPaging
 from spectra_assets.errors import SkippableError, StorageError
 from spectra_assets.lakehouse.raw import MANIFEST, Attempts, Recording, Reel, Segments
 from spectra_assets.lakehouse.store import Lakehouse

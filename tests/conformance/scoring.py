@@ -9,8 +9,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from spectra_assets.covenant.access import Fetch
 from spectra_assets.covenant.canon import CanonEntity
-from spectra_assets.covenant.model import Fetch
 from spectra_assets.covenant.paths import split_path
 from tests.conformance.pipeline import Found, plain
 from tests.conformance.servers.truth import Edge, Entity, Truth

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from spectra_assets.covenant.access import Auth, Fetch, ParentKey, Server
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
 from spectra_assets.covenant.design import Registry, SourceFacts
 from spectra_assets.covenant.generate import generate
-from spectra_assets.covenant.model import Auth, Column, Covenant, DataType, Fetch, ParentKey, PiiLevel, Server, Table
+from spectra_assets.covenant.model import Column, Covenant, DataType, PiiLevel, Table
 from spectra_assets.gates.evaluate import GATES
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.names import child_entity

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spectra_assets.covenant.model import Auth, Server
+from spectra_assets.covenant.access import Auth, Server
 from spectra_assets.errors import DocumentError
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Identifier, Pack, known_packs, load_pack, pack_as_written
 from spectra_assets.intelligence.writing import text_of, write

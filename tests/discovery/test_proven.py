@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from spectra_assets.covenant.model import Auth, Server, Severity
+from spectra_assets.covenant.access import Auth, Server
+from spectra_assets.covenant.model import Severity
 from spectra_assets.discovery.proven import without
 from spectra_assets.engine.run import refuted_by
 from spectra_assets.gates.judgement import Result

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from spectra_assets.covenant.access import Auth, Server
 from spectra_assets.covenant.model import (
-    Auth,
     Column,
     Covenant,
     DataType,
@@ -18,7 +18,6 @@ from spectra_assets.covenant.model import (
     Gate,
     PiiLevel,
     Pipeline,
-    Server,
     Severity,
     StageContract,
     StageGates,

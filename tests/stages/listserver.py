@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from spectra_assets.client.api import ApiClient
-from spectra_assets.covenant.model import Auth, Server
+from spectra_assets.covenant.access import Auth, Server
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Identifier, Pack, Parameter
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from spectra_assets.covenant.model import OffsetPaging
+from spectra_assets.covenant.access import OffsetPaging
 from spectra_assets.stages.asking.sampling import Asked, Explorer
 from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.prepare.paging.constraints import Habits, measure

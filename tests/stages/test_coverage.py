@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spectra_assets.covenant.model import Auth, Server
+from spectra_assets.covenant.access import Auth, Server
 from spectra_assets.intelligence.model import Evidence, Pack
 from spectra_assets.stages.prepare.coverage import _unread
 

@@ -15,8 +15,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pytest
 
 from spectra_assets.client.api import ApiClient
+from spectra_assets.covenant.access import Auth, Server
 from spectra_assets.covenant.canon import CanonEntity
-from spectra_assets.covenant.model import Auth, DataType, Server
+from spectra_assets.covenant.model import DataType
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Identifier, Pack, Parameter
 from spectra_assets.stages.asking.sampling import Explorer
 from spectra_assets.stages.asking.wire import Wire

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from spectra_assets.covenant.model import ParentKey
+from spectra_assets.covenant.access import ParentKey
 from spectra_assets.errors import CredentialError, MissingInputError, RetriableError, SourceError
 from spectra_assets.names import plural
 from spectra_assets.stages.extract.extract import canonical_hash

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from spectra_assets.covenant.access import Fetch, ParentKey
 from spectra_assets.covenant.canon import CanonEntity
-from spectra_assets.covenant.model import DataType, Fetch, ParentKey
+from spectra_assets.covenant.model import DataType
 from spectra_assets.intelligence.model import EntityHint, FieldSpec
 from spectra_assets.stages.asking.answers import flattened, recursive_field, sight_of, values_at
 from spectra_assets.stages.asking.sampling import Listing, ends, nonsense, spread

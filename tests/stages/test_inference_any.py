@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from spectra_assets.covenant.access import Fetch
 from spectra_assets.covenant.canon import CanonEntity, from_rows, to_row
-from spectra_assets.covenant.model import DataType, Fetch, PiiLevel
+from spectra_assets.covenant.model import DataType, PiiLevel
 from spectra_assets.intelligence.model import EntityHint, FieldSpec
 from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.prepare.fields.canonise import canonise

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from spectra_assets.covenant.model import Auth, Server
+from spectra_assets.covenant.access import Auth, Server
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Identifier, Pack
 from spectra_assets.stages.asking.sampling import Explorer
 from spectra_assets.stages.asking.wire import Wire

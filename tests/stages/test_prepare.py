@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from spectra_assets.covenant.access import NoPaging, OffsetPaging
 from spectra_assets.covenant.canon import from_rows, to_row
-from spectra_assets.covenant.model import DataType, NoPaging, OffsetPaging, PiiLevel
+from spectra_assets.covenant.model import DataType, PiiLevel
 from spectra_assets.playbook.model import Playbooks, Standards
 from spectra_assets.playbook.rules import PiiRule, PrimaryKeyRule, RenameRule, RequiredRule, Scope, SettingRule, TypeRule
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 
+from spectra_assets.covenant.access import Fetch
 from spectra_assets.covenant.canon import CanonEntity
-from spectra_assets.covenant.model import Fetch
 from spectra_assets.intelligence.model import EntityHint
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.stages.prepare.fields.canonise import canonise

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Literal
 from urllib.parse import urlsplit
 
-from spectra_assets.covenant.model import Auth, Model
+from spectra_assets.covenant.access import Auth, Model
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.intelligence.model import Endpoint, FieldSpec
 

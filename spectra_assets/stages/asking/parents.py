@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from spectra_assets.client.target import ParentValue, Single, parent_parts
-from spectra_assets.covenant.model import ParentKey
+from spectra_assets.covenant.access import ParentKey
 from spectra_assets.covenant.paths import ARRAY, is_array, split_path
 from spectra_assets.errors import ConfigurationError
 from spectra_assets.stages.asking.ids import is_id

@@ -15,7 +15,7 @@ import msgspec
 
 from spectra_assets.client.pager import Ask, Got, first, following
 from spectra_assets.client.paging import counted
-from spectra_assets.covenant.model import KeysetPaging, NoPaging, OffsetPaging, PagePaging, Paging
+from spectra_assets.covenant.access import KeysetPaging, NoPaging, OffsetPaging, PagePaging, Paging
 from spectra_assets.intelligence.model import Pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.stages.asking.answers import Category, Sight, shape_of

@@ -13,7 +13,7 @@ import msgspec
 from spectra_assets.client.api import ApiClient, Skipped
 from spectra_assets.client.paging import Page, counted
 from spectra_assets.client.target import ParentValue, parent_text
-from spectra_assets.covenant.model import Fetch, NoPaging
+from spectra_assets.covenant.access import Fetch, NoPaging
 from spectra_assets.errors import SkippableError
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.evidence import EXAMPLES, Extraction, Mismatch, SkippedParent

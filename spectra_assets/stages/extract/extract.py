@@ -11,8 +11,9 @@ import msgspec
 import pyarrow as pa
 
 from spectra_assets.client.target import ParentValue, parent_text
+from spectra_assets.covenant.access import Fetch
 from spectra_assets.covenant.canon import CanonEntity
-from spectra_assets.covenant.model import Extraction, Fetch
+from spectra_assets.covenant.model import Extraction
 from spectra_assets.errors import SpectraError
 from spectra_assets.names import TableRef, plural
 from spectra_assets.stages.asking.answers import values_at

@@ -11,7 +11,7 @@ import msgspec
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.paging import PAST_END
 from spectra_assets.client.target import ParentValue
-from spectra_assets.covenant.model import Fetch, OffsetPaging, PagePaging
+from spectra_assets.covenant.access import Fetch, OffsetPaging, PagePaging
 from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import values_at
 

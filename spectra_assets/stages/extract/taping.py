@@ -18,8 +18,8 @@ from typing import Any
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.tape import NETWORK, NOT_MODIFIED, TAPE, Tape
+from spectra_assets.covenant.access import Auth, Fetch
 from spectra_assets.covenant.canon import CanonEntity
-from spectra_assets.covenant.model import Auth, Fetch
 from spectra_assets.errors import FatalError, MissingInputError, RetriableError, SpectraError, StorageError
 from spectra_assets.lakehouse.raw import Attempts, Manifest, Recording, Reel, Segments, Turn
 from spectra_assets.lakehouse.store import FINGERPRINT

@@ -8,8 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from spectra_assets.covenant.access import Fetch, ParentKey
 from spectra_assets.covenant.canon import CanonEntity, CanonField, to_row
-from spectra_assets.covenant.model import DataType, Fetch, ParentKey, PiiLevel
+from spectra_assets.covenant.model import DataType, PiiLevel
 from spectra_assets.intelligence.model import EntityHint
 from spectra_assets.playbook.rules import FieldRule, PiiRule, PrimaryKeyRule, RenameRule, RequiredRule, TypeRule
 from spectra_assets.stages.asking.answers import Record, flattened

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from spectra_assets.covenant.access import Fetch
 from spectra_assets.covenant.canon import CanonEntity, CanonField
-from spectra_assets.covenant.model import DataType, Fetch
+from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.intelligence.model import EntityHint, FieldSpec
 from spectra_assets.names import child_entity, words

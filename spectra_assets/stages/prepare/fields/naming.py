@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from spectra_assets import names
+from spectra_assets.covenant.access import ParentKey
 from spectra_assets.covenant.canon import CanonEntity, CanonField
-from spectra_assets.covenant.model import DataType, ParentKey
+from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.stages.asking.parents import asked_place, parent_paths
 from spectra_assets.stages.prepare.fields.canonise import INDEX, PARENT, TREE_PARENT

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from spectra_assets.client.pager import linked, query_of
-from spectra_assets.covenant.model import CursorPaging, LinkPaging, NextPaging
+from spectra_assets.covenant.access import CursorPaging, LinkPaging, NextPaging
 from spectra_assets.covenant.paths import join_path, split_path
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.locations import ITSELF, LINES, MAP

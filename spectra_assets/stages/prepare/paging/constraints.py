@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spectra_assets.covenant.model import (
+from spectra_assets.covenant.access import (
     CursorPaging,
     KeysetPaging,
     LinkPaging,

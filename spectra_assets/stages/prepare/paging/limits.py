@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from spectra_assets.client.pager import first
 from spectra_assets.client.paging import counted
-from spectra_assets.covenant.model import KeysetPaging, OffsetPaging, PagePaging, PagingStyle
+from spectra_assets.covenant.access import KeysetPaging, OffsetPaging, PagePaging, PagingStyle
 from spectra_assets.stages.prepare.paging.clues import clues
 from spectra_assets.stages.prepare.paging.lister import Leaf, Lister
 from spectra_assets.stages.prepare.paging.pagenames import numbered

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from spectra_assets.client.pager import Ask, Got, following
-from spectra_assets.covenant.model import Paging
+from spectra_assets.covenant.access import Paging
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.locations import identity_of, noun_of, records_at
 from spectra_assets.stages.asking.sampling import Asked, Explorer, shown_together

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from spectra_assets.covenant.model import NoPaging, Paging, PagingStyle
+from spectra_assets.covenant.access import NoPaging, Paging, PagingStyle
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Pack
 from spectra_assets.names import TableRef
 from spectra_assets.stages.asking.ids import Ids

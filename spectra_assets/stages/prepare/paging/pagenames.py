@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from spectra_assets.covenant.model import OffsetPaging, PagePaging
+from spectra_assets.covenant.access import OffsetPaging, PagePaging
 from spectra_assets.stages.asking.locations import words
 
 SIZES = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spectra_assets.client.pager import first, text_at
-from spectra_assets.covenant.model import (
+from spectra_assets.covenant.access import (
     CursorPaging,
     KeysetPaging,
     LinkPaging,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spectra_assets.client.pager import first
-from spectra_assets.covenant.model import OffsetPaging, PagePaging, PagingStyle
+from spectra_assets.covenant.access import OffsetPaging, PagePaging, PagingStyle
 from spectra_assets.stages.prepare.paging.clues import clues
 from spectra_assets.stages.prepare.paging.lister import Leaf, Lister
 from spectra_assets.stages.prepare.paging.pagenames import numbered as styles_of

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, product
 
-from spectra_assets.covenant.model import Fill
+from spectra_assets.covenant.access import Fill
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Pack
 from spectra_assets.names import singular, words

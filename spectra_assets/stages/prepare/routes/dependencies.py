@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from spectra_assets.covenant.model import Fetch, NoPaging
+from spectra_assets.covenant.access import Fetch, NoPaging
 from spectra_assets.intelligence.model import EntityHint, Pack
 from spectra_assets.stages.asking.answers import Record, recursive_field
 from spectra_assets.stages.asking.locations import ITSELF

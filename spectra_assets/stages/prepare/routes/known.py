@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from spectra_assets.client.target import ParentValue, parent_text
-from spectra_assets.covenant.model import Fetch, ParentKey
+from spectra_assets.covenant.access import Fetch, ParentKey
 from spectra_assets.stages.asking.answers import Record
 from spectra_assets.stages.asking.parents import values_of
 from spectra_assets.stages.prepare.routes.identity import Key

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from spectra_assets.client.target import ParentValue
-from spectra_assets.covenant.model import Fill, ParentKey
+from spectra_assets.covenant.access import Fill, ParentKey
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.asking.ids import Id
 from spectra_assets.stages.asking.parents import parent_paths

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from spectra_assets.client.pager import Got, first, following
 from spectra_assets.client.target import ParentValue
-from spectra_assets.covenant.model import NoPaging
+from spectra_assets.covenant.access import NoPaging
 from spectra_assets.stages.asking.answers import Record, flattened, values_at
 from spectra_assets.stages.asking.sampling import Asked, Explorer, Listing, nonsense, spread
 from spectra_assets.stages.asking.totals import declared_total
