@@ -219,8 +219,8 @@ def covenant() -> None:
 def covenant_generate(source: str, as_json: bool) -> None:
     """Write covenants/SOURCE.yaml from playbooks, intelligence pack and canon."""
     from spectra_assets.covenant.files import covenant_file, write
-    from spectra_assets.engine.design import canon_of, design
     from spectra_assets.intelligence.model import load_pack
+    from spectra_assets.stages.design import canon_of, design
 
     settings = load_settings()
     pack = load_pack(source, settings.intelligence)
@@ -238,8 +238,8 @@ def covenant_generate(source: str, as_json: bool) -> None:
 def covenant_diff(source: str, as_json: bool) -> None:
     """Say in words what `covenant generate` would change, and whether it breaks those who read the tables."""
     from spectra_assets.covenant.diff import diff
-    from spectra_assets.engine.design import canon_of, design, written
     from spectra_assets.intelligence.model import load_pack
+    from spectra_assets.stages.design import canon_of, design, written
 
     settings = load_settings()
     pack = load_pack(source, settings.intelligence)
@@ -282,7 +282,7 @@ def playbook() -> None:
 @_command
 def playbook_validate(as_json: bool) -> None:
     """Check every playbook: format, actions, gates, rules."""
-    from spectra_assets.engine.design import playbooks_of
+    from spectra_assets.stages.design import playbooks_of
 
     found = playbooks_of(load_settings())
     answer = {

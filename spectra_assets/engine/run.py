@@ -18,7 +18,6 @@ from spectra_assets.discovery.discover import base_url_variable
 from spectra_assets.discovery.proven import proven, without
 from spectra_assets.engine.commit import commit
 from spectra_assets.engine.console import Console
-from spectra_assets.engine.design import canon_of, design, written
 from spectra_assets.engine.document import write_document
 from spectra_assets.engine.sentence import understand
 from spectra_assets.engine.source import Options, addressed, pack_for
@@ -34,6 +33,7 @@ from spectra_assets.learning.lesson import Lesson
 from spectra_assets.names import Stage
 from spectra_assets.settings import Settings, variable
 from spectra_assets.stages.deliver import Outcome
+from spectra_assets.stages.design import canon_of, design, written
 
 _FIRST = (Stage.SOURCE, Stage.PREPARE)
 _PROOFS = ("hierarchy_proven", "dependencies_proven", "schema_has_all_entities")

@@ -12,11 +12,11 @@ from spectra_assets.covenant.access import Server
 from spectra_assets.discovery.auth import Given
 from spectra_assets.discovery.discover import Wanted, base_url_variable, discover
 from spectra_assets.engine.console import Console
-from spectra_assets.engine.design import playbooks_of
 from spectra_assets.errors import ConfigurationError, CredentialError, RequestError
 from spectra_assets.intelligence.model import Pack, known_packs, load_pack, pack_as_written
 from spectra_assets.intelligence.writing import pack_file, write
 from spectra_assets.settings import Settings, variable
+from spectra_assets.stages.design import playbooks_of
 
 
 @dataclass(frozen=True)

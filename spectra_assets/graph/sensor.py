@@ -12,7 +12,8 @@ from typing import Any
 
 import dagster as dg
 
-from spectra_assets.learning.gap import Gap
+from spectra_assets.learning.detect import of_runs
+from spectra_assets.learning.gap import Evaluation
 from spectra_assets.learning.lesson import Lesson, record
 from spectra_assets.settings import load as load_settings
 
@@ -30,7 +31,7 @@ def learn(instance: dg.DagsterInstance) -> list[Lesson]:
         while True:
             page = instance.fetch_run_status_changes(kind, limit=_BATCH, cursor=position.get(kind.value), ascending=True)
             for entry in page.records:
-                for lesson in record(folder, _gaps(instance, entry.event_log_entry.run_id)):
+                for lesson in record(folder, of_runs(evaluations(instance, entry.event_log_entry.run_id))):
                     changed[lesson.id] = lesson
             if page.cursor and page.cursor != position.get(kind.value):
                 position[kind.value] = page.cursor
@@ -59,41 +60,46 @@ def _position(instance: dg.DagsterInstance) -> dict[str, str]:
     return dict(json.loads(values[_POSITION])) if _POSITION in values else {}
 
 
-def _gaps(instance: dg.DagsterInstance, run_id: str) -> Iterator[Gap]:
-    """The failed evaluations of a run, oldest first, of our own assets."""
+def evaluations(instance: dg.DagsterInstance, run_id: str) -> Iterator[Evaluation]:
+    """The evaluations of a run, oldest first, of our own assets."""
     cursor = None
     while True:
         page = instance.get_records_for_run(
             run_id, cursor=cursor, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION, limit=1000, ascending=True
         )
         for entry in page.records:
-            gap = _gap(instance, run_id, entry)
-            if gap is not None:
-                yield gap
+            found = _evaluation(run_id, entry)
+            if found is not None:
+                yield found
         if not page.has_more:
             return
         cursor = page.cursor
 
 
-def _gap(instance: dg.DagsterInstance, run_id: str, entry: Any) -> Gap | None:
+def _evaluation(run_id: str, entry: Any) -> Evaluation | None:
     event = entry.event_log_entry.dagster_event
     evaluation = event.event_specific_data
     key = evaluation.asset_key.path
-    if evaluation.passed or len(key) != 3:
+    if len(key) != 3:
         return None
     numbers = {name: value.value for name, value in evaluation.metadata.items() if isinstance(value, dg.IntMetadataValue)}
-    version = evaluation.metadata.get("covenant version")
-    return Gap(
+    texts = {name: str(value.value) for name, value in evaluation.metadata.items() if isinstance(value, dg.TextMetadataValue)}
+    examples = evaluation.metadata.get("examples")
+    rows = examples.records if isinstance(examples, dg.TableMetadataValue) else ()
+    return Evaluation(
         source=key[0],
         stage=key[1],
         table=key[2],
         check=evaluation.check_name,
+        passed=evaluation.passed,
         severity=evaluation.severity.value,
-        covenant_version=str(version.value) if version else "",
+        covenant_version=texts.get("covenant version", ""),
         run_id=run_id,
-        evaluation=f"{run_id}:{key[1]}.{key[2]}:{evaluation.check_name}",
+        key=f"{run_id}:{key[1]}.{key[2]}:{evaluation.check_name}",
         seen_at=datetime.fromtimestamp(entry.event_log_entry.timestamp, UTC).isoformat(timespec="seconds"),
         failed=numbers.get("failed rows"),
         total=numbers.get("rows"),
+        rule=texts.get("rule", ""),
         message=evaluation.description or "",
+        sample=tuple(dict(row.data) for row in rows),
     )

@@ -1,33 +1,59 @@
-"""A gap: one failed gate, seen in a run, with its cause. Free of Dagster: what was evaluated comes in as plain values."""
+"""A gap: what a run showed to be otherwise than promised, with its cause, its subject and typed evidence. Free of Dagster.
+
+One failed evaluation may show several gaps, one per subject: a field, an entity, an endpoint, a column. What they are is decided
+by evidence (`detect.py`), never by the name of the gate alone.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 _SLUG = re.compile(r"[^a-z0-9]+")
 
+FACTS = 20
+"""Facts that a gap holds at most."""
+
+WIDTH = 200
+"""Characters of a fact's text at most."""
+
 
 class Cause(StrEnum):
-    """Why a gate fails, as far as the gate alone can tell."""
+    """Why a promise was not kept, as far as the evidence tells."""
 
     CREDENTIAL = "credential"
     CATALOGUE = "catalogue"
     UNREACHABLE_ENTITY = "unreachable_entity"
     UNPROVEN_DEPENDENCY = "unproven_dependency"
+    IGNORED_PARAMETER = "ignored_parameter"
     INCOMPLETE_SCHEMA = "incomplete_schema"
+    UNCOVERED_ENDPOINT = "uncovered_endpoint"
+    ENDPOINT_GONE = "endpoint_gone"
+    ENDPOINT_FORBIDDEN = "endpoint_forbidden"
+    ENDPOINT_BROKEN = "endpoint_broken"
+    RATE_LIMITED = "rate_limited"
     PAGE_LIMIT = "page_limit"
+    PAGING_CHANGED = "paging_changed"
+    ENVELOPE_CHANGED = "envelope_changed"
     INCOMPLETE_EXTRACT = "incomplete_extract"
-    SCHEMA_DRIFT = "schema_drift"
+    DUPLICATE_ROWS = "duplicate_rows"
+    NEW_FIELD = "new_field"
+    CHANGED_TYPE = "changed_type"
+    MISSING_FIELD = "missing_field"
+    RENAMED_FIELD = "renamed_field"
+    SECOND_DATE_FORMAT = "second_date_format"
+    NULL_IN_REQUIRED = "null_in_required"
     MISSING_KEY = "missing_key"
-    ORPHAN = "orphan"
-    TYPE_CONFLICT = "type_conflict"
     WRONG_KEY = "wrong_key"
+    ORPHAN = "orphan"
+    LATE_PARENT = "late_parent"
+    UNMAPPED_VALUE = "unmapped_value"
     LOST_ROWS = "lost_rows"
-    MISSING_VALUE = "missing_value"
     QUARANTINE = "quarantine"
     HISTORY = "history"
     RULE = "rule"
@@ -35,49 +61,64 @@ class Cause(StrEnum):
     LINEAGE = "lineage"
     MISSING_OUTPUT = "missing_output"
     MISSING_GATE = "missing_gate"
+    MISSING_STEP = "missing_step"
     OTHER = "other"
+    # what lessons of before say, from which evidence now tells more
+    SCHEMA_DRIFT = "schema_drift"
+    TYPE_CONFLICT = "type_conflict"
+    MISSING_VALUE = "missing_value"
 
 
-CAUSES: dict[str, Cause] = {
-    "auth_valid": Cause.CREDENTIAL,
-    "endpoints_unique": Cause.CATALOGUE,
-    "endpoints_parsed": Cause.CATALOGUE,
-    "hierarchy_proven": Cause.UNREACHABLE_ENTITY,
-    "dependencies_proven": Cause.UNPROVEN_DEPENDENCY,
-    "dependencies_acyclic": Cause.UNPROVEN_DEPENDENCY,
-    "schema_has_all_entities": Cause.INCOMPLETE_SCHEMA,
-    "one_entity_per_row": Cause.INCOMPLETE_SCHEMA,
-    "fields_as_arrays": Cause.INCOMPLETE_SCHEMA,
-    "fields_have_target_names": Cause.INCOMPLETE_SCHEMA,
-    "endpoints_covered": Cause.UNREACHABLE_ENTITY,
-    "page_limits_known": Cause.PAGE_LIMIT,
-    "extract_complete": Cause.INCOMPLETE_EXTRACT,
-    "no_schema_drift": Cause.SCHEMA_DRIFT,
-    "primary_key_present": Cause.MISSING_KEY,
-    "parents_resolved": Cause.ORPHAN,
-    "types_hold": Cause.TYPE_CONFLICT,
-    "primary_key_unique": Cause.WRONG_KEY,
-    "rows_conserved": Cause.LOST_ROWS,
-    "required_present": Cause.MISSING_VALUE,
-    "quarantine_small": Cause.QUARANTINE,
-    "one_current_row": Cause.HISTORY,
-    "validity_has_no_gap_or_overlap": Cause.HISTORY,
-    "foreign_keys_resolve": Cause.ORPHAN,
-    "references_matched": Cause.ORPHAN,
-    "grain_unique": Cause.WRONG_KEY,
-    "rules_applied": Cause.RULE,
-    "totals_reconcile": Cause.TOTALS,
-    "model_complete": Cause.MISSING_OUTPUT,
-    "lineage_matches_covenant": Cause.LINEAGE,
-    "all_outputs_exist": Cause.MISSING_OUTPUT,
-    "all_gates_ran": Cause.MISSING_GATE,
-    "manifest_complete": Cause.MISSING_OUTPUT,
-}
-"""Gate → the cause its failure speaks for."""
+class Fact(BaseModel):
+    """One piece of evidence. Texts are bounded and, as gates show them, masked; what does not apply is None."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: str
+    """What the fact is about: `newField`, `changedType`, `skipped`, `mismatch`, `request`, … as its gate or ledger says."""
+    entity: str | None = None
+    path: str | None = None
+    """JSON path of a field."""
+    column: str | None = None
+    endpoint: str | None = None
+    """Path template of an endpoint."""
+    parameter: str | None = None
+    expected: str | None = None
+    seen: str | None = None
+    status: int | None = None
+    count: int | None = None
+    total: int | None = None
+    note: str | None = None
+
+
+class Evaluation(BaseModel):
+    """What one gate said of one table in one run. `key` tells it from every other one, so that it is counted once.
+
+    `check` is a gate's name, or one of `detect.SEEN` for what no gate judges. `sample` are rows that broke it, as the gate shows
+    them. `began` is when the table's attempt was evaluated (UTC, ISO 8601).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str
+    stage: str
+    table: str
+    check: str
+    passed: bool
+    severity: str
+    covenant_version: str
+    run_id: str
+    key: str
+    seen_at: str
+    failed: int | None = None
+    total: int | None = None
+    rule: str = ""
+    message: str = ""
+    sample: tuple[Mapping[str, Any], ...] = ()
 
 
 class Gap(BaseModel):
-    """One failed evaluation of one gate. `evaluation` tells it from every other one, so that it is counted once."""
+    """One thing that is otherwise than promised. `evaluation` tells where it was seen, so that it is counted once."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -91,22 +132,28 @@ class Gap(BaseModel):
     evaluation: str
     seen_at: str
     """UTC, ISO 8601."""
+    cause: Cause = Cause.OTHER
+    subject: str = ""
+    """What it is about within the table: a field's path, an entity, a column, an endpoint, a parameter, a value."""
+    entity: str | None = None
     failed: int | None = None
     total: int | None = None
     message: str = ""
-
-    @property
-    def cause(self) -> Cause:
-        return CAUSES.get(self.check, Cause.OTHER)
+    evidence: tuple[Fact, ...] = Field(default=(), max_length=FACTS)
 
     @property
     def fingerprint(self) -> str:
-        """Equal for evaluations that show the same gap: source, stage, table, check, cause."""
-        parts = (self.source, self.stage, self.table, self.check, self.cause)
+        """Equal for evaluations that show the same gap: source, stage, table, check, cause, subject."""
+        parts = (self.source, self.stage, self.table, self.check, self.cause, self.subject)
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
     @property
     def lesson_id(self) -> str:
         """File name of the gap's lesson: readable, and unique by the end of the fingerprint."""
-        readable = _SLUG.sub("-", f"{self.source}-{self.stage}-{self.table}-{self.check}".lower()).strip("-")
-        return f"{readable[:90]}-{self.fingerprint[:8]}"
+        words = f"{self.source}-{self.table}-{self.cause}-{self.subject}"
+        return f"{_SLUG.sub('-', words.lower()).strip('-')[:80].rstrip('-')}-{self.fingerprint[:8]}"
+
+    @property
+    def full_table(self) -> str:
+        """`stage.table`."""
+        return f"{self.stage}.{self.table}"

@@ -52,6 +52,9 @@ class Lesson(BaseModel):
     last_seen: str
     last_run: str
     covenant_version: str
+    subject: str = Field(default="", max_length=200)
+    """What the gap is about within its table: a field, an entity, an endpoint, a column."""
+    entity: str | None = None
     failed_rows: int | None = None
     total_rows: int | None = None
     evaluations: tuple[str, ...] = ()
@@ -128,6 +131,8 @@ def _counted(known: Lesson | None, gap: Gap) -> Lesson:
         table=gap.table,
         check=gap.check,
         cause=gap.cause,
+        subject=gap.subject,
+        entity=gap.entity,
         severity="WARN" if gap.severity == "WARN" else "ERROR",
         seen=known.seen + 1 if known else 1,
         helped=known.helped if known else 0,

@@ -1,11 +1,12 @@
-"""Change the rules of a document in place: the new text differs from the old in the rule's own lines only.
+"""Change the rules, gates and steps of a document in place: the new text differs from the old in their own lines only.
 
 Nothing is written here: the caller gets the new text. It has been parsed again and holds exactly the rules it should.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import yaml
 from spectra_assets.errors import DocumentError
 from spectra_assets.playbook.blocks import compose
 from spectra_assets.playbook.markdown import Block, by_heading, scan
-from spectra_assets.playbook.model import STANDARDS
+from spectra_assets.playbook.model import STANDARDS, Playbook, Step
 from spectra_assets.playbook.parse import HEADINGS, STANDARDS_HEADINGS, parse_playbook, parse_standards, read_document
 from spectra_assets.playbook.rules import BaseRule, unknown
+
+_NUMBERED = re.compile(r"^### Step ([1-9][0-9]*):")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -89,6 +92,61 @@ def remove_rule(path: Path, rule_id: str) -> str:
     result = "\n".join(lines)
     if _rules(result, path) != [rule for rule in before if rule.id != rule_id]:
         raise DocumentError(f"rule {rule_id!r} can't be removed without changing others; remove it by hand", str(path))
+    return result
+
+
+def add_gate(path: Path, gate: str, tables: Sequence[str], severity: str, text: str) -> str:
+    """The text of the playbook at `path` with a gate as the last of its Quality Gates. `text` is one line.
+
+    Raises DocumentError if the playbook is malformed, or the gate stands there for one of the tables already.
+    """
+    item = f"- `{gate}` on {', '.join(f'`{table}`' for table in tables)} ({severity}): {_plain(text)}"
+    return _with_lines(path, "Quality Gates", None, item.split("\n"), lambda book: [*book.gates])
+
+
+def add_step(path: Path, title: str, prose: str, action: str, makes: Sequence[str], before: str | None = None) -> str:
+    """The text of the playbook at `path` with a step before the one whose action is `before`, or as the last one.
+
+    The steps after it are numbered anew. Raises DocumentError if the playbook is malformed or has no such step.
+    """
+    old = read_document(path, str(path))
+    book = parse_playbook(old, str(path))
+    after = next((step for step in book.steps if step.action == before), None)
+    if before is not None and after is None:
+        raise DocumentError(unknown("step with the action", before, [step.action for step in book.steps]), str(path))
+    number = after.number if after else len(book.steps) + 1
+    made = ", ".join(f"`{table}`" for table in makes)
+    lines = [f"### Step {number}: {_plain(title)}", "", _plain(prose), "", f"- Action: `{action}`", f"- Makes: {made}"]
+    return _with_lines(path, "Process", after, lines, lambda book: [*book.steps])
+
+
+def _plain(text: str) -> str:
+    """Prose on one line that can't begin another form of the document."""
+    return " ".join(text.split()).lstrip("-#>~`|*+ ")
+
+
+def _with_lines(
+    path: Path, section: str, after: Step | None, new: Sequence[str], parts: Callable[[Playbook], Sequence[object]]
+) -> str:
+    """The document with lines before the step `after`, or at the end of a section; it must hold one part more, and the same
+    rules."""
+    old = read_document(path, str(path))
+    book = parse_playbook(old, str(path))
+    lines = old.split("\n")
+    end = "\r" if lines[0].endswith("\r") else ""
+    written = [f"{line}{end}" for line in new]
+    if after is None:
+        found = by_heading(scan(old, str(path)), HEADINGS)[section]
+        last = max((line.number for line in found.lines if line.text.strip()), default=found.line)
+        lines[last:last] = [end, *written] if section == "Process" else written
+    else:
+        lines[after.line - 1 : after.line - 1] = [*written, end]
+        for number, line in enumerate(lines[after.line - 1 + len(written) :], after.line - 1 + len(written)):
+            lines[number] = _NUMBERED.sub(lambda match: f"### Step {int(match[1]) + 1}:", line)
+    result = "\n".join(lines)
+    made = parse_playbook(result, str(path))
+    if len(parts(made)) != len(parts(book)) + 1 or _rules(result, path) != _rules(old, path):
+        raise DocumentError(f"'## {section}' can't be added to without changing other parts; do it by hand", str(path))
     return result
 
 

@@ -19,7 +19,6 @@ from spectra_assets.covenant.canon import Canon, from_rows
 from spectra_assets.covenant.design import Registry, SourceFacts
 from spectra_assets.covenant.generate import extract_table, generate
 from spectra_assets.covenant.model import Covenant, Table
-from spectra_assets.engine.design import playbooks_of
 from spectra_assets.errors import SpectraError
 from spectra_assets.gates.evaluate import GATES, blocking
 from spectra_assets.intelligence.model import Pack
@@ -31,6 +30,7 @@ from spectra_assets.playbook.rules import SettingRule
 from spectra_assets.settings import Settings
 from spectra_assets.stages.actions import ACTIONS
 from spectra_assets.stages.deliver import Delivery
+from spectra_assets.stages.design import playbooks_of
 from spectra_assets.stages.work import Work
 from tests.conformance.discovering import discovered
 from tests.conformance.servers.api import Api

@@ -6,7 +6,8 @@ import pytest
 
 from spectra_assets.errors import DocumentError, RequestError, StorageError
 from spectra_assets.gates.evaluate import GATES
-from spectra_assets.learning.gap import CAUSES, Cause, Gap
+from spectra_assets.learning.detect import CAUSES
+from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.lesson import REMEMBERED, read, read_all, record, show
 
 
@@ -24,6 +25,8 @@ def gap(run: str = "run1", **changes: object) -> Gap:
         "failed": 2,
         "total": 10,
         "message": "2 of 10 records have the new field colour",
+        "cause": Cause.NEW_FIELD,
+        "subject": "colour",
     }
     return Gap.model_validate(values | changes)
 
@@ -37,7 +40,7 @@ def test_one_lesson_per_distinct_gap_and_repeats_raise_its_counter(tmp_path: Pat
         ("releases", 1, "observed"),
     ]
     assert (lessons[0].first_seen, lessons[0].last_seen) == ("2026-01-02T03:04:05+00:00", "2026-01-03T00:00:00+00:00")
-    assert lessons[0].cause is Cause.SCHEMA_DRIFT
+    assert lessons[0].cause is Cause.NEW_FIELD
 
 
 def test_an_evaluation_is_counted_once_however_often_it_comes(tmp_path: Path) -> None:

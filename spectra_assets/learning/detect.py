@@ -1,0 +1,286 @@
+"""What a run showed to be otherwise than promised: failed evaluations taken apart into gaps, one per subject and cause."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from spectra_assets.learning.gap import FACTS, WIDTH, Cause, Evaluation, Fact, Gap
+
+SEEN = ("table_made", "requests_calm", "rows_kept", "values_mapped", "outputs_gated")
+"""Checks of the learning loop itself, for what no gate judges (`expected.py`)."""
+
+_REASONS: tuple[tuple[str, Cause], ...] = (
+    (r"\b429\b|rate.?limit|too many requests", Cause.RATE_LIMITED),
+    (r"\b401\b|unauthori[sz]ed|credential", Cause.CREDENTIAL),
+    (r"\b403\b|forbidden", Cause.ENDPOINT_FORBIDDEN),
+    (r"\b(404|410)\b|\bgone\b|not ?found", Cause.ENDPOINT_GONE),
+    (r"\b5[0-9][0-9]\b|\bbroken\b|not ?json|unreachable|never answered", Cause.ENDPOINT_BROKEN),
+    (r"\bignored?s?\b|same rows", Cause.IGNORED_PARAMETER),
+)
+"""What a reason says, in the order in which it is asked. Reasons are made by the client and the proofs, not by the API."""
+
+_LAWFUL = re.compile(r"too few to compare|too few rows|budget of requests|never asked|used up")
+"""Reasons for which a gate that only warns shows no gap: there was nothing to see."""
+
+Row = Mapping[str, Any]
+_Take = Callable[[Evaluation, Row], tuple[Cause, str, Fact] | None]
+
+
+def gaps_of(evaluation: Evaluation) -> list[Gap]:
+    """The gaps that one failed evaluation shows, one per cause and subject, in the order of its rows; none if it passed."""
+    if evaluation.passed:
+        return []
+    take = _TAKEN.get(evaluation.check, _whole)
+    found: dict[tuple[Cause, str], list[Fact]] = {}
+    lawful = False
+    for row in evaluation.sample:
+        taken = take(evaluation, row)
+        if taken is None:
+            lawful = True
+            continue
+        cause, subject, fact = taken
+        found.setdefault((cause, _subject(subject)), []).append(fact)
+    if not found and not (lawful and evaluation.severity == "WARN"):
+        found[CAUSES.get(evaluation.check, Cause.OTHER), ""] = []
+    return [gap(evaluation, cause, subject, facts) for (cause, subject), facts in found.items()]
+
+
+def gap(evaluation: Evaluation, cause: Cause, subject: str, facts: Iterable[Fact]) -> Gap:
+    """A gap of one evaluation."""
+    held = tuple(facts)[:FACTS]
+    return Gap(
+        source=evaluation.source,
+        stage=evaluation.stage,
+        table=evaluation.table,
+        check=evaluation.check,
+        severity=evaluation.severity,
+        covenant_version=evaluation.covenant_version,
+        run_id=evaluation.run_id,
+        evaluation=evaluation.key,
+        seen_at=evaluation.seen_at,
+        cause=cause,
+        subject=subject,
+        entity=next((fact.entity for fact in held if fact.entity), None),
+        failed=evaluation.failed,
+        total=evaluation.total,
+        message=evaluation.message,
+        evidence=held,
+    )
+
+
+def reason_of(text: str, otherwise: Cause) -> Cause:
+    """The cause that a reason names."""
+    return next((cause for pattern, cause in _REASONS if re.search(pattern, text, re.IGNORECASE)), otherwise)
+
+
+def text(value: Any) -> str | None:
+    """A cell as bounded text; None if it is empty."""
+    if value is None or value == "":
+        return None
+    shown = "".join(char if char.isprintable() else " " for char in str(value))
+    return shown if len(shown) <= WIDTH else shown[: WIDTH - 1] + "…"
+
+
+def number(value: Any) -> int | None:
+    """A cell as a whole number; None if it is none."""
+    shown = str(value).strip() if value is not None else ""
+    return int(shown) if re.fullmatch(r"-?[0-9]{1,18}", shown) else None
+
+
+def status_of(reason: str) -> int | None:
+    """The HTTP status that a reason names."""
+    match = re.search(r"\b([1-5][0-9]{2})\b", reason)
+    return int(match[1]) if match else None
+
+
+def _subject(subject: str) -> str:
+    return text(subject) or ""
+
+
+# ---------------------------------------------------------------- gates, one function per form of their sample rows
+
+
+def _whole(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    """A gate about the table as a whole: its rows are examples of one gap."""
+    note = ", ".join(f"{name} = {value}" for name, value in list(row.items())[:6])
+    return CAUSES.get(evaluation.check, Cause.OTHER), "", Fact(kind=evaluation.check, note=text(note))
+
+
+def _credential(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    name = text(row.get("tokenVariable"))
+    status = number(row.get("httpStatus"))
+    return Cause.CREDENTIAL, name or "", Fact(kind="credential", parameter=name, status=status, note=text(row.get("message")))
+
+
+def _unreachable(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact] | None:
+    """An entity that can't be reached, or whose route is not proven."""
+    entity = text(row.get("entity"))
+    if entity is None:
+        return None if "entityCount" in row else _whole(evaluation, row)
+    reason = str(row.get("reason") or row.get("evidence") or "")
+    cause = reason_of(reason, CAUSES[evaluation.check])
+    fact = Fact(
+        kind=evaluation.check,
+        entity=entity,
+        endpoint=text(row.get("route") or row.get("path")),
+        status=status_of(reason) if cause != Cause.IGNORED_PARAMETER else None,
+        note=text(reason),
+    )
+    return cause, entity, fact
+
+
+def _page_limits(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact] | None:
+    reason = str(row.get("reason") or "")
+    if not reason or _LAWFUL.search(reason):
+        return None
+    cause = reason_of(reason, Cause.PAGE_LIMIT)
+    cause = Cause.PAGING_CHANGED if cause == Cause.IGNORED_PARAMETER else cause
+    path = text(row.get("path")) or ""
+    return cause, path, Fact(kind="pageLimit", endpoint=path, status=status_of(reason), note=text(reason))
+
+
+def _covered(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact] | None:
+    reason = str(row.get("reason") or "")
+    if _LAWFUL.search(reason):
+        return None
+    name = text(row.get("name")) or ""
+    return Cause.UNCOVERED_ENDPOINT, name, Fact(kind=str(row.get("kind"))[:40], endpoint=name, note=text(reason))
+
+
+def _complete(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    """A proof of completeness that failed."""
+    aspect, first = str(row.get("aspect")), str(row.get("first") or "")
+    causes = {
+        "skipped": reason_of(first, Cause.ENDPOINT_BROKEN),
+        "unanswered": Cause.ENDPOINT_BROKEN,
+        "repeated": Cause.DUPLICATE_ROWS,
+        "mismatch": Cause.PAGE_LIMIT,
+    }
+    cause = causes.get(aspect, Cause.INCOMPLETE_EXTRACT)
+    if aspect == "mismatch" and "check sample" in first:
+        cause = Cause.ENVELOPE_CHANGED if "now there is none" in first else Cause.UNPROVEN_DEPENDENCY
+    fact = Fact(
+        kind=aspect[:40],
+        count=number(row.get("problems")),
+        total=number(row.get("among")),
+        status=status_of(first) if aspect == "skipped" else None,
+        note=text(first),
+    )
+    return cause, aspect, fact
+
+
+def _drift(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    kind, path = str(row.get("kind")), text(row.get("path")) or ""
+    cause = {"newField": Cause.NEW_FIELD, "changedType": Cause.CHANGED_TYPE, "missingField": Cause.MISSING_FIELD}.get(kind)
+    fact = Fact(
+        kind=kind[:40],
+        path=path,
+        expected=text(row.get("expected")),
+        seen=text(row.get("seen")),
+        count=number(row.get("count")),
+        note=text(row.get("example")),
+    )
+    return cause or Cause.OTHER, path, fact
+
+
+def _column(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    """A column of another type, or one whose rule too many rows break."""
+    column = text(row.get("column"))
+    if column is None:
+        return _whole(evaluation, row)
+    if "found" in row:
+        fact = Fact(kind="columnType", column=column, expected=text(row.get("expected")), seen=text(row.get("found")))
+        return Cause.MISSING_STEP, column, fact
+    fact = Fact(kind="column", column=column, count=number(row.get("failed")), total=number(row.get("total")))
+    return CAUSES[evaluation.check], column, fact
+
+
+def _required(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    """A required column without values: the rule that is broken names it, else the column of its share."""
+    if "column" in row:
+        return _column(evaluation, row)
+    column = evaluation.rule.partition(":")[2]
+    return Cause.NULL_IN_REQUIRED, column, Fact(kind="required", column=text(column))
+
+
+def _parents(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    return Cause.ORPHAN, "", Fact(kind="orphan", seen=text(row.get("parentKey")), count=number(row.get("records")))
+
+
+def _reference(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    name = evaluation.rule.partition(":")[2]
+    return Cause.ORPHAN, name, Fact(kind="reference", column=text(name), note=_whole(evaluation, row)[2].note)
+
+
+def _output(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    """A table that is missing, was not delivered, or was not judged."""
+    table, gate_name = text(row.get("table")) or "", text(row.get("gate"))
+    note = text(row.get("error")) or gate_name
+    return CAUSES[evaluation.check], f"{table} {gate_name}" if gate_name else table, Fact(kind=evaluation.check, note=note)
+
+
+_TAKEN: dict[str, _Take] = {
+    "auth_valid": _credential,
+    "hierarchy_proven": _unreachable,
+    "dependencies_proven": _unreachable,
+    "schema_has_all_entities": _unreachable,
+    "page_limits_known": _page_limits,
+    "endpoints_covered": _covered,
+    "extract_complete": _complete,
+    "no_schema_drift": _drift,
+    "parents_resolved": _parents,
+    "types_hold": _column,
+    "rules_applied": _column,
+    "required_present": _required,
+    "foreign_keys_resolve": _reference,
+    "references_matched": _reference,
+    "all_outputs_exist": _output,
+    "all_gates_ran": _output,
+    "manifest_complete": _output,
+}
+"""Gate → how its sample rows are read. Of every other gate all rows are examples of one gap."""
+
+CAUSES: dict[str, Cause] = {
+    "auth_valid": Cause.CREDENTIAL,
+    "endpoints_unique": Cause.CATALOGUE,
+    "endpoints_parsed": Cause.CATALOGUE,
+    "hierarchy_proven": Cause.UNREACHABLE_ENTITY,
+    "dependencies_proven": Cause.UNPROVEN_DEPENDENCY,
+    "dependencies_acyclic": Cause.UNPROVEN_DEPENDENCY,
+    "schema_has_all_entities": Cause.INCOMPLETE_SCHEMA,
+    "one_entity_per_row": Cause.INCOMPLETE_SCHEMA,
+    "fields_as_arrays": Cause.INCOMPLETE_SCHEMA,
+    "fields_have_target_names": Cause.INCOMPLETE_SCHEMA,
+    "endpoints_covered": Cause.UNCOVERED_ENDPOINT,
+    "page_limits_known": Cause.PAGE_LIMIT,
+    "extract_complete": Cause.INCOMPLETE_EXTRACT,
+    "no_schema_drift": Cause.OTHER,
+    "primary_key_present": Cause.MISSING_KEY,
+    "parents_resolved": Cause.ORPHAN,
+    "types_hold": Cause.CHANGED_TYPE,
+    "primary_key_unique": Cause.WRONG_KEY,
+    "rows_conserved": Cause.LOST_ROWS,
+    "required_present": Cause.NULL_IN_REQUIRED,
+    "quarantine_small": Cause.QUARANTINE,
+    "one_current_row": Cause.HISTORY,
+    "validity_has_no_gap_or_overlap": Cause.HISTORY,
+    "foreign_keys_resolve": Cause.ORPHAN,
+    "references_matched": Cause.ORPHAN,
+    "grain_unique": Cause.WRONG_KEY,
+    "rules_applied": Cause.MISSING_STEP,
+    "totals_reconcile": Cause.TOTALS,
+    "model_complete": Cause.MISSING_OUTPUT,
+    "lineage_matches_covenant": Cause.LINEAGE,
+    "all_outputs_exist": Cause.MISSING_OUTPUT,
+    "all_gates_ran": Cause.MISSING_GATE,
+    "manifest_complete": Cause.MISSING_OUTPUT,
+}
+"""Gate → the cause its failure speaks for where its rows tell no more."""
+
+
+def of_runs(evaluations: Iterable[Evaluation]) -> Iterator[Gap]:
+    """The gaps of several evaluations."""
+    for evaluation in evaluations:
+        yield from gaps_of(evaluation)

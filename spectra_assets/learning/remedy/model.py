@@ -1,0 +1,95 @@
+"""What a remedy is: why it would help, and the one change of a playbook by which it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RemedyKind(StrEnum):
+    """Kinds of remedies, as lessons name them."""
+
+    ADD_FIELD = "add_field"
+    WIDEN_TYPE = "widen_type"
+    DATE_FORMAT = "date_format"
+    FOLLOW_RENAME = "follow_rename"
+    MARK_NULLABLE = "mark_nullable"
+    PRIMARY_KEY = "primary_key"
+    DEDUPLICATE = "deduplicate"
+    CHOOSE_ROUTE = "choose_route"
+    PAGING = "paging"
+    RECORDS = "records"
+    SLOW_DOWN = "slow_down"
+    SKIP_ENDPOINT = "skip_endpoint"
+    REPLACE_ENDPOINT = "replace_endpoint"
+    ORDER_PARENT = "order_parent"
+    LABEL_VALUE = "label_value"
+    ADD_GATE = "add_gate"
+    ADD_STEP = "add_step"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str
+    """Document below `playbooks/`: `STANDARDS.md`, `fabric/pipeline/pipeline.001-….md`."""
+
+
+class AddRule(_Part):
+    """`rule` becomes the last of the document's Rules. Its `id` and `lesson` are set when it is applied."""
+
+    kind: Literal["add_rule"] = "add_rule"
+    rule: Mapping[str, Any]
+
+
+class AddGate(_Part):
+    """A gate that these tables must pass, as the last of the document's Quality Gates."""
+
+    kind: Literal["add_gate"] = "add_gate"
+    gate: str
+    tables: tuple[str, ...]
+    severity: Literal["ERROR", "WARN"] = "ERROR"
+    text: str
+
+
+class AddStep(_Part):
+    """A step that carries out `action`, before the step with the action `before` (None: as the last)."""
+
+    kind: Literal["add_step"] = "add_step"
+    title: str
+    prose: str
+    action: str
+    makes: tuple[str, ...]
+    before: str | None = None
+
+
+Edit = Annotated[AddRule | AddGate | AddStep, Field(discriminator="kind")]
+
+
+class Remedy(BaseModel):
+    """One remedy. `why` it would help is made of evidence; `needs_person` says why the machine may not apply it by itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: RemedyKind
+    edits: tuple[Edit, ...] = Field(min_length=1, max_length=1)
+    """Exactly one change."""
+    why: str
+    needs_person: str | None = None
+    """Why only a person may decide: it loosens a gate, drops rows, hides a column, or its meaning can't be known from data."""
+
+    @property
+    def said(self) -> str:
+        """The change in one line."""
+        edit = self.edits[0]
+        if isinstance(edit, AddRule):
+            scope = ", ".join(f"{key} {value}" for key, value in dict(edit.rule.get("scope", {})).items())
+            rest = {key: value for key, value in edit.rule.items() if key not in ("id", "kind", "scope", "lesson", "description")}
+            told = ", ".join(f"{key}: {value}" for key, value in rest.items())
+            return f"rule {edit.rule['kind']} for {scope}: {told}"
+        if isinstance(edit, AddGate):
+            return f"gate {edit.gate} on {', '.join(edit.tables)}"
+        return f"step {edit.action} for {', '.join(edit.makes)}"
