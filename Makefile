@@ -24,14 +24,14 @@ dev: $(READY) ## the Dagster UI with this pipeline
 	@$(BIN)/solution-engine dev
 
 test: $(READY) ## the test suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(READY) ## format, lint, types, layers, then the tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 bench: $(READY) ## the benchmarks, with their figures
 	@$(BIN)/python -m benchmarks
