@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,15 +21,16 @@ from spectra_assets.client.credential import credential_of
 from spectra_assets.client.fan_out import fan_out
 from spectra_assets.client.ledger import Entry, Ledger, body_hash
 from spectra_assets.client.mask import Mask, Secret, masked_url
-from spectra_assets.client.pacing import Pace, SeenLimit, StoppedError, backoff
+from spectra_assets.client.pacing import Clock, Pace, PlayedPace, SeenLimit, StoppedError, backoff
 from spectra_assets.client.pager import Ask, query_of
 from spectra_assets.client.paging import MOST_PAGES, PAST_END, Page, Read, Sheet, Widest, counted, walk
 from spectra_assets.client.ratelimit import Gauge
 from spectra_assets.client.records import split
-from spectra_assets.client.tape import NOT_MODIFIED, TAPE, NotTapedError, Tape, Taped, key_of
+from spectra_assets.client.tape import AGAIN, LIST, NOT_MODIFIED, TAPE, NotTapedError, Tape, Taped, key_of
 from spectra_assets.client.target import ParentValue, parent_text, target
 from spectra_assets.client.transport import Answer, Limits, Transport
 from spectra_assets.client.verdict import PASSING, Verdict, json_text
+from spectra_assets.client.wire import Fault, Keep, Player, Recorded, Recorder, Wire
 from spectra_assets.covenant.access import Fetch, Server
 from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SkippableError, SpectraError
 
@@ -40,9 +41,6 @@ _ATTEMPTS_AT_500 = 3
 
 _BROKEN_IN_A_ROW = 20
 """Parents one after the other that answer 500 until it is the API that is broken, and not they."""
-
-_LIST, _AGAIN = "list", "again"
-"""Purposes of requests that go over the tape: pages of a list, and rows of it that are asked for once more."""
 
 _NEVER = threading.Event()
 
@@ -97,8 +95,9 @@ class ApiClient:
         self._mask = Mask()
         self._credential = credential_of(server.auth, secret, user, self._mask)
         self._verdict = Verdict(server.base_url_env, server.auth.token_env, bool(self._credential), self._mask)
-        self._transport = Transport(self._address, self._credential, Limits(self.in_flight, timeout, max_body), self._mask)
-        self._pace = Pace(server.requests_per_second, backoff_base / 10, self.in_flight)
+        self._wire: Wire = Transport(self._address, self._credential, Limits(self.in_flight, timeout, max_body), self._mask)
+        self._per_second = server.requests_per_second
+        self._pace = Pace(self._per_second, backoff_base / 10, self.in_flight)
         self._gauge = Gauge(self._pace)
         self._widest = Widest()
         self._attempts = attempts
@@ -136,9 +135,31 @@ class ApiClient:
         """Where requests go, base path included."""
         return self._address.root
 
+    @property
+    def wire(self) -> Wire:
+        """What requests go through."""
+        return self._wire
+
     def use(self, tape: Tape | None) -> None:
         """From here on, what lists answer goes over `tape` (see there)."""
         self._tape = tape
+
+    def record(self, keep: Keep) -> None:
+        """From here on, every exchange with the API is kept as well."""
+        self._wire = Recorder(self._wire, self._address.root, self._mask, keep)
+
+    def play(
+        self, reels: Sequence[Recorded], live: Wire | None = None, faults: Sequence[Fault] = (), clock: Clock | None = None
+    ) -> None:
+        """From here on, nothing is sent: `reels` answer (see wire.Player), and what they lack `live` is asked for.
+
+        Waiting takes no time: it passes on `clock` alone.
+        """
+        clock = clock or Clock()
+        self._wire.close()
+        self._wire = Player(self._address.root, reels, live, faults, clock, self.in_flight)
+        self._pace, self._backoff_base = PlayedPace(self._per_second, clock), 0.0
+        self._gauge = Gauge(self._pace)
 
     @property
     def seen_limit(self) -> SeenLimit | None:
@@ -147,7 +168,7 @@ class ApiClient:
 
     def close(self) -> None:
         """Close the pooled connections."""
-        self._transport.close()
+        self._wire.close()
 
     def __enter__(self) -> ApiClient:
         return self
@@ -189,7 +210,7 @@ class ApiClient:
         def accept(answer: Answer) -> list[bytes]:
             return self._verdict.decoded(answer, lambda body: split(body, fetch.records, fetch.path))[0]
 
-        return self._listed(_AGAIN, self._address.url(path, {**own, **query}), entry, accept, _Course(), _NEVER)
+        return self._listed(AGAIN, self._address.url(path, {**own, **query}), entry, accept, _Course(), _NEVER)
 
     def unmodified(self, headers: Iterable[Mapping[str, Any]]) -> bool:
         """Whether the API says of every answer of the earlier tape that it did not change. Ends at the first that did.
@@ -275,7 +296,7 @@ class ApiClient:
                 return answer.address, sheet
 
             try:
-                here, sheet = self._listed(_LIST, url, entry, accept, course, stop)
+                here, sheet = self._listed(LIST, url, entry, accept, course, stop)
             except NotTapedError:
                 # whether a short page was the last one may have been known earlier when this list was read first; that the
                 # replay gives every record is proven by their number
@@ -398,7 +419,7 @@ class ApiClient:
     def _sent(self, url: str, course: _Course, stop: threading.Event) -> Answer:
         """One attempt. An answer that did not change is the one of the earlier tape."""
         earlier = course.earlier
-        answer = self._transport.get(url, stop, course.seconds, earlier.conditions if earlier is not None else {})
+        answer = self._wire.get(url, stop, course.seconds, earlier.conditions if earlier is not None else {})
         course.answer = replace(answer, url=self._mask(answer.url), attempts=course.attempts)
         self._gauge.read(answer.headers)
         if answer.status == HTTPStatus.NOT_MODIFIED and earlier is not None:

@@ -142,6 +142,42 @@ class Pace:
         return self._spacing
 
 
+class Clock:
+    """The time of a twin, in seconds: what waits there takes none of ours. Safe for threads."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._lock = threading.Lock()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        with self._lock:
+            self.now += max(0.0, seconds)
+
+
+class PlayedPace(Pace):
+    """The pace of a client whose API is a twin: it waits by the twin's clock alone, and heeds what is asked of it, not what
+    recorded answers stated of a limit then."""
+
+    def __init__(self, per_second: float | None, clock: Clock) -> None:
+        super().__init__(per_second, 0.0, 1)
+        self._clock = clock
+
+    def wait(self, stop: threading.Event) -> None:
+        if stop.is_set():
+            raise StoppedError
+        self._clock.advance(self._interval)
+
+    def hold(self, seconds: float) -> None:
+        self._clock.advance(seconds)
+
+    def spend(self, name: str, remaining: int, reset: float, limit: int | None) -> None:
+        pass
+
+    def allow(self, name: str, limit: int, window: float) -> None:
+        pass
+
+
 def backoff(attempt: int, base: float) -> float:
     """Seconds to wait after failed attempt number `attempt` (from 1): exponential, capped, with jitter."""
     return float(min(LONGEST_BACKOFF, base * 2 ** min(attempt - 1, 16)) * _RANDOM.uniform(0.5, 1))

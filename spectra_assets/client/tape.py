@@ -32,6 +32,9 @@ _OF_ENTRY = (
     "path", "entity", "parent", "page", "query", "status", "attempts", "elapsedMs", "rows", "bodyHash", "error", "requestId",
 )  # fmt: skip
 
+LIST, AGAIN = "list", "again"
+"""Purposes of requests that go over the tape: pages of a list, and rows of it that are asked for once more."""
+
 NETWORK, TAPE, NOT_MODIFIED = "network", "tape", "notModified"
 """Where an answer came from, see ledger.Entry."""
 

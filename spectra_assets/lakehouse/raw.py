@@ -335,19 +335,15 @@ class Reel:
 
 
 class Attempts:
-    """The attempts at one entity of a lakehouse, oldest first."""
+    """The attempts at one entity of a lakehouse, oldest first; with another `room`, at one table of those kept there."""
 
-    def __init__(self, lakehouse: Lakehouse, entity: str) -> None:
+    def __init__(self, lakehouse: Lakehouse, entity: str, room: str = RAW) -> None:
         self.entity = entity
-        self.folder = lakehouse.files(RAW, entity)
+        self.folder = lakehouse.files(room, entity)
 
     def all(self) -> list[tuple[Path, Manifest]]:
         """Folder and manifest of each that can be read."""
-        found = []
-        for folder in self._folders():
-            with suppress(OSError, ValidationError, UnicodeError):
-                found.append((folder, Manifest.model_validate_json((folder / MANIFEST).read_text(encoding="utf-8"))))
-        return found
+        return attempts_in(self.folder)
 
     def complete(self) -> tuple[Path, Manifest] | None:
         """The newest complete one."""
@@ -393,8 +389,20 @@ class Attempts:
         return gone
 
     def _folders(self) -> list[Path]:
-        found = [path for path in self.folder.glob("*/*") if _NUMBERED.fullmatch(path.name) and path.is_dir()]
-        return sorted(found, key=_number)
+        return _folders(self.folder)
+
+
+def attempts_in(folder: Path) -> list[tuple[Path, Manifest]]:
+    """Folder and manifest of each attempt in the folder of an entity (or table) that can be read, oldest first."""
+    found = []
+    for attempt in _folders(folder):
+        with suppress(OSError, ValidationError, UnicodeError):
+            found.append((attempt, Manifest.model_validate_json((attempt / MANIFEST).read_text(encoding="utf-8"))))
+    return found
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted((path for path in folder.glob("*/*") if _NUMBERED.fullmatch(path.name) and path.is_dir()), key=_number)
 
 
 class Turn:

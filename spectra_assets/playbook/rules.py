@@ -236,6 +236,11 @@ SETTINGS: Mapping[str, KnownSetting] = MappingProxyType(
         "most_pages": KnownSetting(100_000, "pages of one list after which it counts as endless"),
         "resume_hours": KnownSetting(24, "hours for which an extraction that was cut off is continued and not begun again"),
         "raw_keep": KnownSetting(2, "complete extractions of each entity whose raw pages are kept"),
+        "recordings_keep": KnownSetting(
+            2, "recordings of Source and Prepare that are kept per table, for proofs without the API"
+        ),
+        "recording_megabytes": KnownSetting(32, "size of one such recording, compressed; what goes beyond it is not recorded"),
+        "proof_requests": KnownSetting(60, "requests which one proof of a remedy may send where the recordings hold no answer"),
         "turn_seconds": KnownSetting(1800, "seconds which an extraction waits for another run that extracts the same entity"),
         "owner": KnownSetting("data-engineering", "team which answers for the pipeline"),
     }

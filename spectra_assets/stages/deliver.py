@@ -27,6 +27,7 @@ from spectra_assets.lakehouse.standing import standing
 from spectra_assets.lakehouse.store import CommitInfo, Published
 from spectra_assets.lakehouse.types import arrow_schema, schema_hash
 from spectra_assets.names import LOG
+from spectra_assets.stages.twin import recorded
 from spectra_assets.stages.work import Draft, Work, make
 
 Status = Literal["published", "unchanged", "blocked", "failed"]
@@ -85,11 +86,11 @@ class Delivery:
     """
 
     def __init__(self, work: Work) -> None:
-        self.work = work
+        self.draft = Draft(afterwards=[])
+        self.work = recorded(work, self.draft)
         self.ref = work.table.ref
         self.started_at = datetime.now(UTC)
         self.results: list[Result] = []
-        self.draft = Draft(afterwards=[])
         self.published: Published | None = None
         self.outcome: Outcome | None = None
         self._staging = Staging(work.lakehouse, work.run_id, work.engine)

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.ledger import Ledger
+from spectra_assets.client.wire import Keep
 from spectra_assets.covenant.canon import Canon, from_rows
 from spectra_assets.covenant.model import Covenant, Table
 from spectra_assets.errors import SpectraError, one_of
@@ -59,7 +60,8 @@ class Draft:
 class Work:
     """Everything an action may use to make `table`. `now` is the run's instant in UTC; `say` shows progress to a person.
 
-    `replay`: Extract reads the raw pages that were kept, and asks no API.
+    `replay`: Extract reads the raw pages that were kept, and asks no API. `twin` answers in place of the API; `keep` is given
+    every exchange with it.
     """
 
     settings: Settings
@@ -73,13 +75,24 @@ class Work:
     say: Callable[[str], None] = lambda _: None
     ledger: Ledger = field(default_factory=Ledger)
     replay: bool = False
+    twin: Callable[[Work], ApiClient] | None = None
+    keep: Keep | None = None
 
     @cached_property
     def client(self) -> ApiClient:
         """The API of the covenant's server. Raises CredentialError or ConfigurationError naming the variable to set."""
-        pages = int(self.playbooks.setting("most_pages", self.covenant.source))
+        if self.twin is not None:
+            return self.twin(self)
         server = self.covenant.pipeline.server
-        return ApiClient.from_environment(server, self.settings.in_flight, self.ledger, pages)
+        client = ApiClient.from_environment(server, self.settings.in_flight, self.ledger, self.most_pages)
+        if self.keep is not None:
+            client.record(self.keep)
+        return client
+
+    @property
+    def most_pages(self) -> int:
+        """Pages after which a list counts as endless."""
+        return int(self.playbooks.setting("most_pages", self.covenant.source))
 
     @cached_property
     def pack(self) -> Pack:
