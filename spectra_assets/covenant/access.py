@@ -159,5 +159,7 @@ class Fetch(Model):
     primary_key: str = "id"
     """JSON path of the key that is unique among all rows of the entity, or by `key_scope` among those of one parent."""
     key_scope: Literal["entity", "parent"] = "entity"
+    repeats: Literal["none", "lawful"] = "none"
+    """Whether one record may come several times, of which Clean keeps one; if not, a repetition shows that pages moved."""
     totals: Literal["credible", "notCredible"] = "credible"
     """Whether the number of rows that answers declare was found true. If not, it says nothing about completeness."""

@@ -35,6 +35,7 @@ from spectra_assets.covenant.star import add_star
 from spectra_assets.errors import DocumentError
 from spectra_assets.names import LOG, Stage, plural
 from spectra_assets.playbook.model import Notice, Output, Playbook, Playbooks
+from spectra_assets.playbook.rules import OrderRule
 
 
 def generate(
@@ -128,20 +129,54 @@ def extract_table(entity: str) -> str:
 
 def _add_extracted(design: Design, canon: Canon) -> None:
     playbook = design.playbooks.of(Stage.EXTRACT)
-    for entity in canon.entities:
+    for entity, before in ordered(canon, design.playbooks, design.facts.source):
         parent = entity.fetch.parent
         design.add(
             playbook,
             Table(
                 table=extract_table(entity.entity),
                 description=f"Raw records as the API gave them. {design.facts.descriptions.get(entity.entity, '')}".strip(),
-                inputs=["prepare.schema", *([extract_table(parent.entity)] if parent else [])],
+                inputs=list(
+                    dict.fromkeys(
+                        ["prepare.schema", *([extract_table(parent.entity)] if parent else []), *map(extract_table, before)]
+                    )
+                ),
                 entity=entity.entity,
                 steps=[],
                 build=Extraction(fetch=entity.fetch),
                 schema_=EXTRACT_FORM,
             ),
         )
+
+
+def ordered(canon: Canon, playbooks: Playbooks, source: str) -> list[tuple[CanonEntity, list[str]]]:
+    """The entities in the order in which they are extracted, each with those that rules of kind order put before it.
+
+    A rule that would put an entity before its own parent is not followed.
+    """
+    entities = {entity.entity: entity for entity in canon.entities}
+    needs = {name: {each.fetch.parent.entity} if each.fetch.parent else set() for name, each in entities.items()}
+    before: dict[str, list[str]] = {name: [] for name in entities}
+    for name in entities:
+        for other in (each for rule in playbooks.rules(OrderRule, source, name) for each in rule.after):
+            if other in entities and other != name and name not in _reached(other, needs):
+                needs[name].add(other)
+                before[name].append(other)
+    placed: list[str] = []
+    while len(placed) < len(entities):
+        placed.append(next(name for name in entities if name not in placed and needs[name] & entities.keys() <= set(placed)))
+    return [(entities[name], before[name]) for name in placed]
+
+
+def _reached(name: str, needs: dict[str, set[str]]) -> set[str]:
+    """Everything that an entity needs, directly or not."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        new = needs.get(waiting.pop(), set()) - found
+        found |= new
+        waiting += new
+    return found
 
 
 def _add_cleaned(design: Design, canon: Canon, references: bool) -> None:

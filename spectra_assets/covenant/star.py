@@ -126,6 +126,11 @@ def _attributes(source: Table) -> list[Column]:
     return kept
 
 
+def _further_labels(design: Design, name: str) -> dict[int, str]:
+    rules = design.playbooks.rules(written.LabelRule, design.facts.source)
+    return {rule.value: rule.label for rule in rules if rule.name == name}
+
+
 def _enumeration(design: Design, rule: written.EnumerationRule) -> Table:
     table, column = rule.column.rsplit(".", 1)
     demand(design, rule, table, [column])
@@ -148,7 +153,7 @@ def _enumeration(design: Design, rule: written.EnumerationRule) -> Table:
             natural_key=rule.natural_key,
             surrogate_key=key.name,
             label=rule.label,
-            labels=rule.labels,
+            labels=rule.labels | _further_labels(design, rule.name),
             absent=rule.absent,
             unmapped=rule.unmapped,
         ),

@@ -145,6 +145,8 @@ def fields_have_target_names(candidate: Candidate) -> Iterator[Judged]:
     inside = "exists(rawField, other -> startswith(other, concat({0}, '.')) OR startswith(other, concat({0}, '[]')))"
     repeating: Mapping[str, Iterable[str]] = candidate.evidence.get("echoes", {})
     echoes = [f"{entity} {raw}" for entity, raws in repeating.items() for raw in raws]
+    renamed: Mapping[str, Iterable[str]] = candidate.evidence.get("aliases", {})
+    aliases = [f"{entity} {raw}" for entity, raws in renamed.items() for raw in raws]
     fields = candidate.accepted.select(
         "entity", "primaryKey", "rawField", F.explode(F.arrays_zip(*(F.col(f"`{name}`") for name in names))).alias("field")
     ).select(
@@ -157,6 +159,7 @@ def fields_have_target_names(candidate: Candidate) -> Iterator[Judged]:
         F.expr(inside.format("field.rawField")).alias("container"),
         F.array_contains("primaryKey", F.col("field.rawField")).alias("isKey"),
         (F.concat_ws(" ", "entity", "field.rawField").isin(echoes) if echoes else F.lit(False)).alias("isEcho"),
+        (F.concat_ws(" ", "entity", "field.rawField").isin(aliases) if aliases else F.lit(False)).alias("isAlias"),
     )
     rule = Rule("target RLIKE '^[a-z][A-Za-z0-9]{0,254}$'", "have no target name in camelCase", "name")
     yield Judged(fields, (rule,), unit="fields", show=("entity", "raw", "target"), advice=advice)
@@ -170,12 +173,17 @@ def fields_have_target_names(candidate: Candidate) -> Iterator[Judged]:
             F.count("dateFormat").alias("dated"),
             F.count_if("isKey").alias("keys"),
             F.count_if("isEcho").alias("echoes"),
+            F.count_if("isAlias").alias("aliases"),
             F.concat_ws(", ", F.sort_array(F.collect_list("raw"))).alias("raws"),
         )
     )
     one_date, one_key = "dated >= fields - 1", "keys = 1 AND echoes = fields - 1"
-    alike = f"spellings = 1 AND types = 1 AND ({one_date} OR {one_key})"
-    twin = Rule(f"fields = 1 OR ({alike})", "are shared by fields which are forms of neither one date nor one key", "shared")
+    alike = f"spellings = 1 AND types = 1 AND ({one_date} OR {one_key} OR aliases >= fields - 1)"
+    twin = Rule(
+        f"fields = 1 OR ({alike})",
+        "are shared by fields which are forms of neither one date nor one key, nor one renamed field",
+        "shared",
+    )
     yield Judged(shared, (twin,), unit="names", show=("entity", "table", "name", "raws"), advice=advice)
 
 

@@ -60,6 +60,18 @@ StarTable = Annotated[str, Field(pattern=r"^(dim|fact|bridge)[A-Z][A-Za-z0-9]{0,
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 Expression = Annotated[str, Field(min_length=1, max_length=4000)]
 
+Path = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f`]+$")]
+"""JSON path of a field, as records have it: any text on one line."""
+
+EndpointPath = Annotated[str, Field(max_length=400, pattern=r"^/[A-Za-z0-9._~!$&'()*+,;=:@%{}/-]*$")]
+"""Path of an endpoint below the base path, with {parameters}."""
+
+ParameterName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_$.\[\]:-]{1,80}$")]
+"""Name of a parameter."""
+
+DateFormat = Annotated[str, Field(max_length=60, pattern=r"^[A-Za-z0-9 ,.:/'_-]+$")]
+"""A Spark pattern, or iso8601, odata, epoch_seconds, epoch_micros or epoch_nanos."""
+
 DataType = Literal["text", "int64", "float64", "decimal", "bool", "date", "timestamp", "json"]
 PiiLevel = Literal["none", "indirect", "direct"]
 
@@ -213,6 +225,136 @@ class PrimaryKeyRule(BaseRule):
     path: Text
 
 
+class AddFieldRule(FieldRule):
+    """A field that records may have although no sample shows it; the sample has the last word on its type where it does.
+
+    `fields` are what lies below it (JSON path below it → type), where it is a record or a list of records.
+    """
+
+    needs = frozenset({"entity", "field"})
+
+    kind: Literal["field"] = "field"
+    data_type: DataType
+    date_format: DateFormat | None = None
+    list_: bool = Field(default=False, alias="list")
+    """The field holds a list: of plain values of the type, or of records with `fields`."""
+    fields: dict[Path, DataType] = Field(default={}, max_length=200)
+
+
+class DateFormatRule(FieldRule):
+    """Further forms in which the texts of a date may come, beside the one that the sample shows."""
+
+    needs = frozenset({"field"})
+
+    kind: Literal["date_format"] = "date_format"
+    formats: list[DateFormat] = Field(min_length=1, max_length=8)
+
+
+class AliasRule(FieldRule):
+    """The field has other paths as well, of before or after it was renamed: they all fill its one column."""
+
+    needs = frozenset({"entity", "field"})
+
+    kind: Literal["alias"] = "alias"
+    also: list[Path] = Field(min_length=1, max_length=20)
+
+
+class DeduplicateRule(BaseRule):
+    """An entity's records may come more than once: of those with one key the one with the greatest value at `by` counts."""
+
+    uses = frozenset({"source", "entity"})
+    needs = frozenset({"entity"})
+
+    kind: Literal["deduplicate"] = "deduplicate"
+    by: Path | None = None
+
+
+# ---------------------------------------------------------------- rules about the API
+
+
+class RouteRule(BaseRule):
+    """A way to list an entity: `path`, with `parameter` filled from `parent` (`entity.path`). Prepare proves it like any other.
+
+    With `use: false` the parameter (of every path, or of `path` alone) is not tried.
+    """
+
+    uses = frozenset({"source", "entity"})
+    needs = frozenset({"entity"})
+
+    kind: Literal["route"] = "route"
+    path: EndpointPath | None = None
+    parameter: ParameterName | None = None
+    parent: Text | None = None
+    use: bool = True
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.use and self.path is None:
+            raise ValueError("a route needs its path")
+        if (self.parent is not None and self.parameter is None) or (not self.use and self.parameter is None):
+            raise ValueError("a route needs the name of its parameter")
+        return self
+
+
+class EndpointRule(BaseRule):
+    """An endpoint is not read: it is left out with its `reason`, or another path is read `instead`."""
+
+    kind: Literal["endpoint"] = "endpoint"
+    path: EndpointPath
+    instead: EndpointPath | None = None
+    reason: Text
+
+
+class RecordsRule(BaseRule):
+    """Where the records of an entity are in its answers: empty, a JSON path, `$`, `@lines`, or with `{}` at its end."""
+
+    uses = frozenset({"source", "entity"})
+    needs = frozenset({"entity"})
+
+    kind: Literal["records"] = "records"
+    at: str = Field(max_length=200)
+
+
+class PagingRule(BaseRule):
+    """How the lists of an entity page, whatever was measured.
+
+    `parameter` counts or hands back what asks for the next page, `at` is the JSON path of a next page's token or address, of a
+    keyset the field; `first` is the number of the first page.
+    """
+
+    uses = frozenset({"source", "entity"})
+    needs = frozenset({"entity"})
+
+    kind: Literal["paging"] = "paging"
+    style: Literal["none", "offset", "page", "cursor", "next", "link", "keyset"]
+    parameter: ParameterName | None = None
+    at: Text | None = None
+    first: Literal[0, 1] = 1
+    size_parameter: ParameterName | None = None
+    size: StrictInt | None = Field(default=None, ge=1, le=100_000)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        needed = {
+            "offset": ("parameter", "size_parameter", "size"), "page": ("parameter",), "cursor": ("parameter", "at"),
+            "next": ("at",), "keyset": ("parameter", "at"),
+        }  # fmt: skip
+        for key in needed.get(self.style, ()):
+            if getattr(self, key) is None:
+                raise ValueError(f"paging by {self.style} needs {key}")
+        return self
+
+
+class OrderRule(BaseRule):
+    """An entity is extracted after others, so that what their records refer to is there when it is."""
+
+    uses = frozenset({"source", "entity"})
+    needs = frozenset({"entity"})
+
+    kind: Literal["order"] = "order"
+    after: list[Text] = Field(min_length=1, max_length=20)
+
+
 # ---------------------------------------------------------------- settings
 
 
@@ -241,6 +383,7 @@ SETTINGS: Mapping[str, KnownSetting] = MappingProxyType(
         ),
         "recording_megabytes": KnownSetting(32, "size of one such recording, compressed; what goes beyond it is not recorded"),
         "proof_requests": KnownSetting(60, "requests which one proof of a remedy may send where the recordings hold no answer"),
+        "requests_per_minute": KnownSetting(0, "requests to the API per minute at most; 0: as its covenant's server says"),
         "turn_seconds": KnownSetting(1800, "seconds which an extraction waits for another run that extracts the same entity"),
         "owner": KnownSetting("data-engineering", "team which answers for the pipeline"),
     }
@@ -431,6 +574,15 @@ class KpiRule(BaseRule):
 # ---------------------------------------------------------------- what is derived without rules
 
 
+class LabelRule(BaseRule):
+    """What a further value of an enumeration is called, beside the labels of its own rule."""
+
+    kind: Literal["label"] = "label"
+    name: DimensionName
+    value: StrictInt
+    label: Text
+
+
 class OmitRule(BaseRule):
     """What Design derives under a name that fits the pattern is left out.
 
@@ -447,6 +599,16 @@ Rule = Annotated[
     | RequiredRule
     | PrimaryKeyRule
     | PiiRule
+    | AddFieldRule
+    | DateFormatRule
+    | AliasRule
+    | DeduplicateRule
+    | RouteRule
+    | EndpointRule
+    | RecordsRule
+    | PagingRule
+    | OrderRule
+    | LabelRule
     | SettingRule
     | DimensionRule
     | EnumerationRule

@@ -21,6 +21,7 @@ from spectra_assets.playbook.parse import load_playbooks
 from spectra_assets.settings import Settings
 from spectra_assets.stages.actions import ACTIONS
 from spectra_assets.stages.dry import columns_of
+from spectra_assets.stages.rulings import ruled_server
 from spectra_assets.stages.work import Work, make
 
 SCHEMA = TableRef("prepare", "schema")
@@ -55,10 +56,11 @@ def canon_of(settings: Settings, pack: Pack) -> Canon:
 
 def design(settings: Settings, pack: Pack, canon: Canon | None) -> tuple[Covenant, list[Notice]]:
     """The covenant of the pack's source, and what a person should know of it. Raises DocumentError."""
+    playbooks = playbooks_of(settings)
     facts = SourceFacts(
         source=pack.source,
         title=pack.title,
-        server=pack.server,
+        server=ruled_server(pack.server, playbooks, pack.source),
         intelligence=pack.source,
         descriptions={entity.entity: entity.description for entity in pack.entities},
     )
@@ -70,7 +72,7 @@ def design(settings: Settings, pack: Pack, canon: Canon | None) -> tuple[Covenan
     def schema_of(table: Table, columns: Mapping[str, list[Column]]) -> list[Column]:
         return columns_of(table, columns, engines.shared(settings))
 
-    return generate(facts, playbooks_of(settings), canon, registry, schema_of)
+    return generate(facts, playbooks, canon, registry, schema_of)
 
 
 def written(settings: Settings, source: str) -> Covenant | None:

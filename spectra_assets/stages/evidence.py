@@ -9,6 +9,7 @@
 | prepare.dependencies | `dependencies` | Dependencies |
 | prepare.schema | `canon`, `expected` | list[CanonEntity], Expected |
 | | `twins` | {entity: {text path: epoch path}} |
+| | `aliases` | {entity: [further paths of renamed fields, which share the column of the first]} |
 | | `echoes` | {entity: [paths in arrays whose value is always the primary key of the record around]} |
 | | `dangling` | {entity: {path: name of the entity whose ids it seems to hold, none of which is known}} |
 | | `personal` | {entity: {path: level by the look of its values}} |

@@ -26,6 +26,7 @@ from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
 from spectra_assets.playbook.model import Playbooks
 from spectra_assets.settings import Settings
+from spectra_assets.stages.rulings import ruled_pack
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -96,8 +97,8 @@ class Work:
 
     @cached_property
     def pack(self) -> Pack:
-        """What was known of the source beforehand."""
-        return load_pack(self.covenant.pipeline.intelligence, self.settings.intelligence)
+        """What was known of the source beforehand, with what the playbooks' rules say of it."""
+        return ruled_pack(load_pack(self.covenant.pipeline.intelligence, self.settings.intelligence), self.playbooks)
 
     @cached_property
     def requests_allowed(self) -> int:

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from spectra_assets.covenant.model import DataType
 from spectra_assets.lakehouse.types import ddl
 from spectra_assets.stages.prepare.fields.dates import EPOCH_MICROS, EPOCH_NANOS, EPOCH_SECONDS, ISO, ODATA
+from spectra_assets.stages.rulings import FORMATS
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -112,7 +113,10 @@ def _json(text: Column) -> Column:
 
 
 def _timestamp(text: Column, date_format: str | None) -> Column:
-    """Epoch numbers (milliseconds unless the format says otherwise), ISO 8601 (UTC unless it says otherwise), or the pattern."""
+    """Epoch numbers (milliseconds unless the format says otherwise), ISO 8601 (UTC unless it says otherwise), or the pattern;
+    of several formats the first that reads the text."""
+    if date_format and FORMATS in date_format:
+        return F.coalesce(*(_timestamp(text, each) for each in date_format.split(FORMATS)))
     if date_format in _EPOCHS:
         return F.coalesce(F.timestamp_micros(_EPOCHS[date_format](text)), _iso(text))
     if date_format == ODATA:

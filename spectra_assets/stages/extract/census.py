@@ -139,7 +139,7 @@ class Census:
             key = msgspec.json.encode(key).decode()
         if key is None or key == "":
             self._without_key()
-        elif key in parent.keys and not hashed:  # two records that are equal may well be two
+        elif key in parent.keys and not hashed and self._fetch.repeats == "none":  # two that are equal may well be two
             self.facts["repeatedCount"] += 1
             if len(self.facts["repeated"]) < EXAMPLES:
                 self.facts["repeated"].append(f"{'' if parent.value is None else parent_text(parent.value)}/{key}")

@@ -14,6 +14,7 @@ from spectra_assets.stages.evidence import Drift
 from spectra_assets.stages.prepare.fields.dates import PER_SECOND
 from spectra_assets.stages.prepare.fields.inference import is_integer
 from spectra_assets.stages.prepare.fields.shapes import escaped, kind_of
+from spectra_assets.stages.rulings import FORMATS
 
 MOST_PATHS = 200
 """Paths reported at most: an API that sends a map of data as keys must not fill the memory."""
@@ -175,6 +176,10 @@ def _fits(kind: str, value: Any, place: _Place) -> bool:
 
 
 def _kinds(place: _Place) -> frozenset[str]:
+    """Kinds of value that the place may hold: of a date those of each of its formats."""
+    if place.date_format is not None and FORMATS in place.date_format:
+        each = (_kinds(_Place(place.path, place.type, text)) for text in place.date_format.split(FORMATS))
+        return frozenset(kind for kinds in each for kind in kinds)
     if place.date_format is None or place.date_format in PER_SECOND:
         numbers = place.type == DataType.TIMESTAMP and place.date_format is not None
         return frozenset(("int", "float")) if numbers else _FITS.get(place.type, frozenset()) if place.type else frozenset()

@@ -12,7 +12,7 @@ from spectra_assets.covenant.access import Fetch, ParentKey
 from spectra_assets.covenant.canon import CanonEntity, CanonField, to_row
 from spectra_assets.covenant.model import DataType, PiiLevel
 from spectra_assets.intelligence.model import EntityHint
-from spectra_assets.playbook.rules import FieldRule, PiiRule, PrimaryKeyRule, RenameRule, RequiredRule, TypeRule
+from spectra_assets.playbook.rules import PiiRule, RenameRule
 from spectra_assets.stages.asking.answers import Record, flattened
 from spectra_assets.stages.asking.parents import asked_place, parent_paths
 from spectra_assets.stages.asking.sampling import Explorer, keep_sample, read_sample
@@ -36,6 +36,7 @@ from spectra_assets.stages.prepare.paging.measuring import (
 from spectra_assets.stages.prepare.routes.dependencies import Prover
 from spectra_assets.stages.prepare.routes.forecast import Forecast, forecast
 from spectra_assets.stages.prepare.routes.routes import Trial
+from spectra_assets.stages.rulings import ruled_fetch, ruled_fields, with_aliases
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
 
@@ -113,7 +114,7 @@ def infer_fields(draft: Draft, work: Work) -> None:
     proven: dict[str, dict[str, str]] = {}
     for place, row in enumerate(sorted(chosen.values(), key=lambda row: row["entityOrder"])):
         hint = hints[row["entity"]]
-        fetch = _ruled_fetch(work, Fetch.model_validate_json(row["fetch"]))
+        fetch = ruled_fetch(Fetch.model_validate_json(row["fetch"]), work.playbooks, work.covenant.source)
         reference = row["inclusionField"] if _is_reference(row) else None
         sample = flattened(read_sample(work.lakehouse, hint.entity), fetch.recursive) if row["verdict"] != "empty" else []
         entity, pairs = canonise(hint, fetch, place, sample, reference, _key_types(fetch, canon), groups)
@@ -129,9 +130,14 @@ def infer_fields(draft: Draft, work: Work) -> None:
         if samples[name]
     }
     canon, dangling = referenced(canon, samples, keys, proven)
-    canon = {name: _ruled_fields(work, entity) for name, entity in canon.items()}
+    canon = {name: ruled_fields(entity, work.playbooks, work.covenant.source) for name, entity in canon.items()}
+    aliases: dict[str, dict[str, str]] = {}
+    for name, entity in canon.items():
+        canon[name], aliases[name] = with_aliases(entity, work.playbooks, work.covenant.source)
+        twins[name] = {**twins.get(name, {}), **aliases[name]}
     repeating = {name: same for name, entity in canon.items() if (same := echoes(entity, samples[name]))}
-    draft.evidence["twins"] = twins
+    draft.evidence["twins"] = {name: pairs for name, pairs in twins.items() if pairs}
+    draft.evidence["aliases"] = {name: list(paths) for name, paths in aliases.items() if paths}
     draft.evidence["echoes"] = repeating
     draft.evidence["dangling"] = dangling
     draft.evidence["personal"] = {name: by_values(entity, samples[name]) for name, entity in canon.items()}
@@ -250,39 +256,6 @@ def _expected(hints: Iterable[EntityHint], endpoints: Iterable[Mapping[str, Any]
             why = [row["reason"] or row["category"] for row in rows if row["entity"] == hint.entity]
             reasons[hint.entity] = "; ".join(why)[:300] or "no route is in the catalogue"
     return Expected(entities=[hint.entity for hint in hints if hint.entity in readable], unreadable=reasons)
-
-
-def _ruled_fetch(work: Work, fetch: Fetch) -> Fetch:
-    rules = work.playbooks.rules(PrimaryKeyRule, work.covenant.source, fetch.entity)
-    return fetch.model_copy(update={"primary_key": rules[-1].path}) if rules else fetch
-
-
-def _ruled_fields(work: Work, entity: CanonEntity) -> CanonEntity:
-    """The fields with what type and required rules say; the last word is the playbooks'."""
-
-    def ruled(field: CanonField) -> CanonField:
-        types = work.playbooks.rules(TypeRule, work.covenant.source, entity.entity, field.raw)
-        needs = work.playbooks.rules(RequiredRule, work.covenant.source, entity.entity, field.raw)
-        changes: dict[str, Any] = {}
-        if types:
-            kind = DataType(types[-1].data_type)
-            dated = kind in (DataType.TIMESTAMP, DataType.DATE)
-            changes |= {
-                "type": kind,
-                "date_format": field.date_format if dated else None,
-                "confidence": 1.0,
-                **_origin(types[-1]),
-            }
-            changes["structure"] = field.structure if kind == DataType.JSON else "scalar"
-        if needs:
-            changes |= {"required": needs[-1].required, "nullable": not needs[-1].required, **_origin(needs[-1])}
-        return field.model_copy(update=changes)
-
-    return _with(entity, ruled)
-
-
-def _origin(rule: FieldRule) -> dict[str, str]:
-    return {"evidence": "lesson" if rule.lesson else "playbook"}
 
 
 def _with(entity: CanonEntity, change: Callable[[CanonField], CanonField]) -> CanonEntity:

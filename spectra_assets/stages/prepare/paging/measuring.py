@@ -19,6 +19,7 @@ from spectra_assets.stages.evidence import Measuring
 from spectra_assets.stages.prepare.paging.constraints import Finding, Habits, Measured, filled, measure
 from spectra_assets.stages.prepare.paging.limits import ENDLESS
 from spectra_assets.stages.prepare.paging.pagenames import opening
+from spectra_assets.stages.rulings import ruled_paging
 from spectra_assets.stages.source.probing import SOURCE_SHARE, sent_at_most
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
@@ -121,6 +122,7 @@ def known_paging(work: Work) -> tuple[dict[str, Paging], dict[str, dict[str, str
             queries.setdefault(path, {}).update(json.loads(found["requiredQuery"]))
         if found.get("offsetIgnored") == "true" and found.get("largestPageSize") == "0":
             queries.setdefault(path, {})[found["sizeParameter"]] = "0"
+    paging = ruled_paging(paging, work.pack, work.playbooks)
     return paging, queries, {path: found["recordsAt"] for path, found in facts.items() if "recordsAt" in found}
 
 
