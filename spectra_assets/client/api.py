@@ -1,4 +1,5 @@
-"""The client of one API. It can only read: GET is the one method there is, which is how nothing is ever written.
+"""The client of one API. It can only read: it sends GET, and by POST the searches that a person allowed, which is how nothing is
+ever written.
 
 (Where the covenant says so, the transport asks the same server for a token by POST. That is no request of a caller.)
 """
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 from spectra_assets import settings
 from spectra_assets.client.address import Address, Query
+from spectra_assets.client.body import body_of, paged
 from spectra_assets.client.credential import credential_of
 from spectra_assets.client.fan_out import fan_out
 from spectra_assets.client.ledger import Entry, Ledger, body_hash
@@ -26,8 +28,9 @@ from spectra_assets.client.pager import Ask, query_of
 from spectra_assets.client.paging import MOST_PAGES, PAST_END, Page, Read, Sheet, Widest, counted, walk
 from spectra_assets.client.ratelimit import Gauge
 from spectra_assets.client.records import split
+from spectra_assets.client.searches import Searches
 from spectra_assets.client.tape import AGAIN, LIST, NOT_MODIFIED, TAPE, NotTapedError, Tape, Taped, key_of
-from spectra_assets.client.target import ParentValue, parent_text, target
+from spectra_assets.client.target import ParentValue, Target, parent_text, target
 from spectra_assets.client.transport import Answer, Limits, Transport
 from spectra_assets.client.verdict import PASSING, Verdict, json_text
 from spectra_assets.client.wire import Fault, Keep, Player, Recorded, Recorder, Wire
@@ -55,10 +58,12 @@ class Skipped:
 
 @dataclass
 class _Course:
-    """How one request went so far. `seconds`: what each attempt may take, if it is limited. `ask`: it is sent only to learn
-    whether the `earlier` answer changed. `brought` is the id of the request that brought the body, where it was another one."""
+    """How one request went so far. `seconds`: what each attempt may take, if it is limited. `body`: that of a search by POST.
+    `ask`: it is sent only to learn whether the `earlier` answer changed. `brought` is the id of the request that brought the
+    body, where it was another one."""
 
     seconds: float | None = None
+    body: bytes | None = None
     attempts: int = 0
     answer: Answer | None = None
     ask: bool = False
@@ -95,7 +100,9 @@ class ApiClient:
         self._mask = Mask()
         self._credential = credential_of(server.auth, secret, user, self._mask)
         self._verdict = Verdict(server.base_url_env, server.auth.token_env, bool(self._credential), self._mask)
-        self._wire: Wire = Transport(self._address, self._credential, Limits(self.in_flight, timeout, max_body), self._mask)
+        self._searches = Searches(server.searches, self._address)
+        limits = Limits(self.in_flight, timeout, max_body)
+        self._wire: Wire = Transport(self._address, self._credential, limits, self._mask, self._searches)
         self._per_second = server.requests_per_second
         self._pace = Pace(self._per_second, backoff_base / 10, self.in_flight)
         self._gauge = Gauge(self._pace)
@@ -193,6 +200,19 @@ class ApiClient:
         sent = self._credential.bare(self._address.follow(url, self._address.root + "/"))
         return self._got(sent, urlsplit(sent).path, attempts, seconds)
 
+    def search(self, path: str, body: bytes, attempts: int | None = None, seconds: float | None = None) -> Answer:
+        """The answer to a search by POST, see `get`: it only reads, so it is tried again like a GET.
+
+        Raises ConfigurationError, before anything is sent, for a path that no person allowed (server.searches), and SourceError
+        if the answer is one of what creates something: the search is never sent again then.
+        """
+        return self._got(self._address.url(path), path, attempts, seconds, body)
+
+    @property
+    def struck(self) -> Mapping[str, str]:
+        """Searches that turned out to be none, and why."""
+        return self._searches.struck
+
     def read(self, path: str, query: Query | None = None) -> bytes:
         """The body of a 200 answer: valid JSON in UTF-8; `b""` if there is no content.
 
@@ -204,13 +224,14 @@ class ApiClient:
 
     def records(self, fetch: Fetch, query: Query, parent_value: ParentValue | None = None) -> list[bytes]:
         """The records of one answer to the list of `fetch`, asked with `query` on top of its own. Raises what `read` raises."""
-        path, own = target(fetch, parent_value)
-        entry = Entry(fetch.path, fetch.entity, None if parent_value is None else parent_text(parent_value))
+        url, body = self._call(fetch, target(fetch, parent_value), {name: str(value) for name, value in query.items()})
+        parent = None if parent_value is None else parent_text(parent_value)
+        entry = Entry(fetch.path, fetch.entity, parent, method=fetch.method)
 
         def accept(answer: Answer) -> list[bytes]:
-            return self._verdict.decoded(answer, lambda body: split(body, fetch.records, fetch.path))[0]
+            return self._verdict.decoded(answer, lambda body: split(body, fetch.records, fetch.told))[0]
 
-        return self._listed(AGAIN, self._address.url(path, {**own, **query}), entry, accept, _Course(), _NEVER)
+        return self._listed(AGAIN, url, entry, accept, _Course(body=body), _NEVER)
 
     def unmodified(self, headers: Iterable[Mapping[str, Any]]) -> bool:
         """Whether the API says of every answer of the earlier tape that it did not change. Ends at the first that did.
@@ -274,18 +295,18 @@ class ApiClient:
             yield result
 
     def _pages(self, fetch: Fetch, parent_value: ParentValue | None, limit: int | None, stop: threading.Event) -> Iterator[Page]:
-        path, own = target(fetch, parent_value)
+        where = target(fetch, parent_value)
         parent = None if parent_value is None else parent_text(parent_value)
-        start = here = self._address.url(path)
+        start = here = self._address.url(where.path)
 
         def request(ask: Ask, number: int, read: Read) -> tuple[str, Mapping[str, str], Sheet]:
             nonlocal here
-            query: Mapping[str, str] = {**own, **ask.query}
-            url = self._address.url(path, query)
+            query: Mapping[str, str] = {**where.query, **ask.query}
+            url, body = self._call(fetch, where, ask.query)
             if ask.url is not None:
                 url = self._credential.bare(self._address.follow(ask.url, here, start))
                 query = {name: self._mask(value) for name, value in query_of(url).items()}
-            entry, course = Entry(fetch.path, fetch.entity, parent, number), _Course()
+            entry, course = Entry(fetch.path, fetch.entity, parent, number, method=fetch.method), _Course(body=body)
 
             def accept(answer: Answer) -> tuple[str, Sheet]:
                 if number > 1 and answer.status in PAST_END and counted(fetch.paging):
@@ -307,11 +328,19 @@ class ApiClient:
 
         yield from walk(fetch, request, self._widest, limit, self._most_pages)
 
-    def _got(self, url: str, path: str, attempts: int | None, seconds: float | None) -> Answer:
+    def _call(self, fetch: Fetch, where: Target, query: Mapping[str, str]) -> tuple[str, bytes | None]:
+        """Address and body of one page, whose parameters a search has in its body."""
+        if fetch.method == "GET":
+            return self._address.url(where.path, {**where.query, **query}), None
+        body = body_of(fetch.body or {}, {**where.inside, **paged(fetch.paging, query)})
+        return self._address.url(where.path, where.query), body
+
+    def _got(self, url: str, path: str, attempts: int | None, seconds: float | None, body: bytes | None = None) -> Answer:
         """The answer whatever its status."""
-        course = _Course(seconds)
+        course = _Course(seconds, body)
+        entry = Entry(self._mask(path), method="GET" if body is None else "POST")
         try:
-            return self._request(url, Entry(self._mask(path)), self._verdict.passing, course, _NEVER, attempts)
+            return self._request(url, entry, self._verdict.passing, course, _NEVER, attempts)
         except RetriableError:
             if course.answer is None:
                 raise
@@ -327,7 +356,7 @@ class ApiClient:
         attempts: int | None = None,
     ) -> Result:
         """What `accept` makes of the answer; one row in the ledger whatever happens."""
-        entry.query = self._mask(urlsplit(url).query)
+        entry.query = self._shown(url, course.body)
         try:
             return self._persist(url, accept, course, stop, attempts or self._attempts)
         except SpectraError as error:
@@ -351,13 +380,15 @@ class ApiClient:
         tape = self._tape
         if tape is None:
             return self._request(url, entry, accept, course, stop)
-        key = key_of(purpose, url)
+        key = key_of(purpose, url, course.body)
         held = tape.held(key)
         if held is not None:
+            entry.query = self._shown(url, course.body)
             return self._from_tape(tape, held, url, entry, accept, stop)
         if tape.only:
             raise NotTapedError(
-                f"the raw pages do not hold GET {self._mask.line(url)}, which this extraction needs: extract from the API again"
+                f"the raw pages do not hold {entry.method} {self._mask.line(url)}, which this extraction needs: extract from the "
+                "API again"
             )
         course.earlier = tape.earlier(key)
         try:
@@ -379,7 +410,6 @@ class ApiClient:
         if stop.is_set():
             raise StoppedError
         answer = held.answer(masked_url(url), url)
-        entry.query = self._mask(urlsplit(url).query)
         for name in ("requestId", "status", "attempts", "elapsedMs", "bodyHash", "error"):
             setattr(entry, name, held.header[name])
         entry.origin, entry.bytes = TAPE, len(answer.body) if answer is not None else 0
@@ -392,6 +422,10 @@ class ApiClient:
             if not held.confirmed:  # that request is in the ledger already
                 tape.count(TAPE)
                 self.ledger.add(entry)
+
+    def _shown(self, url: str, body: bytes | None) -> str:
+        """What was asked, for the ledger: the query, or the body of a search."""
+        return self._mask(urlsplit(url).query if body is None else body.decode())
 
     def _target(self, url: str) -> str:
         """The address below the base URL, masked."""
@@ -419,7 +453,10 @@ class ApiClient:
     def _sent(self, url: str, course: _Course, stop: threading.Event) -> Answer:
         """One attempt. An answer that did not change is the one of the earlier tape."""
         earlier = course.earlier
-        answer = self._wire.get(url, stop, course.seconds, earlier.conditions if earlier is not None else {})
+        if course.body is not None:
+            answer = self._wire.search(url, course.body, stop, course.seconds)
+        else:
+            answer = self._wire.get(url, stop, course.seconds, earlier.conditions if earlier is not None else {})
         course.answer = replace(answer, url=self._mask(answer.url), attempts=course.attempts)
         self._gauge.read(answer.headers)
         if answer.status == HTTPStatus.NOT_MODIFIED and earlier is not None:

@@ -13,7 +13,8 @@ from uuid import uuid4
 
 @dataclass
 class Entry:
-    """One request, all its attempts together. `rows` are records, `elapsedMs` the last attempt on the wire.
+    """One request, all its attempts together. `rows` are records, `elapsedMs` the last attempt on the wire; `query` is the
+    body of a search by POST.
 
     `path` is the template (`/cycle/release/{releaseId}`), `parent` the value that filled it. `status` and `bodyHash`
     are None when no complete answer came. `repeated` counts records that the page before held as well. `origin` tells where the
@@ -24,6 +25,7 @@ class Entry:
     entity: str | None = None
     parent: str | None = None
     page: int = 1
+    method: str = "GET"
     query: str = ""
     status: int | None = None
     attempts: int = 0

@@ -218,11 +218,11 @@ def _walk_chain(fetch: Fetch, reader: _Reader, request: Request, limit: int | No
             return
         if earlier <= number:
             raise SourceError(
-                f"the pages of GET {fetch.path} lead in a circle: page {number} names page {earlier} as the next one, so the "
+                f"the pages of {fetch.told} lead in a circle: page {number} names page {earlier} as the next one, so the "
                 "list has no end"
             )
         if empty >= _EMPTY_IN_A_ROW:
-            raise SourceError(f"GET {fetch.path}: {empty} pages in a row without rows, each of which names a next one; given up")
+            raise SourceError(f"{fetch.told}: {empty} pages in a row without rows, each of which names a next one; given up")
         ask = onward
     raise _endless(fetch, most)
 
@@ -241,14 +241,14 @@ def _last(fetch: Fetch, sheet: Sheet) -> Any:
     last = sparse(sheet.records[-1], fetch.paging.field)
     if not text_at(last, fetch.paging.field):
         raise SkippableError(
-            f"GET {fetch.path}: the last record of a page has no plain value at {fetch.paging.field}, so the next page can't "
+            f"{fetch.told}: the last record of a page has no plain value at {fetch.paging.field}, so the next page can't "
             "be asked for"
         )
     return last
 
 
 def _endless(fetch: Fetch, most: int) -> SourceError:
-    return SourceError(f"GET {fetch.path}: after {most:,} pages the list still goes on; given up (setting most_pages)")
+    return SourceError(f"{fetch.told}: after {most:,} pages the list still goes on; given up (setting most_pages)")
 
 
 def _mark(ask: Ask) -> bytes:
@@ -269,7 +269,7 @@ class _Reader:
     def read(self, body: bytes, headers: Mapping[str, str]) -> Sheet:
         """The sheet of one answer. Raises SkippableError (another shape) and msgspec.DecodeError (not JSON)."""
         paging = self._fetch.paging
-        records, total = split(body, self._fetch.records, self._fetch.path)
+        records, total = split(body, self._fetch.records, self._fetch.told)
         total = header_total(headers) if total is None else total
         if isinstance(paging, NoPaging):
             return Sheet(records, [], total, 0)
@@ -295,7 +295,7 @@ class _Reader:
             what, moved = _moving(self._fetch.paging)
             fault = f"server ignores {what}" if first == 1 and what else "server repeats a page"
             raise SourceError(
-                f"{fault}: page {number} of GET {self._fetch.path} holds the same {len(sheet.records)} rows as page "
+                f"{fault}: page {number} of {self._fetch.told} holds the same {len(sheet.records)} rows as page "
                 f"{first}, although {moved} went on"
             )
 

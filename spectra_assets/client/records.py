@@ -40,8 +40,8 @@ _BLANKS = b" \t\r\n\x1e"
 _OPENINGS = {b"{": "an object", b"[": "an array", b'"': "a text"}
 
 
-def split(body: bytes, location: str, path: str) -> tuple[list[bytes], int | None]:
-    """Records at `location` (see covenant Fetch.records) of an answer, and the total it declares.
+def split(body: bytes, location: str, what: str) -> tuple[list[bytes], int | None]:
+    """Records at `location` (see covenant Fetch.records) of the answer to `what` (`GET /flows`), and the total it declares.
 
     Each record is the text the API sent, byte for byte; of a map the key stands in front of it as `_mapKey`. What is no object
     becomes `{"value": …}`. No body and `null` are no records. Raises SkippableError naming expected and found shape, and
@@ -50,20 +50,20 @@ def split(body: bytes, location: str, path: str) -> tuple[list[bytes], int | Non
     if not body or body.strip() == b"null":
         return [], None
     if location == OBJECT:
-        _expect(b"{", body, "one object", path)
+        _expect(b"{", body, "one object", what)
         return [bytes(msgspec.json.decode(body, type=msgspec.Raw)).strip()], None
     if location == LINES:
-        return _lines(body, path), None
+        return _lines(body, what), None
     way = location.removesuffix(MAP)
-    value, total = _descended(body, way, path)
+    value, total = _descended(body, way, what)
     if value == b"null":
         return [], total
     if location.endswith(MAP):
-        _expect(b"{", value, f"a map at {way!r}" if way else "a map", path)
+        _expect(b"{", value, f"a map at {way!r}" if way else "a map", what)
         entries = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
         records = [_keyed(key, bytes(entry).strip()) for key, entry in entries.items()]
     else:
-        _expect(b"[", value, f"an array at {way!r}" if way else "an array", path)
+        _expect(b"[", value, f"an array at {way!r}" if way else "an array", what)
         records = [_record(bytes(record).strip()) for record in msgspec.json.decode(value, type=list[msgspec.Raw])]
     return records, None if records and not total else total
 
@@ -93,15 +93,15 @@ def sparse(body: bytes, path: str) -> Any:
     return found
 
 
-def _descended(body: bytes, way: str, path: str) -> tuple[bytes, int | None]:
+def _descended(body: bytes, way: str, what: str) -> tuple[bytes, int | None]:
     """The text at the dotted path `way`, and the total beside it: the one nearest to the records counts."""
     value, total = body, None
     for key in split_path(way):
-        _expect(b"{", value, f"an object with {key!r} (records at {way!r})", path)
+        _expect(b"{", value, f"an object with {key!r} (records at {way!r})", what)
         envelope = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
         if key not in envelope:
             found = ", ".join(sorted(envelope)[:12])[:200]
-            raise SkippableError(f"GET {path}: expected records at {way!r}, found an object with only: {found or 'nothing'}")
+            raise SkippableError(f"{what}: expected records at {way!r}, found an object with only: {found or 'nothing'}")
         total = next(_totals(envelope, key, _DEPTH), total)
         value = bytes(envelope[key])
     return value.strip(), total
@@ -139,12 +139,12 @@ def _number(text: bytes) -> int | None:
     return int(text) if text.isdigit() and len(text) < 19 else None
 
 
-def _lines(body: bytes, path: str) -> list[bytes]:
+def _lines(body: bytes, what: str) -> list[bytes]:
     lines = [line for line in (line.strip(_BLANKS) for line in body.split(b"\n")) if line]
     for line in lines:
         msgspec.json.decode(line, type=msgspec.Raw)
     if len(lines) == 1:
-        _expect(b"{", lines[0], "one JSON object per line", path)
+        _expect(b"{", lines[0], "one JSON object per line", what)
     return [_record(line) for line in lines]
 
 
@@ -160,8 +160,8 @@ def _keyed(key: str, text: bytes) -> bytes:
     return front + (b"" if rest == b"}" else b",") + (rest if rest == b"}" else text[1:])
 
 
-def _expect(opening: bytes, body: bytes, expected: str, path: str) -> None:
+def _expect(opening: bytes, body: bytes, expected: str, what: str) -> None:
     start = body.lstrip()[:1]
     if start != opening:
         msgspec.json.decode(body, type=msgspec.Raw)  # malformed text is another error than another shape
-        raise SkippableError(f"GET {path}: expected {expected}, found {_OPENINGS.get(start, 'a plain value')}")
+        raise SkippableError(f"{what}: expected {expected}, found {_OPENINGS.get(start, 'a plain value')}")

@@ -24,6 +24,8 @@ from spectra_assets.errors import StorageError
 KEPT_HEADERS = ("Content-Type", "Content-Range", "Link", "ETag", "Last-Modified", "Date", *TOTAL_HEADERS)
 """What of an answer's headers is kept: what tells its type, its total, the next page, and whether it changed."""
 
+_VALIDATORS = ("ETag", "Last-Modified")
+
 _KEY_BYTES = 16
 _SETTLED = 2.0
 """Seconds that must lie between Last-Modified and Date: it knows whole seconds only."""
@@ -121,9 +123,13 @@ class Tape:
         return taped if taped and taped.conditions else None
 
     def keep(self, key: bytes, purpose: str, entry: Entry, answer: Answer | None, target: str, accepted: bool) -> None:
-        """Keep what came. `target` is the request's masked address below the base URL."""
+        """Keep what came. `target` is the request's masked address below the base URL.
+
+        Whether the answer to a search by POST changed can't be asked: what would tell that is not kept.
+        """
         header: dict[str, Any] = {name: getattr(entry, name) for name in _OF_ENTRY}
-        headers = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers} if answer else {}
+        kept = [name for name in KEPT_HEADERS if entry.method == "GET" or name not in _VALIDATORS]
+        headers = {name: answer.headers[name] for name in kept if name in answer.headers} if answer else {}
         header |= {"requestedAt": entry.requestedAt.isoformat(), "purpose": purpose, "target": target, "headers": headers}
         self._reel.add(key, header, answer.body if answer else b"", accepted)
         self.count(NETWORK)
@@ -144,9 +150,10 @@ class Tape:
             self.counts[origin] += 1
 
 
-def key_of(purpose: str, url: str) -> bytes:
-    """Under what an answer lies. `purpose` tells answers apart that are asked for again on purpose."""
-    return blake2b(f"{purpose}\0{url}".encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
+def key_of(purpose: str, url: str, body: bytes | None = None) -> bytes:
+    """Under what an answer lies: `body` is that of a search. `purpose` tells answers apart that are asked again on purpose."""
+    asked = f"{purpose}\0{url}".encode("utf-8", "surrogatepass")
+    return blake2b(asked if body is None else asked + b"\0" + body, digest_size=_KEY_BYTES).digest()
 
 
 def conditions(header: Mapping[str, Any]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 from urllib.parse import quote
 
 from spectra_assets.covenant.access import Fetch
@@ -33,13 +34,26 @@ def parent_parts(text: str | None) -> list[str]:
     return parts if isinstance(parts, list) and all(isinstance(part, str) for part in parts) else [text]
 
 
-def target(fetch: Fetch, parent_value: ParentValue | None) -> tuple[str, dict[str, str]]:
-    """Path and query of the fetch for one parent.
+class Target(NamedTuple):
+    """Where a fetch is asked for one parent. `inside` are the values that stand in the body of a search by POST."""
+
+    path: str
+    query: dict[str, str]
+    inside: dict[str, Single]
+
+
+def target(fetch: Fetch, parent_value: ParentValue | None) -> Target:
+    """Path, query and what else names the parent.
 
     Raises ConfigurationError if plan and parent don't fit, SkippableError for a value that can't stand in a path.
     """
     path, query = fetch.path, dict(fetch.query)
-    for name, location, value in _fillings(fetch, parent_value):
+    inside: dict[str, Single] = {}
+    for name, location, given in _fillings(fetch, parent_value):
+        value = str(given)
+        if location == "query" and fetch.method == "POST":
+            inside[name] = given
+            continue
         if location == "query":
             query[name] = value
             continue
@@ -51,10 +65,10 @@ def target(fetch: Fetch, parent_value: ParentValue | None) -> tuple[str, dict[st
         path = path.replace(place, quote(value, safe=""))  # which leaves no brace a later parameter could mistake for its place
     if "{" in path:
         raise ConfigurationError(f"nothing fills {path[path.index('{') :]} in {fetch.path} of {fetch.entity}")
-    return path, query
+    return Target(path, query, inside)
 
 
-def _fillings(fetch: Fetch, parent_value: ParentValue | None) -> list[tuple[str, str, str]]:
+def _fillings(fetch: Fetch, parent_value: ParentValue | None) -> list[tuple[str, str, Single]]:
     """(parameter, path or query, value) of each value."""
     if fetch.parent is None or parent_value is None:
         if fetch.parent is None and parent_value is None:
@@ -68,4 +82,4 @@ def _fillings(fetch: Fetch, parent_value: ParentValue | None) -> list[tuple[str,
         raise ConfigurationError(
             f"the fetch of {fetch.entity} ({fetch.path}) needs a value for each of {names}, and got {len(values)}"
         )
-    return [(name, location, str(value)) for (name, location), value in zip(places, values, strict=True)]
+    return [(name, location, value) for (name, location), value in zip(places, values, strict=True)]

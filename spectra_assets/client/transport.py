@@ -1,6 +1,7 @@
 """One GET on the wire: pooled connections, the credential, bounded bodies, redirects by hand.
 
-The one request that is no GET asks the same server for a token (OAuth 2). Nothing of the environment changes what is sent:
+By POST go the searches that a person allowed (see searches.py), and the request for a token to the same server (OAuth 2). Nothing
+of the environment changes what is sent:
 `~/.netrc` is not read (it would replace the credential) and cookies are not kept. Proxies (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)
 and certificate bundles of the environment are honoured.
 """
@@ -28,6 +29,7 @@ from spectra_assets.client.address import Address, host_of, origin
 from spectra_assets.client.credential import Credential
 from spectra_assets.client.mask import Mask, masked_url
 from spectra_assets.client.pacing import StoppedError
+from spectra_assets.client.searches import Searches
 from spectra_assets.errors import (
     ConfigurationError,
     RetriableError,
@@ -41,6 +43,7 @@ _REDIRECT = {301, 302, 303, 307, 308}
 _CHUNK = 1 << 20
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _ACCEPT = "application/json, application/*+json;q=0.9, application/x-ndjson;q=0.8, */*;q=0.5"
+_JSON = {"Content-Type": "application/json"}
 _WIRE_LOG = "urllib3.connectionpool"
 """The logger which notes the address of every request, query included."""
 
@@ -103,8 +106,9 @@ class _Unlogged(logging.Filter):
 class Transport:
     """Sends GET requests to one API; safe to use from many threads, of which `in_flight` are served at a time."""
 
-    def __init__(self, address: Address, credential: Credential, limits: Limits, mask: Mask) -> None:
+    def __init__(self, address: Address, credential: Credential, limits: Limits, mask: Mask, searches: Searches) -> None:
         self._address = address
+        self._searches = searches
         self._credential = credential
         self._limits = limits
         self._mask = mask
@@ -144,22 +148,44 @@ class Transport:
         """
         url, renewed = self._credential.bare(url), False
         for _ in range(REDIRECTS + 1):
-            with self._slots:
-                if stop.is_set():
-                    raise StoppedError
-                headers = self._credential.headers(self._post)
-                answer = self._exchange(url, {**headers, **more}, stop, seconds)
-                if answer.status == 401 and not renewed and self._credential.renew(headers):
-                    renewed = True
-                    answer = self._exchange(url, {**self._credential.headers(self._post), **more}, stop, seconds)
+            answer, renewed = self._signed("GET", url, None, more, stop, seconds, renewed)
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECT or not location:
                 return answer
             url = self._follow(url, location)
         raise SourceError(f"GET {masked_url(url)}: more than {REDIRECTS} redirects, given up")
 
-    def _exchange(self, url: str, headers: Mapping[str, str], stop: threading.Event, seconds: float | None) -> Answer:
-        return self._sent("GET", url, self._credential.url(url), headers, None, stop, seconds)
+    def search(self, url: str, body: bytes, stop: threading.Event, seconds: float | None = None) -> Answer:
+        """The answer to a search by POST with this JSON body, see `get`. No redirect is followed.
+
+        Raises ConfigurationError if no person allowed this search, and SourceError for an answer that no search gives.
+        """
+        search = self._searches.check(url)
+        answer, _ = self._signed("POST", self._credential.bare(url), body, _JSON, stop, seconds, False)
+        self._searches.judge(search, answer.status, answer.headers)
+        return answer
+
+    def _signed(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        more: Mapping[str, str],
+        stop: threading.Event,
+        seconds: float | None,
+        renewed: bool,
+    ) -> tuple[Answer, bool]:
+        """(the answer with the credential, whether that was renewed once because it was refused)."""
+        with self._slots:
+            if stop.is_set():
+                raise StoppedError
+            headers = self._credential.headers(self._post)
+            sent = self._credential.url(url)
+            answer = self._sent(method, url, sent, {**headers, **more}, body, stop, seconds)
+            if answer.status == 401 and not renewed and self._credential.renew(headers):
+                renewed = True
+                answer = self._sent(method, url, sent, {**self._credential.headers(self._post), **more}, body, stop, seconds)
+        return answer, renewed
 
     def _post(self, path: str, headers: Mapping[str, str], form: Mapping[str, str]) -> Answer:
         """Ask for a token. `path` is one on the server, or below the base URL; an address must be of the same server."""
@@ -178,11 +204,11 @@ class Transport:
         url: str,
         sent: str,
         headers: Mapping[str, str],
-        form: Mapping[str, str] | None,
+        data: Mapping[str, str] | bytes | None,
         stop: threading.Event,
         seconds: float | None = None,
     ) -> Answer:
-        """The answer to one request. `sent` is the address with the credential, which appears nowhere else."""
+        """The answer to one request with a form or a body. `sent`, the address with the credential, appears nowhere else."""
         started = time.perf_counter()
         connect, read = self._limits.timeout
         most = seconds or _PATIENCE * read
@@ -191,7 +217,7 @@ class Transport:
                 method,
                 sent,
                 headers=dict(headers),
-                data=form,
+                data=data,
                 timeout=(min(connect, most), min(read, most)),
                 stream=True,
                 allow_redirects=False,

@@ -39,11 +39,12 @@ class NotRecordedError(StorageError):
 
 
 class Wire(Protocol):
-    """Sends GET requests. `get` and what it raises are described at `Transport.get`."""
+    """Sends GET requests, and the searches by POST that a person allowed. What it raises is described at `Transport`."""
 
     def get(
         self, url: str, stop: threading.Event, seconds: float | None = None, more: Mapping[str, str] = _NOTHING
     ) -> Answer: ...
+    def search(self, url: str, body: bytes, stop: threading.Event, seconds: float | None = None) -> Answer: ...
     def close(self) -> None: ...
 
 
@@ -76,13 +77,20 @@ class Recorder:
 
     def get(self, url: str, stop: threading.Event, seconds: float | None = None, more: Mapping[str, str] = _NOTHING) -> Answer:
         """What the wire answers. Raises what the wire raises, and StorageError."""
-        target = url.removeprefix(self._root)
+        return self._kept(url, None, lambda: self._wire.get(url, stop, seconds, more))
+
+    def search(self, url: str, body: bytes, stop: threading.Event, seconds: float | None = None) -> Answer:
+        """As `get`."""
+        return self._kept(url, body, lambda: self._wire.search(url, body, stop, seconds))
+
+    def _kept(self, url: str, body: bytes | None, send: Callable[[], Answer]) -> Answer:
+        target = _target(url, self._root, body)
         with self._lock:
             number = self._asked[target]
             self._asked[target] += 1
         facts = {"target": self._mask(target), "requestedAt": datetime.now(UTC).isoformat(), "number": number}
         try:
-            answer = self._wire.get(url, stop, seconds, more)
+            answer = send()
         except SourceError as error:
             told: dict[str, Any] = {"status": None, "error": str(error)[:500], "raised": type(error).__name__}
             self._keep(exchange_key(target, number), {**facts, **told}, b"")
@@ -126,7 +134,16 @@ class Player:
 
     def get(self, url: str, stop: threading.Event, seconds: float | None = None, more: Mapping[str, str] = _NOTHING) -> Answer:
         """What was recorded. Raises what was raised then, and NotRecordedError."""
-        target = url.removeprefix(self._root)
+        live = self._live
+        return self._played(url, None, (lambda: live.get(url, stop, seconds, more)) if live else None)
+
+    def search(self, url: str, body: bytes, stop: threading.Event, seconds: float | None = None) -> Answer:
+        """As `get`."""
+        live = self._live
+        return self._played(url, body, (lambda: live.search(url, body, stop, seconds)) if live else None)
+
+    def _played(self, url: str, body: bytes | None, ask: Callable[[], Answer] | None) -> Answer:
+        target = _target(url, self._root, body)
         for fault in self._faults:
             if (answer := fault(target)) is not None:
                 return answer
@@ -134,13 +151,13 @@ class Player:
             number = self._asked[target]
             self._asked[target] += 1
         for reel in self._reels:
-            if (held := _nth(reel, target, number)) is not None:
+            if (held := _nth(reel, url.removeprefix(self._root), body, number)) is not None:
                 answer = _played(held, self._root, url)
                 self._clock.advance(answer.elapsed_ms / 1000 / self._in_flight)
                 return answer
-        if self._live is None:
-            raise NotRecordedError(f"the recording holds no answer to GET {target[:300]}")
-        return self._live.get(url, stop, seconds, more)
+        if ask is None:
+            raise NotRecordedError(f"the recording holds no answer to {'GET' if body is None else 'POST'} {target[:300]}")
+        return ask()
 
     def close(self) -> None:
         """Close the wire to the API, if there is one."""
@@ -160,6 +177,12 @@ class Metered:
         if not self._meter.take():
             raise NotRecordedError("the recording lacks more answers than may be asked for")
         return self._wire.get(url, stop, seconds, more)
+
+    def search(self, url: str, body: bytes, stop: threading.Event, seconds: float | None = None) -> Answer:
+        """As `get`."""
+        if not self._meter.take():
+            raise NotRecordedError("the recording lacks more answers than may be asked for")
+        return self._wire.search(url, body, stop, seconds)
 
     def close(self) -> None:
         """Close the wire."""
@@ -205,17 +228,25 @@ class Throttle:
 
 
 def exchange_key(target: str, number: int) -> bytes:
-    """Under what the `number`-th exchange (from 0) about an address below the base URL lies."""
+    """Under what the `number`-th exchange (from 0) about an address below the base URL, or a search there, lies."""
     return key_of(f"{_WIRE}:{number}", target)
 
 
-def _nth(reel: Recorded, target: str, number: int) -> Held | None:
+def _target(url: str, root: str, body: bytes | None) -> str:
+    """What is asked: the address below the base URL, and the body of a search."""
+    target = url.removeprefix(root)
+    return target if body is None else f"{target} {body.decode()}"
+
+
+def _nth(reel: Recorded, target: str, body: bytes | None, number: int) -> Held | None:
     """The exchange of this number, or the last one before it; or what an extraction kept of its lists."""
     for earlier in range(number, -1, -1):
-        if (found := reel.find(exchange_key(target, earlier))) is not None:
+        if (found := reel.find(exchange_key(_target(target, "", body), earlier))) is not None:
             return found
     purposes = (AGAIN, LIST) if number else (LIST, AGAIN)
-    return next((found for purpose in purposes if (found := reel.find(key_of(purpose, reel.root + target))) is not None), None)
+    return next(
+        (found for purpose in purposes if (found := reel.find(key_of(purpose, reel.root + target, body))) is not None), None
+    )
 
 
 def _played(held: Held, root: str, url: str) -> Answer:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Model(BaseModel):
@@ -65,6 +65,8 @@ class CursorPaging(Model):
     next: str
     size_param: str | None = None
     size: int | None = Field(default=None, gt=0)
+    number: bool = False
+    """In the body of a search by POST the token is a number."""
 
 
 class NextPaging(Model):
@@ -96,6 +98,8 @@ class KeysetPaging(Model):
     field: str
     size_param: str | None = None
     size: int | None = Field(default=None, gt=0)
+    number: bool = False
+    """In the body of a search by POST the value is a number."""
 
 
 PagingStyle = Annotated[
@@ -104,6 +108,17 @@ PagingStyle = Annotated[
 Paging = Annotated[
     NoPaging | OffsetPaging | PagePaging | CursorPaging | NextPaging | LinkPaging | KeysetPaging, Field(discriminator="kind")
 ]
+
+
+class Search(Model):
+    """A search by POST that a person allowed. No other POST is ever sent to the API (but for a token, see Auth)."""
+
+    path: str = Field(pattern=r"^/")
+    """Template: `/flows/filter`, `/databases/{id}/query`."""
+    allowed_by: str
+    """Who or what allowed it: `--allow-post-search`, or a person's name in an override."""
+    evidence: str = ""
+    """What shows that it only reads."""
 
 
 class Server(Model):
@@ -117,6 +132,7 @@ class Server(Model):
     """Path of a GET that any valid credential may read: it proves the credential."""
     in_flight: int = Field(default=8, gt=0, le=256)
     requests_per_second: float | None = Field(default=None, gt=0)
+    searches: list[Search] = []
 
 
 class Fill(Model):
@@ -146,8 +162,12 @@ class Fetch(Model):
     """How every row of one entity is fetched: proven by Prepare, followed by Extract."""
 
     entity: str
+    method: Literal["GET", "POST"] = "GET"
     path: str
     query: dict[str, str] = {}
+    body: dict[str, Any] | None = None
+    """Of a search by POST: what its JSON body always holds. The parameters of paging and of a parent (`location: query`) are put
+    into the body too, each at its name, which is a JSON path: `limit`, `page.cursor`; `ids[]` is an array of the one value."""
     records: str = ""
     """Where the records are in the answer: empty for the answer itself (an array), a JSON path such as `data.items` for an
     envelope, `$` for one object, `@lines` for one JSON text per line, and with `{}` at the end (`{}`, `data{}`) the values of a
@@ -163,3 +183,16 @@ class Fetch(Model):
     """Whether one record may come several times, of which Clean keeps one; if not, a repetition shows that pages moved."""
     totals: Literal["credible", "notCredible"] = "credible"
     """Whether the number of rows that answers declare was found true. If not, it says nothing about completeness."""
+
+    @property
+    def told(self) -> str:
+        """`GET /flows`: the request, for people."""
+        return f"{self.method} {self.path}"
+
+    @model_validator(mode="after")
+    def _askable(self) -> Fetch:
+        if (self.method == "POST") != (self.body is not None):
+            raise ValueError(f"{self.told}: a search by POST has a body ({{}} if it is empty), and nothing else has one")
+        if self.method == "POST" and self.paging.kind in ("next", "link"):
+            raise ValueError(f"{self.told}: a search can't go on by an address ({self.paging.kind}), as that would be a GET")
+        return self

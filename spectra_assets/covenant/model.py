@@ -6,7 +6,7 @@ like code, and is all that the asset graph is built from. It names environment v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from typing import Annotated, Literal, TypeVar
 
@@ -377,6 +377,7 @@ class Covenant(Model):
                 if name not in made:
                     raise ValueError(f"{table.table} reads {name}, which no step makes; made are: {', '.join(sorted(made))}")
         _check_acyclic({table.table: table.inputs for table in self.tables()})
+        _check_searches(self.fetches().values(), self.pipeline.server)
         listed = {gates.stage: gates.checks for gates in self.quality_gates}
         for stage in self.pipeline.stages:
             present = sorted({gate.name for table in stage.outputs for gate in table.gates})
@@ -401,6 +402,16 @@ def _check_table(stage: StageContract, table: Table, made: set[str]) -> None:
     for key in table.primary_key:
         if table.schema_ and key not in table.columns:
             raise ValueError(f"{table.table} has the primary key {key}, which is none of its columns: {', '.join(table.columns)}")
+
+
+def _check_searches(fetches: Iterable[Fetch], server: Server) -> None:
+    allowed = [search.path for search in server.searches]
+    for fetch in fetches:
+        if fetch.method == "POST" and fetch.path not in allowed:
+            raise ValueError(
+                f"{fetch.entity} is fetched by {fetch.told}, which nobody allowed; server.searches has: "
+                + (", ".join(allowed) or "none")
+            )
 
 
 def _check_acyclic(inputs: dict[str, list[str]]) -> None:

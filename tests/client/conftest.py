@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +17,7 @@ import pytest
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.mask import Secret
-from spectra_assets.covenant.access import Auth, Server
+from spectra_assets.covenant.access import Auth, Search, Server
 
 TOKEN = "tok/3n+of-the-Tests=="
 
@@ -30,6 +30,7 @@ class Asked:
     query: dict[str, list[str]]
     headers: dict[str, str]
     method: str = "GET"
+    body: bytes = b""
     at: float = field(default_factory=time.monotonic)
 
     def number(self, name: str) -> int:
@@ -90,7 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        asked = Asked(parts.path, parse_qs(parts.query), dict(self.headers), self.command)
+        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        asked = Asked(parts.path, parse_qs(parts.query), dict(self.headers), self.command, sent)
         self.api.asked.append(asked)
         reply = self.api.answer(asked)
         if reply.fault == "hangup":
@@ -102,6 +104,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(reply)
         except OSError:
             self.close_connection = True
+
+    do_POST = do_GET  # noqa: N815  (the name that http.server calls)
 
     def _send(self, reply: Reply) -> None:
         self.send_response(reply.status)
@@ -163,6 +167,7 @@ def connect(api: Api) -> Iterator[Callable[..., ApiClient]]:
         auth: Auth | None = None,
         base_path: str = "",
         requests_per_second: float | None = None,
+        searches: Sequence[str] = (),
         **options: Any,
     ) -> ApiClient:
         server = Server(
@@ -171,6 +176,7 @@ def connect(api: Api) -> Iterator[Callable[..., ApiClient]]:
             auth=auth or Auth(token_env="DEMO_TOKEN"),
             probe="/me",
             requests_per_second=requests_per_second,
+            searches=[Search(path=path, allowed_by="a test") for path in searches],
         )
         options = {"backoff_base": 0.01, "timeout": (1, 2), **options}
         clients.append(ApiClient(server, base_url or api.url, secret, **options))
