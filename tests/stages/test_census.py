@@ -44,7 +44,7 @@ def plan(paging: Any, **more: Any) -> Fetch:
 
 def counted(client: Any, fetch: Fetch, parents: list[Any] | None = None) -> tuple[Any, list[tuple[str | None, Any]]]:
     census = Census(client, fetch, DriftWatch(known_as(fetch, fetch.primary_key)), lambda _: None)
-    rows = [(parent, json.loads(record)) for parent, _, record in census.records(parents)]
+    rows = [(sheet.parent, json.loads(record)) for sheet in census.sheets(parents) for record in sheet.records]
     return census.finished(1), rows
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +18,13 @@ from spectra_assets.errors import SkippableError
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.evidence import EXAMPLES, Extraction, Mismatch, SkippedParent
 from spectra_assets.stages.extract.drift import DriftWatch
+from spectra_assets.stages.extract.landing import Sheet
 from spectra_assets.stages.extract.recount import End, Recount
 from spectra_assets.stages.prepare.routes.identity import HASH, digest
 
 SAY_SECONDS = 5.0
+_AT_ONCE = 1_000
+"""Records of a page that are read at a time."""
 
 
 @dataclass
@@ -53,8 +56,8 @@ class Census:
         self._alike = True
         self._started = self._said = time.monotonic()
 
-    def records(self, parents: Iterable[ParentValue] | None) -> Iterator[tuple[str | None, str, bytes]]:
-        """(parent's id, request id, record) of every record, in the order of the parents."""
+    def sheets(self, parents: Iterable[ParentValue] | None) -> Iterator[Sheet]:
+        """Every record, in the order of the parents."""
         current: _Parent | None = None
         for answer in self._answers(parents):
             value = None if parents is None else answer.parent_value if isinstance(answer, Skipped) else answer[0]
@@ -106,7 +109,7 @@ class Census:
             self.facts["parentsAsked"] += 1
             yield parent
 
-    def _page(self, parent: _Parent, page: Page) -> Iterator[tuple[str | None, str, bytes]]:
+    def _page(self, parent: _Parent, page: Page) -> Iterator[Sheet]:
         facts = self.facts
         facts["requests"] += 1
         if page.refused is not None:
@@ -118,21 +121,33 @@ class Census:
         parent.first_page = parent.first_page or len(page.records)
         parent.last_page = len(page.records)
         name = None if parent.value is None else parent_text(parent.value)
-        for record in page.records:
-            facts["records"] += 1
-            parent.rows += 1
-            self._look(parent, msgspec.json.decode(record))
-            yield name, page.request_id, record
+        for start in range(0, len(page.records), _AT_ONCE):
+            records = page.records[start : start + _AT_ONCE]
+            read = self._watch.read(records)
+            self._account(parent, read)
+            yield Sheet(name, page.request_id, records, read)
         if page.records:
             parent.last = page.records[-1]
         self._progress()
+
+    def _account(self, parent: _Parent, read: Sequence[Any]) -> None:
+        """Account for records. Where each has a key that did not come before, that is seen of all at once."""
+        parent.rows += len(read)
+        keys = self._watch.keys(read) if self._fetch.primary_key != HASH else None
+        fresh = set(keys) if keys is not None else set()
+        if keys is not None and len(fresh) == len(keys) and fresh.isdisjoint(parent.keys):
+            self.facts["records"] += len(read)
+            parent.keys |= fresh
+            return
+        for record in read:
+            self.facts["records"] += 1
+            self._look(parent, msgspec.to_builtins(record))
 
     def _look(self, parent: _Parent, record: Any) -> None:
         """Account for a record and, of a tree, for those nested in it."""
         if not isinstance(record, dict):
             self._without_key()
             return
-        self._watch.watch(record)
         hashed = self._fetch.primary_key == HASH
         key = digest(record) if hashed else next(values_at(record, self._fetch.primary_key), None)
         if isinstance(key, dict | list):
@@ -147,6 +162,8 @@ class Census:
             parent.keys.add(key)
         nested = record.get(self._fetch.recursive) if self._fetch.recursive else None
         for each in nested if isinstance(nested, list) else ():
+            if isinstance(each, dict):
+                self._watch.watch(each)
             self._look(parent, each)
 
     def _without_key(self) -> None:

@@ -2,58 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import msgspec
 
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
-from spectra_assets.covenant.paths import split_path
 from spectra_assets.stages.evidence import Drift
-from spectra_assets.stages.prepare.fields.dates import PER_SECOND
+from spectra_assets.stages.extract.mould import Mould
+from spectra_assets.stages.extract.places import NUMBER, TRUTHS, Place, is_counted, joined, kinds_of, places_of
 from spectra_assets.stages.prepare.fields.inference import is_integer
-from spectra_assets.stages.prepare.fields.shapes import escaped, kind_of
-from spectra_assets.stages.rulings import FORMATS
+from spectra_assets.stages.prepare.fields.shapes import kind_of
+from spectra_assets.stages.prepare.routes.identity import HASH
 
 MOST_PATHS = 200
 """Paths reported at most: an API that sends a map of data as keys must not fill the memory."""
 
 _MOST_SHAPES = 10_000
 
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_TRUTHS = frozenset(("true", "false", "yes", "no", "y", "n", "t", "f", "on", "off", "1", "0"))
 _KEPT = 3
 """Records kept of each path that differs."""
-
-_FITS: dict[DataType, frozenset[str]] = {
-    DataType.TEXT: frozenset(("text", "int", "float", "bool")),
-    DataType.INT64: frozenset(("int",)),
-    DataType.FLOAT64: frozenset(("int", "float")),
-    DataType.DECIMAL: frozenset(("int", "float", "text")),
-    DataType.BOOL: frozenset(("bool",)),
-    DataType.DATE: frozenset(("text", "int")),
-    DataType.TIMESTAMP: frozenset(("int",)),
-    DataType.JSON: frozenset(("text", "int", "float", "bool", "record", "array")),
-}
-"""Kinds of JSON value which a column of a type holds without loss. A text that holds an integer fits int64 too."""
-
-
-@dataclass
-class _Place:
-    """What the canon knows at one place: a leaf's type, or what is below a record or an array."""
-
-    path: str
-    type: DataType | None = None
-    date_format: str | None = None
-    fields: dict[str, _Place] = field(default_factory=dict)
-    items: _Place | None = None
-    known: dict[tuple[Any, ...], list[tuple[str, _Place]]] = field(default_factory=dict)
-    """Shape of records (keys and types) → the fields that must be looked at in every record of that shape."""
-
-    @property
-    def expected(self) -> str:
-        return "record" if self.fields else "array" if self.items else str(self.type)
 
 
 class DriftWatch:
@@ -64,10 +33,54 @@ class DriftWatch:
         self.records = 0
         self._entity = entity
         self._recursive = entity.fetch.recursive
-        self._root = _places(entity)
+        self._root = places_of(entity)
         self._seen: set[str] = set()
         self._keep = keep
         self._new = False
+        self._mould: Mould | None = None
+        self._moulded = 0
+
+    def read(self, records: Sequence[bytes]) -> list[Any]:
+        """The records, read and looked at: structs where the mould fits, else what their JSON text says.
+
+        Both are written alike by an encoder with a deterministic order. Raises msgspec.DecodeError.
+        """
+        mould = self._fitted()
+        if mould is None:
+            return [self._read(record) for record in records]
+        read: list[Any] = []
+        left = iter(records)
+        while len(read) < len(records):
+            before = len(read)
+            try:
+                read.extend(map(mould.read, left))
+            except msgspec.ValidationError:  # the record after those that were read; `left` goes on behind it
+                self.records += len(read) - before
+                read.append(self._read(records[len(read)]))
+            else:
+                self.records += len(read) - before
+        return read
+
+    def keys(self, read: Sequence[Any]) -> list[Any] | None:
+        """The primary keys of what `read` gave; None if that takes a look at each."""
+        return self._mould.keys(read) if self._mould is not None else None
+
+    def _read(self, record: bytes) -> Any:
+        value = msgspec.json.decode(record)
+        if isinstance(value, dict):
+            self.watch(value)
+        return value
+
+    def _fitted(self) -> Mould | None:
+        """The mould of what was seen so far; None for a tree, and for records that no mould can have."""
+        if self._moulded != len(self._seen) and not self._recursive:
+            self._moulded = len(self._seen)
+            try:
+                key = self._entity.primary_key
+                self._mould = Mould(self._root, self._seen, None if key == HASH else key)
+            except ValueError:
+                self._mould = None
+        return self._mould
 
     def watch(self, record: dict[str, Any]) -> None:
         """Look at one record; of a tree, those nested in it are looked at by themselves."""
@@ -89,7 +102,7 @@ class DriftWatch:
         plain = known.group == self._entity.entity and not known.raw.startswith("@") and "[]" not in known.raw
         return plain and known.evidence == "sample" and known.raw not in self._seen
 
-    def _record(self, record: dict[str, Any], place: _Place, top: bool = False) -> None:
+    def _record(self, record: dict[str, Any], place: Place, top: bool = False) -> None:
         shape = (*record, *map(type, record.values()))
         look = place.known.get(shape)
         if look is None:
@@ -100,9 +113,9 @@ class DriftWatch:
         for key, below in look:
             self._value(record[key], below)
 
-    def _first_look(self, record: dict[str, Any], place: _Place, recursive: str | None) -> list[tuple[str, _Place]] | None:
+    def _first_look(self, record: dict[str, Any], place: Place, recursive: str | None) -> list[tuple[str, Place]] | None:
         """Compare every field. What must be looked at in each record of this shape; None if the shape itself differs."""
-        look: list[tuple[str, _Place]] = []
+        look: list[tuple[str, Place]] = []
         as_known = True
         for key, value in record.items():
             below = place.fields.get(key)
@@ -112,15 +125,15 @@ class DriftWatch:
                 continue
             kind = kind_of(value)
             if below is None:
-                self._note(_joined(place, key), "newField", None, kind, value)
+                self._note(joined(place, key), "newField", None, kind, value)
                 as_known = False
                 continue
             self._value(value, below)
-            if below.type != DataType.JSON and (below.fields or below.items or kind not in _kinds(below)):
+            if below.type != DataType.JSON and (below.fields or below.items or kind not in kinds_of(below)):
                 look.append((key, below))
         return look if as_known else None
 
-    def _value(self, value: Any, place: _Place) -> None:
+    def _value(self, value: Any, place: Place) -> None:
         kind = kind_of(value)
         if place.type == DataType.JSON:
             return
@@ -161,47 +174,14 @@ def _is_empty(value: Any) -> bool:
     return value in ([], {}) or (isinstance(value, str) and not value.strip())
 
 
-def _fits(kind: str, value: Any, place: _Place) -> bool:
+def _fits(kind: str, value: Any, place: Place) -> bool:
     """Whether a value has the type, be it by its kind or because it is a text that says it."""
-    if kind in _kinds(place):
+    if kind in kinds_of(place):
         return True
     if place.type == DataType.BOOL:
-        return str(value).strip().lower() in _TRUTHS
+        return str(value).strip().lower() in TRUTHS
     if kind != "text":
         return False
     if place.type == DataType.FLOAT64:
-        return _NUMBER.fullmatch(value.strip()) is not None
-    number = place.type == DataType.INT64 or (place.type == DataType.TIMESTAMP and place.date_format in PER_SECOND)
-    return number and is_integer(value)
-
-
-def _kinds(place: _Place) -> frozenset[str]:
-    """Kinds of value that the place may hold: of a date those of each of its formats."""
-    if place.date_format is not None and FORMATS in place.date_format:
-        each = (_kinds(_Place(place.path, place.type, text)) for text in place.date_format.split(FORMATS))
-        return frozenset(kind for kinds in each for kind in kinds)
-    if place.date_format is None or place.date_format in PER_SECOND:
-        numbers = place.type == DataType.TIMESTAMP and place.date_format is not None
-        return frozenset(("int", "float")) if numbers else _FITS.get(place.type, frozenset()) if place.type else frozenset()
-    return frozenset(("text", "int")) if place.date_format.isalpha() else frozenset(("text",))
-
-
-def _joined(place: _Place, key: str) -> str:
-    return f"{place.path}.{escaped(key)}" if place.path else escaped(key)
-
-
-def _places(entity: CanonEntity) -> _Place:
-    """The canon's fields as a tree. A field that others lie below is a container, whatever its own type."""
-    root = _Place("")
-    plain: Iterable[CanonField] = (known for known in entity.fields if not known.raw.startswith("@"))
-    for known in plain:
-        place = root
-        for part in split_path(known.raw):
-            name = part.removesuffix("[]")
-            place = place.fields.setdefault(name, _Place(_joined(place, name)))
-            if part.endswith("[]"):
-                place.items = place.items or _Place(f"{place.path}[]")
-                place = place.items
-        place.type = known.type
-        place.date_format = known.date_format
-    return root
+        return NUMBER.fullmatch(value.strip()) is not None
+    return is_counted(place) and is_integer(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,17 +18,15 @@ from spectra_assets.names import TableRef, plural
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.asking.parents import values_of
 from spectra_assets.stages.asking.sampling import keep_drifted
+from spectra_assets.stages.extract import landing
 from spectra_assets.stages.extract.census import Census
 from spectra_assets.stages.extract.drift import DriftWatch
+from spectra_assets.stages.extract.landing import BATCH_BYTES, BATCH_ROWS, hash_of
 from spectra_assets.stages.extract.taping import Taping, taping
 from spectra_assets.stages.tables import EXTRACT_SCHEMA
 from spectra_assets.stages.work import Draft, Work, action
 
-BATCH_ROWS = 5_000
-BATCH_BYTES = 16 * 2**20
-"""A batch ends at whichever comes first."""
-
-_HASH_BYTES = 16
+HASHING = "extract.hash_records"
 _DRIFTED = 600
 """Records with new fields that are kept for the next sample."""
 
@@ -64,7 +61,7 @@ def fetch_records(draft: Draft, work: Work) -> None:
     draft.batches_schema = EXTRACT_SCHEMA
     taped = taping(draft, work, fetch, known)
     if not taped.unchanged:
-        draft.batches = _batches(_fetched(draft, work, taped, fetch, known))
+        draft.batches = _fetched(draft, work, taped, fetch, known)
 
 
 @action("extract.flatten_tree", "extraction")
@@ -75,7 +72,7 @@ def flatten_tree(draft: Draft, work: Work) -> None:
         draft.batches = _batches(_flattened(draft, draft.batches, fetch))
 
 
-@action("extract.hash_records", "extraction")
+@action(HASHING, "extraction")
 def hash_records(draft: Draft, work: Work) -> None:
     """Fill `recordHash`: equal records hash alike, whatever the order of their keys."""
     if draft.batches is not None:
@@ -84,17 +81,18 @@ def hash_records(draft: Draft, work: Work) -> None:
 
 def canonical_hash(record: bytes) -> str:
     """Hash of a JSON text with its keys sorted."""
-    value = msgspec.json.decode(record)
-    return blake2b(msgspec.json.encode(value, order="deterministic"), digest_size=_HASH_BYTES).hexdigest()
+    return hash_of(msgspec.json.decode(record))
 
 
-def _fetched(draft: Draft, work: Work, taped: Taping, fetch: Fetch, known: CanonEntity) -> Iterator[_Row]:
+def _fetched(draft: Draft, work: Work, taped: Taping, fetch: Fetch, known: CanonEntity) -> Iterator[pa.RecordBatch]:
     drifted: list[dict[str, Any]] = []
     watch = DriftWatch(known, drifted.append)
     census = Census(taped.client, fetch, watch, work.say)
     parents = _parents(work, fetch) if fetch.parent else None
-    for sequence, (parent, request_id, record) in enumerate(census.records(parents)):
-        yield _Row(record.decode(), None, parent, None, request_id, sequence, taped.seen_at)
+    # read as they come anyway, records are best hashed then; those of a tree are not yet what they will be
+    hashed = HASHING in work.table.steps and fetch.recursive is None
+    for batch in landing.batches(census.sheets(parents), taped.seen_at, hashed):
+        yield batch
         del drifted[:-_DRIFTED]
     if drifted:
         keep_drifted(work.lakehouse, fetch.entity, drifted)
@@ -128,8 +126,10 @@ def _nodes(record: Any, recursive: str, key: str, parent: str | None) -> Iterato
 
 
 def _hashed(batch: pa.RecordBatch) -> pa.RecordBatch:
-    hashes = [canonical_hash(record.encode()) for record in batch.column("record").to_pylist()]
     place = batch.schema.get_field_index("recordHash")
+    if not batch.column(place).null_count:
+        return batch
+    hashes = [canonical_hash(record.encode()) for record in batch.column("record").to_pylist()]
     return batch.set_column(place, EXTRACT_SCHEMA.field(place), pa.array(hashes, pa.string()))
 
 

@@ -21,7 +21,7 @@ MOST_VALUES = 50
 
 LONGEST_VALUE = 100
 
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,28})(\.[0-9]{1,9})?")
 _INT64 = (-(2**63), 2**63 - 1)
 _EXACT = 2**53
@@ -131,7 +131,7 @@ def enumeration(leaf: str, values: Sequence[Any]) -> tuple[str, ...]:
 
 def is_integer(text: str) -> bool:
     """Whether a text holds an integer in its one canonical form: no plus sign, no leading zeros, 64 bits."""
-    return _INTEGER.fullmatch(text) is not None
+    return INTEGER.fullmatch(text) is not None
 
 
 def timelike(leaf: str) -> bool:

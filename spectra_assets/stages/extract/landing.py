@@ -1,0 +1,72 @@
+"""Pages of records as batches of an Extract table, a column at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from itertools import chain, repeat
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from spectra_assets.stages.tables import EXTRACT_SCHEMA
+
+BATCH_ROWS = 5_000
+BATCH_BYTES = 16 * 2**20
+"""A batch ends at whichever comes first."""
+
+_HASH_BYTES = 16
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Sheet(NamedTuple):
+    """Records of one answer: the id of the parent they were asked for with, the request that brought them, their JSON texts, and
+    the same read (structs or dicts, see DriftWatch.read)."""
+
+    parent: str | None
+    request_id: str
+    records: Sequence[bytes]
+    read: Sequence[Any]
+
+
+def hash_of(record: Any) -> str:
+    """Hash of a record in its canonical form: JSON with the keys sorted. A struct and a dict of equal content hash alike."""
+    return blake2b(_encode(record), digest_size=_HASH_BYTES).hexdigest()
+
+
+def batches(sheets: Iterable[Sheet], seen_at: datetime, hashed: bool) -> Iterator[pa.RecordBatch]:
+    """The rows in the form of EXTRACT_SCHEMA, numbered from 0; `recordHash` is filled only if `hashed`."""
+    held: list[tuple[Sheet, list[str] | None]] = []
+    rows = size = sequence = 0
+    for sheet in sheets:
+        # hashed here, so that what was read need not be held
+        held.append((sheet._replace(read=()), [hash_of(record) for record in sheet.read] if hashed else None))
+        rows += len(sheet.records)
+        size += sum(map(len, sheet.records))
+        if rows >= BATCH_ROWS or size >= BATCH_BYTES:
+            yield _batch(held, rows, sequence, seen_at)
+            sequence += rows
+            held, rows, size = [], 0, 0
+    if rows:
+        yield _batch(held, rows, sequence, seen_at)
+
+
+def _batch(held: Sequence[tuple[Sheet, list[str] | None]], rows: int, sequence: int, seen_at: datetime) -> pa.RecordBatch:
+    def each(name: str, values: Iterable[str | None]) -> pa.Array:
+        """A value for each sheet, repeated for its rows."""
+        repeated = chain.from_iterable(repeat(value, len(sheet.records)) for value, (sheet, _) in zip(values, held, strict=True))
+        return pa.array(repeated, EXTRACT_SCHEMA.field(name).type, size=rows)
+
+    hashes = [hash_ for _, found in held for hash_ in found or ()]
+    columns = {
+        "record": pa.array([record for sheet, _ in held for record in sheet.records], pa.string()),
+        "recordHash": pa.array(hashes, pa.string()) if hashes else pa.nulls(rows, pa.string()),
+        "parentKey": each("parentKey", (sheet.parent for sheet, _ in held)),
+        "treeParentKey": pa.nulls(rows, pa.string()),
+        "requestId": each("requestId", (sheet.request_id for sheet, _ in held)),
+        "sequence": pa.array(range(sequence, sequence + rows), pa.int64()),
+        "seenAt": pa.repeat(pa.scalar(seen_at, EXTRACT_SCHEMA.field("seenAt").type), rows),
+    }
+    return pa.RecordBatch.from_arrays([columns[name] for name in EXTRACT_SCHEMA.names], schema=EXTRACT_SCHEMA)
