@@ -9,16 +9,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from spectra_assets.covenant.amounts import line_amount
 from spectra_assets.covenant.derive import Deriving
 from spectra_assets.covenant.model import DataType, Fact, Table
 from spectra_assets.covenant.network import Node
 from spectra_assets.covenant.star import surrogate_of
-from spectra_assets.covenant.traits import USABLE, event_time, is_status, span, statuses
+from spectra_assets.covenant.traits import USABLE, done, event_time, is_status, span, statuses
 from spectra_assets.names import Stage, pascal
 from spectra_assets.playbook import rules as written
 
 MOST_VALUES = 8
 """A status with more values gets no flags."""
+
+OPEN, ONGOING = "isOpen", "isOngoing"
+"""Columns that say whether a row still lasts: its end has no value; and whether its status says nothing of an end, either."""
+
+LINE_AMOUNT = "lineAmount"
+"""Column of what a row comes to: its quantity times its unit price."""
+
+LASTED = ("durationHours", "durationDays")
 
 _VALUE = re.compile(r"[A-Za-z][A-Za-z0-9 _.:/-]{0,59}")
 
@@ -60,8 +69,12 @@ class _Meaning:
         for column in flagged[:1]:
             yield from self._flags(column)
         between = span(self.node)
-        if between is not None and set(between) <= self.table.columns.keys():
+        between = between if between and set(between) <= self.table.columns.keys() else None
+        for column in [column for column in statuses(self.node) if is_status(self.node, column)][:1]:
+            yield from self._ongoing(column, between[1] if between else None)
+        if between is not None:
             yield from self._lasting(*between)
+        yield from self._line_amount()
 
     def _few(self, status: str) -> bool:
         """Whether the fact has the column, as text with few values."""
@@ -94,17 +107,38 @@ class _Meaning:
                 expression = f"coalesce({quoted(status)} = {text}, false)"
                 yield from self._derived(f"is{pascal(value)}", expression, f"Whether {status} is {value}.")
 
+    def _ongoing(self, status: str, end: str | None) -> Iterator[written.BaseRule]:
+        """Whether neither status nor end say that it is over, where some of the status's values do and others don't."""
+        column = self.table.columns.get(status)
+        over = [value for value in self.node.fields[status].values if done(value)]
+        texts = [literal(value) for value in over]
+        if column is None or column.type != DataType.TEXT or not over or None in texts:
+            return
+        if len(over) == len(self.node.fields[status].values):
+            return
+        listed = ", ".join(text for text in texts if text)
+        lasts = f"coalesce({quoted(status)} NOT IN ({listed}), true)"
+        about = f"Whether {status} is none of {', '.join(over)}" + (f", and {end} has no value." if end else ".")
+        yield from self._derived(ONGOING, f"{lasts} AND {quoted(end)} IS NULL" if end else lasts, about[:1000])
+
     def _lasting(self, start: str, end: str) -> Iterator[written.BaseRule]:
         """Whether it still goes on, and how long it lasted."""
-        yield from self._derived("isOpen", f"{quoted(end)} IS NULL", f"Whether {end} has no value yet.")
+        yield from self._derived(OPEN, f"{quoted(end)} IS NULL", f"Whether {end} has no value yet.")
         exact = all(self.table.columns[name].type == DataType.TIMESTAMP for name in (start, end))
         if exact:
             micros = f"unix_micros({quoted(end)}) - unix_micros({quoted(start)})"
             hours = f"round(({micros}) / 3600000000.0D, 2)"
-            yield from self._derived("durationHours", hours, f"Hours from {start} to {end}.")
+            yield from self._derived(LASTED[0], hours, f"Hours from {start} to {end}.")
         else:
             days = f"datediff(to_date({quoted(end)}), to_date({quoted(start)}))"
-            yield from self._derived("durationDays", days, f"Days from {start} to {end}.")
+            yield from self._derived(LASTED[1], days, f"Days from {start} to {end}.")
+
+    def _line_amount(self) -> Iterator[written.BaseRule]:
+        found = line_amount(self.node)
+        if found is not None and set(found[:2]) <= self.table.columns.keys():
+            quantity, price, _ = found
+            product = f"try_cast({quoted(quantity)} AS decimal(15,3)) * try_cast({quoted(price)} AS decimal(20,6))"
+            yield from self._derived(LINE_AMOUNT, f"try_cast({product} AS decimal(38,9))", f"{quantity} times {price}.")
 
     def _owners_time(self) -> Iterator[written.BaseRule]:
         """The time of the record around, for the rows of a nested list that have none of their own."""

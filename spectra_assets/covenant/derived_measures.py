@@ -1,191 +1,148 @@
-"""Which figures are derived: how many rows over time, by status, and by the members that have most of them."""
+"""Which figures are derived: how many rows and how much, over time, by status, by the members with most, and how old the open is.
+
+Few, for a person to look at. Whatever a figure joins or leaves out, its counts and sums are reconciled with its fact's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice, zip_longest
-from typing import Any
 
+from spectra_assets.covenant.amounts import NUMBERS, Amount, amounts, line_amount
 from spectra_assets.covenant.derive import Deriving
-from spectra_assets.covenant.derived_meaning import owners_time, quoted
-from spectra_assets.covenant.following import unused
-from spectra_assets.covenant.model import Dimension, Fact, PiiLevel, Reference, Table
-from spectra_assets.covenant.network import Node
+from spectra_assets.covenant.derived_figure import Figures
+from spectra_assets.covenant.derived_meaning import LASTED, LINE_AMOUNT, ONGOING, OPEN, owners_time, quoted
+from spectra_assets.covenant.model import Bridge, Dimension, Fact, Reference, Table
 from spectra_assets.covenant.star import surrogate_of
-from spectra_assets.covenant.traits import event_time, label, statuses, usable
-from spectra_assets.names import Stage, camel, pascal
+from spectra_assets.covenant.traits import changed_time, event_time, span, statuses
+from spectra_assets.names import Stage
 from spectra_assets.playbook import rules as written
 
 MOST_STATUSES = 2
 MOST_DIMENSIONS = 4
-"""Figures of one fact by status, and by dimension."""
+MOST_BRIDGES = 2
+"""Figures of one fact by status, by dimension, and by what bridges join it with."""
 
-MOST_FIGURES = 80
+MOST_AMOUNTS = 3
+MOST_DIMENSIONS_OF_AN_AMOUNT = 2
+"""Amounts in one figure, and dimensions by which the main one is shown."""
+
+MOST_FIGURES = 120
 """Figures of a source: of many facts each has its volume before any has its second status."""
-
-MOST_MEMBERS = 1000
-"""Rows of a figure by member, those with the most; its total is that of all."""
-
-_TOP = 30
-_MONTHS = 400
 
 
 def derived_measures(deriving: Deriving) -> Iterator[written.BaseRule]:
-    """Figures of every refined fact; without any fact those of the dimensions, of their current members."""
+    """Figures of every refined fact; if none of these is an event of its own, of the dimensions' current members as well."""
     taken = {rule.name for rule in deriving.documented(written.KpiRule)} | {"semanticModel"}
     tables = list(deriving.design.tables.values())
     facts = [table for table in tables if isinstance(table.build, Fact)]
-    wanted = facts or [table for table in tables if isinstance(table.build, Dimension)]
-    figures = [_Figures(deriving, table, *base, taken) for table in wanted if (base := _base(deriving, table)) is not None]
-    rounds = zip_longest(*(one.of_fact() if facts else one.of_dimension() for one in figures))
+    members = [table for table in tables if isinstance(table.build, Dimension)]
+    nested = all(table.inputs[0] != f"{Stage.CLEAN}.{table.entity}" for table in facts)
+    wanted = [*facts, *(members if nested else [])]
+    figures = [one for table in wanted if (one := _figures(deriving, table, taken)) is not None]
+    rounds = zip_longest(*(_of_fact(one) if isinstance(one.table.build, Fact) else _of_dimension(one) for one in figures))
     yield from islice((rule for found in rounds for rule in found if rule is not None), MOST_FIGURES)
 
 
-def _base(deriving: Deriving, table: Table) -> tuple[Node, Table] | None:
-    """The Clean table and the refined table of a table of the star."""
+def _figures(deriving: Deriving, table: Table, taken: set[str]) -> Figures | None:
     node = deriving.nodes.get(table.inputs[0].partition(".")[2])
     refined = deriving.design.tables.get(f"{Stage.REFINE}.{table.ref.table}")
-    return (node, refined) if node is not None and refined is not None else None
+    return Figures(deriving, table, node, refined, taken) if node is not None and refined is not None else None
 
 
-class _Figures:
-    """The figures of one table of the star."""
-
-    def __init__(self, deriving: Deriving, table: Table, node: Node, refined: Table, taken: set[str]) -> None:
-        self.deriving = deriving
-        self.table = table
-        self.node = node
-        self.refined = refined
-        self.taken = taken
-        self.noun = camel(table.ref.table.removeprefix("fact").removeprefix("dim"))[:60]
-        self.counted = f"{self.noun}Count"
-
-    def of_fact(self) -> Iterator[written.BaseRule]:
-        build = self.table.build
-        if not isinstance(build, Fact):
-            return
-        brought = owners_time(self.deriving, self.table)
-        time = build.event_time or (brought[1] if brought else None)
-        if time is not None and time in self.refined.columns:
-            yield from self._by_month(f"{self.noun}VolumeByMonth", time, None)
-        for status in self._statuses():
-            yield from self._by_status(status, None)
-        around = self.node.owned_by.columns[0][0] if self.node.owned_by else None
-        near = sorted(build.references, key=lambda reference: (bool(reference.via), reference.column == around))
-        for reference in near[:MOST_DIMENSIONS]:
-            yield from self._by_member(reference)
-
-    def of_dimension(self) -> Iterator[written.BaseRule]:
-        now = f"`isCurrent` AND {quoted(surrogate_of(self.table))} <> -1"
-        time = event_time(self.node)
-        if time is not None and time in self.refined.columns:
-            yield from self._by_month(f"{self.noun}VolumeByMonth", time, now)
-        else:
-            yield from self._kpi(f"{self.noun}Volume", _title(self.noun), "one row", now, measures={self.counted: "count(*)"})
-        for status in self._statuses():
-            yield from self._by_status(status, now)
-
-    def _statuses(self) -> list[str]:
-        return [name for name in statuses(self.node) if name in self.refined.columns][:MOST_STATUSES]
-
-    def _by_month(self, name: str, time: str, where: str | None) -> Iterator[written.BaseRule]:
-        month = unused(["month", "eventMonth"], self.refined.columns)
-        yield from self._kpi(
-            name,
-            f"{_title(self.noun)} by month",
-            f"one row per month of {time}",
-            where,
-            before={month: f"make_date(year({quoted(time)}), month({quoted(time)}), 1)"},
-            group_by=[month],
-            measures={self.counted: "count(*)"},
-            order_by=[quoted(month)],
-            chart={"type": "line", "x": month, "top": _MONTHS},
-        )
-
-    def _by_status(self, status: str, where: str | None) -> Iterator[written.BaseRule]:
-        share = unused(["sharePct", "shareOfRowsPct"], [status])
-        yield from self._kpi(
-            f"{self.noun}By{pascal(status)[:50]}",
-            f"{_title(self.noun)} by {status}",
-            f"one row per {status}",
-            where,
-            group_by=[status],
-            measures={self._count(status): "count(*)"},
-            after={share: f"round(100.0D * {quoted(self._count(status))} / sum({quoted(self._count(status))}) OVER (), 1)"},
-            order_by=[f"{quoted(self._count(status))} DESC", quoted(status)],
-            chart={"type": "bar", "x": status, "top": _TOP},
-        )
-
-    def _by_member(self, reference: Reference) -> Iterator[written.BaseRule]:
-        """Rows by member, told by its key and its label; where the label names a person by the key, and where that does by
-        the surrogate key."""
-        dimension = self.deriving.design.tables[f"{Stage.TRANSFORM}.{reference.dimension}"]
-        refined = self.deriving.design.tables.get(f"{Stage.REFINE}.{reference.dimension}")
-        if refined is None or not isinstance(dimension.build, Dimension):
-            return
-        role = reference.name.removesuffix("Key").removesuffix("Dim")
-        key = dimension.columns[dimension.build.natural_key]
-        told = key.pii != PiiLevel.DIRECT and usable(key)
-        shown = self._label(dimension) if told else None
-        by = key.name if told else reference.name
-        joined = list(dict.fromkeys([by, *([shown] if shown else [])]))
-        count = self._count(*joined)
-        total, share, place = (unused([name], [*joined, count]) for name in ("totalCount", "sharePct", "place"))
-        most = f"{quoted(count)} DESC, {quoted(by)} ASC NULLS LAST"
-        yield from self._kpi(
-            f"{self.noun}By{pascal(role)[:50]}",
-            f"{_title(self.noun)} by {role}",
-            f"one row per {role} with rows, for the {MOST_MEMBERS} that have most",
-            None,
-            joins=[{"table": refined.table, "on": {reference.name: surrogate_of(dimension)}, "columns": joined}] if told else [],
-            group_by=[by],
-            measures={**({shown: f"max({quoted(shown)})"} if shown and shown != by else {}), count: "count(*)"},
-            after={
-                total: f"sum({quoted(count)}) OVER ()",
-                share: f"round(100.0D * {quoted(count)} / {quoted(total)}, 1)",
-                place: f"row_number() OVER (ORDER BY {most})",
-            },
-            keep=f"{quoted(place)} <= {MOST_MEMBERS}",
-            order_by=[quoted(place)],
-            chart={"type": "bar", "x": shown or by, "top": _TOP},
-            total=f"max({quoted(total)})",
-        )
-
-    def _label(self, dimension: Table) -> str | None:
-        node = self.deriving.nodes.get(dimension.inputs[0].partition(".")[2])
-        name = label(node) if node is not None else None
-        return name if name in dimension.columns else None
-
-    def _count(self, *others: str) -> str:
-        return unused([self.counted], others)
-
-    def _kpi(
-        self, name: str, title: str, grain: str, where: str | None, total: str | None = None, **keys: Any
-    ) -> Iterator[written.BaseRule]:
-        """The rule of a figure that counts rows; `total` is how its own total is calculated, by default the sum of the counts."""
-        if name in {rule.name for rule in self.deriving.documented(written.KpiRule)}:
-            return
-        name = unused([name], self.taken)
-        if self.deriving.omits(name):
-            return
-        self.taken.add(name)
-        count = next(measure for measure, how in keys["measures"].items() if how == "count(*)")
-        if "chart" in keys:
-            keys["chart"] = {"title": title, "y": [count], **keys["chart"]}
-        equals = f"count_if({where})" if where else "count(*)"
-        here = total or f"sum({quoted(count)})"
-        yield from self.deriving.rule(
-            written.KpiRule,
-            name,
-            name=name,
-            title=title,
-            **{"from": self.refined.table},
-            grain=grain,
-            where=where,
-            reconcile={"expression": here, "table": self.refined.table, "equals": equals},
-            **keys,
-        )
+def _of_fact(figures: Figures) -> Iterator[written.BaseRule]:
+    """Of each kind the most telling first: many facts share the figures of a source."""
+    build = figures.table.build
+    if not isinstance(build, Fact):
+        return
+    brought = owners_time(figures.deriving, figures.table)
+    time = build.event_time or (brought[1] if brought else None)
+    time = time if time in figures.refined.columns else None
+    found = _amounts(figures)
+    plain = [amount for amount in found if not amount.per]
+    others = _others(figures, build)
+    if time is not None:
+        yield from figures.by_month(time, None, plain)
+    for status in _statuses(figures):
+        yield from figures.by_status(status, None, plain)
+    if found and time is not None:
+        yield from figures.amount_by_month(found[0], time)
+    for reference in others[:1]:
+        yield from figures.by_member(reference)
+    wanted = [each for each in others if each.via or each.column != _around(figures)][:MOST_DIMENSIONS_OF_AN_AMOUNT]
+    for reference in wanted if found else ():
+        yield from figures.amount_by_member(found[0], reference)
+    for reference in others[1:MOST_DIMENSIONS]:
+        yield from figures.by_member(reference)
+    yield from _bridged(figures, build, plain)
+    if time is not None:
+        yield from _over_life(figures, time)
 
 
-def _title(noun: str) -> str:
-    return f"Number of {noun} records"
+def _of_dimension(figures: Figures) -> Iterator[written.BaseRule]:
+    now = f"`isCurrent` AND {quoted(surrogate_of(figures.table))} <> -1"
+    time = event_time(figures.node)
+    plain = [amount for amount in _amounts(figures) if not amount.per]
+    if time is not None and time in figures.refined.columns:
+        yield from figures.by_month(time, now, plain)
+    else:
+        yield from figures.volume(now)
+    for status in _statuses(figures):
+        yield from figures.by_status(status, now, plain)
+
+
+def _statuses(figures: Figures) -> list[str]:
+    return [name for name in statuses(figures.node) if name in figures.refined.columns][:MOST_STATUSES]
+
+
+def _amounts(figures: Figures) -> list[Amount]:
+    """Those whose columns, and those of their currencies, the refined table has as it should."""
+    there, line = figures.refined.columns, line_amount(figures.node)
+    known = [*([Amount(LINE_AMOUNT, adds_up=True, per=line[2])] if line else []), *amounts(figures.node)]
+    found = [each for each in known if each.column in there and there[each.column].type in NUMBERS]
+    return [each for each in found if each.per is None or each.per in there][:MOST_AMOUNTS]
+
+
+def _others(figures: Figures, build: Fact) -> list[Reference]:
+    """References to what the rows belong to, the nearest first; that to the row's own member is none."""
+    own, around = _own(figures, build), _around(figures)
+    others = [reference for reference in build.references if reference is not own]
+    return sorted(others, key=lambda reference: (bool(reference.via), reference.column == around))
+
+
+def _around(figures: Figures) -> str | None:
+    """The column with the key of the record that a nested table's rows lie in."""
+    return figures.node.owned_by.columns[0][0] if figures.node.owned_by else None
+
+
+def _own(figures: Figures, build: Fact) -> Reference | None:
+    """The reference to the row's own member: the fact is made from the same Clean table as the dimension."""
+    made = figures.deriving.design.tables
+    same = (r for r in build.references if not r.via and r.version == "latest")
+    return next((r for r in same if made[f"{Stage.TRANSFORM}.{r.dimension}"].inputs == figures.table.inputs[:1]), None)
+
+
+def _bridged(figures: Figures, build: Fact, plain: list[Amount]) -> Iterator[written.BaseRule]:
+    own = _own(figures, build)
+    if own is None:
+        return
+    ways = []
+    for bridge in figures.deriving.design.tables.values():
+        references = bridge.build.references if isinstance(bridge.build, Bridge) else []
+        mine = next((each for each in references if each.dimension == own.dimension), None)
+        if mine is not None:
+            ways += [(bridge, mine.name, other) for other in references if other is not mine]
+    for bridge, key, other in ways[:MOST_BRIDGES]:
+        yield from figures.through_bridge(bridge, key, own.name, other, plain[:1])
+
+
+def _over_life(figures: Figures, time: str) -> Iterator[written.BaseRule]:
+    """How long it takes from the beginning to the end, and how old what has not ended is."""
+    columns = figures.refined.columns
+    lasted = next((name for name in LASTED if name in columns and columns[name].type in NUMBERS), None)
+    if lasted is not None and span(figures.node) is not None:
+        yield from figures.amount_by_month(Amount(lasted, adds_up=False), time)
+    open_ = next((name for name in (ONGOING, OPEN) if name in columns and name not in figures.table.columns), None)
+    if open_ is not None and (open_ == ONGOING or span(figures.node) is not None):
+        changed = changed_time(figures.node)
+        yield from figures.by_age(open_, time, [changed] if changed in columns else [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,7 @@ def derived_star(deriving: Deriving) -> Iterator[written.BaseRule]:
         yield from star.fact(star.nodes[name], table)
     for name, table in bridges.items():
         yield from star.bridge(star.nodes[name], table)
+    star.tell_left_over({*facts, *bridges, *star.members, *star.declared})
 
 
 def _keyed(node: Node) -> bool:
@@ -131,7 +132,8 @@ class _Star:
 
     def fact(self, node: Node, name: str) -> Iterator[written.BaseRule]:
         taken = {*node.table.columns}
-        references = [self._reference(link, link.columns, (), link.role, taken) for link in node.links if self._leads(link)]
+        references = list(self._itself(node, taken))
+        references += [self._reference(link, link.columns, (), link.role, taken) for link in node.links if self._leads(link)]
         references += self._farther(node, taken)
         dates = {}
         if self.calendar_name is not None:
@@ -151,6 +153,25 @@ class _Star:
             scalars=scalars,
             dates=dates,
         )
+
+    def _itself(self, node: Node, taken: set[str]) -> Iterator[dict[str, Any]]:
+        """The key of the row's own member, if others refer to it: by this the fact is cut by what bridges join the member with.
+
+        It is that of the latest version, as a bridge's is: the row is what the member is now.
+        """
+        link = Link(node.name, tuple((name, name) for name in node.key), node.name)
+        if self._leads(link):
+            yield {**self._reference(link, link.columns, (), camel(node.name), taken), "version": "latest"}
+
+    def tell_left_over(self, placed: Collection[str]) -> None:
+        """Say which Clean tables have no place in the star."""
+        nested = [name for name, node in self.deriving.nodes.items() if name not in placed and node.owner is not None]
+        others = [name for name, node in self.deriving.nodes.items() if name not in placed and node.owner is None]
+        if nested:
+            why = "refer to nothing but the record they lie in, and have no amount, time or value that repeats"
+            self.deriving.note(f"only in Clean: {', '.join(nested)}: nested lists that {why}; join them by its key")
+        if others:
+            self.deriving.note(f"only in Clean: {', '.join(others)}: no key tells their rows apart, or a rule leaves them out")
 
     def bridge(self, node: Node, name: str) -> Iterator[written.BaseRule]:
         taken: set[str] = set()

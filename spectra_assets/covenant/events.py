@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from spectra_assets.covenant.amounts import flows
 from spectra_assets.covenant.network import Node
-from spectra_assets.covenant.traits import amounts, event_time, is_status, span, statuses, usable
+from spectra_assets.covenant.traits import event_time, is_status, span, statuses, usable
 
 
 def events(nodes: Mapping[str, Node]) -> list[str]:
-    """The tables that become facts. If none is an event by itself, the best leaf of the network: it has a time and refers."""
+    """The tables that become facts. If none is an event by itself, the best leaf of the network: it has a time and refers.
+
+    Nested lists of what can be counted are facts beside these.
+    """
     found = [name for name, node in nodes.items() if (_nested_event(node) if node.owner else _event(node, nodes))]
-    if found:
-        return found
+    found = found or _best_leaf(nodes)
+    return [name for name, node in nodes.items() if name in found or _nested_counts(node)]
+
+
+def _best_leaf(nodes: Mapping[str, Node]) -> list[str]:
     leaves = [
         (-len(node.links), -node.entity.sample_size, place, name)
         for place, (name, node) in enumerate(nodes.items())
@@ -39,12 +46,17 @@ def _event(node: Node, nodes: Mapping[str, Node]) -> bool:
     runs = span(node) is not None or any(is_status(node, column) for column in statuses(node))
     if out >= 2:
         return into < out or (runs and into == out)
-    return into == 0 and bool(amounts(node))
+    return into == 0 and bool(flows(node))
 
 
 def _nested_event(node: Node) -> bool:
-    """A nested table: it refers to more than its owner, at a time of its own or with an amount (an order's lines)."""
-    return node.owned_by is not None and bool(node.others) and (event_time(node) is not None or bool(amounts(node)))
+    """A nested table: with a time of its own or an amount (an order's lines, whether or not they refer to products)."""
+    return node.owned_by is not None and (event_time(node) is not None or bool(flows(node)))
+
+
+def _nested_counts(node: Node) -> bool:
+    """A nested table that refers to nothing but its owner, with values that repeat (a ticket's tags, the names of its fields)."""
+    return node.owned_by is not None and not node.others and bool(statuses(node))
 
 
 def _nested_pairs(node: Node) -> bool:

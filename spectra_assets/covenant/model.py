@@ -136,7 +136,8 @@ class Reference(Model):
 
     `via` walks through clean tables first: each hop joins `table` where its `key` equals the value so far and goes on with
     its column `take`. `also` are further columns of the input → columns of the dimension which must be equal as well. Without
-    a value the row refers to the unknown member; by `unmatched`, so does a value that no member has.
+    a value the row refers to the unknown member; by `unmatched`, so does a value that no member has. `version` is the member's
+    at the instant of the event, or the latest: a row that is itself the member, as it is now, has the member's latest version.
     """
 
     name: str
@@ -146,6 +147,7 @@ class Reference(Model):
     also: dict[str, str] = {}
     via: list[Hop] = []
     unmatched: Literal["block", "unknown"] = "block"
+    version: Literal["event", "latest"] = "event"
 
 
 class Hop(Model):
@@ -223,11 +225,12 @@ class Chart(Model):
 
 
 class Reconciliation(Model):
-    """The KPI's total of `expression` must equal the fact's total of `equals` (Spark SQL aggregates)."""
+    """The KPI's total of `expression` must equal the fact's of `equals` (Spark SQL aggregates), and so those in `also`."""
 
     expression: str
     table: str
     equals: str
+    also: dict[str, str] = {}
 
 
 class Kpi(Model):

@@ -229,6 +229,7 @@ def _references(design: Design, rule: written.FactRule | written.BridgeRule) -> 
             key=reference.key,
             also=reference.also,
             unmatched=reference.unmatched,
+            version=reference.version,
             via=[Hop(table=hop.table, key=hop.key, take=hop.take) for hop in reference.via],
         )
         for reference in rule.references

@@ -37,7 +37,7 @@ _TIMES: dict[Time, dict[str, None]] = {
     "started": _known("started start starts begin began begins beginning opened open"),
     "ended": _known(
         "ended end ends finished finish completed completion complete closed close resolved resolution merged done "
-        "cancelled canceled delivered stopped"
+        "cancelled canceled delivered stopped solved fixed"
     ),
 }
 _EVENT_TIMES: tuple[Time, ...] = ("happened", "created", "started", "other")
@@ -48,11 +48,14 @@ _STATUS = (
     _known("type priority severity kind category level"),
     _known("channel method mode class group rank currency country language"),
 )
-_LABELS = list(_known("name title label displayname fullname summary subject headline login username slug code key email"))
-_AMOUNTS = _known(
-    "amount total subtotal sum price cost fee tax discount revenue value quantity qty count duration elapsed hours minutes "
-    "seconds weight size volume score points rating distance balance"
+_CHANGED = frozenset(("updated", "update", "modified", "modification", "changed", "change"))
+_DONE = _known(
+    "closed resolved done complete completed finished cancelled canceled rejected declined merged paid delivered archived failed "
+    "succeeded success expired ended refunded inactive deleted won lost solved fixed duplicate dismissed terminated settled "
+    "fulfilled void voided aborted"
 )
+_NOT_DONE = _known("not partially partly pending awaiting to be ready")
+_LABELS = list(_known("name title label displayname fullname summary subject headline login username slug code key email"))
 
 
 def usable(column: Column) -> bool:
@@ -60,17 +63,18 @@ def usable(column: Column) -> bool:
     return USABLE.fullmatch(column.name) is not None and column.type != DataType.JSON
 
 
-def _last_words(node: Node, column: str) -> list[str]:
+def last_words(node: Node, column: str) -> list[str]:
     """The words of the last key of a column's path, in lower case; of control fields none."""
     raw = node.fields[column].raw if column in node.fields else "@"
     return [] if raw.startswith("@") else [word.lower() for word in words(split_path(raw)[-1].removesuffix("[]"))]
 
 
-def _depth(node: Node, column: str) -> int:
+def depth(node: Node, column: str) -> int:
+    """How many records a column's field lies in, its own included."""
     return len(split_path(node.fields[column].raw)) if column in node.fields else 9
 
 
-def _own(node: Node) -> Iterator[Column]:
+def own_columns(node: Node) -> Iterator[Column]:
     """Usable columns that tell of the row itself: no references, and nothing out of an embedded record of another entity."""
     embedded = {_around(node, name) for name in node.linked} - {_around(node, name) for name in node.key} - {""}
     for column in node.table.schema_:
@@ -89,7 +93,7 @@ def _around(node: Node, column: str) -> str:
 def time_kind(node: Node, column: str) -> Time:
     """What a time tells of, by the words of its name; the last word that is known decides, one that sets it aside always."""
     found: Time = "other"
-    for word in _last_words(node, column):
+    for word in last_words(node, column):
         kind = next((kind for kind, known in _TIMES.items() if word in known), None)
         if kind == "aside":
             return kind
@@ -99,8 +103,8 @@ def time_kind(node: Node, column: str) -> Time:
 
 def times(node: Node) -> list[Column]:
     """Columns with an instant or a day of the row itself, the outermost first."""
-    found = [column for column in _own(node) if column.type in (DataType.TIMESTAMP, DataType.DATE)]
-    return sorted(found, key=lambda column: _depth(node, column.name))
+    found = [column for column in own_columns(node) if column.type in (DataType.TIMESTAMP, DataType.DATE)]
+    return sorted(found, key=lambda column: depth(node, column.name))
 
 
 def event_time(node: Node) -> str | None:
@@ -125,35 +129,39 @@ def span(node: Node) -> tuple[str, str] | None:
 def statuses(node: Node) -> list[str]:
     """Columns with few values that repeat, those first whose names say that they are a state or a kind."""
     ranked = []
-    for place, column in enumerate(_own(node)):
+    for place, column in enumerate(own_columns(node)):
         listed = node.fields[column.name].values
         personal = column.pii == PiiLevel.DIRECT
         if column.name in node.key or personal or column.type not in (DataType.TEXT, DataType.INT64) or not listed:
             continue
-        said = _last_words(node, column.name)
+        said = last_words(node, column.name)
         rank = next((rank for rank, known in enumerate(_STATUS) if known.keys() & set(said)), len(_STATUS))
         if rank < len(_STATUS) or column.type == DataType.TEXT:
-            ranked.append((rank, _depth(node, column.name), place, column.name))
+            ranked.append((rank, depth(node, column.name), place, column.name))
     return [name for *_, name in sorted(ranked)]
 
 
 def is_status(node: Node, column: str) -> bool:
     """Whether the column's name says that it is a state that changes over the row's life."""
-    return bool(_STATUS[0].keys() & set(_last_words(node, column)))
+    return bool(_STATUS[0].keys() & set(last_words(node, column)))
+
+
+def changed_time(node: Node) -> str | None:
+    """The column that tells when the row was changed last."""
+    return next((column.name for column in times(node) if _CHANGED & set(last_words(node, column.name))), None)
+
+
+def done(value: str) -> bool:
+    """Whether a status says that nothing more will happen to the row."""
+    said = {word.lower() for word in words(value)}
+    return bool(_DONE.keys() & said) and not _NOT_DONE.keys() & said
 
 
 def label(node: Node, personal: bool = False) -> str | None:
     """The text by which people know a row; one that names a person only if `personal` is allowed."""
     ranked = []
-    for place, column in enumerate(_own(node)):
-        name = "".join(_last_words(node, column.name))
+    for place, column in enumerate(own_columns(node)):
+        name = "".join(last_words(node, column.name))
         if column.type == DataType.TEXT and name in _LABELS and (personal or column.pii != PiiLevel.DIRECT):
-            ranked.append((_depth(node, column.name), _LABELS.index(name), place, column.name))
+            ranked.append((depth(node, column.name), _LABELS.index(name), place, column.name))
     return min(ranked)[-1] if ranked else None
-
-
-def amounts(node: Node) -> list[str]:
-    """Columns that hold a quantity of the row."""
-    numbers = (DataType.INT64, DataType.FLOAT64, DataType.DECIMAL)
-    free = [column for column in _own(node) if column.type in numbers and column.name not in node.key]
-    return [c.name for c in free if c.type == DataType.DECIMAL or _AMOUNTS.keys() & set(_last_words(node, c.name))]

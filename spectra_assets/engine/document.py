@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from spectra_assets.covenant.model import Column, Covenant, Extraction, Kpi, Refinement, StageContract, Table
+from spectra_assets.covenant.model import Column, Covenant, Extraction, Flattening, Kpi, Refinement, StageContract, Table
 from spectra_assets.errors import StorageError
 
 _PURPOSES = {
@@ -66,6 +66,7 @@ def _lines(covenant: Covenant) -> Iterator[str]:
     yield from _fetching(covenant)
     yield from _lineage(covenant)
     yield from _kpis(tables)
+    yield from _only_in_clean(tables)
     for stage in pipeline.stages:
         yield from _stage(stage)
 
@@ -122,8 +123,29 @@ def _kpis(tables: list[Table]) -> Iterator[str]:
             yield f"| {name} | {_code(expression)} |"
         reconcile = build.reconcile
         yield ""
-        yield f"Its `{reconcile.expression}` must equal `{reconcile.equals}` of `{reconcile.table}`."
+        pairs = {reconcile.expression: reconcile.equals, **reconcile.also}
+        equal = "; ".join(f"{_code(here)} must equal {_code(there)}" for here, there in pairs.items())
+        yield f"Reconciled with `{reconcile.table}`: {equal}."
         yield ""
+
+
+def _only_in_clean(tables: list[Table]) -> Iterator[str]:
+    """The Clean tables that no table of the star is made from, so that nobody looks for them there."""
+    read = {name for table in tables if table.ref.schema == "transform" for name in table.inputs}
+    left = [table for table in tables if isinstance(table.build, Flattening) and table.table not in read]
+    if not read or not left:
+        return
+    yield "## Only in Clean"
+    yield ""
+    yield "These tables have no place in the star. A `fact`, `dimension` or `bridge` rule in a playbook gives them one."
+    yield ""
+    yield "| table | holds | join by |"
+    yield "|---|---|---|"
+    for table in left:
+        to = table.primary_key[:-1] if isinstance(table.build, Flattening) and table.build.array else []
+        keys = to or [column.name for column in table.schema_ if column.references]
+        yield f"| {table.table} | {_cell(table.grain)} | {', '.join(map(_code, keys))} |"
+    yield ""
 
 
 def _stage(stage: StageContract) -> Iterator[str]:

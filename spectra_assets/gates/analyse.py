@@ -19,28 +19,37 @@ TOLERANCE = 1e-9
 
 @gate("totals_reconcile", kinds=("kpi",))
 def totals_reconcile(candidate: Candidate) -> Judged:
-    """The measure's total equals the fact's: exactly for whole numbers, to a billionth for others. No rows count as 0."""
+    """The measure's totals equal the fact's: exactly for whole numbers, to a billionth for others. No rows count as 0."""
     build = candidate.table.build
     if not isinstance(build, Kpi):
         raise SpectraError(f"{candidate.table.table} is no measure")
     reconcile = build.reconcile
-    here = candidate.accepted.agg(F.expr(reconcile.expression).alias("total"))
-    there = candidate.frame(reconcile.table).agg(F.expr(reconcile.equals).alias("expected"))
+    pairs = [(reconcile.expression, reconcile.equals), *reconcile.also.items()]
+    numbered = [("total", "expected"), *((f"total{place}", f"expected{place}") for place in range(2, len(pairs) + 1))]
+    here = candidate.accepted.agg(*(F.expr(pair[0]).alias(name) for pair, (name, _) in zip(pairs, numbered, strict=True)))
+    there = candidate.frame(reconcile.table).agg(
+        *(F.expr(pair[1]).alias(name) for pair, (_, name) in zip(pairs, numbered, strict=True))
+    )
     both = here.crossJoin(there)
-    kinds = {field.dataType.simpleString() for field in both.schema.fields}
-    total, expected = "coalesce(total, 0)", "coalesce(expected, 0)"
-    good = f"{total} = {expected}"
-    if kinds & {"double", "float"}:
-        total, expected = "coalesce(double(total), double(0))", "coalesce(double(expected), double(0))"
-        difference, infinity = f"abs({total} - {expected})", "double('Infinity')"
-        # engines order NaN above everything, so that a comparison with it may hold: demand finite numbers first
-        good = (
-            f"abs({total}) < {infinity} AND abs({expected}) < {infinity} AND "
-            f"{difference} <= {TOLERANCE} * greatest(abs({total}), abs({expected}))"
-        )
-    problem = f"differ: {reconcile.expression} of {candidate.table.table} is not {reconcile.equals} of {reconcile.table}"
+    kinds = {field.name: field.dataType.simpleString() for field in both.schema.fields}
+    rules = []
+    for (expression, equals), (total, expected) in zip(pairs, numbered, strict=True):
+        problem = f"differ: {expression} of {candidate.table.table} is not {equals} of {reconcile.table}"
+        rules.append(Rule(_equal(total, expected, {kinds[total], kinds[expected]}), problem, total))
     advice = "a join of the measure multiplies or loses rows, or its filter is not the fact's"
-    return Judged(both, (Rule(good, problem),), unit="totals", advice=advice)
+    return Judged(both, tuple(rules), unit="totals", advice=advice)
+
+
+def _equal(total: str, expected: str, kinds: set[str]) -> str:
+    if not kinds & {"double", "float"}:
+        return f"coalesce({total}, 0) = coalesce({expected}, 0)"
+    total, expected = (f"coalesce(double({name}), double(0))" for name in (total, expected))
+    difference, infinity = f"abs({total} - {expected})", "double('Infinity')"
+    # engines order NaN above everything, so that a comparison with it may hold: demand finite numbers first
+    return (
+        f"abs({total}) < {infinity} AND abs({expected}) < {infinity} AND "
+        f"{difference} <= {TOLERANCE} * greatest(abs({total}), abs({expected}))"
+    )
 
 
 _MODEL = ("kind", "table", "name")

@@ -433,7 +433,8 @@ class Reference(Part):
     """A foreign key: `column`, walked through `via`, finds the row of `dimension` by its natural key, or by its column `key`.
 
     `also` are further columns of the rule's table → columns of the dimension, where only several together tell a member.
-    `unmatched` says what becomes of a value that no member has: it blocks the table, or refers to the member unknown.
+    `unmatched` says what becomes of a value that no member has: it blocks the table, or refers to the member unknown. `version`
+    is the member's at the time of the event, or the latest.
     """
 
     name: ColumnName
@@ -443,6 +444,7 @@ class Reference(Part):
     also: dict[Column, Column] = {}
     via: list[Hop] = []
     unmatched: Literal["block", "unknown"] = "block"
+    version: Literal["event", "latest"] = "event"
 
 
 class DimensionRule(BaseRule):
@@ -544,11 +546,15 @@ class Chart(Part):
 
 
 class Reconciliation(Part):
-    """The measure's total of `expression` must equal `equals` over `table`: two independent ways to one number."""
+    """The measure's total of `expression` must equal `equals` over `table`: two independent ways to one number.
+
+    `also` are further totals: expression over the figure → expression over the table.
+    """
 
     expression: Expression
     table: TableName
     equals: Expression
+    also: dict[Expression, Expression] = {}
 
 
 class KpiRule(BaseRule):

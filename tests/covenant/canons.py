@@ -167,6 +167,40 @@ FORUM = canon_of(
     ),
 )
 
+DESK = canon_of(
+    entity("agent", {"id": INT, "name": F(pii="direct"), "joinedOn": DATE}),
+    entity("label", {"id": INT, "name": TEXT}),
+    entity(
+        "ticket",
+        {
+            "id": INT,
+            "subject": TEXT,
+            "status": one_of("new", "on hold", "solved"),
+            "agentId": to("agent.id"),
+            "createdAt": TIME,
+            "solvedAt": TIME,
+            "updatedAt": TIME,
+            "effort.hours": F("float64"),
+            "fee.amount": NUMBER,
+            "fee.currency": one_of("EUR", "USD"),
+            "rating": INT,
+            "year": INT,
+            "zipCode": INT,
+            "urgent": F("int64", values=("0", "1")),
+            "replies": INT,
+            "labelIds[]": to("label.id"),
+            "parts[].name": TEXT,
+            "parts[].unitPrice": NUMBER,
+            "parts[].quantity": INT,
+            "fields[].name": one_of("os", "browser"),
+            "fields[].value": TEXT,
+            "links[]": TEXT,
+        },
+    ),
+    entity("note", {"id": INT, "ticketId": to("ticket.id"), "text": TEXT}),
+)
+"""Tickets with labels, in two currencies, and with parts that refer to nothing."""
+
 LONELY = canon_of(entity("station", {"id": TEXT, "name": TEXT, "kind": one_of("rain", "wind"), "openedOn": DATE}))
 
 TRACKER = canon_of(

@@ -12,9 +12,11 @@ from spectra_assets.covenant.canon import Canon
 from spectra_assets.covenant.derived_meaning import literal, quoted
 from spectra_assets.covenant.files import parse, text_of
 from spectra_assets.covenant.model import Bridge, Calendar, Covenant, Dimension, Fact, Kpi, Refinement
+from spectra_assets.engine.document import document
 from spectra_assets.lakehouse.engine import Engine
 from tests.covenant.canons import (
     DATE,
+    DESK,
     FORUM,
     INT,
     LONELY,
@@ -80,7 +82,10 @@ def test_a_shop_has_its_orders_lines_and_payments_as_facts(shop: Covenant) -> No
         *("dimCustomer", "dimProduct", "dimOrder", "dimDate"),
         *("factOrder", "factOrderLine", "factPayment"),
     }
-    assert references(shop, "factOrder") == {"customerKey": ("dimCustomer", "customerId")}
+    assert references(shop, "factOrder") == {"orderKey": ("dimOrder", "orderId"), "customerKey": ("dimCustomer", "customerId")}
+    versions = {reference.name: reference.version for reference in fact(shop, "factOrder").references}
+    assert versions == {"orderKey": "latest", "customerKey": "event"}, "its own member, as it is now"
+    assert "paymentKey" not in references(shop, "factPayment"), "nothing refers to payments: they are no dimension"
     assert references(shop, "factOrderLine") == {
         "orderKey": ("dimOrder", "orderId"),
         "productKey": ("dimProduct", "productId"),
@@ -104,7 +109,10 @@ def test_a_forum_has_a_bridge_for_what_belongs_to_many(designer: Designer) -> No
     }
     assert references(forum, "bridgePostTag") == {"postKey": ("dimPost", "postId"), "tagKey": ("dimTag", "tagId")}
     assert references(forum, "factComment") == {"userKey": ("dimUser", "userId"), "postKey": ("dimPost", "postId")}
-    assert references(forum, "factPost") == {"authorKey": ("dimUser", "authorId")}, "one reference for id and login of one record"
+    assert references(forum, "factPost") == {
+        "postKey": ("dimPost", "postId"),
+        "authorKey": ("dimUser", "authorId"),  # one reference for id and login of one record
+    }
     user = forum.table("transform.dimUser").build
     assert isinstance(user, Dimension)
     assert user.members == [{"userId": "-1", "login": "Unknown"}], "a text key has a text for unknown"
@@ -126,7 +134,13 @@ def test_keys_unique_only_within_the_parent_are_composed(designer: Designer) -> 
     assert (remark.dimension, remark.column, remark.key, remark.also) == ("dimIssue", "number", "number", {"repoId": "repoId"})
     assert references(tracker, "factRemark")["repoKey"] == ("dimRepo", "repoId"), "the parent's parent"
     assert tracker.table("transform.factIssue").primary_key == ["number", "repoId"]
-    assert references(tracker, "factIssue") == {"repoKey": ("dimRepo", "repoId"), "assigneeKey": ("dimPerson", "assignee")}
+    assert references(tracker, "factIssue") == {
+        "issueKey": ("dimIssue", "number"),
+        "repoKey": ("dimRepo", "repoId"),
+        "assigneeKey": ("dimPerson", "assignee"),
+    }
+    own = fact(tracker, "factIssue").references[0]
+    assert (own.key, own.also, own.version) == ("number", {"repoId": "repoId"}, "latest")
 
 
 def test_a_parent_named_by_several_values_is_found_by_them(designer: Designer) -> None:
@@ -234,16 +248,98 @@ def test_statuses_become_flags_and_spans_durations(shop: Covenant) -> None:
 
 def test_figures_of_a_fact(shop: Covenant) -> None:
     assert tables(shop, "analyse") == {
-        *("orderVolumeByMonth", "orderByStatus", "orderByCustomer"),
+        *("orderVolumeByMonth", "orderByStatus", "orderByCustomer", "orderDurationHoursByMonth", "orderOpenByAge"),
         *("orderLineVolumeByMonth", "orderLineByProduct", "orderLineByOrder", "orderLineByCustomer"),
-        *("paymentVolumeByMonth", "paymentByOrder", "paymentByCustomer", "semanticModel"),
+        *("orderLineQuantityByMonth", "orderLineQuantityByProduct", "orderLineQuantityByCustomer"),
+        *("paymentVolumeByMonth", "paymentByOrder", "paymentByCustomer"),
+        *("paymentAmountByMonth", "paymentAmountByOrder", "paymentAmountByCustomer", "semanticModel"),
     }
     for table in shop.tables():
         if isinstance(table.build, Kpi):
             assert table.build.chart is not None
             assert [gate.name for gate in table.gates] == ["totals_reconcile"]
+    by_month = kpi(shop, "orderLineVolumeByMonth")
+    assert by_month.measures == {
+        "orderLineCount": "count(*)",
+        "quantitySum": "sum(`quantity`)",
+        "quantityAverage": "round(avg(cast(`quantity` AS double)), 2)",
+        "priceAverage": "round(avg(cast(`price` AS double)), 2)",
+    }, "prices of one each don't add up where there are quantities"
+    assert by_month.reconcile.also == {"sum(`quantitySum`)": "sum(`quantity`)"}
+    assert kpi(shop, "paymentAmountByMonth").chart.y == ["amountSum"]  # type: ignore[union-attr]
+    assert kpi(shop, "orderDurationHoursByMonth").chart.y == ["durationHoursAverage"]  # type: ignore[union-attr]
+    assert derived(shop, "factOrder")["isOngoing"] == (
+        "coalesce(`status` NOT IN ('paid', 'cancelled'), true) AND `closedAt` IS NULL"
+    )
     product = kpi(shop, "orderLineByProduct")
     assert (product.group_by, product.chart.x if product.chart else None) == (["productId"], "productName")
+
+
+def test_numbers_that_are_no_quantities_are_not_added_up(designer: Designer) -> None:
+    ticket = kpi(designer.covenant(DESK), "ticketVolumeByMonth")
+    assert list(ticket.measures) == ["ticketCount", "repliesSum", "repliesAverage", "effortHoursSum", "effortHoursAverage"]
+
+
+def test_no_sum_goes_over_several_currencies(designer: Designer) -> None:
+    desk = designer.covenant(DESK)
+    by_month = kpi(desk, "ticketFeeAmountByMonth")
+    assert by_month.group_by == ["month", "feeCurrency"]
+    assert by_month.chart is None, "a line of two currencies would say nothing"
+    by_agent = kpi(desk, "ticketFeeAmountByAgent")
+    assert by_agent.group_by == ["agentId", "feeCurrency"]
+    assert "PARTITION BY `feeCurrency`" in by_agent.after["sharePct"] + by_agent.after["feeAmountSumOfAll"]
+    once = F(values=("EUR",))
+    fields = {"id": INT, "agentId": to("agent.id"), "paidAt": TIME, "amount": NUMBER, "currency": once}
+    canon = canon_of(entity("agent", {"id": INT}), entity("payment", fields))
+    assert kpi(designer.covenant(canon), "paymentAmountByMonth").group_by == ["month"], "one currency needs no group"
+
+
+def test_a_fact_is_cut_by_the_other_side_of_a_bridge(designer: Designer) -> None:
+    desk = designer.covenant(DESK)
+    assert references(desk, "factTicket")["ticketKey"] == ("dimTicket", "ticketId")
+    by_label = kpi(desk, "ticketByLabel")
+    assert [join.table for join in by_label.joins] == ["refine.bridgeTicketLabel", "refine.dimLabel"]
+    assert by_label.joins[0].on == {"ticketKey": "ticketKey"}
+    assert by_label.reconcile.table == "refine.factTicket"
+
+
+def test_nested_lists_that_refer_to_nothing_have_a_place_or_are_told(designer: Designer) -> None:
+    desk = designer.covenant(DESK)
+    assert references(desk, "factTicketPart")["ticketKey"] == ("dimTicket", "ticketId"), "it has amounts"
+    assert references(desk, "factTicketField")["ticketKey"] == ("dimTicket", "ticketId"), "its names repeat"
+    assert kpi(desk, "ticketFieldByName").group_by == ["ticketFieldName"]
+    assert "lineAmount" in derived(desk, "factTicketPart")
+    assert list(kpi(desk, "ticketPartVolumeByMonth").measures)[1] == "lineAmountSum"
+    (told,) = [str(notice) for notice in designer.notices if "only in Clean" in str(notice)]
+    assert "ticketLink" in told
+    assert "ticketField" not in told
+    assert "| clean.ticketLink | one row per ticketLink | `ticketId` |" in document(desk)
+
+
+def test_nested_lists_alone_leave_the_figures_of_their_owner(designer: Designer) -> None:
+    canon = canon_of(entity("product", {"id": INT, "name": TEXT, "createdAt": TIME, "tags[]": one_of("new", "sale")}))
+    made = designer.covenant(canon)
+    assert tables(made, "transform") == {"dimProduct", "dimDate", "factProductTag"}
+    assert tables(made, "analyse") >= {"productVolumeByMonth", "productTagByTag", "productTagVolumeByMonth"}
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "over"),
+    [
+        ("status", ("new", "Closed", "it's odd", "in progress"), "'Closed'"),
+        ("state", ("OPEN", "PARTIALLY_PAID", "PAID"), "'PAID'"),
+        ("status", ("active", "not completed"), None),
+        ("status", ("closed", "done"), None),
+        ("status", ("open", "closed; DROP"), None),
+        ("kind", ("open", "closed"), None),
+    ],
+)
+def test_what_a_status_says_of_the_end(designer: Designer, name: str, values: tuple[str, ...], over: str | None) -> None:
+    links = {"userId": to("user.id"), "groupId": to("group.id"), "createdAt": TIME}
+    fields = {"id": INT, **links, name: one_of(*values)}
+    made = designer.covenant(canon_of(entity("user", {"id": INT}), entity("group", {"id": INT}), entity("x", fields)))
+    assert derived(made, "factX").get("isOngoing") == (f"coalesce(`{name}` NOT IN ({over}), true)" if over else None)
+    assert ("xOpenByAge" in tables(made, "analyse")) == (over is not None)
 
 
 def test_no_figure_shows_a_persons_name(shop: Covenant, designer: Designer) -> None:
@@ -320,7 +416,7 @@ def test_a_written_rule_takes_the_place_of_a_derived_one(designer: Designer) -> 
     made = designer.covenant(SHOP, person, figure, open_)
     assert "dimPerson" in tables(made, "transform")
     assert "dimCustomer" not in tables(made, "transform"), "one dimension per clean table"
-    assert references(made, "factOrder") == {"customerKey": ("dimPerson", "customerId")}
+    assert references(made, "factOrder")["customerKey"] == ("dimPerson", "customerId")
     assert kpi(made, "orderVolumeByMonth").rule == "by-month"
     assert derived(made, "factOrder")["isOpen"] == "closedAt IS NULL"
     assert "isPaid" in derived(made, "factOrder"), "the others stay"

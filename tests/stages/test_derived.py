@@ -18,7 +18,7 @@ from spectra_assets.settings import Settings
 from spectra_assets.stages.analyse.analyse import CHART
 from spectra_assets.stages.deliver import Delivery
 from spectra_assets.stages.work import Work
-from tests.covenant.canons import FORUM, LONELY, SHOP, TRACKER, Designer
+from tests.covenant.canons import DESK, FORUM, LONELY, SHOP, TRACKER, Designer
 from tests.relational import Row, World
 
 STAGES = ("clean", "transform", "refine", "analyse")
@@ -233,3 +233,55 @@ def test_one_entity_counts_its_members(tmp_path: Path, engine: Engine) -> None:
     lonely.run(DAYS[1])
     assert lonely.pairs("analyse.stationByKind", "kind", "stationCount") == {"wind": 1}, "current members only"
     assert lonely.failed == {}
+
+
+def ticket(number: int, day: str, fee: str | None, currency: str, *labels: int, **more: Any) -> dict[str, Any]:
+    parts = [{"name": "fan", "unitPrice": "2.50", "quantity": 3}] if number == 1 else []
+    hours = {"hours": 0.1 * number}
+    return {
+        "id": number, "status": "new", "agentId": 1, "createdAt": f"{day}T10:00:00Z", "effort": hours, "replies": number,
+        "fee": {"amount": fee, "currency": currency}, "labelIds": list(labels), "parts": parts, **more,
+    }  # fmt: skip
+
+
+def test_amounts_ages_and_labels_add_up(tmp_path: Path, engine: Engine) -> None:
+    desk = Pipeline(tmp_path, engine, DESK)
+    solved = {"status": "solved", "solvedAt": "2026-01-02T22:00:00Z"}
+    tickets = [
+        ticket(1, "2026-01-02", "10.10", "EUR", 1, 2, **solved),
+        ticket(2, "2026-01-20", "20.20", "USD", 1),
+        ticket(3, "2026-02-19", None, "EUR"),
+        ticket(4, "2026-02-20", "-30.30", "EUR", 2, 9, status=None),
+    ]
+
+    def load() -> None:
+        desk.extracted(agents=[{"id": 1, "name": "Ann"}], labels=[{"id": 1, "name": "red"}, {"id": 2, "name": "blue"}])
+        desk.extracted(tickets=[dict(each) for each in tickets], notes=[{"id": 1, "ticketId": 1}])
+
+    load()
+    desk.run()
+    assert set(desk.failed) == {("transform.bridgeTicketLabel", "references_matched")}
+    months = {str(row["month"])[:7]: row for row in desk.rows("analyse.ticketVolumeByMonth")}
+    assert [float(months["2026-01"][name]) for name in ("effortHoursSum", "repliesSum")] == [0.3, 3.0]
+    assert months["2026-02"]["repliesAverage"] == 3.5
+    money = {
+        (str(row["month"])[:7], row["feeCurrency"]): row["feeAmountSum"] for row in desk.rows("analyse.ticketFeeAmountByMonth")
+    }
+    assert {place: float(value) for place, value in money.items() if value is not None} == {
+        ("2026-01", "EUR"): 10.1, ("2026-01", "USD"): 20.2, ("2026-02", "EUR"): -30.3,
+    }  # fmt: skip
+    labels = {row["labelName"]: row for row in desk.rows("analyse.ticketByLabel")}
+    assert {name: (row["ticketCount"], row["ticketShared"]) for name, row in labels.items()} == {
+        "red": (2, 1.5), "blue": (2, 1.0), "Unknown": (1, 0.5), None: (1, 1.0),
+    }  # fmt: skip
+    assert {row["totalCount"] for row in labels.values()} == {4.0}, "shared out among its labels each ticket counts once"
+    ages = {row["age"]: row for row in desk.rows("analyse.ticketOpenByAge")}
+    assert {age: row["ticketOpenCount"] for age, row in ages.items()} == {"under 7 days": 2, "30 to 89 days": 1}
+    assert {row["asOf"].day for row in ages.values()} == {20}
+    assert desk.rows("analyse.ticketDurationHoursByMonth")[0]["durationHoursAverage"] == 12.0
+    tickets[0]["subject"] = "changed"
+    load()
+    desk.run(DAYS[1])
+    again = {row["labelName"]: row["ticketCount"] for row in desk.rows("analyse.ticketByLabel")}
+    assert again == {name: row["ticketCount"] for name, row in labels.items()}, "a new version of a ticket keeps its labels"
+    assert set(desk.failed.values()) == {Severity.WARN}

@@ -78,7 +78,7 @@ def resolve_keys(draft: Draft, work: Work) -> None:
         draft.rows_in = frame.count()
     timed = isinstance(build, Fact) and build.event_time is not None
     for number, (reference, end) in enumerate(zip(build.references, walked.ends, strict=True)):
-        frame = _resolved(frame, work, reference, number, end, timed)
+        frame = _resolved(frame, work, reference, number, end, timed and reference.version == "event")
     if isinstance(build, Bridge) and any(reference.unmatched == "unknown" for reference in build.references):
         frame = frame.select(*(col(reference.name) for reference in build.references)).distinct()
         draft.rows_in = frame.count()
