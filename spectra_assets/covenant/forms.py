@@ -271,6 +271,9 @@ FORMS: Mapping[str, list[Column]] = MappingProxyType(
 )
 """`stage.table` → its columns."""
 
+HASHING = "extract.hash_records"
+"""The action that fills `recordHash`."""
+
 VOLATILE: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "source.credentials": frozenset({"checkedAt"}),

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -22,8 +23,9 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F  # noqa: N812  # the name every Spark programmer reads
 
 from spectra_assets.errors import StorageError
+from spectra_assets.lakehouse.adopting import holds
 from spectra_assets.lakehouse.store import Lakehouse, is_storage_failure, storage_error
-from spectra_assets.lakehouse.types import fresh, schema_hash, storable
+from spectra_assets.lakehouse.types import fitted, fresh, schema_hash, storable
 from spectra_assets.names import TableRef
 
 if TYPE_CHECKING:
@@ -37,9 +39,15 @@ RAW = "_raw"
 CONTROL = (REASONS, DUPLICATE, RAW)
 
 STALE_SECONDS = 24 * 3600
+WORTH_SPLITTING = 50_000
+"""Rows from which on the engine takes control columns away faster than a stream."""
+
 ROW_GROUP = 65_536
 GROUP_BYTES = 32 * 2**20
 """A row group ends at whichever comes first: so many rows, or so many bytes in memory."""
+
+_LONG = 100
+"""Bytes of a value on average."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +105,26 @@ class Staged:
     def batches(self) -> pa.RecordBatchReader:
         """The accepted rows in the table's schema, streaming; split off by the engine only if some stay behind."""
         counts = self.counts()
-        folder = self.path
-        if counts.accepted != counts.rows:
-            folder = self.path.with_name("accepted")
-            shutil.rmtree(folder, ignore_errors=True)
-            _write_frame(self.accepted(), folder)
+        folder = self._split() if counts.accepted != counts.rows else self.path
         return pa.RecordBatchReader.from_batches(self.schema, _scan(folder, self.schema))
+
+    def files(self) -> list[Path]:
+        """Files of the accepted rows in the table's schema, split off by the engine if that pays; none if they hold more."""
+        counts = self.counts()
+        folder = self.path
+        if self.control:
+            if counts.accepted < WORTH_SPLITTING:
+                return []
+            folder = self._split()
+        found = sorted(folder.glob("*.parquet"))
+        return found if holds(found, self.schema) else []
+
+    def _split(self) -> Path:
+        """A folder with the accepted rows alone, without control columns."""
+        folder = self.path.with_name("accepted")
+        shutil.rmtree(folder, ignore_errors=True)
+        _write_frame(self.accepted(), folder)
+        return folder
 
     def discard(self) -> None:
         """Remove the files."""
@@ -257,11 +279,25 @@ def _write_batches(folder: Path, schema: pa.Schema, batches: Iterator[pa.RecordB
     held = storable(schema)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(folder / "part-0.parquet", held, compression="zstd", compression_level=1) as writer:
-            for group in _groups(batches, held):
+        groups = _groups(batches, held)
+        first = next(groups, held.empty_table())
+        with pq.ParquetWriter(
+            folder / "part-0.parquet",
+            held,
+            compression="zstd",
+            compression_level=1,
+            store_schema=False,
+            use_dictionary=_repeating(first),
+        ) as writer:
+            for group in chain((first,), groups):
                 writer.write_table(group, row_group_size=max(1, group.num_rows))
     except OSError as error:
         raise storage_error(str(folder), "written", error) from error
+
+
+def _repeating(table: pa.Table) -> list[str]:
+    """Columns whose values may well repeat: long texts do not, and looking for repetitions costs as much as writing them."""
+    return [name for name in table.column_names if table[name].nbytes <= _LONG * max(1, table.num_rows)]
 
 
 def _groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
@@ -271,7 +307,7 @@ def _groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa
     for batch in batches:
         step = max(1, min(ROW_GROUP, batch.num_rows * GROUP_BYTES // max(1, batch.nbytes)))
         for start in range(0, batch.num_rows, step):
-            piece = fresh(batch.slice(start, step), schema)
+            piece = fitted(batch.slice(start, step), schema)
             if waiting and (rows + piece.num_rows > ROW_GROUP or size + piece.nbytes > GROUP_BYTES):
                 yield pa.Table.from_batches(waiting, schema)
                 waiting, rows, size = [], 0, 0

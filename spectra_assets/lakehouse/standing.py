@@ -36,6 +36,10 @@ class Standing(Staged):
         """Raises StorageError: the table is there already, unless someone else wrote it just now."""
         raise StorageError(f"{self.ref} was written by someone else while it was compared with its source; run again")
 
+    def files(self) -> list[Path]:
+        """None: the rows are in the table already."""
+        return []
+
     def discard(self) -> None:
         """Nothing was staged."""
 

@@ -26,6 +26,7 @@ from deltalake.exceptions import CommitFailedError
 from filelock import FileLock, Timeout
 
 from spectra_assets.errors import MissingInputError, SpectraError, StorageError
+from spectra_assets.lakehouse.adopting import adopted, replace
 from spectra_assets.lakehouse.types import fresh, schema_hash, storable
 from spectra_assets.names import TableRef, lakehouse_name
 
@@ -65,6 +66,8 @@ class Candidate(Protocol):
     @property
     def fingerprint(self) -> str: ...
     def batches(self) -> pa.RecordBatchReader: ...
+    def files(self) -> Sequence[Path]:
+        """Local Parquet files that hold just these rows in just this schema; none if the rows must be written anew."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,9 @@ class Lakehouse:
             return scanner.to_reader()
 
     def publish(self, ref: TableRef, candidate: Candidate, commit: CommitInfo, comment: str = "") -> Published:
-        """Replace the table, rows and schema, by the candidate's, streaming; do nothing if it holds just that already.
+        """Replace the table, rows and schema, by the candidate's; do nothing if it holds just that already.
+
+        Its files become the table's, if it has files and the lakehouse is in a folder; else its rows are streamed.
 
         `comment` becomes the description of a new table. Raises StorageError; the last version then stays as it was.
         """
@@ -217,12 +222,7 @@ class Lakehouse:
                 if last.get(FINGERPRINT) == candidate.fingerprint and last.get(INPUTS) == commit.extra.get("inputs"):
                     return Published(table.version(), candidate.rows, changed=False)
             metadata = commit.metadata(candidate.rows, schema, candidate.fingerprint)
-            self._commit(
-                ref,
-                lambda: self._write(
-                    ref, _stream(candidate.batches(), schema), metadata, "overwrite", description=comment or None
-                ),
-            )
+            self._commit(ref, lambda: self._replace(ref, candidate, schema, metadata, comment or None))
             table = self._open(ref)
             rows = _count(table)
         if rows != candidate.rows:
@@ -340,6 +340,19 @@ class Lakehouse:
                 if not isinstance(error.__cause__, CommitFailedError) or attempt == ATTEMPTS - 1:
                     raise
                 time.sleep(0.05 * 2**attempt)
+
+    def _replace(
+        self, ref: TableRef, candidate: Candidate, schema: pa.Schema, metadata: Mapping[str, str], comment: str | None
+    ) -> None:
+        files = candidate.files() if "://" not in self.root else ()
+        if not files:
+            self._write(ref, _stream(candidate.batches(), schema), metadata, "overwrite", description=comment)
+            return
+        path = self.path(ref)
+        table = self._open(ref) if self.exists(ref) else None
+        with adopted(files, Path(path)) as actions:
+            facts = {"description": comment, "configuration": _CONFIGURATION}
+            replace(table, path, actions, schema, _properties(metadata), **facts)
 
     def _write(
         self,

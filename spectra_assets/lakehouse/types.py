@@ -147,18 +147,22 @@ def storable_type(kind: pa.DataType, where: str) -> pa.DataType:
 
 
 def fresh(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """`batch` in `schema`, columns matched by name, in buffers of its own that start at offset 0.
+    """As `fitted`, in buffers of its own that start at offset 0.
 
     deltalake aborts the process on nested arrays with a slice offset, so every batch it gets has gone through here.
-    A column that `batch` lacks is filled with nulls. Raises StorageError for a column not in `schema` or a value that
-    doesn't fit its type (nanoseconds are cut to microseconds).
+    """
+    return pa.ipc.read_record_batch(fitted(batch, schema).serialize(), schema)
+
+
+def fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """`batch` in `schema`, columns matched by name; one that it lacks is filled with nulls.
+
+    Raises StorageError for a column not in `schema` or a value that doesn't fit its type (nanoseconds are cut to microseconds).
     """
     surplus = [name for name in batch.schema.names if schema.get_field_index(name) < 0]
     if surplus:
         raise StorageError(f"columns {', '.join(surplus)} are not in the schema: {', '.join(schema.names)}")
-    columns = [_column(batch, field) for field in schema]
-    whole = pa.RecordBatch.from_arrays(columns, schema=schema)
-    return pa.ipc.read_record_batch(whole.serialize(), schema)
+    return pa.RecordBatch.from_arrays([_column(batch, field) for field in schema], schema=schema)
 
 
 def schema_hash(schema: pa.Schema) -> str:

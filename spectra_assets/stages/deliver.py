@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from spectra_assets.covenant.forms import VOLATILE
+from spectra_assets.covenant.forms import HASHING, VOLATILE
 from spectra_assets.errors import GateError, SpectraError, StorageError
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.evaluate import blocking, evaluate
@@ -143,6 +143,8 @@ class Delivery:
 
     def _stage(self, draft: Draft) -> Staged:
         volatile = VOLATILE.get(str(self.ref), VOLATILE.get(self.ref.schema, frozenset()))
+        if HASHING in self.work.table.steps:  # the hash tells of the record
+            volatile |= {"record"}
         if draft.standing:
             schema = arrow_schema(self.work.table.schema_)
             return standing(self.work.engine, self.work.lakehouse, self.ref, schema, volatile)

@@ -140,6 +140,9 @@ class _Ready:
     def batches(self) -> pa.RecordBatchReader:
         return self._table.to_reader()
 
+    def files(self) -> list[Path]:
+        return []
+
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:

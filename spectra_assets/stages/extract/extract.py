@@ -12,6 +12,7 @@ import pyarrow as pa
 from spectra_assets.client.target import ParentValue, parent_text
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.covenant.canon import CanonEntity
+from spectra_assets.covenant.forms import HASHING
 from spectra_assets.covenant.model import Extraction
 from spectra_assets.errors import SpectraError
 from spectra_assets.names import TableRef, plural
@@ -26,7 +27,6 @@ from spectra_assets.stages.extract.taping import Taping, taping
 from spectra_assets.stages.tables import EXTRACT_SCHEMA
 from spectra_assets.stages.work import Draft, Work, action
 
-HASHING = "extract.hash_records"
 _DRIFTED = 600
 """Records with new fields that are kept for the next sample."""
 
