@@ -94,9 +94,7 @@ def test_a_commit_that_fails_leaves_no_file(lakehouse: Lakehouse, engine: Engine
     assert data_files(lakehouse) == before
 
 
-def test_a_file_system_without_links_gets_a_copy(
-    lakehouse: Lakehouse, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_system_without_links_gets_a_copy(lakehouse: Lakehouse, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
         raise OSError(1, "Operation not permitted")
 
