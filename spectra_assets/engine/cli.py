@@ -71,7 +71,9 @@ def main() -> None:
 @click.option(
     "--openapi", metavar="FILE_OR_URL", help="The API's description; default: looked for, else its answers are followed."
 )
-@click.option("--allow-post-search", is_flag=True, help="Searches by POST may be sent (this version tells them as gaps only).")
+@click.option(
+    "--allow-post-search", is_flag=True, help="Searches by POST may be sent, where the description shows that they only read."
+)
 @click.option("--request-budget", type=click.IntRange(1), metavar="N", help="Requests that discovery may send.")
 @click.option("--rediscover", is_flag=True, help="Find out about the source again, in place of what was found before.")
 @_command
