@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -60,8 +61,11 @@ def discover(
     wanted: Wanted = Wanted(),  # noqa: B008 (it is frozen)
     budget: int = BUDGET,
     say: Callable[[str], None] = lambda _: None,
+    detail: Callable[[str], None] = lambda _: None,
 ) -> Pack:
     """Find out what the API at `base_url` offers, by requests that only read, at most `budget` of them. Nothing is written.
+
+    `say` is told what was found out, `detail` each endpoint that was tried on the way.
 
     Raises ConfigurationError (address, or nothing at it), CredentialError (closed, and nothing opens it), DocumentError and
     RequestError (the description that was given), RetriableError (silent), SourceError (nothing was found).
@@ -69,7 +73,7 @@ def discover(
     variable = base_url_variable(source)
     scout = Scout(base_url, variable, budget)
     try:
-        return _Discovery(settings, source, base_url, variable, wanted, scout, say).run()
+        return _Discovery(settings, source, base_url, variable, wanted, scout, say, detail).run()
     finally:
         scout.close()
 
@@ -83,6 +87,7 @@ class _Discovery:
     wanted: Wanted
     scout: Scout
     say: Callable[[str], None]
+    detail: Callable[[str], None]
     evidence: list[Evidence] = field(default_factory=list)
 
     def run(self) -> Pack:
@@ -166,8 +171,7 @@ class _Discovery:
         )
         facts = Facts(self.source, title[:200], server, self.evidence)
         if description is None:
-            crawl = Crawl(self.scout, self.say)
-            crawl.run()
+            crawl = self._crawled()
             facts.routes, facts.gaps = list(crawl.routes.values()), dict(crawl.gaps)
             for path, field_name in crawl.unanswered():
                 facts.gaps[f"{path} {field_name}"] = f"{field_name!r} in the records of GET {path} names no endpoint found"
@@ -206,11 +210,20 @@ class _Discovery:
                 route.kind, route.reason = "closed", "what the server answers for any path"
         with_other_ids(self.scout, facts.routes, facts.identifiers, {path: h.entity for h in facts.hints for path in h.routes})
         if not any(route.kind in ("list", "object") for route in facts.routes):
-            crawl = Crawl(self.scout, self.say)
-            crawl.run()
+            crawl = self._crawled()
             known = {route.path for route in facts.routes}
             facts.routes += [route for route in crawl.routes.values() if route.path not in known]
             facts.gaps |= crawl.gaps
+
+    def _crawled(self) -> Crawl:
+        crawl = Crawl(self.scout, self.detail)
+        crawl.run()
+        kinds = Counter(route.kind for route in crawl.routes.values())
+        lists, objects = kinds["list"], kinds["object"]
+        others = sum(kinds.values()) - lists - objects
+        found = f"{lists} lists, {objects} single records, {others} others"
+        self.say(f"followed links, ids and names ({self.scout.sent} requests): {found}")
+        return crawl
 
     def _askable(self, facts: Facts) -> Pack:
         """The endpoints that may be asked and may list records, and what the description says of them."""

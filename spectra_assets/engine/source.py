@@ -89,18 +89,21 @@ def pack_for(settings: Settings, source: str, options: Options, console: Console
     base_url = variable(name)
     if base_url is None:
         raise ConfigurationError(f"the address of {source} is not known: give --base-url URL, or set {name} to it")
-    console.step("Discover", f"{source}: nobody described it; find description, authentication, endpoints, records")
+    told = f"described by {options.openapi}" if options.openapi else "look for a description"
+    console.step("Discover", f"{source}: {told}; find authentication, endpoints, records")
     allowed = load_pack(source, settings.intelligence).server.searches if known else []
     wanted = Wanted(_given(settings, source, options), options.openapi, options.post_search, tuple(allowed))
     budget = options.request_budget or int(playbooks_of(settings).setting("discovery_requests", source))
-    pack = discover(settings, source, base_url, wanted, budget, console.line)
+    pack = discover(settings, source, base_url, wanted, budget, console.line, console.detail)
     changed = write(settings.intelligence, pack)
-    gaps = sum(each.finding == "gap" for each in pack.evidence)
+    gaps = [f"gap: {each.about}: {each.evidence}" for each in pack.evidence if each.finding == "gap"]
     spent = next((each.finding for each in pack.evidence if each.about == "requests"), "")
     console.line(
-        f"{len(pack.entities)} kinds of records at {len(pack.endpoints)} endpoints, {len(pack.excluded)} excluded, {gaps} gaps; "
-        f"{spent} requests"
+        f"{len(pack.entities)} kinds of records at {len(pack.endpoints)} endpoints, {len(pack.excluded)} excluded, "
+        f"{len(gaps)} gaps; {spent} requests"
     )
+    console.line(f"kinds of records: {', '.join(sorted(hint.entity for hint in pack.entities))}")
+    console.some(gaps, f"covenants/intelligence/{source}.yaml tells them with their evidence", 5)
     console.line(f"covenants/intelligence/{source}.yaml: {'written' if changed else 'unchanged'}")
     if options.post_search:
         searches = ", ".join(f"POST {search.path}" for search in pack.server.searches) or "no search that only reads is described"

@@ -274,7 +274,8 @@ def _validated(content: Any, file: str) -> Pack:
     try:
         return Pack.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
+        # a misspelt key is told before the one that is missing for it
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         around = first["loc"][:-1]
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
