@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spectra_assets.covenant.access import Fetch
-from spectra_assets.lakehouse.types import fresh
+from spectra_assets.lakehouse.types import fitted
 from spectra_assets.stages.asking.moments import reader
 from spectra_assets.stages.extract.landing import hash_of
 from spectra_assets.stages.extract.scope import Scope, mergeable
@@ -115,7 +115,7 @@ class Merge:
     def rows(self, standing: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The table after the merge: what stays, what took its place, and what is new in the end."""
         for batch in standing:
-            yield from self._batch(fresh(batch, EXTRACT_SCHEMA))
+            yield from self._batch(fitted(batch, EXTRACT_SCHEMA))
         rows = list(self._new)
         for start in range(0, len(rows), _BATCH):
             some = rows[start : start + _BATCH]
