@@ -11,7 +11,6 @@ from spectra_assets.intelligence.model import EntityHint, Pack
 from spectra_assets.stages.asking.answers import Record, recursive_field
 from spectra_assets.stages.asking.locations import ITSELF
 from spectra_assets.stages.asking.sampling import Explorer, ends, spread
-from spectra_assets.stages.asking.searches import always
 from spectra_assets.stages.prepare.routes import vacancy
 from spectra_assets.stages.prepare.routes.candidates import Ways
 from spectra_assets.stages.prepare.routes.identity import Key, digest, find_key
@@ -276,13 +275,10 @@ class Prover:
         candidate = chosen.candidate
         locations = [listing.location for listing in chosen.tried.values() if listing.location is not None]
         place = max(locations, key=locations.count, default=records or "")
-        search, along = self.pack.search(candidate.path), dict(self.queries.get(candidate.path, {}))
         fetch = Fetch(
             entity=candidate.entity,
-            method="GET" if search is None else "POST",
             path=candidate.path,
-            query=along if search is None else {},
-            body=None if search is None else always(search, along),
+            query=dict(self.queries.get(candidate.path, {})),
             records=place,
             parent=candidate.link,
             paging=NoPaging() if place == ITSELF else self.explorer.paging.get(candidate.path, NoPaging()),

@@ -1,0 +1,261 @@
+"""Proof of a remedy before it is used: on recordings, in a scratch copy, for the source it is for and for all the others.
+
+Reproduced: without the remedy the table shows the same gap. Repaired: with it the gap is gone, no other gate fails that did not
+fail before, and no table, column or row is lost; where designing again repairs as much by itself, because what was sampled shows
+it by now, the remedy must not do more. Regressions: other sources whose pipeline the remedy would change for the worse,
+or of which the contrary can't be shown. Only tables that the remedy changes, and what is made from them, are made again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from spectra_assets.covenant.model import Covenant
+from spectra_assets.errors import SpectraError
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.learning.apply import changed
+from spectra_assets.learning.detect import of_runs
+from spectra_assets.learning.gap import Gap
+from spectra_assets.learning.remake import Deadline, Remade, remake
+from spectra_assets.learning.remedy.model import Remedy, RemedyKind
+from spectra_assets.learning.scratch import Made, Scratch
+from spectra_assets.playbook.model import Playbooks
+from spectra_assets.settings import Settings
+from spectra_assets.stages.design import playbooks_of
+from spectra_assets.stages.log import latest_attempts
+from spectra_assets.stages.twin import Twin
+
+OF_CANON = frozenset(
+    (
+        RemedyKind.ADD_FIELD, RemedyKind.WIDEN_TYPE, RemedyKind.DATE_FORMAT, RemedyKind.FOLLOW_RENAME, RemedyKind.MARK_NULLABLE,
+        RemedyKind.PRIMARY_KEY, RemedyKind.DEDUPLICATE, RemedyKind.ADD_GATE, RemedyKind.ADD_STEP, RemedyKind.LABEL_VALUE,
+    )
+)  # fmt: skip
+"""Remedies that change nothing of what Source and Prepare ask the API."""
+
+_TOLD = 8
+_WIDTH = 400
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a proof came to. `regressions` and `notes` say why, for people; `seconds` is what it took."""
+
+    reproduced: bool
+    repaired: bool
+    regressions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def holds(self) -> bool:
+        """Whether the remedy may be used."""
+        return self.reproduced and self.repaired and not self.regressions
+
+
+def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, others: Sequence[Covenant]) -> Proof:
+    """Try the remedy on what was recorded. `covenant` is the one under which the gap was seen; `others` are those of the other
+    sources.
+
+    It takes as long as the setting `proof_seconds` says at most. Where the remedy asks what was never recorded, the API itself is
+    asked, `proof_requests` times at most. Raises DocumentError if the playbook does not take the remedy; what goes wrong
+    with a table is in the proof.
+    """
+    begun = time.monotonic()
+    edited = changed(settings.playbooks, remedy, gap.lesson_id)
+    playbooks = playbooks_of(settings)
+    deadline = Deadline(begun + int(playbooks.setting("proof_seconds", covenant.source)))
+    reproduced, faults, regressions, notes = False, ["it was not tried"], [], []
+    try:
+        twin = Twin(_lakehouse(settings, covenant), int(playbooks.setting("proof_requests", covenant.source)))
+        before = _made_before(settings, covenant, gap, twin)
+        reproduced = gap.fingerprint in _gaps(before)
+        if not reproduced:
+            what = before.error or "; ".join(sorted(before.failed)) or "every gate passes"
+            notes.append(f"on the recording {gap.full_table} does not show this gap: {what}")
+        else:
+            trial = _Trial(settings, covenant, gap, remedy, before, twin, deadline)
+            control = trial.control()
+            with Scratch(settings, covenant.source, twin, edited) as scratch:
+                made = trial.remake(scratch, edited)
+                faults = [*trial.faults(made), *_beyond(control, made)]
+                notes.append(f"{len(made.tables)} tables made again: {', '.join(list(made.tables)[:_TOLD])}")
+                if control is not None and not faults:
+                    notes.append("by what is sampled now, designing again repairs it too; this keeps it so")
+                if not faults:
+                    then = playbooks_of(scratch.settings)
+                    regressions = list(_regressions(settings, (playbooks, then), others, edited, deadline))
+            notes += faults[:_TOLD]
+        if twin.meter.taken:
+            notes.append(f"{twin.meter.taken} requests were sent for what the recordings lack")
+    except SpectraError as error:
+        faults.append("it could not be tried to the end")
+        notes.append(f"{type(error).__name__}: {error}")
+    return Proof(
+        reproduced,
+        reproduced and not faults,
+        tuple(text[:_WIDTH] for text in regressions),
+        tuple(text[:_WIDTH] for text in notes),
+        round(time.monotonic() - begun, 2),
+    )
+
+
+def _made_before(settings: Settings, covenant: Covenant, gap: Gap, twin: Twin) -> Made:
+    """The gap's table made again by the documents as they are, from the same inputs."""
+    with Scratch(settings, covenant.source, twin) as scratch:
+        scratch.bring(table.table for table in covenant.tables())
+        return scratch.make(covenant, covenant.table(gap.full_table))
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """The pipeline of the gap's source, made again as far as other documents change it."""
+
+    settings: Settings
+    covenant: Covenant
+    gap: Gap
+    remedy: Remedy
+    before: Made
+    twin: Twin
+    deadline: Deadline
+
+    def remake(self, scratch: Scratch, edited: Collection[str], alone: bool = False) -> Remade:
+        """What is made again in `scratch`; `alone`: the gap's table and the canon."""
+        since = _began(self.settings, self.covenant, self.gap)
+        canon_only = self.remedy.kind in OF_CANON
+        return remake(scratch, self.covenant, edited, self.deadline, {self.gap.full_table}, since, canon_only, alone)
+
+    def control(self) -> Covenant | None:
+        """The covenant by the documents as they are, if designing again is all that it takes."""
+        with Scratch(self.settings, self.covenant.source, self.twin) as scratch:
+            made = self.remake(scratch, (), alone=True)
+        return made.covenant if not list(self.faults(made)) else None
+
+    def faults(self, made: Remade) -> Iterator[str]:
+        """Why the gap is not repaired, and what is worse than before."""
+        left_out = _left_out(self.covenant, self.gap, self.remedy)
+        mine = made.tables.get(self.gap.full_table)
+        if mine is not None:
+            yield from _faults_of(mine, self.before, self.gap, self.remedy)
+        elif self.gap.full_table not in left_out:
+            yield f"{self.gap.full_table} was not made: {made.ended or 'what it is made from was held back'}"
+        known = latest_attempts(_lakehouse(self.settings, self.covenant))
+        yield from _failures({name: each for name, each in made.tables.items() if name != self.gap.full_table}, known)
+        if made.covenant is not None:
+            yield from (loss for name, loss in _losses(self.covenant, made.covenant) if name not in left_out)
+
+
+def _beyond(control: Covenant | None, made: Remade) -> Iterator[str]:
+    """What a remedy changes of the contract although none is needed."""
+    if control is None or made.covenant is None:
+        return
+    plain = {table.table: table for table in control.tables()}
+    for table in made.covenant.tables():
+        if plain.get(table.table) != table:
+            yield f"designing again repairs it without this, which changes {table.table} beside"
+            return
+
+
+def _faults_of(mine: Made, before: Made, gap: Gap, remedy: Remedy) -> Iterator[str]:
+    """What is wrong with the gap's own table."""
+    shown, known = _gaps(mine), _gaps(before)
+    if gap.fingerprint in shown:
+        yield f"{mine.table} shows the gap with it too"
+    yield from (f"{mine.table} shows another gap with it: {shown[new]}" for new in sorted(shown.keys() - known.keys()))
+    if mine.error and not mine.failed:
+        yield f"{mine.table} can't be made with it: {mine.error}"
+    if lost := before.columns - mine.columns:
+        yield f"{mine.table} loses columns with it: {', '.join(sorted(lost))}"
+    if before.rows is None or mine.rows is None:
+        return
+    fewer = mine.rows < before.rows and remedy.kind != RemedyKind.DEDUPLICATE
+    if fewer or mine.whole < before.whole or mine.rejected > before.rejected:
+        yield f"{mine.table} loses rows with it: {mine.rows:,} of {mine.whole:,}, before {before.rows:,} of {before.whole:,}"
+
+
+def _failures(made: dict[str, Made], known: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Blocking gates that fail, and errors that come, in tables where they did not at the last attempt."""
+    for name, table in made.items():
+        last = known.get(name, {})
+        yield from (f"{name}: {gate} would fail" for gate in sorted(table.failed - set(last.get("gatesFailed") or ())))
+        if table.error and not table.failed and last.get("status") != "failed":
+            yield f"{name} could not be made: {table.error}"
+
+
+def _losses(before: Covenant, after: Covenant) -> Iterator[tuple[str, str]]:
+    """Tables and columns that a covenant no longer promises, each with its table."""
+    now = {table.table: {column.name for column in table.schema_} for table in after.tables()}
+    for table in before.tables():
+        if table.table not in now:
+            yield table.table, f"{table.table} would no longer be made"
+        elif lost := [column.name for column in table.schema_ if column.name not in now[table.table]]:
+            yield table.table, f"{table.table} would lose columns: {', '.join(lost)}"
+
+
+def _left_out(covenant: Covenant, gap: Gap, remedy: Remedy) -> Collection[str]:
+    """Tables that the remedy leaves out on purpose: those of the entity whose endpoint it skips."""
+    if remedy.kind != RemedyKind.SKIP_ENDPOINT or gap.entity is None:
+        return ()
+    return {table.table for table in covenant.tables() if table.entity == gap.entity}
+
+
+def _regressions(
+    settings: Settings,
+    playbooks: tuple[Playbooks, Playbooks],
+    others: Sequence[Covenant],
+    edited: Mapping[str, str],
+    deadline: Deadline,
+) -> Iterator[str]:
+    """Other sources that the edited documents would harm, with the reason, or of which the contrary can't be shown.
+
+    `playbooks` are those before and after.
+    """
+    for covenant in others:
+        now, then = (_applying(each, covenant.source) for each in playbooks)
+        if now == then:
+            continue
+        try:
+            lakehouse = _lakehouse(settings, covenant)
+            with Scratch(settings, covenant.source, Twin(lakehouse), edited) as scratch:
+                made = remake(scratch, covenant, edited, deadline)
+            harm = [*_failures(made.tables, latest_attempts(lakehouse))]
+            harm += [made.ended] if made.ended else []
+            harm += [loss for _, loss in _losses(covenant, made.covenant)] if made.covenant else []
+            yield from (f"{covenant.source}: {each}" for each in harm[:_TOLD])
+        except SpectraError as error:
+            yield f"{covenant.source}: nothing can be shown: {type(error).__name__}: {error}"
+
+
+def _applying(playbooks: Playbooks, source: str) -> list[Any]:
+    """All in the documents that is for one source. Design and the stages read nothing else of them, so that equal ones make an
+    equal covenant and equal tables."""
+    books = playbooks.playbooks
+    return [
+        [(type(rule), rule.model_dump()) for rule in playbooks.all_rules() if rule.applies(source)],
+        [(book.stage, step.action, step.makes) for book in books for step in book.steps],
+        [
+            (book.stage, output.table, output.inputs, output.grain, output.primary_key)
+            for book in books
+            for output in book.outputs
+        ],
+        [(book.stage, gate.name, gate.tables, gate.severity) for book in books for gate in book.gates],
+    ]
+
+
+def _gaps(made: Made) -> dict[str, str]:
+    """Fingerprint of each gap that a table shows → what it is, for people."""
+    return {gap.fingerprint: f"{gap.check}: {gap.cause} {gap.subject}".strip() for gap in of_runs(made.evaluations)}
+
+
+def _began(settings: Settings, covenant: Covenant, gap: Gap) -> datetime | None:
+    """When the attempt that showed the gap began."""
+    began: datetime | None = latest_attempts(_lakehouse(settings, covenant)).get(gap.full_table, {}).get("startedAt")
+    return began
+
+
+def _lakehouse(settings: Settings, covenant: Covenant) -> Lakehouse:
+    return Lakehouse(settings.lakehouse_root, covenant.source)

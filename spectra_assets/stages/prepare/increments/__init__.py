@@ -1,1 +1,0 @@
-"""Whether an entity can be asked for what changed since the last time."""

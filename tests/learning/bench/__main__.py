@@ -1,0 +1,73 @@
+"""`python -m tests.learning.bench [--only TEXT] [--out FILE]`: every gap and every healthy run, and one report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from spectra_assets.lakehouse.engine import shared
+from spectra_assets.settings import load
+from tests.learning.bench.bench import Bench, Verdict, table
+from tests.learning.bench.cases import CASES, HEALTHY
+
+
+def main() -> int:
+    """0 if every gap that can be healed was, and nothing else happened."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="", help="cases whose name or kind holds this text")
+    parser.add_argument("--no-healthy", action="store_true", help="without the healthy runs")
+    parser.add_argument("--out", type=Path, help="file for the report")
+    options = parser.parse_args()
+    shared(load())
+    verdicts: list[Verdict] = []
+    false: dict[str, list[str]] = {}
+    with tempfile.TemporaryDirectory(prefix="spectra-bench-") as folder, Bench(Path(folder)) as bench:
+        for case in CASES:
+            if options.only in case.name or options.only in case.kind:
+                verdicts.append(_case(bench, case))
+                print(_line(verdicts[-1]), file=sys.stderr, flush=True)
+        for name, world, change in () if options.no_healthy else HEALTHY:
+            if options.only in name:
+                false[name] = bench.healthy(name, world, change)
+                print(f"healthy: {name}: {'; '.join(false[name]) or 'no lesson'}", file=sys.stderr, flush=True)
+    report = _report(verdicts, false)
+    print(report)
+    if options.out:
+        options.out.write_text(report, encoding="utf-8")
+    return int(any(each.problems for each in verdicts) or any(false.values()))
+
+
+def _case(bench: Bench, case) -> Verdict:  # type: ignore[no-untyped-def]
+    try:
+        return bench.case(case)
+    except Exception:  # noqa: BLE001  (a crash of the product is a result of the bench, and told as such)
+        return Verdict(case.name, case.kind, case.outcome, problems=[f"crash: {traceback.format_exc()[-600:]}"])
+
+
+def _line(verdict: Verdict) -> str:
+    return f"{verdict.case}: {'; '.join(verdict.problems) or 'right'} [{verdict.seconds} s] {verdict.lessons}"
+
+
+def _report(verdicts: list[Verdict], false: dict[str, list[str]]) -> str:
+    mendable = [each for each in verdicts if each.outcome == "heals"]
+    lines = [
+        f"- healed with nobody's help: {sum(each.healed for each in mendable)} of {len(mendable)} gaps that have a remedy",
+        f"- left to a person, as they must be: {sum(not each.problems for each in verdicts if each.outcome == 'asks')} of "
+        f"{sum(each.outcome == 'asks' for each in verdicts)}",
+        f"- run 1 failed at the right gate: {sum(each.seen for each in verdicts)} of {len(verdicts)}",
+        f"- wrong data after a run that passed: {sum(bool(each.wrong) for each in verdicts if each.healed or each.verified)}",
+        f"- false lessons in {len(false)} healthy runs: {sum(map(len, false.values()))}",
+        "",
+        table(verdicts),
+        "",
+        *(f"- {each.case}: {problem}" for each in verdicts for problem in each.problems),
+        *(f"- healthy, {name}: {lesson}" for name, lessons in false.items() for lesson in lessons),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

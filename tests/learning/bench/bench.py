@@ -1,0 +1,227 @@
+"""One case, from the healthy pipeline to the verified lesson."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from spectra_assets.covenant.files import covenant_file, read, write
+from spectra_assets.covenant.model import Covenant
+from spectra_assets.engine.console import Console
+from spectra_assets.engine.run import run_sentence
+from spectra_assets.graph import runner
+from spectra_assets.graph.sensor import learn
+from spectra_assets.intelligence.model import load_pack
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.learning.lesson import Lesson, read_all
+from spectra_assets.settings import Settings
+from spectra_assets.stages.design import canon_of, design
+from tests.conformance.discovering import options_of
+from tests.conformance.pipeline import new_project
+from tests.learning.bench.cases import Case
+from tests.learning.bench.truth import faults
+from tests.learning.bench.worlds import World
+
+
+@dataclass
+class Verdict:
+    """What one case came to. `lessons` are (cause, status) of each; `problems` say what is not as it must be."""
+
+    case: str
+    kind: str
+    outcome: str
+    failed: tuple[str, ...] = ()
+    seen: bool = False
+    """Run 1 failed at a gate that must say so."""
+    healed: bool = False
+    """Run 2 passed with right data, with nobody's help."""
+    verified: bool = False
+    asked: bool = False
+    lessons: tuple[tuple[str, str], ...] = ()
+    wrong: tuple[str, ...] = ()
+    """Data that are not true, after a run that passed."""
+    problems: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Project:
+    """A project folder with one pipeline."""
+
+    def __init__(self, folder: Path, world: World) -> None:
+        self.folder = folder
+        self.world = world
+        self.settings = Settings(project=folder, lakehouse_root=str(folder / "lakehouse"))
+        self.source = world.name()
+        self.lakehouse = Lakehouse(self.settings.lakehouse_root, self.source)
+        self.console = Console(out=io.StringIO())
+        self.last_run = ""
+
+    @contextmanager
+    def environment(self) -> Iterator[None]:
+        """What a person sets for it."""
+        values = {
+            "SPECTRA_PROJECT": str(self.folder),
+            "SPECTRA_LAKEHOUSE": self.settings.lakehouse_root,
+            "DAGSTER_HOME": str(self.folder / ".dagster"),
+            f"{self.source.upper()}_BASE_URL": self.world.base_url,
+        }
+        before = {name: os.environ.get(name) for name in values}
+        os.environ.update(values)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
+
+    @property
+    def covenant(self) -> Covenant:
+        return read(covenant_file(self.settings.covenants, self.source))
+
+    @property
+    def lessons(self) -> list[Lesson]:
+        return read_all(self.settings.lessons)
+
+    def create(self, new: bool = True) -> None:
+        """The pipeline by its sentence, all healthy, in a new project or beside another source's."""
+        if new:
+            new_project(self.folder)
+        with self.environment():
+            summary = run_sentence(
+                f"create SPECTRA pipeline for {self.source}", self.settings, self.console, options=options_of(self.world)
+            )
+        if not summary.ok:
+            raise AssertionError(f"{self.source} is not healthy: {summary.problem}")
+        shutil.rmtree(self.settings.lessons)
+        self.settings.lessons.mkdir()
+
+    def copy(self, folder: Path) -> Project:
+        """The same project in another folder, with no memory of its runs."""
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns(".dagster"))
+        return Project(folder, self.world)
+
+    def redesign(self) -> None:
+        """The covenant by the playbooks as they are now."""
+        pack = load_pack(self.source, self.settings.intelligence)
+        covenant, _ = design(self.settings, pack, canon_of(self.settings, pack))
+        write(covenant_file(self.settings.covenants, self.source), covenant)
+
+    def run(self) -> bool:
+        """The whole pipeline as its schedule would run it."""
+        self.console = Console(out=io.StringIO())
+        covenant = self.covenant
+        result = runner.run(covenant, [table.table for table in covenant.tables()], self.settings, self.console)
+        self.last_run = result.run_id
+        return result.success
+
+    def learn(self) -> list[Lesson]:
+        """What the sensor does after a run."""
+        with dg.DagsterInstance.get() as instance:
+            return learn(instance)
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """`stage.table:gate` of every gate that failed in the last run, and `stage.table:table_made` of tables that ended in an error."""
+        found = []
+        for outcome in self.console.outcomes:
+            found += [f"{outcome.table}:{gate}" for gate in (*outcome.gates_failed, *outcome.gates_warned)]
+            found += [f"{outcome.table}:table_made"] if outcome.status == "failed" else []
+        return tuple(found)
+
+
+class Bench:
+    """Healthy projects, made once for each world. A context manager: its servers run meanwhile."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._healthy: dict[type[World], Project] = {}
+        self._servers = ExitStack()
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._servers.close()
+
+    def project(self, world: type[World], name: str) -> Project:
+        """A healthy project of its own."""
+        if world not in self._healthy:
+            running = self._servers.enter_context(world())
+            made = Project(self.folder / f"healthy-{world.__name__.lower()}", running)
+            made.create()
+            self._healthy[world] = made
+        place = self.folder / "".join(char if char.isalnum() else "-" for char in name)
+        shutil.rmtree(place, ignore_errors=True)
+        return self._healthy[world].copy(place)
+
+    def case(self, case: Case) -> Verdict:
+        """Run 1, the loop, run 2, the loop again."""
+        begun = time.monotonic()
+        project = self.project(case.world, case.name)
+        verdict = Verdict(case.name, case.kind, case.outcome)
+        with project.environment(), project.world.changed(case.change or (lambda world: None)):
+            if case.documents:
+                case.documents(project.settings.playbooks)
+                project.redesign()
+            project.run()
+            project.learn()
+            verdict.failed = project.failed
+            checks = {f"{lesson.stage}.{lesson.table}:{lesson.check}" for lesson in project.lessons}
+            seen = {*verdict.failed, *checks, *(lesson.check for lesson in project.lessons)}
+            verdict.seen = bool(seen & set(case.fails))
+            passed = project.run()
+            project.learn()
+            again = project.failed
+            if passed:
+                verdict.wrong = tuple(faults(case, project.world, project.covenant, project.lakehouse))
+            self._judge(case, verdict, project, passed and not set(again) & set(case.fails))
+        verdict.seconds = round(time.monotonic() - begun, 1)
+        shutil.rmtree(project.folder, ignore_errors=True)
+        return verdict
+
+    def _judge(self, case: Case, verdict: Verdict, project: Project, passed: bool) -> None:
+        lessons = project.lessons
+        verdict.lessons = tuple((f"{lesson.cause} {lesson.subject}".strip(), str(lesson.status)) for lesson in lessons)
+        used = [lesson for lesson in lessons if lesson.status in ("applied", "verified", "ineffective", "reverted")]
+        verdict.verified = any(lesson.status == "verified" for lesson in lessons)
+        verdict.healed = passed and not verdict.wrong and verdict.verified
+        verdict.asked = bool(lessons) and not used
+        if not verdict.seen:
+            verdict.problems.append(f"run 1 failed at {', '.join(verdict.failed) or 'nothing'}, not at {' or '.join(case.fails)}")
+        if case.outcome == "heals" and not verdict.healed:
+            why = verdict.wrong or (project.failed if not passed else ("no lesson is verified",))
+            verdict.problems.append(f"not healed: {'; '.join(why)}"[:400])
+        if case.outcome == "asks" and used:
+            verdict.problems.append(f"the machine decided what a person must: {', '.join(lesson.id for lesson in used)}")
+
+    def healthy(self, name: str, world: type[World], change: Any) -> list[str]:
+        """Lessons that a healthy run left: there must be none."""
+        project = self.project(world, f"healthy {name}")
+        with project.environment(), project.world.changed(change or (lambda world: None)):
+            passed = project.run()
+            project.learn()
+            found = [f"{lesson.id} ({lesson.cause} {lesson.subject})" for lesson in project.lessons]
+        shutil.rmtree(project.folder, ignore_errors=True)
+        return found + ([] if passed else [f"the run failed: {', '.join(project.failed)}"])
+
+
+def table(verdicts: Sequence[Verdict]) -> str:
+    """The report's table."""
+    lines = ["| gap | kind | run 1 failed at | healed | verified | lessons | seconds |", "|---|---|---|---|---|---|---|"]
+    for each in verdicts:
+        told = ", ".join(f"{cause}: {status}" for cause, status in each.lessons[:4])
+        healed = "yes" if each.healed else "asks" if each.outcome == "asks" and not each.problems else "**no**"
+        gates = ", ".join(each.failed[:3])
+        verified = "yes" if each.verified else "no"
+        lines.append(f"| {each.case} | {each.kind} | {gates} | {healed} | {verified} | {told} | {each.seconds} |")
+    return "\n".join(lines)

@@ -1,0 +1,112 @@
+"""Proof before use, on what one failed run recorded, with the API gone: what repairs holds, what harms does not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from spectra_assets.covenant.files import read
+from spectra_assets.covenant.model import Covenant
+from spectra_assets.graph.sensor import evaluations
+from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.learning.detect import of_runs
+from spectra_assets.learning.gap import Gap
+from spectra_assets.learning.proof import Proof, prove
+from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
+from tests.learning.bench.bench import Project
+from tests.learning.bench.worlds import Archive, Market
+
+PREPARE = "fabric/pipeline/pipeline.001-prepare-stage-orchestration.md"
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[tuple[Project, Mapping[str, Gap]]]:
+    """Two pipelines of one project; one of them met a new field. Both APIs are gone."""
+    folder = tmp_path_factory.mktemp("proof") / "project"
+    with Market() as market, Archive() as archive:
+        project, other = Project(folder, market), Project(folder, archive)
+        project.create()
+        other.create(new=False)
+        for row in market.lists["order"].rows:
+            row["channel"] = "web"
+        market.lists["customer"].place = ("data", "records")
+        with project.environment():
+            assert not project.run()
+            with dg.DagsterInstance.get() as instance:
+                found = {gap.full_table: gap for gap in of_runs(evaluations(instance, project.last_run))}
+    assert found.keys() == {"extract.orders", "extract.customers"}
+    assert found["extract.orders"].subject == "channel"
+    with project.environment():
+        yield project, found
+
+
+def rule(what: RemedyKind, /, **content: Any) -> Remedy:
+    return Remedy(kind=what, edits=(AddRule(file=PREPARE, rule=content),), why="a test")
+
+
+def field(name: str, **scope: str) -> Remedy:
+    return rule(
+        RemedyKind.ADD_FIELD, kind="field", scope={"source": "market", "entity": "order", "field": name} | scope, data_type="text"
+    )
+
+
+def tried(failed: tuple[Project, Mapping[str, Gap]], remedy: Remedy, table: str = "extract.orders") -> Proof:
+    project, gap = failed[0], failed[1][table]
+    before = _files(project.folder)
+    others = [covenant for covenant in _covenants(project) if covenant.source != gap.source]
+    proof = prove(project.settings, project.covenant, gap, remedy, others)
+    assert _files(project.folder) == before, "a proof changes nothing outside of its scratch copy"
+    return proof
+
+
+def _covenants(project: Project) -> list[Covenant]:
+    return [read(file) for file in sorted(project.settings.covenants.glob("*.yaml"))]
+
+
+def _files(folder: Path) -> Mapping[str, int]:
+    kept = (file for file in folder.rglob("*") if file.is_file() and not {".dagster", "locks"} & set(file.parts))
+    return {str(file.relative_to(folder)): file.stat().st_mtime_ns for file in kept}
+
+
+def test_what_repairs_holds(failed: tuple[Project, Mapping[str, Gap]]) -> None:
+    proof = tried(failed, field("channel"))
+    assert (proof.reproduced, proof.repaired, proof.regressions) == (True, True, ()), proof.notes
+    assert any("extract.orders, clean.order" in note for note in proof.notes), proof.notes
+    assert any("this keeps it so" in note for note in proof.notes), proof.notes
+
+
+def test_what_does_not_repair_does_not_hold(failed: tuple[Project, Mapping[str, Gap]]) -> None:
+    proof = tried(failed, field("chanel"))
+    assert (proof.reproduced, proof.repaired) == (True, False)
+    assert any("changes clean.order beside" in note for note in proof.notes), proof.notes
+
+
+def test_what_costs_rows_does_not_hold(failed: tuple[Project, Mapping[str, Gap]]) -> None:
+    scope = {"source": "market", "entity": "order", "field": "status"}
+    proof = tried(failed, rule(RemedyKind.WIDEN_TYPE, kind="type", scope=scope, data_type="int64"))
+    assert (proof.reproduced, proof.repaired) == (True, False)
+
+
+def test_what_harms_another_source_is_a_regression(failed: tuple[Project, Mapping[str, Gap]]) -> None:
+    """A poisoned recording could propose it: for this source it holds, and breaks the other one."""
+    for source in ("market", "*"):
+        remedy = rule(RemedyKind.RECORDS, kind="records", scope={"source": source, "entity": "customer"}, at="data.records")
+        proof = tried(failed, remedy, "extract.customers")
+        assert (proof.reproduced, proof.repaired) == (True, True), proof.notes
+        assert bool(proof.regressions) == (source == "*"), proof.regressions
+    assert all(each.startswith("archive: ") for each in proof.regressions)
+
+
+def test_without_a_recording_nothing_is_proven(failed: tuple[Project, Mapping[str, Gap]], tmp_path: Path) -> None:
+    project, gap = failed[0], failed[1]["extract.orders"]
+    copy = project.copy(tmp_path / "copy")
+    for name in ("twin", "raw"):
+        shutil.rmtree(copy.lakehouse.files(name))
+    proof = prove(copy.settings, copy.covenant, gap, field("channel"), [])
+    assert (proof.reproduced, proof.holds) == (False, False)
+    assert any("no recording" in note for note in proof.notes), proof.notes
