@@ -14,21 +14,19 @@ import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
-from pathlib import Path
+from http.client import HTTPException
 from types import MappingProxyType
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
-import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
+from requests.structures import CaseInsensitiveDict
+from urllib3.util import make_headers
 
-from spectra_assets import settings
 from spectra_assets.client.address import Address, host_of, origin
 from spectra_assets.client.credential import Credential
 from spectra_assets.client.mask import Mask, masked_url
 from spectra_assets.client.pacing import StoppedError
+from spectra_assets.client.pool import pool
 from spectra_assets.client.searches import Searches
 from spectra_assets.errors import (
     ConfigurationError,
@@ -41,8 +39,9 @@ from spectra_assets.errors import (
 REDIRECTS = 5
 _REDIRECT = {301, 302, 303, 307, 308}
 _CHUNK = 1 << 20
-_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _ACCEPT = "application/json, application/*+json;q=0.9, application/x-ndjson;q=0.8, */*;q=0.5"
+_ALWAYS = {"Accept": _ACCEPT, "User-Agent": "spectra-assets", **make_headers(accept_encoding=True, keep_alive=True)}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _JSON = {"Content-Type": "application/json"}
 _WIRE_LOG = "urllib3.connectionpool"
 """The logger which notes the address of every request, query included."""
@@ -81,13 +80,6 @@ class Limits:
     max_body: int
 
 
-class _Session(requests.Session):
-    """Leaves redirects alone: requests would read their bodies unbounded, and prepare the next request."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        return None
-
-
 class _Unlogged(logging.Filter):
     """Masks the credential in what the wire's logger says, since a query may hold it there."""
 
@@ -113,21 +105,14 @@ class Transport:
         self._limits = limits
         self._mask = mask
         self._slots = threading.BoundedSemaphore(limits.in_flight)
-        self._verify = _certificates()
-        self._proxies = get_environ_proxies(address.root)
-        self._session = _Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers.update({"Accept": _ACCEPT, "User-Agent": "spectra-assets"})
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=limits.in_flight))
+        self._pool = pool(address.root, limits.in_flight)
         log, unlogged = logging.getLogger(_WIRE_LOG), _Unlogged(mask)
         log.addFilter(unlogged)
         self._log_again = weakref.finalize(self, log.removeFilter, unlogged)
 
     def close(self) -> None:
         """Close the pooled connections."""
-        self._session.close()
+        self._pool.clear()
         self._log_again()
 
     def get(
@@ -212,44 +197,52 @@ class Transport:
         started = time.perf_counter()
         connect, read = self._limits.timeout
         most = seconds or _PATIENCE * read
+        if isinstance(data, Mapping):
+            headers, data = {**_FORM, **headers}, urlencode(data).encode()
         try:
-            with self._session.request(
+            response = self._pool.urlopen(
                 method,
                 sent,
-                headers=dict(headers),
-                data=data,
-                timeout=(min(connect, most), min(read, most)),
-                stream=True,
-                allow_redirects=False,
-                verify=self._verify,
-                proxies=self._proxies,
-            ) as response:
+                body=data,
+                headers={**_ALWAYS, **headers},
+                timeout=urllib3.Timeout(min(connect, most), min(read, most)),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            try:
                 body = self._credential.scrub(self._body(response, url, started, most, stop))
-                elapsed = (time.perf_counter() - started) * 1000
-                headers = self._credential.scrubbed(response.headers)
-                return Answer(response.status_code, headers, body, elapsed, 1, masked_url(url), url)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            except BaseException:
+                response.close()  # what is left of the answer is not read, so its connection can't be used again
+                raise
+            finally:
+                response.release_conn()
+            elapsed = (time.perf_counter() - started) * 1000
+            headers = self._credential.scrubbed(CaseInsensitiveDict(response.headers))
+            return Answer(response.status, headers, body, elapsed, 1, masked_url(url), url)
+        except (urllib3.exceptions.HTTPError, OSError, HTTPException, ValueError) as error:
             failure = self._failure(error, method, url)
-        # raised here and not as `from error`: that exception holds the request with its Authorization header
+        # raised here and not as `from error`: that exception may hold the request with its Authorization header
         raise failure
 
-    def _body(self, response: requests.Response, url: str, started: float, seconds: float, stop: threading.Event) -> bytes:
+    def _body(self, response: urllib3.BaseHTTPResponse, url: str, started: float, seconds: float, stop: threading.Event) -> bytes:
         declared = response.headers.get("Content-Length", "")
         most = self._limits.max_body
         if declared.isdecimal() and int(declared) > most:
             raise _too_large(url, most)
         deadline = started + seconds
-        body = bytearray()
+        chunks, size = [], 0
         # read1 gives what has arrived: the fastest way through urllib3, and the only one that notices a dripping server
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
-            body += chunk
-            if len(body) > most:
+        while chunk := response.read1(_CHUNK, decode_content=True):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > most:
                 raise _too_large(url, most)
             if time.perf_counter() > deadline:
                 raise RetriableError(f"GET {masked_url(url)}: the body did not end within {seconds:g} s")
             if stop.is_set():
                 raise StoppedError
-        return bytes(body)
+        return b"".join(chunks)
 
     def _follow(self, url: str, location: str) -> str:
         """The address a redirect leads to. Raises SourceError naming both hosts if it is another server."""
@@ -278,11 +271,11 @@ class Transport:
                 f"{where}: the certificate of {host_of(url)} is not trusted here; if it is your organisation's own, "
                 "set REQUESTS_CA_BUNDLE to the file with its authority's certificate"
             )
-        if _any(kinds, requests.exceptions.ProxyError, urllib3.exceptions.ProxyError):
+        if _any(kinds, urllib3.exceptions.ProxyError):
             reason = "the proxy which HTTP_PROXY or HTTPS_PROXY names does not connect"
-        elif _any(kinds, requests.exceptions.SSLError, urllib3.exceptions.SSLError):
+        elif _any(kinds, urllib3.exceptions.SSLError):
             reason = f"no secure connection to {host_of(url)} (TLS); {check}"
-        elif _any(kinds, requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
+        elif _any(kinds, urllib3.exceptions.ReadTimeoutError, TimeoutError):
             reason = f"{host_of(url)} sent nothing for {read:g} s"
         elif _any(kinds, urllib3.exceptions.NameResolutionError):
             reason = f"the name of the host {host_of(url)} is not known (DNS); {check}"
@@ -290,26 +283,15 @@ class Transport:
             reason = f"nothing listens on {host_of(url)} (connection refused); {check}"
         elif _any(kinds, urllib3.exceptions.NewConnectionError):
             reason = f"no connection to {host_of(url)}; {check}"
-        elif _any(kinds, requests.exceptions.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError):
+        elif _any(kinds, urllib3.exceptions.ConnectTimeoutError):
             reason = f"no connection to {host_of(url)} within {connect:g} s; {check}"
         elif _any(kinds, urllib3.exceptions.DecodeError):
             reason = "the compressed body is damaged"
-        elif _any(kinds, requests.exceptions.ConnectionError, urllib3.exceptions.HTTPError):
+        elif _any(kinds, urllib3.exceptions.ProtocolError, urllib3.exceptions.IncompleteRead, OSError, HTTPException):
             reason = f"{host_of(url)} cut the connection before its answer was complete"
         else:
             return SourceError(f"{where}: the request can't be sent ({type(error).__name__}); {check}")
         return RetriableError(f"{where}: {reason}")
-
-
-def _certificates() -> str | bool:
-    """The bundle of certificate authorities to trust. Raises ConfigurationError if the one that is set is not there."""
-    for name in _BUNDLES:
-        path = settings.variable(name)
-        if path is not None:
-            if not Path(path).exists():
-                raise ConfigurationError(f"{name} is {path!r}, where there is no file or folder of certificates")
-            return path
-    return True
 
 
 def _too_large(url: str, most: int) -> SkippableError:
