@@ -11,7 +11,8 @@ SpectraError                    base; `exit_code` is what `solution-engine` ends
 ├── SourceError                 the API did not answer as it must (exit 6)
 │   ├── RetriableError          may pass if tried again: 429, 5xx, cut or slow connection
 │   └── SkippableError          final for this endpoint only: gone, forbidden, not found, not JSON
-└── GateError                   blocking gates failed; nothing was published (exit 7)
+├── GateError                   blocking gates failed; nothing was published (exit 7)
+└── BreakingError               what would change breaks those who read the tables (exit 8)
 """
 
 from __future__ import annotations
@@ -97,6 +98,12 @@ class GateError(SpectraError):
     """Blocking gates failed; nothing was published and the last good version stays."""
 
     exit_code = 7
+
+
+class BreakingError(SpectraError):
+    """What would change breaks those who read the tables."""
+
+    exit_code = 8
 
 
 def one_of(valid: Iterable[str]) -> str:

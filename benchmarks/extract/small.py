@@ -178,27 +178,32 @@ def fields(fetch: Fetch, names: tuple[str, ...]) -> CanonEntity:
 class Extracts:
     """The pipeline's tables, delivered by the package's own Delivery into a lakehouse below `folder`."""
 
-    def __init__(self, folder: Path, engine: Engine, in_flight: int = 8, page: int = PAGE) -> None:
+    def __init__(
+        self, folder: Path, engine: Engine, in_flight: int = 8, page: int = PAGE, covenant: Covenant | None = None
+    ) -> None:
         self.lakehouse = Lakehouse(str(folder), "small")
         self.settings = Settings(project=folder, lakehouse_root=str(folder))
-        self.covenant = pipeline(in_flight, page)
+        self.covenant = covenant or pipeline(in_flight, page)
         self.engine = engine
         self.said: list[str] = []
         if not self.lakehouse.exists(TableRef("prepare", "schema")):
             self._prepare()
 
-    def _prepare(self) -> None:
-        canon = [
+    def canon(self) -> list[CanonEntity]:
+        """What Prepare knows of the entities."""
+        return [
             fields(table.build.fetch, ("id", "name") if table.table == GROUPS else ("id", "name", "owner.login"))
             for table in self.covenant.tables()
             if isinstance(table.build, Extraction)
         ]
-        rows = table_of("prepare.schema", [_texts(to_row(entity)) for entity in canon])
+
+    def _prepare(self) -> None:
+        rows = table_of("prepare.schema", [_texts(to_row(entity)) for entity in self.canon()])
         with Staging(self.lakehouse, "prepare", self.engine) as staging:
             staged = staging.stage_arrow(TableRef("prepare", "schema"), rows)
             self.lakehouse.publish(TableRef("prepare", "schema"), staged, CommitInfo("prepare", "v1"))
 
-    def work(self, table: str, run: str, replay: bool = False) -> Work:
+    def work(self, table: str, run: str, replay: bool = False, **more: Any) -> Work:
         """What is given to make one table."""
         return Work(
             settings=self.settings,
@@ -211,18 +216,19 @@ class Extracts:
             now=datetime.now(UTC),
             say=self.said.append,
             replay=replay,
+            **more,
         )
 
     @contextmanager
-    def delivering(self, table: str, run: str, replay: bool = False) -> Iterator[Delivery]:
+    def delivering(self, table: str, run: str, replay: bool = False, **more: Any) -> Iterator[Delivery]:
         """One delivery, audited; the caller publishes it."""
-        with Delivery(self.work(table, run, replay)) as delivery:
+        with Delivery(self.work(table, run, replay, **more)) as delivery:
             delivery.audit()
             yield delivery
 
-    def deliver(self, table: str, run: str = "run1", replay: bool = False) -> Delivery:
+    def deliver(self, table: str, run: str = "run1", replay: bool = False, **more: Any) -> Delivery:
         """Make, judge and publish one table. Raises what goes wrong."""
-        with self.delivering(table, run, replay) as delivery:
+        with self.delivering(table, run, replay, **more) as delivery:
             delivery.publish()
         return delivery
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -46,6 +46,14 @@ _BROKEN_IN_A_ROW = 20
 """Parents one after the other that answer 500 until it is the API that is broken, and not they."""
 
 _NEVER = threading.Event()
+
+Narrow = Callable[[ParentValue | None], Mapping[str, str]]
+"""From a parent to further query parameters of its list."""
+
+
+def whole(_: ParentValue | None) -> Mapping[str, str]:
+    """The list as the plan has it."""
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -256,16 +264,25 @@ class ApiClient:
 
         return all(same for _, same in fan_out(headers, work, self.in_flight))
 
-    def pages(self, fetch: Fetch, parent_value: ParentValue | None = None, limit: int | None = None) -> Iterator[Page]:
+    def pages(
+        self,
+        fetch: Fetch,
+        parent_value: ParentValue | None = None,
+        limit: int | None = None,
+        narrow: Narrow = whole,
+    ) -> Iterator[Page]:
         """Pages of one fetch plan, for one parent if it has one, until all rows (or `limit` records) are there.
 
-        `paging` says how completeness is ensured. Raises what `read` raises; SkippableError if the answer has another
+        `narrow` gives what the list is asked with beside the plan's own query. `paging` says how completeness is ensured.
+        Raises what `read` raises; SkippableError if the answer has another
         shape than the plan says; SourceError if the server ignores the paging, leads in a circle or elsewhere;
         ConfigurationError if plan and parent don't fit.
         """
-        return self._pages(fetch, parent_value, limit, _NEVER)
+        return self._pages(fetch, parent_value, limit, _NEVER, narrow)
 
-    def fetch_all(self, fetch: Fetch, parent_values: Iterable[ParentValue]) -> Iterator[tuple[ParentValue, Page] | Skipped]:
+    def fetch_all(
+        self, fetch: Fetch, parent_values: Iterable[ParentValue], narrow: Narrow = whole
+    ) -> Iterator[tuple[ParentValue, Page] | Skipped]:
         """Pages for many parents, `in_flight` at a time, in the order of `parent_values`, in flat memory.
 
         A parent that ends in a SkippableError, or in a 500 on every attempt (what APIs answer for an id they do not know),
@@ -275,7 +292,7 @@ class ApiClient:
 
         def work(value: ParentValue, stop: threading.Event) -> Iterator[Page | Skipped]:
             try:
-                yield from self._pages(fetch, value, None, stop)
+                yield from self._pages(fetch, value, None, stop, narrow)
             except SkippableError as error:
                 yield Skipped(value, error)
             except RetriableError as error:
@@ -294,8 +311,11 @@ class ApiClient:
                 raise RetriableError(f"{broken} parents in a row: {result.error}", status=result.error.status)
             yield result
 
-    def _pages(self, fetch: Fetch, parent_value: ParentValue | None, limit: int | None, stop: threading.Event) -> Iterator[Page]:
+    def _pages(
+        self, fetch: Fetch, parent_value: ParentValue | None, limit: int | None, stop: threading.Event, narrow: Narrow
+    ) -> Iterator[Page]:
         where = target(fetch, parent_value)
+        where = where._replace(query={**where.query, **narrow(parent_value)})
         parent = None if parent_value is None else parent_text(parent_value)
         start = here = self._address.url(where.path)
 

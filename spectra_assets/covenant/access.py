@@ -158,6 +158,26 @@ class ParentKey(Model):
     also: list[Fill] = []
 
 
+class Incremental(Model):
+    """How a list is asked for what changed since the last time: proven by Prepare.
+
+    `parameter` takes an instant, written as `form` says (a strftime pattern in UTC, `epoch_seconds` or `epoch_millis`), and
+    leaves out the rows whose `cursor` lies before it. An extraction asks from the last instant it saw minus `overlap_seconds`;
+    every `sweep_runs`-th one, and the first one after `sweep_days`, reads everything: it finds what was deleted, and rows that
+    changed although their cursor did not move.
+    """
+
+    cursor: str
+    """JSON path in the record."""
+    parameter: str
+    form: str
+    boundary: Literal["inclusive", "exclusive", "notSeen"] = "notSeen"
+    """Whether rows at the very instant come; the overlap makes it of no consequence."""
+    overlap_seconds: int = Field(gt=0)
+    sweep_runs: int = Field(gt=0)
+    sweep_days: int = Field(gt=0)
+
+
 class Fetch(Model):
     """How every row of one entity is fetched: proven by Prepare, followed by Extract."""
 
@@ -183,6 +203,7 @@ class Fetch(Model):
     """Whether one record may come several times, of which Clean keeps one; if not, a repetition shows that pages moved."""
     totals: Literal["credible", "notCredible"] = "credible"
     """Whether the number of rows that answers declare was found true. If not, it says nothing about completeness."""
+    incremental: Incremental | None = None
 
     @property
     def told(self) -> str:

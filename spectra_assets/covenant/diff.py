@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from spectra_assets.covenant.access import Model
 from spectra_assets.covenant.files import plain
-from spectra_assets.covenant.model import Column, Covenant, DataType, Table
+from spectra_assets.covenant.model import Column, Covenant, DataType, Dimension, Table
 
 _WIDER = {(DataType.INT64, DataType.FLOAT64), (DataType.INT64, DataType.DECIMAL), (DataType.DATE, DataType.TIMESTAMP)}
 
@@ -23,7 +23,34 @@ class Change(Model):
 def diff(old: Covenant, new: Covenant) -> list[Change]:
     """All differences from `old` to `new`, breaking ones first."""
     changes = [*_server(old, new), *_tables(old, new)]
-    return sorted(changes, key=lambda change: not change.breaking)
+    return sorted(changes, key=lambda change: (not change.breaking, change.table))
+
+
+class Group(Model):
+    """Changes that several tables share, or that one table has together."""
+
+    about: str
+    text: str
+    breaking: bool
+
+
+def grouped(changes: Sequence[Change], most: int = 6) -> list[Group]:
+    """The changes for people: those of one table together, tables with the same changes together, breaking ones first.
+
+    Of many tables the first `most` are named, and how many more there are.
+    """
+    texts: dict[tuple[str, bool], list[str]] = {}
+    for change in changes:
+        texts.setdefault((change.table, change.breaking), []).append(change.text)
+    tables: dict[tuple[bool, str], list[str]] = {}
+    for (table, breaking), told in texts.items():
+        tables.setdefault((breaking, "; ".join(told)), []).append(table)
+    return [Group(about=_some(names, most), text=text, breaking=breaking) for (breaking, text), names in tables.items()]
+
+
+def _some(names: Sequence[str], most: int) -> str:
+    named = sorted(names)
+    return ", ".join(named[:most]) + (f" and {len(named) - most} more" if len(named) > most else "")
 
 
 def _server(old: Covenant, new: Covenant) -> Iterator[Change]:
@@ -40,7 +67,7 @@ def _server(old: Covenant, new: Covenant) -> Iterator[Change]:
 def _tables(old: Covenant, new: Covenant) -> Iterator[Change]:
     before, after = {t.table: t for t in old.tables()}, {t.table: t for t in new.tables()}
     for name in before.keys() - after.keys():
-        yield Change(table=name, text="the table is no longer made", breaking=True)
+        yield Change(table=name, text="the table is no longer made (`solution-engine retire` drops it)", breaking=True)
     for name in after.keys() - before.keys():
         yield Change(table=name, text="the table is new", breaking=False)
     for name, table in after.items():
@@ -67,8 +94,15 @@ def _table(old: Table, new: Table) -> Iterator[Change]:
     yield from _gates(old, new)
     if set(old.inputs) != set(new.inputs):
         yield Change(table=name, text=f"it is made from {_list(new.inputs)} (was: {_list(old.inputs)})", breaking=False)
-    if old.build != new.build:
+    if isinstance(old.build, Dimension) and isinstance(new.build, Dimension) and _key(old.build) != _key(new.build):
+        text = f"its members are told apart by {_list(_key(new.build))} (was: {_list(_key(old.build))}): new surrogate keys"
+        yield Change(table=name, text=text, breaking=True)
+    elif old.build != new.build:
         yield from _plain_changes(name, plain(old.build), plain(new.build))
+
+
+def _key(build: Dimension) -> list[str]:
+    return build.composed_of or [build.natural_key]
 
 
 def _columns(name: str, old: dict[str, Column], new: dict[str, Column]) -> Iterator[Change]:

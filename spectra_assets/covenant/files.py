@@ -122,7 +122,8 @@ def plain(value: Any) -> Any:
 
 
 def _explain(error: ValidationError, content: Any, text: str, file: Path | str) -> DocumentError:
-    first = error.errors()[0]
+    # a misspelt key is told before the one that is missing for it
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     location = [part for part in first["loc"] if not _is_union_tag(part, first["loc"], content)]
     path = ".".join(str(part) for part in location)
     line = _line_at(text, location)

@@ -40,7 +40,6 @@ class Facts:
     requests: int = 0
     budget: int = 0
     spent: bool = False
-    post_search: bool = False
 
 
 def pack_of(facts: Facts) -> Pack:
@@ -94,7 +93,7 @@ def _entity(kind: Kind, hints: Iterable[EntityHint]) -> EntityHint:
     described = by_name.get(kind.hint or "")
     first = kind.routes[0]
     told = described.description if described else ""
-    whole = f"Records of GET {first.path}." if first.kind == "list" else f"The object of GET {first.path}."
+    whole = f"Records of {first.method} {first.path}." if first.kind == "list" else f"The object of GET {first.path}."
     return EntityHint(
         entity=kind.name,
         description=(told or whole)[:300],
@@ -183,43 +182,52 @@ def _is_final(reason: str) -> bool:
 
 def _endpoints(facts: Facts) -> list[Endpoint]:
     """Every operation known, with the status a request got."""
-    status: dict[str, int | None] = {}
+    status: dict[tuple[str, str], int | None] = {}
     for route in facts.routes:
         if route.looks:
             best = next((look for look in route.looks if look.readable), route.looks[-1])
-            status[route.path] = best.status
+            status[route.method, route.path] = best.status
     made = []
     for each in facts.endpoints:
-        seen = status.get(each.path) if each.method == "GET" else None
+        seen = status.get((each.method, each.path))
         made.append(each.model_copy(update={"probed_status": seen}) if seen is not None else each)
     known = {each.path for each in made if each.method == "GET"}
     for route in facts.routes:
-        if route.path not in known:
+        if route.method == "GET" and route.path not in known:
             known.add(route.path)
             inside = set(route.parameters)
             query = [*route.query, *(fill.parameter for fill in route.fills if fill.parameter not in inside)]
             made.append(
                 Endpoint(
                     method="GET", path=route.path, group=entity_name(route.path, facts.source), query=list(dict.fromkeys(query)),
-                    summary=brief(route.why, 200), probed_status=status.get(route.path), origin="discovered",
+                    summary=brief(route.why, 200), probed_status=status.get(("GET", route.path)), origin="discovered",
                 )
             )  # fmt: skip
     return sorted(made, key=lambda each: (each.path, each.method))
 
 
 def _gaps(facts: Facts, endpoints: Iterable[Endpoint], routes: set[str], excluded: Mapping[str, str]) -> list[Evidence]:
-    """GET endpoints that are neither read nor excluded, searches by POST, and what records name and nobody answers."""
-    by_path = {route.path: route for route in facts.routes}
+    """Endpoints that read and are neither ingested nor excluded, searches by POST, and what records name and nobody answers."""
+    by_path = {(route.method, route.path): route for route in facts.routes}
+    gets = {endpoint.path for endpoint in endpoints if endpoint.method == "GET"}
     found = []
     for endpoint in endpoints:
-        if endpoint.method == "GET" and endpoint.path not in routes and endpoint.path not in excluded:
-            route = by_path.get(endpoint.path)
+        told = f"{endpoint.method} {endpoint.path}"
+        route = by_path.get((endpoint.method, endpoint.path))
+        asked = endpoint.method == "GET" or (endpoint.method == "POST" and route is not None)
+        if asked and endpoint.path not in routes and endpoint.path not in excluded:
             why = (route.reason if route else "") or "not asked within the budget"
-            found.append(_gap(f"GET {endpoint.path}", why, 1.0 if route and route.looks else 0.5))
-        if endpoint.method == "POST" and endpoint.reads:
-            asked = "it was allowed, but this version does not send it" if facts.post_search else "only GET is sent"
-            found.append(_gap(f"POST {endpoint.path}", f"needs POST: the description shows a search; {asked}", 1.0))
+            found.append(_gap(told, why, 1.0 if route and route.looks else 0.5))
+        elif endpoint.method == "POST" and route is None and endpoint.path not in gets and endpoint.because:
+            found.append(_gap(told, _unsent(endpoint), 1.0))
     return [*found, *(_gap(name, why, 0.8) for name, why in sorted(facts.gaps.items()))]
+
+
+def _unsent(endpoint: Endpoint) -> str:
+    """Why a POST that is named like a search is not sent."""
+    if not endpoint.reads:
+        return f"not sent: {endpoint.because}"
+    return f"needs POST, which is sent only if a person allows it (--allow-post-search): {endpoint.because}"
 
 
 def _gap(about: str, why: str, confidence: float) -> Evidence:
@@ -230,7 +238,7 @@ def _of_kinds(kinds: Iterable[Kind], hints: Iterable[EntityHint]) -> list[Eviden
     found = []
     for kind in kinds:
         rows = sum(len(route.records) for route in kind.routes)
-        paths = ", ".join(f"GET {route.path}" for route in kind.routes)
+        paths = ", ".join(f"{route.method} {route.path}" for route in kind.routes)
         told = [f"{rows} records seen from {paths}", *(dict.fromkeys(route.why for route in kind.routes)), *kind.notes]
         finding = f"one kind of record at {len(kind.routes)} endpoint{'s' if len(kind.routes) > 1 else ''}"
         found.append(Evidence(about=kind.name, finding=finding, evidence="; ".join(told)[:800], confidence=0.9 if rows else 0.5))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from spectra_assets.client.api import ApiClient
-from spectra_assets.covenant.access import Server
+from spectra_assets.covenant.access import Search, Server
 from spectra_assets.discovery import describe
 from spectra_assets.discovery.auth import Given, Recognised, recognise, signature
 from spectra_assets.discovery.build import Facts, pack_of
@@ -15,6 +16,7 @@ from spectra_assets.discovery.crawl import USUAL, Crawl
 from spectra_assets.discovery.links import leads_nowhere, links_of
 from spectra_assets.discovery.place import Place, moved, place_of, probes_of
 from spectra_assets.discovery.scout import Scout
+from spectra_assets.discovery.searches import allow, strike
 from spectra_assets.discovery.survey import survey, with_other_ids
 from spectra_assets.errors import ConfigurationError, SourceError
 from spectra_assets.intelligence.description.model import Description
@@ -42,7 +44,9 @@ class Wanted(NamedTuple):
     openapi: str | None = None
     """File or address of the description."""
     post_search: bool = False
-    """Searches by POST may be sent."""
+    """Searches by POST may be sent, where the description shows that they only read."""
+    searches: tuple[Search, ...] = ()
+    """Those that a person allowed before."""
 
 
 def base_url_variable(source: str) -> str:
@@ -57,8 +61,11 @@ def discover(
     wanted: Wanted = Wanted(),  # noqa: B008 (it is frozen)
     budget: int = BUDGET,
     say: Callable[[str], None] = lambda _: None,
+    detail: Callable[[str], None] = lambda _: None,
 ) -> Pack:
-    """Find out what the API at `base_url` offers, by GET requests alone, at most `budget` of them. Nothing is written.
+    """Find out what the API at `base_url` offers, by requests that only read, at most `budget` of them. Nothing is written.
+
+    `say` is told what was found out, `detail` each endpoint that was tried on the way.
 
     Raises ConfigurationError (address, or nothing at it), CredentialError (closed, and nothing opens it), DocumentError and
     RequestError (the description that was given), RetriableError (silent), SourceError (nothing was found).
@@ -66,7 +73,7 @@ def discover(
     variable = base_url_variable(source)
     scout = Scout(base_url, variable, budget)
     try:
-        return _Discovery(settings, source, base_url, variable, wanted, scout, say).run()
+        return _Discovery(settings, source, base_url, variable, wanted, scout, say, detail).run()
     finally:
         scout.close()
 
@@ -80,6 +87,7 @@ class _Discovery:
     wanted: Wanted
     scout: Scout
     say: Callable[[str], None]
+    detail: Callable[[str], None]
     evidence: list[Evidence] = field(default_factory=list)
 
     def run(self) -> Pack:
@@ -163,15 +171,13 @@ class _Discovery:
         )
         facts = Facts(self.source, title[:200], server, self.evidence)
         if description is None:
-            crawl = Crawl(self.scout, self.say)
-            crawl.run()
+            crawl = self._crawled()
             facts.routes, facts.gaps = list(crawl.routes.values()), dict(crawl.gaps)
             for path, field_name in crawl.unanswered():
                 facts.gaps[f"{path} {field_name}"] = f"{field_name!r} in the records of GET {path} names no endpoint found"
         else:
             self._survey(facts, description, place)
         facts.requests, facts.budget, facts.spent = self.scout.sent, self.scout.budget, self.scout.spent
-        facts.post_search = self.wanted.post_search
         return facts
 
     def _survey(self, facts: Facts, description: Description, place: Place) -> None:
@@ -181,7 +187,9 @@ class _Discovery:
         facts.endpoints = _distinct(endpoints)
         facts.gaps |= dict.fromkeys(outside, "outside of the base URL")
         described = description.model_copy(update={"endpoints": facts.endpoints, "replies": replies})
-        facts.hints, facts.identifiers, excluded = entities_of(described)
+        allow(facts, self.wanted.post_search, self.wanted.searches)
+        searches = {search.path for search in facts.server.searches}
+        facts.hints, facts.identifiers, excluded = entities_of(described, searches)
         facts.excluded |= excluded
         own = description.name.removeprefix(self.scout.origin + self.scout.base)
         if own in {endpoint.path for endpoint in facts.endpoints}:
@@ -195,21 +203,33 @@ class _Discovery:
         with ApiClient(facts.server, self.base_url, secret, user) as client:
             facts.routes, sent = survey(client, asked, self.scout.left, self.say)
         self.scout.sent += sent
+        strike(facts)
         for route in facts.routes:
             bare = route.kind in ("list", "object") and not any(look.records for look in route.looks)
-            if bare and all(self.scout.absent(look) for look in route.looks):
+            if route.method == "GET" and bare and all(self.scout.absent(look) for look in route.looks):
                 route.kind, route.reason = "closed", "what the server answers for any path"
         with_other_ids(self.scout, facts.routes, facts.identifiers, {path: h.entity for h in facts.hints for path in h.routes})
         if not any(route.kind in ("list", "object") for route in facts.routes):
-            crawl = Crawl(self.scout, self.say)
-            crawl.run()
+            crawl = self._crawled()
             known = {route.path for route in facts.routes}
             facts.routes += [route for route in crawl.routes.values() if route.path not in known]
             facts.gaps |= crawl.gaps
 
+    def _crawled(self) -> Crawl:
+        crawl = Crawl(self.scout, self.detail)
+        crawl.run()
+        kinds = Counter(route.kind for route in crawl.routes.values())
+        lists, objects = kinds["list"], kinds["object"]
+        others = sum(kinds.values()) - lists - objects
+        found = f"{lists} lists, {objects} single records, {others} others"
+        self.say(f"followed links, ids and names ({self.scout.sent} requests): {found}")
+        return crawl
+
     def _askable(self, facts: Facts) -> Pack:
-        """The GET endpoints that may list records, and what the description says of them."""
-        reads = [each for each in facts.endpoints if each.method == "GET" and each.path not in facts.excluded]
+        """The endpoints that may be asked and may list records, and what the description says of them."""
+        searches = {search.path for search in facts.server.searches}
+        reads = [each for each in facts.endpoints if each.method == "GET" or (each.method == "POST" and each.path in searches)]
+        reads = [each for each in reads if each.path not in facts.excluded]
         paths = {each.path for each in reads}
         hints: list[EntityHint] = []
         for hint in facts.hints:
@@ -232,6 +252,13 @@ class _Discovery:
         root = self.scout.look("/")
         said = root.reason or (f"{root.status}, {root.sight.shape}" if root.status else "no answer")
         closed = [f"GET {each.path}: {each.probed_status}" for each in pack.endpoints if each.probed_status not in (None, 200)]
+        posts = [each.path for each in pack.endpoints if each.method == "POST" and each.reads]
+        if posts:
+            where = f"{self.scout.origin}{self.scout.base}"
+            return (
+                f"no list of records can be had by GET at {where}; the description shows {len(posts)} searches by POST that only "
+                f"read ({', '.join(posts[:5])}): allow them by --allow-post-search"
+            )
         seen = f"; {len(closed)} endpoints answer no data ({'; '.join(closed[:5])})" if closed else ""
         return (
             f"no list of records was found at {self.scout.origin}{self.scout.base} in {self.scout.sent} requests: its root "

@@ -49,6 +49,7 @@ class Route:
     """Why it has no data, or is no list of its own."""
     alike: tuple[Fill, ...] = ()
     """Further places of values like those of its only parameter."""
+    method: str = "GET"
 
     @property
     def records(self) -> list[Record]:

@@ -21,15 +21,33 @@ _OTHER_IDS, _OTHER_VALUES = 3, 4
 
 
 def survey(client: ApiClient, pack: Pack, budget: int, say: Callable[[str], None]) -> tuple[list[Route], int]:
-    """(what each GET endpoint of the pack answers, requests sent). Those of entities come first.
+    """(what each endpoint of the pack that may be asked answers, requests sent). Those of entities come first.
 
+    A search by POST that turns out to change something is `closed`, and not asked again.
     Raises CredentialError, RetriableError if the API stops accepting the credential, or falls silent.
     """
     wire = Wire(client, max(1, budget))
-    probes = [probe for probe in Prober(wire, pack).run() if probe.endpoint.path not in pack.excluded]
+    prober = Prober(wire, pack)
+    probes = [probe for probe in prober.run() if probe.endpoint.path not in pack.excluded]
     lists = {probe.entity: probe.endpoint.path for probe in reversed(probes) if probe.entity and _rows(probe)}
-    say(f"{wire.sent} requests: {sum(probe.sight is not None for probe in probes)} of {len(probes)} GET endpoints asked")
-    return [_route(probe, lists) for probe in probes], wire.sent
+    say(f"{wire.sent} requests: {sum(probe.sight is not None for probe in probes)} of {len(probes)} endpoints asked")
+    routes = [_route(probe, lists) for probe in probes]
+    for route, probe in zip(routes, probes, strict=True):
+        why = _changes(client, prober, probe) if route.method == "POST" and route.looks else ""
+        if why:
+            route.kind, route.reason = "closed", why
+    return routes, wire.sent
+
+
+def _changes(client: ApiClient, prober: Prober, probe: Probe) -> str:
+    """Why a search by POST is none: it answered as what creates something does, or lists more when it is asked the same again."""
+    struck = client.struck.get(probe.endpoint.path, "")
+    if struck or probe.sight is None or probe.sight.category != "readable":
+        return struck
+    again = prober.again(probe)
+    struck = client.struck.get(probe.endpoint.path, "")
+    before, after = (each.declared_total if each.declared_total is not None else each.rows for each in (probe.sight, again))
+    return struck or (f"two equal requests gave {before} and then {after} rows: it may create some" if after > before else "")
 
 
 def _route(probe: Probe, lists: Mapping[str, str]) -> Route:
@@ -38,7 +56,7 @@ def _route(probe: Probe, lists: Mapping[str, str]) -> Route:
         Fill(name, pick.entity.removeprefix("GET ") if pick.entity.startswith("GET ") else lists.get(pick.entity, ""), pick.path)
         for name, pick in probe.picks.items()
     )
-    route = Route(endpoint.path, "described", fills=fills, query=dict.fromkeys(endpoint.query))
+    route = Route(endpoint.path, "described", method=endpoint.method, fills=fills, query=dict.fromkeys(endpoint.query))
     route.examples = (tuple(str(pick.value) for pick in probe.picks.values()),)
     if sight is None:
         route.reason = probe.reason
@@ -66,7 +84,13 @@ def with_other_ids(scout: Scout, routes: Sequence[Route], identifiers: Iterable[
     """
     left = min(_SECOND_TRIES, scout.left // 4)
     for route in routes:
-        if route.kind != "closed" or len(route.parameters) != 1 or not route.looks or route.looks[-1].status in (401, 403, 410):
+        if (
+            route.method != "GET"
+            or route.kind != "closed"
+            or len(route.parameters) != 1
+            or not route.looks
+            or route.looks[-1].status in (401, 403, 410)
+        ):
             continue
         parameter = route.parameters[0]
         meant = {text.partition(".")[0] for each in identifiers if each.parameter == parameter for text in each.candidates}

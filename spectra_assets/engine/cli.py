@@ -1,7 +1,7 @@
 """`solution-engine`: the command line. Answers go to standard output, progress and problems to standard error.
 
 Exit codes: 0 done · 1 a bug · 2 something a person must change · 3 the credential · 4 the lakehouse ·
-5 a table that is not there yet · 6 the API · 7 a gate.
+5 a table that is not there yet · 6 the API · 7 a gate · 8 what would change breaks readers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NoReturn, get_args
 import click
 
 from spectra_assets.covenant.access import Auth
-from spectra_assets.errors import RequestError, SpectraError
+from spectra_assets.errors import BreakingError, RequestError, SpectraError
 from spectra_assets.names import check_source
 from spectra_assets.settings import load as load_settings
 
@@ -71,9 +71,12 @@ def main() -> None:
 @click.option(
     "--openapi", metavar="FILE_OR_URL", help="The API's description; default: looked for, else its answers are followed."
 )
-@click.option("--allow-post-search", is_flag=True, help="Searches by POST may be sent (this version tells them as gaps only).")
+@click.option(
+    "--allow-post-search", is_flag=True, help="Searches by POST may be sent, where the description shows that they only read."
+)
 @click.option("--request-budget", type=click.IntRange(1), metavar="N", help="Requests that discovery may send.")
 @click.option("--rediscover", is_flag=True, help="Find out about the source again, in place of what was found before.")
+@click.option("--verbose", "-v", is_flag=True, help="Say everything: each endpoint tried, each change, each table.")
 @_command
 def run(
     sentence: tuple[str, ...],
@@ -86,6 +89,7 @@ def run(
     allow_post_search: bool,
     request_budget: int | None,
     rediscover: bool,
+    verbose: bool,
     as_json: bool,
 ) -> None:
     """Carry out a sentence, e.g. "create SPECTRA pipeline for <source>"."""
@@ -100,15 +104,17 @@ def run(
     if auth is not None:
         declared(auth)
     options = Options(base_url, token_env, user_env, auth, openapi, allow_post_search, request_budget, rediscover)
-    summary = run_sentence(text, load_settings(), Console(quiet=as_json), commit_files, options)
-    _answer(summary.model_dump(mode="json"), _summary_text(summary), as_json)
+    summary = run_sentence(text, load_settings(), Console(quiet=as_json, verbose=verbose), commit_files, options)
+    _answer(summary.model_dump(mode="json"), _summary_text(summary, verbose), as_json)
     sys.exit(summary.exit_code)
 
 
-def _summary_text(summary: Any) -> str:
+def _summary_text(summary: Any, verbose: bool = False) -> str:
+    """What a run came to; of its tables the figures, and those there is something to say of."""
     lines = [""]
-    named = max((len(table["table"]) for table in summary.tables), default=0)
-    for table in summary.tables:
+    told = [table for table in summary.tables if verbose or _telling(table)]
+    named = max((len(table["table"]) for table in told), default=0)
+    for table in told:
         rows = "" if table["rows"] is None else f"{table['rows']:,}"
         notes = [table["status"]]
         if table["quarantined"]:
@@ -116,12 +122,15 @@ def _summary_text(summary: Any) -> str:
         notes += [f"✗ {gate}" for gate in table["gates_failed"]] + [f"! {gate}" for gate in table["gates_warned"]]
         lines.append(f"  {table['table']:<{named}}  {rows:>12}  {', '.join(notes)}")
     unchanged = sum(table["status"] == "unchanged" for table in summary.tables)
+    more = f"; `solution-engine status {summary.source}` lists them all" if len(told) < len(summary.tables) else ""
     lines += [
         "",
-        f"Tables     {len(summary.tables)}, of which {unchanged} unchanged",
+        f"Tables     {len(summary.tables)}, of which {unchanged} unchanged{more}",
         f"Gates      {summary.gates_passed} passed, {summary.gates_failed} failed, {summary.gates_warned} warned",
         f"Lakehouse  {summary.lakehouse}",
     ]
+    if summary.coverage:
+        lines.append(f"Coverage   {summary.coverage}")
     if summary.document:
         lines.append(f"Document   {summary.document}")
     if summary.export:
@@ -134,6 +143,11 @@ def _summary_text(summary: Any) -> str:
         lines.append(f"\nNot done after {summary.seconds} s: {summary.problem}")
         lines.append("What was published before stays. Mend the cause and run the same sentence again.")
     return "\n".join(lines)
+
+
+def _telling(table: dict[str, Any]) -> bool:
+    troubled = table["quarantined"] or table["gates_failed"] or table["gates_warned"] or table["status"] in ("blocked", "failed")
+    return bool(troubled) or table["table"].startswith("analyse.")
 
 
 @main.command()
@@ -167,6 +181,30 @@ def replay(source: str, start: str, as_json: bool) -> None:
 
 def _not_done(result: Any) -> list[str]:
     return [] if result.ok else [f"Not done: {result.problem}", "What was published before stays."]
+
+
+@main.command()
+@click.argument("source")
+@click.argument("tables", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Put aside all that is left over.")
+@_command
+def retire(source: str, tables: tuple[str, ...], every: bool, as_json: bool) -> None:
+    """List the tables of before that the covenant no longer makes; put aside those named. They go to Files/retired, whole."""
+    from spectra_assets.engine.leftover import leftovers
+    from spectra_assets.engine.leftover import retire as put_aside
+
+    settings = load_settings()
+    found = leftovers(settings, check_source(source))
+    names = [entry["table"] for entry in found] if every else list(tables)
+    answer = put_aside(settings, source, names) if names else found
+    lines = [
+        f"  {entry['table']}: {entry['rows']:,} rows, written {entry['written_at'][:10]}"
+        + (f", moved to {entry['moved_to']}" if "moved_to" in entry else "")
+        for entry in answer
+    ]
+    if answer and not names:
+        lines.append(f"solution-engine retire {source} TABLE… (or --all) moves them to the lakehouse's Files/retired")
+    _answer(answer, "\n".join(lines) or f"nothing is left over: the covenant of {source} makes every table there is", as_json)
 
 
 @main.group()
@@ -236,8 +274,8 @@ def covenant_generate(source: str, as_json: bool) -> None:
 @click.argument("source")
 @_command
 def covenant_diff(source: str, as_json: bool) -> None:
-    """Say in words what `covenant generate` would change, and whether it breaks those who read the tables."""
-    from spectra_assets.covenant.diff import diff
+    """Say in words what `covenant generate` would change; exit code 8 if it breaks those who read the tables."""
+    from spectra_assets.covenant.diff import diff, grouped
     from spectra_assets.intelligence.model import load_pack
     from spectra_assets.stages.design import canon_of, design, written
 
@@ -248,14 +286,17 @@ def covenant_diff(source: str, as_json: bool) -> None:
         raise RequestError(f"there is no covenant for {source} yet; `solution-engine covenant generate {source}` writes it")
     new, _ = design(settings, pack, canon_of(settings, pack))
     changes = diff(old, new)
-    lines = [f"{'BREAKS ' if change.breaking else '       '}{change.table}: {change.text}" for change in changes]
+    groups = grouped(changes, len(changes))
+    lines = [f"{'BREAKS ' if group.breaking else '       '}{group.about}\n         {group.text}" for group in groups]
     text = "\n".join(lines) if lines else f"nothing would change: covenants/{source}.yaml is what the playbooks say"
+    breaking = any(change.breaking for change in changes)
     answer = {
         "source": source,
-        "breaking": any(change.breaking for change in changes),
+        "breaking": breaking,
         "changes": [change.model_dump() for change in changes],
     }
     _answer(answer, text, as_json)
+    sys.exit(BreakingError.exit_code if breaking else 0)
 
 
 @covenant.command("validate")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -37,6 +38,8 @@ class Console:
     problems: list[tuple[Outcome, list[Result], BaseException | None]] = field(default_factory=list)
     stages: dict[str, StageTally] = field(default_factory=dict)
     quiet: bool = False
+    verbose: bool = False
+    """Details are printed; otherwise they pass by on a terminal, and the files tell them."""
     _shown: str = ""
     _stage: str = ""
     _last: float = 0.0
@@ -50,6 +53,23 @@ class Console:
         """One more line about the step under way."""
         self.close()
         self._print(f"{'':<{_WIDTH}} {text}")
+
+    def detail(self, text: str) -> None:
+        """What only those want to read who look closely."""
+        if self.verbose:
+            self.line(text)
+        elif self.out.isatty() and not self.quiet:
+            self._shown = f"{'':<{_WIDTH}} {text}"[:110]
+            self.out.write(f"\r\033[K{self._shown}")
+            self.out.flush()
+
+    def some(self, lines: Sequence[str], rest: str, most: int = 8) -> None:
+        """The first of several lines, and where the rest of them is; all of them if details are wanted."""
+        most = len(lines) if self.verbose else most
+        for line in lines[:most]:
+            self.line(f"· {line}")
+        if len(lines) > most:
+            self.line(f"· and {len(lines) - most} more: {rest}")
 
     def started(self, table: Table) -> None:
         stage = table.ref.schema

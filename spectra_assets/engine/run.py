@@ -11,7 +11,7 @@ import dagster as dg
 from pydantic import BaseModel, ConfigDict
 
 from spectra_assets.client.api import ApiClient
-from spectra_assets.covenant.diff import diff
+from spectra_assets.covenant.diff import diff, grouped
 from spectra_assets.covenant.files import covenant_file, write
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.discovery.discover import base_url_variable
@@ -19,9 +19,11 @@ from spectra_assets.discovery.proven import proven, without
 from spectra_assets.engine.commit import commit
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.document import write_document
+from spectra_assets.engine.leftover import left_over
 from spectra_assets.engine.sentence import understand
 from spectra_assets.engine.source import Options, addressed, pack_for
-from spectra_assets.errors import CredentialError, GateError, SpectraError
+from spectra_assets.engine.status import covered
+from spectra_assets.errors import ConfigurationError, CredentialError, GateError, SourceError, SpectraError
 from spectra_assets.gates.judgement import Result
 from spectra_assets.graph import runner
 from spectra_assets.graph.sensor import learn
@@ -36,6 +38,7 @@ from spectra_assets.stages.deliver import Outcome
 from spectra_assets.stages.design import canon_of, design, written
 
 _FIRST = (Stage.SOURCE, Stage.PREPARE)
+_BREAKING = " (breaking)"
 _PROOFS = ("hierarchy_proven", "dependencies_proven", "schema_has_all_entities")
 """Gates which show that an entity of the pack can't be fetched."""
 
@@ -55,9 +58,13 @@ class Summary(BaseModel):
     gates_passed: int
     gates_failed: int
     gates_warned: int
+    left_over: tuple[str, ...] = ()
+    """Tables of before that the covenant no longer makes; they stay as they are."""
     lessons: tuple[str, ...]
     runs: tuple[str, ...]
     lakehouse: str
+    coverage: str = ""
+    """How many endpoints are ingested, excluded, and which are gaps."""
     document: str | None
     export: str | None = None
     """What to set before this pipeline runs elsewhere (`dagster dev`): the address that was given on the command line."""
@@ -142,6 +149,7 @@ class _Pipeline:
         self.lessons: list[Lesson] = []
         self.notices: tuple[str, ...] = ()
         self.changes: tuple[str, ...] = ()
+        self.left_over: tuple[str, ...] = ()
         self.covenant_changed = False
         self.document: Path | None = None
         self.commit: str | None = None
@@ -192,16 +200,25 @@ class _Pipeline:
         """Write the covenant and tell what changed."""
         self.covenant_changed = write(covenant_file(self.settings.covenants, covenant.source), covenant)
         changes = diff(before, covenant) if before else []
-        self.changes = tuple(f"{change.table}: {change.text}{' (breaking)' if change.breaking else ''}" for change in changes)
+        self.changes = tuple(f"{group.about}: {group.text}{_BREAKING if group.breaking else ''}" for group in grouped(changes))
         place = f"covenants/{covenant.source}.yaml, version {covenant.version}"
         if not self.covenant_changed:
             self.console.line(f"{place}: unchanged")
         elif before is None:
             self.console.line(f"{place}: new")
         else:
-            self.console.line(f"{place}: {len(changes)} changes")
-            _some(self.console, self.changes)
-        _some(self.console, self.notices)
+            breaking = [line for line in self.changes if line.endswith(_BREAKING)]
+            self.console.line(f"{place}: {len(changes)} changes, {len(breaking)} of them breaking")
+            for line in breaking:
+                self.console.line(f"! {line}")
+            others = [line for line in self.changes if not line.endswith(_BREAKING)]
+            self.console.some(others, f"git diff covenants/{covenant.source}.yaml shows them all, --json tells them")
+        self.console.some(self.notices, "--verbose or --json tells them all")
+        left = tuple(str(ref) for ref in left_over(covenant, self.lakehouse))
+        if left:
+            names = ", ".join(left[:8]) + (f" and {len(left) - 8} more" if len(left) > 8 else "")
+            self.console.line(f"no longer made, left as they are: {names}; solution-engine retire {self.source}")
+        self.left_over = left
 
     def health(self, covenant: Covenant) -> str:
         """Whether every table of the covenant is there."""
@@ -225,9 +242,11 @@ class _Pipeline:
             gates_passed=ran - failed - warned,
             gates_failed=failed,
             gates_warned=warned,
+            left_over=self.left_over,
             lessons=tuple(dict.fromkeys(lesson.id for lesson in self.lessons)),
             runs=tuple(self.runs),
             lakehouse=f"{self.lakehouse.root}/{self.lakehouse.name}",
+            coverage=covered(self.lakehouse),
             document=str(self.document) if self.document else None,
             export=self.export,
             commit=self.commit,
@@ -242,11 +261,20 @@ def _problem(console: Console, run_id: str) -> BaseException:
     for outcome, results, error in console.problems:
         refused = next((result for result in results if result.gate == "auth_valid" and not result.passed), None)
         if refused is not None:
-            return CredentialError(refused.message)
+            return _refusal(refused)
         if error is not None:
             return error
         return GateError(outcome.error or f"{outcome.table} was not published")
     return SpectraError(f"run {run_id} failed; see it in the Dagster UI (make dev)")
+
+
+def _refusal(result: Result) -> SpectraError:
+    """Why no credential was accepted: it was refused; or what answers at the base URL is not the API, or not well."""
+    statuses = {row.get("httpStatus") for row in result.sample}
+    if statuses & {401, 403}:
+        return CredentialError(result.message)
+    broken = any(status is not None and int(status) >= 500 for status in statuses)
+    return SourceError(result.message) if broken else ConfigurationError(result.message)
 
 
 def refuted_by(results: Iterable[Result]) -> dict[str, str]:
@@ -288,13 +316,6 @@ def _tables(covenant: Covenant, stages: Iterable[str]) -> list[str]:
 
 def _gates(covenant: Covenant) -> int:
     return sum(len(table.gates) for table in covenant.tables())
-
-
-def _some(console: Console, lines: Sequence[str], most: int = 8) -> None:
-    for line in lines[:most]:
-        console.line(f"· {line}")
-    if len(lines) > most:
-        console.line(f"· and {len(lines) - most} more")
 
 
 def _relative(file: Path, settings: Settings) -> str:

@@ -83,27 +83,41 @@ def pack_for(settings: Settings, source: str, options: Options, console: Console
             f"the pack of {source} comes with the package and is not discovered again; correct it by "
             f"covenants/intelligence/{source}.override.yaml"
         )
-    if known and not options.rediscover:
+    if known and not options.rediscover and not _opens(settings, source, options):
         return _known(settings, source, options)
     name = address_variable(settings, source)
     base_url = variable(name)
     if base_url is None:
         raise ConfigurationError(f"the address of {source} is not known: give --base-url URL, or set {name} to it")
-    console.step("Discover", f"{source}: nobody described it; find description, authentication, endpoints, records")
-    wanted = Wanted(_given(settings, source, options), options.openapi, options.post_search)
+    told = f"described by {options.openapi}" if options.openapi else "look for a description"
+    console.step("Discover", f"{source}: {told}; find authentication, endpoints, records")
+    allowed = load_pack(source, settings.intelligence).server.searches if known else []
+    wanted = Wanted(_given(settings, source, options), options.openapi, options.post_search, tuple(allowed))
     budget = options.request_budget or int(playbooks_of(settings).setting("discovery_requests", source))
-    pack = discover(settings, source, base_url, wanted, budget, console.line)
+    pack = discover(settings, source, base_url, wanted, budget, console.line, console.detail)
     changed = write(settings.intelligence, pack)
-    gaps = sum(each.finding == "gap" for each in pack.evidence)
+    gaps = [f"gap: {each.about}: {each.evidence}" for each in pack.evidence if each.finding == "gap"]
     spent = next((each.finding for each in pack.evidence if each.about == "requests"), "")
     console.line(
-        f"{len(pack.entities)} kinds of records at {len(pack.endpoints)} endpoints, {len(pack.excluded)} excluded, {gaps} gaps; "
-        f"{spent} requests"
+        f"{len(pack.entities)} kinds of records at {len(pack.endpoints)} endpoints, {len(pack.excluded)} excluded, "
+        f"{len(gaps)} gaps; {spent} requests"
     )
+    console.line(f"kinds of records: {', '.join(sorted(hint.entity for hint in pack.entities))}")
+    console.some(gaps, f"covenants/intelligence/{source}.yaml tells them with their evidence", 5)
     console.line(f"covenants/intelligence/{source}.yaml: {'written' if changed else 'unchanged'}")
     if options.post_search:
-        console.line("--allow-post-search: this version sends no POST; the searches are listed as gaps, 'needs POST'")
+        searches = ", ".join(f"POST {search.path}" for search in pack.server.searches) or "no search that only reads is described"
+        console.line(f"--allow-post-search: {searches[:300]}")
     return load_pack(source, settings.intelligence)
+
+
+def _opens(settings: Settings, source: str, options: Options) -> bool:
+    """Whether a person allows searches by POST now that discovery left out: then it finds out about the source again."""
+    if not options.post_search or _is_curated(settings, source):
+        return False
+    pack = load_pack(source, settings.intelligence)
+    asked = {endpoint.path for endpoint in pack.reading}
+    return any(endpoint.reads and endpoint.path not in asked for endpoint in pack.endpoints)
 
 
 def _known(settings: Settings, source: str, options: Options) -> Pack:

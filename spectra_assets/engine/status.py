@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
 from spectra_assets.covenant.files import covenant_file, covenant_files, read
 from spectra_assets.covenant.model import Covenant
+from spectra_assets.engine.leftover import left_over
 from spectra_assets.errors import RequestError, one_of
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.lesson import read_all
+from spectra_assets.names import TableRef
 from spectra_assets.settings import Settings
 from spectra_assets.stages.log import latest_attempts
 
@@ -43,8 +46,23 @@ def _pipeline(settings: Settings, covenant: Covenant) -> dict[str, Any]:
         "covenant_version": covenant.version,
         "lakehouse": f"{lakehouse.root}/{lakehouse.name}",
         "tables": tables,
+        "left_over": [str(ref) for ref in left_over(covenant, lakehouse)],
+        "coverage": covered(lakehouse),
         "open_lessons": [lesson.id for lesson in read_all(settings.lessons, covenant.source) if lesson.status != "verified"],
     }
+
+
+def covered(lakehouse: Lakehouse, most: int = 6) -> str:
+    """`prepare.coverage` in a line: endpoints by disposition, gaps by name; empty before it is delivered."""
+    ref = TableRef.parse("prepare.coverage")
+    if not lakehouse.exists(ref):
+        return ""
+    rows = lakehouse.read(ref, ["kind", "name", "disposition"]).to_pylist()
+    counts = Counter(row["disposition"] for row in rows if row["kind"] == "endpoint")
+    gaps = sorted(row["name"] for row in rows if row["disposition"] == "gap")
+    named = ", ".join(gaps[:most]) + (f" and {len(gaps) - most} more, in prepare.coverage" if len(gaps) > most else "")
+    parts = [f"{count} {disposition}" for disposition, count in sorted(counts.items()) if disposition != "gap"]
+    return "endpoints: " + ", ".join([*parts, f"{len(gaps)} gaps: {named}" if gaps else "no gap"])
 
 
 def status_text(pipelines: list[dict[str, Any]]) -> str:
@@ -64,6 +82,10 @@ def status_text(pipelines: list[dict[str, Any]]) -> str:
             lines.append(
                 f"  {table['table']:<{width}}  {table['rows']:>12,} rows  version {table['version']:<4} changed {age}{failed}"
             )
+        if pipeline["coverage"]:
+            lines.append(f"  coverage: {pipeline['coverage']}")
+        advice = f"left over, no longer made; solution-engine retire {pipeline['source']}"
+        lines += [f"  {name}: {advice}" for name in pipeline["left_over"]]
         lines += [f"  lesson: {lesson}" for lesson in pipeline["open_lessons"]]
     return "\n".join(lines) or 'no pipelines yet: solution-engine run "create SPECTRA pipeline for <source>"'
 

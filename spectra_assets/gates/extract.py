@@ -61,6 +61,22 @@ def _told(examples: Any) -> str:
     return f" ({one_line(text)})"
 
 
+@gate("cursor_tells_changes", kinds=("extraction",))
+def cursor_tells_changes(candidate: Candidate) -> Judged:
+    """No row changed or came although its time of change lies before what was asked for: such rows were missed until now."""
+    facts: Mapping[str, Any] = candidate.evidence.get("cursor") or {"cursor": "", "checked": 0, "unseenCount": 0, "unseen": []}
+    columns = dict.fromkeys(("cursor", "first"), DataType.TEXT) | dict.fromkeys(("missed", "checked"), DataType.INT64)
+    row = {
+        "cursor": facts["cursor"],
+        "missed": facts["unseenCount"],
+        "checked": facts["checked"],
+        "first": _told(facts["unseen"]),
+    }
+    words = f"does not tell every change: {row['missed']} of {row['checked']} rows changed without it{row['first']}"
+    advice = "the table is right with this run; from now on the entity is read whole"
+    return Judged(candidate.small(columns, [row]), (Rule("missed = 0", words),), unit="cursors", advice=advice)
+
+
 @gate("no_schema_drift", kinds=("extraction",))
 def no_schema_drift(candidate: Candidate) -> Judged:
     """No record holds a field or a type that the canon does not know, and none lacks what the covenant requires."""

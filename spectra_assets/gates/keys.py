@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -79,10 +80,32 @@ def _required(candidate: Candidate) -> list[str]:
     return list(dict.fromkeys([*candidate.table.primary_key, *required]))
 
 
-@gate("rows_conserved", kinds=COUNTED)
+@gate("rows_conserved", kinds=(*COUNTED, "extraction"))
 def rows_conserved(candidate: Candidate) -> Judged:
-    """Rows in = rows published + quarantined + left out as repetitions."""
-    return _balance(candidate)
+    """Rows in = rows published + quarantined + left out as repetitions; in Extract, every record and every row of before has a
+    fate: it is landed, was there already, took another one's place, or went."""
+    return _fates(candidate) if candidate.table.build.kind == "extraction" else _balance(candidate)
+
+
+def _fates(candidate: Candidate) -> Judged:
+    """Of an extraction: records fetched, and rows that stood where only a part was asked for, against the rows landed."""
+    facts = candidate.known("extraction")
+    merged = candidate.evidence.get("merge")
+    landed = candidate.counts.rows
+    parts = ("unchanged", "changed", "removed", "repeated", "incomplete")
+    if merged is None:
+        row: dict[str, Any] = {"stood": 0, "fetched": facts["rows"], **dict.fromkeys(parts, 0)}
+    else:
+        row = {"stood": merged["stood"], "fetched": merged["fetched"], **{part: merged[part] for part in parts}}
+        # a tree's nodes are counted by the flattening; the merge counted their holders
+        row["fetched"] += facts["rows"] - merged["rows"]
+    row["landed"] = landed
+    told = ", ".join(f"{count} {part}" for part, count in row.items() if count and part not in ("stood", "fetched"))
+    row["balance"] = f"{row['stood']} rows that stood and {row['fetched']} fetched became {told or 'nothing'}"
+    columns = dict.fromkeys(("stood", "fetched", "landed", *parts), DataType.INT64) | {"balance": DataType.TEXT}
+    rule = Rule(f"stood + fetched = landed + {' + '.join(parts)}", "does not add up")
+    advice = "a row was lost or doubled while pages became rows: that is a fault of this software, not of the source"
+    return Judged(candidate.small(columns, [row]), (rule,), unit="balances", quote="balance", advice=advice)
 
 
 def _balance(candidate: Candidate, detail: str = "") -> Judged:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from spectra_assets.covenant.paths import split_path
@@ -57,12 +57,15 @@ class Kind:
         self.listings.sort(key=lambda listing: listing.rank)
 
 
-def entities_of(description: Description) -> tuple[list[EntityHint], list[Identifier], dict[str, str]]:
-    """(entities with their candidate routes, where the ids of parameters may come from, GET path → why it lists no entity).
+def entities_of(
+    description: Description, searches: Collection[str] = ()
+) -> tuple[list[EntityHint], list[Identifier], dict[str, str]]:
+    """(entities with their candidate routes, where the ids of parameters may come from, path → why it lists no entity).
 
+    `searches` are the paths of searches by POST that may be asked, where no GET is.
     Works with paths alone, and better with what is known of the answers (`Description.replies`, by schema or as they were seen).
     """
-    catalogue = Catalogue(description)
+    catalogue = Catalogue(description, searches)
     found, excluded = listings(catalogue)
     kinds = _kinds([listing for listing in found if not listing.one])
     kinds += _single([listing for listing in found if listing.one], kinds, excluded)

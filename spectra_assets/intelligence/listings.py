@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from spectra_assets.intelligence.description.model import Description, Reply
@@ -75,10 +75,12 @@ class Listing:
 
 
 class Catalogue:
-    """The GET endpoints of a description, and what paths exist beside each other."""
+    """The endpoints of a description that may be asked, `searches` by POST among them, and what paths exist beside each other."""
 
-    def __init__(self, description: Description) -> None:
-        self.endpoints = [each for each in description.endpoints if each.method == "GET"]
+    def __init__(self, description: Description, searches: Collection[str] = ()) -> None:
+        self.endpoints = [
+            each for each in description.endpoints if each.method == "GET" or (each.method == "POST" and each.path in searches)
+        ]
         self._replies = description.replies
         paths = [each.path for each in self.endpoints]
         cut = _shared(paths)

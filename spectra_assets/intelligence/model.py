@@ -50,7 +50,7 @@ class Endpoint(Model):
     path: str
     group: str
     query: list[str] = []
-    """Names of its query parameters."""
+    """Names of its query parameters; of a search by POST the JSON paths of what may stand in its body (`limit`, `ids[]`)."""
     parameters: list[Parameter] = []
     """Those of which more than the name is known."""
     record: str | None = None
@@ -58,6 +58,10 @@ class Endpoint(Model):
     summary: str = ""
     reads: bool = False
     """For POST: the description shows a search that changes nothing."""
+    because: str = ""
+    """What shows that, or speaks against it."""
+    body: dict[str, Any] | None = None
+    """Of such a search: what its body must hold, whatever is asked."""
     probed_status: int | None = None
     origin: Literal["documented", "client", "discovered"] = "documented"
 
@@ -143,15 +147,32 @@ class Pack(Model):
     `entity.path` → why its ids name no entity here. A `*` stands for any text."""
     evidence: list[Evidence] = []
 
+    @property
+    def reading(self) -> list[Endpoint]:
+        """The endpoints that may be asked: those by GET, and where there is none the searches by POST that a person allowed."""
+        known = {endpoint.path for endpoint in self.endpoints if endpoint.method == "GET"}
+        allowed = {search.path for search in self.server.searches} - known
+        return [each for each in self.endpoints if each.method == "GET" or (each.method == "POST" and each.path in allowed)]
+
     def endpoint(self, path: str) -> Endpoint:
-        """The GET endpoint at `path`. Raises KeyError."""
+        """The endpoint at `path` that may be asked. Raises KeyError."""
         for endpoint in self.endpoints:
             if endpoint.method == "GET" and endpoint.path == path:
                 return endpoint
-        raise KeyError(path)
+        search = self.search(path)
+        if search is None:
+            raise KeyError(path)
+        return search
+
+    def search(self, path: str) -> Endpoint | None:
+        """The search by POST at `path`, if a person allowed it and no GET is there."""
+        if all(search.path != path for search in self.server.searches):
+            return None
+        here = {endpoint.method: endpoint for endpoint in self.endpoints if endpoint.path == path}
+        return None if "GET" in here else here.get("POST")
 
     def entity_at(self, path: str) -> str | None:
-        """The entity whose records GET `path` may list."""
+        """The entity whose records the endpoint at `path` may list."""
         return next((entity.entity for entity in self.entities if path in entity.routes), None)
 
     def entity(self, name: str) -> EntityHint:
@@ -253,7 +274,8 @@ def _validated(content: Any, file: str) -> Pack:
     try:
         return Pack.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
+        # a misspelt key is told before the one that is missing for it
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         around = first["loc"][:-1]
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":

@@ -40,6 +40,9 @@ from spectra_assets.lakehouse.store import Lakehouse, storage_error
 
 RAW = "raw"
 MANIFEST = "attempt.json"
+SCOPE, LISTS = "scope.json", "lists.json"
+"""Beside it: which lists were asked for in what way, and how far each list of the table then was (stages/extract/scope.py)."""
+
 SEGMENT_BYTES = 16 * 2**20
 SYNC_SECONDS = 1.0
 """Pages of so many seconds at most are lost when the power fails; a killed process loses none."""
@@ -84,6 +87,12 @@ class Manifest(BaseModel):
     segments: tuple[str, ...] = ()
     confirmed_at: datetime | None = None
     """When a later run found every answer of a complete attempt unchanged."""
+    base: str | None = None
+    """Of an attempt that read only a part: the complete one that it builds on, as `Attempts.name` has it."""
+    swept_at: datetime | None = None
+    """When a later run found that every answer of this complete attempt, which read everything, still holds."""
+    idle: int = 0
+    """Later runs that asked only for what changed since this complete attempt, and found nothing."""
 
 
 class Entry:
@@ -250,6 +259,13 @@ class Recording:
         self.manifest = self.manifest.model_copy(update={"state": state, "segments": names, **facts})
         self._write_manifest()
 
+    def leave(self, name: str, text: str) -> None:
+        """Write a file beside `attempt.json`. Raises StorageError."""
+        with _storage(self.folder, "written"):
+            draft = self.folder / f".{name}"
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(self.folder / name)
+
     def note(self, **facts: Any) -> None:
         """Write facts into `attempt.json`. Raises StorageError."""
         self.manifest = self.manifest.model_copy(update=facts)
@@ -349,6 +365,25 @@ class Attempts:
         """The newest complete one."""
         return next((each for each in reversed(self.all()) if each[1].state == "complete"), None)
 
+    def chain(self) -> list[tuple[Path, Manifest]]:
+        """What the newest complete attempt consists of: one that read everything, then those that each built on the one before.
+
+        Empty if there is none, or if one of them is gone.
+        """
+        known = {self.name(folder): (folder, manifest) for folder, manifest in self.all() if manifest.state == "complete"}
+        found: list[tuple[Path, Manifest]] = []
+        each = self.complete()
+        while each is not None:
+            found.insert(0, each)
+            if each[1].base is None:
+                return found
+            each = known.get(each[1].base)
+        return []
+
+    def name(self, folder: Path) -> str:
+        """What other attempts call this one."""
+        return folder.relative_to(self.folder).as_posix()
+
     def resumable(self, plan: str, hours: float, now: datetime) -> tuple[Path, Manifest] | None:
         """The newest one, if it was left open, has this plan, and was begun at most `hours` ago."""
         found = self.all()
@@ -358,13 +393,27 @@ class Attempts:
         return found[-1] if -_HELD_BACK <= age <= timedelta(hours=hours) else None
 
     def begin(
-        self, plan: str, server: str, run_id: str, now: datetime, seen_at: datetime, inputs: Mapping[str, str]
+        self,
+        plan: str,
+        server: str,
+        run_id: str,
+        now: datetime,
+        seen_at: datetime,
+        inputs: Mapping[str, str],
+        base: str | None = None,
     ) -> Recording:
         """A new attempt. Raises StorageError."""
         number = 1 + max((_number(folder) for folder in self._folders()), default=0)
         folder = self.folder / f"{now:%Y-%m-%d}" / f"{number:06}-{re.sub('[^A-Za-z0-9]', '', run_id)[:8] or 'run'}"
         manifest = Manifest(
-            entity=self.entity, plan=plan, server=server, started_at=now, seen_at=seen_at, runs=(run_id,), inputs=dict(inputs)
+            entity=self.entity,
+            plan=plan,
+            server=server,
+            started_at=now,
+            seen_at=seen_at,
+            runs=(run_id,),
+            inputs=dict(inputs),
+            base=base,
         )
         return Recording(folder, manifest)
 
@@ -376,10 +425,18 @@ class Attempts:
         return Recording(folder, manifest.model_copy(update={"runs": (*manifest.runs, run_id), "inputs": dict(inputs)}))
 
     def prune(self, keep: int, open_too: Path | None = None) -> list[Path]:
-        """Remove all but the newest `keep` complete ones, the newest refused one and `open_too`; returns what went."""
+        """Remove all but the newest `keep` complete ones with what they build on, the newest refused one and `open_too`.
+
+        Returns what went.
+        """
         kept = {open_too}
         found = self.all()
-        kept |= set([folder for folder, manifest in found if manifest.state == "complete"][-keep:])
+        complete = [each for each in found if each[1].state == "complete"]
+        wanted = {self.name(folder) for folder, _ in complete[-keep:]}
+        for folder, manifest in reversed(found):  # what builds on another one is younger than it
+            if (self.name(folder) in wanted or folder == open_too) and manifest.base is not None:
+                wanted.add(manifest.base)
+        kept |= {folder for folder, _ in complete if self.name(folder) in wanted}
         kept |= set([folder for folder, manifest in found if manifest.state == "refused"][-1:])
         gone = [folder for folder in self._folders() if folder not in kept]
         for folder in gone:

@@ -278,6 +278,13 @@ class Lakehouse:
                 )
         return self.describe(ref)
 
+    def move_out(self, ref: TableRef, place: Path) -> None:
+        """Move the table's folder to `place`, whole. Raises MissingInputError, StorageError."""
+        with self._writing(ref), _guarded(str(place), "written"):
+            folder = Path(self.require(ref))
+            place.parent.mkdir(parents=True, exist_ok=True)
+            folder.rename(place)
+
     def _open(self, ref: TableRef) -> DeltaTable:
         path = self.require(ref)
         with _guarded(path, "read"):

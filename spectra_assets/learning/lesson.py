@@ -96,7 +96,8 @@ def read(file: Path) -> Lesson:
             f"front matter is not valid YAML: {getattr(error, 'problem', error)}", file, mark.line + 2 if mark else 1
         ) from None
     except ValidationError as error:
-        first = error.errors()[0]
+        # a misspelt key is told before the one that is missing for it
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"])
         valid = f"; valid keys: {', '.join(Lesson.model_fields)}" if first["type"] == "extra_forbidden" else ""
         raise DocumentError(f"{key}: {first['msg']}{valid}", file, _line(front[1], key)) from None

@@ -384,6 +384,11 @@ SETTINGS: Mapping[str, KnownSetting] = MappingProxyType(
         "recording_megabytes": KnownSetting(32, "size of one such recording, compressed; what goes beyond it is not recorded"),
         "proof_requests": KnownSetting(60, "requests which one proof of a remedy may send where the recordings hold no answer"),
         "requests_per_minute": KnownSetting(0, "requests to the API per minute at most; 0: as its covenant's server says"),
+        "overlap_seconds": KnownSetting(
+            3600, "seconds before the last change seen from which an extraction asks for what changed since"
+        ),
+        "sweep_runs": KnownSetting(10, "of so many extractions of an entity one reads everything; 1: all of them"),
+        "sweep_days": KnownSetting(7, "days after which an extraction reads everything in any case"),
         "proof_seconds": KnownSetting(300, "seconds which one proof of a remedy may take"),
         "turn_seconds": KnownSetting(1800, "seconds which an extraction waits for another run that extracts the same entity"),
         "owner": KnownSetting("data-engineering", "team which answers for the pipeline"),

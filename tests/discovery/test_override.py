@@ -89,6 +89,7 @@ def test_it_survives_that_discovery_writes_again(folder: Path) -> None:
         ("a: &x 1\nb: *x\n", ["anchors"]),
         ("a: [1\n", ["not valid YAML"]),
         ("server: {in_flight: many}\n", ["server.in_flight"]),
+        ("entities:\n- {entity: order, fields: [{raw: x, tpe: text}]}\n", ["unknown key", "tpe", "type"]),
     ],
 )
 def test_a_mistake_names_file_place_and_what_is_valid(folder: Path, text: str, words: list[str]) -> None:

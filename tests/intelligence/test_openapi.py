@@ -293,6 +293,40 @@ def test_posts_that_only_read(openapi: Any) -> None:
         }
     )
     assert [e.path for e in read.endpoints if e.reads] == ["/users/search", "/items:search"]
+    why = {e.path: e.because for e in read.endpoints}
+    assert why["/users"] == ""
+    assert "speaks of a change (run, store)" in why["/reports/query"]
+    assert "it answers 202" in why["/index/search"]
+
+
+def test_what_the_body_of_a_search_takes(openapi: Any) -> None:
+    rows = {
+        "200": {"content": {"application/json": {"schema": {"type": "array", "items": {"properties": {"id": {}, "name": {}}}}}}}
+    }
+    members = {
+        "limit": {"type": "integer", "default": 50},
+        "page": {"type": "object", "properties": {"cursor": {"type": "string"}}},
+        "filter": {"type": "object"},
+        "ids": {"type": "array", "items": {"type": "integer"}},
+        "sorts": {"type": "array", "items": {"type": "object"}},
+    }
+    filters = {"allOf": [{"type": "object", "properties": members}, {"required": ["filter", "sorts", "ids"]}]}
+    record = {"type": "object", "properties": {"name": {"type": "string"}, "colour": {"type": "string"}}}
+
+    def post(schema: Any, kind: str = "application/json") -> Any:
+        return {"post": {"responses": rows, "summary": "x", "requestBody": {"content": {kind: {"schema": schema}}}}}
+
+    read = openapi(
+        {"/a/search": post(filters), "/b/search": post(record), "/c/search": post(filters, "application/x-www-form-urlencoded")}
+    )
+    search, store, form = read.endpoints
+    assert (search.reads, search.body) == (True, {"filter": {}, "sorts": []})
+    assert search.query == ["limit", "page.cursor", "ids[]"]
+    assert (search.parameter("limit").type, search.parameter("limit").default) == ("integer", "50")
+    assert search.parameter("ids[]").required
+    assert (store.reads, store.body) == (False, None)
+    assert "it may store one" in store.because
+    assert "its body is no JSON" in form.because
 
 
 def test_texts_from_the_document_are_bounded_lines(openapi: Any, get: Any) -> None:

@@ -72,8 +72,8 @@ def raw(project: Project, path: str) -> list[bytes]:
     ("variables", "faults", "code", "words"),
     [
         ({"ZEPHYR_API_TOKEN": "not-the-token"}, [], 3, ["401", "ZEPHYR_API_TOKEN"]),
-        ({}, ["html"], 3, ["200", "web page", "base URL", "ZEPHYR_BASE_URL"]),
-        ({}, ["not-json"], 3, ["200", "no JSON", "ZEPHYR_BASE_URL"]),
+        ({}, ["html"], 2, ["200", "web page", "base URL", "ZEPHYR_BASE_URL"]),
+        ({}, ["not-json"], 2, ["200", "no JSON", "ZEPHYR_BASE_URL"]),
         ({}, ["down"], 6, ["/user/current", "tried 5 times"]),
     ],
     ids=["wrong token", "web page", "not JSON", "down"],

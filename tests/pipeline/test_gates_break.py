@@ -107,6 +107,10 @@ def _spoil(draft: Draft, work: Work) -> None:
         case "extract.cycles":
             assert draft.batches is not None
             draft.batches = map(_of_a_stranger, draft.batches)
+        case "extract.releases":
+            assert draft.batches is not None
+            draft.batches = map(_of_another_time, draft.batches)
+            draft.evidence["cursor"] = {"cursor": "updatedAt", "checked": 6, "unseenCount": 1, "unseen": ["1/2"]}
         case _:
             assert draft.frame is not None
             draft.frame = draft.frame.where(F.expr(f"coalesce(`{work.table.primary_key[0]}`, 0) % 2 = 0"))
@@ -115,6 +119,12 @@ def _spoil(draft: Draft, work: Work) -> None:
 def _of_a_stranger(batch: pa.RecordBatch) -> pa.RecordBatch:
     place = batch.schema.get_field_index("parentKey")
     return batch.set_column(place, batch.schema.field(place), pa.array(["no-such-release"] * batch.num_rows))
+
+
+def _of_another_time(batch: pa.RecordBatch) -> pa.RecordBatch:
+    place = batch.schema.get_field_index("recordHash")
+    hashes = [f"{number:032x}" for number in range(batch.num_rows)]
+    return batch.set_column(place, batch.schema.field(place), pa.array(hashes))
 
 
 # ---------------------------------------------------------------- what is broken
@@ -283,6 +293,10 @@ SCENARIOS = {
         ),
     ),
     "unread accounts": Scenario(_unread, (Break("endpoints_covered", "prepare.coverage", warns=True),)),
+    "changes without their time": Scenario(
+        lambda project: altered(project.covenant, extract__releases=with_step(SPOIL)),
+        (Break("cursor_tells_changes", "extract.releases", warns=True),),
+    ),
     "bad answers": Scenario(
         _bad_answers,
         (

@@ -174,7 +174,7 @@ def test_a_token_in_the_body(at, parameter):
         return body
 
     style, facts, read, _ = measured(answer)
-    assert style == {"kind": "cursor", "cursor_param": parameter, "next": at, "size_param": "limit", "size": 12}
+    assert style == {"kind": "cursor", "cursor_param": parameter, "next": at, "size_param": "limit", "size": 12, "number": False}
     assert (facts["cursorParameter"], facts["nextAt"]) == (parameter, at)
     assert whole(read)
 
@@ -210,7 +210,7 @@ def test_keys_of_the_last_row(name):
         return [row for row in ROWS if row["id"] > after][: capped(call, "limit", 10, 12)]
 
     style, facts, read, _ = measured(answer)
-    assert style == {"kind": "keyset", "after_param": name, "field": "id", "size_param": "limit", "size": 12}
+    assert style == {"kind": "keyset", "after_param": name, "field": "id", "size_param": "limit", "size": 12, "number": False}
     assert (facts["afterParameter"], facts["afterField"]) == (name, "id")
     assert whole(read)
 

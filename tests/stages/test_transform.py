@@ -111,6 +111,19 @@ def test_the_unknown_member_changes_in_place(world: World) -> None:
     assert [(r["validTo"], r["isCurrent"]) for r in unknown] == [(None, True)]
 
 
+def test_another_natural_key_leaves_one_unknown_member(world: World) -> None:
+    table = dimension(world)
+    world.rows("clean.cycle", CYCLE, [(1, "one", None, None)])
+    world.made(table, DAY[0], publish=True)
+    members = [{"cycleId": -1, "cycleName": "-1"}]
+    build = table.build.model_copy(update={"natural_key": "cycleName", "members": members})
+    rows = world.made(table.model_copy(update={"build": build}), DAY[1], publish=True)
+    assert [(r["cycleName"], r["isCurrent"], r["validTo"]) for r in rows if r["cycleKey"] == -1] == [("-1", True, None)]
+    assert [(r["cycleName"], r["isCurrent"]) for r in rows if r["cycleId"] == 1] == [("one", True)], (
+        "the others go on by the new key"
+    )
+
+
 def test_a_column_of_another_type_keeps_the_history(world: World) -> None:
     table = dimension(world)
     world.rows("clean.cycle", CYCLE, [(1, "one", None, 1.5)])

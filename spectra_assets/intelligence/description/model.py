@@ -66,7 +66,7 @@ class RecordShape(Model):
 
 
 class Reply(Model):
-    """What GET of one path answers, by its schema or by what was seen: a hypothesis.
+    """What an endpoint that reads answers, by its schema or by what was seen: a hypothesis.
 
     list: records at `records`; object: one record; values: plain values; file: no JSON; nothing: no body; unknown.
     """
@@ -96,6 +96,6 @@ class Description(Model):
     """Likeliest first."""
     endpoints: list[Endpoint] = []
     replies: dict[str, Reply] = {}
-    """Path of a GET endpoint → what it answers."""
+    """Path of an endpoint that reads → what it answers: GET before a search by POST."""
     findings: list[str] = []
     """What was odd, one line for each kind of oddity."""

@@ -8,28 +8,24 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from spectra_assets.errors import DocumentError
+from spectra_assets.intelligence.description.bodies import Bodies
 from spectra_assets.intelligence.description.findings import Findings, brief
 from spectra_assets.intelligence.description.model import Description, Kind, Reply
 from spectra_assets.intelligence.description.parameters import Parameters
 from spectra_assets.intelligence.description.pointers import Document, Node, mapping, sequence
 from spectra_assets.intelligence.description.replies import Replies
 from spectra_assets.intelligence.description.schemas import Schemas
+from spectra_assets.intelligence.description.searches import judged
 from spectra_assets.intelligence.description.security import schemes_of
 from spectra_assets.intelligence.description.servers import addresses, host_of, path_of, servers_of, shared_path
 from spectra_assets.intelligence.description.shapes import Shapes
 from spectra_assets.intelligence.description.templates import template
 from spectra_assets.intelligence.model import Endpoint, Method
-from spectra_assets.names import words
 
 MOST_OPERATIONS = 50_000
 
 _METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
 _NO_METHODS = frozenset(("parameters", "servers", "summary", "description", "$ref"))
-_SEARCHES = frozenset(("search", "query", "find", "lookup", "list", "filter", "advancedsearch", "advancesearch", "searches"))
-_WRITES = frozenset(
-    ("create", "creates", "add", "adds", "update", "updates", "delete", "deletes", "remove", "save", "saves", "store", "import",
-     "start", "run", "execute", "send", "submit", "register", "upload", "assign", "set", "reindex", "subscribe", "schedule")
-)  # fmt: skip
 
 
 def is_openapi(root: Any) -> bool:
@@ -55,13 +51,13 @@ def read_openapi(root: Node, name: str, findings: Findings) -> Description:
     document = Document(root, findings, name)
     schemas = Schemas(document)
     replies = Replies(document, schemas, Shapes(schemas))
-    parameters = Parameters(document, schemas)
+    parameters, bodies = Parameters(document, schemas), Bodies(document, schemas)
     servers = servers_of(root, findings)
     operations = list(_operations(document, servers))
     base = shared_path([operation.base for operation in operations] or [path_of(servers[0]) if servers else ""])
     seen: dict[tuple[str, str], None] = {}
     endpoints: list[Endpoint] = []
-    answers: dict[str, Reply] = {}
+    answers: dict[tuple[str, str], Reply] = {}
     for operation in operations:
         path = operation.base[len(base) :] + operation.path
         if (operation.method, path) in seen:
@@ -69,9 +65,12 @@ def read_openapi(root: Node, name: str, findings: Findings) -> Description:
             continue
         seen[operation.method, path] = None
         reply = replies.reply(operation.node, path) if operation.method in ("GET", "POST") else Reply()
-        endpoints.append(_endpoint(parameters, operation, path, reply))
-        if operation.method == "GET":
-            answers[path] = reply
+        endpoint = _endpoint(parameters, operation, path, reply)
+        if operation.method == "POST":
+            endpoint = _search(endpoint, operation, reply, bodies)
+        endpoints.append(endpoint)
+        if operation.method == "GET" or endpoint.reads:
+            answers[operation.method, path] = reply
     if not endpoints:
         findings.add("no operation is described")
     info = mapping(root.get("info"))
@@ -85,7 +84,7 @@ def read_openapi(root: Node, name: str, findings: Findings) -> Description:
         base_path=base,
         schemes=schemes_of(document, (operation.node for operation in operations)),
         endpoints=endpoints,
-        replies=answers,
+        replies={path: answers.get(("GET", path), reply) for (_, path), reply in answers.items()},
         findings=findings.lines(),
     )
 
@@ -164,21 +163,20 @@ def _endpoint(parameters: Parameters, operation: _Operation, path: str, reply: R
         parameters=[each for each in known if each.location in ("path", "query", "header")],
         record=reply.shape.name if reply.shape else None,
         summary=summary,
-        reads=operation.method == "POST" and _reads(operation, path, reply),
     )
+
+
+def _search(endpoint: Endpoint, operation: _Operation, reply: Reply, bodies: Bodies) -> Endpoint:
+    """The POST with what its description shows: whether it is a search, and of one what its body takes."""
+    body = bodies.body(operation.node, operation.item)
+    reads, because = judged(operation.node, endpoint.path, reply, body)
+    if not reads:
+        return endpoint.model_copy(update={"because": brief(because, 500)})
+    inside = [known for known in endpoint.parameters if known.location == "path"]
+    changes = {"query": [known.name for known in body.parameters], "parameters": [*inside, *body.parameters], "body": body.always}
+    return endpoint.model_copy(update={"reads": True, "because": brief(because, 500), **changes})
 
 
 def first_segment(path: str) -> str:
     """The first fixed segment of a path; of `/` and `/{id}` the word `root`."""
     return next((segment for segment in path.split("/") if segment and "{" not in segment), "root")[:80]
-
-
-def _reads(operation: _Operation, path: str, reply: Reply) -> bool:
-    """Whether a POST is a search: its path or its id says so, nothing that is said speaks of a change, and it answers 200."""
-    codes = {str(code) for code in mapping(operation.node.get("responses"))}
-    if "200" not in codes or codes & {"201", "202", "204"} or reply.kind not in ("list", "unknown"):
-        return False
-    last = path.rstrip("/").rpartition("/")[2].lower().lstrip("_").replace("-", "").replace("_", "")
-    verb = next(iter(words(str(operation.node.get("operationId", "")))), "").lower()
-    said = {word.lower() for word in words(f"{operation.node.get('operationId', '')} {operation.node.get('summary', '')}"[:400])}
-    return (last in _SEARCHES or last.partition(":")[2] in _SEARCHES or verb in _SEARCHES) and not said & _WRITES

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 from spectra_assets.intelligence.description.findings import brief
 from spectra_assets.intelligence.description.pointers import Document, Node, mapping
-from spectra_assets.intelligence.description.schemas import Schemas
+from spectra_assets.intelligence.description.schemas import Schemas, View
 from spectra_assets.intelligence.description.shapes import texts
 from spectra_assets.intelligence.model import Parameter
 
@@ -67,18 +67,31 @@ def _parameter(document: Document, schemas: Schemas, node: Node) -> Parameter | 
         name = name.strip("{}+*")
     schema = node.get("schema") or _of_content(node) or node
     view = schemas.view(schema)
-    said = document.node(schema)
-    known = {_TYPES.get(kind.lower(), "unknown") for kind in view.types}
     items = schemas.view(view.items if view.items is not None else node.get("items"))
+    name = name.removesuffix("[]") if location == "path" else name
+    said = {**node, **document.node(schema)}
+    return described(name, location, node.get("required") is True or location == "path", view, said, items.values)
+
+
+def described(
+    name: str,
+    location: Literal["path", "query", "header", "cookie"],
+    required: bool,
+    view: View,
+    said: Node,
+    inner: list[Any] | None = None,
+) -> Parameter:
+    """The parameter with this schema (`view`); `said` holds its default and bounds, `inner` the values of an array's items."""
+    known = {_TYPES.get(kind.lower(), "unknown") for kind in view.types}
     return Parameter(
-        name=name.removesuffix("[]") if location == "path" else name,
+        name=name,
         location=location,
-        required=node.get("required") is True or location == "path",
+        required=required,
         type="number" if known == {"integer", "number"} else known.pop() if len(known) == 1 else "unknown",
-        values=texts(view.values or (items.values if "array" in view.types else [])),
-        default=_text(said.get("default", node.get("default"))),
-        minimum=_number(said.get("minimum", node.get("minimum"))),
-        maximum=_number(said.get("maximum", node.get("maximum"))),
+        values=texts(view.values or ((inner or []) if "array" in view.types else [])),
+        default=_text(said.get("default")),
+        minimum=_number(said.get("minimum")),
+        maximum=_number(said.get("maximum")),
     )
 
 

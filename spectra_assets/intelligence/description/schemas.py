@@ -29,6 +29,7 @@ class View:
     types: set[str] = field(default_factory=set)
     """JSON types without null; empty if nothing is said."""
     properties: dict[str, Any] = field(default_factory=dict)
+    required: set[str] = field(default_factory=set)
     items: Any = None
     extra: Any = None
     """Schema of the values of open keys; True if they may be anything."""
@@ -123,6 +124,7 @@ def _merge(view: View, part: Node) -> None:
     for name, below in mapping(part.get("properties")).items():
         if len(view.properties) < _MOST_PROPERTIES and not view.properties.get(name):
             view.properties[name] = below
+    view.required |= {name for name in sequence(part.get("required")) if isinstance(name, str)}
     if view.items is None and isinstance(part.get("items"), dict):
         view.items = part["items"]
     for key in ("additionalProperties", "unevaluatedProperties"):

@@ -16,11 +16,12 @@ import msgspec
 from spectra_assets.client.pager import Ask, Got, first, following
 from spectra_assets.client.paging import counted
 from spectra_assets.covenant.access import KeysetPaging, NoPaging, OffsetPaging, PagePaging, Paging
-from spectra_assets.intelligence.model import Pack
+from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.stages.asking.answers import Category, Sight, shape_of
 from spectra_assets.stages.asking.ids import Id
 from spectra_assets.stages.asking.locations import ITSELF, Record, location_of, noun_of, records_at
+from spectra_assets.stages.asking.searches import body
 from spectra_assets.stages.asking.wire import Wire, fill
 
 SAMPLES = "samples"
@@ -95,6 +96,9 @@ class Explorer:
 
         A page on another server is not asked for: `unreachable`.
         """
+        search = self.pack.search(asked.path)
+        if search is not None:
+            return self._searched(search, asked, ask)
         path, query = asked.target()
         if ask.url is None:
             own = {**query, **ask.query}
@@ -105,6 +109,15 @@ class Explorer:
             reason = f"the next page is on another server, or its address is not valid: {ask.url[:80]!a}"
             return Sight("unreachable", "empty", reason=reason), here or start
         return self.wire.get_url(url, self.hint(asked.path), asked.path).sight, url
+
+    def _searched(self, search: Endpoint, asked: Asked, ask: Ask) -> tuple[Sight, str]:
+        """The answer of a search by POST, whose parameters stand in its body."""
+        inside = {name: value for name, value in asked.filled if name not in search.path_parameters}
+        path, _ = fill(asked.path, {name: value for name, value in asked.filled if name not in inside})
+        if ask.url is not None:
+            return Sight("unreachable", "empty", reason="a search by POST goes on by no address"), self.wire.url(path)
+        sent = body(search, inside, {**dict(asked.query), **ask.query})
+        return self.wire.search(path, sent, self.hint(asked.path), asked.path, asked.odd).sight, self.wire.url(path)
 
     def listing(self, asked: Asked, pages: int = 1) -> Listing:
         """The first `pages` pages of a list. A spent budget is a failure."""

@@ -1,4 +1,4 @@
-"""GETs within a budget: what each answered, whatever it was. Only a refused credential and a dead API are errors."""
+"""Reads within a budget: what each answered, whatever it was. Only a refused credential and a dead API are errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Met(NamedTuple):
 
 
 class Wire:
-    """GETs of one action, counted against its budget. Safe for threads.
+    """Reads of one action, counted against its budget. Safe for threads.
 
     Raises CredentialError once the API refuses the credential several times in a row, RetriableError once it is silent as
     often, unless what answered before still does: then only those endpoints are closed, or hang.
@@ -77,6 +77,12 @@ class Wire:
         """
         chance = None if once else endpoint or path
         return self._met(lambda attempts: self.client.get(path, query, attempts, PROBE_SECONDS), f"GET {path}", records, chance)
+
+    def search(self, path: str, body: bytes, records: str | None = None, endpoint: str | None = None, once: bool = False) -> Met:
+        """What a search by POST answers, which a person must have allowed; see `get`."""
+        chance = None if once else endpoint or path
+        send = lambda attempts: self.client.search(path, body, attempts, PROBE_SECONDS)  # noqa: E731
+        return self._met(send, f"POST {path}", records, chance)
 
     def get_url(self, url: str, records: str | None = None, endpoint: str | None = None) -> Met:
         """What an address below the base URL answers, which `resolve` made; see `get`."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from spectra_assets.client.api import ApiClient, Skipped
+from spectra_assets.client.api import ApiClient, Skipped, whole
 from spectra_assets.client.paging import Page, counted
 from spectra_assets.client.target import ParentValue, parent_text
 from spectra_assets.covenant.access import Fetch, NoPaging
@@ -20,6 +20,7 @@ from spectra_assets.stages.evidence import EXAMPLES, Extraction, Mismatch, Skipp
 from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.extract.landing import Sheet
 from spectra_assets.stages.extract.recount import End, Recount
+from spectra_assets.stages.extract.scope import Scope
 from spectra_assets.stages.prepare.routes.identity import HASH, digest
 
 SAY_SECONDS = 5.0
@@ -43,14 +44,24 @@ class _Parent:
 
 
 class Census:
-    """Reads one entity by its plan and keeps account. `facts` is complete after `finished`."""
+    """Reads one entity by its plan and keeps account. `facts` is complete after `finished`.
 
-    def __init__(self, client: ApiClient, fetch: Fetch, watch: DriftWatch, say: Callable[[str], None]) -> None:
+    `scope` says what is asked for, if that is not everything.
+    """
+
+    def __init__(
+        self, client: ApiClient, fetch: Fetch, watch: DriftWatch, say: Callable[[str], None], scope: Scope | None = None
+    ) -> None:
         self.facts = _blank(fetch)
+        self.asked: set[str] = set()
+        self.failed: set[str] = set()
+        """Lists that were asked for, and those of them that could not be read to their end; if not everything is asked for."""
         self._client = client
         self._fetch = fetch
         self._watch = watch
         self._say = say
+        self._partial = scope is not None
+        self._narrow = scope.narrow if scope is not None else whole
         self._ends: list[End] = []
         self._first_keys: set[Any] | None = None
         self._alike = True
@@ -72,12 +83,12 @@ class Census:
         self._close(current)
         self._recount()
 
-    def finished(self, sampled: int) -> Extraction:
-        """The facts, now complete. `sampled` are the records that Prepare saw."""
+    def finished(self, sampled: int | None) -> Extraction:
+        """The facts, now complete. `sampled` are the records that Prepare saw; None if only a part was asked for."""
         facts = self.facts
         if sampled and not facts["records"] and not facts["skippedCount"]:
             self._mismatch(None, "sample", sampled, 0, f"Prepare saw {sampled} records; now there is none")
-        if not sampled and facts["records"]:
+        if sampled == 0 and facts["records"]:
             self._doubt(facts["records"])
         facts["rows"] = facts["records"]
         facts["unansweredCount"] = facts["parentsAsked"] - facts["parentsAnswered"] - facts["skippedCount"]
@@ -96,17 +107,20 @@ class Census:
     def _answers(self, parents: Iterable[ParentValue] | None) -> Iterator[tuple[ParentValue | None, Page] | Skipped]:
         if parents is None:
             self.facts["parentsAsked"] = 1
+            self.asked.add("")
             try:
-                for page in self._client.pages(self._fetch):
+                for page in self._client.pages(self._fetch, narrow=self._narrow):
                     yield None, page
             except SkippableError as error:
                 yield Skipped("", error)
             return
-        yield from self._client.fetch_all(self._fetch, self._counted(parents))
+        yield from self._client.fetch_all(self._fetch, self._counted(parents), self._narrow)
 
     def _counted(self, parents: Iterable[ParentValue]) -> Iterator[ParentValue]:
         for parent in parents:
             self.facts["parentsAsked"] += 1
+            if self._partial:
+                self.asked.add(parent_text(parent))
             yield parent
 
     def _page(self, parent: _Parent, page: Page) -> Iterator[Sheet]:
@@ -174,6 +188,8 @@ class Census:
     def _skip(self, skipped: Skipped) -> None:
         self.facts["skippedCount"] += 1
         self.facts["requests"] += 1
+        if self._partial:
+            self.failed.add(parent_text(skipped.parent_value))
         if len(self.facts["skipped"]) < EXAMPLES:
             reason = str(skipped.error)[:300]
             self.facts["skipped"].append(
@@ -201,7 +217,7 @@ class Census:
 
     def _recount(self) -> None:
         """Ask for the end of each counted list of several pages again. A chained list has ended if no next page was named."""
-        recount = Recount(self._client, self._fetch)
+        recount = Recount(self._client, self._fetch, self._narrow)
         with ThreadPoolExecutor(self._client.in_flight) as pool:
             for end, problem in zip(self._ends, pool.map(recount.ends_there, self._ends), strict=True):
                 self.facts["recounts"] += 1

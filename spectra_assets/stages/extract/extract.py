@@ -9,27 +9,18 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow as pa
 
-from spectra_assets.client.target import ParentValue, parent_text
 from spectra_assets.covenant.access import Fetch
-from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.forms import HASHING
 from spectra_assets.covenant.model import Extraction
 from spectra_assets.errors import SpectraError
-from spectra_assets.names import TableRef, plural
 from spectra_assets.stages.asking.answers import values_at
-from spectra_assets.stages.asking.parents import values_of
-from spectra_assets.stages.asking.sampling import keep_drifted
-from spectra_assets.stages.extract import landing
-from spectra_assets.stages.extract.census import Census
-from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.extract.landing import BATCH_BYTES, BATCH_ROWS, hash_of
+from spectra_assets.stages.extract.reading import parent_table, read
+from spectra_assets.stages.extract.taping import taping
 from spectra_assets.stages.extract.promise import promised
 from spectra_assets.stages.extract.taping import Taping, taping
 from spectra_assets.stages.tables import EXTRACT_SCHEMA
 from spectra_assets.stages.work import Draft, Work, action
-
-_DRIFTED = 600
-"""Records with new fields that are kept for the next sample."""
 
 
 class _Row(NamedTuple):
@@ -48,6 +39,9 @@ class _Row(NamedTuple):
 def fetch_records(draft: Draft, work: Work) -> None:
     """Fetch by the proven plan, for every value in the parent's table; rows stream into `draft.batches` as they arrive.
 
+    Where the plan has a way to ask for what changed since, and the table of the last time stands, only that is asked for and
+    merged into it (see `scope.py`, `merging.py`; evidence `merge`).
+
     Once the stream has ended, `draft.evidence` holds `extraction` (Extraction) and `drift` (dict[str, Drift]), see
     `stages/evidence.py`, and `tape` where the answers came from (see `taping.py`). If nothing changed since the table
     was published, the draft is `standing` and has no batches. A parent that answers 403, 404, 410 …, or 500 on every attempt, is
@@ -58,11 +52,11 @@ def fetch_records(draft: Draft, work: Work) -> None:
     known = next((entity for entity in work.canon.entities if entity.entity == fetch.entity), None)
     if known is None:
         raise SpectraError(f"{work.table.table} extracts {fetch.entity}, which is not in prepare.schema")
-    draft.rows_in = work.count(_parent_table(fetch)) if fetch.parent else None
+    draft.rows_in = work.count(parent_table(fetch)) if fetch.parent else None
     draft.batches_schema = EXTRACT_SCHEMA
     taped = taping(draft, work, fetch, known)
     if not taped.unchanged:
-        draft.batches = _fetched(draft, work, taped, fetch, known)
+        read(draft, work, taped, fetch, known)
 
 
 @action("extract.flatten_tree", "extraction")
@@ -108,6 +102,10 @@ def _flattened(draft: Draft, batches: Iterable[pa.RecordBatch], fetch: Fetch) ->
     sequence = 0
     for batch in batches:
         for row in map(_Row._make, zip(*(column.to_pylist() for column in batch.columns), strict=True)):
+            if row.record_hash is not None:  # it stood already
+                yield row._replace(sequence=sequence)
+                sequence += 1
+                continue
             for parent, node in _nodes(msgspec.json.decode(row.record), fetch.recursive, fetch.primary_key, None):
                 text = msgspec.json.encode(node).decode()
                 yield row._replace(record=text, tree_parent=parent, sequence=sequence)
@@ -130,7 +128,8 @@ def _hashed(batch: pa.RecordBatch) -> pa.RecordBatch:
     place = batch.schema.get_field_index("recordHash")
     if not batch.column(place).null_count:
         return batch
-    hashes = [canonical_hash(record.encode()) for record in batch.column("record").to_pylist()]
+    pairs = zip(batch.column(place).to_pylist(), batch.column("record").to_pylist(), strict=True)
+    hashes = [have or canonical_hash(record.encode()) for have, record in pairs]
     return batch.set_column(place, EXTRACT_SCHEMA.field(place), pa.array(hashes, pa.string()))
 
 
@@ -158,26 +157,3 @@ def _fetch(work: Work) -> Fetch:
     if not isinstance(build, Extraction):
         raise SpectraError(f"{work.table.table} is no extraction: its build is {build.kind}")
     return build.fetch
-
-
-def _parent_table(fetch: Fetch) -> str:
-    assert fetch.parent is not None  # noqa: S101  (the caller's condition)
-    return f"extract.{plural(fetch.parent.entity)}"
-
-
-def _parents(work: Work, fetch: Fetch) -> Iterator[ParentValue]:
-    """The different values of the parent's table at the paths of the plan, in the order of its rows."""
-    assert fetch.parent is not None  # noqa: S101  (the caller's condition)
-    ref = TableRef.parse(_parent_table(fetch))
-    work.lakehouse.require(ref)
-    columns = ["record", "parentKey"]
-    few = work.count(str(ref)) <= BATCH_ROWS
-    found = work.lakehouse.read(ref, [*columns, "sequence"]).sort_by("sequence") if few else None
-    batches = found.to_batches() if found is not None else work.lakehouse.batches(ref, columns)
-    seen: set[str] = set()
-    for batch in batches:
-        for record, asked in zip(*(batch.column(name).to_pylist() for name in columns), strict=True):
-            for value in values_of(msgspec.json.decode(record), asked, fetch.parent):
-                if parent_text(value) not in seen:
-                    seen.add(parent_text(value))
-                    yield value

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from spectra_assets.client.api import ApiClient
+from spectra_assets.client.api import ApiClient, Narrow, whole
 from spectra_assets.client.paging import PAST_END
 from spectra_assets.client.target import ParentValue
 from spectra_assets.covenant.access import Fetch, OffsetPaging, PagePaging
@@ -35,9 +35,10 @@ class End:
 class Recount:
     """Proves the ends of the lists of one entity. Safe for threads."""
 
-    def __init__(self, client: ApiClient, fetch: Fetch) -> None:
+    def __init__(self, client: ApiClient, fetch: Fetch, narrow: Narrow = whole) -> None:
         self._client = client
         self._fetch = fetch
+        self._narrow = narrow
 
     def ends_there(self, end: End) -> tuple[int, str] | None:
         """(rows found, why that is not the end); None if the list ends there."""
@@ -97,7 +98,7 @@ class Recount:
         return self._moved(end, records)
 
     def _ask(self, end: End, query: dict[str, str]) -> list[bytes]:
-        return self._client.records(self._fetch, query, end.value)
+        return self._client.records(self._fetch, {**self._narrow(end.value), **query}, end.value)
 
     def _moved(self, end: End, records: list[bytes]) -> tuple[int, str] | None:
         if records and self._key(records[-1]) != self._key(end.last):

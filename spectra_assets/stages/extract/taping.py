@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib.metadata import version
@@ -24,12 +24,16 @@ from spectra_assets.errors import FatalError, MissingInputError, RetriableError,
 from spectra_assets.lakehouse.raw import Attempts, Manifest, Recording, Reel, Segments, Turn
 from spectra_assets.lakehouse.store import FINGERPRINT
 from spectra_assets.names import TableRef, plural
+from spectra_assets.stages.extract import scope as scopes
+from spectra_assets.stages.extract.scope import Scope, Standing
 from spectra_assets.stages.work import Draft, Work
 
 _FORM = "1"
 """Of the tapes: another one can't be continued."""
 
 _TOLD = 5
+_OF_THIS_RUN = ("tape", "lists", "merge", "cursor", "doubtful")
+"""Evidence that is not kept with the raw pages."""
 
 _DAMAGED: Mapping[str, Any] = {"purpose": "", "target": "", "path": "", "entity": None, "parent": None, "page": 1}
 """In place of a header that can't be read: nothing lies on a tape under it."""
@@ -46,12 +50,17 @@ class Taping:
     segments: tuple[Segments, ...] = ()
     expected: int | None = None
     """Records that a replay must give."""
+    scope: Scope | None = None
+    """What is asked for; None: everything."""
+    standing: Standing = field(default_factory=lambda: Standing((), 0))
+    """What the table was made from before, where there is a tape."""
+    below: Taping | None = None
+    """Of a replay: the earlier attempt that this one builds on."""
 
-    def tell(self, draft: Draft) -> None:
-        """Leave in the draft where the answers came from, once all are there. Raises StorageError if a replay lacks records."""
+    def tell(self, draft: Draft, records: int) -> None:
+        """Leave in the draft where the answers came from, once all are there. Raises StorageError if a replay lacks `records`."""
         if self.tape is None:
             return
-        records = draft.evidence["extraction"]["records"]
         if self.expected is not None and records != self.expected:
             places = "; ".join(text for segments in self.segments for text in segments.damaged[:_TOLD])
             raise StorageError(
@@ -86,35 +95,48 @@ def taping(draft: Draft, work: Work, fetch: Fetch, known: CanonEntity) -> Taping
 
 
 def _replayed(work: Work, attempts: Attempts) -> Taping:
-    """The last complete attempt, with a client that asks nobody."""
-    found = attempts.complete()
-    if found is None:
+    """The attempts that the table was made from, each with a client that asks nobody; the last one of them."""
+    chain = attempts.chain()
+    if not chain:
         raise MissingInputError(
             f"there are no raw pages of {attempts.entity} to replay in {attempts.folder}: no extraction of it was completed yet; "
             f"run the pipeline of {work.covenant.source} once with its API"
         )
-    folder, manifest = found
+    made: Taping | None = None
+    for folder, manifest in chain:
+        made = replace(_replayed_one(work, folder, manifest), below=made)
+    assert made is not None  # noqa: S101  (the chain is not empty)
+    return made
+
+
+def _replayed_one(work: Work, folder: Path, manifest: Manifest) -> Taping:
     server = work.covenant.pipeline.server.model_copy(update={"auth": Auth(kind="none")})
     client = ApiClient(server, manifest.server, None, in_flight=work.settings.in_flight, ledger=work.ledger)
     segments = Segments(folder)
     tape = Tape(Reel(segments, replay=True), only=True)
     client.use(tape)
     expected = manifest.evidence["extraction"]["records"]
-    return Taping(client, manifest.seen_at, tape=tape, segments=(segments,), expected=expected)
+    scope = scopes.read_scope(folder)
+    return Taping(client, manifest.seen_at, tape=tape, segments=(segments,), expected=expected, scope=scope)
 
 
 def _recorded(draft: Draft, work: Work, fetch: Fetch, known: CanonEntity, client: ApiClient, attempts: Attempts) -> Taping:
     now = datetime.now(UTC)
     keep = _setting(work, "raw_keep")
-    plan = _hash(_FORM, client.base_url, fetch.model_dump_json())
-    inputs = _inputs(work, fetch, known)
+    inputs = _inputs(work, fetch, known, client.base_url)
+    standing = _standing(work, attempts, client.base_url)
+    scope = _scope(work, fetch, standing, inputs, now)
+    base = attempts.name(standing.chain[-1][0]) if scope is not None and standing.chain else None
+    plan = inputs["plan"] if scope is None else _hash(inputs["plan"], base or "", scope.model_dump_json())
     begun = attempts.resumable(plan, _setting(work, "resume_hours"), now)
     attempts.prune(keep, begun[0] if begun else None)
-    last = attempts.complete()
-    earlier = Segments(last[0]) if last is not None and last[1].server == client.base_url else None
+    again = scope is not None and scope.again
+    earlier = Segments(standing.chain[0][0]) if standing.chain and not again else None
     if begun is None:
-        recording = attempts.begin(plan, client.base_url, work.run_id, now, work.now, inputs)
+        recording = attempts.begin(plan, client.base_url, work.run_id, now, work.now, inputs, base)
         held = None
+        if scope is not None:
+            recording.leave(*scopes.keep_scope(scope))
     else:
         recording = attempts.resume(*begun, work.run_id, inputs)
         held = Segments(recording.folder)
@@ -123,16 +145,40 @@ def _recorded(draft: Draft, work: Work, fetch: Fetch, known: CanonEntity, client
         )
     tape = Tape(Reel(held, earlier, recording))
     client.use(tape)
-    made = Taping(client, work.now, tape=tape, segments=tuple(each for each in (held, earlier) if each is not None))
+    parts = tuple(each for each in (held, earlier) if each is not None)
+    made = Taping(client, work.now, tape=tape, segments=parts, scope=scope, standing=standing)
+    last = standing.chain[-1] if standing.chain else None
     assert draft.afterwards is not None  # noqa: S101  (the caller's condition)
     draft.afterwards.insert(0, _Ending(draft, work, recording, attempts, keep, last, made).heard)
-    if last is not None and earlier is not None and begun is None and _same(work, last[1], plan, inputs):
+    whole = scope is None and len(standing.chain) == 1
+    if last is not None and earlier is not None and whole and begun is None and _same(work, last[1], plan, inputs):
         made.unchanged = not earlier.damaged and client.unmodified(_headers(earlier))
     if made.unchanged and last is not None:
         draft.standing, draft.rows_in = True, last[1].rows_in
         draft.evidence |= last[1].evidence
-        made.tell(draft)
+        made.tell(draft, draft.evidence["extraction"]["records"])
     return made
+
+
+def _standing(work: Work, attempts: Attempts, server: str) -> Standing:
+    """The attempts that the table was made from, if it is still theirs and of this server."""
+    chain = attempts.chain()
+    if not chain or chain[-1][1].server != server:
+        return Standing((), 0)
+    rows = work.lakehouse.describe(work.table.ref).rows if work.lakehouse.exists(work.table.ref) else 0
+    return Standing(chain, rows)
+
+
+def _scope(work: Work, fetch: Fetch, standing: Standing, inputs: dict[str, str], now: datetime) -> Scope | None:
+    """What to ask for: everything (None), or what changed since, where the table is still the one that was made last."""
+    known = fetch.incremental
+    last = standing.chain[-1][1] if standing.chain else None
+    if known is None or last is None or known.cursor in scopes.refuted(work.lakehouse, fetch.entity):
+        return None
+    alike = all(last.inputs.get(name) == inputs[name] for name in ("plan", "contract", "software"))
+    if not alike or not _stands(work, last):
+        return None
+    return scopes.since(fetch, work.table.steps, standing, now)
 
 
 @dataclass
@@ -151,11 +197,15 @@ class _Ending:
         """`status` is that of deliver.Outcome. Raises StorageError."""
         self.made.client.use(None)
         if status in ("published", "unchanged"):
-            if self.made.unchanged and self.last is not None:
+            if self.draft.standing and self.last is not None:
                 self.recording.discard()
-                Recording(*self.last).note(confirmed_at=datetime.now(UTC))
+                now, seen = datetime.now(UTC), self.last[1]
+                swept = {"swept_at": now, "idle": 0} if self.made.unchanged else {"idle": seen.idle + 1}
+                Recording(*self.last).note(confirmed_at=now, **swept)
                 return
-            evidence = {name: facts for name, facts in self.draft.evidence.items() if name != "tape"}
+            evidence = {name: facts for name, facts in self.draft.evidence.items() if name not in _OF_THIS_RUN}
+            if "lists" in self.draft.evidence:
+                self.recording.leave(*scopes.keep_reached(self.draft.evidence["lists"]))
             fingerprint = self.work.lakehouse.describe(self.work.table.ref).metadata.get(FINGERPRINT)
             facts = {
                 "evidence": evidence,
@@ -178,7 +228,12 @@ def _passing(error: BaseException | None) -> bool:
 
 def _same(work: Work, last: Manifest, plan: str, inputs: dict[str, str]) -> bool:
     """Whether the same answers make the same table as the last time, and that table is still the one published."""
-    if last.plan != plan or last.inputs != inputs or not last.fingerprint or not work.lakehouse.exists(work.table.ref):
+    return last.plan == plan and last.inputs == inputs and _stands(work, last)
+
+
+def _stands(work: Work, last: Manifest) -> bool:
+    """Whether the table is still the one that was published from this attempt."""
+    if not last.fingerprint or not work.lakehouse.exists(work.table.ref):
         return False
     return work.lakehouse.describe(work.table.ref).metadata.get(FINGERPRINT) == last.fingerprint
 
@@ -189,14 +244,15 @@ def _headers(segments: Segments) -> Iterator[Mapping[str, Any]]:
         yield entry.header if entry is not None else _DAMAGED
 
 
-def _inputs(work: Work, fetch: Fetch, known: CanonEntity) -> dict[str, str]:
-    """What the table depends on beside the answers of the API."""
+def _inputs(work: Work, fetch: Fetch, known: CanonEntity, server: str) -> dict[str, str]:
+    """What the table depends on beside the answers of the API, and `plan`: what is asked for if everything is."""
     parents = ""
     if fetch.parent is not None:
         ref = TableRef("extract", plural(fetch.parent.entity))
         work.lakehouse.require(ref)
         parents = work.lakehouse.describe(ref).metadata.get(FINGERPRINT, "")
     return {
+        "plan": _hash(_FORM, server, fetch.model_dump_json()),
         "contract": _hash(work.table.model_dump_json()),
         "canon": _hash(known.model_dump_json()),
         "parents": parents,

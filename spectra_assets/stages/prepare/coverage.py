@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from spectra_assets.covenant.canon import Canon
 from spectra_assets.intelligence.model import Pack
 from spectra_assets.stages.prepare.paging.measuring import lasting
+from spectra_assets.stages.source.probing import is_read
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
 
@@ -29,7 +30,7 @@ def cover_endpoints(draft: Draft, work: Work) -> None:
     """`prepare.coverage`: each endpoint that reads is ingested, excluded with its reason, or a gap; and each field whose ids
     belong to no entity that is ingested is a gap, as are rows that only another route shows."""
     routes = work.read("prepare.dependencies").to_pylist()
-    endpoints = [row for row in work.read("source.endpoints").to_pylist() if row["method"] == "GET"]
+    endpoints = [row for row in work.read("source.endpoints").to_pylist() if is_read(row)]
     rows = [
         *_endpoints(endpoints, routes, lasting(work)),
         *_searches(work.pack),
@@ -103,12 +104,18 @@ def _above(path: str) -> str:
 
 
 def _searches(pack: Pack) -> Iterable[dict[str, Any]]:
-    """Searches by POST: nothing but GET is ever sent."""
-    known = {endpoint.path for endpoint in pack.endpoints if endpoint.method == "GET"}
+    """Searches by POST that nobody allowed, and what is only named like one, where no GET is."""
+    known = {endpoint.path for endpoint in pack.reading}
     for endpoint in pack.endpoints:
-        if endpoint.method == "POST" and endpoint.reads and endpoint.path not in known:
-            reason = "a search by POST: only GET is sent"
-            yield {"kind": "search", "name": endpoint.path, "disposition": "gap", "reason": reason}
+        if endpoint.method != "POST" or endpoint.path in known or not (endpoint.reads or endpoint.because):
+            continue
+        asked = "a search by POST: not sent unless a person allows it (--allow-post-search)"
+        yield {
+            "kind": "search",
+            "name": endpoint.path,
+            "disposition": "gap" if endpoint.reads else "excluded",
+            "reason": asked if endpoint.reads else f"no search that only reads: {endpoint.because}"[:300],
+        }
 
 
 def _references(canon: Canon, pack: Pack) -> Iterable[dict[str, Any]]:

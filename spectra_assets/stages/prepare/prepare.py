@@ -37,6 +37,7 @@ from spectra_assets.stages.prepare.routes.dependencies import Prover
 from spectra_assets.stages.prepare.routes.forecast import Forecast, forecast
 from spectra_assets.stages.prepare.routes.routes import Trial
 from spectra_assets.stages.rulings import ruled_fetch, ruled_fields, with_aliases
+from spectra_assets.stages.source.probing import is_read
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
 
@@ -68,7 +69,7 @@ def prove_dependencies(draft: Draft, work: Work) -> None:
             known.fetch = known.fetch.model_copy(update={"totals": "notCredible"})
         keep_sample(work.lakehouse, entity, known.sample)
         keep_keys(work.lakehouse, entity, keys_of(known.records, known.fetch.primary_key, known.whole))
-        work.say(f"{entity}: GET {known.fetch.path}, {len(known.sample)} records sampled")
+        work.say(f"{entity}: {known.fetch.told}, {len(known.sample)} records sampled")
     draft.rows = table_of("prepare.dependencies", _dependency_rows(prover))
     ahead = _forecast(work, prover)
     work.say(str(ahead))
@@ -182,7 +183,7 @@ def mark_personal_data(draft: Draft, work: Work) -> None:
 def _forecast(work: Work, prover: Prover) -> Forecast:
     """The extraction's requests and time, by the latencies that Source measured and the rate limit known."""
     rows = work.read("source.endpoints").to_pylist()
-    measured = {row["path"]: row["latencyMs"] for row in rows if row["method"] == "GET" and row["latencyMs"]}
+    measured = {row["path"]: row["latencyMs"] for row in rows if is_read(row) and row["latencyMs"]}
     seen = work.client.seen_limit
     stated = seen.limit / seen.window_seconds if seen and seen.window_seconds else None
     per_second = work.covenant.pipeline.server.requests_per_second or stated
@@ -248,7 +249,7 @@ def _key_type(link: ParentKey, path: str, canon: Mapping[str, CanonEntity]) -> D
 
 def _expected(hints: Iterable[EntityHint], endpoints: Iterable[Mapping[str, Any]], canon: Iterable[str]) -> Expected:
     """The entities that Source found readable, or Prepare has a route to; of the others why they are not."""
-    rows = [row for row in endpoints if row["method"] == "GET" and row["entity"]]
+    rows = [row for row in endpoints if is_read(row) and row["entity"]]
     readable = {row["entity"] for row in rows if row["category"] == "readable"} | set(canon)
     reasons: dict[str, str] = {}
     for hint in hints:

@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.ids import Ids, Pick, described_value
-from spectra_assets.stages.asking.wire import Wire, fill
+from spectra_assets.stages.asking.searches import body
+from spectra_assets.stages.asking.wire import Met, Wire, fill
 from spectra_assets.stages.prepare.paging.pagenames import opening
 
 SOURCE_SHARE = 0.46
@@ -46,7 +47,7 @@ class Probe:
 
 
 class Prober:
-    """Asks every GET endpoint, those of entities first: without parameters, then with ids, until nothing is new."""
+    """Asks every endpoint that reads, those of entities first: without parameters, then with ids, until nothing is new."""
 
     def __init__(self, wire: Wire, pack: Pack) -> None:
         self._wire = wire
@@ -57,8 +58,8 @@ class Prober:
         self._tries = max(2, min(_TRIES, wire.budget // max(1, len(self._entities))))
 
     def run(self) -> list[Probe]:
-        """All GET endpoints with what they answered, in the pack's order."""
-        probes = [Probe(each, self._entities.get(each.path)) for each in self._pack.endpoints if each.method == "GET"]
+        """All endpoints that may be asked, with what they answered, in the pack's order."""
+        probes = [Probe(each, self._entities.get(each.path)) for each in self._pack.reading]
         routes = [probe for probe in probes if probe.entity is not None]
         for some in (routes, probes):
             self._waves(some)
@@ -137,23 +138,45 @@ class Prober:
 
     def _ask(self, probe: Probe, picks: dict[str, Pick]) -> bool:
         """Ask once, keep the answer if it is better than the one before; whether it is good enough."""
-        endpoint = probe.endpoint
-        path, query = fill(endpoint.path, {name: pick.value for name, pick in picks.items()})
-        for name in endpoint.query:
-            if name in self._sizes and name not in query:
-                query[name] = str(int(min(PROBE_ROWS, endpoint.parameter(name).maximum or PROBE_ROWS)))
-        hint = self._pack.entity(probe.entity).records if probe.entity else None
-        found, status, latency = self._wire.get(path, query, hint, endpoint.path, once=probe.entity is None)
+        (found, status, latency), url = self._sent(probe, picks)
         if probe.sight is None or _better(found, probe.sight):
             probe.sight, probe.status, probe.latency_ms = found, status, latency
-            probe.picks, probe.reason = picks, found.reason
-            probe.url = path + (f"?{urlencode(query)}" if query else "")
+            probe.picks, probe.reason, probe.url = picks, found.reason, url
         return found.category == "readable" and (probe.entity is None or found.rows >= _ENOUGH_ROWS or not picks)
+
+    def again(self, probe: Probe) -> Sight:
+        """The answer to the same request once more."""
+        return self._sent(probe, probe.picks)[0].sight
+
+    def _sent(self, probe: Probe, picks: Mapping[str, Pick]) -> tuple[Met, str]:
+        """What one request met, and where it was sent."""
+        endpoint, once = probe.endpoint, probe.entity is None
+        hint = self._pack.entity(probe.entity).records if probe.entity else None
+        sizes = {
+            name: str(int(min(PROBE_ROWS, endpoint.parameter(name).maximum or PROBE_ROWS)))
+            for name in endpoint.query
+            if name in self._sizes and name not in picks
+        }
+        if endpoint.method == "POST":
+            inside = {name: pick for name, pick in picks.items() if name not in endpoint.path_parameters}
+            path, _ = fill(endpoint.path, {name: pick.value for name, pick in picks.items() if name not in inside})
+            ids = {name: pick.value for name, pick in inside.items() if pick.entity}
+            told = {name: str(pick.value) for name, pick in inside.items() if not pick.entity}
+            sent = body(endpoint, ids, told | sizes)
+            return self._wire.search(path, sent, hint, endpoint.path, once), f"{path} {sent.decode()}"
+        path, query = fill(endpoint.path, {name: pick.value for name, pick in picks.items()})
+        query |= sizes
+        return self._wire.get(path, query, hint, endpoint.path, once), path + (f"?{urlencode(query)}" if query else "")
+
+
+def is_read(row: Mapping[str, Any]) -> bool:
+    """Whether a row of `source.endpoints` is one that may be asked."""
+    return bool(row["category"] != "write")
 
 
 def sent_at_most(rows: Iterable[Mapping[str, Any]], budget: int) -> int:
     """Requests that probing may have sent, by the rows of `source.endpoints` it left: at most its budget."""
-    reads = [row for row in rows if row["method"] == "GET" and row["apiStatus"] != "notProbed"]
+    reads = [row for row in rows if is_read(row) and row["apiStatus"] != "notProbed"]
     tries = [2 if not row["entity"] else 1 if row["rowCount"] and not row["probedWith"] else
              (2 + len(row["queryParameters"])) * _TRIES for row in reads]  # fmt: skip
     return min(budget, sum(tries) + _ASKED_AGAIN)

@@ -1,4 +1,4 @@
-"""Source: how the API is called, whether the credential holds, which endpoints answer. Only GET requests are sent."""
+"""Source: how the API is called, whether the credential holds, which endpoints answer. Only what reads is sent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spectra_assets.stages.asking.answers import Sight, sight
 from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.evidence import Credential, HierarchyProof, Probing
 from spectra_assets.stages.prepare.fields.inference import timelike
-from spectra_assets.stages.source.probing import SOURCE_SHARE, Probe, Prober, picks_json
+from spectra_assets.stages.source.probing import SOURCE_SHARE, Probe, Prober, is_read, picks_json
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
 
@@ -104,7 +104,7 @@ def read_catalogue(draft: Draft, work: Work) -> None:
 
 @action("source.probe_endpoints")
 def probe_endpoints(draft: Draft, work: Work) -> None:
-    """Fill in what each GET endpoint answers; evidence `probing` (Probing).
+    """Fill in what each endpoint that reads answers; evidence `probing` (Probing).
 
     Raises CredentialError if the credential stops being accepted, RetriableError if the API falls silent.
     """
@@ -113,11 +113,11 @@ def probe_endpoints(draft: Draft, work: Work) -> None:
     probes = {probe.endpoint.path: probe for probe in Prober(wire, work.pack).run()}
     rows = draft.rows.to_pylist() if draft.rows is not None else []
     for row in rows:
-        if row["method"] == "GET" and row["path"] in probes:
+        if is_read(row) and row["path"] in probes:
             row.update(_answered(probes[row["path"]]))
     draft.rows = table_of("source.endpoints", rows)
     readable = sum(row["apiStatus"] == "readable" for row in rows)
-    work.say(f"{wire.sent} requests: {readable} of {len(probes)} GET endpoints answer with data")
+    work.say(f"{wire.sent} requests: {readable} of {len(probes)} endpoints that read answer with data")
     draft.notes["requests"] = wire.sent
     draft.evidence["probing"] = Probing(
         listed=draft.evidence["probing"]["listed"] if "probing" in draft.evidence else len(rows),
@@ -143,7 +143,7 @@ def summarise_portfolio(draft: Draft, work: Work) -> None:
     credentials = work.read("source.credentials").to_pylist()
     hierarchy: list[HierarchyProof] = draft.evidence.get("hierarchy", [])
     categories = Counter(row["category"] for row in rows)
-    reads = [row for row in rows if row["method"] == "GET"]
+    reads = [row for row in rows if is_read(row)]
     probed = [row for row in reads if row["apiStatus"] not in (None, "notProbed")]
     proven = bool(hierarchy) and all(proof["reachable"] for proof in hierarchy)
     valid = bool(credentials) and all(row["isValid"] for row in credentials)
@@ -215,7 +215,7 @@ def _distinct(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
 
 
 def _catalogued(endpoint: Endpoint, pack: Pack) -> dict[str, Any]:
-    reads = endpoint.method == "GET"
+    reads = endpoint.method == "GET" or pack.search(endpoint.path) == endpoint
     return {
         "method": endpoint.method,
         "path": endpoint.path,
@@ -228,8 +228,13 @@ def _catalogued(endpoint: Endpoint, pack: Pack) -> dict[str, Any]:
         "category": "notProbed" if reads else "write",
         "apiStatus": "notProbed",
         "keys": [],
-        "reason": None if reads else "writes: never called",
+        "reason": None if reads else _unasked(endpoint),
     }
+
+
+def _unasked(endpoint: Endpoint) -> str:
+    """Why an operation is never called."""
+    return "a search by POST, which nobody allowed: never called" if endpoint.reads else "writes: never called"
 
 
 def _answered(probe: Probe) -> dict[str, Any]:
@@ -253,7 +258,7 @@ def _answered(probe: Probe) -> dict[str, Any]:
 
 def _empty(pack: Pack, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Entities without a row → why one that can't be asked for is empty: a parameter takes ids of what is itself empty."""
-    reads = [row for row in rows if row["method"] == "GET" and row["entity"]]
+    reads = [row for row in rows if is_read(row) and row["entity"]]
     full = {row["entity"] for row in reads if row["category"] == "readable" and row["rowCount"]}
     found = {row["entity"]: "" for row in reads if row["category"] == "readable" and row["entity"] not in full}
     while True:
@@ -264,7 +269,7 @@ def _empty(pack: Pack, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
                 parents = (parent for name in needed for parent, _ in pack.candidates(name, row["path"]))
                 empty = next((parent for parent in parents if parent in found), None)
                 if empty:
-                    fresh[row["entity"]] = f"GET {row['path']} takes an id of {empty}, which is empty"
+                    fresh[row["entity"]] = f"{row['method']} {row['path']} takes an id of {empty}, which is empty"
         if not fresh:
             return found
         found |= fresh
@@ -272,7 +277,7 @@ def _empty(pack: Pack, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 def _proof(entity: str, rows: Sequence[Mapping[str, Any]], empty: str | None) -> HierarchyProof:
     """The best answer among the entity's routes: readable first, then with rows. `empty` says why there is none to ask for."""
-    routes = [row for row in rows if row["method"] == "GET" and row["entity"] == entity]
+    routes = [row for row in rows if is_read(row) and row["entity"] == entity]
     best = max(routes, key=lambda row: (row["category"] == "readable", row["rowCount"] or 0), default=None)
     if best is None:
         return _unreached(entity, None, "the pack names no route that is in the catalogue")
@@ -292,7 +297,7 @@ def _proof(entity: str, rows: Sequence[Mapping[str, Any]], empty: str | None) ->
         parentPath=pick["path"],
         parentId=pick["value"],
         rows=best["rowCount"],
-        reason=f"GET {best['probeUrl']} gave {best['rowCount']} rows{given}",
+        reason=f"{best['method']} {best['probeUrl']} gave {best['rowCount']} rows{given}",
     )
 
 

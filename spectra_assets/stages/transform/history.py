@@ -51,8 +51,11 @@ class Versioning:
         """The versions `so_far`, with what changed, vanished, appeared and came back among `members`.
 
         Attributes are compared that both have, in the same type; one that is new or has a new type is filled in where a version
-        is current, without a new version. A change in the instant in which a version began replaces that version.
+        is current, without a new version. A change in the instant in which a version began replaces that version. What was the
+        unknown member by another natural key is none of the versions: the members have their own.
         """
+        if self.surrogate_key in so_far.columns:
+            so_far = so_far.where((col(self.surrogate_key) != UNKNOWN) | _unknown(col(self.natural_key)))
         open_ = F.coalesce(F.col("isCurrent"), F.lit(False)) | _unknown(col(self.natural_key))
         closed = self._as_now(so_far.where(~open_), members)
         last = closed.groupBy(col(self.natural_key).alias("_lastKey")).agg(F.max("validTo").alias("_lastTo"))

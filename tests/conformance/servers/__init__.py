@@ -1,6 +1,6 @@
 """The servers of the conformance suite, by what they are a trap for."""
 
-from tests.conformance.servers import authority, dependencies, descriptions, hostile, paging, shapes, values
+from tests.conformance.servers import authority, dependencies, descriptions, hostile, paging, searches, shapes, values
 from tests.conformance.servers.api import Api
 
 SERVERS: tuple[type[Api], ...] = (
@@ -11,4 +11,5 @@ SERVERS: tuple[type[Api], ...] = (
     *values.SERVERS,
     *descriptions.SERVERS,
     *hostile.SERVERS,
+    *searches.SERVERS,
 )

@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -25,6 +25,15 @@ class Asked:
     query: dict[str, str]
     headers: Mapping[str, str]
     values: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+    """What the body holds, if it is JSON."""
+
+    def told(self, name: str, kind: type, default: Any = None) -> Any:
+        """A member of the body. Refuses with 422 what is of another type."""
+        value = self.body.get(name, default) if isinstance(self.body, dict) else default
+        if value is not None and type(value) is not kind:
+            raise RefusedError(422, f"{name} must be of type {kind.__name__}")
+        return value
 
     def number(self, name: str, default: int, least: int = 0, most: int | None = None) -> int:
         """A whole number of the query. Refuses with 400 what is none, or outside of its bounds."""
@@ -70,12 +79,15 @@ class Api:
     credential: ClassVar[str] = ""
     ruled: ClassVar[Mapping[str, int]] = {}
     """What a person sets by rules for this source."""
+    searches: ClassVar[tuple[str, ...]] = ()
+    """Patterns of the paths to which a person allows POSTs; none: no POST may come."""
     user: ClassVar[str | None] = None
     """User name (basic) or client id (oauth2)."""
 
     def __init__(self) -> None:
         self.seen: list[Asked] = []
         self.routes: list[tuple[re.Pattern[str], Handler]] = []
+        self.post_routes: list[tuple[re.Pattern[str], Handler]] = []
         self.base_path = ""
         self._server: ThreadingHTTPServer | None = None
         self.setup()
@@ -105,8 +117,11 @@ class Api:
 
     def get(self, path: str, handler: Handler | Any) -> None:
         """Answer GET `path`, its `{parameters}` as values, by `handler`, or with the value given."""
-        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path))
-        self.routes.append((re.compile(pattern), handler if callable(handler) else lambda asked: handler))
+        self.routes.append((_pattern(path), handler if callable(handler) else lambda asked: handler))
+
+    def post(self, path: str, handler: Handler) -> None:
+        """Answer POST `path` by `handler`."""
+        self.post_routes.append((_pattern(path), handler))
 
     def respond(self, asked: Asked) -> Answer:
         """The answer to a request, whatever it is."""
@@ -114,9 +129,10 @@ class Api:
             refused = self.allowed(asked)
             if refused is not None:
                 return refused
-            if asked.method not in ("GET", "HEAD", "OPTIONS") and not self.accepts(asked):
+            posted = asked.method == "POST" and any(pattern.fullmatch(asked.path) for pattern, _ in self.post_routes)
+            if asked.method not in ("GET", "HEAD", "OPTIONS") and not posted and not self.accepts(asked):
                 raise RefusedError(405, "this API is read only")
-            made = self._routed(asked)
+            made = self._routed(asked, self.post_routes if posted else self.routes)
         except RefusedError as refusal:
             return refusal.answer
         return made if isinstance(made, Answer) else Answer(made)
@@ -125,12 +141,12 @@ class Api:
         """Whether a request that is no read is for this API (a token endpoint)."""
         return False
 
-    def _routed(self, asked: Asked) -> Any:
-        for pattern, handler in self.routes:
+    def _routed(self, asked: Asked, routes: list[tuple[re.Pattern[str], Handler]]) -> Any:
+        for pattern, handler in routes:
             found = pattern.fullmatch(asked.path)
             if found:
                 values = {name: unquote(value) for name, value in found.groupdict().items()}
-                return handler(Asked(asked.method, asked.path, asked.query, asked.headers, values))
+                return handler(replace(asked, values=values))
         return self.missing(asked)
 
     # running
@@ -175,12 +191,14 @@ def _handler(api: Api) -> type[BaseHTTPRequestHandler]:
             parts = urlsplit(self.path)
             length = int(self.headers.get("Content-Length") or 0)
             query = dict(parse_qsl(parts.query, keep_blank_values=True))
-            if length:
-                query |= dict(parse_qsl(self.rfile.read(length).decode()))
-            asked = Asked(self.command, parts.path, query, self.headers)  # type: ignore[arg-type]
+            sent = self.rfile.read(length) if length else b""
+            is_json = self.headers.get("Content-Type", "").startswith(JSON_TYPE)
+            query |= dict(parse_qsl(sent.decode())) if not is_json else {}
+            body = json.loads(sent) if is_json else None
+            asked = Asked(self.command, parts.path, query, self.headers, body=body)  # type: ignore[arg-type]
             api.seen.append(asked)
             answer = api.respond(asked)
-            body = answer.body if isinstance(answer.body, bytes) else _json(answer.body)
+            content = answer.body if isinstance(answer.body, bytes) else _json(answer.body)
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.type)
             for name, value in answer.headers.items():
@@ -188,10 +206,10 @@ def _handler(api: Api) -> type[BaseHTTPRequestHandler]:
             if answer.chunks is not None:
                 self._stream(answer.chunks)
                 return
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(body)
+                self.wfile.write(content)
 
         def _stream(self, chunks: Iterator[bytes]) -> None:
             self.send_header("Connection", "close")
@@ -209,6 +227,10 @@ def _handler(api: Api) -> type[BaseHTTPRequestHandler]:
             pass
 
     return _Handler
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path)))
 
 
 def _json(value: Any) -> bytes:

@@ -20,6 +20,11 @@ class Operation:
     answer: Mapping[str, Any] = field(default_factory=dict)
     summary: str = ""
     method: str = "get"
+    body: Mapping[str, Any] | None = None
+    """JSON schema of the body."""
+    status: str = "200"
+    name: str = ""
+    """operationId."""
 
 
 def array_of(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,7 +71,9 @@ def openapi(
                 {"name": name, "in": where, "required": required, "schema": {"type": kind}}
                 for name, where, required, kind in _parameters(operation)
             ],
-            "responses": {"200": {"description": "OK", "content": content}},
+            "responses": {operation.status: {"description": "OK", "content": content}},
+            **({"operationId": operation.name} if operation.name else {}),
+            **({"requestBody": {"content": {"application/json": {"schema": operation.body}}}} if operation.body else {}),
         }
     if security:
         document["components"] = {"securitySchemes": {"key": security}}

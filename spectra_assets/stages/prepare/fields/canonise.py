@@ -30,7 +30,9 @@ INDEX = "@index"
 
 SPEC_CONFIDENCE = 0.5
 _ENOUGH_DAYS = 3
-_CHANGED = frozenset(("modified", "updated", "changed", "update", "modification", "mtime", "ts"))
+CHANGED = frozenset(("modified", "updated", "changed", "update", "modification", "mtime", "ts"))
+"""Words in the name of a field that says when a record changed."""
+
 _CREATED = frozenset(("created", "creation", "inserted", "added", "create", "ctime", "timestamp"))
 _LONGEST_NOTE = 300
 _CONTENTS = ("data", "items", "nodes", "edges", "values", "results")
@@ -234,11 +236,11 @@ def _cursor(fields: Sequence[CanonField], entity: str, records: Sequence[dict[st
     ranked: list[tuple[int, int, int, str]] = []
     for place, known in enumerate(fields):
         said = {word.lower() for word in words(split_path(known.raw)[-1])} if not known.raw.startswith("@") else set()
-        if known.group != entity or known.type != DataType.TIMESTAMP or not said & (_CHANGED | _CREATED):
+        if known.group != entity or known.type != DataType.TIMESTAMP or not said & (CHANGED | _CREATED):
             continue
         complete = bool(records) and all(any(True for _ in values_at(record, known.raw)) for record in records)
-        if said & _CHANGED or complete:
-            rank = (0 if complete else 2) if said & _CHANGED else 1
+        if said & CHANGED or complete:
+            rank = (0 if complete else 2) if said & CHANGED else 1
             ranked.append((rank, len(split_path(known.raw)), place, known.raw))
     return min(ranked)[-1] if ranked else None
 

@@ -10,6 +10,7 @@ import msgspec
 
 from spectra_assets.client.pager import Ask, Got, following
 from spectra_assets.covenant.access import Paging
+from spectra_assets.intelligence.model import Endpoint
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.locations import identity_of, noun_of, records_at
 from spectra_assets.stages.asking.sampling import Asked, Explorer, shown_together
@@ -61,6 +62,11 @@ class Lister:
     def taken(self) -> set[str]:
         """Names of the parameters that the list itself needs."""
         return {name for name, _ in (*self.asked.filled, *self.asked.query)}
+
+    @property
+    def search(self) -> Endpoint | None:
+        """The search by POST that the list is."""
+        return self.explorer.pack.search(self.asked.path)
 
     def plain(self) -> Leaf:
         """The list without any parameter of paging."""

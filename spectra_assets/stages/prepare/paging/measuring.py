@@ -20,7 +20,7 @@ from spectra_assets.stages.prepare.paging.constraints import Finding, Habits, Me
 from spectra_assets.stages.prepare.paging.limits import ENDLESS
 from spectra_assets.stages.prepare.paging.pagenames import opening
 from spectra_assets.stages.rulings import ruled_paging
-from spectra_assets.stages.source.probing import SOURCE_SHARE, sent_at_most
+from spectra_assets.stages.source.probing import SOURCE_SHARE, is_read, sent_at_most
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
 
@@ -40,7 +40,7 @@ _SLOW_MS = 10_000
 _UNAVAILABLE = ("forbidden", "unauthorized", "gone", "notFound", "broken", "notJson", "unreachable")
 
 Reads = Mapping[str, Mapping[str, Any]]
-"""GET path → its row of `source.endpoints`."""
+"""Path of an endpoint that reads → its row of `source.endpoints`."""
 
 
 @action("prepare.measure_constraints")
@@ -52,7 +52,7 @@ def measure_constraints(draft: Draft, work: Work) -> None:
     """
     wire = Wire(work.client, budget_of(work, CONSTRAINTS_SHARE))
     rows = work.read("source.endpoints").to_pylist()
-    reads = {row["path"]: row for row in rows if row["method"] == "GET"}
+    reads = {row["path"]: row for row in rows if is_read(row)}
     size = int(work.playbooks.setting("page_size", work.covenant.source))
     survey = _Survey(Explorer(wire, work.pack, {}), reads, size, Habits())
     results: dict[str, tuple[str, list[Finding], str]] = {}
@@ -106,9 +106,9 @@ def known_paging(work: Work) -> tuple[dict[str, Paging], dict[str, dict[str, str
     """
     paging: dict[str, Paging] = {}
     size = int(work.playbooks.setting("page_size", work.covenant.source))
-    for endpoint in work.pack.endpoints:
+    for endpoint in work.pack.reading:
         style = next((style for style in work.pack.paging if _named_by(style, endpoint)), None)
-        if endpoint.method == "GET" and style is not None:
+        if style is not None:
             paging[endpoint.path] = style.model_copy(update={"size": size})
     facts: dict[str, dict[str, str]] = {}
     if work.lakehouse.exists(TableRef("prepare", "constraints")):

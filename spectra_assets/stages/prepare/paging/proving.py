@@ -16,6 +16,7 @@ from spectra_assets.covenant.access import (
     PagePaging,
     PagingStyle,
 )
+from spectra_assets.stages.asking.searches import numeric
 from spectra_assets.stages.prepare.paging.clues import clues, size_names
 from spectra_assets.stages.prepare.paging.lister import Leaf, Lister, Marks, first_that
 from spectra_assets.stages.prepare.paging.pagenames import (
@@ -109,7 +110,8 @@ def prove_keyset(lister: Lister, plain: Leaf, names: Sequence[str], size: str | 
     name = first_that([name for name in names if name not in lister.taken], works)
     if name is None:
         return None
-    style = KeysetPaging(after_param=name, field=lister.key, size_param=size, size=step if size else None)
+    number = lister.search is not None and numeric(lister.search, name)
+    style = KeysetPaging(after_param=name, field=lister.key, size_param=size, size=step if size else None, number=number)
     return Proof("proven", style, f"{name} with {lister.key} of row {step - 1} gave the rows after it", sized=bool(size))
 
 
@@ -170,13 +172,16 @@ def told_by(lister: Lister, leaf: Leaf, named: Sequence[str], expected: Marks) -
         if isinstance(style, CursorPaging):
             tokens.setdefault(style.next, []).append(style.cursor_param)
             continue
+        if lister.search is not None:
+            continue  # an address would be a GET
         proof = prove_told(lister, leaf, style, expected)
         if proof.outcome == "proven":
             return proof
     for path, names in list(tokens.items())[:_TOKENS]:
         name = _taking(lister, leaf, path, [name for name in names if name not in lister.taken])
         if name is not None:
-            proof = prove_told(lister, leaf, CursorPaging(cursor_param=name, next=path), expected)
+            number = lister.search is not None and numeric(lister.search, name)
+            proof = prove_told(lister, leaf, CursorPaging(cursor_param=name, next=path, number=number), expected)
             if proof.outcome == "proven":
                 return proof
     return None

@@ -204,7 +204,7 @@ class Ways:
     def _called(self, name: str) -> str | None:
         """The entity that a parameter or segment is called after: `userId`, `user_id`, `users`, `owner_user`."""
         said = _said(name)
-        while len(said) > 1 and said[-1] in KEY_WORDS:
+        while len(said) > 1 and {said[-1], said[-1].removesuffix("s")} & set(KEY_WORDS):
             said.pop()
         entities = {"".join(_said(entity.entity)): entity.entity for entity in self.pack.entities}
         for start in range(len(said)):
@@ -220,7 +220,8 @@ class Ways:
         found = []
         for name in endpoint.query:
             known = endpoint.parameter(name)
-            if name not in demanded and not known.values and (known.required or name.lower().endswith(_ID_ENDINGS)):
+            bare = name.lower().removesuffix("s[]")  # an array of ids in the body of a search
+            if name not in demanded and not known.values and (known.required or bare.endswith(_ID_ENDINGS)):
                 found.append(name)
         return found
 

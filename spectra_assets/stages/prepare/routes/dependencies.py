@@ -11,6 +11,7 @@ from spectra_assets.intelligence.model import EntityHint, Pack
 from spectra_assets.stages.asking.answers import Record, recursive_field
 from spectra_assets.stages.asking.locations import ITSELF
 from spectra_assets.stages.asking.sampling import Explorer, ends, spread
+from spectra_assets.stages.asking.searches import always
 from spectra_assets.stages.prepare.routes import vacancy
 from spectra_assets.stages.prepare.routes.candidates import Ways
 from spectra_assets.stages.prepare.routes.identity import Key, digest, find_key
@@ -275,10 +276,13 @@ class Prover:
         candidate = chosen.candidate
         locations = [listing.location for listing in chosen.tried.values() if listing.location is not None]
         place = max(locations, key=locations.count, default=records or "")
+        search, along = self.pack.search(candidate.path), dict(self.queries.get(candidate.path, {}))
         fetch = Fetch(
             entity=candidate.entity,
+            method="GET" if search is None else "POST",
             path=candidate.path,
-            query=dict(self.queries.get(candidate.path, {})),
+            query=along if search is None else {},
+            body=None if search is None else always(search, along),
             records=place,
             parent=candidate.link,
             paging=NoPaging() if place == ITSELF else self.explorer.paging.get(candidate.path, NoPaging()),

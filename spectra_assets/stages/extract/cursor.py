@@ -1,0 +1,132 @@
+"""How far each list was read by its cursor, and whether the cursor told every change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any, TypedDict
+
+import numpy as np
+import pyarrow as pa
+
+from spectra_assets.covenant.access import Fetch, Incremental
+from spectra_assets.covenant.model import Extraction
+from spectra_assets.lakehouse.raw import Attempts
+from spectra_assets.stages.asking.moments import micros, reader
+from spectra_assets.stages.evidence import EXAMPLES
+from spectra_assets.stages.extract.scope import WATCH, Reached, reached, refute
+from spectra_assets.stages.work import Draft, Work, action
+
+
+class CursorFacts(TypedDict):
+    """What reading by a cursor missed. `unseen` are rows that changed or came although their cursor lies before the instant from
+    which the next extraction would have asked; `checked` the rows that lie there."""
+
+    cursor: str
+    checked: int
+    unseenCount: int
+    unseen: list[str]
+    """Keys of some."""
+
+
+@action(WATCH, "extraction")
+def watch_cursor(draft: Draft, work: Work) -> None:
+    """Keep how far each list is by its cursor, and compare rows that lie before that with the table that stands.
+
+    Does nothing for an entity that is always read whole. Evidence `cursor` (CursorFacts) and `lists`. A cursor that missed a
+    change is remembered, so that from then on everything is read (see `scope.refute`).
+    """
+    build = work.table.build
+    fetch = build.fetch if isinstance(build, Extraction) else None
+    if fetch is None or fetch.incremental is None or draft.batches is None:
+        return
+    watch = _Watch(fetch, fetch.incremental)
+    if not work.replay and draft.afterwards is not None:
+        watch.compare(work)
+    draft.batches = watch.watched(draft, draft.batches)
+    if draft.afterwards is not None:
+        draft.afterwards.append(lambda status, error: watch.heard(work, status))
+
+
+@dataclass
+class _List:
+    rows: int = 0
+    seen: int = 0
+    requests: set[str] = field(default_factory=set)
+
+
+class _Watch:
+    """Watches the rows of one extraction go by."""
+
+    def __init__(self, fetch: Fetch, known: Incremental) -> None:
+        self._fetch = fetch
+        self._known = known
+        self._value = reader(known.cursor)
+        self._key = reader(fetch.primary_key)
+        self._lists: dict[str, _List] = {}
+        self._before: dict[str, Reached] = {}
+        self._stood: Any = None
+        self._facts = CursorFacts(cursor=known.cursor, checked=0, unseenCount=0, unseen=[])
+
+    def compare(self, work: Work) -> None:
+        """Compare with the table as it stands and what is known of its lists."""
+        chain = Attempts(work.lakehouse, self._fetch.entity).chain()
+        if not chain or not work.lakehouse.exists(work.table.ref):
+            return
+        self._before = reached(chain[-1][0])
+        if self._before:
+            hashes = (batch.column(0).to_pylist() for batch in work.lakehouse.batches(work.table.ref, ["recordHash"]))
+            self._stood = np.unique(np.fromiter((_short(text) for some in hashes for text in some), np.uint64))
+
+    def watched(self, draft: Draft, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The same batches. At their end the evidence is complete."""
+        names = ("parentKey", "requestId", "recordHash", "record")
+        for batch in batches:
+            for row in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
+                self._row(*row)
+            yield batch
+        doubtful = draft.evidence.get("doubtful", ())
+        lists = {name: self._reached(each, name in doubtful) for name, each in self._lists.items()}
+        draft.evidence["lists"] = {name: each for name, each in lists.items() if each.pages > 1 and each.seen}
+        draft.evidence["cursor"] = self._facts
+
+    def heard(self, work: Work, status: str) -> None:
+        """What became of the table."""
+        if self._facts["unseenCount"] and status in ("published", "unchanged"):
+            why = (
+                f"run {work.run_id}: {self._facts['unseenCount']} rows changed or came although their {self._known.cursor} lies "
+                f"before what was asked for, for example {self._facts['unseen'][0]}"
+            )
+            refute(work.lakehouse, self._fetch.entity, self._known.cursor, why)
+
+    def _row(self, parent: str | None, request: str, digest: str, record: str) -> None:
+        name = parent or ""
+        known = self._lists.get(name)
+        if known is None:
+            known = self._lists[name] = _List()
+        known.rows += 1
+        if len(known.requests) < 2:
+            known.requests.add(request)
+        moment = micros(self._value(record))
+        if moment is None:
+            return
+        known.seen = max(known.seen, moment)
+        before = self._before.get(name)
+        if before is not None and self._stood is not None and moment < before.seen - self._known.overlap_seconds * 1_000_000:
+            self._facts["checked"] += 1
+            short = np.uint64(_short(digest))
+            place = np.searchsorted(self._stood, short)
+            if place >= len(self._stood) or self._stood[place] != short:
+                self._facts["unseenCount"] += 1
+                if len(self._facts["unseen"]) < EXAMPLES:
+                    self._facts["unseen"].append(f"{name}/{self._key(record)}")
+
+    def _reached(self, each: _List, doubtful: bool) -> Reached:
+        size = getattr(self._fetch.paging, "size", None)
+        pages = ceil(each.rows / size) if size else len(each.requests)
+        return Reached(rows=each.rows, pages=pages, seen=each.seen, doubtful=doubtful)
+
+
+def _short(digest: str) -> int:
+    return int(digest[:16], 16)

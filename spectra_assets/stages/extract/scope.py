@@ -1,0 +1,169 @@
+"""Which lists an extraction asks for, and how: every one whole, or some only for what changed since the last time.
+
+A list is named by the text of the parent it belongs to; the only list of an entity without a parent has the name "".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from spectra_assets.client.target import ParentValue, parent_text
+from spectra_assets.covenant.access import Fetch, Incremental
+from spectra_assets.lakehouse.raw import LISTS, SCOPE, Manifest
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.stages.asking.moments import written
+from spectra_assets.stages.prepare.routes.identity import HASH
+
+WATCH = "extract.watch_cursor"
+"""The action that keeps how far each list is: without it nothing is known to go on from."""
+
+REFUTED = "cursors"
+"""Folder below Files with what a sweep found of cursors that do not tell every change."""
+
+_WORTH = 0.5
+"""Share of the table's rows that must lie in lists of several pages: of others a whole reading costs as much."""
+
+_SET_BACK = timedelta(hours=1)
+
+
+class Scope(BaseModel):
+    """What is asked for. `since`: list → the value that `parameter` is sent with; all others are read whole.
+
+    `only` are the lists that are asked for at all; None: every one. `again`: nothing is asked for conditionally.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    parameter: str = ""
+    since: dict[str, str] = {}
+    only: tuple[str, ...] | None = None
+    again: bool = False
+
+    def narrow(self, value: ParentValue | None) -> Mapping[str, str]:
+        """What the list of this parent is asked with on top of the plan."""
+        name = list_name(value)
+        return {self.parameter: self.since[name]} if name in self.since else {}
+
+    def wanted(self, values: Iterable[ParentValue]) -> Iterable[ParentValue]:
+        """Of the parents those whose lists are asked for."""
+        if self.only is None:
+            return values
+        names = frozenset(self.only)
+        return (value for value in values if parent_text(value) in names)
+
+
+class Reached(BaseModel):
+    """How far one list was read: its rows and pages, and the greatest instant of its cursor in microseconds.
+
+    `doubtful`: something showed that rows may have left it, so that it is read whole the next time.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int
+    pages: int
+    seen: int
+    doubtful: bool = False
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The table as it stands: the attempts it was made from, oldest first, and how many rows it has."""
+
+    chain: Sequence[tuple[Path, Manifest]]
+    rows: int
+
+    @property
+    def lists(self) -> dict[str, Reached]:
+        """How far its lists were read; those of one page are not among them."""
+        return reached(self.chain[-1][0]) if self.chain else {}
+
+
+def list_name(value: ParentValue | None) -> str:
+    """The name of a parent's list."""
+    return "" if value is None else parent_text(value)
+
+
+def since(fetch: Fetch, steps: Sequence[str], standing: Standing, now: datetime) -> Scope | None:
+    """What to ask for in place of everything; None where everything must be read.
+
+    That is so where Prepare proved no way, nothing stands to go on from, a sweep is due, or little would be saved.
+    """
+    known = fetch.incremental
+    if known is None or not standing.chain or WATCH not in steps or not mergeable(fetch) or _sweep_due(known, standing, now):
+        return None
+    lists = {name: each for name, each in standing.lists.items() if each.pages > 1 and not each.doubtful}
+    if not lists or sum(each.rows for each in lists.values()) < _WORTH * standing.rows:
+        return None
+    latest = _micros(standing.chain[-1][1].started_at)
+    overlap = known.overlap_seconds * 1_000_000
+    # an instant in the future must not hide what changes until then
+    asked = {name: written(min(each.seen, latest) - overlap, known.form) for name, each in lists.items()}
+    return Scope(parameter=known.parameter, since=asked)
+
+
+def mergeable(fetch: Fetch) -> bool:
+    """Whether single rows of a list can be told apart and replaced: not those of trees, nor those without a key."""
+    return fetch.recursive is None and fetch.primary_key != HASH
+
+
+def _sweep_due(known: Incremental, standing: Standing, now: datetime) -> bool:
+    whole = standing.chain[0][1]
+    runs = len(standing.chain) - 1 + sum(manifest.idle for _, manifest in standing.chain)
+    age = now - (whole.swept_at or whole.started_at)
+    return runs + 1 >= known.sweep_runs or age >= timedelta(days=known.sweep_days) or age < -_SET_BACK
+
+
+def keep_scope(scope: Scope) -> tuple[str, str]:
+    """(name, text) of the file beside the raw pages that says what was asked for."""
+    return SCOPE, scope.model_dump_json()
+
+
+def read_scope(folder: Path) -> Scope | None:
+    """What was asked for when these raw pages came; None: everything."""
+    file = folder / SCOPE
+    return Scope.model_validate_json(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def keep_reached(lists: Mapping[str, Reached]) -> tuple[str, str]:
+    """(name, text) of the file beside the raw pages that says how far each list is."""
+    return LISTS, json.dumps({name: each.model_dump() for name, each in lists.items()}, ensure_ascii=False)
+
+
+def reached(folder: Path) -> dict[str, Reached]:
+    """How far each list was when these raw pages had come. Nothing where that can't be read: then everything is."""
+    try:
+        content: dict[str, Any] = json.loads((folder / LISTS).read_text(encoding="utf-8"))
+        return {name: Reached.model_validate(each) for name, each in content.items()}
+    except (OSError, ValueError, ValidationError, AttributeError):
+        return {}
+
+
+def refuted(lakehouse: Lakehouse, entity: str) -> dict[str, str]:
+    """Cursor → what shows that it does not tell every change of the entity's records."""
+    file = lakehouse.files(REFUTED, f"{entity}.json")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(why) for name, why in content.items()} if isinstance(content, dict) else {}
+
+
+def refute(lakehouse: Lakehouse, entity: str, cursor: str, why: str) -> None:
+    """Remember that a cursor does not tell every change: it is not gone by again."""
+    file = lakehouse.files(REFUTED, f"{entity}.json")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}")
+    draft.write_text(json.dumps({**refuted(lakehouse, entity), cursor: why}, ensure_ascii=False), encoding="utf-8")
+    draft.replace(file)
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

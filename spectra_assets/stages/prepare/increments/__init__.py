@@ -1,0 +1,1 @@
+"""Whether an entity can be asked for what changed since the last time."""

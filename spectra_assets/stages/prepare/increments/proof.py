@@ -1,0 +1,200 @@
+"""The proof that a parameter gives exactly the rows that changed at or after an instant, shown by rows that are known.
+
+A list is read as it is. Then it is asked for with an instant in the middle of those that its rows have: every known row at or
+after it must come, no row before it, and both kinds must exist. This is done with several instants, chosen so that another field
+of the records (when they were made) would give other rows, and with several parents where there are. A parameter that the server
+ignores changes nothing; all candidates are sent at once to find that out by one request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+from spectra_assets.stages.asking.answers import Record, values_at
+from spectra_assets.stages.asking.moments import forms_like, micros, written
+from spectra_assets.stages.asking.sampling import Asked, Explorer, Listing
+from spectra_assets.stages.prepare.increments.naming import names_change
+from spectra_assets.stages.prepare.routes.identity import digest
+
+PAGES = 5
+"""Pages of a list that are read for a proof."""
+
+_INSTANTS = 2
+"""Instants that a parameter is proven with per list, if its rows have so many."""
+
+_FAR = 400 * 86_400 * 1_000_000
+_AT_MOST = 8
+"""Names that are tried by themselves at a server which refuses those it does not know."""
+
+Boundary = Literal["inclusive", "exclusive", "notSeen"]
+
+
+@dataclass(frozen=True)
+class Proven:
+    """A parameter that works, how it takes instants, and how that was seen."""
+
+    parameter: str
+    form: str
+    boundary: Boundary
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """A list as it is without a filter: its rows, the instant of each, and what other fields would say in place of these."""
+
+    asked: Asked
+    listing: Listing
+    cursor: str
+    moments: dict[str, int]
+    """Row (by its digest) → instant of its cursor."""
+    others: Mapping[str, dict[str, int]]
+    """Another field that holds instants → row → instant."""
+    example: Any
+
+    @property
+    def instants(self) -> list[int]:
+        """The different ones, in order."""
+        return sorted(set(self.moments.values()))
+
+
+def known_list(asked: Asked, listing: Listing, cursor: str) -> Known | None:
+    """The list, if its rows can show whether a filter works: all have the cursor, and not all at one instant."""
+    moments: dict[str, int] = {}
+    for record in listing.records:
+        moment = micros(next(values_at(record, cursor), None))
+        if moment is None:
+            return None
+        moments[digest(record)] = moment
+    if listing.failure or len(set(moments.values())) < 2:
+        return None
+    example = next(values_at(listing.records[0], cursor))
+    return Known(asked, listing, cursor, moments, dict(_others(listing.records, cursor, moments)), example)
+
+
+def _others(records: Sequence[Record], cursor: str, moments: Mapping[str, int]) -> Iterator[tuple[str, dict[str, int]]]:
+    for name in records[0]:
+        found = {digest(record): micros(record.get(name)) for record in records}
+        whole = {row: moment for row, moment in found.items() if moment is not None}
+        if name != cursor and len(whole) == len(moments):
+            yield name, whole
+
+
+@dataclass
+class Seeker:
+    """Looks for a parameter of one endpoint. `lists` are lists of it as they are without a filter."""
+
+    explorer: Explorer
+    lists: Sequence[Known]
+    why: str = ""
+    """Why none was found."""
+
+    def found(self, names: Sequence[str]) -> Proven | None:
+        """The first of the candidates that is proven."""
+        first = self.lists[0]
+        for form in forms_like(first.example):
+            for name in self._moving(first, names, form):
+                proven = self._proven(name, form)
+                if proven is not None:
+                    return proven
+        self.why = self.why or f"{', '.join(names[:6])}: ignored, or refused"
+        return None
+
+    def _moving(self, known: Known, names: Sequence[str], form: str) -> Sequence[str]:
+        """Those of the names that may change the answer: none, if all of them together don't."""
+        if len(names) == 1:
+            return names
+        far = written(known.instants[-1] + _FAR, form)
+        answer = self._ask(known, dict.fromkeys(names, far), pages=1)
+        if answer.category == "notProbed":
+            self.why = answer.failure
+            return ()
+        if answer.failure:  # a server that refuses names it does not know
+            return names[:_AT_MOST]
+        same = answer.records == known.listing.records[: len(answer.records)] and bool(answer.records)
+        return () if same else names
+
+    def _proven(self, name: str, form: str) -> Proven | None:
+        told: list[str] = []
+        boundary: Boundary = "notSeen"
+        separate: set[str] = set()
+        for known in self.lists:
+            instants = list(_chosen(known, form))[:_INSTANTS]
+            for instant in instants:
+                value = written(instant, form)
+                answer = self._ask(known, {name: value})
+                seen = _judged(known, answer, instant)
+                if seen is None:
+                    self.why = self.why or f"{name}={value} gave {answer.failure or f'{len(answer.records)} other rows'}"
+                    return None
+                boundary = boundary if seen == "notSeen" else seen
+                separate |= {
+                    field for field in known.others if _split(known.others[field], instant) != _split_own(known, instant)
+                }
+                told.append(f"{name}={value} gave {len(answer.records)} of {len(known.moments)} rows")
+        alike = {field for known in self.lists for field in known.others} - separate
+        if not told:
+            self.why = "no instant divides the rows"
+            return None
+        if alike and not names_change(name):
+            self.why = (
+                f"{name} works, but {', '.join(sorted(alike)[:3])} would give the same rows: nothing shows which it goes by"
+            )
+            return None
+        return Proven(name, form, boundary, "; ".join(told)[:500])
+
+    def _ask(self, known: Known, query: Mapping[str, str], pages: int = PAGES) -> Listing:
+        asked = known.asked
+        return self.explorer.listing(Asked(asked.path, asked.filled, (*asked.query, *query.items()), odd=True), pages)
+
+
+def _chosen(known: Known, form: str) -> Iterator[int]:
+    """Instants as the form can say them which divide the rows, those first by which most other fields would divide otherwise."""
+    instants = known.instants
+    found: dict[int, tuple[int, int]] = {}
+    between = [(one + other) // 2 for one, other in pairwise(instants)]
+    for moment in [*instants[1:-1], *between]:
+        instant = _rounded(moment, form)
+        own = _split_own(known, instant)
+        if 0 < len(own) < len(known.moments) and (known.listing.whole or len(own) * 2 <= len(known.moments)):
+            differs = sum(_split(other, instant) != own for other in known.others.values())
+            found.setdefault(instant, (-differs, abs(len(own) * 2 - len(known.moments))))
+    yield from sorted(found, key=lambda instant: found[instant])
+
+
+def _rounded(moment: int, form: str) -> int:
+    """The instant that the form really says."""
+    text = written(moment, form)
+    said = micros(int(text) if text.isdigit() else text)
+    return moment if said is None else said
+
+
+def _split(moments: Mapping[str, int], instant: int) -> frozenset[str]:
+    return frozenset(row for row, moment in moments.items() if moment >= instant)
+
+
+def _split_own(known: Known, instant: int) -> frozenset[str]:
+    return _split(known.moments, instant)
+
+
+def _judged(known: Known, answer: Listing, instant: int) -> Boundary | None:
+    """Whether the answer is exactly what changed since; None if it is not.
+
+    Of a list that was not read whole further rows may come, none of them of before.
+    """
+    if answer.failure or not answer.whole:
+        return None
+    came = {digest(record): micros(next(values_at(record, known.cursor), None)) for record in answer.records}
+    if any(moment is None or moment < instant for moment in came.values()):
+        return None
+    seen = came.keys() & known.moments.keys()
+    if known.listing.whole and len(seen) < len(came):
+        return None
+    inclusive = _split_own(known, instant)
+    exclusive = frozenset(row for row in inclusive if known.moments[row] > instant)
+    if seen == inclusive:
+        return "notSeen" if inclusive == exclusive else "inclusive"
+    return "exclusive" if seen == exclusive and exclusive else None

@@ -1,0 +1,182 @@
+"""A parameter counts only if rows prove that it gives exactly what changed: servers that filter, and servers that seem to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from spectra_assets.covenant.access import OffsetPaging
+from spectra_assets.intelligence.model import Endpoint
+from spectra_assets.stages.asking.moments import forms_like, micros, reader, written
+from spectra_assets.stages.asking.sampling import Asked, Explorer
+from spectra_assets.stages.asking.wire import Wire
+from spectra_assets.stages.prepare.increments.naming import candidates, tells_change
+from spectra_assets.stages.prepare.increments.proof import PAGES, Proven, Seeker, known_list
+from tests.stages.listserver import Call, ListServer, Reply, pack
+
+START = datetime(2026, 3, 1, 8, 30, 15, tzinfo=UTC)
+PAGING = OffsetPaging(offset_param="offset", size_param="size", size=20)
+NAMES = ["since", "updated_since", "modifiedAfter"]
+
+
+def moment(hours: float) -> datetime:
+    return START + timedelta(hours=hours)
+
+
+def iso(hours: float) -> str:
+    return moment(hours).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def millis(hours: float) -> int:
+    return int(moment(hours).timestamp() * 1000)
+
+
+def rows(write: Callable[[float], Any] = iso, count: int = 30, parent: int = 0) -> list[dict[str, Any]]:
+    """Made in one order, changed in another."""
+    return [
+        {"id": parent * 100 + n, "createdAt": write(n), "updatedAt": write(40 + (n * 7) % count), "name": f"row {n}"}
+        for n in range(count)
+    ]
+
+
+def served(held: list[dict[str, Any]], keep: Callable[[dict[str, Any], dict[str, str]], bool]) -> Callable[[Call], Any]:
+    def answer(call: Call) -> Any:
+        found = [row for row in held if keep(row, call.query)]
+        start, size = call.number("offset", 0), min(call.number("size", 20), 20)
+        return found[start : start + size]
+
+    return answer
+
+
+def since(name: str, field: str = "updatedAt", strictly: bool = False, read: Callable[[str], Any] = str) -> Any:
+    def keep(row: dict[str, Any], query: dict[str, str]) -> bool:
+        if name not in query:
+            return True
+        return bool(row[field] > read(query[name]) if strictly else row[field] >= read(query[name]))
+
+    return keep
+
+
+def sought(answering: Callable[[Call], Any], names: list[str] | None = None) -> tuple[Proven | None, Seeker, ListServer]:
+    with ListServer({"/rows": answering}) as server:
+        explorer = Explorer(Wire(server.client(), 100), pack("/rows"), {"/rows": PAGING}, {"/rows": ""})
+        asked = Asked("/rows")
+        known = known_list(asked, explorer.listing(asked, PAGES), "updatedAt")
+        assert known is not None
+        seeker = Seeker(explorer, [known])
+        return seeker.found(names or NAMES), seeker, server
+
+
+@pytest.mark.parametrize(("strictly", "boundary"), [(False, "inclusive"), (True, "exclusive")])
+def test_a_filter_is_proven_with_its_boundary(strictly: bool, boundary: str) -> None:
+    found, _, _ = sought(served(rows(), since("updated_since", strictly=strictly)))
+    assert found is not None
+    assert (found.parameter, found.form, found.boundary) == ("updated_since", "%Y-%m-%dT%H:%M:%SZ", boundary)
+    assert "of 30 rows" in found.evidence
+
+
+def test_epochs_are_asked_for_as_epochs() -> None:
+    found, _, _ = sought(served(rows(millis), since("modifiedAfter", read=int)))
+    assert found is not None
+    assert (found.parameter, found.form) == ("modifiedAfter", "epoch_millis")
+
+
+def test_a_day_is_enough_where_the_server_takes_no_more() -> None:
+    def keep(row: dict[str, Any], query: dict[str, str]) -> bool:
+        return row["updatedAt"][:10] >= query.get("updated_since", "")
+
+    def answer(call: Call) -> Any:
+        if len(call.query.get("updated_since", "2026-03-01")) != 10:
+            return Reply({"error": "not a date"}, 400)
+        return served(rows(), keep)(call)
+
+    found, _, _ = sought(answer, ["updated_since"])
+    assert found is not None
+    assert found.form == "%Y-%m-%d"
+
+
+def test_an_ignored_parameter_costs_one_request_per_form() -> None:
+    found, seeker, server = sought(served(rows(), lambda row, query: True))
+    assert found is None
+    assert "ignored" in seeker.why
+    assert len([call for call in server.calls if "since" in call.query]) == len(forms_like(iso(0)))
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [
+        since("updated_since", "createdAt"),
+        lambda row, query: "updated_since" not in query or row["updatedAt"] <= query["updated_since"],
+        lambda row, query: "updated_since" not in query or (row["updatedAt"] >= query["updated_since"] and row["id"] % 5 > 0),
+        lambda row, query: "updated_since" not in query,
+    ],
+    ids=["by creation", "until", "leaves some out", "gives nothing"],
+)
+def test_what_only_looks_like_it_is_refuted(keep: Any) -> None:
+    found, seeker, _ = sought(served(rows(), keep))
+    assert found is None
+    assert seeker.why
+
+
+def test_where_creation_and_change_are_the_same_the_name_must_tell() -> None:
+    held = [{**row, "createdAt": row["updatedAt"]} for row in rows()]
+    found, seeker, _ = sought(served(held, since("since")), ["since"])
+    assert found is None
+    assert "nothing shows which it goes by" in seeker.why
+    found, _, _ = sought(served(held, since("updated_since")), ["updated_since"])
+    assert found is not None
+
+
+def test_a_server_that_refuses_what_it_does_not_know() -> None:
+    def answer(call: Call) -> Any:
+        if set(call.query) - {"offset", "size", "modifiedAfter"}:
+            return Reply({"error": "unknown parameter"}, 400)
+        return served(rows(), since("modifiedAfter"))(call)
+
+    found, _, _ = sought(answer)
+    assert found is not None
+    assert found.parameter == "modifiedAfter"
+
+
+def test_names_are_taken_from_the_description_and_guessed_only_without_one() -> None:
+    query = ["page", "updatedBefore", "updated_since", "sort", "since", "modifiedBy", "name"]
+    described = Endpoint(method="GET", path="/rows", group="", query=query)
+    assert candidates(described, "updatedAt") == ["updated_since", "since"]
+    assert candidates(described.model_copy(update={"query": ["page"]}), "updatedAt") == []
+    found = Endpoint(method="GET", path="/rows", group="", origin="discovered")
+    assert {"updatedAt_gte", "updated_since", "since"} <= set(candidates(found, "updatedAt"))
+    assert tells_change("meta.lastModified")
+    assert not tells_change("createdAt")
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [
+        ("2026-03-01T08:30:15Z", "%Y-%m-%dT%H:%M:%SZ", "2026-03-01T08:30:15Z"),
+        ("2026-03-01T08:30:15.123456789+00:00", "%Y-%m-%dT%H:%M:%S+00:00", "2026-03-01T08:30:15+00:00"),
+        ("2026-03-01 08:30:15", "%Y-%m-%d %H:%M:%S", "2026-03-01 08:30:15"),
+        ("2026-03-01T08:30:15", "%Y-%m-%dT%H:%M:%S", "2026-03-01T08:30:15"),
+        (1772353815123, "epoch_millis", "1772353815123"),
+        (1772353815, "epoch_seconds", "1772353815"),
+        ("2026-03-01", "%Y-%m-%d", "2026-03-01"),
+    ],
+)
+def test_instants_are_written_as_they_were_read(value: Any, form: str, text: str) -> None:
+    instant = micros(value)
+    assert instant is not None
+    assert forms_like(value)[0] == form
+    assert written(instant, form) == text
+
+
+@pytest.mark.parametrize("value", ["yesterday", "", None, True, 7, "2026-13-01", "2026-03-01T25:00:00Z", {}, 9.9e20])
+def test_what_is_no_instant(value: Any) -> None:
+    assert micros(value) is None
+
+
+def test_a_value_is_read_without_the_rest() -> None:
+    read = reader("meta.updated")
+    assert read(b'{"id": 1, "meta": {"x": [1, 2], "updated": "now"}}') == "now"
+    assert [read(text) for text in (b'{"meta": null}', b'{"meta": {}}', b"[]", b"{}", b"nonsense")] == [None] * 5

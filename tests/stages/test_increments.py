@@ -1,0 +1,197 @@
+"""Only what changed is asked for and merged; what that can't show is found by the sweep; raw pages give the same table again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.extract.small import GROUPS, ITEMS, URL
+from spectra_assets.errors import RetriableError
+from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.lakehouse.raw import Attempts
+from spectra_assets.stages.extract.scope import refuted
+from tests.stages.changing import BY_TIME, PAGE, Changing, ChangingApi, Row, stamp
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChangingApi]:
+    server = ChangingApi()
+    server.fill(35)
+    monkeypatch.setenv(URL, server.url)
+    monkeypatch.setattr("spectra_assets.client.api.backoff", lambda attempt, base: 0.0)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def made(tmp_path: Path, engine: Engine, api: ChangingApi) -> Changing:
+    return Changing(tmp_path, engine)
+
+
+def places(made: Changing) -> dict[int, tuple[int, str]]:
+    """Id → (sequence, request) of each row."""
+    return {json.loads(row["record"])["id"]: (row["sequence"], row["requestId"]) for row in made.rows(ITEMS)}
+
+
+def test_the_second_run_asks_only_for_what_changed(made: Changing, api: ChangingApi) -> None:
+    made.both("run1")
+    first = places(made)
+    api.row(2007).name, api.row(2007).updated = "changed", 100
+    api.rows.append(Row(3999, 3, "new", 101))
+    api.forget()
+    second = made.both("run2")
+    assert made.found() == api.truth()
+    items = [address for address in api.asked if "items" in address]
+    assert len(items) == len(api.since) <= 6  # each list's short page may be followed by one more request, see client/paging.py
+    after = places(made)
+    same = [key for key in first if key != 2007]
+    assert {key: after[key] for key in same} == {key: first[key] for key in same}
+    assert after[2007][0] == first[2007][0]
+    assert after[3999][0] > max(place for place, _ in first.values())
+    facts = second.draft.evidence["merge"]
+    assert (facts["changed"], facts["new"], facts["removed"], facts["rows"]) == (1, 1, 0, 106)
+    assert second.outcome.status == "published"
+
+
+def test_each_list_goes_on_from_its_own_last_change(made: Changing, api: ChangingApi) -> None:
+    api.row(2035).updated = 200
+    made.both("run1")
+    api.forget()
+    made.both("run2")
+    asked = {address.split("/")[2]: address.split("updated_since=")[1] for address in api.since}
+    assert asked["1"].startswith(stamp(34).replace(":", "%3A")[:13])
+    assert asked["2"].startswith(stamp(199).replace(":", "%3A")[:13])
+
+
+def test_nothing_changed_and_nothing_is_written(made: Changing, api: ChangingApi) -> None:
+    version = made.both("run1").outcome.version
+    api.forget()
+    second = made.both("run2")
+    assert second.draft.standing
+    assert (second.outcome.status, second.outcome.version, second.outcome.rows_out) == ("unchanged", version, 105)
+    assert all(result.passed for result in second.results)
+    assert all("updated_since" in address for address in api.asked if "items" in address)
+    assert len(Attempts(made.lakehouse, "item").all()) == 1
+
+
+def test_every_so_often_everything_is_read(made: Changing, api: ChangingApi) -> None:
+    made.both("run1")
+    read = []
+    for number in range(2, 12):
+        api.forget()
+        made.both(f"run{number}")
+        read.append(not api.since)
+    assert read == [False, False, False, False, True, False, False, False, False, True]
+
+
+def test_what_was_deleted_goes_with_the_sweep_and_not_before(tmp_path: Path, engine: Engine, api: ChangingApi) -> None:
+    made = Changing(tmp_path, engine, BY_TIME.model_copy(update={"sweep_runs": 2}))
+    made.both("run1")
+    api.rows.remove(api.row(1003))
+    made.both("run2")
+    assert len(made.found()) == 105
+    made.both("run3")
+    assert made.found() == api.truth()
+    assert len(made.found()) == 104
+
+
+def test_a_cursor_that_lies_is_found_by_the_sweep_and_not_trusted_again(tmp_path: Path, engine: Engine, api: ChangingApi) -> None:
+    made = Changing(tmp_path, engine, BY_TIME.model_copy(update={"sweep_runs": 3}))
+    made.both("run1")
+    api.row(2004).name = "changed in secret"
+    for run in ("run2", "run3"):
+        made.both(run)
+        assert made.found() != api.truth()
+    sweep = made.both("run4")
+    assert made.found() == api.truth()
+    assert sweep.draft.evidence["cursor"]["unseen"] == ["2/2004"]
+    assert "updatedAt" in refuted(made.lakehouse, "item")
+    api.forget()
+    made.both("run5")
+    assert not api.since
+
+
+def test_new_parents_come_whole_and_those_that_went_take_their_rows(made: Changing, api: ChangingApi) -> None:
+    made.both("run1")
+    api.groups.append(4)
+    api.rows += [Row(4000 + number, 4, f"item {number}", number) for number in range(25)]
+    api.groups.remove(1)
+    api.forget()
+    second = made.both("run2")
+    assert made.found() == api.truth()
+    assert all("groups/4/" not in address for address in api.since)
+    assert second.draft.evidence["merge"]["removed"] == 35
+    assert not any("groups/1/" in address for address in api.asked)
+
+
+def test_a_row_that_moved_makes_its_old_list_doubtful(made: Changing, api: ChangingApi) -> None:
+    made.both("run1")
+    api.row(1005).group, api.row(1005).updated = 2, 300
+    made.both("run2")
+    api.forget()
+    made.both("run3")
+    assert made.found() == api.truth()
+    assert sorted({address.split("/")[2] for address in api.since}) == ["2", "3"]
+
+
+def test_an_increment_that_was_cut_off_goes_on(made: Changing, api: ChangingApi) -> None:
+    made.both("run1")
+    api.row(3001).name, api.row(3001).updated = "changed", 100
+    made.deliver(GROUPS, "dying")
+    api.fault = lambda address: 503 if "groups/3/" in address else None
+    with pytest.raises(RetriableError):
+        made.deliver(ITEMS, "dying")
+    api.fault = lambda _: None
+    api.forget()
+    second = made.deliver(ITEMS, "run2")
+    assert second.draft.evidence["tape"]["resumed"] >= 1
+    assert made.found() == api.truth()
+
+
+def test_raw_pages_of_all_parts_give_the_table_again(made: Changing, api: ChangingApi) -> None:
+    made.both("run1")
+    for number in range(2, 4):
+        api.row(2000 + number).name, api.row(2000 + number).updated = "changed", 100 + number
+        api.rows.append(Row(1900 + number, 1, "new", 100 + number))
+        made.both(f"run{number}")
+    truth = made.found()
+    asked = sum(api.asked.values())
+    replayed = made.deliver(ITEMS, "run4", replay=True)
+    assert replayed.outcome is not None
+    assert (replayed.outcome.status, sum(api.asked.values())) == ("unchanged", asked)
+    assert made.found() == truth == api.truth()
+
+
+def test_a_part_that_failed_leaves_its_list_as_it_was(tmp_path: Path, engine: Engine, api: ChangingApi) -> None:
+    """Without the gate of completeness an incomplete extraction may be published: even then no row that stood is lost."""
+    gates = [gate for gate in Changing(tmp_path / "gates", engine).covenant.table(ITEMS).gates if gate.name != "extract_complete"]
+    made = Changing(tmp_path / "table", engine, gates=gates)
+    made.both("run1")
+    api.row(2001).name, api.row(2001).updated = "changed", 100
+    api.fault = lambda address: 403 if "groups/3/" in address else None
+    made.both("run2")
+    assert made.found() == api.truth()
+
+
+def test_an_instant_in_the_future_hides_nothing(made: Changing, api: ChangingApi) -> None:
+    api.row(1035).updated = 24 * 365 * 50
+    made.both("run1")
+    api.row(1002).name, api.row(1002).updated = "changed", 24 * 365 * 2
+    made.both("run2")
+    assert made.found() == api.truth()
+
+
+def test_short_lists_are_read_whole(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = ChangingApi()
+    monkeypatch.setenv(URL, api.url)
+    api.fill(PAGE - 1)
+    made = Changing(tmp_path, engine)
+    made.both("run1")
+    api.rows.remove(api.row(1003))
+    made.both("run2")
+    assert not api.since
+    assert made.found() == api.truth()
+    api.close()
