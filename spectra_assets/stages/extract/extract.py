@@ -17,8 +17,6 @@ from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.extract.landing import BATCH_BYTES, BATCH_ROWS, hash_of
 from spectra_assets.stages.extract.reading import parent_table, read
 from spectra_assets.stages.extract.taping import taping
-from spectra_assets.stages.extract.promise import promised
-from spectra_assets.stages.extract.taping import Taping, taping
 from spectra_assets.stages.tables import EXTRACT_SCHEMA
 from spectra_assets.stages.work import Draft, Work, action
 
@@ -77,23 +75,6 @@ def hash_records(draft: Draft, work: Work) -> None:
 def canonical_hash(record: bytes) -> str:
     """Hash of a JSON text with its keys sorted."""
     return hash_of(msgspec.json.decode(record))
-
-
-def _fetched(draft: Draft, work: Work, taped: Taping, fetch: Fetch, known: CanonEntity) -> Iterator[pa.RecordBatch]:
-    drifted: list[dict[str, Any]] = []
-    watch = DriftWatch(promised(known, work.covenant), drifted.append)
-    census = Census(taped.client, fetch, watch, work.say)
-    parents = _parents(work, fetch) if fetch.parent else None
-    # read as they come anyway, records are best hashed then; those of a tree are not yet what they will be
-    hashed = HASHING in work.table.steps and fetch.recursive is None
-    for batch in landing.batches(census.sheets(parents), taped.seen_at, hashed):
-        yield batch
-        del drifted[:-_DRIFTED]
-    if drifted:
-        keep_drifted(work.lakehouse, fetch.entity, drifted)
-    draft.evidence["extraction"] = census.finished(known.sample_size)
-    draft.evidence["drift"] = watch.finish()
-    taped.tell(draft)
 
 
 def _flattened(draft: Draft, batches: Iterable[pa.RecordBatch], fetch: Fetch) -> Iterator[_Row]:

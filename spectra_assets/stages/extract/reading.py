@@ -24,6 +24,7 @@ from spectra_assets.stages.extract.census import Census
 from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.extract.landing import BATCH_ROWS
 from spectra_assets.stages.extract.merging import Merge, Spool
+from spectra_assets.stages.extract.promise import promised
 from spectra_assets.stages.extract.taping import Taping
 from spectra_assets.stages.work import Draft, Work
 
@@ -132,7 +133,7 @@ def _merged(draft: Draft, part: _Part, standing: Iterable[pa.RecordBatch]) -> It
 def _fetched(work: Work, taped: Taping, fetch: Fetch, known: CanonEntity) -> tuple[DriftWatch, Census, Iterator[pa.RecordBatch]]:
     """The rows as they come; what watches and counts them is complete once they have been read to the end."""
     drifted: list[dict[str, Any]] = []
-    watch = DriftWatch(known, drifted.append)
+    watch = DriftWatch(promised(known, work.covenant), drifted.append)
     census = Census(taped.client, fetch, watch, work.say, taped.scope)
     parents: Iterable[ParentValue] | None = parents_of(work, fetch) if fetch.parent else None
     if parents is not None and taped.scope is not None:
