@@ -179,6 +179,23 @@ def replay(source: str, start: str, as_json: bool) -> None:
     sys.exit(result.exit_code)
 
 
+@main.command()
+@click.argument("source")
+@click.option("--entity", "entities", multiple=True, required=True, help="What to read again; may be given several times.")
+@click.option("--parent", "parents", multiple=True, help="Only the list of this parent, by its id; may be given several times.")
+@_command
+def backfill(source: str, entities: tuple[str, ...], parents: tuple[str, ...], as_json: bool) -> None:
+    """Read entities again, or the lists of some parents, merge them, and make again what depends on what changed."""
+    from spectra_assets.engine.backfill import backfill as read_again
+    from spectra_assets.engine.console import Console
+
+    result = read_again(load_settings(), check_source(source), entities, parents, Console(quiet=as_json))
+    lines = [f"  {table['table']}: {table['rows']:,} rows" for table in result.tables if table["status"] == "published"]
+    lines = lines or ["  nothing changed: the tables hold just these rows already"] if result.ok else lines
+    _answer(result.model_dump(mode="json"), "\n".join([*lines, *_not_done(result)]), as_json)
+    sys.exit(result.exit_code)
+
+
 def _not_done(result: Any) -> list[str]:
     return [] if result.ok else [f"Not done: {result.problem}", "What was published before stays."]
 

@@ -6,7 +6,7 @@ Nothing is asked of the API, and neither its address nor a credential is needed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -70,7 +70,7 @@ def replay(settings: Settings, source: str, start: str, console: Console) -> Rep
     stages = (*_STAGES[_STAGES.index(first) :], LOG)
     tables = [table.table for table in covenant.tables() if table.ref.schema in stages]
     console.step("Replay", f"{covenant.pipeline.title}: {len(tables)} tables from {start} on, without the API")
-    return _made(covenant, tables, settings, console, start)
+    return remade(covenant, tables, settings, console, start)
 
 
 def rejected_rows(settings: Settings, source: str) -> list[dict[str, Any]]:
@@ -99,10 +99,10 @@ def replay_quarantine(settings: Settings, source: str, table: str | None, consol
         return Replayed(source=source, run=None, ok=True, tables=()), []
     before = {name: _rows(covenant, lakehouse, name) for name in affected}
     console.step("Replay", f"{covenant.pipeline.title}: rows in quarantine of {', '.join(affected)}")
-    made = _made(covenant, affected, settings, console, "quarantine")
+    made = remade(covenant, affected, settings, console, "quarantine")
     changed = [table["table"] for table in made.tables if table["table"] in affected and table["status"] == "published"]
     if made.ok:
-        made = _made(covenant, _below(covenant, changed), settings, console, "quarantine")
+        made = remade(covenant, below(covenant, changed), settings, console, "quarantine")
     return made, [_compared(covenant, lakehouse, name, before[name]) for name in affected]
 
 
@@ -116,8 +116,16 @@ def covenant_of(settings: Settings, source: str) -> Covenant:
     return read(file)
 
 
-def _made(covenant: Covenant, tables: Sequence[str], settings: Settings, console: Console, start: str) -> Replayed:
-    result = runner.run(covenant, tables, settings, console, replay=start)
+def remade(
+    covenant: Covenant,
+    tables: Sequence[str],
+    settings: Settings,
+    console: Console,
+    start: str | None = None,
+    backfill: Mapping[str, Sequence[str]] | None = None,
+) -> Replayed:
+    """One run over these tables, see `runner.run`."""
+    result = runner.run(covenant, tables, settings, console, replay=start, backfill=backfill)
     console.close()
     problem = _problem(console, result)
     return Replayed(
@@ -146,7 +154,7 @@ def _held(covenant: Covenant, lakehouse: Lakehouse) -> list[str]:
     return [table.table for table in covenant.tables() if quarantine.count(lakehouse, table.ref)]
 
 
-def _below(covenant: Covenant, tables: Iterable[str]) -> list[str]:
+def below(covenant: Covenant, tables: Iterable[str]) -> list[str]:
     """What is made from these tables, directly or not, and the log; in the order of the covenant."""
     found = set(tables)
     for table in covenant.tables():  # parents come first

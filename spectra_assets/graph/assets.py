@@ -1,6 +1,7 @@
 """One Dagster asset per covenant table, with exactly the covenant's edges and its gates as asset checks."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ import dagster as dg
 
 from spectra_assets.covenant.files import covenant_file, table_lines
 from spectra_assets.covenant.model import Covenant, Severity, Table
-from spectra_assets.errors import GateError, SpectraError
+from spectra_assets.errors import GateError, RequestError, SpectraError
 from spectra_assets.gates.evaluate import GATES, blocking
 from spectra_assets.gates.judgement import Result
 from spectra_assets.graph.metadata import check_metadata, definition_metadata
@@ -24,6 +25,9 @@ from spectra_assets.stages.work import Work
 
 REPLAY = "spectra/replay"
 """Tag of a run that makes tables again from what was kept. With the value `raw`, Extract reads the raw pages and asks no API."""
+
+BACKFILL = "spectra/backfill"
+"""Tag of a run that reads lists again: a JSON object of Extract tables and the parents to read, all if none is named."""
 
 ENGINE = "engine"
 PROJECT = "project"
@@ -154,7 +158,20 @@ def _work(context: dg.AssetExecutionContext, covenant: Covenant, table: Table) -
         now=_started(context),
         say=say,
         replay=context.run.tags.get(REPLAY) == RAW,
+        backfill=_backfill(context, table),
     )
+
+
+def _backfill(context: dg.AssetExecutionContext, table: Table) -> tuple[str, ...] | None:
+    """The parents whose lists of this table the run reads again. Raises RequestError for a tag that says nothing."""
+    text = context.run.tags.get(BACKFILL)
+    if text is None:
+        return None
+    try:
+        parents = json.loads(text).get(table.table)
+        return None if parents is None else tuple(map(str, parents))
+    except (ValueError, AttributeError, TypeError):
+        raise RequestError(f'the tag {BACKFILL} is {text[:100]!r}; valid is {{"extract.executions": ["12"]}}') from None
 
 
 def _started(context: dg.AssetExecutionContext) -> datetime:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import dagster as dg
 from filelock import FileLock
 
 from spectra_assets.covenant.model import Covenant
-from spectra_assets.graph.assets import REPLAY, asset_key
+from spectra_assets.graph.assets import BACKFILL, REPLAY, asset_key
 from spectra_assets.graph.build import definitions, job_name
 from spectra_assets.graph.progress import Watcher, watched_by
 from spectra_assets.settings import Settings
@@ -59,11 +60,17 @@ def dagster_home(settings: Settings) -> Path:
 
 
 def run(
-    covenant: Covenant, tables: Collection[str], settings: Settings, watcher: Watcher, replay: str | None = None
+    covenant: Covenant,
+    tables: Collection[str],
+    settings: Settings,
+    watcher: Watcher,
+    replay: str | None = None,
+    backfill: Mapping[str, Sequence[str]] | None = None,
 ) -> RunResult:
     """Materialise these tables (`stage.table`) in one run; `watcher` hears of each. Failures are in the result, not raised.
 
-    `replay` says from what they are made again: with `raw`, Extract reads the raw pages and asks no API.
+    `replay` says from what they are made again: with `raw`, Extract reads the raw pages and asks no API. `backfill` gives Extract
+    tables and the parents whose lists are read again, all if none is named.
     """
     dagster_home(settings)
     loaded = definitions([covenant], settings)
@@ -74,6 +81,6 @@ def run(
             asset_selection=[asset_key(covenant, name) for name in tables],
             raise_on_error=False,
             run_config=_QUIET,
-            tags={REPLAY: replay} if replay else None,
+            tags=({REPLAY: replay} if replay else {}) | ({BACKFILL: json.dumps(backfill)} if backfill else {}),
         )
     return RunResult(result.run_id, result.success)

@@ -76,6 +76,7 @@ class Work:
     say: Callable[[str], None] = lambda _: None
     ledger: Ledger = field(default_factory=Ledger)
     replay: bool = False
+    backfill: tuple[str, ...] | None = None
     twin: Callable[[Work], ApiClient] | None = None
     keep: Keep | None = None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.extract.small import GROUPS, ITEMS, URL
-from spectra_assets.errors import RetriableError
+from spectra_assets.errors import MissingInputError, RequestError, RetriableError
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.raw import Attempts
 from spectra_assets.stages.extract.scope import refuted
@@ -195,3 +195,55 @@ def test_short_lists_are_read_whole(tmp_path: Path, engine: Engine, monkeypatch:
     assert not api.since
     assert made.found() == api.truth()
     api.close()
+
+
+# ---------------------------------------------------------------- backfill
+
+
+def test_a_backfill_reads_exactly_the_lists_named(made: Changing, api: ChangingApi) -> None:
+    made.both("run1")
+    api.row(1004).name = api.row(2004).name = "changed in secret"
+    api.rows.remove(api.row(2005))
+    api.forget()
+    second = made.deliver(ITEMS, "run2", backfill=("2",))
+    assert {address.split("?")[0] for address in api.asked} == {"/groups/2/items"}
+    assert not api.since
+    facts = second.draft.evidence["merge"]
+    assert (facts["changed"], facts["removed"], facts["unchanged"], facts["rows"]) == (1, 1, 33, 104)
+    assert ("1", 1004, "item 4") in made.found()
+    assert [row for row in made.found() if row[0] == "2"] == [row for row in api.truth() if row[0] == "2"]
+    replayed = made.deliver(ITEMS, "run3", replay=True)
+    assert replayed.outcome is not None
+    assert replayed.outcome.status == "unchanged"
+
+
+def test_a_backfill_of_all_reads_all(made: Changing, api: ChangingApi) -> None:
+    made.both("run1")
+    api.row(1004).name = "changed in secret"
+    api.forget()
+    made.deliver(ITEMS, "run2", backfill=())
+    assert not api.since
+    assert made.found() == api.truth()
+
+
+def test_a_backfill_of_a_parent_that_is_none_names_those_there_are(made: Changing, api: ChangingApi) -> None:
+    made.both("run1")
+    with pytest.raises(RequestError, match=r"item can't be read for 9: extract\.groups has no such id; it has 1, 2.* 3"):
+        made.deliver(ITEMS, "run2", backfill=("9",))
+    with pytest.raises(RequestError, match="group hangs on no parent"):
+        made.deliver(GROUPS, "run2", backfill=("9",))
+
+
+def test_a_backfill_needs_a_table_to_merge_into(made: Changing, api: ChangingApi) -> None:
+    made.deliver(GROUPS)
+    with pytest.raises(MissingInputError, match=r"extract\.items does not stand"):
+        made.deliver(ITEMS, "run1", backfill=("2",))
+
+
+def test_lists_of_an_entity_without_increments_can_be_read_again_too(tmp_path: Path, engine: Engine, api: ChangingApi) -> None:
+    made = Changing(tmp_path, engine, None)
+    made.both("run1")
+    api.row(3004).name = "changed"
+    api.rows.append(Row(3990, 3, "new", 1))
+    made.deliver(ITEMS, "run2", backfill=("3",))
+    assert made.found() == api.truth()

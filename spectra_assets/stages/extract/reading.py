@@ -40,7 +40,7 @@ def read(draft: Draft, work: Work, taped: Taping, fetch: Fetch, known: CanonEnti
     if taped.scope is None:
         draft.batches = _whole(draft, work, taped, fetch, known)
         return
-    if taped.scope.only is not None:
+    if taped.scope.only is not None and taped.below is None:
         _check_parents(work, fetch, taped.scope.only)
     part = _part(draft, work, taped, fetch, known)
     if taped.below is not None:
@@ -152,9 +152,11 @@ def _fetched(work: Work, taped: Taping, fetch: Fetch, known: CanonEntity) -> tup
 
 
 def _check_parents(work: Work, fetch: Fetch, only: Iterable[str]) -> None:
-    there = {parent_text(value) for value in parents_of(work, fetch)} if fetch.parent else set()
+    if fetch.parent is None:
+        raise RequestError(f"{fetch.entity} hangs on no parent: read all of it again")
+    there = {parent_text(value) for value in parents_of(work, fetch)}
     absent = [name for name in only if name not in there]
-    if absent and fetch.parent:
+    if absent:
         raise RequestError(
             f"{fetch.entity} can't be read for {', '.join(absent[:5])}: {parent_table(fetch)} has no such "
             f"{fetch.parent.path}; it has {one_of(sorted(there)[:20])}"

@@ -36,7 +36,7 @@ _SET_BACK = timedelta(hours=1)
 class Scope(BaseModel):
     """What is asked for. `since`: list → the value that `parameter` is sent with; all others are read whole.
 
-    `only` are the lists that are asked for at all; None: every one. `again`: nothing is asked for conditionally.
+    `only` are the lists that are asked for at all; None: every one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,7 +44,6 @@ class Scope(BaseModel):
     parameter: str = ""
     since: dict[str, str] = {}
     only: tuple[str, ...] | None = None
-    again: bool = False
 
     def narrow(self, value: ParentValue | None) -> Mapping[str, str]:
         """What the list of this parent is asked with on top of the plan."""

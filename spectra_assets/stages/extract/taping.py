@@ -130,7 +130,7 @@ def _recorded(draft: Draft, work: Work, fetch: Fetch, known: CanonEntity, client
     plan = inputs["plan"] if scope is None else _hash(inputs["plan"], base or "", scope.model_dump_json())
     begun = attempts.resumable(plan, _setting(work, "resume_hours"), now)
     attempts.prune(keep, begun[0] if begun else None)
-    again = scope is not None and scope.again
+    again = work.backfill is not None
     earlier = Segments(standing.chain[0][0]) if standing.chain and not again else None
     if begun is None:
         recording = attempts.begin(plan, client.base_url, work.run_id, now, work.now, inputs, base)
@@ -150,7 +150,7 @@ def _recorded(draft: Draft, work: Work, fetch: Fetch, known: CanonEntity, client
     last = standing.chain[-1] if standing.chain else None
     assert draft.afterwards is not None  # noqa: S101  (the caller's condition)
     draft.afterwards.insert(0, _Ending(draft, work, recording, attempts, keep, last, made).heard)
-    whole = scope is None and len(standing.chain) == 1
+    whole = scope is None and len(standing.chain) == 1 and not again
     if last is not None and earlier is not None and whole and begun is None and _same(work, last[1], plan, inputs):
         made.unchanged = not earlier.damaged and client.unmodified(_headers(earlier))
     if made.unchanged and last is not None:
@@ -170,9 +170,19 @@ def _standing(work: Work, attempts: Attempts, server: str) -> Standing:
 
 
 def _scope(work: Work, fetch: Fetch, standing: Standing, inputs: dict[str, str], now: datetime) -> Scope | None:
-    """What to ask for: everything (None), or what changed since, where the table is still the one that was made last."""
+    """What to ask for: everything (None), or what changed since, where the table is still the one that was made last.
+
+    Raises MissingInputError if parents are to be read again and there is no table to merge their rows into.
+    """
     known = fetch.incremental
     last = standing.chain[-1][1] if standing.chain else None
+    if work.backfill is not None:
+        if work.backfill and (last is None or not _stands(work, last)):
+            raise MissingInputError(
+                f"{work.table.table} does not stand as its last extraction left it, so rows of single parents can't be merged "
+                f"into it: read all of {fetch.entity} again"
+            )
+        return Scope(only=work.backfill) if work.backfill else None
     if known is None or last is None or known.cursor in scopes.refuted(work.lakehouse, fetch.entity):
         return None
     alike = all(last.inputs.get(name) == inputs[name] for name in ("plan", "contract", "software"))
