@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from spectra_assets.errors import ConfigurationError
 from spectra_assets.names import check_source
 
+LESSONS_AUTHOR = "SPECTRA learning loop <lessons@spectra.invalid>"
+_COMMIT = r"current|off|branch:(?!-)[A-Za-z0-9._/-]{1,100}"
 _NUMBER = re.compile(r"[1-9][0-9]*")
 
 
@@ -24,6 +26,10 @@ class Settings(BaseModel):
     engine          SPECTRA_ENGINE          `sail` (embedded, default) or the address of a Spark Connect server, sc://…
     engine_memory   SPECTRA_ENGINE_MEMORY   MiB which the embedded engine may use; default 1024
     in_flight       SPECTRA_IN_FLIGHT       requests in flight to one API at most; default: what its covenant says
+    learning        SPECTRA_LEARNING        `apply` (default): remedies that are proven are applied; `propose`: a person applies
+                                            them; `off`: gaps are written down only
+    lessons_commit  SPECTRA_LESSONS_COMMIT  where what the loop changes is committed: `current` (default), `branch:NAME` or `off`
+    lessons_author  SPECTRA_LESSONS_AUTHOR  author of these commits, `Name <address>`
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +40,9 @@ class Settings(BaseModel):
     engine: str = "sail"
     engine_memory: int = 1024
     in_flight: int | None = None
+    learning: str = "apply"
+    lessons_commit: str = "current"
+    lessons_author: str = LESSONS_AUTHOR
 
     @property
     def playbooks(self) -> Path:
@@ -67,6 +76,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         engine=engine,
         engine_memory=_number(env, "SPECTRA_ENGINE_MEMORY") or 1024,
         in_flight=_number(env, "SPECTRA_IN_FLIGHT"),
+        learning=_form(env, "SPECTRA_LEARNING", "apply", r"apply|propose|off", "apply, propose and off"),
+        lessons_commit=_form(env, "SPECTRA_LESSONS_COMMIT", "current", _COMMIT, "current, off and branch:NAME"),
+        lessons_author=_form(env, "SPECTRA_LESSONS_AUTHOR", LESSONS_AUTHOR, r"[^<>\n]+ <[^<>\s]+>", "Name <address>"),
     )
 
 
@@ -87,6 +99,13 @@ def _project(given: str | None) -> Path:
         if (folder / "playbooks" / "STANDARDS.md").is_file() and (folder / "covenants").is_dir():
             return folder
     raise ConfigurationError("no SPECTRA project here: no folder upward has playbooks/ and covenants/; set SPECTRA_PROJECT")
+
+
+def _form(env: Mapping[str, str], name: str, default: str, form: str, valid: str) -> str:
+    text = env.get(name, "").strip() or default
+    if not re.fullmatch(form, text):
+        raise ConfigurationError(f"{name} is {text!r}; valid: {valid}")
+    return text
 
 
 def _number(env: Mapping[str, str], name: str) -> int | None:

@@ -1,6 +1,7 @@
-"""Lessons: one Markdown file per distinct gap, with validated front matter. Writing one is idempotent.
+"""Lessons: one Markdown file per distinct gap, written from its validated front matter. Writing one is idempotent.
 
-Text that came from an API or an error is untrusted: it stands only in a fenced block, bounded, with nothing that could end it.
+Text that came from an API or an error is untrusted: in the front matter it is quoted YAML, bounded; in the prose it stands only
+in a fenced block, with nothing that could end it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spectra_assets.errors import DocumentError, RequestError, StorageError, one_of
-from spectra_assets.learning.gap import Cause, Gap
+from spectra_assets.learning.gap import FACTS, Cause, Fact, Gap
+from spectra_assets.learning.remedy.model import Remedy
 from spectra_assets.names import check_source
 
 Status = Literal["observed", "proposed", "proven", "applied", "verified", "ineffective", "reverted"]
@@ -25,10 +27,28 @@ Status = Literal["observed", "proposed", "proven", "applied", "verified", "ineff
 REMEMBERED = 50
 """Evaluations a lesson remembers, so that a crash between writing it and noting the run counts nothing twice."""
 
+MOST_LESSONS = 200
+"""Lessons of one source; further gaps are counted in one lesson for all of them."""
+
+MOST_RETURNS = 3
+"""Times a gap may come back after a remedy; then only a person goes on."""
+
+ROLLED = "further gaps"
+"""Subject of the lesson that counts the gaps beyond MOST_LESSONS."""
+
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _QUOTE_LIMIT = 600
-_LOCK_SECONDS = 30
+_LOCK_SECONDS = 60
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+
+
+class Tried(BaseModel):
+    """A remedy that did not help, and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    remedy: str = Field(max_length=2000)
+    outcome: str = Field(max_length=1000)
 
 
 class Lesson(BaseModel):
@@ -44,20 +64,74 @@ class Lesson(BaseModel):
     table: str
     check: str
     cause: Cause
+    subject: str = Field(default="", max_length=200)
+    """What the gap is about within its table: a field, an entity, an endpoint, a column."""
+    entity: str | None = None
     severity: Literal["ERROR", "WARN"]
     seen: int = Field(ge=1)
     helped: int = Field(default=0, ge=0)
+    """Runs whose gate passed under the lesson's rule."""
     harmed: int = Field(default=0, ge=0)
+    """Runs in which something failed under it that had not failed before."""
+    returned: int = Field(default=0, ge=0)
+    """Times the gap came back although a remedy had been applied."""
     first_seen: str
     last_seen: str
     last_run: str
     covenant_version: str
-    subject: str = Field(default="", max_length=200)
-    """What the gap is about within its table: a field, an entity, an endpoint, a column."""
-    entity: str | None = None
     failed_rows: int | None = None
     total_rows: int | None = None
+    message: str = Field(default="", max_length=_QUOTE_LIMIT)
+    evidence: tuple[Fact, ...] = Field(default=(), max_length=FACTS)
+    remedy: Remedy | None = None
+    """The one that is proposed, proven or applied."""
+    playbook: str | None = None
+    """`file:line` of the rule, step or gate that it brought."""
+    applied_at: str | None = None
+    applied_version: str | None = None
+    """Version of the covenant with it."""
+    commit: str | None = Field(default=None, pattern=r"^[0-9a-f]{7,64}$")
+    tried: tuple[Tried, ...] = Field(default=(), max_length=20)
+    question: str | None = Field(default=None, max_length=2000)
+    """What a person is asked."""
+    closed: str | None = Field(default=None, max_length=500)
+    """Why there is nothing to do any more, where no rule did it."""
     evaluations: tuple[str, ...] = ()
+
+    @property
+    def full_table(self) -> str:
+        """`stage.table`."""
+        return f"{self.stage}.{self.table}"
+
+    @property
+    def open(self) -> bool:
+        """Whether the loop still has something to do or to ask."""
+        return self.status in ("observed", "ineffective", "reverted") and self.closed is None and self.subject != ROLLED
+
+    def gap(self) -> Gap:
+        """The gap as it was seen last."""
+        return Gap(
+            source=self.source,
+            stage=self.stage,
+            table=self.table,
+            check=self.check,
+            severity=self.severity,
+            covenant_version=self.covenant_version,
+            run_id=self.last_run,
+            evaluation=self.evaluations[-1] if self.evaluations else "",
+            seen_at=self.last_seen,
+            cause=self.cause,
+            subject=self.subject,
+            entity=self.entity,
+            failed=self.failed_rows,
+            total=self.total_rows,
+            message=self.message,
+            evidence=self.evidence,
+        )
+
+    def but(self, **changes: Any) -> Lesson:
+        """The lesson with these changes, validated."""
+        return Lesson.model_validate({**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
 
 
 def record(folder: Path, gaps: Iterable[Gap]) -> list[Lesson]:
@@ -66,16 +140,37 @@ def record(folder: Path, gaps: Iterable[Gap]) -> list[Lesson]:
     Returns the lessons that changed. Raises DocumentError for a malformed lesson, StorageError if the folder can't be written.
     """
     changed = {}
-    with _locked(folder):
+    with locked(folder):
+        counts: dict[str, int] = {}
         for gap in gaps:
             file = folder / f"{gap.lesson_id}.md"
+            if not file.is_file():
+                if gap.source not in counts:
+                    counts[gap.source] = len(list(folder.glob(f"{_prefix(gap.source)}*.md")))
+                if counts[gap.source] >= MOST_LESSONS:
+                    gap = _rolled(gap)
+                    file = folder / f"{gap.lesson_id}.md"
+                else:
+                    counts[gap.source] += 1
             known = read(file) if file.is_file() else None
             if known and gap.evaluation in known.evaluations:
                 continue
             lesson = _counted(known, gap)
-            _write(file, _text(lesson, gap))
+            save(folder, lesson)
             changed[lesson.id] = lesson
     return list(changed.values())
+
+
+def _prefix(source: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", source.lower()).strip("-") + "-"
+
+
+def _rolled(gap: Gap) -> Gap:
+    """The gap as one of those beyond the number that a source may have."""
+    told = f"more than {MOST_LESSONS} different gaps of {gap.source}; the last one: {gap.full_table} {gap.cause} {gap.subject}"
+    same = {"stage": "log", "table": "manifest", "check": "further_gaps", "cause": Cause.OTHER, "subject": ROLLED}
+    return gap.model_copy(update={**same, "entity": None, "severity": "WARN", "evidence": (), "message": told, "failed": None,
+                                  "total": None})  # fmt: skip
 
 
 def read(file: Path) -> Lesson:
@@ -114,52 +209,124 @@ def read_all(folder: Path, source: str | None = None) -> list[Lesson]:
     return [lesson for lesson in lessons if source is None or lesson.source == source]
 
 
-def show(folder: Path, lesson_id: str) -> str:
-    """The text of one lesson. Raises RequestError naming the lessons there are."""
-    known = {lesson.id for lesson in read_all(folder)}
+def find(folder: Path, lesson_id: str) -> Lesson:
+    """The lesson of this id. Raises RequestError naming the lessons there are."""
+    file = folder / f"{lesson_id}.md"
+    known = {each.stem for each in folder.glob("*.md")} - {"README"}
     if lesson_id not in known:
         raise RequestError(f"there is no lesson {lesson_id!r}; there are {one_of(known)}")
+    return read(file)
+
+
+def show(folder: Path, lesson_id: str) -> str:
+    """The text of one lesson. Raises RequestError naming the lessons there are."""
+    find(folder, lesson_id)
     return (folder / f"{lesson_id}.md").read_text(encoding="utf-8")
 
 
+def save(folder: Path, lesson: Lesson) -> None:
+    """Write the lesson, whole or not at all; the caller holds the folder's lock. Raises StorageError."""
+    write(folder / f"{lesson.id}.md", text_of(lesson))
+
+
 def _counted(known: Lesson | None, gap: Gap) -> Lesson:
-    return Lesson(
-        id=gap.lesson_id,
-        fingerprint=gap.fingerprint,
-        status=known.status if known else "observed",
-        source=gap.source,
-        stage=gap.stage,
-        table=gap.table,
-        check=gap.check,
-        cause=gap.cause,
-        subject=gap.subject,
-        entity=gap.entity,
-        severity="WARN" if gap.severity == "WARN" else "ERROR",
-        seen=known.seen + 1 if known else 1,
-        helped=known.helped if known else 0,
-        harmed=known.harmed if known else 0,
-        first_seen=known.first_seen if known else gap.seen_at,
-        last_seen=gap.seen_at,
-        last_run=gap.run_id,
-        covenant_version=gap.covenant_version,
-        failed_rows=gap.failed,
-        total_rows=gap.total,
-        evaluations=(*(known.evaluations if known else ()), gap.evaluation)[-REMEMBERED:],
+    if known is None:
+        return Lesson(
+            id=gap.lesson_id,
+            fingerprint=gap.fingerprint,
+            source=gap.source,
+            stage=gap.stage,
+            table=gap.table,
+            check=gap.check,
+            cause=gap.cause,
+            subject=gap.subject,
+            first_seen=gap.seen_at,
+            seen=1,
+            **_latest(gap),
+            evaluations=(gap.evaluation,),
+        )
+    evaluations = (*known.evaluations, gap.evaluation)[-REMEMBERED:]
+    return known.but(seen=known.seen + 1, **_latest(gap), evaluations=evaluations, closed=None)
+
+
+def _latest(gap: Gap) -> dict[str, Any]:
+    """What a lesson tells of the last time."""
+    return {
+        "entity": gap.entity,
+        "severity": "WARN" if gap.severity == "WARN" else "ERROR",
+        "last_seen": gap.seen_at,
+        "last_run": gap.run_id,
+        "covenant_version": gap.covenant_version,
+        "failed_rows": gap.failed,
+        "total_rows": gap.total,
+        "message": _bounded(gap.message),
+        "evidence": gap.evidence,
+    }
+
+
+# ---------------------------------------------------------------- as text
+
+
+def text_of(lesson: Lesson) -> str:
+    """The lesson as Markdown: front matter, then prose for people."""
+    content = {name: value for name, value in lesson.model_dump(mode="json").items() if value not in (None, [], "")}
+    content["evidence"] = [{k: v for k, v in fact.items() if v is not None} for fact in content.get("evidence", [])]
+    front = yaml.safe_dump(
+        {name: value for name, value in content.items() if value != []}, sort_keys=False, allow_unicode=True, width=120
+    )
+    parts = [f"# {_title(lesson)}", _told(lesson), f"## What the gate said\n\n{quoted(lesson.message)}", _cause(lesson)]
+    return (
+        f"---\n{front}---\n\n"
+        + "\n\n".join(part for part in (*parts, _remedy(lesson), _tried(lesson), _asked(lesson)) if part)
+        + "\n"
     )
 
 
-def _text(lesson: Lesson, gap: Gap) -> str:
-    front = yaml.safe_dump(lesson.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+def _title(lesson: Lesson) -> str:
+    return f"{lesson.check} failed on {lesson.source}/{lesson.stage}/{lesson.table}"
+
+
+def _told(lesson: Lesson) -> str:
     counted = "" if lesson.failed_rows is None else f" {lesson.failed_rows} of {lesson.total_rows} rows failed last time."
     blocked = "The tables after it did not run; its last good version stayed." if lesson.severity == "ERROR" else "It only warns."
     return (
-        f"---\n{front}---\n\n"
-        f"# {lesson.check} failed on {lesson.source}/{lesson.stage}/{lesson.table}\n\n"
-        f"Seen {times(lesson.seen)}, first {lesson.first_seen}, last {lesson.last_seen} in run {lesson.last_run}, "
-        f"under covenant version {lesson.covenant_version}.{counted} {blocked}\n\n"
-        f"## What the gate said\n\n{quoted(gap.message)}\n\n"
-        f"## Cause\n\n{lesson.cause.replace('_', ' ').capitalize()}, as far as the gate alone can tell.\n"
+        f"Status: **{lesson.status}**. Seen {times(lesson.seen)}, first {lesson.first_seen}, last {lesson.last_seen} in run "
+        f"{lesson.last_run}, under covenant version {lesson.covenant_version}.{counted} {blocked}"
     )
+
+
+def _cause(lesson: Lesson) -> str:
+    about = f", about\n\n{quoted(lesson.subject)}" if lesson.subject else "."
+    return f"## Cause\n\n{lesson.cause.replace('_', ' ').capitalize()}{about}"
+
+
+def _remedy(lesson: Lesson) -> str:
+    if lesson.remedy is None:
+        return f"## What became of it\n\n{lesson.closed}" if lesson.closed else ""
+    state = {
+        "proposed": "Proposed; it waits for a person.",
+        "proven": "Proven on recorded answers; not applied yet.",
+        "applied": "Applied; the next run shows whether it holds.",
+        "verified": f"Applied, and it held: the gate passed {times(lesson.helped)} since.",
+        "ineffective": "Applied, and the gap came back.",
+        "reverted": "Taken back.",
+        "observed": "Thought of.",
+    }[lesson.status]
+    place = f" It stands at `playbooks/{lesson.playbook}`." if lesson.playbook else ""
+    commit = f" Commit {lesson.commit}." if lesson.commit else ""
+    needs = f"\n\nWhy a person decides:\n\n{quoted(lesson.remedy.needs_person)}" if lesson.remedy.needs_person else ""
+    text = f"{lesson.remedy.said}. Because {lesson.remedy.why}"
+    return f"## Remedy\n\n{state}{place}{commit}\n\n{quoted(text)}{needs}"
+
+
+def _tried(lesson: Lesson) -> str:
+    if not lesson.tried:
+        return ""
+    return "## Tried before\n\n" + quoted(" // ".join(f"{each.remedy}: {each.outcome}" for each in lesson.tried))
+
+
+def _asked(lesson: Lesson) -> str:
+    return f"## Question to a person\n\n{quoted(lesson.question)}" if lesson.question else ""
 
 
 def times(count: int) -> str:
@@ -167,12 +334,14 @@ def times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
+def _bounded(text: str) -> str:
+    plain = "".join(char if char.isprintable() else " " for char in text.replace("\n", " "))
+    return plain if len(plain) <= _QUOTE_LIMIT else plain[: _QUOTE_LIMIT - 1] + "…"
+
+
 def quoted(text: str) -> str:
     """Untrusted text as a fenced block: bounded, without control characters or anything that could end the fence."""
-    plain = "".join(c if c.isprintable() else " " for c in text.replace("\n", " "))
-    plain = plain.replace("`", "'").replace("~", "-")
-    if len(plain) > _QUOTE_LIMIT:
-        plain = plain[: _QUOTE_LIMIT - 1] + "…"
+    plain = _bounded(text).replace("`", "'").replace("~", "-")
     return f"~~~text\n{plain or '(nothing)'}\n~~~"
 
 
@@ -181,17 +350,25 @@ def _line(front: str, key: str) -> int:
     return next((n for n, line in enumerate(front.splitlines(), 2) if line.startswith(f"{first}:")), 1)
 
 
-def _write(file: Path, text: str) -> None:
+# ---------------------------------------------------------------- files
+
+
+def write(file: Path, text: str) -> None:
+    """Replace the file's text at once. Raises StorageError."""
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        draft.write_text(text, encoding="utf-8")
+        with draft.open("w", encoding="utf-8", newline="") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
         draft.replace(file)
     except OSError as error:
-        raise StorageError(f"can't write the lesson {file}: {error.strerror}") from None
+        raise StorageError(f"can't write {file}: {error.strerror}") from None
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Only this process changes lessons, and what they change, meanwhile. Raises StorageError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=_LOCK_SECONDS):

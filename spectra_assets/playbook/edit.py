@@ -120,6 +120,39 @@ def add_step(path: Path, title: str, prose: str, action: str, makes: Sequence[st
     return _with_lines(path, "Process", after, lines, lambda book: [*book.steps])
 
 
+def remove_marked(path: Path, mark: str) -> str:
+    """The text of the playbook at `path` without the gate, or the step, whose text holds `mark`; later steps are numbered anew.
+
+    Raises DocumentError if the playbook is malformed, or none or several hold it.
+    """
+    old = read_document(path, str(path))
+    book = parse_playbook(old, str(path))
+    steps = [step for step in book.steps if mark in step.prose]
+    gates = [gate for gate in book.gates if mark in gate.text]
+    if len(steps) + len(gates) != 1:
+        raise DocumentError(f"{len(steps) + len(gates)} steps and gates are marked {mark!r}; remove it by hand", str(path))
+    lines = old.split("\n")
+    first = (steps or gates)[0].line
+    last = first
+    ends = ("### ", "## ") if steps else ("- ", "## ", "")
+    while last < len(lines) and not _begins(lines[last], ends):
+        last += 1
+    del lines[first - 1 : last]
+    if steps:
+        for number in range(first - 1, len(lines)):
+            lines[number] = _NUMBERED.sub(lambda match: f"### Step {int(match[1]) - 1}:", lines[number])
+    result = "\n".join(lines)
+    made = parse_playbook(result, str(path))
+    fewer = len(made.steps) + len(made.gates) == len(book.steps) + len(book.gates) - 1
+    if not fewer or _rules(result, path) != _rules(old, path):
+        raise DocumentError(f"what is marked {mark!r} can't be removed without changing others; do it by hand", str(path))
+    return result
+
+
+def _begins(line: str, ends: Sequence[str]) -> bool:
+    return any(line.startswith(end) if end else not line.strip() for end in ends)
+
+
 def _plain(text: str) -> str:
     """Prose on one line that can't begin another form of the document."""
     return " ".join(text.split()).lstrip("-#>~`|*+ ")

@@ -1,0 +1,155 @@
+"""What is known of a source when a gap is looked at: contract, canon, samples, what came last, what was published, its API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import msgspec
+
+from spectra_assets.client.api import ApiClient
+from spectra_assets.client.tape import LIST
+from spectra_assets.covenant.canon import Canon, CanonEntity, from_rows
+from spectra_assets.covenant.model import Covenant, Table
+from spectra_assets.errors import ConfigurationError, CredentialError, SourceError
+from spectra_assets.intelligence.model import Pack, load_pack
+from spectra_assets.lakehouse.raw import Attempts, Segments
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.names import TableRef, plural
+from spectra_assets.playbook.model import Playbooks
+from spectra_assets.settings import Settings
+from spectra_assets.stages.asking.answers import Record, flattened
+from spectra_assets.stages.asking.locations import records_at
+from spectra_assets.stages.asking.sampling import Explorer, read_sample
+from spectra_assets.stages.asking.wire import Wire
+from spectra_assets.stages.design import playbooks_of
+from spectra_assets.stages.rulings import ruled_pack
+
+MOST_RECORDS = 20_000
+"""Records of one entity that are looked at."""
+
+
+class Came(NamedTuple):
+    """One answer of the newest extraction of an entity: whose list, which page, what was asked and what came."""
+
+    parent: str | None
+    page: int
+    target: str
+    status: int | None
+    value: Any
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything a remedy may be made of. What is asked of the API goes through the read-only client, `requests` at most."""
+
+    settings: Settings
+    covenant: Covenant
+    requests: int = 40
+
+    @property
+    def source(self) -> str:
+        return self.covenant.source
+
+    @cached_property
+    def playbooks(self) -> Playbooks:
+        return playbooks_of(self.settings)
+
+    @cached_property
+    def pack(self) -> Pack:
+        """What is known of the source, with what the playbooks' rules say of it."""
+        return ruled_pack(load_pack(self.covenant.pipeline.intelligence, self.settings.intelligence), self.playbooks)
+
+    @cached_property
+    def lakehouse(self) -> Lakehouse:
+        return Lakehouse(self.settings.lakehouse_root, self.source)
+
+    @cached_property
+    def canon(self) -> Canon:
+        """The canon as Prepare delivered it last; empty if it never did."""
+        return from_rows(self.rows("prepare.schema"))
+
+    def entity(self, name: str | None) -> CanonEntity | None:
+        """The canon of an entity."""
+        return next((entity for entity in self.canon.entities if entity.entity == name), None)
+
+    def entity_of(self, table: str) -> str | None:
+        """The entity whose rows `stage.table` holds, by the covenant."""
+        found = self.table(table)
+        return found.entity if found else None
+
+    def table(self, name: str) -> Table | None:
+        """A table of the covenant."""
+        return next((table for table in self.covenant.tables() if table.table == name), None)
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """The rows of a small table; none if it was never published."""
+        ref = TableRef.parse(name)
+        return list(self.lakehouse.read(ref).to_pylist()) if self.lakehouse.exists(ref) else []
+
+    def sampled(self, entity: str) -> list[Record]:
+        """The records that Prepare sampled, trees flattened."""
+        known = self.entity(entity)
+        return flattened(read_sample(self.lakehouse, entity), known.fetch.recursive if known else None)
+
+    def published(self, entity: str) -> list[Record]:
+        """The records of the last good version of the entity's Extract table."""
+        ref = TableRef("extract", plural(entity))
+        if not self.lakehouse.exists(ref):
+            return []
+        found: list[Record] = []
+        for batch in self.lakehouse.batches(ref, ["record"]):
+            found += [msgspec.json.decode(text) for text in batch.column(0).to_pylist()[: MOST_RECORDS - len(found)]]
+            if len(found) >= MOST_RECORDS:
+                break
+        return [record for record in found if isinstance(record, dict)]
+
+    def came(self, entity: str) -> Iterator[Came]:
+        """The answers of the newest extraction of the entity, whatever became of it, in the order of its tape."""
+        attempts = Attempts(self.lakehouse, entity).all()
+        if not attempts:
+            return
+        segments = Segments(attempts[-1][0])
+        for key, _ in segments:
+            entry = segments.find(key, marked=False)
+            if entry is None or entry.header["purpose"] != LIST:
+                continue
+            try:
+                value = msgspec.json.decode(entry.body) if entry.body.strip() else None
+            except msgspec.DecodeError:
+                value = None
+            header = entry.header
+            yield Came(header["parent"], int(header["page"]), str(header["target"]), header["status"], value)
+
+    def lists(self, entity: str) -> dict[str, list[list[Record]]]:
+        """Parent (empty without one) → the pages of its list as the newest extraction got them, trees flattened."""
+        known = self.entity(entity)
+        if known is None:
+            return {}
+        found: dict[str, dict[int, list[Record]]] = {}
+        count = 0
+        for each in self.came(entity):
+            records = records_at(each.value, known.fetch.records) if each.value is not None else None
+            if records is not None and count < MOST_RECORDS:
+                count += len(records)
+                found.setdefault(each.parent or "", {})[each.page] = flattened(records, known.fetch.recursive)
+        return {parent: [pages[number] for number in sorted(pages)] for parent, pages in found.items()}
+
+    def fetched(self, entity: str) -> list[Record]:
+        """The records of the newest extraction, whatever became of it."""
+        return [record for pages in self.lists(entity).values() for page in pages for record in page]
+
+    @cached_property
+    def wire(self) -> Wire | None:
+        """The API itself, for so many GETs as `requests` says; None if this environment does not tell how to reach it."""
+        try:
+            return Wire(ApiClient.from_environment(self.covenant.pipeline.server, self.settings.in_flight), self.requests)
+        except (ConfigurationError, CredentialError, SourceError):
+            return None
+
+    @cached_property
+    def explorer(self) -> Explorer | None:
+        """Reads lists of the API itself."""
+        return Explorer(self.wire, self.pack, {}) if self.wire is not None else None

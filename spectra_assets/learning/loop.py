@@ -1,0 +1,256 @@
+"""The loop: runs → gaps → lessons → remedies, proven and applied → the next run says whether they hold. Free of Dagster.
+
+Every pass begins by finishing what a killed one left, works on what it is given, and leaves lessons, playbooks and covenants whole
+at any moment. It is safe to run again: what was counted is not counted twice, what was tried is not tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spectra_assets.covenant.files import covenant_file, covenant_files, read
+from spectra_assets.covenant.model import Covenant
+from spectra_assets.errors import SpectraError
+from spectra_assets.learning import apply
+from spectra_assets.learning.expected import expected_gaps
+from spectra_assets.learning.facts import Facts
+from spectra_assets.learning.gap import Evaluation
+from spectra_assets.learning.lesson import (
+    MOST_RETURNS,
+    Lesson,
+    Tried,
+    locked,
+    read_all,
+    record,
+    save,
+)
+from spectra_assets.learning.proof import Proof, prove
+from spectra_assets.learning.remedy import propose
+from spectra_assets.learning.remedy.model import Remedy
+from spectra_assets.learning.verify import Seen, passed_again, verdict_of
+from spectra_assets.settings import Settings
+
+Say = Callable[[str], None]
+
+MOST_PER_PASS = 10
+"""Lessons for which one pass looks for a remedy; the others wait for the next one."""
+
+
+@dataclass
+class Learned:
+    """What a pass came to. `applied` and `taken_back` changed playbooks and covenants: what they are about is to be made again."""
+
+    changed: dict[str, Lesson] = field(default_factory=dict)
+    applied: list[Lesson] = field(default_factory=list)
+    taken_back: list[Lesson] = field(default_factory=list)
+
+    def note(self, lesson: Lesson) -> Lesson:
+        """Remember a lesson that changed."""
+        self.changed[lesson.id] = lesson
+        return lesson
+
+
+def learn(
+    settings: Settings, evaluations: Iterable[Evaluation], say: Say = lambda _: None, covenant: Covenant | None = None
+) -> Learned:
+    """One pass over what gates said, failed and passed, of one or several runs, oldest first.
+
+    `covenant` is the one that ran, if it is not the file's. Raises DocumentError for a malformed lesson, playbook or covenant,
+    StorageError.
+    """
+    learned = observe(settings, evaluations, say)
+    if settings.learning != "off":
+        heal(settings, learned, say, covenant)
+    return learned
+
+
+def observe(settings: Settings, evaluations: Iterable[Evaluation], say: Say = lambda _: None) -> Learned:
+    """Write down what the runs showed, and say of each applied lesson whether it held; one that did not is taken back."""
+    learned = Learned()
+    with locked(settings.lessons):
+        apply.finish(settings)
+    for run in _runs(evaluations):
+        gaps = [*run.gaps, *expected_gaps(settings, run)]
+        with locked(settings.lessons):
+            before = read_all(settings.lessons)
+        judged = [(lesson, found) for lesson in before if (found := verdict_of(lesson, run, before)) is not None]
+        for lesson in record(settings.lessons, gaps):
+            learned.note(lesson)
+        with locked(settings.lessons):
+            for lesson, (verdict, why) in judged:
+                _judge(settings, learned, _latest(settings, lesson), verdict, why, run, say)
+            for lesson in before:
+                if (why := passed_again(lesson, run)) is not None:
+                    _close(settings, learned, _latest(settings, lesson), why)
+    return learned
+
+
+def heal(settings: Settings, learned: Learned, say: Say = lambda _: None, covenant: Covenant | None = None) -> None:
+    """Look for a remedy for the lessons that changed, prove it, and apply the first that holds."""
+    for lesson in [lesson for lesson in learned.changed.values() if lesson.open][:MOST_PER_PASS]:
+        mine = covenant if covenant is not None and covenant.source == lesson.source else _covenant(settings, lesson.source)
+        if mine is None:
+            continue
+        _seek(settings, learned, lesson, mine, say)
+
+
+def approve(settings: Settings, lesson: Lesson, say: Say = lambda _: None) -> Lesson:
+    """Apply the proposed remedy because a person says so. Raises SpectraError if there is none."""
+    if lesson.remedy is None or lesson.status not in ("proposed", "proven"):
+        raise SpectraError(f"{lesson.id} is {lesson.status} and proposes nothing; see `solution-engine lessons explain {lesson.id}`")
+    with locked(settings.lessons):
+        made = apply.apply(settings, lesson, lesson.remedy)
+    say(f"applied: {made.remedy.said if made.remedy else ''}")
+    return made
+
+
+def reject(settings: Settings, lesson: Lesson) -> Lesson:
+    """Never propose this remedy again."""
+    if lesson.remedy is None or lesson.status not in ("proposed", "proven"):
+        raise SpectraError(f"{lesson.id} is {lesson.status} and proposes nothing that could be rejected")
+    tried = (*lesson.tried, Tried(remedy=lesson.remedy.said[:2000], outcome="a person rejected it"))
+    with locked(settings.lessons):
+        made = lesson.but(status="observed", remedy=None, tried=tried[-20:], question=_question(lesson, tried))
+        save(settings.lessons, made)
+    return made
+
+
+def revert(settings: Settings, lesson: Lesson) -> Lesson:
+    """Take an applied remedy back because a person says so."""
+    if lesson.remedy is None or lesson.status not in ("applied", "verified"):
+        raise SpectraError(f"{lesson.id} is {lesson.status}: there is nothing to take back")
+    with locked(settings.lessons):
+        return apply.take_back(settings, lesson, "reverted", "a person took it back")
+
+
+# ---------------------------------------------------------------- one lesson
+
+
+def _judge(settings: Settings, learned: Learned, lesson: Lesson, verdict: str, why: str, run: Seen, say: Say) -> None:
+    if verdict == "held":
+        made = lesson.but(status="verified", helped=lesson.helped + 1)
+        save(settings.lessons, made)
+        learned.note(made)
+        say(f"lesson {lesson.id}: verified, {why}")
+        return
+    status = "ineffective" if verdict == "returned" else "reverted"
+    counted = lesson.but(
+        returned=lesson.returned + (verdict == "returned"), harmed=lesson.harmed + (verdict == "harmed"), status=lesson.status
+    )
+    made = apply.take_back(settings, counted, status, why)
+    if made.returned >= MOST_RETURNS:
+        made = made.but(question=_question(made, made.tried))
+        save(settings.lessons, made)
+    learned.note(made)
+    learned.taken_back.append(made)
+    say(f"lesson {lesson.id}: {status}, taken back: {why}")
+
+
+def _close(settings: Settings, learned: Learned, lesson: Lesson, why: str) -> None:
+    if lesson.open:
+        made = lesson.but(closed=why[:500], question=None)
+        save(settings.lessons, made)
+        learned.note(made)
+
+
+def _seek(settings: Settings, learned: Learned, lesson: Lesson, covenant: Covenant, say: Say) -> None:
+    """The first remedy that is proven is applied; one that only a person may apply is proposed; else a question remains."""
+    if lesson.returned >= MOST_RETURNS:
+        _ask(settings, learned, lesson, lesson.tried)
+        return
+    gap = lesson.gap()
+    tried = list(lesson.tried)
+    waiting: Remedy | None = None
+    for remedy in propose(gap, Facts(settings, covenant)):
+        if remedy.said in {each.remedy for each in tried}:
+            continue
+        if remedy.needs_person is not None:
+            waiting = waiting or remedy
+            continue
+        proof = _proof(settings, covenant, lesson, remedy)
+        if not proof.holds:
+            tried.append(Tried(remedy=remedy.said[:2000], outcome=_told(proof)[:1000]))
+            say(f"lesson {lesson.id}: {remedy.said}: not proven, {_told(proof)}")
+            continue
+        _use(settings, learned, lesson.but(tried=tuple(tried)[-20:]), remedy, say)
+        return
+    if waiting is not None:
+        made = lesson.but(status="proposed", remedy=waiting, tried=tuple(tried)[-20:], question=_question(lesson, tried, waiting))
+        with locked(settings.lessons):
+            save(settings.lessons, made)
+        learned.note(made)
+        say(f"lesson {lesson.id}: {waiting.said} waits for a person: {waiting.needs_person}")
+        return
+    _ask(settings, learned, lesson, tried)
+
+
+def _use(settings: Settings, learned: Learned, lesson: Lesson, remedy: Remedy, say: Say) -> None:
+    with locked(settings.lessons):
+        if settings.learning == "propose":
+            made = lesson.but(status="proven", remedy=remedy, question=None)
+            save(settings.lessons, made)
+            say(f"lesson {lesson.id}: {remedy.said} is proven; apply it with `solution-engine lessons approve {lesson.id}`")
+        else:
+            made = apply.apply(settings, lesson, remedy)
+            learned.applied.append(made)
+            say(f"lesson {lesson.id}: proven and applied: {remedy.said}")
+    learned.note(made)
+
+
+def _ask(settings: Settings, learned: Learned, lesson: Lesson, tried: Sequence[Tried]) -> None:
+    made = lesson.but(tried=tuple(tried)[-20:], question=_question(lesson, tried))
+    if made != lesson:
+        with locked(settings.lessons):
+            save(settings.lessons, made)
+        learned.note(made)
+
+
+def _proof(settings: Settings, covenant: Covenant, lesson: Lesson, remedy: Remedy) -> Proof:
+    """The proof of one remedy; what stops it is a proof that failed."""
+    others = [read(file) for file in covenant_files(settings.covenants) if file.stem != lesson.source]
+    try:
+        return prove(settings, covenant, lesson.gap(), remedy, others)
+    except SpectraError as error:
+        return Proof(reproduced=False, repaired=False, regressions=(), notes=(f"{type(error).__name__}: {error}"[:500],))
+
+
+def _told(proof: Proof) -> str:
+    parts = [] if proof.reproduced else ["the recording does not show the gap"]
+    parts += [] if proof.repaired else ["it does not repair it"]
+    parts += [f"breaks {each}" for each in proof.regressions]
+    return "; ".join([*parts, *proof.notes])[:1000] or "not proven"
+
+
+def _question(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None = None) -> str:
+    """What a person is asked, with what was tried."""
+    about = f" about {lesson.subject}" if lesson.subject else ""
+    words = lesson.cause.replace("_", " ")
+    if waiting is not None:
+        return f"May this be done: {waiting.said}? {waiting.needs_person}"[:2000]
+    back = f" It came back {lesson.returned} times." if lesson.returned else ""
+    done = f" Tried: {'; '.join(f'{each.remedy}: {each.outcome}' for each in tried)}." if tried else ""
+    return f"{lesson.full_table} shows {words}{about}, and no remedy for it is proven.{back} What should be done?{done}"[:2000]
+
+
+# ---------------------------------------------------------------- what is at hand
+
+
+def _runs(evaluations: Iterable[Evaluation]) -> list[Seen]:
+    """The runs of one source each, in the order in which they were seen first."""
+    found: dict[tuple[str, str], list[Evaluation]] = {}
+    for evaluation in evaluations:
+        found.setdefault((evaluation.run_id, evaluation.source), []).append(evaluation)
+    return [Seen.of(run_id, mine) for (run_id, _), mine in found.items()]
+
+
+def _latest(settings: Settings, lesson: Lesson) -> Lesson:
+    from spectra_assets.learning.lesson import read as read_lesson
+
+    return read_lesson(settings.lessons / f"{lesson.id}.md")
+
+
+def _covenant(settings: Settings, source: str) -> Covenant | None:
+    file: Path = covenant_file(settings.covenants, source)
+    return read(file) if file.is_file() else None

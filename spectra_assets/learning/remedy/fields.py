@@ -1,0 +1,167 @@
+"""Fields: one that nobody knew, one that has another name now, one that came without a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from spectra_assets.covenant.canon import CanonEntity, CanonField
+from spectra_assets.covenant.model import DataType
+from spectra_assets.covenant.paths import escaped, split_path
+from spectra_assets.learning.facts import Facts
+from spectra_assets.learning.gap import Cause, Gap
+from spectra_assets.learning.remedy.model import Remedy, RemedyKind
+from spectra_assets.learning.remedy.registry import PREPARE, carried, remedies_for, rule, scope
+from spectra_assets.playbook.rules import RequiredRule
+from spectra_assets.stages.asking.answers import Record, values_at
+from spectra_assets.stages.prepare.fields.inference import typed
+from spectra_assets.stages.prepare.fields.shapes import Shape, shape_of
+
+_ALIKE = 0.95
+"""Share of records whose value under the new name must be that of the old one."""
+
+_ENOUGH = 3
+"""Records that must show it, with at least two different values."""
+
+
+@remedies_for(Cause.NEW_FIELD, Cause.RENAMED_FIELD)
+def new_field(gap: Gap, facts: Facts) -> Iterator[Remedy]:
+    """The name that a known field has now; else one more field of the canon."""
+    entity = facts.entity(facts.entity_of(gap.full_table))
+    path = gap.subject
+    if entity is None or not carried(path):
+        return
+    records = facts.fetched(entity.entity) or facts.sampled(entity.entity)
+    old = _renamed(entity, path, records, facts)
+    if old is not None and carried(old[0]):
+        name, compared = old
+        why = f"{name} is gone, and in all {compared} records compared {path} holds what {name} held before: it was renamed"
+        yield rule(RemedyKind.FOLLOW_RENAME, PREPARE, "alias", scope(gap, facts, name), {"also": [path]}, why)
+    values = _field_of(path, records)
+    if values is not None:
+        why = f"{path} came with values and no sample showed it: the canon knows it from now on"
+        yield rule(RemedyKind.ADD_FIELD, PREPARE, "field", scope(gap, facts, path), values, why)
+
+
+@remedies_for(Cause.MISSING_FIELD, Cause.NULL_IN_REQUIRED)
+def without_value(gap: Gap, facts: Facts) -> Iterator[Remedy]:
+    """A renamed field is followed; else the field may be empty, if only a sample said that it never is."""
+    entity = facts.entity(facts.entity_of(gap.full_table))
+    if entity is None:
+        return
+    for path in _paths(gap, facts):
+        known = next((field for field in entity.fields if field.raw == path), None)
+        if known is None or not carried(path):
+            continue
+        records = facts.fetched(entity.entity) or facts.published(entity.entity)
+        for new in _unknown_paths(entity, records):
+            held = _renamed(entity, new, records, facts, [known])
+            if held is not None and carried(new):
+                why = f"no record has {path} any more, and {new} holds what it held: it was renamed"
+                yield rule(RemedyKind.FOLLOW_RENAME, PREPARE, "alias", scope(gap, facts, path), {"also": [new]}, why)
+        if not known.key:
+            yield _nullable(gap, facts, path, records)
+
+
+def _nullable(gap: Gap, facts: Facts, path: str, records: Sequence[Record]) -> Remedy:
+    empty = sum(not any(_has_value(value) for value in values_at(record, path)) for record in records)
+    why = f"{empty} of {len(records)} records have no {path}; that it is required was only inferred from a sample"
+    entity = str(facts.entity_of(gap.full_table))
+    person = [each for each in facts.playbooks.rules(RequiredRule, gap.source, entity, path) if each.lesson is None]
+    needs = None
+    if person:
+        needs = f"the rule {person[-1].id} requires {path}: only a person may take that back"
+    elif records and empty == len(records):
+        needs = f"no record has {path} any more: to accept that loses a column, so a person decides"
+    return rule(RemedyKind.MARK_NULLABLE, PREPARE, "required", scope(gap, facts, path), {"required": False}, why, needs)
+
+
+def _paths(gap: Gap, facts: Facts) -> list[str]:
+    """The raw paths of what the gap is about: its subject is one, or a column of the covenant."""
+    table = facts.table(gap.full_table)
+    column = table.columns.get(gap.subject) if table else None
+    return [path for path in column.source if not path.startswith("@")] if column else [gap.subject]
+
+
+def _renamed(
+    entity: CanonEntity, new: str, records: Sequence[Record], facts: Facts, among: Sequence[CanonField] | None = None
+) -> tuple[str, int] | None:
+    """(known path, records compared) whose values are those at `new` now, record by record, and which no such record has."""
+    before = {_key(record, entity): record for record in [*facts.sampled(entity.entity), *facts.published(entity.entity)]}
+    before.pop("", None)
+    now = [record for record in records if any(_has_value(value) for value in values_at(record, new))]
+    pairs = [(before[key], record) for record in now if (key := _key(record, entity)) in before]
+    held = split_path(new)[:-1]
+    for field in among or entity.fields:
+        usable = not field.raw.startswith("@") and field.raw != new and split_path(field.raw)[:-1] == held
+        if not usable or any(_first(record, field.raw) is not None for record in now):
+            continue
+        both = [(old, _first(record, new)) for earlier, record in pairs if (old := _first(earlier, field.raw)) is not None]
+        same = sum(old == value for old, value in both)
+        if len(both) >= _ENOUGH and same >= _ALIKE * len(both) and len({repr(old) for old, _ in both}) > 1:
+            return field.raw, len(both)
+    return None
+
+
+def _unknown_paths(entity: CanonEntity, records: Sequence[Record]) -> list[str]:
+    """Plain top-level fields of the records that the canon does not know."""
+    known = {split_path(field.raw)[0].removesuffix("[]") for field in entity.fields if not field.raw.startswith("@")}
+    return list(dict.fromkeys(escaped(name) for record in records for name in record if name not in known))[:20]
+
+
+def _key(record: Record, entity: CanonEntity) -> str:
+    return str(next(values_at(record, entity.primary_key), ""))
+
+
+def _first(record: Record, path: str) -> Any:
+    value = next(values_at(record, path), None)
+    return value if _has_value(value) else None
+
+
+def _has_value(value: Any) -> bool:
+    return value is not None and value != "" and value != [] and value != {}
+
+
+def _field_of(path: str, records: Sequence[Record]) -> dict[str, Any] | None:
+    """What a rule of kind field says of the field at `path`, by all its values."""
+    leaf = split_path(path)[-1].removesuffix("[]")
+    values = [value for record in records for value in values_at(record, path) if _has_value(value)]
+    shape = shape_of([{leaf: value} for value in values]).fields.get(leaf, Shape())
+    if shape.seen == {"record"} and shape.fields and not shape.is_map:
+        return {"data_type": "json", "fields": dict(_leaves(shape, ""))} if _small(shape) else {"data_type": "json"}
+    items = shape.items
+    if shape.seen == {"array"} and items is not None and items.seen:
+        if items.seen == {"record"} and items.fields and not items.is_map and _small(items):
+            return {"data_type": "json", "list": True, "fields": dict(_leaves(items, ""))}
+        if not items.seen & {"record", "array"}:
+            return {"data_type": _kind(typed(leaf, items, None).type), "list": True}
+    found = typed(leaf, shape, None)
+    values_of: dict[str, Any] = {"data_type": _kind(found.type)}
+    if found.date_format:
+        values_of["date_format"] = found.date_format
+    return values_of
+
+
+def _leaves(shape: Shape, prefix: str) -> Iterator[tuple[str, str]]:
+    """Paths below a record → types, records within it opened; what is a list there stays JSON."""
+    for name, below in shape.fields.items():
+        path = prefix + escaped(name)
+        if not carried(path):
+            continue
+        if below.seen == {"record"} and below.fields and not below.is_map:
+            yield from _leaves(below, f"{path}.")
+        else:
+            yield path, _kind(typed(name, below, None).type)
+
+
+def _small(shape: Shape) -> bool:
+    return len(dict(_leaves(shape, ""))) <= 100
+
+
+def _kind(kind: DataType) -> str:
+    return str(kind)
+
+
+def scalar_values(records: Sequence[Record], path: str) -> list[Any]:
+    """The values at a path that say something."""
+    return [value for record in records for value in values_at(record, path) if _has_value(value)]

@@ -1,0 +1,113 @@
+"""Keys: records that lack theirs, that share one, or that come more than once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from spectra_assets.covenant.canon import CanonEntity
+from spectra_assets.learning.facts import Facts
+from spectra_assets.learning.gap import Cause, Gap
+from spectra_assets.learning.remedy.model import Remedy, RemedyKind
+from spectra_assets.learning.remedy.registry import EXTRACT, PREPARE, carried, remedies_for, rule, scope
+from spectra_assets.playbook.rules import PrimaryKeyRule
+from spectra_assets.stages.asking.answers import Record, values_at
+from spectra_assets.stages.prepare.routes.identity import HASH, digest, find_key
+
+Lists = Mapping[str, Sequence[Sequence[Record]]]
+
+
+@remedies_for(Cause.DUPLICATE_ROWS, Cause.WRONG_KEY, Cause.MISSING_KEY)
+def keys(gap: Gap, facts: Facts) -> Iterator[Remedy]:
+    """Versions of one record are de-duplicated; records that only share their key get another one."""
+    entity = facts.entity(facts.entity_of(gap.full_table))
+    if entity is None:
+        return
+    lists: Lists = facts.lists(entity.entity) or {"": [facts.published(entity.entity)]}
+    groups = _repeated(entity, lists)
+    cursor = _cursor(entity, groups)
+    if groups and (cursor is not None or _identical(groups)):
+        yield from _deduplicated(gap, facts, entity, lists, groups, cursor)
+    yield from _other_key(gap, facts, entity, lists)
+
+
+def _deduplicated(
+    gap: Gap, facts: Facts, entity: CanonEntity, lists: Lists, groups: Sequence[Sequence[Record]], cursor: str | None
+) -> Iterator[Remedy]:
+    again = sum(len(group) - 1 for group in groups)
+    told = f"are versions, told apart by {cursor}" if cursor else "are equal to the letter"
+    moved = cursor is None and _across_pages(entity, lists)
+    why = f"{again} records came again under a key that had come before, and {told}: one of each is kept"
+    needs = None
+    if moved:
+        needs = "equal records stand on different pages: pages may have moved while they were read, so that others are missing"
+    values = {"by": cursor} if cursor else {}
+    yield rule(RemedyKind.DEDUPLICATE, EXTRACT, "deduplicate", scope(gap, facts), values, why, needs)
+
+
+def _other_key(gap: Gap, facts: Facts, entity: CanonEntity, lists: Lists) -> Iterator[Remedy]:
+    rows = {parent: [record for page in pages for record in page] for parent, pages in lists.items()}
+    total = sum(map(len, rows.values()))
+    if not total:
+        return
+    hidden = {parent: [_without(record, entity.primary_key) for record in records] for parent, records in rows.items()}
+    found = find_key(entity.entity, hidden, entity.fetch.parent is not None)
+    values = [str(value) for records in rows.values() for record in records for value in values_at(record, found.path)]
+    alone = len(set(values)) == len(values) == total
+    if found.path in (HASH, entity.primary_key) or found.scope != "entity" or not alone or not carried(found.path):
+        return
+    person = [each for each in facts.playbooks.rules(PrimaryKeyRule, gap.source, entity.entity) if each.lesson is None]
+    needs = f"the rule {person[-1].id} says the key {person[-1].path}: only a person may change that" if person else None
+    why = f"{entity.primary_key} does not tell {total} records apart; {found.path} has a different value in each of them"
+    yield rule(RemedyKind.PRIMARY_KEY, PREPARE, "primary_key", scope(gap, facts), {"path": found.path}, why, needs)
+
+
+def _without(record: Record, path: str) -> Record:
+    """The record without its present key, so that another one is found."""
+    return {name: value for name, value in record.items() if name != path}
+
+
+def _repeated(entity: CanonEntity, lists: Lists) -> list[list[Record]]:
+    """The records that share a key within one list."""
+    found: list[list[Record]] = []
+    for pages in lists.values():
+        by_key: dict[str, list[Record]] = defaultdict(list)
+        for page in pages:
+            for record in page:
+                key = next(values_at(record, entity.primary_key), None)
+                if key not in (None, ""):
+                    by_key[str(key)].append(record)
+        found += [group for group in by_key.values() if len(group) > 1]
+    return found
+
+
+def _identical(groups: Sequence[Sequence[Record]]) -> bool:
+    return all(len({digest(record) for record in group}) == 1 for group in groups)
+
+
+def _across_pages(entity: CanonEntity, lists: Lists) -> bool:
+    """Whether a record stands on more than one page."""
+    for pages in lists.values():
+        seen: dict[str, int] = {}
+        for number, page in enumerate(pages):
+            for record in page:
+                key = str(next(values_at(record, entity.primary_key), ""))
+                if key and seen.setdefault(key, number) != number:
+                    return True
+    return False
+
+
+def _cursor(entity: CanonEntity, groups: Sequence[Sequence[Record]]) -> str | None:
+    """The field whose values differ between all records that differ under one key, and says which is newer."""
+    paths = [entity.cursor_field] if entity.cursor_field else []
+    paths += [field.raw for field in entity.fields if field.group == entity.entity and field.type in ("timestamp", "date")]
+    for path in dict.fromkeys(paths):
+        if carried(path) and all(_tells(group, path) for group in groups):
+            return path
+    return None
+
+
+def _tells(group: Sequence[Record], path: str) -> bool:
+    different = list({digest(record): record for record in group}.values())
+    values = [str(value) for record in different for value in values_at(record, path) if value not in (None, "")]
+    return len(different) > 1 and len(set(values)) == len(different)

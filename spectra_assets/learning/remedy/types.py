@@ -1,0 +1,110 @@
+"""Types: a field that holds other values than the sample showed, and dates that come in a second form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from spectra_assets.covenant.canon import CanonField
+from spectra_assets.covenant.model import DataType
+from spectra_assets.covenant.paths import split_path
+from spectra_assets.learning.facts import Facts
+from spectra_assets.learning.gap import Cause, Gap
+from spectra_assets.learning.remedy.fields import scalar_values
+from spectra_assets.learning.remedy.model import Remedy, RemedyKind
+from spectra_assets.learning.remedy.registry import PREPARE, carried, remedies_for, rule, scope
+from spectra_assets.playbook.rules import TypeRule
+from spectra_assets.stages.prepare.fields.dates import ISO, as_date, day_first, reading, turned
+from spectra_assets.stages.prepare.fields.inference import typed
+from spectra_assets.stages.prepare.fields.shapes import Shape, shape_of
+from spectra_assets.stages.rulings import FORMATS
+
+_DATED = (DataType.DATE, DataType.TIMESTAMP)
+_READ = 0.95
+"""Share of the texts that no known form reads which one further form must read."""
+
+
+@remedies_for(Cause.CHANGED_TYPE, Cause.SECOND_DATE_FORMAT)
+def other_type(gap: Gap, facts: Facts) -> Iterator[Remedy]:
+    """A further date format; else the type that holds all values seen."""
+    entity = facts.entity(facts.entity_of(gap.full_table))
+    if entity is None:
+        return
+    for path in paths_of(gap, facts):
+        known = next((field for field in entity.fields if field.raw == path), None)
+        if known is None or not carried(path):
+            continue
+        came = facts.fetched(entity.entity) or facts.published(entity.entity)
+        values = scalar_values([*facts.sampled(entity.entity), *came], path)
+        if known.type in _DATED:
+            yield from _date_format(gap, facts, known, values)
+        yield from _wider(gap, facts, known, values)
+
+
+def paths_of(gap: Gap, facts: Facts) -> list[str]:
+    """The raw paths of the gap's column, or the path that is its subject."""
+    table = facts.table(gap.full_table)
+    column = table.columns.get(gap.subject) if table else None
+    return [path for path in column.source if not path.startswith("@")] if column else [gap.subject]
+
+
+def _date_format(gap: Gap, facts: Facts, known: CanonField, values: Sequence[Any]) -> Iterator[Remedy]:
+    """The one form in which the texts are written that the known ones do not read."""
+    formats = [text for text in (known.date_format or "").split(FORMATS) if text]
+    texts = [value.strip() for value in values if isinstance(value, str) and value.strip()]
+    unread = [text for text in texts if not _reads(text, formats)]
+    found = reading(unread, _READ) if unread else None
+    if found is None or found.pattern in formats:
+        return
+    why = (
+        f"{len(unread)} of {len(texts)} texts of {known.raw} are dates of the form {found.pattern}, "
+        f"beside {' and '.join(formats) or 'numbers'}"
+    )
+    needs = None
+    if day_first(found.pattern) and (found.ambiguous or any(turned(each) == found.pattern for each in formats)):
+        needs = "day and month can't be told apart between these forms: only a person knows how such a date is read"
+    values_of = {"formats": [found.pattern]}
+    yield rule(RemedyKind.DATE_FORMAT, PREPARE, "date_format", scope(gap, facts, known.raw), values_of, why, needs)
+
+
+def _reads(text: str, formats: Sequence[str]) -> bool:
+    """Whether a text is read already: ISO 8601 is in any case."""
+    iso = reading([text])
+    if iso is not None and (iso.pattern == ISO or iso.pattern.startswith("yyyy-")):
+        return True
+    return any(iso is not None and _form(each) == _form(iso.pattern) and as_date(text, each) for each in formats)
+
+
+def _form(pattern: str) -> str:
+    """A pattern without what differs between texts of one form: the number of digits, the order of day and month."""
+    squeezed = "".join(char for place, char in enumerate(pattern) if place == 0 or pattern[place - 1] != char)
+    return squeezed.replace("d/M", "M/d").replace("d.M", "M.d").replace("d-M", "M-d")
+
+
+def _wider(gap: Gap, facts: Facts, known: CanonField, values: Sequence[Any]) -> Iterator[Remedy]:
+    leaf = split_path(known.raw)[-1].removesuffix("[]")
+    shape = shape_of([{leaf: value} for value in values]).fields.get(leaf, Shape())
+    found = typed(leaf, shape, None).type
+    if found == known.type or (found in _DATED and known.type in _DATED):
+        found = _holds_all(shape)
+    if found == known.type or not values:
+        return
+    entity = str(facts.entity_of(gap.full_table))
+    person = [each for each in facts.playbooks.rules(TypeRule, gap.source, entity, known.raw) if each.lesson is None]
+    needs = f"the rule {person[-1].id} says the type {person[-1].data_type}: only a person may change that" if person else None
+    if known.type in _DATED and found == DataType.TEXT:
+        needs = needs or "as text these are no dates any more, which measures by time need: a person decides"
+    kinds = ", ".join(sorted(shape.seen)) or "no value"
+    why = f"{known.raw} was {known.type} by the sample; of its {len(values)} values now seen some are {kinds}: {found} holds all"
+    yield rule(RemedyKind.WIDEN_TYPE, PREPARE, "type", scope(gap, facts, known.raw), {"data_type": str(found)}, why, needs)
+
+
+def _holds_all(shape: Shape) -> DataType:
+    """The narrowest type that surely holds what was seen."""
+    if shape.seen & {"record", "array"}:
+        return DataType.JSON
+    if shape.seen <= {"int"}:
+        return DataType.INT64
+    if shape.seen <= {"int", "float"}:
+        return DataType.FLOAT64
+    return DataType.BOOL if shape.seen == {"bool"} else DataType.TEXT

@@ -1,0 +1,95 @@
+"""Whether lessons hold: what later runs say of the gates for which a rule, step or gate was brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from spectra_assets.learning.detect import gaps_of
+from spectra_assets.learning.gap import Evaluation, Gap
+from spectra_assets.learning.lesson import Lesson
+
+Verdict = Literal["held", "returned", "harmed"]
+
+_FURTHER = 20
+"""A gate shows so many rows at most: among as many the gap may be hidden."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the evaluations of one run say, in order."""
+
+    run_id: str
+    evaluations: tuple[Evaluation, ...]
+    gaps: tuple[Gap, ...] = field(default=())
+
+    @classmethod
+    def of(cls, run_id: str, evaluations: Iterable[Evaluation]) -> Seen:
+        """The run with the gaps that its failed evaluations show."""
+        mine = tuple(evaluations)
+        return cls(run_id, mine, tuple(gap for evaluation in mine for gap in gaps_of(evaluation)))
+
+
+def verdict_of(lesson: Lesson, run: Seen, before: Sequence[Lesson]) -> tuple[Verdict, str] | None:
+    """What a run says of an applied lesson, with why; None if it did not judge it. `before` are all lessons as they were.
+
+    The run counts if it looked at the lesson's gate under a covenant that knows the lesson.
+    """
+    if lesson.status not in ("applied", "verified") or lesson.applied_at is None or run.run_id == lesson.last_run:
+        return None
+    mine = [evaluation for evaluation in run.evaluations if _is_about(evaluation, lesson) and _knows(evaluation, lesson)]
+    if not mine:
+        return None
+    again = [gap for gap in run.gaps if gap.fingerprint == lesson.fingerprint]
+    if again:
+        return "returned", f"the gap came back in run {run.run_id}: {again[0].message[:300]}"
+    if not all(evaluation.passed for evaluation in mine) and len(mine[-1].sample) >= _FURTHER:
+        return None
+    new = [gap for gap in run.gaps if _harms(gap, lesson, before)]
+    if new and lesson.status == "applied":
+        return "harmed", f"with it {new[0].check} fails on {new[0].full_table} in run {run.run_id}: {new[0].message[:300]}"
+    return "held", f"{lesson.check} on {lesson.full_table} does not show it in run {run.run_id}"
+
+
+def passed_again(lesson: Lesson, run: Seen) -> str | None:
+    """Why an open lesson without a rule is closed: its gate passed in a later run by itself; None if it did not."""
+    if not lesson.open or run.run_id == lesson.last_run:
+        return None
+    mine = [evaluation for evaluation in run.evaluations if _is_about(evaluation, lesson)]
+    if not mine or not all(evaluation.passed for evaluation in mine) or mine[-1].seen_at < lesson.last_seen:
+        return None
+    changed = mine[-1].covenant_version != lesson.covenant_version
+    how = "what Prepare sampled anew is in the covenant now" if changed else "the source is as it was, or was asked anew"
+    return f"{lesson.check} passed again in run {run.run_id} without a rule: {how}."
+
+
+def _is_about(evaluation: Evaluation, lesson: Lesson) -> bool:
+    return (evaluation.source, evaluation.stage, evaluation.table, evaluation.check) == (
+        lesson.source,
+        lesson.stage,
+        lesson.table,
+        lesson.check,
+    )
+
+
+def _knows(evaluation: Evaluation, lesson: Lesson) -> bool:
+    """Whether the evaluation came after the lesson was applied, under a covenant with it."""
+    later = evaluation.seen_at >= (lesson.applied_at or "")
+    same = lesson.applied_version in (None, lesson.covenant_version)
+    return later and (same or evaluation.covenant_version != lesson.covenant_version)
+
+
+def _harms(gap: Gap, lesson: Lesson, before: Sequence[Lesson]) -> bool:
+    """Whether a gap may come from the lesson: a blocking one of the same source and entity that was never seen before it."""
+    if gap.source != lesson.source or gap.severity != "ERROR" or gap.fingerprint == lesson.fingerprint:
+        return False
+    known = next((each for each in before if each.fingerprint == gap.fingerprint), None)
+    about = lesson.entity or ""
+    near = gap.full_table == lesson.full_table or (about and gap.entity == about) or gap.stage in _AFTER.get(lesson.stage, ())
+    return bool(near) and (known is None or known.first_seen >= (lesson.applied_at or ""))
+
+
+_STAGES = ("source", "prepare", "extract", "clean", "transform", "refine", "analyse")
+_AFTER = {stage: _STAGES[place + 1 :] for place, stage in enumerate(_STAGES)}
+"""Stages in which a rule for a table of this one shows as well."""
