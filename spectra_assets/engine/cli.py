@@ -137,6 +137,7 @@ def _summary_text(summary: Any, verbose: bool = False) -> str:
         lines.append(f"Later      {summary.export}   # before `dagster dev`, or a run without --base-url")
     lines.append("UI         make dev, then open http://127.0.0.1:3000")
     lines += [f"Lesson     lessons/{lesson}.md" for lesson in summary.lessons]
+    lines += [f"Learned    {text}" for text in summary.learned]
     if summary.ok:
         lines.append(f"\nDone in {summary.seconds} s: every table of {summary.source} is in place, every blocking gate passed.")
     else:

@@ -32,6 +32,7 @@ from spectra_assets.intelligence.writing import pack_file
 from spectra_assets.intelligence.writing import write as write_pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.lesson import Lesson
+from spectra_assets.learning.loop import Learned, heal, made_again
 from spectra_assets.names import Stage
 from spectra_assets.settings import Settings, variable
 from spectra_assets.stages.deliver import Outcome
@@ -39,6 +40,9 @@ from spectra_assets.stages.design import canon_of, design, written
 
 _FIRST = (Stage.SOURCE, Stage.PREPARE)
 _BREAKING = " (breaking)"
+_ROUNDS = 4
+"""Times that the pipeline, or its first two stages, are made at most in one call while remedies are found."""
+
 _PROOFS = ("hierarchy_proven", "dependencies_proven", "schema_has_all_entities")
 """Gates which show that an entity of the pack can't be fetched."""
 
@@ -61,6 +65,8 @@ class Summary(BaseModel):
     left_over: tuple[str, ...] = ()
     """Tables of before that the covenant no longer makes; they stay as they are."""
     lessons: tuple[str, ...]
+    learned: tuple[str, ...] = ()
+    """Remedies that were proven and applied in this call."""
     runs: tuple[str, ...]
     lakehouse: str
     coverage: str = ""
@@ -101,30 +107,62 @@ def _source(sentence: str, settings: Settings, options: Options) -> str:
 
 
 def _carry_out(engine: _Pipeline, pack: Pack, commit_files: bool) -> Covenant:
-    """From Discover to Finalise; the covenant as far as it came."""
-    settings, console = engine.settings, engine.console
-    console.step("Discover", f"{pack.title}: connect, catalogue, sample, prove")
-    first, _ = design(settings, pack, None)
+    """From Discover to Finalise; the covenant as far as it came. After a failed gate for which a remedy was proven, again."""
+    settings = engine.settings
+    engine.console.step("Discover", f"{pack.title}: connect, catalogue, sample, prove")
     before = written(settings, engine.source)
-    while not engine.materialise(first, _tables(first, _FIRST)):
+    tables: Sequence[str] = _FIRST
+    for left in reversed(range(_ROUNDS)):
+        found = _discovered(engine, pack, tables)
+        if found is None:
+            return design(settings, engine.pack or pack, None)[0]
+        pack = engine.prove(found)
+        covenant = _designed(engine, pack, before)
+        if _delivered(engine, covenant):
+            return _finalised(engine, pack, covenant, commit_files)
+        again = engine.heal(covenant) if left else ()
+        if not again:
+            return covenant
+        tables, before = again, written(settings, engine.source)
+        engine.console.step("Test", "once more, with what was learned")
+    return covenant
+
+
+def _discovered(engine: _Pipeline, pack: Pack, tables: Sequence[str]) -> Pack | None:
+    """Source and Prepare (or those of their tables that are named), again while a remedy helps or what is not proven can be left
+    out; the pack that was proven, None if it can't be."""
+    for left in reversed(range(_ROUNDS)):
+        engine.pack = pack
+        first, _ = design(engine.settings, pack, None)
+        if engine.materialise(first, _tables(first, tables)):
+            return pack
+        if left and engine.heal(first):
+            tables = _FIRST
+            continue
         fewer = engine.settle(pack)
         if fewer is None:
-            return first
-        pack = fewer
-        first, _ = design(settings, pack, None)
-    pack = engine.prove(pack)
+            return None
+        pack, tables = fewer, _FIRST
+    return None
 
+
+def _designed(engine: _Pipeline, pack: Pack, before: Covenant | None) -> Covenant:
+    console = engine.console
     console.step("Design", "playbooks + intelligence + canon → covenant")
-    covenant, notices = design(settings, pack, canon_of(settings, pack))
+    covenant, notices = design(engine.settings, pack, canon_of(engine.settings, pack))
     engine.notices = tuple(str(notice) for notice in notices)
     engine.designed(before, covenant)
-
     console.step("Build", f"{len(list(covenant.tables()))} tables, {len(covenant.edges())} edges, {_gates(covenant)} gates")
-    console.step("Test", "materialise every table, evaluate every gate")
-    rest = [table.table for table in covenant.tables() if table.ref.schema not in _FIRST]
-    if not engine.materialise(covenant, rest):
-        return covenant
+    return covenant
 
+
+def _delivered(engine: _Pipeline, covenant: Covenant) -> bool:
+    engine.console.step("Test", "materialise every table, evaluate every gate")
+    return engine.materialise(covenant, [table.table for table in covenant.tables() if table.ref.schema not in _FIRST])
+
+
+def _finalised(engine: _Pipeline, pack: Pack, covenant: Covenant, commit_files: bool) -> Covenant:
+    settings, console = engine.settings, engine.console
     console.step("Deploy", "local: Dagster serves this pipeline (make dev)")
     console.step("Monitor", engine.health(covenant))
     document, changed = write_document(settings.project, covenant)
@@ -155,6 +193,8 @@ class _Pipeline:
         self.commit: str | None = None
         self.problem: BaseException | None = None
         self.export: str | None = None
+        self.pack: Pack | None = None
+        self.learned: list[Lesson] = []
 
     def materialise(self, covenant: Covenant, tables: Sequence[str]) -> bool:
         """One run over `tables`; False if a table was blocked or failed."""
@@ -166,6 +206,23 @@ class _Pipeline:
         if not result.success:
             self.problem = _problem(self.console, result.run_id)
         return result.success
+
+    def heal(self, covenant: Covenant) -> tuple[str, ...]:
+        """Look for remedies of what failed, and apply those that are proven: what of Source and Prepare is to be made again
+        before the rest; empty if nothing was learned."""
+        if self.settings.learning != "apply" or isinstance(self.problem, CredentialError):
+            return ()
+        mine = {lesson.id: lesson for lesson in self.lessons if lesson.source == self.source}
+        learned = Learned(changed=mine)
+        self.console.step("Learn", f"{len(mine)} gaps: look for remedies, prove them on what was recorded")
+        heal(self.settings, learned, self.console.line, covenant)
+        self.lessons += learned.changed.values()
+        if not learned.applied:
+            return ()
+        self.learned += learned.applied
+        self.console.forget()
+        self.problem = None
+        return made_again(learned)
 
     def settle(self, pack: Pack) -> Pack | None:
         """After a failed proof: the discovered pack without what could not be proven, which are gaps from now on. None if that
@@ -244,6 +301,7 @@ class _Pipeline:
             gates_warned=warned,
             left_over=self.left_over,
             lessons=tuple(dict.fromkeys(lesson.id for lesson in self.lessons)),
+            learned=tuple(f"{lesson.remedy.said} (lesson {lesson.id})" for lesson in self.learned if lesson.remedy),
             runs=tuple(self.runs),
             lakehouse=f"{self.lakehouse.root}/{self.lakehouse.name}",
             coverage=covered(self.lakehouse),
@@ -311,7 +369,9 @@ def _shown(outcome: Outcome) -> dict[str, Any]:
 
 
 def _tables(covenant: Covenant, stages: Iterable[str]) -> list[str]:
-    return [table.table for table in covenant.tables() if table.ref.schema in tuple(stages)]
+    """The tables of these stages, or those that are named."""
+    wanted = tuple(stages)
+    return [table.table for table in covenant.tables() if table.ref.schema in wanted or table.table in wanted]
 
 
 def _gates(covenant: Covenant) -> int:

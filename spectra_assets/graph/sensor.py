@@ -12,9 +12,9 @@ from typing import Any
 
 import dagster as dg
 
-from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.gap import Evaluation
-from spectra_assets.learning.lesson import Lesson, record
+from spectra_assets.learning.lesson import Lesson
+from spectra_assets.learning.loop import observe
 from spectra_assets.settings import load as load_settings
 
 _ENDED = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
@@ -23,16 +23,18 @@ _BATCH = 50
 
 
 def learn(instance: dg.DagsterInstance) -> list[Lesson]:
-    """Read the runs that ended since the last time and write their lessons; those that changed. Raises DocumentError."""
-    folder = load_settings().lessons
+    """Read the runs that ended since the last time and write their lessons; those that changed. Raises DocumentError.
+
+    Lessons that were applied are judged as well: one that did not hold is taken back.
+    """
+    settings = load_settings()
     position = _position(instance)
     changed: dict[str, Lesson] = {}
     for kind in _ENDED:
         while True:
             page = instance.fetch_run_status_changes(kind, limit=_BATCH, cursor=position.get(kind.value), ascending=True)
             for entry in page.records:
-                for lesson in record(folder, of_runs(evaluations(instance, entry.event_log_entry.run_id))):
-                    changed[lesson.id] = lesson
+                changed |= observe(settings, evaluations(instance, entry.event_log_entry.run_id)).changed
             if page.cursor and page.cursor != position.get(kind.value):
                 position[kind.value] = page.cursor
                 instance.daemon_cursor_storage.set_cursor_values({_POSITION: json.dumps(position)})

@@ -117,9 +117,7 @@ def scratch(settings: Settings, texts: Mapping[str, str]) -> Iterator[Settings]:
         yield settings.model_copy(update={"project": project})
 
 
-def _covenants(
-    settings: Settings, source: str, texts: Mapping[str, str], remedy: Remedy
-) -> tuple[dict[Path, str], str | None]:
+def _covenants(settings: Settings, source: str, texts: Mapping[str, str], remedy: Remedy) -> tuple[dict[Path, str], str | None]:
     """Covenant file → its new text, of the source, and of every other one that the same playbooks change; the source's version.
 
     A source that never came as far as its canon has none yet: Design makes it in the next run.

@@ -12,6 +12,7 @@ SEEN = ("table_made", "requests_calm", "rows_kept", "values_mapped", "outputs_ga
 """Checks of the learning loop itself, for what no gate judges (`expected.py`)."""
 
 _REASONS: tuple[tuple[str, Cause], ...] = (
+    (r"expected records at|is no list of records|no place of records", Cause.ENVELOPE_CHANGED),
     (r"\b429\b|rate.?limit|too many requests", Cause.RATE_LIMITED),
     (r"\b401\b|unauthori[sz]ed|credential", Cause.CREDENTIAL),
     (r"\b403\b|forbidden", Cause.ENDPOINT_FORBIDDEN),

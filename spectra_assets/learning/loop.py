@@ -1,7 +1,7 @@
 """The loop: runs → gaps → lessons → remedies, proven and applied → the next run says whether they hold. Free of Dagster.
 
-Every pass begins by finishing what a killed one left, works on what it is given, and leaves lessons, playbooks and covenants whole
-at any moment. It is safe to run again: what was counted is not counted twice, what was tried is not tried again.
+Every pass begins by finishing what a killed one left, works on what it is given, and leaves lessons, playbooks and covenants
+whole at any moment. It is safe to run again: what was counted is not counted twice, what was tried is not tried again.
 """
 
 from __future__ import annotations
@@ -26,21 +26,36 @@ from spectra_assets.learning.lesson import (
     record,
     save,
 )
+from spectra_assets.learning.lesson import read as read_lesson
 from spectra_assets.learning.proof import Proof, prove
 from spectra_assets.learning.remedy import propose
-from spectra_assets.learning.remedy.model import Remedy
+from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.verify import Seen, passed_again, verdict_of
 from spectra_assets.settings import Settings
 
 Say = Callable[[str], None]
 
+CANON = ("prepare.schema", "prepare.coverage")
+"""Tables of Source and Prepare that are made again where a remedy is about the canon alone: the API is not asked for them."""
+
+_OF_CANON = frozenset(
+    (RemedyKind.ADD_FIELD, RemedyKind.WIDEN_TYPE, RemedyKind.DATE_FORMAT, RemedyKind.FOLLOW_RENAME, RemedyKind.MARK_NULLABLE,
+     RemedyKind.PRIMARY_KEY, RemedyKind.DEDUPLICATE, RemedyKind.RECORDS, RemedyKind.PAGING, RemedyKind.ADD_GATE,
+     RemedyKind.ADD_STEP, RemedyKind.LABEL_VALUE, RemedyKind.ORDER_PARENT)
+)  # fmt: skip
+
 MOST_PER_PASS = 10
 """Lessons for which one pass looks for a remedy; the others wait for the next one."""
+
+_MOST_PROOFS = 3
+"""Proofs of one remedy that may fail before it is not tried any more: other recordings may show more."""
+
+_UNPROVEN = "not proven"
 
 
 @dataclass
 class Learned:
-    """What a pass came to. `applied` and `taken_back` changed playbooks and covenants: what they are about is to be made again."""
+    """What a pass came to. `applied` and `taken_back` changed playbooks and covenants: what they touch is to be made again."""
 
     changed: dict[str, Lesson] = field(default_factory=dict)
     applied: list[Lesson] = field(default_factory=list)
@@ -82,8 +97,8 @@ def observe(settings: Settings, evaluations: Iterable[Evaluation], say: Say = la
             for lesson, (verdict, why) in judged:
                 _judge(settings, learned, _latest(settings, lesson), verdict, why, run, say)
             for lesson in before:
-                if (why := passed_again(lesson, run)) is not None:
-                    _close(settings, learned, _latest(settings, lesson), why)
+                if (closing := passed_again(lesson, run)) is not None:
+                    _close(settings, learned, _latest(settings, lesson), closing)
     return learned
 
 
@@ -96,10 +111,21 @@ def heal(settings: Settings, learned: Learned, say: Say = lambda _: None, covena
         _seek(settings, learned, lesson, mine, say)
 
 
+def made_again(learned: Learned) -> tuple[str, ...]:
+    """Stages, or tables, of Source and Prepare that must be made again before the rest, after what was learned."""
+    changed = [*learned.applied, *learned.taken_back]
+    kinds = {lesson.remedy.kind for lesson in learned.applied if lesson.remedy}
+    if not changed:
+        return ()
+    return CANON if not learned.taken_back and kinds <= _OF_CANON else ("source", "prepare")
+
+
 def approve(settings: Settings, lesson: Lesson, say: Say = lambda _: None) -> Lesson:
     """Apply the proposed remedy because a person says so. Raises SpectraError if there is none."""
     if lesson.remedy is None or lesson.status not in ("proposed", "proven"):
-        raise SpectraError(f"{lesson.id} is {lesson.status} and proposes nothing; see `solution-engine lessons explain {lesson.id}`")
+        raise SpectraError(
+            f"{lesson.id} is {lesson.status} and proposes nothing; see `solution-engine lessons explain {lesson.id}`"
+        )
     with locked(settings.lessons):
         made = apply.apply(settings, lesson, lesson.remedy)
     say(f"applied: {made.remedy.said if made.remedy else ''}")
@@ -164,12 +190,15 @@ def _seek(settings: Settings, learned: Learned, lesson: Lesson, covenant: Covena
     tried = list(lesson.tried)
     waiting: Remedy | None = None
     for remedy in propose(gap, Facts(settings, covenant)):
-        if remedy.said in {each.remedy for each in tried}:
+        if _settled(remedy, tried):
             continue
         if remedy.needs_person is not None:
             waiting = waiting or remedy
             continue
-        proof = _proof(settings, covenant, lesson, remedy)
+        proof, error = _proof(settings, covenant, lesson, remedy)
+        if error:
+            say(f"lesson {lesson.id}: {remedy.said}: could not be proven: {error}")
+            continue
         if not proof.holds:
             tried.append(Tried(remedy=remedy.said[:2000], outcome=_told(proof)[:1000]))
             say(f"lesson {lesson.id}: {remedy.said}: not proven, {_told(proof)}")
@@ -207,20 +236,26 @@ def _ask(settings: Settings, learned: Learned, lesson: Lesson, tried: Sequence[T
         learned.note(made)
 
 
-def _proof(settings: Settings, covenant: Covenant, lesson: Lesson, remedy: Remedy) -> Proof:
-    """The proof of one remedy; what stops it is a proof that failed."""
+def _proof(settings: Settings, covenant: Covenant, lesson: Lesson, remedy: Remedy) -> tuple[Proof, str]:
+    """The proof of one remedy, and what kept it from being made, for example a recording that is not there any more."""
     others = [read(file) for file in covenant_files(settings.covenants) if file.stem != lesson.source]
     try:
-        return prove(settings, covenant, lesson.gap(), remedy, others)
+        return prove(settings, covenant, lesson.gap(), remedy, others), ""
     except SpectraError as error:
-        return Proof(reproduced=False, repaired=False, regressions=(), notes=(f"{type(error).__name__}: {error}"[:500],))
+        return Proof(reproduced=False, repaired=False), f"{type(error).__name__}: {error}"[:500]
+
+
+def _settled(remedy: Remedy, tried: Sequence[Tried]) -> bool:
+    """Whether a remedy is not to be tried again: it was used and did not help, a person rejected it, or proofs failed often."""
+    outcomes = [each.outcome for each in tried if each.remedy == remedy.said[:2000]]
+    return len(outcomes) >= _MOST_PROOFS or any(not outcome.startswith(_UNPROVEN) for outcome in outcomes)
 
 
 def _told(proof: Proof) -> str:
     parts = [] if proof.reproduced else ["the recording does not show the gap"]
     parts += [] if proof.repaired else ["it does not repair it"]
     parts += [f"breaks {each}" for each in proof.regressions]
-    return "; ".join([*parts, *proof.notes])[:1000] or "not proven"
+    return f"{_UNPROVEN}: {'; '.join([*parts, *proof.notes])}"[:1000]
 
 
 def _question(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None = None) -> str:
@@ -246,8 +281,6 @@ def _runs(evaluations: Iterable[Evaluation]) -> list[Seen]:
 
 
 def _latest(settings: Settings, lesson: Lesson) -> Lesson:
-    from spectra_assets.learning.lesson import read as read_lesson
-
     return read_lesson(settings.lessons / f"{lesson.id}.md")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from spectra_assets.learning.detect import gaps_of
+from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.gap import Evaluation, Gap
 from spectra_assets.learning.lesson import Lesson
 
@@ -28,7 +28,7 @@ class Seen:
     def of(cls, run_id: str, evaluations: Iterable[Evaluation]) -> Seen:
         """The run with the gaps that its failed evaluations show."""
         mine = tuple(evaluations)
-        return cls(run_id, mine, tuple(gap for evaluation in mine for gap in gaps_of(evaluation)))
+        return cls(run_id, mine, tuple(of_runs(mine)))
 
 
 def verdict_of(lesson: Lesson, run: Seen, before: Sequence[Lesson]) -> tuple[Verdict, str] | None:

@@ -14,6 +14,12 @@ from spectra_assets.playbook.rules import PrimaryKeyRule
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.prepare.routes.identity import HASH, digest, find_key
 
+_VERSIONS = 0.5
+"""Share of equal fields from which records under one key are versions of one thing and not different things."""
+
+_MANY = 10
+"""Records from which a field may be believed to tell them apart, whatever its name."""
+
 Lists = Mapping[str, Sequence[Sequence[Record]]]
 
 
@@ -26,7 +32,7 @@ def keys(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     lists: Lists = facts.lists(entity.entity) or {"": [facts.published(entity.entity)]}
     groups = _repeated(entity, lists)
     cursor = _cursor(entity, groups)
-    if groups and (cursor is not None or _identical(groups)):
+    if groups and (_identical(groups) or (cursor is not None and _alike(groups, (entity.primary_key, cursor)) >= _VERSIONS)):
         yield from _deduplicated(gap, facts, entity, lists, groups, cursor)
     yield from _other_key(gap, facts, entity, lists)
 
@@ -50,16 +56,51 @@ def _other_key(gap: Gap, facts: Facts, entity: CanonEntity, lists: Lists) -> Ite
     total = sum(map(len, rows.values()))
     if not total:
         return
-    hidden = {parent: [_without(record, entity.primary_key) for record in records] for parent, records in rows.items()}
-    found = find_key(entity.entity, hidden, entity.fetch.parent is not None)
-    values = [str(value) for records in rows.values() for record in records for value in values_at(record, found.path)]
-    alone = len(set(values)) == len(values) == total
-    if found.path in (HASH, entity.primary_key) or found.scope != "entity" or not alone or not carried(found.path):
+    every = [record for records in rows.values() for record in records]
+    path = _named_key(entity, rows) or _only_key(entity, every)
+    if path is None or path in (HASH, entity.primary_key) or not _tells_apart(every, path) or not carried(path):
         return
     person = [each for each in facts.playbooks.rules(PrimaryKeyRule, gap.source, entity.entity) if each.lesson is None]
     needs = f"the rule {person[-1].id} says the key {person[-1].path}: only a person may change that" if person else None
-    why = f"{entity.primary_key} does not tell {total} records apart; {found.path} has a different value in each of them"
-    yield rule(RemedyKind.PRIMARY_KEY, PREPARE, "primary_key", scope(gap, facts), {"path": found.path}, why, needs)
+    why = f"{entity.primary_key} does not tell {total} records apart; {path} has a different value in each of them"
+    yield rule(RemedyKind.PRIMARY_KEY, PREPARE, "primary_key", scope(gap, facts), {"path": path}, why, needs)
+
+
+def _named_key(entity: CanonEntity, rows: Mapping[str, Sequence[Record]]) -> str | None:
+    """The field that is a key by its name and by its values."""
+    hidden = {parent: [_without(record, entity.primary_key) for record in records] for parent, records in rows.items()}
+    found = find_key(entity.entity, hidden, entity.fetch.parent is not None)
+    return found.path if found.scope == "entity" and found.path != HASH else None
+
+
+def _only_key(entity: CanonEntity, records: Sequence[Record]) -> str | None:
+    """The one field of the canon that tells many records apart, whatever its name; None if there are several."""
+    if len(records) < _MANY:
+        return None
+    able = [
+        field.raw
+        for field in entity.fields
+        if field.group == entity.entity and field.type in ("text", "int64") and field.pii == "none"
+        and field.raw != entity.primary_key and not field.raw.startswith("@") and _tells_apart(records, field.raw)
+    ]  # fmt: skip
+    return able[0] if len(able) == 1 else None
+
+
+def _tells_apart(records: Sequence[Record], path: str) -> bool:
+    """Whether each record has a value at the path that no other one has."""
+    values = [str(value) for record in records for value in values_at(record, path) if value not in (None, "")]
+    return len(set(values)) == len(values) == len(records)
+
+
+def _alike(groups: Sequence[Sequence[Record]], but: Sequence[str]) -> float:
+    """Share of the fields that are equal in records under one key, these left out: high in versions of one thing."""
+    same = total = 0
+    for group in groups:
+        for other in group[1:]:
+            names = (group[0].keys() | other.keys()) - set(but)
+            total += len(names)
+            same += sum(group[0].get(name) == other.get(name) for name in names)
+    return same / total if total else 1.0
 
 
 def _without(record: Record, path: str) -> Record:
