@@ -47,7 +47,10 @@ def test_one_lesson_per_gap_and_a_repeat_raises_its_counter(project: Project) ->
     project.standin.set_faults(FAULTS[:1])
     second = project.materialise(*TABLES)["extract.users"].run_id
     with dg.DagsterInstance.get() as instance:
-        assert [(lesson.table, lesson.seen) for lesson in learn(instance)] == [("users", 2)]
+        written_again = {lesson.table: lesson for lesson in learn(instance)}
+    assert {table: lesson.seen for table, lesson in written_again.items()} == {"users": 2, "requirements": 1}
+    assert written_again["users"].closed is None
+    assert "passed again in run" in str(written_again["requirements"].closed)
     lesson = lessons(project)["users", "no_schema_drift"]
     assert (lesson.last_run, lesson.failed_rows, lesson.covenant_version) == (second, 1, project.covenant.version)
     assert [evaluation.split(":")[0] for evaluation in lesson.evaluations] == [first, second]
@@ -64,8 +67,12 @@ def test_a_gate_that_warns_gives_a_lesson_and_a_good_run_none(project: Project) 
     project.standin.set_faults([])
     project.materialise("prepare.constraints")
     with dg.DagsterInstance.get() as instance:
+        (closed,) = learn(instance)
+    assert (closed.seen, closed.status) == (1, "observed")
+    assert "page_limits_known passed again" in str(closed.closed)
+    project.materialise("prepare.constraints")
+    with dg.DagsterInstance.get() as instance:
         assert learn(instance) == []
-    assert lessons(project)["constraints", "page_limits_known"].seen == 1
 
 
 def test_a_crash_between_lesson_and_position_counts_nothing_twice(project: Project) -> None:
