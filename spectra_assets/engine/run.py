@@ -123,7 +123,7 @@ def _carry_out(engine: _Pipeline, pack: Pack, commit_files: bool) -> Covenant:
         again = engine.heal(covenant) if left else ()
         if not again:
             return covenant
-        tables, before = again, written(settings, engine.source)
+        tables = again
         engine.console.step("Test", "once more, with what was learned")
     return covenant
 
