@@ -258,6 +258,7 @@ CAUSES: dict[str, Cause] = {
     "page_limits_known": Cause.PAGE_LIMIT,
     "extract_complete": Cause.INCOMPLETE_EXTRACT,
     "no_schema_drift": Cause.OTHER,
+    "cursor_tells_changes": Cause.INCOMPLETE_EXTRACT,
     "primary_key_present": Cause.MISSING_KEY,
     "parents_resolved": Cause.ORPHAN,
     "types_hold": Cause.CHANGED_TYPE,
