@@ -98,6 +98,10 @@ def _whole(draft: Draft, work: Work, taped: Taping, fetch: Fetch, known: CanonEn
     watch, census, batches = _fetched(work, taped, fetch, known)
     yield from batches
     draft.evidence["extraction"] = census.finished(known.sample_size)
+    gone = taped.standing.rows - draft.evidence["extraction"]["rows"]
+    if gone > 0 and fetch.recursive is None:
+        draft.notes["rows fewer than before"] = gone
+        work.say(f"{fetch.entity}: {gone:,} rows fewer than before: the API no longer has them")
     draft.evidence["drift"] = watch.finish()
     taped.tell(draft, draft.evidence["extraction"]["records"])
 
