@@ -10,14 +10,18 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from spectra_assets.covenant.access import Fetch, NoPaging, PagingStyle
-from spectra_assets.intelligence.model import EntityHint, Evidence, Identifier, Pack
+from spectra_assets.intelligence.model import EntityHint, Evidence, Identifier, Pack, Postponed
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
+from spectra_assets.stages.asking.wire import NOT_TRIED
 
 _DEPENDENCIES = TableRef("prepare", "dependencies")
 _ENDPOINTS = TableRef("source", "endpoints")
 _VIABLE = ("proven", "complete", "partial")
 _STYLE: TypeAdapter[PagingStyle] = TypeAdapter(PagingStyle)
+
+_MOST_TRIES = 3
+"""Runs that try a postponed entity with the same budget."""
 
 PROVEN = "proven by Prepare"
 """What the finding of such evidence starts with."""
@@ -47,16 +51,27 @@ def proven(pack: Pack, lakehouse: Lakehouse) -> Pack:
         update={
             "paging": _paging(pack.paging, plans.values()),
             "entities": kept,
-            "identifiers": _identifiers(pack.identifiers, plans, trials, endpoints, kept),
+            "identifiers": _identifiers(
+                pack.identifiers, plans, trials, endpoints, kept, [waiting.hint.entity for waiting in pack.postponed]
+            ),
             "excluded": dict(sorted(excluded.items())),
             "evidence": evidence,
         }
     )
 
 
-def without(pack: Pack, refuted: Mapping[str, str]) -> Pack:
-    """The discovered pack without the entities that could not be proven (entity → why): their endpoints are gaps."""
+def without(pack: Pack, refuted: Mapping[str, str], budget: int = 0) -> Pack:
+    """The discovered pack without the entities that could not be proven (entity → why): their endpoints are gaps.
+
+    Those that only the `budget` of requests left no room for are postponed: nothing speaks against them.
+    """
+    later = {entity for entity, why in refuted.items() if why.startswith(NOT_TRIED)}
     kept = [hint for hint in pack.entities if hint.entity not in refuted]
+    postponed = [
+        Postponed(hint=hint.model_copy(update={"tries": hint.tries + 1}), why=refuted[hint.entity][:300], budget=budget)
+        for hint in pack.entities
+        if hint.entity in later
+    ]
     routes = {path for hint in kept for path in hint.routes}
     gaps = [
         Evidence(about=f"GET {path}", finding="gap", evidence=f"{hint.entity}: {refuted[hint.entity]}"[:800], confidence=0.8)
@@ -67,11 +82,27 @@ def without(pack: Pack, refuted: Mapping[str, str]) -> Pack:
     ]
     identifiers = []
     for known in pack.identifiers:
-        candidates = [text for text in known.candidates if text.partition(".")[0] not in refuted]
+        candidates = [text for text in known.candidates if text.partition(".")[0] not in refuted.keys() - later]
         if candidates:
             identifiers.append(known.model_copy(update={"candidates": candidates}))
     evidence = [each for each in pack.evidence if each.about not in refuted] + gaps
-    return pack.model_copy(update={"entities": kept, "identifiers": identifiers, "evidence": evidence})
+    changes = {"entities": kept, "identifiers": identifiers, "evidence": evidence, "postponed": [*pack.postponed, *postponed]}
+    return pack.model_copy(update=changes)
+
+
+def resumed(pack: Pack, budget: int) -> tuple[Pack, list[str]]:
+    """(the pack with the postponed entities among the others again, their names): each a few times, or once the `budget` grew."""
+    due = [waiting for waiting in pack.postponed if waiting.hint.tries < _MOST_TRIES or budget > waiting.budget]
+    if not due:
+        return pack, []
+    paths = {f"GET {path}" for waiting in due for path in waiting.hint.routes}
+    evidence = [each for each in pack.evidence if not (each.finding == "gap" and each.about in paths)]
+    changes = {
+        "entities": sorted([*pack.entities, *(waiting.hint for waiting in due)], key=lambda hint: hint.entity),
+        "postponed": [waiting for waiting in pack.postponed if waiting not in due],
+        "evidence": evidence,
+    }
+    return pack.model_copy(update=changes), sorted(waiting.hint.entity for waiting in due)
 
 
 def _entity(hint: EntityHint, plan: Fetch | None, trials: Iterable[Row]) -> EntityHint:
@@ -85,6 +116,7 @@ def _entity(hint: EntityHint, plan: Fetch | None, trials: Iterable[Row]) -> Enti
             "records": plan.records or hint.records,
             "recursive": plan.recursive or hint.recursive,
             "key": plan.primary_key,
+            "tries": 0,
         }
     )
 
@@ -95,6 +127,7 @@ def _identifiers(
     trials: Iterable[Row],
     endpoints: Iterable[Row],
     kept: Iterable[EntityHint],
+    later: Iterable[str],
 ) -> list[Identifier]:
     """Of the routes that are left, what was proven to fill their parameters; of other endpoints, what filled them in Source."""
     routes = {path for hint in kept for path in hint.routes}
@@ -115,7 +148,7 @@ def _identifiers(
             if pick["entity"] in plans and pick["path"]:
                 found.setdefault((parameter, row["path"]), [f"{pick['entity']}.{pick['path']}"])
     proven_paths = {path for _, path in found}
-    entities = set(plans)
+    entities = set(plans) | set(later)
     for each in known:
         # what concerns a path without a proof, or one whose parameters the parent's own request fills, stays
         left = [text for text in each.candidates if text.partition(".")[0] in entities] or each.candidates

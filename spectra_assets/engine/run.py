@@ -21,7 +21,7 @@ from spectra_assets.engine.console import Console
 from spectra_assets.engine.document import write_document
 from spectra_assets.engine.leftover import left_over
 from spectra_assets.engine.sentence import understand
-from spectra_assets.engine.source import Options, addressed, pack_for
+from spectra_assets.engine.source import Options, addressed, pack_for, requests_setting
 from spectra_assets.engine.status import covered
 from spectra_assets.errors import ConfigurationError, CredentialError, GateError, SourceError, SpectraError
 from spectra_assets.gates.judgement import Result
@@ -31,7 +31,7 @@ from spectra_assets.intelligence.model import OVERRIDE, Pack, load_pack, pack_as
 from spectra_assets.intelligence.writing import pack_file
 from spectra_assets.intelligence.writing import write as write_pack
 from spectra_assets.lakehouse.store import Lakehouse
-from spectra_assets.learning.lesson import Lesson
+from spectra_assets.learning.lesson import Lesson, withdraw
 from spectra_assets.learning.loop import Learned, heal, made_again
 from spectra_assets.names import Stage
 from spectra_assets.settings import Settings, variable
@@ -225,14 +225,25 @@ class _Pipeline:
         return made_again(learned)
 
     def settle(self, pack: Pack) -> Pack | None:
-        """After a failed proof: the discovered pack without what could not be proven, which are gaps from now on. None if that
-        is not why it failed, or nothing would be left."""
+        """After a failed proof: the discovered pack without what could not be proven, which are gaps from now on, or postponed
+        if the budget was too small. None if that is not why it failed, or nothing would be left.
+
+        What is resolved so is no lesson: those that only this run showed are taken back.
+        """
         refuted = refuted_by([result for _, results, _ in self.console.problems for result in results])
         refuted = {entity: why for entity, why in refuted.items() if entity in {hint.entity for hint in pack.entities}}
         if pack.origin != "discovered" or not refuted or len(refuted) == len(pack.entities):
             return None
-        write_pack(self.settings.intelligence, without(pack_as_written(self.source, self.settings.intelligence), refuted))
-        self.console.line(f"not proven, so told as gaps: {', '.join(sorted(refuted))[:300]}; once more without them")
+        budget = requests_setting(self.settings, self.source)
+        fewer = without(pack_as_written(self.source, self.settings.intelligence), refuted, budget)
+        write_pack(self.settings.intelligence, fewer)
+        later = {waiting.hint.entity for waiting in fewer.postponed} & refuted.keys()
+        gaps = refuted.keys() - later
+        told = [f"not proven, so told as gaps: {', '.join(sorted(gaps))[:300]}"] if gaps else []
+        told += [f"no requests left to try, so postponed to the next run: {', '.join(sorted(later))[:300]}"] if later else []
+        self.console.line(f"{'; '.join(told)}; once more without them")
+        resolved = withdraw(self.settings.lessons, self.source, self.runs[-1])
+        self.lessons = [lesson for lesson in self.lessons if lesson.id not in resolved]
         self.console.forget()
         self.problem = None
         return load_pack(self.source, self.settings.intelligence)

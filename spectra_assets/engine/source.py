@@ -11,6 +11,7 @@ from spectra_assets.client.address import Address
 from spectra_assets.covenant.access import Server
 from spectra_assets.discovery.auth import Given
 from spectra_assets.discovery.discover import Wanted, base_url_variable, discover
+from spectra_assets.discovery.proven import resumed
 from spectra_assets.engine.console import Console
 from spectra_assets.errors import ConfigurationError, CredentialError, RequestError
 from spectra_assets.intelligence.model import Pack, known_packs, load_pack, pack_as_written
@@ -84,7 +85,7 @@ def pack_for(settings: Settings, source: str, options: Options, console: Console
             f"covenants/intelligence/{source}.override.yaml"
         )
     if known and not options.rediscover and not _opens(settings, source, options):
-        return _known(settings, source, options)
+        return _known(settings, source, options, console)
     name = address_variable(settings, source)
     base_url = variable(name)
     if base_url is None:
@@ -120,16 +121,25 @@ def _opens(settings: Settings, source: str, options: Options) -> bool:
     return any(endpoint.reads and endpoint.path not in asked for endpoint in pack.endpoints)
 
 
-def _known(settings: Settings, source: str, options: Options) -> Pack:
-    """The pack as it lies there; another variable for the credential is remembered in a discovered one."""
+def requests_setting(settings: Settings, source: str) -> int:
+    """Requests that Source and Prepare may send, as a person set them."""
+    return int(playbooks_of(settings).setting("probe_requests", source))
+
+
+def _known(settings: Settings, source: str, options: Options, console: Console) -> Pack:
+    """The pack as it lies there; in a discovered one, another variable for the credential is remembered, and what an earlier run
+    had no budget for is taken up."""
     written = pack_as_written(source, settings.intelligence)
     if written.origin == "discovered":
         if variable(written.server.base_url_env) is None:
             name = written.server.base_url_env
             raise ConfigurationError(f"{name} is not set: give --base-url URL again, or export {name}=<address of the API>")
         server = _renamed(written.server, options)
-        if server != written.server:
-            write(settings.intelligence, written.model_copy(update={"server": server}))
+        pack, taken = resumed(written.model_copy(update={"server": server}), requests_setting(settings, source))
+        if taken:
+            console.line(f"postponed by an earlier run for want of requests, tried now: {', '.join(taken)[:300]}")
+        if pack != written:
+            write(settings.intelligence, pack)
     return load_pack(source, settings.intelligence)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from spectra_assets.covenant.access import Auth, Model, PagingStyle, Server
+from spectra_assets.covenant.access import Auth, Model, PagingStyle, Search, Server
 from spectra_assets.covenant.model import DataType
 from spectra_assets.errors import DocumentError, RequestError, one_of
 from spectra_assets.intelligence.override import merged
@@ -101,6 +101,17 @@ class EntityHint(Model):
     key: str | None = None
     """JSON path of the primary key, where it is known."""
     fields: list[FieldSpec] = []
+    tries: int = 0
+    """Runs that had too small a budget of requests to prove it."""
+
+
+class Postponed(Model):
+    """An entity that nothing speaks against: the budget of requests ended before a route to it was proven."""
+
+    hint: EntityHint
+    why: str
+    budget: int
+    """Requests that Source and Prepare could send then."""
 
 
 class Identifier(Model):
@@ -146,6 +157,8 @@ class Pack(Model):
     """GET endpoint → why it lists no entity (one record of a list that is read already, a file, …); or field as
     `entity.path` → why its ids name no entity here. A `*` stands for any text."""
     evidence: list[Evidence] = []
+    postponed: list[Postponed] = []
+    """Entities that a later run takes up again, see `resumed`."""
 
     @property
     def reading(self) -> list[Endpoint]:
@@ -180,9 +193,11 @@ class Pack(Model):
 
     def candidates(self, parameter: str, path: str | None = None) -> list[tuple[str, str]]:
         """(entity, JSON path) whose ids may fill `parameter` (of GET `path`), best first: as written, else by its name."""
+        later = {waiting.hint.entity for waiting in self.postponed}
         for identifier in sorted(self.identifiers, key=lambda known: known.path is None):
             if identifier.parameter.lower() == parameter.lower() and identifier.path in (None, path):
-                return [tuple(text.split(".", 1)) for text in identifier.candidates]  # type: ignore[misc]
+                sources = [(entity, at) for entity, _, at in (text.partition(".") for text in identifier.candidates)]
+                return [source for source in sources if source[0] not in later]
         stem = re.sub(r"_?id$", "", parameter, flags=re.IGNORECASE).lower()
         return [(entity.entity, "id") for entity in self.entities if entity.entity.lower() == stem]
 
@@ -288,7 +303,7 @@ def _keys_at(place: list[str]) -> list[str]:
     """The keys that a pack may have at a place, as far as the models tell."""
     inside: dict[str, type[Model]] = {
         "endpoints": Endpoint, "parameters": Parameter, "entities": EntityHint, "fields": FieldSpec, "identifiers": Identifier,
-        "quirks": Quirk, "evidence": Evidence, "server": Server, "auth": Auth,
+        "quirks": Quirk, "evidence": Evidence, "postponed": Postponed, "searches": Search, "server": Server, "auth": Auth,
     }  # fmt: skip
     known = inside.get(place[-1]) if place else Pack
     return list(known.model_fields) if known else []

@@ -95,7 +95,9 @@ def _without(content: dict[str, Any], removed: list[str], file: Path) -> dict[st
     """The pack without the entities and paths named; their endpoints are kept as excluded, so that nothing is lost from sight."""
     entities = content.get("entities", [])
     endpoints = content.get("endpoints", [])
-    known = {entity.get("entity") for entity in entities} | {endpoint.get("path") for endpoint in endpoints}
+    later = [waiting for waiting in content.get("postponed", []) if waiting["hint"]["entity"] not in removed]
+    named = [*entities, *(waiting["hint"] for waiting in content.get("postponed", []))]
+    known = {entity.get("entity") for entity in named} | {endpoint.get("path") for endpoint in endpoints}
     missing = next((name for name in removed if name not in known), None)
     if missing is not None:
         names = [str(entity.get("entity")) for entity in entities][:40]
@@ -109,4 +111,5 @@ def _without(content: dict[str, Any], removed: list[str], file: Path) -> dict[st
             kept.append(entity | {"routes": routes})
     excluded = dict.fromkeys(sorted(gone), "left out by the override") | content.get("excluded", {})
     identifiers = [known for known in content.get("identifiers", []) if known.get("path") not in gone]
-    return content | {"entities": kept, "excluded": excluded, "identifiers": identifiers}
+    changed = {"entities": kept, "excluded": excluded, "identifiers": identifiers}
+    return content | changed | ({"postponed": later} if "postponed" in content else {})

@@ -229,6 +229,19 @@ def save(folder: Path, lesson: Lesson) -> None:
     write(folder / f"{lesson.id}.md", text_of(lesson))
 
 
+def withdraw(folder: Path, source: str, run_id: str) -> set[str]:
+    """Take back the lessons that only this run showed, and that nobody acted on: the run was a try, and what failed in it was
+    resolved. Their ids. Raises StorageError and DocumentError."""
+    gone = set()
+    with locked(folder):
+        for lesson in read_all(folder, source):
+            only = lesson.seen == len(lesson.evaluations) and all(key.startswith(f"{run_id}:") for key in lesson.evaluations)
+            if only and lesson.status in ("observed", "proposed"):
+                (folder / f"{lesson.id}.md").unlink(missing_ok=True)
+                gone.add(lesson.id)
+    return gone
+
+
 def _counted(known: Lesson | None, gap: Gap) -> Lesson:
     if known is None:
         return Lesson(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner
 
@@ -17,6 +18,7 @@ from spectra_assets.engine.console import Console
 from spectra_assets.engine.run import Summary, run_sentence
 from spectra_assets.engine.source import Options
 from spectra_assets.errors import ConfigurationError, CredentialError, RequestError
+from spectra_assets.graph.sensor import learn
 from spectra_assets.intelligence.model import load_pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
@@ -123,6 +125,26 @@ def test_one_sentence_makes_the_pipeline_and_the_next_run_follows_what_was_prove
     assert not summary.covenant_changed, summary.changes
     changed = [table["table"] for table in summary.tables if table["status"] == "published"]
     assert not any(name.startswith(("extract.", "clean.", "transform.", "refine.", "analyse.")) for name in changed), changed
+
+
+def test_what_discovery_drops_by_itself_is_no_lesson(project: Settings, serve: Callable[..., Any]) -> None:
+    """The echo is a list by all that discovery sees; Prepare shows that it is the same for every project."""
+    api = serve(
+        {
+            "/": {"projects": "{origin}/projects"},
+            "/projects": [each | {"echo_url": f"{{origin}}/projects/{each['id']}/echo"} for each in PROJECTS],
+            r"/projects/(\w+)/echo": [{"word": f"w{n}", "loud": n % 2 == 0} for n in range(9)],
+        }
+    )
+    summary, said = run(project, Options(base_url=api.base_url))
+    assert summary.ok, said
+    assert "once more without them" in said
+    assert len(summary.runs) == 3
+    gaps = [each.about for each in load_pack("tracker", project.intelligence).evidence if each.finding == "gap"]
+    assert any("/echo" in about for about in gaps), gaps
+    with dg.DagsterInstance.get() as instance:
+        assert learn(instance) == [], "nor does the sensor write one"
+    assert not [file for file in project.lessons.glob("*.md") if "dependencies" in file.name or "schema" in file.name]
 
 
 def test_what_is_missing_is_asked_for_by_name(project: Settings, tracker: Any) -> None:

@@ -20,7 +20,7 @@ from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.model import DataType
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Identifier, Pack, Parameter
 from spectra_assets.stages.asking.sampling import Explorer
-from spectra_assets.stages.asking.wire import Wire
+from spectra_assets.stages.asking.wire import NOT_TRIED, Wire
 from spectra_assets.stages.prepare.fields.canonise import canonise
 from spectra_assets.stages.prepare.fields.naming import named
 from spectra_assets.stages.prepare.routes.dependencies import Prover
@@ -431,6 +431,20 @@ def test_the_budget_is_kept() -> None:
     prover = proven(*forge(), budget=12)
     assert prover.explorer.wire.sent <= 12
     assert prover.unproven
+    assert all(why.startswith(NOT_TRIED) for why in prover.unproven.values()), "nothing speaks against them"
+
+
+def test_what_the_data_speaks_against_is_no_matter_of_the_budget() -> None:
+    def gone(asked: Asked) -> Any:
+        raise RefusedError(404)
+
+    routes = {"/users": USERS, "/echo/{userId}": [{"id": n} for n in range(5)], "/gone/{userId}": gone}
+    entities = {"user": ["/users"], "echo": ["/echo/{userId}"], "ghost": ["/gone/{userId}"]}
+    prover = proven(routes, entities)
+    assert prover.unproven.keys() == {"echo", "ghost"}
+    assert not any(NOT_TRIED in why for why in prover.unproven.values())
+    few = proven(routes, entities | {"child": ["/echo/{echoId}"]}, budget=2)
+    assert few.unproven["child"].startswith(NOT_TRIED)
 
 
 # ---------------------------------------------------------------- keys

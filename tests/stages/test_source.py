@@ -136,7 +136,7 @@ def test_the_budget_is_kept_and_what_it_cuts_is_told(fresh):
     probing = runner.make("source.endpoints").evidence["probing"]
     assert probing["requests"] <= probing["budget"] < 60
     assert len(runner.standin.requests) <= 60
-    assert "the budget of requests is used up" in probing["notProbed"].values()
+    assert "not tried: the budget of requests is used up" in probing["notProbed"].values()
 
 
 def test_a_token_that_expires_stops_the_probing(fresh):

@@ -22,7 +22,7 @@ from spectra_assets.stages.asking.answers import Category, Sight, shape_of
 from spectra_assets.stages.asking.ids import Id
 from spectra_assets.stages.asking.locations import ITSELF, Record, location_of, noun_of, records_at
 from spectra_assets.stages.asking.searches import body
-from spectra_assets.stages.asking.wire import Wire, fill
+from spectra_assets.stages.asking.wire import SPENT, Wire, fill
 
 SAMPLES = "samples"
 """Folder of the samples below Files."""
@@ -148,7 +148,7 @@ class Explorer:
             return Listing(whole=False, failure="the list never ends: rows are made up for ever", category="broken")
         while ask is not None and len(sights) < pages:
             if self.wire.spent:
-                failure, category = "the budget of requests is used up", "notProbed"
+                failure, category = SPENT, "notProbed"
                 break
             found, here = self.page(asked, ask, here)
             if found.category != "readable":

@@ -19,6 +19,10 @@ from spectra_assets.stages.asking.answers import Sight, sight
 PROBE_SECONDS = 20.0
 """Seconds that a probed endpoint may take; one that takes longer is not asked again."""
 
+SPENT = "the budget of requests is used up"
+NOT_TRIED = f"not tried: {SPENT}"
+"""What begins the reason of an entity that nothing speaks against: it was not asked for, or not to the end."""
+
 _REFUSED_IN_A_ROW = 3
 _SILENT_IN_A_ROW = 4
 _FAULTS_IN_A_ROW = 2

@@ -49,6 +49,7 @@ def _endpoints(
     endpoints: Iterable[Mapping[str, Any]], routes: Iterable[Mapping[str, Any]], pack: Pack
 ) -> Iterable[dict[str, Any]]:
     chosen = {row["path"]: row["entity"] for row in routes if row["chosen"]}
+    later = {path: waiting for waiting in pack.postponed for path in waiting.hint.routes}
     tried: dict[str, Mapping[str, Any]] = {}
     for row in routes:
         tried.setdefault(row["path"], row)
@@ -56,6 +57,8 @@ def _endpoints(
     for endpoint in endpoints:
         path = endpoint["path"]
         disposition, entity, reason = _judged(endpoint, chosen, tried.get(path), ingested, pack)
+        if disposition == "gap" and path in later:
+            entity, reason = later[path].hint.entity, later[path].why
         yield {
             "kind": "endpoint",
             "name": path,

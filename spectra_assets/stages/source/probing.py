@@ -14,7 +14,7 @@ from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.ids import Ids, Pick, described_value
 from spectra_assets.stages.asking.searches import body
-from spectra_assets.stages.asking.wire import Met, Wire, fill
+from spectra_assets.stages.asking.wire import NOT_TRIED, Met, Wire, fill
 from spectra_assets.stages.prepare.paging.pagenames import opening
 
 SOURCE_SHARE = 0.46
@@ -67,7 +67,7 @@ class Prober:
             self._waves(some)
         for probe in probes:
             if probe.sight is None and not probe.reason:
-                probe.reason = "the budget of requests is used up" if self._wire.spent else self._unfilled(probe.endpoint)
+                probe.reason = NOT_TRIED if self._wire.spent else self._unfilled(probe.endpoint)
         return probes
 
     def _waves(self, probes: list[Probe]) -> None:

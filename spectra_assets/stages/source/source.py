@@ -13,7 +13,7 @@ from spectra_assets.client.address import host_of
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.playbook.rules import SETTINGS, SettingRule
 from spectra_assets.stages.asking.answers import Sight, sight
-from spectra_assets.stages.asking.wire import Wire
+from spectra_assets.stages.asking.wire import NOT_TRIED, Wire
 from spectra_assets.stages.evidence import Credential, HierarchyProof, Probing
 from spectra_assets.stages.prepare.fields.inference import timelike
 from spectra_assets.stages.source.probing import SOURCE_SHARE, Probe, Prober, is_read, picks_json
@@ -287,7 +287,8 @@ def _proof(entity: str, rows: Sequence[Mapping[str, Any]], empty: str | None) ->
     if not reachable and empty:
         return _unreached(entity, best["path"], empty) | {"reachable": True, "rows": 0}
     if not reachable:
-        return _unreached(entity, best["path"], best["reason"] or best["category"])
+        untried = next((row["reason"] for row in routes if (row["reason"] or "").startswith(NOT_TRIED)), None)
+        return _unreached(entity, best["path"], untried or best["reason"] or best["category"])
     given = f" with {pick['entity']}.{pick['path']} = {pick['value']}" if pick["entity"] else ""
     return HierarchyProof(
         entity=entity,

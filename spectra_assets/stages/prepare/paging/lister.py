@@ -14,6 +14,7 @@ from spectra_assets.intelligence.model import Endpoint
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.locations import identity_of, noun_of, records_at
 from spectra_assets.stages.asking.sampling import Asked, Explorer, shown_together
+from spectra_assets.stages.asking.wire import SPENT
 
 Marks = list[str]
 """What identifies the rows of a page, in order."""
@@ -115,7 +116,7 @@ class Lister:
 
     def _page(self, ask: Ask, here: str | None) -> Leaf:
         if self.explorer.wire.spent:
-            return Leaf(Sight("notProbed", "empty", reason="the budget of requests is used up"), ask, here or "")
+            return Leaf(Sight("notProbed", "empty", reason=SPENT), ask, here or "")
         sight, address = self.explorer.page(self.asked, ask, here)
         return self._leaf(sight, ask, address)
 

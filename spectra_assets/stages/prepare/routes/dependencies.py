@@ -12,6 +12,7 @@ from spectra_assets.stages.asking.answers import Record, recursive_field
 from spectra_assets.stages.asking.locations import ITSELF
 from spectra_assets.stages.asking.sampling import Explorer, ends, spread
 from spectra_assets.stages.asking.searches import always
+from spectra_assets.stages.asking.wire import NOT_TRIED
 from spectra_assets.stages.prepare.routes import vacancy
 from spectra_assets.stages.prepare.routes.candidates import Ways
 from spectra_assets.stages.prepare.routes.identity import Key, digest, find_key
@@ -36,6 +37,9 @@ class Prover:
     missed: dict[str, str] = field(default_factory=dict)
     """Entity → what another route of it shows, and the chosen one does not."""
 
+    _short: set[str] = field(default_factory=set)
+    """Entities of which candidates were left when their share of the requests was used up."""
+
     def __post_init__(self) -> None:
         self._ways = Ways(self.pack, self.known)
         self._trier = Trier(self.explorer, self.parents, self.known, self.queries)
@@ -53,6 +57,7 @@ class Prover:
             del left[hint.entity]
             self._prove_somehow(hint)
         self._retry()
+        self._postpone()
         for hint in self.pack.entities:
             if hint.entity not in self.unproven and self.known[hint.entity].trial.viable:
                 self._refute(hint)
@@ -86,7 +91,10 @@ class Prover:
         last = wire.sent + (wire.budget - wire.sent) // 3
         closed = {path for path in hint.routes if vacancy.barred(path, self.trials[hint.entity])}
         for candidate in self._fresh(hint, candidates):
-            if wire.sent >= last or (hint.entity not in self.unproven and not every_path):
+            if hint.entity not in self.unproven and not every_path:
+                return
+            if wire.sent >= last:
+                self._short.add(hint.entity)
                 return
             done = {trial.candidate.path for trial in self.trials[hint.entity] if trial.viable}
             if candidate.path not in closed | done and self._trier.values(candidate):
@@ -114,6 +122,24 @@ class Prover:
             for candidate in self._fresh(hint, self._ways.named(hint)):
                 if known.trial.viable and candidate.path not in done and self._trier.values(candidate):
                     self._compare(entity, known, candidate)
+
+    def _postpone(self) -> None:
+        """Tell the entities that the budget left no request for from those that the data speaks against; what hangs on one of
+        them was not tried either."""
+        waiting: set[str] = set()
+        while True:
+            fresh = {
+                entity
+                for entity in self.unproven.keys() - waiting
+                if entity in self._short
+                or any(trial.cut for trial in self.trials[entity])
+                or self._ways.parents(self.pack.entity(entity)) & waiting
+            }
+            if not fresh:
+                break
+            waiting |= fresh
+        for entity in waiting:
+            self.unproven[entity] = f"{NOT_TRIED}; {self.unproven[entity]}"[:1000]
 
     def _compare(self, entity: str, known: Known, candidate: Candidate) -> None:
         """Try a route that comes too late to be chosen, as its parent hangs on this entity: it may show what is missed."""

@@ -13,6 +13,7 @@ from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.asking.ids import Id
 from spectra_assets.stages.asking.parents import parent_paths
 from spectra_assets.stages.asking.sampling import Listing
+from spectra_assets.stages.asking.wire import SPENT
 from spectra_assets.stages.prepare.routes.identity import digest
 
 Verdict = Literal["proven", "complete", "partial", "ignored", "empty", "error", "contradicted", "notTried"]
@@ -109,6 +110,11 @@ class Trial:
         """The first server error (5xx) that this met, as the answer says; empty if there was none."""
         told = [each.failure for each in self.tried.values() if each.category == "broken"]
         return next((failure for failure in told if failure.startswith("5")), "")
+
+    @property
+    def cut(self) -> bool:
+        """Whether the budget of requests ended before it was tried, or while it was."""
+        return self.evidence == SPENT or any(each.failure == SPENT for each in self.tried.values())
 
     @property
     def all_rows(self) -> list[Record]:

@@ -12,6 +12,7 @@ from spectra_assets.covenant.access import NoPaging
 from spectra_assets.stages.asking.answers import Record, flattened, values_at
 from spectra_assets.stages.asking.sampling import Asked, Explorer, Listing, nonsense, spread
 from spectra_assets.stages.asking.totals import declared_total
+from spectra_assets.stages.asking.wire import SPENT
 from spectra_assets.stages.prepare.routes import vacancy
 from spectra_assets.stages.prepare.routes.identity import digest
 from spectra_assets.stages.prepare.routes.known import Known
@@ -51,7 +52,7 @@ class Trier:
         if parameters:
             trial.evidence = f"nothing is known to fill {', '.join(sorted(parameters))}"
         elif self.explorer.wire.spent:
-            trial.evidence = "the budget of requests is used up"
+            trial.evidence = SPENT
         elif candidate.parent is None:
             self._try_alone(trial)
         elif not self.values(candidate):
