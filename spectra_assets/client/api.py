@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from types import MappingProxyType, TracebackType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from spectra_assets import settings
 from spectra_assets.client.address import Address, Query
+from spectra_assets.client.ahead import Ahead, Spare
 from spectra_assets.client.body import body_of, paged
 from spectra_assets.client.credential import credential_of
 from spectra_assets.client.fan_out import fan_out
@@ -25,7 +26,7 @@ from spectra_assets.client.ledger import Entry, Ledger, body_hash
 from spectra_assets.client.mask import Mask, Secret, masked_url
 from spectra_assets.client.pacing import Clock, Pace, PlayedPace, SeenLimit, StoppedError, backoff
 from spectra_assets.client.pager import Ask, query_of
-from spectra_assets.client.paging import MOST_PAGES, PAST_END, Page, Read, Sheet, Widest, counted, walk
+from spectra_assets.client.paging import MOST_PAGES, PAST_END, Page, Reader, Sheet, Widest, counted, walk
 from spectra_assets.client.ratelimit import Gauge
 from spectra_assets.client.records import split
 from spectra_assets.client.searches import Searches
@@ -44,6 +45,9 @@ _ATTEMPTS_AT_500 = 3
 
 _BROKEN_IN_A_ROW = 20
 """Parents one after the other that answer 500 until it is the API that is broken, and not they."""
+
+_HELD_BYTES = 64 << 20
+"""Bytes of records that may wait for their turn while parents are read at the same time."""
 
 _NEVER = threading.Event()
 
@@ -78,6 +82,16 @@ class _Course:
     earlier: Taped | None = None
     unmodified: bool = False
     brought: str | None = None
+
+
+class _Fetched(NamedTuple):
+    """One page of a list as it came; `entry` is its row of the ledger, `address` that which answered."""
+
+    entry: Entry
+    request_id: str
+    query: Mapping[str, str]
+    address: str
+    sheet: Sheet
 
 
 class ApiClient:
@@ -115,6 +129,7 @@ class ApiClient:
         self._pace = Pace(self._per_second, backoff_base / 10, self.in_flight)
         self._gauge = Gauge(self._pace)
         self._widest = Widest()
+        self._spare = Spare(self.in_flight)
         self._attempts = attempts
         self._backoff_base = backoff_base
         self._most_pages = most_pages
@@ -183,6 +198,7 @@ class ApiClient:
 
     def close(self) -> None:
         """Close the pooled connections."""
+        self._spare.close()
         self._wire.close()
 
     def __enter__(self) -> ApiClient:
@@ -278,7 +294,11 @@ class ApiClient:
         shape than the plan says; SourceError if the server ignores the paging, leads in a circle or elsewhere;
         ConfigurationError if plan and parent don't fit.
         """
-        return self._pages(fetch, parent_value, limit, _NEVER, narrow)
+        stop = threading.Event()
+        try:
+            yield from self._pages(fetch, parent_value, limit, stop, narrow, ahead=limit is None)
+        finally:
+            stop.set()
 
     def fetch_all(
         self, fetch: Fetch, parent_values: Iterable[ParentValue], narrow: Narrow = whole
@@ -292,7 +312,7 @@ class ApiClient:
 
         def work(value: ParentValue, stop: threading.Event) -> Iterator[Page | Skipped]:
             try:
-                yield from self._pages(fetch, value, None, stop, narrow)
+                yield from self._pages(fetch, value, None, stop, narrow, ahead=True)
             except SkippableError as error:
                 yield Skipped(value, error)
             except RetriableError as error:
@@ -301,7 +321,7 @@ class ApiClient:
                 yield Skipped(value, SkippableError(str(error), error.status))
 
         broken = 0
-        for value, result in fan_out(parent_values, work, self.in_flight):
+        for value, result in fan_out(parent_values, work, self.in_flight, _weight, _HELD_BYTES):
             if not isinstance(result, Skipped):
                 broken = 0
                 yield value, result
@@ -312,15 +332,20 @@ class ApiClient:
             yield result
 
     def _pages(
-        self, fetch: Fetch, parent_value: ParentValue | None, limit: int | None, stop: threading.Event, narrow: Narrow
+        self,
+        fetch: Fetch,
+        parent_value: ParentValue | None,
+        limit: int | None,
+        stop: threading.Event,
+        narrow: Narrow,
+        ahead: bool = False,
     ) -> Iterator[Page]:
         where = target(fetch, parent_value)
         where = where._replace(query={**where.query, **narrow(parent_value)})
         parent = None if parent_value is None else parent_text(parent_value)
         start = here = self._address.url(where.path)
 
-        def request(ask: Ask, number: int, read: Read) -> tuple[str, Mapping[str, str], Sheet]:
-            nonlocal here
+        def fetched(ask: Ask, number: int, reader: Reader, here: str) -> _Fetched:
             query: Mapping[str, str] = {**where.query, **ask.query}
             url, body = self._call(fetch, where, ask.query)
             if ask.url is not None:
@@ -332,21 +357,41 @@ class ApiClient:
                 if number > 1 and answer.status in PAST_END and counted(fetch.paging):
                     entry.error = f"{answer.status} for a page past the last one: the end of the list"
                     return answer.address, Sheet([], [], None, 0, refused=answer.status)
-                sheet = self._verdict.decoded(answer, lambda body: read(body, answer.headers))
-                entry.rows, entry.repeated = len(sheet.records), sheet.repeated
+                sheet = self._verdict.decoded(answer, lambda body: reader.read(body, answer.headers))
+                entry.rows = len(sheet.records)
                 return answer.address, sheet
 
             try:
-                here, sheet = self._listed(LIST, url, entry, accept, course, stop)
+                address, sheet = self._listed(LIST, url, entry, accept, course, stop)
             except NotTapedError:
                 # whether a short page was the last one may have been known earlier when this list was read first; that the
                 # replay gives every record is proven by their number
                 if number == 1 or not counted(fetch.paging):
                     raise
-                return entry.requestId, query, Sheet([], [], None, 0)
-            return course.brought or entry.requestId, query, sheet
+                return _Fetched(entry, entry.requestId, query, here, Sheet([], [], None, 0))
+            return _Fetched(entry, course.brought or entry.requestId, query, address, sheet)
 
-        yield from walk(fetch, request, self._widest, limit, self._most_pages)
+        def request(ask: Ask, number: int, reader: Reader) -> tuple[str, Mapping[str, str], Sheet]:
+            nonlocal here
+            page = (early.take(ask) if early is not None else None) or fetched(ask, number, reader, here)
+            here, sheet = page.address, reader.overlapping(page.sheet)
+            page.entry.repeated = sheet.repeated
+            if early is not None:
+                early.follow(ask, number, len(sheet.records), sheet.declared_total)
+            return page.request_id, page.query, sheet
+
+        later = Reader(fetch)
+        early = self._ahead(fetch, lambda ask, number: fetched(ask, number, later, start)) if ahead else None
+        try:
+            yield from walk(fetch, request, self._widest, limit, self._most_pages)
+        finally:
+            if early is not None:
+                early.close()
+
+    def _ahead(self, fetch: Fetch, get: Callable[[Ask, int], _Fetched]) -> Ahead[_Fetched] | None:
+        """Reads ahead where pages can be told beforehand: a counted list whose totals are true, of an API that is asked."""
+        told = counted(fetch.paging) and fetch.method == "GET" and fetch.totals == "credible"
+        return Ahead(fetch.paging, self._spare, get) if told and not (self._tape and self._tape.only) else None
 
     def _call(self, fetch: Fetch, where: Target, query: Mapping[str, str]) -> tuple[str, bytes | None]:
         """Address and body of one page, whose parameters a search has in its body."""
@@ -498,6 +543,11 @@ class ApiClient:
             self._pace.hold(seconds)
             return 0
         return seconds
+
+
+def _weight(result: Page | Skipped) -> int:
+    """Bytes of a page's records."""
+    return 0 if isinstance(result, Skipped) else sum(map(len, result.records))
 
 
 def _is_final(error: SpectraError) -> bool:

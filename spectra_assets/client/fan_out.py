@@ -6,7 +6,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from spectra_assets.client.pacing import StoppedError
@@ -18,99 +17,127 @@ _AHEAD = 2
 """Pieces under way or waiting to be read, per thread: a slow first piece does not starve the threads at once."""
 
 _HELD = 2
-"""Results one piece may have waiting before its thread pauses."""
+"""Results one piece may have waiting before its thread pauses, if all that wait weigh too much together."""
 
 
-@dataclass
 class _Lane(Generic[Piece, Result]):
-    piece: Piece
-    results: deque[Result] = field(default_factory=deque)
-    done: bool = False
+    """One piece and its results that wait. `changed` shares the lock of the run: who waits for one lane is woken for it alone."""
+
+    def __init__(self, piece: Piece, lock: threading.Lock) -> None:
+        self.piece = piece
+        self.results: deque[tuple[Result, int]] = deque()
+        self.done = False
+        self.changed = threading.Condition(lock)
 
 
 class _Run(Generic[Piece, Result]):
-    """One fan-out: the threads fill lanes, the consumer empties the first one. Everything waits on one condition."""
+    """One fan-out: the threads fill lanes, the consumer empties the first one."""
 
-    def __init__(self, work: Callable[[Piece, threading.Event], Iterator[Result]]) -> None:
+    def __init__(
+        self, work: Callable[[Piece, threading.Event], Iterator[Result]], weigh: Callable[[Result], int], most: int
+    ) -> None:
         self.stop = threading.Event()
-        self._work = work
-        self._changed = threading.Condition()
+        self.lanes: deque[_Lane[Piece, Result]] = deque()
+        self._work, self._weigh, self._most = work, weigh, most
+        self._lock = threading.Lock()
+        self._weight = 0
+        self._full: deque[_Lane[Piece, Result]] = deque()
         self._failure: BaseException | None = None
+
+    def lane(self, piece: Piece) -> _Lane[Piece, Result]:
+        """A lane behind the others."""
+        made: _Lane[Piece, Result] = _Lane(piece, self._lock)
+        with self._lock:
+            self.lanes.append(made)
+        return made
 
     def fill(self, lane: _Lane[Piece, Result]) -> None:
         """Work on one piece, in a thread."""
         try:
             for result in self._work(lane.piece, self.stop):
-                self._put(lane, result)
+                self._put(lane, result, self._weigh(result))
         except StoppedError:
             return
         except BaseException as error:  # noqa: BLE001  handed to the consumer, which raises it
-            with self._changed:
+            with self._lock:
                 self._failure = self._failure or error
-                self.stop.set()
-                self._changed.notify_all()
+                self._wake_all()
             return
-        with self._changed:
+        with self._lock:
             lane.done = True
-            self._changed.notify_all()
+            lane.changed.notify_all()
 
     def empty(self, lane: _Lane[Piece, Result]) -> Iterator[Result]:
         """The results of `lane` as they come. Raises the first failure of any lane, at once."""
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._failure or lane.results or lane.done)
+            with self._lock:
+                lane.changed.wait_for(lambda: self._failure or lane.results or lane.done)
                 if self._failure:
                     break
                 if not lane.results:
                     return
-                result = lane.results.popleft()
-                self._changed.notify_all()
+                result, weight = lane.results.popleft()
+                self._weight -= weight
+                lane.changed.notify_all()
+                if self._full and self._weight < self._most:
+                    self._full.popleft().changed.notify_all()
             yield result
         raise self._failure
 
     def cancel(self) -> None:
         """Wake every thread of the run and let it end."""
-        with self._changed:
-            self.stop.set()
-            self._changed.notify_all()
+        with self._lock:
+            self._wake_all()
 
-    def _put(self, lane: _Lane[Piece, Result], result: Result) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: len(lane.results) < _HELD or self.stop.is_set())
+    def _wake_all(self) -> None:
+        self.stop.set()
+        for lane in self.lanes:
+            lane.changed.notify_all()
+
+    def _put(self, lane: _Lane[Piece, Result], result: Result, weight: int) -> None:
+        with self._lock:
+            while len(lane.results) >= _HELD and self._weight >= self._most and not self.stop.is_set():
+                if lane not in self._full:
+                    self._full.append(lane)
+                lane.changed.wait()
             if self.stop.is_set():
                 raise StoppedError
-            lane.results.append(result)
-            self._changed.notify_all()
+            lane.results.append((result, weight))
+            self._weight += weight
+            lane.changed.notify_all()
 
 
 def fan_out(
-    pieces: Iterable[Piece], work: Callable[[Piece, threading.Event], Iterator[Result]], threads: int
+    pieces: Iterable[Piece],
+    work: Callable[[Piece, threading.Event], Iterator[Result]],
+    threads: int,
+    weigh: Callable[[Result], int] = lambda _: 1,
+    most: int = 0,
 ) -> Iterator[tuple[Piece, Result]]:
     """Run `work` over `pieces` in `threads` threads; yield (piece, result) in the order of pieces, then of results.
 
-    `pieces` are taken lazily, two per thread ahead, and at most two results of each wait: memory is flat however many
-    pieces there are. `work` gets an event that says to stop. The first exception of any piece is raised at once: no
-    other piece is begun, and requests still on the wire end by themselves. Closing the iterator stops the work too.
+    `pieces` are taken lazily, two per thread ahead. More than two results of a piece wait only while all that wait weigh less
+    than `most`: memory is flat however many there are. `work` gets an event that says to stop. The first exception of any
+    piece is raised at once: no other piece is begun, and requests still on the wire end by themselves. Closing the iterator
+    stops the work too.
     """
-    run: _Run[Piece, Result] = _Run(work)
+    run: _Run[Piece, Result] = _Run(work, weigh, most)
     waiting = iter(pieces)
-    lanes: deque[_Lane[Piece, Result]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="fan-out")
 
     def begin() -> None:
         for piece in waiting:
-            lanes.append(_Lane(piece))
-            pool.submit(run.fill, lanes[-1])
-            if len(lanes) >= _AHEAD * threads:
+            pool.submit(run.fill, run.lane(piece))
+            if len(run.lanes) >= _AHEAD * threads:
                 return
 
     try:
         begin()
-        while lanes:
-            lane = lanes[0]
+        while run.lanes:
+            lane = run.lanes[0]
             for result in run.empty(lane):
                 yield lane.piece, result
-            lanes.popleft()
+            run.lanes.popleft()
             begin()
     finally:
         run.cancel()

@@ -26,7 +26,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -93,17 +94,13 @@ class Sheet:
     refused: int | None = None
 
 
-Read = Callable[[bytes, Mapping[str, str]], Sheet]
-"""(body, headers) → sheet."""
-
-
 class Request(Protocol):
-    """Sends one request of a list: (request id, its query, what the reader made of the answer).
+    """Gets one page of a list: (request id, its query, what the reader made of the answer).
 
     Past the end of a counted list (`PAST_END` on a later page) the sheet is empty and holds the status.
     """
 
-    def __call__(self, ask: Ask, number: int, read: Read) -> tuple[str, Mapping[str, str], Sheet]: ...
+    def __call__(self, ask: Ask, number: int, reader: Reader) -> tuple[str, Mapping[str, str], Sheet]: ...
 
 
 class Widest:
@@ -151,9 +148,9 @@ def walk(fetch: Fetch, request: Request, widest: Widest, limit: int | None, most
     Raises SkippableError if the answer has another shape than `fetch.records` says; SourceError if the server ignores
     what tells the page, repeats a page, leads in a circle, or gives more than `most` pages; and what `request` raises.
     """
-    reader = _Reader(fetch)
+    reader = Reader(fetch)
     if isinstance(fetch.paging, NoPaging):
-        request_id, query, sheet = request(Ask(), 1, reader.read)
+        request_id, query, sheet = request(Ask(), 1, reader)
         yield Page(1, sheet.records[:limit], query, request_id, sheet.declared_total)
     elif counted(fetch.paging):
         yield from _walk_counted(fetch, reader, request, widest, limit, most)
@@ -161,15 +158,13 @@ def walk(fetch: Fetch, request: Request, widest: Widest, limit: int | None, most
         yield from _walk_chain(fetch, reader, request, limit, most)
 
 
-def _walk_counted(
-    fetch: Fetch, reader: _Reader, request: Request, widest: Widest, limit: int | None, most: int
-) -> Iterator[Page]:
+def _walk_counted(fetch: Fetch, reader: Reader, request: Request, widest: Widest, limit: int | None, most: int) -> Iterator[Page]:
     paging = fetch.paging
     size = _size(paging, limit)
     endpoint = (fetch.path, size or _UNKNOWN)
     ask, so_far, before, declared = first(paging, size), 0, 0, None
     for number in range(1, most + 1):
-        request_id, query, sheet = request(ask, number, reader.read)
+        request_id, query, sheet = request(ask, number, reader)
         rows, total = len(sheet.records), sheet.declared_total
         declared = total if number == 1 else declared
         again = rows > 0 and number > 1 and reader.is_last_again(sheet)
@@ -195,12 +190,12 @@ def _walk_counted(
     raise _endless(fetch, most)
 
 
-def _walk_chain(fetch: Fetch, reader: _Reader, request: Request, limit: int | None, most: int) -> Iterator[Page]:
+def _walk_chain(fetch: Fetch, reader: Reader, request: Request, limit: int | None, most: int) -> Iterator[Page]:
     paging = fetch.paging
     ask, so_far, empty = first(paging, _size(paging, limit)), 0, 0
     asked = {_mark(ask): 1}
     for number in range(1, most + 1):
-        request_id, query, sheet = request(ask, number, reader.read)
+        request_id, query, sheet = request(ask, number, reader)
         rows = len(sheet.records)
         reader.turn(sheet, number)
         if rows or number == 1:
@@ -256,7 +251,7 @@ def _mark(ask: Ask) -> bytes:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-class _Reader:
+class Reader:
     """Reads the answers of one fetch in turn; remembers what is needed to notice overlaps and loops."""
 
     def __init__(self, fetch: Fetch) -> None:
@@ -267,18 +262,21 @@ class _Reader:
         self._seen: dict[bytes, int] = {}
 
     def read(self, body: bytes, headers: Mapping[str, str]) -> Sheet:
-        """The sheet of one answer. Raises SkippableError (another shape) and msgspec.DecodeError (not JSON)."""
+        """The sheet of one answer, whatever page it is. Raises SkippableError (another shape), msgspec.DecodeError (not JSON)."""
         paging = self._fetch.paging
         records, total = split(body, self._fetch.records, self._fetch.told)
         total = header_total(headers) if total is None else total
         if isinstance(paging, NoPaging):
             return Sheet(records, [], total, 0)
-        identities = self._identities(records)
-        repeated = sum(identity in self._last for identity in identities)
         value = None
         if isinstance(paging, CursorPaging | NextPaging) and self._fetch.records != LINES:
             value = sparse(body, paging.next)
-        return Sheet(records, identities, total, repeated, value, headers)
+        return Sheet(records, self._identities(records), total, 0, value, headers)
+
+    def overlapping(self, sheet: Sheet) -> Sheet:
+        """The sheet, with how many of its records stood on the page before."""
+        repeated = 0 if self._last.isdisjoint(sheet.identities) else sum(each in self._last for each in sheet.identities)
+        return replace(sheet, repeated=repeated) if repeated else sheet
 
     def is_last_again(self, sheet: Sheet) -> bool:
         """Whether the rows are those of the page before."""
@@ -323,6 +321,7 @@ def _moving(paging: Paging) -> tuple[str, str]:
     return "", "the address of the next page"
 
 
+@lru_cache(maxsize=256)
 def _key_decoder(primary_key: str) -> Callable[[bytes], bytes | None]:
     """A function from a record to the JSON text of its key; None if it has none. Skips everything else in the record."""
     parts = split_path(primary_key) or [""]

@@ -1,0 +1,127 @@
+"""Reading ahead in a counted list: later pages are asked for while earlier ones are read, by threads that are idle.
+
+What is asked for is a guess: that pages stay as long as the first one, up to the total that the API declares. The list is still
+walked page by page, by what came (see paging.py), so a wrong guess costs requests and nothing else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+from spectra_assets.client.pager import Ask, Got, following
+from spectra_assets.covenant.access import Paging
+
+Fetched = TypeVar("Fetched")
+
+
+class Spare:
+    """The threads of a client that read ahead: as many as its lists under way leave idle, and half as many pages more."""
+
+    def __init__(self, in_flight: int) -> None:
+        self._in_flight = in_flight
+        self._lists = self._pages = 0
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """One more list is under way."""
+        with self._lock:
+            self._lists += 1
+
+    def end(self) -> None:
+        """It is no longer."""
+        with self._lock:
+            self._lists -= 1
+
+    def take(self, work: Callable[[], Fetched]) -> Future[Fetched] | None:
+        """Let an idle thread do `work`; None if there is none. `give` it back once its result was taken."""
+        with self._lock:
+            if 2 * self._pages >= 3 * (self._in_flight - self._lists):
+                return None
+            self._pages += 1
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._in_flight, thread_name_prefix="ahead")
+            return self._pool.submit(work)
+
+    def give(self) -> None:
+        """A page that was read ahead is no longer held."""
+        with self._lock:
+            self._pages -= 1
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Ahead(Generic[Fetched]):
+    """Reads ahead in one list. Used by the thread that walks it."""
+
+    def __init__(self, paging: Paging, spare: Spare, fetch: Callable[[Ask, int], Fetched]) -> None:
+        self._paging = paging
+        self._spare = spare
+        self._fetch = fetch
+        self._waiting: dict[tuple[tuple[str, str], ...], Future[Fetched]] = {}
+        self._next: tuple[Ask, Got] | None = None
+        self._total = self._beyond = self._rows = self._so_far = 0
+        self._wrong = False
+        spare.begin()
+
+    def take(self, ask: Ask) -> Fetched | None:
+        """The page, if it was asked for ahead: waits for it, and raises what came of it. None if it was not."""
+        future = self._waiting.pop(_key(ask), None)
+        if future is None:
+            if self._waiting:
+                self._wrong = True  # the list is not as it seemed
+                self._drop()
+            return None
+        try:
+            return future.result()
+        finally:
+            self._spare.give()
+
+    def follow(self, ask: Ask, number: int, rows: int, total: int | None) -> None:
+        """Ask for what should come after page `number`, which was asked for by `ask` and had `rows` rows of `total`."""
+        self._so_far += rows
+        if number == 1:
+            self._rows, self._total = rows, total or 0
+            size = getattr(self._paging, "size", None)
+            self._beyond = int(size is not None and rows >= size)  # a full last page is followed by one more request
+        self._wrong = self._wrong or rows != self._rows or total != self._total
+        if self._wrong or not rows:
+            return
+        if self._next is None:
+            self._next = ask, Got(rows, self._so_far, number)
+        while True:
+            before, got = self._next
+            onward = following(self._paging, before, got)
+            if onward is None or got.so_far >= self._total + self._beyond:
+                return
+            number = got.number + 1
+            future = self._spare.take(lambda onward=onward, number=number: self._fetch(onward, number))  # type: ignore[misc]
+            if future is None:
+                # what is not asked for ahead now is walked to; from there on the guess goes on
+                self._next = None if not self._waiting else self._next
+                return
+            self._waiting[_key(onward)] = future
+            self._next = onward, Got(rows, got.so_far + rows, number)
+
+    def close(self) -> None:
+        """The list has ended."""
+        self._drop()
+        self._spare.end()
+
+    def _drop(self) -> None:
+        for future in self._waiting.values():
+            future.cancel()
+            self._spare.give()
+        self._waiting.clear()
+
+
+def _key(ask: Ask) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(ask.query.items()))

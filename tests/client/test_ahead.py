@@ -1,0 +1,185 @@
+"""Reading ahead: the same pages in the same order, whatever the total says, sooner, and no more than idle threads can do."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from spectra_assets.client.ahead import Spare
+from spectra_assets.client.api import ApiClient
+from spectra_assets.client.fan_out import fan_out
+from spectra_assets.covenant.access import Fetch, OffsetPaging, PagePaging, ParentKey
+from spectra_assets.errors import CredentialError, RetriableError, SourceError
+from tests.client.conftest import Api, Asked, Reply
+
+Connect = Callable[..., ApiClient]
+OFFSET = OffsetPaging(offset_param="offset", size_param="size", size=10)
+PAGES = PagePaging(page_param="page", size_param="size", size=10, first=1)
+
+
+def plan(paging: object = OFFSET, **more: object) -> Fetch:
+    return Fetch.model_validate({"entity": "row", "path": "/rows", "records": "items", "paging": paging, **more})
+
+
+class Rows:
+    """`total` rows; `told` is the total it declares, `cap` the longest page it gives, `wait` seconds each answer takes."""
+
+    def __init__(self, total: int, told: int | None = None, cap: int = 10, wait: float = 0.0) -> None:
+        self.rows = [{"id": number} for number in range(total)]
+        self.told, self.cap, self.wait = total if told is None else told, cap, wait
+        self.now = self.most = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, asked: Asked) -> Reply:
+        with self._lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(self.wait)
+        size = min(asked.number("size"), self.cap)
+        start = asked.number("offset") if "offset" in asked.query else (asked.number("page") - 1) * size
+        body = json.dumps({"total": self.told, "items": self.rows[start : start + size]}).encode()
+        with self._lock:
+            self.now -= 1
+        return Reply(body)
+
+
+def ids(client: ApiClient, fetch: Fetch) -> list[int]:
+    return [json.loads(record)["id"] for page in client.pages(fetch) for record in page.records]
+
+
+@pytest.mark.parametrize("paging", [OFFSET, PAGES])
+@pytest.mark.parametrize("total", [0, 1, 9, 10, 11, 100, 105, 300])
+@pytest.mark.parametrize("told", [-1000, -10, -1, 0, 1, 10, 1000])
+def test_every_row_comes_once_and_in_order(api: Api, connect: Connect, paging: object, total: int, told: int) -> None:
+    """Whether the declared total is true, too low, too high or nonsense."""
+    api.answer = Rows(total, max(0, total + told))
+    assert ids(connect(in_flight=8), plan(paging)) == list(range(total))
+
+
+@pytest.mark.parametrize("total", [30, 35])
+def test_no_request_more_than_without(api: Api, connect: Connect, total: int) -> None:
+    for cap in (10, 7):
+        counts = []
+        for totals in ("credible", "notCredible"):
+            before = len(api.asked)
+            api.answer = Rows(total, cap=cap)
+            assert ids(connect(in_flight=8), plan(totals=totals)) == list(range(total))
+            counts.append(len(api.asked) - before)
+        assert counts[0] == counts[1]
+
+
+def test_one_list_is_read_by_all_threads(api: Api, connect: Connect) -> None:
+    api.answer = rows = Rows(400, wait=0.02)
+    assert len(ids(connect(in_flight=8), plan())) == 400
+    assert 6 <= rows.most <= 8
+
+
+def test_a_list_whose_total_changes_under_way_is_walked_by_what_came(api: Api, connect: Connect) -> None:
+    rows = Rows(200)
+
+    def answer(asked: Asked) -> Reply:
+        if asked.number("offset") == 50:
+            return Reply(json.dumps({"total": 150, "items": rows.rows[50:60]}).encode())
+        return rows(asked)
+
+    api.answer = answer
+    assert ids(connect(in_flight=8), plan()) == list(range(200))
+
+
+def test_a_server_that_ignores_the_offset_is_noticed(api: Api, connect: Connect) -> None:
+    api.answer = lambda asked: Reply(json.dumps({"total": 95, "items": [{"id": n} for n in range(10)]}).encode())
+    with pytest.raises(SourceError, match="server ignores offset"):
+        ids(connect(in_flight=8), plan())
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, CredentialError), (503, RetriableError)])
+def test_an_error_comes_in_its_place(api: Api, connect: Connect, status: int, error: type[Exception]) -> None:
+    rows = Rows(200)
+    api.answer = lambda asked: Reply(status=status) if asked.number("offset") == 60 else rows(asked)
+    seen: list[int] = []
+    pages = connect(in_flight=8, attempts=1).pages(plan())
+    with pytest.raises(error):
+        seen.extend(json.loads(record)["id"] for page in pages for record in page.records)
+    assert seen == list(range(60))
+
+
+def test_the_ledger_has_each_page_once_with_its_overlap(api: Api, connect: Connect) -> None:
+    rows = Rows(100)
+    rows.rows[40] = rows.rows[39]
+    api.answer = rows
+    client = connect(in_flight=8)
+    assert [page.repeated for page in client.pages(plan())] == [0, 0, 0, 0, 1, 0, 0, 0, 0, 0]
+    entries = sorted(client.ledger.drain(), key=lambda row: row["page"])
+    assert [(row["page"], row["query"], row["repeated"]) for row in entries] == [
+        (number + 1, f"offset={number * 10}&size=10", int(number == 4)) for number in range(11)
+    ]
+
+
+def test_a_sample_reads_nothing_ahead(api: Api, connect: Connect) -> None:
+    api.answer = Rows(1000)
+    assert len(list(connect(in_flight=8).pages(plan(), limit=15))) == 2
+    time.sleep(0.05)
+    assert len(api.asked) == 2
+
+
+def test_who_stops_reading_stops_asking(api: Api, connect: Connect) -> None:
+    api.answer = Rows(10_000, wait=0.01)
+    pages = connect(in_flight=4).pages(plan())
+    next(pages)
+    next(pages)
+    pages.close()  # type: ignore[attr-defined]
+    time.sleep(0.1)
+    asked = len(api.asked)
+    assert asked <= 20
+    time.sleep(0.1)
+    assert len(api.asked) == asked
+
+
+def test_idle_threads_help_the_last_parents(api: Api, connect: Connect) -> None:
+    """Three long lists on eight threads: all eight are busy."""
+    fetch = plan(path="/rows/{n}", parent=ParentKey(entity="p", path="id", parameter="n"))
+    api.answer = rows = Rows(300, wait=0.02)
+    client = connect(in_flight=8)
+    found = [json.loads(record)["id"] for result in client.fetch_all(fetch, [1, 2, 3]) for record in result[1].records]  # type: ignore[index,union-attr]
+    assert found == [*range(300)] * 3
+    assert 6 <= rows.most <= 8
+
+
+def test_spare_threads_are_those_that_lists_leave() -> None:
+    spare, hold = Spare(4), threading.Event()
+    for _ in range(4):
+        spare.begin()
+    assert spare.take(hold.wait) is None
+    for _ in range(3):
+        spare.end()
+    taken = [spare.take(hold.wait) for _ in range(7)]
+    assert sum(each is not None for each in taken) == 5  # three threads, and half as many pages more
+    hold.set()
+    spare.give()
+    assert spare.take(hold.wait) is not None
+    spare.close()
+
+
+def test_results_wait_by_weight_while_the_first_piece_is_slow() -> None:
+    """Other threads go on beside a slow first piece, up to what may wait in all."""
+    first, made = threading.Event(), [0] * 4
+
+    def work(piece: int, stop: threading.Event) -> Iterator[int]:
+        if piece == 0:
+            first.wait(5)
+        for number in range(30):
+            made[piece] = number + 1
+            yield piece * 100 + number
+
+    results = fan_out(range(4), work, 4, weigh=lambda _: 10, most=300)
+    timer = threading.Timer(0.2, first.set)
+    timer.start()
+    seen = [next(results)]
+    assert sum(made[1:]) >= 30
+    assert sum(made[1:]) <= 30 + 3 * 3 + 1
+    seen += list(results)
+    assert [result for _, result in seen] == [piece * 100 + number for piece in range(4) for number in range(30)]
