@@ -36,7 +36,7 @@ URL = "SMALL_API_URL"
 PAGE = 50
 GROUPS, ITEMS = "extract.groups", "extract.items"
 STEPS = ["extract.fetch_records", "extract.flatten_tree", "extract.hash_records"]
-GATES = ["extract_complete", "no_schema_drift", "primary_key_present", "parents_resolved"]
+GATES = ["extract_complete", "no_schema_drift", "fields_seen", "primary_key_present", "parents_resolved"]
 
 
 class SmallApi:

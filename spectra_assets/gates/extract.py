@@ -80,6 +80,28 @@ def cursor_tells_changes(candidate: Candidate) -> Judged:
 @gate("no_schema_drift", kinds=("extraction",))
 def no_schema_drift(candidate: Candidate) -> Judged:
     """No record holds a field or a type that the canon does not know, and none lacks what the covenant requires."""
+    rules = (
+        Rule("kind <> 'newField'", "are fields that the canon does not know", "newField"),
+        Rule("kind <> 'changedType'", "hold values of another type", "changedType"),
+        Rule("kind <> 'missingField' OR NOT required", "are required, but no record has them any more", "missingField"),
+    )
+    advice = "run Prepare again and review what the covenant gains; the rows wait in the raw pages"
+    return Judged(_differences(candidate), rules, unit="differences", show=_DRIFT, advice=advice)
+
+
+@gate("fields_seen", kinds=("extraction",))
+def fields_seen(candidate: Candidate) -> Judged:
+    """Every field that the samples had is in some record; those required are told by no_schema_drift."""
+    rule = Rule("kind <> 'missingField' OR required", "are in no record any more, their columns are empty", "missingField")
+    advice = "if the source gave it up for good, run Prepare again; if it has another name now, write a rule of kind alias"
+    return Judged(_differences(candidate), (rule,), unit="differences", show=_DRIFT, advice=advice)
+
+
+_DRIFT = ("path", "kind", "expected", "seen", "count", "example")
+
+
+def _differences(candidate: Candidate) -> DataFrame:
+    """Where the records are not as the canon knows them, and whether the covenant requires what is missing."""
     drift: Mapping[str, Mapping[str, Any]] = candidate.known("drift")
     required = {
         path
@@ -89,17 +111,9 @@ def no_schema_drift(candidate: Candidate) -> Judged:
         if column.required
         for path in column.source
     }
-    columns = dict.fromkeys(("path", "kind", "expected", "seen", "example"), DataType.TEXT)
+    columns = {name: DataType.INT64 if name == "count" else DataType.TEXT for name in _DRIFT}
     facts = [{"path": path, "required": path in required, **change} for path, change in sorted(drift.items())]
-    rules = (
-        Rule("kind <> 'newField'", "are fields that the canon does not know", "newField"),
-        Rule("kind <> 'changedType'", "hold values of another type", "changedType"),
-        Rule("kind <> 'missingField' OR NOT required", "are required, but no record has them any more", "missingField"),
-    )
-    frame = candidate.small({**columns, "count": DataType.INT64, "required": DataType.BOOL}, facts)
-    show = ("path", "kind", "expected", "seen", "count", "example")
-    advice = "run Prepare again and review what the covenant gains; the rows wait in the raw pages"
-    return Judged(frame, rules, unit="differences", show=show, advice=advice)
+    return candidate.small({**columns, "required": DataType.BOOL}, facts)
 
 
 @gate("primary_key_present", kinds=("extraction",), needs=lambda _: ("record", "requestId", "sequence"))

@@ -175,8 +175,16 @@ class Staging:
         self._folders: set[Path] = set()
         sweep(lakehouse)
 
-    def stage_frame(self, ref: TableRef, frame: DataFrame, partitions: int | None = None, volatile: Iterable[str] = ()) -> Staged:
-        """Run `frame` and write its rows, as the engine splits them or in at most `partitions` files.
+    def stage_frame(
+        self,
+        ref: TableRef,
+        frame: DataFrame,
+        partitions: int | None = None,
+        volatile: Iterable[str] = (),
+        ordered: bool = False,
+    ) -> Staged:
+        """Run `frame` and write its rows, as the engine splits them or in at most `partitions` files; `ordered`, in one file
+        and in the frame's order, by way of this process's memory.
 
         Raises StorageError for columns that can't be stored and for trouble with the disk; the query's own errors are
         Spark's.
@@ -184,6 +192,10 @@ class Staging:
         for name in (field.name for field in frame.schema.fields if field.dataType.typeName() == "void"):
             frame = frame.withColumn(name, F.col(f"`{name}`").cast("string"))
         folder = self._folder(ref)
+        if ordered:
+            rows = frame.toArrow()
+            _write_batches(folder, rows.schema, iter(rows.to_batches()))
+            return self._add(ref, folder, volatile)
         _write_frame(frame.coalesce(partitions) if partitions else frame, folder)
         if not any(folder.glob("*.parquet")):  # Sail writes no file for no rows
             _write_batches(folder, frame.where(F.lit(False)).toArrow().schema, iter(()))

@@ -149,7 +149,7 @@ class Delivery:
             schema = arrow_schema(self.work.table.schema_)
             return standing(self.work.engine, self.work.lakehouse, self.ref, schema, volatile)
         if draft.frame is not None:
-            return self._staging.stage_frame(self.ref, draft.frame, volatile=volatile)
+            return self._staging.stage_frame(self.ref, draft.frame, volatile=volatile, ordered=draft.ordered)
         data = draft.rows if draft.rows is not None else draft.batches
         if data is None:
             raise SpectraError(f"the actions of {self.ref} made no rows: {', '.join(self.work.table.steps)}")

@@ -42,8 +42,8 @@ class Draft:
     `frame` may carry the control columns `_reasons` (array<string>: ids of the row rules a row breaks) and `_duplicate`
     (bool): such rows are not published; rejected ones go to quarantine. `rows_in` is what the inputs held, counted apart from
     the frame. `notes` become metadata of the materialisation; `evidence` is what gates of this table judge beside its rows.
-    `standing`: the table as it is published holds exactly these rows. `afterwards` hear what became of the table, and by which
-    error; None if there is nobody who tells them.
+    `ordered`: the frame's rows are stored in its order, so they must be few. `standing`: the table as it is published holds
+    exactly these rows. `afterwards` hear what became of the table, and by which error; None if there is nobody who tells them.
     """
 
     rows: pa.Table | None = None
@@ -53,6 +53,7 @@ class Draft:
     rows_in: int | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
+    ordered: bool = False
     standing: bool = False
     afterwards: list[Callable[[str, BaseException | None], None]] | None = None
 

@@ -92,6 +92,10 @@ def test_drift_is_found(bench: Bench) -> None:
     assert (result.failed, result.total) == (3, 3)
     assert len(result.details["rules"]) == 3
     assert [row["path"] for row in result.sample] == ["id", "more|<b>", "note"]
+    seen = extracted("run", "fields_seen")
+    assert bench.judge(seen, TWO, others=[clean], drift=drift).passed, "what is required is told once"
+    told = bench.judge(seen, TWO, others=[clean], drift={**drift, "note": gone, "other": gone})
+    assert (told.failed, [row["path"] for row in told.sample]) == (2, ["note", "other"])
 
 
 @pytest.mark.parametrize("evidence", [True, False])

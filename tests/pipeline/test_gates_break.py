@@ -196,7 +196,9 @@ def _unread(project: Project) -> None:
 
 
 def _bad_answers(project: Project) -> Covenant:
-    project.standin.set_faults(["add-field:user.nickname", "null-ids:requirement", "lose-rows:execution"])
+    project.standin.set_faults(
+        ["add-field:user.nickname", "null-ids:requirement", "lose-rows:execution", "drop-field:release.description"]
+    )
     return altered(project.covenant, extract__cycles=with_step(SPOIL))
 
 
@@ -302,6 +304,7 @@ SCENARIOS = {
         (
             Break("extract_complete", "extract.executions", ("clean.execution",)),
             Break("no_schema_drift", "extract.users", ("clean.user", "clean.userRole")),
+            Break("fields_seen", "extract.releases", warns=True),
             Break("primary_key_present", "extract.requirements", ("clean.requirement",)),
             Break("parents_resolved", "extract.cycles", ("clean.cycle", "transform.dimCycle")),
         ),

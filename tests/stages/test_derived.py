@@ -143,6 +143,8 @@ def test_figures_add_up_and_are_drawn(shop: Pipeline) -> None:
     assert shop.rows("analyse.orderByCustomer")[0]["sharePct"] == 50.0
     figures = [table.table for table in shop.covenant.tables() if table.build.kind == "kpi"]
     assert sorted(shop.charts) == sorted(figures)
+    months_stored = [row["month"] for row in shop.rows("analyse.orderVolumeByMonth")]
+    assert months_stored == sorted(months_stored), "rows are stored in the figure's order"
     assert all(shop.results[name, "totals_reconcile"].passed for name in figures)
     assert "Ann" not in "".join(shop.charts.values())
 

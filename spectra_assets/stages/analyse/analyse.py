@@ -35,7 +35,7 @@ def measure(draft: Draft, work: Work) -> None:
         frame.schema  # noqa: B018  (the engine looks at the expressions only when asked)
     except PySparkException as error:
         raise SpectraError(f"the measure {build.rule} does not work: {' '.join(str(error).split())[:300]}") from error
-    draft.frame = frame
+    draft.frame, draft.ordered = frame, bool(build.order_by)
 
 
 @action("analyse.draw_chart", "kpi", shapes=False)
