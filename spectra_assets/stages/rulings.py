@@ -38,6 +38,7 @@ from spectra_assets.playbook.rules import (
     RouteRule,
     TypeRule,
 )
+from spectra_assets.stages.prepare.fields.numbers import FORMATS as NUMBER_FORMATS
 
 FORMATS = " | "
 """Between the date formats of one column."""
@@ -217,7 +218,7 @@ def ruled_fields(entity: CanonEntity, playbooks: Playbooks, source: str) -> Cano
         changes = _added(field, playbooks.rules(AddFieldRule, source, entity.entity))
         if types := playbooks.rules(TypeRule, source, entity.entity, field.raw):
             kind = DataType(types[-1].data_type)
-            dated = kind in (DataType.TIMESTAMP, DataType.DATE)
+            dated = kind in (DataType.TIMESTAMP, DataType.DATE) or (kind == field.type and field.date_format in NUMBER_FORMATS)
             changes |= {"type": kind, "date_format": field.date_format if dated else None, "confidence": 1.0}
             changes |= _origin(types[-1]) | {"structure": field.structure if kind == DataType.JSON else "scalar"}
         changes |= _dated(field.model_copy(update=changes), playbooks.rules(DateFormatRule, source, entity.entity, field.raw))

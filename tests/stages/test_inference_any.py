@@ -54,6 +54,17 @@ def targets(records, **fetch) -> dict[str, str]:
         ("x", ["1.5", "2.25", "3.75"], None, DataType.FLOAT64),
         ("x", ["3.9", "3.10", "3.11"], None, DataType.TEXT),
         ("version", ["1.5", "2.5", "3.5"], None, DataType.TEXT),
+        ("x", ["0.250", "12", "1.500"], None, DataType.DECIMAL),
+        ("weight", ["0.25", "12", "3.10"], None, DataType.DECIMAL),
+        ("x", ["0.25", "12", "3.10"], None, DataType.TEXT),
+        ("version", ["0.250", "12.100", "1.500"], None, DataType.TEXT),
+        ("phone", ["030 123,5", "040 123,5", "050 1"], None, DataType.TEXT),
+        ("x", ["01,5", "02,5", "03,5"], None, DataType.TEXT),
+        ("x", ["1,2,3", "4,5", "6,7"], None, DataType.TEXT),
+        ("pairIds", ["1,2", "4,5", "6,7"], None, DataType.TEXT),
+        ("x", ["12,5", "7", "3"], None, DataType.TEXT),
+        ("x", ["12,5 kg", "7,5 kg", "3,5 kg"], None, DataType.TEXT),
+        ("x", ["555 123", "555 124", "555 125"], None, DataType.TEXT),
         ("price", [1.5, "12.50"], None, DataType.DECIMAL),
         ("qty", [5, "", None], None, DataType.INT64),
         ("flag", ["true", "False"], None, DataType.BOOL),
@@ -73,6 +84,30 @@ def targets(records, **fetch) -> dict[str, str]:
 )
 def test_types(leaf, values, spec, kind):
     assert column(leaf, values, spec).type == kind
+
+
+@pytest.mark.parametrize(
+    ("leaf", "values", "spec", "expected"),
+    [
+        ("x", ["1.234,50", "12,5", "7"], None, "decimal_comma"),
+        ("x", ["12,5", "0,75", "-3,25"], None, "decimal_comma"),
+        ("x", ["1 234,50", "12,5", "1\u00a0000\u00a0000"], None, "decimal_comma"),
+        ("x", ["1.234", "12,50", "0,5"], None, "decimal_comma"),
+        ("price", ["12,5"], None, "decimal_comma"),
+        ("price", ["12,5"], "text", "decimal_comma"),
+        ("x", ["12,5", "3"], "number", "decimal_comma"),
+        ("x", ["1,234.50", "12.5", "1,234,567"], None, "decimal_grouped"),
+        ("price", ["1,234.5"], None, "decimal_grouped"),
+        ("price", ["1,234", "2,345", "3,456"], None, None),
+        ("x", ["1,234.50", "1.234,50", "3"], None, None),
+        ("price", ["12,5", "on request"], None, None),
+        ("price", ["12,5", 3.5], None, None),
+    ],
+)
+def test_commas_in_numbers(leaf, values, spec, expected):
+    found = column(leaf, values, spec)
+    assert (found.type, found.date_format) == ((DataType.DECIMAL if expected else DataType.TEXT), expected)
+    assert ("told apart" in found.note) == (values[0] == "1,234"), "what can't be decided is said"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from pyspark.sql import functions as F  # noqa: N812
 from spectra_assets.covenant.model import DataType
 from spectra_assets.lakehouse.types import ddl
 from spectra_assets.stages.prepare.fields.dates import EPOCH_MICROS, EPOCH_NANOS, EPOCH_SECONDS, ISO, ODATA
+from spectra_assets.stages.prepare.fields.numbers import COMMA, GAPS
+from spectra_assets.stages.prepare.fields.numbers import FORMATS as NUMBER_FORMATS
 from spectra_assets.stages.rulings import FORMATS
 
 if TYPE_CHECKING:
@@ -51,12 +53,15 @@ def trimmed(text: Column) -> Column:
 def cast(text: Column, kind: DataType, date_format: str | None = None) -> Column:
     """`text`, already `trimmed`, as a value of `kind`; NULL if it is none.
 
-    `date_format` is a Spark pattern (perhaps with the day of the week first, `EEE`) or one that `prepare/fields/dates.py` names.
+    `date_format` of a decimal is one that `prepare/fields/numbers.py` names; of others a Spark pattern (perhaps with the day of
+    the week first, `EEE`) or one that `prepare/fields/dates.py` names.
 
     Pass the result through `plausible`, best in a later projection: what an expression names twice is calculated twice.
     """
     if kind in (DataType.DATE, DataType.TIMESTAMP):
         return _timestamp(text, date_format)
+    if kind == DataType.DECIMAL and date_format in NUMBER_FORMATS:
+        return _decimal(_pointed(text, date_format == COMMA))
     return _CASTS[kind](text)
 
 
@@ -98,6 +103,14 @@ def _decimal(text: Column) -> Column:
     kind = ddl(DataType.DECIMAL)
     number = F.when(text.rlike(_NUMBER), text)
     return F.coalesce(number.try_cast(kind), _double(text).try_cast(kind))
+
+
+def _pointed(text: Column, comma: bool) -> Column:
+    """A number with a decimal comma, or with commas between its thousands, as one with a decimal point; NULL if it is none."""
+    gap, mark = (f"[{GAPS}]", ",") if comma else (",", r"\.")
+    written = text.rlike(rf"^[+-]?([0-9]{{1,3}}({gap}[0-9]{{3}})+|[0-9]+)({mark}[0-9]+)?$")
+    bare = F.when(written, F.regexp_replace(text, gap, ""))
+    return F.translate(bare, ",", ".") if comma else bare
 
 
 def _bool(text: Column) -> Column:

@@ -12,6 +12,7 @@ from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.stages.prepare.fields.dates import PER_SECOND
 from spectra_assets.stages.prepare.fields.inference import INTEGER as INTEGER
+from spectra_assets.stages.prepare.fields.numbers import FORMATS as NUMBER_FORMATS
 from spectra_assets.stages.prepare.fields.shapes import escaped
 from spectra_assets.stages.rulings import FORMATS
 
@@ -55,6 +56,8 @@ def kinds_of(place: Place) -> frozenset[str]:
     if place.date_format is not None and FORMATS in place.date_format:
         each = (kinds_of(Place(place.path, place.type, text)) for text in place.date_format.split(FORMATS))
         return frozenset(kind for kinds in each for kind in kinds)
+    if place.date_format in NUMBER_FORMATS:
+        return frozenset(("text", "int"))
     if place.date_format is None or place.date_format in PER_SECOND:
         numbers = place.type == DataType.TIMESTAMP and place.date_format is not None
         return frozenset(("int", "float")) if numbers else _FITS.get(place.type, frozenset()) if place.type else frozenset()

@@ -14,6 +14,7 @@ from spectra_assets.covenant.model import DataType
 from spectra_assets.intelligence.model import TYPES, FieldSpec
 from spectra_assets.names import words
 from spectra_assets.stages.prepare.fields.dates import ODATA, reading, unit_of
+from spectra_assets.stages.prepare.fields.numbers import padded, writing
 from spectra_assets.stages.prepare.fields.shapes import Kind, Shape
 
 MOST_VALUES = 50
@@ -65,6 +66,11 @@ _TEXT_LEAVES = frozenset(("externalid", "altid", "refid", "bugid", "sku"))
 _MONEY_WORDS = frozenset(
     ("amount", "price", "cost", "total", "subtotal", "balance", "fee", "tax", "revenue", "salary", "discount", "paid", "money",
      "charge", "payment", "refund", "budget", "vat")
+)  # fmt: skip
+_MEASURE_WORDS = frozenset(
+    ("weight", "length", "width", "height", "depth", "distance", "area", "volume", "quantity", "qty", "rate", "ratio", "percent",
+     "percentage", "pct", "temperature", "temp", "humidity", "pressure", "speed", "score", "rating", "average", "avg", "mean",
+     "hours", "latitude", "longitude", "lat", "lon", "lng", "kwh", "kg", "km", "liters", "litres", "interest", "share", "factor")
 )  # fmt: skip
 _ID_WORDS = frozenset(("id", "ids", "uuid", "guid", "key", "ref", "hash", "token"))
 _PROSE_WORDS = frozenset(
@@ -219,14 +225,37 @@ def _text(leaf: str, values: Sequence[str], spec: FieldSpec | None) -> Typed:
     distinct = len(set(filled)) >= _DISTINCT and not _wordy(leaf)
     if silent and len(filled) == len(values) and distinct and _all_integers(filled):
         return Typed("scalar", DataType.INT64)
+    if any("," in value for value in filled):
+        return _written_with_commas(leaf, filled, spec, distinct)
     if not _all_decimals(filled):
         return Typed("scalar", DataType.TEXT)
     if _decimal(leaf, filled, spec) and (silent or _says(spec, "number", "text")):
+        return Typed("scalar", DataType.DECIMAL)
+    if silent and distinct and not _says_version(leaf) and (padded(filled) or (_measured(leaf) and _cents(filled))):
         return Typed("scalar", DataType.DECIMAL)
     alike = len({len(value.partition(".")[2]) for value in filled}) == 1 or not any(value.endswith("0") for value in filled)
     exact = all(sum(map(str.isdigit, value)) <= _DOUBLE_DIGITS for value in filled)
     if silent and distinct and alike and exact and any("." in value for value in filled):
         return Typed("scalar", DataType.FLOAT64)
+    return Typed("scalar", DataType.TEXT)
+
+
+def _written_with_commas(leaf: str, filled: Sequence[str], spec: FieldSpec | None, distinct: bool) -> Typed:
+    """Decimals with a comma somewhere: by the writing that all of them have and some of them show, else text.
+
+    The name or the description must say that it is a number, or several values must show the writing.
+    """
+    found = writing(filled)
+    said = {word.lower() for word in words(leaf)}
+    named = bool(said & (_MONEY_WORDS | _MEASURE_WORDS)) and not _wordy(leaf)
+    silent = spec is None or spec.type in ("unknown", "text")
+    if found is None or not (silent or _says(spec, "number")) or said & (_ID_WORDS | _PROSE_WORDS):
+        return Typed("scalar", DataType.TEXT)
+    if found.format is None:
+        note = "a decimal comma and one between thousands can't be told apart: kept as text"
+        return Typed("scalar", DataType.TEXT, note=note if named or distinct else "")
+    if named or _says(spec, "number") or (distinct and found.sure):
+        return Typed("scalar", DataType.DECIMAL, date_format=found.format)
     return Typed("scalar", DataType.TEXT)
 
 
@@ -264,8 +293,20 @@ def _says(spec: FieldSpec | None, *types: str) -> bool:
 def _decimal(leaf: str, values: Sequence[Any], spec: FieldSpec | None) -> bool:
     """Whether the description says that texts are numbers, or their name that they are money, and there are cents."""
     said = {word.lower() for word in words(leaf)}
-    cents = any(isinstance(value, str) and "." in value for value in values)
-    return _says(spec, "number") or (bool(_MONEY_WORDS & said) and not _wordy(leaf) and cents)
+    return _says(spec, "number") or (bool(_MONEY_WORDS & said) and not _wordy(leaf) and _cents(values))
+
+
+def _cents(values: Sequence[Any]) -> bool:
+    return any(isinstance(value, str) and "." in value for value in values)
+
+
+def _measured(leaf: str) -> bool:
+    """Whether a name says that its value is measured, which no version or code is."""
+    return bool(_MEASURE_WORDS & {word.lower() for word in words(leaf)}) and not _wordy(leaf)
+
+
+def _says_version(leaf: str) -> bool:
+    return bool({"version", "versions", "release", "build", "firmware", "os", "sdk"} & {word.lower() for word in words(leaf)})
 
 
 def _all_integers(values: Sequence[Any]) -> bool:

@@ -1,0 +1,30 @@
+"""Numbers as texts of the world write them, cast by real engines: exactly, or not at all."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from pyspark.sql import functions as F  # noqa: N812
+
+from spectra_assets.covenant.model import DataType
+from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.stages.clean.casts import cast
+from spectra_assets.stages.prepare.fields.numbers import COMMA, GROUPED
+
+WRITTEN = {
+    COMMA: {
+        "1.234,50": "1234.5", "12,5": "12.5", "-0,75": "-0.75", "1 234 567,8": "1234567.8", "1\u00a0000": "1000", "7": "7",
+        "1'234,5": "1234.5", "1.234": "1234", "12.5": None, "1,234.5": None, "1,2,3": None, "12,5 kg": None, "": None, "1.23,4": None,
+    },
+    GROUPED: {"1,234.50": "1234.5", "1,234,567": "1234567", "12.5": "12.5", "-7": "-7", "12,5": None, "1.234,5": None, "1,2345": None},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_decimals_with_commas(written: str, engine: Engine) -> None:
+    texts = WRITTEN[written]
+    frame = engine.session.createDataFrame([(text,) for text in texts], "text string")
+    rows = frame.select("text", cast(F.col("text"), DataType.DECIMAL, written).alias("value")).collect()
+    found = {row["text"]: row["value"] for row in rows}
+    assert found == {text: None if value is None else Decimal(value) for text, value in texts.items()}
