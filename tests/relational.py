@@ -89,14 +89,20 @@ class World:
         """Publish rows as they are."""
         write_deltalake(self.lakehouse.path(TableRef.parse(name)), rows, mode="overwrite", schema_mode="overwrite")
 
-    def records(self, name: str, records: Sequence[Any], parents: Sequence[tuple[str | None, str | None]] = ()) -> None:
+    def records(
+        self,
+        name: str,
+        records: Sequence[Any],
+        parents: Sequence[tuple[str | None, str | None]] = (),
+        hashes: Sequence[str] = (),
+    ) -> None:
         """Publish an extract table; a record that is no text becomes JSON."""
         texts = [r if isinstance(r, str) or r is None else json.dumps(r, ensure_ascii=False) for r in records]
         both = [*parents, *[(None, None)] * len(texts)]
         rows = [
             {
                 "record": text,
-                "recordHash": "",
+                "recordHash": hashes[i] if hashes else "",
                 "parentKey": both[i][0],
                 "treeParentKey": both[i][1],
                 "requestId": "r",

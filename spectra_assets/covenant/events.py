@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from spectra_assets.covenant.amounts import flows
+from spectra_assets.covenant.canon import HASH
 from spectra_assets.covenant.network import Node
 from spectra_assets.covenant.traits import event_time, is_status, span, statuses, usable
 
@@ -65,7 +66,8 @@ def _nested_pairs(node: Node) -> bool:
 
 def _pairs(node: Node, nodes: Mapping[str, Node]) -> bool:
     """An entity that is nothing but its references: two at least, hardly another column, and nothing refers to it."""
-    said = [c for c in node.table.schema_ if usable(c) and c.name not in node.linked and c.name not in node.key]
+    apart = {*node.linked, *node.key, *(name for name, item in node.fields.items() if item.raw == HASH)}
+    said = [column for column in node.table.schema_ if usable(column) and column.name not in apart]
     return len(node.links) >= 2 and len(said) <= 1 and event_time(node) is None and not _referrers(node, nodes)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
+from spectra_assets.covenant.canon import HASH, Canon, CanonEntity, CanonField
 from spectra_assets.covenant.derive import Deriving, follow, note_idle
 from spectra_assets.covenant.derived_meaning import derived_meaning
 from spectra_assets.covenant.derived_measures import derived_measures
@@ -203,6 +203,7 @@ def _cleaned(design: Design, entity: CanonEntity, group: str, references: bool) 
     array = next((_array_of(item.raw) for item in fields if "[]" in item.raw), None) if child else None
     cursor = next((item.target for item in fields if item.raw == entity.cursor_field), None)
     about = f"Nested in {entity.entity}: {array}." if child else design.facts.descriptions.get(entity.entity, "")
+    hashed = next((item.target for item in fields if item.raw == HASH and not item.key), None) if not child else None
     return Table(
         table=f"clean.{group}",
         description=f"Typed and flat. {about}".strip(),
@@ -211,7 +212,12 @@ def _cleaned(design: Design, entity: CanonEntity, group: str, references: bool) 
         grain=f"one row per {group}",
         primary_key=keys,
         steps=[],
-        build=Flattening(array=array, scalar=any(item.raw == f"{array}[]" for item in fields), deduplicate_by=cursor),
+        build=Flattening(
+            array=array,
+            scalar=any(item.raw == f"{array}[]" for item in fields),
+            repeats_by=hashed,
+            deduplicate_by=cursor,
+        ),
         schema_=columns,
     )
 

@@ -94,6 +94,9 @@ class Flattening(Model):
     array: str | None = None
     scalar: bool = False
     """The array holds plain values, not records."""
+    repeats_by: str | None = None
+    """Column that tells records which came twice, where it is not the primary key: a key found in a sample is proven by its
+    gate, and no row is taken for a repetition because of it."""
     deduplicate_by: str | None = None
     """Column whose greatest value wins among rows of one primary key; default: the last row seen."""
 

@@ -119,11 +119,13 @@ def require_fields(draft: Draft, work: Work) -> None:
 
 @action("clean.deduplicate", *KINDS)
 def deduplicate(draft: Draft, work: Work) -> None:
-    """Of the good rows with one key the last is kept, by `deduplicate_by`, then by the order seen; the others are marked."""
+    """Of the good rows with one key (or, with `repeats_by`, one value of that) the last is kept, by `deduplicate_by`, then by
+    the order seen; the others are marked."""
     build = build_of(work, Flattening)
     frame = _with_reasons(drafted(draft, work, FIRST))
     good = F.size(F.col(REASONS)) == 0
-    key = [name for name in work.table.primary_key if name in frame.columns]
+    repeats = [build.repeats_by] if build.repeats_by else work.table.primary_key
+    key = [name for name in repeats if name in frame.columns]
     newest = [build.deduplicate_by] if build.deduplicate_by else []
     order = [col(name).desc_nulls_last() for name in (*newest, *_HELPERS, RAW) if name in frame.columns]
     if key and order:

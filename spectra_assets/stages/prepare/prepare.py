@@ -12,7 +12,7 @@ from spectra_assets.covenant.access import Fetch, ParentKey
 from spectra_assets.covenant.canon import CanonEntity, CanonField, to_row
 from spectra_assets.covenant.model import DataType, PiiLevel
 from spectra_assets.intelligence.model import EntityHint
-from spectra_assets.playbook.rules import PiiRule, RenameRule
+from spectra_assets.playbook.rules import PiiRule, PrimaryKeyRule, RenameRule
 from spectra_assets.stages.asking.answers import Record, flattened
 from spectra_assets.stages.asking.parents import asked_place, parent_paths
 from spectra_assets.stages.asking.sampling import Explorer, keep_sample, read_sample
@@ -23,6 +23,7 @@ from spectra_assets.stages.prepare.fields.dayfirst import settled
 from spectra_assets.stages.prepare.fields.echoes import echoes
 from spectra_assets.stages.prepare.fields.keys import keep_keys, keys_of, read_keys
 from spectra_assets.stages.prepare.fields.naming import named
+from spectra_assets.stages.prepare.fields.pairs import composed
 from spectra_assets.stages.prepare.fields.personal import by_place, by_values, other_spelling
 from spectra_assets.stages.prepare.fields.references import referenced
 from spectra_assets.stages.prepare.paging.measuring import (
@@ -131,6 +132,8 @@ def infer_fields(draft: Draft, work: Work) -> None:
         if samples[name]
     }
     canon, dangling = referenced(canon, samples, keys, proven)
+    ruled = {name for name in canon if work.playbooks.rules(PrimaryKeyRule, work.covenant.source, name)}
+    canon = {name: entity if name in ruled else composed(entity, samples[name]) for name, entity in canon.items()}
     canon = {name: ruled_fields(entity, work.playbooks, work.covenant.source) for name, entity in canon.items()}
     aliases: dict[str, dict[str, str]] = {}
     for name, entity in canon.items():

@@ -10,14 +10,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from spectra_assets.covenant.canon import HASH as HASH
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.names import singular, words
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.asking.locations import Record
 from spectra_assets.stages.prepare.fields.shapes import escaped
-
-HASH = "@hash"
-"""Primary key of records that no field tells apart: the hash of the whole record."""
 
 KEY_WORDS = (
     "id", "uuid", "guid", "key", "code", "slug", "number", "no", "num", "ref", "identifier", "iid", "gid", "uid", "pk", "oid",

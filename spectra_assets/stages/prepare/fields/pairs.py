@@ -1,0 +1,74 @@
+"""Keys of several columns: of records that no single field tells apart, the fewest references that do so together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+from spectra_assets.covenant.canon import CanonEntity, CanonField
+from spectra_assets.stages.asking.answers import values_at
+from spectra_assets.stages.asking.locations import Record
+from spectra_assets.stages.prepare.routes.identity import HASH, digest
+
+MOST_COLUMNS = 3
+_MOST_REFERENCES = 8
+
+_ENOUGH = 8
+"""Different records from which it may be believed that references are different in all of them."""
+
+_COLLISIONS = 2.0
+"""Records with equal references that chance alone would give: so many, and none seen, is no chance."""
+
+
+def composed(entity: CanonEntity, records: Sequence[Record]) -> CanonEntity:
+    """The entity, if its records are told apart by their hash alone, with the references as key that are different in all of
+    the sampled ones. Clean's gate primary_key_unique proves it for every row.
+
+    Rows that are nothing but their references are believed at once; others only if chance would have shown two alike.
+    """
+    if entity.primary_key != HASH or any(field.group != entity.entity for field in entity.fields):
+        return entity
+    different = list({digest(record): record for record in records}.values())
+    found = _key(entity, different) if len(different) >= _ENOUGH else ()
+    if not found:
+        return entity
+    note = f"with {' and '.join(field.raw for field in found)} different in {len(different)} sampled records: the key"
+    return entity.model_copy(update={"fields": tuple(_marked(field, found, note) for field in entity.fields)})
+
+
+def _key(entity: CanonEntity, records: Sequence[Record]) -> tuple[CanonField, ...]:
+    references = [field for field in entity.fields if field.references and "[]" not in field.raw and field.raw[0] != "@"]
+    columns = {field.raw: [_value(record, field.raw) for record in records] for field in references}
+    whole = [field for field in references if None not in columns[field.raw]][:_MOST_REFERENCES]
+    others = [field for field in entity.fields if field not in references and field.raw[0] != "@"]
+    for count in range(2, MOST_COLUMNS + 1):
+        for chosen in combinations(whole, count):
+            rows = set(zip(*(columns[field.raw] for field in chosen), strict=True))
+            only = len(others) <= 1 and len(chosen) == len(references)
+            if len(rows) == len(records) and (only or _by_chance([columns[f.raw] for f in chosen]) >= _COLLISIONS):
+                return chosen
+    return ()
+
+
+def _by_chance(columns: Sequence[Sequence[Any]]) -> float:
+    """How many pairs of records would be alike if the columns had nothing to do with each other."""
+    count = len(columns[0])
+    alike = count * (count - 1) / 2
+    for column in columns:
+        alike *= sum((column.count(value) / count) ** 2 for value in set(column))
+    return alike
+
+
+def _value(record: Record, raw: str) -> str | None:
+    found = next(values_at(record, raw), None)
+    return None if found is None or isinstance(found, dict | list) else str(found)
+
+
+def _marked(field: CanonField, key: Sequence[CanonField], note: str) -> CanonField:
+    if field.raw == HASH:
+        return field.model_copy(update={"key": False})
+    if field not in key:
+        return field
+    changes = {"key": True, "required": True, "nullable": False, "note": "; ".join(filter(None, [field.note, note]))[:300]}
+    return field.model_copy(update=changes)

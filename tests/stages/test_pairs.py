@@ -1,0 +1,89 @@
+"""Keys of several references, where no field tells records apart."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spectra_assets.covenant.access import Fetch
+from spectra_assets.covenant.canon import CanonEntity
+from spectra_assets.intelligence.model import EntityHint
+from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.stages.prepare.fields.canonise import canonise
+from spectra_assets.stages.prepare.fields.pairs import composed
+from spectra_assets.stages.prepare.routes.identity import HASH
+from tests.relational import World
+
+
+def entity(records: list[dict[str, Any]], references: tuple[str, ...] = ("userId", "teamId"), key: str = HASH) -> CanonEntity:
+    hint = EntityHint(entity="membership", description="", routes=["/m"])
+    made, _ = canonise(hint, Fetch(entity="membership", path="/m", primary_key=key), 0, records, None, [], {"membership"})
+    fields = [f.model_copy(update={"references": f"{f.raw[:-2]}.id" if f.raw in references else None}) for f in made.fields]
+    return made.model_copy(update={"fields": tuple(fields)})
+
+
+def keys(records: list[dict[str, Any]], **more: Any) -> set[str]:
+    return {field.raw for field in composed(entity(records, **more), records).fields if field.key}
+
+
+GRID = [{"userId": user, "teamId": team} for user in range(4) for team in range(3)]
+SPARSE = [{"userId": n % 10, "teamId": n % 7, "role": f"r{n}", "note": "x"} for n in range(60)]
+
+
+def test_a_row_of_references_alone_is_told_by_them() -> None:
+    assert keys(GRID) == {"userId", "teamId"}
+    assert keys([{**row, "role": "a"} for row in GRID]) == {"userId", "teamId"}, "one more word makes no difference"
+
+
+def test_what_says_more_needs_more_evidence() -> None:
+    assert keys(SPARSE) == {"userId", "teamId"}, "chance would have shown the same pair more than twice"
+    few = [{"userId": n, "teamId": n % 3, "role": f"r{n % 2}", "note": f"n{n}"} for n in range(12)]
+    assert keys(few) == {HASH}, "that so few differ may be chance"
+
+
+def test_the_smallest_set_is_taken() -> None:
+    rows = [{**row, "roomId": n % 2} for n, row in enumerate(GRID)]
+    assert keys(rows, references=("userId", "teamId", "roomId")) == {"userId", "teamId"}
+    booked = [{"userId": n % 5, "teamId": n // 5 % 4, "roomId": n // 20, "x": n, "y": n} for n in range(100)]
+    assert keys(booked, references=("userId", "teamId", "roomId")) == {"userId", "teamId", "roomId"}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [*GRID, {"userId": 0, "teamId": 0, "role": "other"}],
+        [*GRID, {"userId": None, "teamId": 9}],
+        GRID[:5],
+        [{**row, "tags": [{"a": 1}]} for row in GRID],
+    ],
+    ids=["a pair twice", "a reference is missing", "too few", "nested rows hang on the hash"],
+)
+def test_what_is_not_shown_stays_with_the_hash(rows: list[dict[str, Any]]) -> None:
+    assert HASH in keys(rows)
+
+
+def test_records_with_a_key_of_their_own_keep_it() -> None:
+    rows = [{**row, "id": n} for n, row in enumerate(GRID)]
+    assert keys(rows, key="id") == {"id"}
+
+
+def test_no_row_is_lost_by_a_key_that_does_not_hold(tmp_path: Path, engine: Engine) -> None:
+    world = World(tmp_path, engine)
+    table = world.declare(
+        table="clean.membership",
+        **{"from": ["extract.memberships", "prepare.schema"]},
+        primary_key=["userId", "teamId"],
+        build={"kind": "flattening", "repeats_by": "membershipHash"},
+        schema=[
+            {"name": name, "type": "int64" if name != "membershipHash" else "text", "source": [source], "required": True}
+            for name, source in (("userId", "userId"), ("teamId", "teamId"), ("membershipHash", HASH))
+        ],
+    )
+    rows = [{"userId": 1, "teamId": 2}, {"userId": 1, "teamId": 2}, {"userId": 1, "teamId": 2, "role": "second"}]
+    world.records("extract.memberships", [json.dumps(row) for row in rows], hashes=["a", "a", "b"])
+    made = world.made(table, datetime(2026, 1, 1, tzinfo=UTC))
+    assert sorted((row["membershipHash"], row["_duplicate"]) for row in made) == [("a", False), ("a", True), ("b", False)]
