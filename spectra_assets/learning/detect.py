@@ -8,12 +8,13 @@ from typing import Any
 
 from spectra_assets.learning.gap import FACTS, WIDTH, Cause, Evaluation, Fact, Gap
 
-SEEN = ("table_made", "requests_calm", "rows_kept", "values_mapped", "outputs_gated")
+SEEN = ("table_made", "requests_calm", "values_mapped", "outputs_gated")
 """Checks of the learning loop itself, for what no gate judges (`expected.py`)."""
 
 _REASONS: tuple[tuple[str, Cause], ...] = (
     (r"expected records at|is no list of records|no place of records", Cause.ENVELOPE_CHANGED),
     (r"\b429\b|rate.?limit|too many requests", Cause.RATE_LIMITED),
+    (r"\b(400|413|414|416|422)\b", Cause.PAGE_LIMIT),
     (r"\b401\b|unauthori[sz]ed|credential", Cause.CREDENTIAL),
     (r"\b403\b|forbidden", Cause.ENDPOINT_FORBIDDEN),
     (r"\b(404|410)\b|\bgone\b|not ?found", Cause.ENDPOINT_GONE),
@@ -222,7 +223,37 @@ def _output(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     return CAUSES[evaluation.check], f"{table} {gate_name}" if gate_name else table, Fact(kind=evaluation.check, note=note)
 
 
+def _made(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    """A table whose attempt ended in an error, which the client or an action made."""
+    error = str(row.get("error") or "")
+    cause = reason_of(error, Cause.OTHER)
+    cause = Cause.PAGING_CHANGED if cause == Cause.IGNORED_PARAMETER or re.search(r"leads in a circle", error) else cause
+    return cause, "", Fact(kind="error", status=status_of(error), note=text(error))
+
+
+def _gated(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    return Cause.MISSING_GATE, str(row.get("gate")), Fact(kind="gate", note=text(row.get("tables")))
+
+
+def _calm(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    counts = {"count": number(row.get("refused")), "total": number(row.get("asked"))}
+    return Cause.RATE_LIMITED, "", Fact(kind="perMinute", expected=text(row.get("perMinute")), status=429, **counts)
+
+
+def _mapped(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    value = text(row.get("value")) or ""
+    return (
+        Cause.UNMAPPED_VALUE,
+        value,
+        Fact(kind="value", seen=value, expected=text(row.get("label")), note=text(row.get("column"))),
+    )
+
+
 _TAKEN: dict[str, _Take] = {
+    "table_made": _made,
+    "outputs_gated": _gated,
+    "requests_calm": _calm,
+    "values_mapped": _mapped,
     "auth_valid": _credential,
     "hierarchy_proven": _unreachable,
     "dependencies_proven": _unreachable,

@@ -14,7 +14,7 @@ from spectra_assets.covenant.files import covenant_file, covenant_files, read
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import SpectraError
 from spectra_assets.learning import apply
-from spectra_assets.learning.expected import expected_gaps
+from spectra_assets.learning.expected import expected
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Evaluation
 from spectra_assets.learning.lesson import (
@@ -41,7 +41,7 @@ CANON = ("prepare.schema", "prepare.coverage")
 _OF_CANON = frozenset(
     (RemedyKind.ADD_FIELD, RemedyKind.WIDEN_TYPE, RemedyKind.DATE_FORMAT, RemedyKind.FOLLOW_RENAME, RemedyKind.MARK_NULLABLE,
      RemedyKind.PRIMARY_KEY, RemedyKind.DEDUPLICATE, RemedyKind.RECORDS, RemedyKind.PAGING, RemedyKind.ADD_GATE,
-     RemedyKind.ADD_STEP, RemedyKind.LABEL_VALUE, RemedyKind.ORDER_PARENT)
+     RemedyKind.ADD_STEP, RemedyKind.LABEL_VALUE, RemedyKind.ORDER_PARENT, RemedyKind.REPLACE_ENDPOINT)
 )  # fmt: skip
 
 MOST_PER_PASS = 10
@@ -86,12 +86,11 @@ def observe(settings: Settings, evaluations: Iterable[Evaluation], say: Say = la
     learned = Learned()
     with locked(settings.lessons):
         apply.finish(settings)
-    for run in _runs(evaluations):
-        gaps = [*run.gaps, *expected_gaps(settings, run)]
+    for run in _runs(settings, evaluations):
         with locked(settings.lessons):
             before = read_all(settings.lessons)
         judged = [(lesson, found) for lesson in before if (found := verdict_of(lesson, run, before)) is not None]
-        for lesson in record(settings.lessons, gaps):
+        for lesson in record(settings.lessons, run.gaps):
             learned.note(lesson)
         with locked(settings.lessons):
             for lesson, (verdict, why) in judged:
@@ -272,12 +271,12 @@ def _question(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None = N
 # ---------------------------------------------------------------- what is at hand
 
 
-def _runs(evaluations: Iterable[Evaluation]) -> list[Seen]:
-    """The runs of one source each, in the order in which they were seen first."""
+def _runs(settings: Settings, evaluations: Iterable[Evaluation]) -> list[Seen]:
+    """The runs of one source each, in the order in which they were seen first, with what they show beside their gates."""
     found: dict[tuple[str, str], list[Evaluation]] = {}
     for evaluation in evaluations:
         found.setdefault((evaluation.run_id, evaluation.source), []).append(evaluation)
-    return [Seen.of(run_id, mine) for (run_id, _), mine in found.items()]
+    return [Seen.of(run_id, [*mine, *expected(settings, source, run_id, mine)]) for (run_id, source), mine in found.items()]
 
 
 def _latest(settings: Settings, lesson: Lesson) -> Lesson:

@@ -19,6 +19,7 @@ from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.apply import changed
 from spectra_assets.learning.detect import of_runs
+from spectra_assets.learning.expected import gated
 from spectra_assets.learning.gap import Gap
 from spectra_assets.learning.remake import Deadline, Remade, remake
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
@@ -73,7 +74,7 @@ def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, othe
     try:
         twin = Twin(_lakehouse(settings, covenant), int(playbooks.setting("proof_requests", covenant.source)))
         before = _made_before(settings, covenant, gap, twin)
-        reproduced = gap.fingerprint in _gaps(before)
+        reproduced = gap.fingerprint in _gaps(before) | _ungated(covenant)
         if not reproduced:
             what = before.error or "; ".join(sorted(before.failed)) or "every gate passes"
             notes.append(f"on the recording {gap.full_table} does not show this gap: {what}")
@@ -146,6 +147,8 @@ class _Trial:
         known = latest_attempts(_lakehouse(self.settings, self.covenant))
         yield from _failures({name: each for name, each in made.tables.items() if name != self.gap.full_table}, known)
         if made.covenant is not None:
+            if self.gap.fingerprint in _ungated(made.covenant):
+                yield f"{self.gap.full_table} lacks the gate with it too"
             yield from (loss for name, loss in _losses(self.covenant, made.covenant) if name not in left_out)
 
 
@@ -249,6 +252,11 @@ def _applying(playbooks: Playbooks, source: str) -> list[Any]:
 def _gaps(made: Made) -> dict[str, str]:
     """Fingerprint of each gap that a table shows → what it is, for people."""
     return {gap.fingerprint: f"{gap.check}: {gap.cause} {gap.subject}".strip() for gap in of_runs(made.evaluations)}
+
+
+def _ungated(covenant: Covenant) -> dict[str, str]:
+    """The same of the gates that a covenant lacks."""
+    return {gap.fingerprint: f"{gap.check}: {gap.subject}" for gap in of_runs(gated(covenant, "", ""))}
 
 
 def _began(settings: Settings, covenant: Covenant, gap: Gap) -> datetime | None:

@@ -25,6 +25,7 @@ from spectra_assets.gates.judgement import Result
 from spectra_assets.intelligence.model import Pack, load_pack
 from spectra_assets.lakehouse import engine as engines
 from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.learning.expected import made
 from spectra_assets.learning.gap import Evaluation
 from spectra_assets.names import LOG, TableRef
 from spectra_assets.settings import Settings
@@ -166,7 +167,10 @@ class Scratch:
             duplicates=counts.duplicates if counts else 0,
             columns=frozenset(delivery.staged.schema.names) if delivery.staged is not None else frozenset(),
             error=told,
-            evaluations=tuple(_evaluation(self.source, covenant.version, self._run, result) for result in delivery.results),
+            evaluations=(
+                *(_evaluation(self.source, covenant.version, self._run, result) for result in delivery.results),
+                *([made(self.source, self._run, delivery.outcome.row())] if delivery.outcome is not None else []),
+            ),
         )
 
 

@@ -170,8 +170,11 @@ def _without_endpoint(pack: Pack, rule: EndpointRule) -> Pack:
 
 
 def ruled_fetch(fetch: Fetch, playbooks: Playbooks, source: str) -> Fetch:
-    """The plan with what rules of kind primary_key, records, paging and deduplicate say."""
+    """The plan with what rules of kind endpoint, primary_key, records, paging and deduplicate say."""
     changes: dict[str, Any] = {}
+    for moved in playbooks.rules(EndpointRule, source):
+        if moved.instead and moved.path == fetch.path:
+            changes["path"] = moved.instead
     if keys := playbooks.rules(PrimaryKeyRule, source, fetch.entity):
         changes["primary_key"] = keys[-1].path
     if records := playbooks.rules(RecordsRule, source, fetch.entity):

@@ -110,7 +110,7 @@ class Twin:
         address, in_flight = live.base_url if live else self._server, work.settings.in_flight
         client = ApiClient(silent, address, None, None, in_flight, ledger=work.ledger, most_pages=work.most_pages)
         wire = Metered(live.wire, self.meter) if live else None
-        client.play([*self._reels(work), Recorded(address, self._learnt.find)], wire, self._faults, self.clock)
+        client.play([*self._reels(work, wire is not None), Recorded(address, self._learnt.find)], wire, self._faults, self.clock)
         return client
 
     def _live(self, work: Work) -> ApiClient | None:
@@ -124,13 +124,17 @@ class Twin:
         client.record(self._learnt.keep)
         return client
 
-    def _reels(self, work: Work) -> Iterator[Recorded]:
-        """What the table itself asked, then what the others did; of an extraction, its own entity's lists first."""
+    def _reels(self, work: Work, live: bool) -> Iterator[Recorded]:
+        """What the table itself asked, then what the others did; of an extraction, its own entity's lists first.
+
+        Where the API itself can be asked, what other runs recorded before an extraction began is not taken for its pages: the
+        API may have been another one then.
+        """
         build = work.table.build
-        mine = build.fetch.entity if isinstance(build, Extraction) else ""
-        first = [self._lists.get(mine), self._probes.get(work.table.table)]
+        own = self._lists.get(build.fetch.entity) if isinstance(build, Extraction) else None
+        first = [own, self._probes.get(work.table.table)]
         for found in (*first, *self._probes.values(), *self._lists.values()):
-            if found is not None:
+            if found is not None and not (live and own is not None and _older(found[0], own[0])):
                 yield _reel(*found)
 
 
@@ -161,6 +165,11 @@ def _newest(lakehouse: Lakehouse, room: str) -> Iterator[tuple[str, tuple[Manife
         if found := attempts_in(place):
             attempt, manifest = found[-1]
             yield manifest.entity, (manifest, Segments(attempt))
+
+
+def _older(one: Manifest, other: Manifest) -> bool:
+    """Whether an attempt is of an earlier run than another."""
+    return one.started_at < other.started_at and not set(one.runs) & set(other.runs)
 
 
 def _reel(manifest: Manifest, segments: Segments) -> Recorded:

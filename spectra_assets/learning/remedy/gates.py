@@ -56,12 +56,12 @@ def _makes(playbook: Playbook, table: str) -> tuple[str, ...]:
 @remedies_for(Cause.MISSING_GATE)
 def missing_gate(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     """The gate that the gap names, for the tables that its playbook forgot."""
-    table = facts.table(gap.full_table)
     gate = GATES.get(gap.subject)
-    if table is None or gate is None or (gate.kinds and table.build.kind not in gate.kinds):
+    tables = tuple(str(fact.note).split(", ") for fact in gap.evidence if fact.note)
+    if gate is None or not tables or any("…" in name for name in tables[0]):
         return
     playbook = facts.playbooks.of(gap.stage)
     text = f"{gate.description.rstrip('.')}."
-    edit = AddGate(file=f"{FOLDER}/{playbook.name}", gate=gate.name, tables=(table.table,), text=text)
-    why = f"{table.table} is published without {gate.name}, which other tables of its stage must pass"
+    edit = AddGate(file=f"{FOLDER}/{playbook.name}", gate=gate.name, tables=tuple(tables[0]), text=text)
+    why = f"{', '.join(tables[0])} may be published without {gate.name}, which the method demands of them"
     yield Remedy(kind=RemedyKind.ADD_GATE, edits=(edit,), why=why)

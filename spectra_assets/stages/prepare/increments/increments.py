@@ -69,7 +69,10 @@ def _proven(
     cursor = next((each for each in cursors if each not in gone), None)
     if cursor is None:
         return None, f"{cursors[0]} does not tell every change: {gone[cursors[0]]}"
-    names = [name for name in candidates(work.pack.endpoint(fetch.path), cursor) if not _taken(fetch, name)]
+    known = next((each for each in work.pack.endpoints if (each.method, each.path) == ("GET", fetch.path)), None)
+    if known is None:
+        return None, "its endpoint is not in the catalogue"
+    names = [name for name in candidates(known, cursor) if not _taken(fetch, name)]
     likely = [before.parameter] if before is not None and before.cursor == cursor else []
     likely += [name for name in earlier if name in names]
     names = list(dict.fromkeys([*likely, *names]))
