@@ -202,7 +202,8 @@ def _cleaned(design: Design, entity: CanonEntity, group: str, references: bool) 
     child = group != entity.entity
     array = next((_array_of(item.raw) for item in fields if "[]" in item.raw), None) if child else None
     cursor = next((item.target for item in fields if item.raw == entity.cursor_field), None)
-    about = f"Nested in {entity.entity}: {array}." if child else design.facts.descriptions.get(entity.entity, "")
+    nested = f"Nested in {entity.entity}: {array}." if array != "@parent" else f"The parents that list each {entity.entity}."
+    about = nested if child else design.facts.descriptions.get(entity.entity, "")
     hashed = next((item.target for item in fields if item.raw == HASH and not item.key), None) if not child else None
     return Table(
         table=f"clean.{group}",

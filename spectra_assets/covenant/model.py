@@ -88,7 +88,8 @@ class Extraction(Model):
 
 
 class Flattening(Model):
-    """A typed flat table of `entity`, or of its nested array `array` (a JSON path such as `cyclePhases`)."""
+    """A typed flat table of `entity`, or of its nested array `array`: a JSON path such as `cyclePhases`, or `@parent` for the
+    parents that list the record."""
 
     kind: Literal["flattening"] = "flattening"
     array: str | None = None

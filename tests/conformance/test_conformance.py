@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from spectra_assets.lakehouse.engine import Engine
-from tests.conformance.pipeline import Pipeline, texts_of
+from tests.conformance.pipeline import Pipeline, rows_of, texts_of
 from tests.conformance.scoring import Score, Share, score
 from tests.conformance.servers import SERVERS
 from tests.conformance.servers.api import Api
+from tests.conformance.servers.dependencies import Clubs
 from tests.conformance.servers.hostile import Circles, RateLimited
 from tests.conformance.servers.searches import Lures
 
@@ -36,6 +37,9 @@ def test_server(server: type[Api], tmp_path: Path, engine: Engine, scores: list[
     assert not (api.truth().silent and not found.problems), "nothing was to be had, and nothing was said"
     _assert_read_only(api)
     _assert_secret(api, tmp_path)
+    if isinstance(api, Clubs):
+        pairs = [(row["memberId"], row["clubId"]) for row in rows_of(pipeline.lakehouse, "clean.memberClub")]
+        assert (len(pairs), set(pairs)) == (len(api.pairs()), api.pairs()), "which parent lists which child"
     if isinstance(api, Circles):
         assert not [asked for asked in api.lured if "Authorization" in asked.headers], "the credential left the host"
     if isinstance(api, RateLimited):

@@ -34,6 +34,9 @@ _FROM_REQUEST = {"@parent": "parentKey", "@treeParent": "treeParentKey", "@hash"
 _PART = re.compile(r"@parent\[(\d+)\]")
 """One of several values that the parent was asked for with; `parentKey` is then a JSON array of texts."""
 
+_PARENTS = "@parent"
+"""In place of an array: the parents that listed the record, one row for each (source `@parent[]`)."""
+
 _INDEX = "@index"
 _HELPERS = ("_sequence", "_index")
 
@@ -50,10 +53,12 @@ def parse_records(draft: Draft, work: Work) -> None:
     paths = list(dict.fromkeys(path for _, path in sources if not path.startswith("@")))
     carried = [*_FROM_REQUEST.values(), "sequence"]
     decimals = {path for column in work.table.schema_ if column.type == DataType.DECIMAL for path in column.source}
-    rows = flattened(frame, "record", paths, build.array, carried, decimals)
+    array = None if build.array == _PARENTS else build.array
+    rows = flattened(frame, "record", paths, array, carried, decimals)
     texts = {path: F.col(f"_leaf_{i}") for i, path in enumerate(paths)}
     texts |= {path: F.col(name).cast("string") for path, name in _FROM_REQUEST.items()}
     texts |= {path: F.get_json_object("parentKey", f"$[{part[1]}]") for _, path in sources if (part := _PART.fullmatch(path))}
+    texts[f"{_PARENTS}[]"] = texts[_PARENTS]
     texts[_INDEX] = F.col("_index").cast("string")
     columns: list[Column] = []
     for column in work.table.schema_:
@@ -62,7 +67,7 @@ def parse_records(draft: Draft, work: Work) -> None:
         columns += [text.alias(_source(i, column.name)) for i, text in enumerate(found) if len(found) > 1]
     raw = F.coalesce(F.col(RAW), F.lit("null")).alias(RAW)
     frame = rows.select(*columns, raw, F.col("sequence").alias("_sequence"), F.col("_index"))
-    draft.rows_in = work.count(table) if build.array is None else count_elements(work.frame(table), "record", build.array)
+    draft.rows_in = work.count(table) if array is None else count_elements(work.frame(table), "record", array)
     draft.frame = finished(frame, work, "clean.parse_records")
 
 

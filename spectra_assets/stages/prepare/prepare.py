@@ -119,7 +119,7 @@ def infer_fields(draft: Draft, work: Work) -> None:
         fetch = ruled_fetch(Fetch.model_validate_json(row["fetch"]), work.playbooks, work.covenant.source)
         reference = row["inclusionField"] if _is_reference(row) else None
         sample = flattened(read_sample(work.lakehouse, hint.entity), fetch.recursive) if row["verdict"] != "empty" else []
-        entity, pairs = canonise(hint, fetch, place, sample, reference, _key_types(fetch, canon), groups)
+        entity, pairs = canonise(hint, fetch, place, sample, reference, _key_types(fetch, canon), groups, _is_shared(row))
         canon[hint.entity], samples[hint.entity] = entity, sample
         if pairs:
             twins[hint.entity] = pairs
@@ -232,6 +232,11 @@ def _dependency(trial: Trial, fetch: Fetch | None, order: Mapping[str, int], mis
 def _is_reference(row: Mapping[str, Any]) -> bool:
     """Whether the child's own field names the parent of every row."""
     return bool(row["inclusionField"]) and "[]" not in row["inclusionField"] and (row["inclusion"] or 0) >= _SURE
+
+
+def _is_shared(row: Mapping[str, Any]) -> bool:
+    """Whether parents have records in common, and no field of these names every parent."""
+    return bool(row["overlap"]) and (row["inclusion"] or 0) < _SURE
 
 
 def _key_types(fetch: Fetch, canon: Mapping[str, CanonEntity]) -> list[DataType]:

@@ -420,6 +420,44 @@ class Partial(Api):
         )
 
 
+class Clubs(Api):
+    """Members are listed by club alone, most of them by several, and say of none: the pairs are nowhere but in the requests."""
+
+    def setup(self) -> None:
+        self.clubs = [{"id": 70 + n, "name": word(n)} for n in range(12)]
+        self.members = [{"id": f"m-{n:03}", "name": word(n), "born": 1950 + n % 60} for n in range(90)]
+        self.get("/openapi.json", lambda asked: openapi(self, self._operations()))
+        self.get("/clubs", lambda asked: self.clubs)
+        self.get("/clubs/{clubId}/members", self._listed)
+
+    def pairs(self) -> set[tuple[str, int]]:
+        """(member, club) of each membership."""
+        return {
+            (m["id"], c["id"]) for n, m in enumerate(self.members) for k, c in enumerate(self.clubs) if (n + k) % (3 + n % 4) == 0
+        }
+
+    def _listed(self, asked: Asked) -> Any:
+        club = single(self.clubs, "id", "clubId")(asked)
+        mine = {member for member, of in self.pairs() if of == club["id"]}
+        return [member for member in self.members if member["id"] in mine]
+
+    def _operations(self) -> list[Operation]:
+        return [
+            Operation("/clubs", answer=array_of(self.clubs[0])),
+            Operation("/clubs/{clubId}/members", answer=array_of(self.members[0])),
+        ]
+
+    def truth(self) -> Truth:
+        held = {member for member, _ in self.pairs()}
+        return Truth(
+            entities=(
+                Entity("club", ("/clubs",), self.clubs),
+                Entity("member", ("/clubs/{}/members",), [m for m in self.members if m["id"] in held], types={"born": INT}),
+            ),
+            edges=(Edge("club", "member", {"clubId": ("id",)}),),
+        )
+
+
 def numbered_below(rows: Any, parameter: str, size: Size) -> Any:
     """Pages from 1 of the rows that a request's parents choose."""
     return lambda asked: numbered(rows(asked), parameter, 1, size)(asked)
@@ -430,4 +468,4 @@ def _uuid(kind: str, number: int) -> str:
     return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
 
 
-SERVERS: tuple[type[Api], ...] = (Family, Forge, Shop, Tangle, Partial)
+SERVERS: tuple[type[Api], ...] = (Family, Forge, Shop, Tangle, Partial, Clubs)

@@ -22,6 +22,9 @@ from spectra_assets.stages.prepare.routes.identity import HASH
 PARENT = "@parent"
 """Raw path of the parent's id, which the request named and the record does not hold."""
 
+PARENTS = f"{PARENT}[]"
+"""Raw path of the ids of all parents that a record was listed for, where several have the same record: one row per pair."""
+
 TREE_PARENT = "@treeParent"
 """Raw path of the id of the record that a record was nested in."""
 
@@ -128,14 +131,18 @@ class _Canoniser:
         if raw not in self.child_groups:
             *above, last = split_path(raw)
             outer = above[-1].removesuffix("[]") if above and last in _CONTENTS else last
-            wanted = child_entity(self.entity, outer, scalar)
-            name, number = wanted, 1
-            while name.lower() in self.groups:
-                number += 1
-                name = f"{wanted}{number}"
-            self.groups.add(name.lower())
-            self.child_groups[raw] = name
+            self.group(raw, child_entity(self.entity, outer, scalar))
         return self.child_groups[raw]
+
+    def group(self, raw: str, wanted: str) -> str:
+        """A free name for the table of what is at `raw`."""
+        name, number = wanted, 1
+        while name.lower() in self.groups:
+            number += 1
+            name = f"{wanted}{number}"
+        self.groups.add(name.lower())
+        self.child_groups[raw] = name
+        return name
 
     def _leaf(self, raw: str, key: str, shape: Shape, group: str, spec: FieldSpec | None = None) -> None:
         spec = spec or self.specs.get(raw)
@@ -161,13 +168,14 @@ def canonise(
     reference: str | None,
     parent_types: Sequence[DataType],
     groups: set[str],
+    shared: bool = False,
 ) -> tuple[CanonEntity, dict[str, str]]:
     """The canon of one entity without names, and its twins (raw path of the text date → of the epoch field).
 
     `records` are flattened already where the entity is a tree. `reference` is the field that holds the parent's id, if the
     children carry one; else a field `@parent` is added, of a composite parent `@parent[0]`, `@parent[1]`, … for each of its
-    values (`parent_types`). With keys that are unique below one parent only, these fields belong to the key. `groups` are table
-    names taken so far, in lower case; it grows.
+    values (`parent_types`). With keys that are unique below one parent only, these fields belong to the key. If records are
+    `shared` between parents, the pairs are a table of their own. `groups` are table names taken so far, in lower case; it grows.
     """
     specs = {f"\\{spec.raw}" if spec.raw.startswith("@") else spec.raw: spec for spec in hint.fields}
     work = _Canoniser(hint.entity, specs, fetch.recursive, fetch.primary_key, groups)
@@ -176,7 +184,10 @@ def canonise(
     if reference in work.fields:
         work.fields[reference] = work.fields[reference].model_copy(update={"required": True, "nullable": False})
     fields = _ordered(work.fields.values(), list(specs))
-    fields = _with_parent(fields, hint.entity, fetch, reference, parent_types)
+    if shared and reference is None and _pairs_apart(fetch):
+        fields.append(_pair(fetch, work, [*parent_types, DataType.TEXT][0]))
+    else:
+        fields = _with_parent(fields, hint.entity, fetch, reference, parent_types)
     if fetch.primary_key == HASH:
         fields.append(_control(HASH, DataType.TEXT, hint.entity, required=True, key=True))
     if fetch.recursive is not None:
@@ -210,6 +221,20 @@ def _with_parent(
         named = None if path.startswith("@") else f"{fetch.parent.entity}.{path}"
         fields.append(added.model_copy(update={"references": named}))
     return fields
+
+
+def _pairs_apart(fetch: Fetch) -> bool:
+    """Whether a record that several parents list is one row, so that its parents need a table."""
+    link = fetch.parent
+    return link is not None and not link.also and not link.path.startswith("@") and fetch.key_scope == "entity"
+
+
+def _pair(fetch: Fetch, work: _Canoniser, kind: DataType) -> CanonField:
+    """The parent's id in the table of pairs."""
+    assert fetch.parent is not None  # noqa: S101  (the caller's condition)
+    group = work.group(PARENT, child_entity(fetch.entity, fetch.parent.entity, scalar=True))
+    added = _control(PARENTS, kind, group, required=True, key=True)
+    return added.model_copy(update={"references": f"{fetch.parent.entity}.{fetch.parent.path}"})
 
 
 def _control(raw: str, kind: DataType, group: str, required: bool, key: bool = False) -> CanonField:

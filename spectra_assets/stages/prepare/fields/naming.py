@@ -11,7 +11,7 @@ from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.stages.asking.parents import asked_place, parent_paths
-from spectra_assets.stages.prepare.fields.canonise import INDEX, PARENT, TREE_PARENT
+from spectra_assets.stages.prepare.fields.canonise import INDEX, PARENT, PARENTS, TREE_PARENT
 from spectra_assets.stages.prepare.routes.identity import HASH
 
 MAP_KEY = "_mapKey"
@@ -58,9 +58,12 @@ def _named(
         if group == entity.entity:
             continue
         inner = [f for f in entity.fields if f.group == group and f.raw not in (INDEX, entity.primary_key)]
-        links = _links(entity, group, below, key, keyed=not any(field.key for field in inner))
+        paired = any(field.raw == PARENTS for field in inner)
+        links = _links(entity, group, below, key, keyed=paired or not any(field.key for field in inner))
         wanted = [field.target for field in below]
         wanted += [key.target if key else f"{names.camel(entity.entity)}Id", f"{names.camel(group)}Index"]
+        if paired:  # a pair has no place in an array
+            links, wanted = links[:-1], wanted[:-1]
         wanted += [_wanted(entity, field, renamed, parents, wrappers) for field in inner]
         mine = wanted[len(below)]
         same = [f.raw for f, name in zip(inner, wanted[len(links) :], strict=True) if f.raw in echoes and name == mine]
@@ -125,8 +128,8 @@ def _wanted(
     if field.raw == HASH:
         return f"{names.camel(entity.entity)}Hash"
     if field.raw.startswith(PARENT):
-        link = entity.fetch.parent
-        return _parent_name(link, max(0, asked_place(field.raw) or 0), parents) if link else "parentId"
+        link, place = entity.fetch.parent, 0 if field.raw == PARENTS else asked_place(field.raw) or 0
+        return _parent_name(link, max(0, place), parents) if link else "parentId"
     parts = _unwrapped(split_path(field.raw), wrappers)
     if parts == [MAP_KEY]:
         return f"{names.camel(entity.entity)}Key"
