@@ -229,6 +229,28 @@ _RUNS = [
     _must("rowsOut", _INT, "Rows published."),
 ]
 
+_LESSONS = [
+    _must("lessonId", _TEXT, "Name of the lesson's file in lessons/."),
+    _must("stage", _TEXT, "Stage of the table that showed the gap."),
+    _must("table", _TEXT, "stage.table."),
+    _must("check", _TEXT, "Gate that failed, or what the loop saw by itself."),
+    _must("cause", _TEXT, "Why, as far as the evidence tells."),
+    _may("subject", _TEXT, "What it is about: a field, an entity, an endpoint, a column."),
+    _must("severity", _TEXT, "ERROR or WARN."),
+    _must("status", _TEXT, "observed, proposed, proven, applied, verified, ineffective or reverted."),
+    _must("seen", _INT, "Evaluations that showed the gap."),
+    _must("helped", _INT, "Runs whose gate passed under the lesson's rule."),
+    _must("harmed", _INT, "Runs in which something failed under it that had not failed before."),
+    _must("returned", _INT, "Times the gap came back although a remedy had been applied."),
+    _may("firstSeen", _TIME, "When the gap was seen first."),
+    _may("lastSeen", _TIME, "When it was seen last."),
+    _may("appliedAt", _TIME, "When the remedy was applied."),
+    _may("remedy", _TEXT, "The change of a playbook that is proposed, proven or applied."),
+    _may("playbook", _TEXT, "Where it stands: file and line."),
+    _may("question", _TEXT, "What a person is asked."),
+    _may("closed", _TEXT, "Why there is nothing to do any more, where no rule did it."),
+]
+
 _SEMANTIC_MODEL = [
     _must("kind", _TEXT, "table, column, relationship or measure."),
     _must("table", _TEXT, "Table it belongs to, as stage.table."),
@@ -267,6 +289,7 @@ FORMS: Mapping[str, list[Column]] = MappingProxyType(
         "log.requests": _REQUESTS,
         "log.manifest": _MANIFEST,
         "log.runs": _RUNS,
+        "log.lessons": _LESSONS,
     }
 )
 """`stage.table` → its columns."""

@@ -10,6 +10,7 @@ from spectra_assets.covenant.files import covenant_files, read
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.graph.assets import ENGINE, IO_MANAGER, PROJECT, pipeline_assets
 from spectra_assets.graph.io import LakehouseIOManager
+from spectra_assets.graph.learning import learn_job
 from spectra_assets.graph.resources import EngineResource, ProjectResource
 from spectra_assets.graph.sensor import lessons_sensor
 from spectra_assets.settings import Settings
@@ -22,10 +23,11 @@ def covenants_of(settings: Settings) -> list[Covenant]:
 
 def definitions(covenants: Sequence[Covenant], settings: Settings) -> dg.Definitions:
     """Definitions of these pipelines, and nothing that no covenant says."""
+    jobs = list(_jobs(covenants))
     return dg.Definitions(
         assets=[asset for covenant in covenants for asset in pipeline_assets(covenant, settings)],
-        jobs=list(_jobs(covenants)),
-        sensors=[lessons_sensor],
+        jobs=[*jobs, learn_job],
+        sensors=[lessons_sensor(jobs, job_name)],
         resources={ENGINE: EngineResource(), PROJECT: ProjectResource(), IO_MANAGER: LakehouseIOManager()},
         executor=dg.in_process_executor,
     )

@@ -6,15 +6,17 @@ share it; a lesson remembers its evaluations, so that a crash between writing it
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
+from spectra_assets.graph.learning import catching_up, learn_job, passes
 from spectra_assets.learning.gap import Evaluation
 from spectra_assets.learning.lesson import Lesson
 from spectra_assets.learning.loop import observe
+from spectra_assets.learning.told import leave
 from spectra_assets.settings import load as load_settings
 
 _ENDED = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
@@ -29,7 +31,7 @@ def learn(instance: dg.DagsterInstance) -> list[Lesson]:
     """
     settings = load_settings()
     position = _position(instance)
-    changed: dict[str, Lesson] = {}
+    changed: dict[str, Lesson] = observe(settings, ()).changed  # what a killed pass left is finished first
     for kind in _ENDED:
         while True:
             page = instance.fetch_run_status_changes(kind, limit=_BATCH, cursor=position.get(kind.value), ascending=True)
@@ -40,21 +42,32 @@ def learn(instance: dg.DagsterInstance) -> list[Lesson]:
                 instance.daemon_cursor_storage.set_cursor_values({_POSITION: json.dumps(position)})
             if not page.has_more:
                 break
+    leave(settings, {lesson.source for lesson in changed.values()})
     return list(changed.values())
 
 
-@dg.sensor(
-    name="lessons",
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=30,
-    description="Writes one lesson for each distinct gap that a failed gate shows, into lessons/.",
-)
-def lessons_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Runs `learn`; starts no runs."""
-    changed = learn(context.instance)
-    if not changed:
-        return dg.SkipReason("no failed gate since the last look")
-    return dg.SkipReason(f"wrote {len(changed)} lessons: {', '.join(lesson.id for lesson in changed)}"[:1000])
+def lessons_sensor(pipelines: Sequence[Any], job: Callable[[str], str]) -> dg.SensorDefinition:
+    """The sensor over these pipelines' jobs; `job` gives the name of a source's job."""
+
+    @dg.sensor(
+        name="lessons",
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=30,
+        jobs=[learn_job, *pipelines],
+        description="Writes one lesson for each distinct gap, has remedies looked for, and lets a healed pipeline catch up.",
+    )
+    def lessons(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        settings = load_settings()
+        changed = learn(context.instance)
+        requests = [*passes(context.instance, settings, changed), *catching_up(context.instance, settings, job)]
+        yield from requests
+        if not requests:
+            names = ", ".join(lesson.id for lesson in changed)
+            yield dg.SkipReason(
+                f"wrote {len(changed)} lessons: {names}"[:1000] if changed else "no failed gate since the last look"
+            )
+
+    return lessons
 
 
 def _position(instance: dg.DagsterInstance) -> dict[str, str]:

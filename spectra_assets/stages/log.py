@@ -7,6 +7,7 @@ file goes only once its rows are published, so that a killed run loses and doubl
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,12 +17,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spectra_assets.covenant.forms import FORMS
-from spectra_assets.covenant.model import DataType
+from spectra_assets.covenant.model import Chart, DataType
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.lakehouse.types import arrow_schema
 from spectra_assets.names import LOG, TableRef
+from spectra_assets.stages.analyse.chart import draw
 from spectra_assets.stages.work import Draft, Work, action
+
+LESSONS = "lessons.json"
+"""Below `Files/log/`: what the learning loop left, one entry per lesson with the columns of `log.lessons`."""
+
+_MOST_DAYS = 90
 
 KEPT_DAYS = 90
 """Days for which requests and attempts are kept."""
@@ -67,6 +74,46 @@ def summarise_runs(draft: Draft, work: Work) -> None:
     schema = arrow_schema(FORMS["log.runs"])
     ordered = sorted(rows.values(), key=lambda row: (row["startedAt"], row["stage"]))
     draft.rows = pa.Table.from_pylist(ordered, schema=schema)
+
+
+@action("pipeline.collect_lessons")
+def collect_lessons(draft: Draft, work: Work) -> None:
+    """`log.lessons`: the lessons of this source as the learning loop left them last, with a chart of gaps over time."""
+    file = work.lakehouse.files(LOG, LESSONS)
+    rows: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    for row in rows:
+        row |= {name: _instant(row.get(name)) for name in ("firstSeen", "lastSeen", "appliedAt")}
+    draft.rows = pa.Table.from_pylist(rows, schema=arrow_schema(FORMS["log.lessons"]))
+    states = Counter("open" if _is_open(row) else "healed" if row["status"] == "verified" else "other" for row in rows)
+    draft.notes |= {"gaps seen": len(rows), "gaps healed": states["healed"], "gaps open": states["open"]}
+    if rows:
+        chart = Chart(type="line", title="Gaps seen, healed and open", x="day", y=["seen", "healed", "open"], top=_MOST_DAYS)
+        draft.notes["chart"] = draw(chart, _by_day(rows))
+
+
+def _is_open(row: Mapping[str, Any]) -> bool:
+    """Whether a gap still waits for a remedy or a person."""
+    return row["status"] not in ("applied", "verified") and not row["closed"]
+
+
+def _by_day(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Day by day how many gaps were seen so far, were healed, and were open in the evening; by the hour within one day."""
+    form = (
+        "%Y-%m-%d" if len({row["lastSeen"].date() for row in rows} | {row["firstSeen"].date() for row in rows}) > 1 else "%H:00"
+    )
+    events: dict[str, Counter[str]] = {}
+    for row in rows:
+        events.setdefault(row["firstSeen"].strftime(form), Counter())["seen"] += 1
+        ended = row["appliedAt"] if row["status"] in ("applied", "verified") else row["lastSeen"] if row["closed"] else None
+        if ended is not None:
+            mine = events.setdefault(ended.strftime(form), Counter())
+            mine["ended"] += 1
+            mine["healed"] += row["status"] in ("applied", "verified")
+    days, so_far = [], Counter[str]()
+    for day in sorted(events):
+        so_far += events[day]
+        days.append({"day": day, "seen": so_far["seen"], "healed": so_far["healed"], "open": so_far["seen"] - so_far["ended"]})
+    return days[-_MOST_DAYS:]
 
 
 def _collect(draft: Draft, work: Work, rows: list[Mapping[str, Any]], key: list[str], instant: str) -> None:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from spectra_assets.graph.runner import dagster_home
 from spectra_assets.graph.sensor import learn
@@ -89,7 +90,10 @@ def test_a_crash_between_lesson_and_position_counts_nothing_twice(project: Proje
     assert {lesson.seen for lesson in lessons(project).values()} == {1}
 
 
-def test_the_sensor_sees_runs_of_the_command_line_and_survives_being_killed(project: Project) -> None:
+def test_the_sensor_sees_runs_of_the_command_line_and_survives_being_killed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPECTRA_LEARNING", "off")  # what the job makes of lessons is the matter of other tests
     dagster_home(project.settings)
     project.standin.set_faults(FAULTS)
     command = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "spectra_assets.definitions", "--select"]

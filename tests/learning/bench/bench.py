@@ -19,6 +19,7 @@ from spectra_assets.covenant.model import Covenant
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.run import run_sentence
 from spectra_assets.graph import runner
+from spectra_assets.graph.learning import look
 from spectra_assets.graph.sensor import learn
 from spectra_assets.intelligence.model import load_pack
 from spectra_assets.lakehouse.store import Lakehouse
@@ -64,6 +65,7 @@ class Project:
         self.lakehouse = Lakehouse(self.settings.lakehouse_root, self.source)
         self.console = Console(out=io.StringIO())
         self.last_run = ""
+        self.said: list[str] = []
 
     @contextmanager
     def environment(self) -> Iterator[None]:
@@ -73,6 +75,7 @@ class Project:
             "SPECTRA_LAKEHOUSE": self.settings.lakehouse_root,
             "DAGSTER_HOME": str(self.folder / ".dagster"),
             f"{self.source.upper()}_BASE_URL": self.world.base_url,
+            "SPECTRA_LESSONS_COMMIT": "off",
         }
         before = {name: os.environ.get(name) for name in values}
         os.environ.update(values)
@@ -125,9 +128,10 @@ class Project:
         return result.success
 
     def learn(self) -> list[Lesson]:
-        """What the sensor does after a run."""
+        """What the sensor and its job do after a run."""
         with dg.DagsterInstance.get() as instance:
-            return learn(instance)
+            seen = learn(instance)
+        return [*look(self.settings, seen, self.said.append).changed.values()]
 
     @property
     def failed(self) -> tuple[str, ...]:

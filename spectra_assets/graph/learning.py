@@ -1,0 +1,156 @@
+"""The learning job, and the runs by which a healed pipeline catches up. The sensor (sensor.py) asks for both.
+
+What is to be done is derived from the lessons alone: open ones that nobody looked at yet are looked at by the job; each remedy
+that was applied is followed by one run of what it touches. A process that is killed is made up for at the next look.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+
+import dagster as dg
+
+from spectra_assets.covenant.files import covenant_files, read
+from spectra_assets.covenant.model import Covenant
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.learning.lesson import Lesson, quoted, read_all
+from spectra_assets.learning.loop import Learned, heal, made_again
+from spectra_assets.learning.told import leave
+from spectra_assets.names import LOG
+from spectra_assets.settings import Settings
+from spectra_assets.settings import load as load_settings
+from spectra_assets.stages.log import latest_attempts
+
+LEARNING = "spectra/learning"
+"""Tag of the runs that learn, and of those that catch up afterwards: what they are about."""
+
+JOB = "learn"
+_LAUNCHES = 3
+"""Times a pass over the same lessons is launched, should it die."""
+
+_MOST_TOLD = 20
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def unseen(settings: Settings) -> list[Lesson]:
+    """Open lessons for which no remedy was looked for yet. Raises DocumentError."""
+    lessons = read_all(settings.lessons) if settings.lessons.is_dir() else []
+    return [lesson for lesson in lessons if lesson.open and not lesson.tried and lesson.question is None]
+
+
+def look(settings: Settings, lessons: Iterable[Lesson], say: Callable[[str], None] = lambda _: None) -> Learned:
+    """Look for remedies of these lessons and of the unseen ones, and apply what is proven. Raises DocumentError, StorageError."""
+    learned = Learned(changed={lesson.id: lesson for lesson in (*unseen(settings), *lessons)})
+    if settings.learning != "off":
+        heal(settings, learned, say)
+    leave(settings, {lesson.source for lesson in learned.changed.values()})
+    return learned
+
+
+@dg.op(
+    name=JOB,
+    config_schema={"lessons": dg.Field([str], default_value=[], description="Lessons seen again.")},
+    description="Looks for remedies of open lessons, proves them on what was recorded, and applies those that hold.",
+)
+def learn_op(context: dg.OpExecutionContext) -> None:
+    """One pass; each lesson that changed is observed on the page of its table."""
+    settings = load_settings()
+    again = [lesson for lesson in read_all(settings.lessons) if lesson.id in context.op_config["lessons"]]
+    for lesson in list(look(settings, again, context.log.info).changed.values())[:_MOST_TOLD]:
+        context.log_event(observation(lesson))
+
+
+@dg.job(name=JOB, description="Looks for remedies of what gates found, proves them, and applies those that hold.")
+def learn_job() -> None:
+    """The learning job."""
+    learn_op()
+
+
+def observation(lesson: Lesson) -> dg.AssetObservation:
+    """The lesson on the page of the table that showed it."""
+    told = {"lesson": dg.MetadataValue.md(summary(lesson)), "status": lesson.status, "seen": lesson.seen}
+    key = dg.AssetKey([lesson.source, lesson.stage, lesson.table])
+    return dg.AssetObservation(asset_key=key, description=f"lesson {lesson.id}: {lesson.status}", metadata=told)
+
+
+def summary(lesson: Lesson) -> str:
+    """The lesson in Markdown; texts that may come from data stand in fences alone."""
+    told = {
+        "About": lesson.subject,
+        "Remedy": lesson.remedy.said if lesson.remedy else "",
+        "A person is asked": lesson.question,
+        "Closed": lesson.closed,
+    }
+    lines = [f"**{lesson.cause.replace('_', ' ')}**, {lesson.status}, seen {lesson.seen} times: `lessons/{lesson.id}.md`"]
+    return "\n\n".join([*lines, *(f"{head}\n\n{quoted(text)}" for head, text in told.items() if text)])
+
+
+def passes(instance: dg.DagsterInstance, settings: Settings, changed: Iterable[Lesson]) -> Iterator[dg.RunRequest]:
+    """The learning job for lessons that changed just now or that nobody looked at, if it is not under way already."""
+    if settings.learning == "off":
+        return
+    wanted = {lesson.id: lesson for lesson in (*unseen(settings), *changed) if lesson.open}
+    if not wanted or instance.get_runs_count(dg.RunsFilter(job_name=JOB, statuses=_UNDER_WAY)):
+        return
+    about = _key(f"{lesson.id} {lesson.seen} {lesson.returned}" for lesson in wanted.values())
+    launched = instance.get_runs_count(dg.RunsFilter(job_name=JOB, tags={LEARNING: about}))
+    if launched < _LAUNCHES:
+        config = {"ops": {JOB: {"config": {"lessons": sorted(wanted)}}}}
+        yield dg.RunRequest(run_key=f"learn-{about}-{launched}", job_name=JOB, run_config=config, tags={LEARNING: about})
+
+
+def catching_up(instance: dg.DagsterInstance, settings: Settings, job: Callable[[str], str]) -> Iterator[dg.RunRequest]:
+    """One run of `job(source)` for each source with remedies that were applied, or taken back, and that no run followed yet.
+
+    Its key names the lessons and how often they were used, so that it is asked for once. A gap that came back three times is
+    left to a person (learning/loop.py), so that this ends.
+    """
+    for file in covenant_files(settings.covenants, settings.sources):
+        lessons = [lesson for lesson in read_all(settings.lessons, file.stem) if _is_used(lesson)]
+        if not lessons or instance.get_runs_count(dg.RunsFilter(job_name=job(file.stem), statuses=_UNDER_WAY)):
+            continue
+        covenant = read(file)
+        about = _key(f"{lesson.id} {lesson.status} {lesson.applied_at} {lesson.returned} {lesson.harmed}" for lesson in lessons)
+        yield dg.RunRequest(
+            run_key=f"catch-up-{file.stem}-{about}",
+            job_name=job(file.stem),
+            asset_selection=[
+                dg.AssetKey(covenant.table(name).ref.asset_path(covenant.source)) for name in to_make(settings, covenant, lessons)
+            ],
+            tags={LEARNING: about},
+        )
+
+
+def to_make(settings: Settings, covenant: Covenant, lessons: Iterable[Lesson]) -> list[str]:
+    """Tables to make after remedies, in order: what the remedies are about, what was held back or could not be made, all that is
+    made from these, and the log."""
+    lessons = list(lessons)
+    used = Learned(
+        applied=[each for each in lessons if each.status == "applied"],
+        taken_back=[each for each in lessons if each.status != "applied"],
+    )
+    first = made_again(used)
+    attempts = latest_attempts(Lakehouse(settings.lakehouse_root, covenant.source))
+    entities = {lesson.entity for lesson in lessons if lesson.entity}
+    about = {lesson.full_table for lesson in lessons}
+    wanted: set[str] = set()
+    for table in covenant.tables():
+        last = attempts.get(table.table, {}).get("status")
+        mine = table.table in about or table.entity in entities or last not in ("published", "unchanged")
+        below = any(name in wanted for name in table.inputs if name not in first)
+        if mine or below or table.table in first or table.ref.schema in first or table.ref.schema == LOG:
+            wanted.add(table.table)
+    return [table.table for table in covenant.tables() if table.table in wanted]
+
+
+def _is_used(lesson: Lesson) -> bool:
+    return lesson.status == "applied" or (lesson.status == "reverted" and lesson.harmed > 0)
+
+
+def _key(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()[:16]

@@ -1,0 +1,53 @@
+"""What the loop leaves of its lessons for `log.lessons` to collect."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from spectra_assets.errors import StorageError
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.learning.lesson import Lesson, read_all
+from spectra_assets.names import LOG
+from spectra_assets.settings import Settings
+from spectra_assets.stages.log import LESSONS
+
+
+def leave(settings: Settings, sources: Iterable[str]) -> None:
+    """Write the lessons of these sources into their lakehouses. Raises DocumentError for a malformed lesson, StorageError."""
+    for source in sorted(set(sources)):
+        rows = [_row(lesson) for lesson in read_all(settings.lessons, source)]
+        file = Lakehouse(settings.lakehouse_root, source).files(LOG, LESSONS)
+        draft = file.with_name(f".{file.name}.{os.getpid()}")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
+            draft.replace(file)
+        except OSError as error:
+            raise StorageError(f"can't write the lessons of {source} to {file}: {error.strerror}") from None
+
+
+def _row(lesson: Lesson) -> dict[str, Any]:
+    return {
+        "lessonId": lesson.id,
+        "stage": lesson.stage,
+        "table": lesson.full_table,
+        "check": lesson.check,
+        "cause": str(lesson.cause),
+        "subject": lesson.subject or None,
+        "severity": lesson.severity,
+        "status": lesson.status,
+        "seen": lesson.seen,
+        "helped": lesson.helped,
+        "harmed": lesson.harmed,
+        "returned": lesson.returned,
+        "firstSeen": lesson.first_seen,
+        "lastSeen": lesson.last_seen,
+        "appliedAt": lesson.applied_at,
+        "remedy": lesson.remedy.said if lesson.remedy else None,
+        "playbook": lesson.playbook,
+        "question": lesson.question,
+        "closed": lesson.closed,
+    }
