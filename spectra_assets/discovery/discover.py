@@ -10,9 +10,10 @@ from typing import NamedTuple
 from spectra_assets.client.api import ApiClient
 from spectra_assets.covenant.access import Search, Server
 from spectra_assets.discovery import describe
-from spectra_assets.discovery.auth import Given, Recognised, recognise, signature
+from spectra_assets.discovery.auth import Recognised, recognise
 from spectra_assets.discovery.build import Facts, pack_of
 from spectra_assets.discovery.crawl import USUAL, Crawl
+from spectra_assets.discovery.given import Given, signature
 from spectra_assets.discovery.links import leads_nowhere, links_of
 from spectra_assets.discovery.place import Place, moved, place_of, probes_of
 from spectra_assets.discovery.scout import Scout

@@ -93,7 +93,7 @@ def run(
     as_json: bool,
 ) -> None:
     """Carry out a sentence, e.g. "create SPECTRA pipeline for <source>"."""
-    from spectra_assets.discovery.auth import declared
+    from spectra_assets.discovery.given import declared
     from spectra_assets.engine.console import Console
     from spectra_assets.engine.run import run_sentence
     from spectra_assets.engine.sentence import understand

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from spectra_assets.client.address import Address
 from spectra_assets.covenant.access import Server
-from spectra_assets.discovery.auth import Given
 from spectra_assets.discovery.discover import Wanted, base_url_variable, discover
+from spectra_assets.discovery.given import Given
 from spectra_assets.discovery.proven import resumed
 from spectra_assets.engine.console import Console
 from spectra_assets.errors import ConfigurationError, CredentialError, RequestError

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from spectra_assets.discovery.auth import Given, declared
 from spectra_assets.discovery.discover import Wanted, discover
+from spectra_assets.discovery.given import Given, declared
 from spectra_assets.errors import ConfigurationError, CredentialError
 from spectra_assets.intelligence.writing import text_of
 from spectra_assets.settings import Settings
@@ -49,6 +49,12 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
             Given("DEMO_TOKEN"),
             {"kind": "header", "prefix": "GenieKey"},
         ),
+        (guarded("Authorization", f"ApiKey {TOKEN}"), Given("DEMO_TOKEN"), {"kind": "header", "prefix": "ApiKey"}),
+        (
+            guarded("Authorization", f"SSWS {TOKEN}", message="Use the header Authorization: SSWS <your token>"),
+            Given("DEMO_TOKEN"),
+            {"kind": "header", "prefix": "SSWS"},
+        ),
         (guarded("Authorization", TOKEN), Given("DEMO_TOKEN"), {"kind": "header", "header": "Authorization"}),
         (guarded("X-API-Key", TOKEN), Given("DEMO_TOKEN"), {"kind": "header", "header": "X-API-Key"}),
         (guarded("PRIVATE-TOKEN", TOKEN), Given("DEMO_TOKEN"), {"kind": "header", "header": "PRIVATE-TOKEN"}),
@@ -68,6 +74,8 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
         "bearer",
         "Token",
         "a scheme of its own",
+        "ApiKey",
+        "a word that the refusal names",
         "raw",
         "X-API-Key",
         "PRIVATE-TOKEN",

@@ -1,0 +1,116 @@
+"""The ways in which a credential may be sent, likeliest first: as described, as a refusal asks for it, then the usual ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
+
+from spectra_assets.covenant.access import Auth
+from spectra_assets.discovery.given import Given
+from spectra_assets.discovery.scout import Look
+from spectra_assets.intelligence.description.model import Scheme
+
+_HEADERS = ("X-API-Key", "X-Auth-Token", "PRIVATE-TOKEN", "api-key")
+_QUERIES = ("api_key", "apikey", "access_token", "key", "token")
+_TOKEN_PATHS = ("/oauth/token", "/oauth2/token", "/token")
+_CHALLENGE = re.compile(r"(?:^|,)\s*([A-Za-z][\w-]*)(?=\s|$|,)")
+_NAMED_HEADER = re.compile(
+    r"\b((?:x-)?(?:[a-z]+-)*(?:api-?key|auth-?key|auth-?token|access-?token|private-?token|api-?token))\b", re.I
+)
+_NAMED_QUERY = re.compile(
+    r"[`'\"?&]?\b(api_?key|access_token|auth_token|apikey|token|key)\b[`'\"]?\s*(?:=|parameter|query)", re.I
+)
+_QUERY_WORD = re.compile(r"\b(api_?key|access_token|auth_token|auth_key|token|key)\b", re.I)
+_NAMED_PREFIX = re.compile(
+    r"\bAuthorization\W{1,4}([A-Za-z][A-Za-z0-9._=-]{0,39})\s+[<{\[$(]?\W?(?:your|api|key|token|secret|access|x{3})", re.I
+)
+"""`Authorization: ApiKey <your key>` in the words of a refusal."""
+
+_NO_PREFIX = frozenset(("basic", "bearer", "digest", "negotiate", "ntlm", "header", "is", "must", "with", "and", "or", "the"))
+
+
+def ways(given: Given, schemes: Sequence[Scheme], closed: Look | None, said: str, user: str | None) -> Iterator[tuple[Auth, str]]:
+    """Ways to send the credential with the reason for each, none twice. `said` are the words of the refusal `closed`."""
+    told: set[str] = set()
+    for auth, why in _all(given, schemes, closed, said, user):
+        if given.kind is not None and auth.kind != given.kind:
+            continue
+        key = auth.model_dump_json()
+        if key not in told:
+            told.add(key)
+            yield auth, why
+
+
+def _all(given: Given, schemes: Sequence[Scheme], closed: Look | None, said: str, user: str | None) -> Iterator[tuple[Auth, str]]:
+    name = str(given.token_env)
+    if given.name and given.kind == "header":
+        yield Auth(kind="header", token_env=name, header=given.name, prefix=given.prefix), "given by --auth"
+        return
+    if given.name:
+        yield Auth(kind="query", token_env=name, parameter=given.name), "given by --auth"
+        return
+    basic = Auth(kind="basic", token_env=name, user_env=given.user_env) if user else Auth(kind="basic", user_env=name)
+    for scheme in schemes:
+        if scheme.kind == "oauth2" and scheme.token_url and user:
+            path = urlsplit(scheme.token_url).path or scheme.token_url
+            scope = " ".join(scheme.scopes) or None
+            yield Auth(kind="oauth2", token_env=name, user_env=given.user_env, token_path=path), f"described as {scheme.name}"
+            if scope:
+                yield (
+                    Auth(kind="oauth2", token_env=name, user_env=given.user_env, token_path=path, scope=scope),
+                    f"described as {scheme.name}, every scope asked for",
+                )
+        elif scheme.kind == "basic":
+            yield basic, f"described as {scheme.name}"
+        elif auth := scheme.auth(name, given.user_env):
+            yield auth, f"described as {scheme.name}"
+    challenge = closed.headers.get("WWW-Authenticate", "")[:1000] if closed else ""
+    asked = {word.lower(): word for word in _CHALLENGE.findall(re.sub(r"=\s*(\"[^\"]*\"|[^,\s]+)", "=", challenge))}
+    bearer = Auth(kind="bearer", token_env=name)
+    if "basic" in asked:
+        yield basic, "WWW-Authenticate asks for Basic"
+    if "bearer" in asked:
+        yield bearer, "WWW-Authenticate asks for Bearer"
+    for word in asked.values():
+        if word.lower() not in _NO_PREFIX and re.fullmatch(r"[A-Za-z][\w.=-]{0,39}", word):
+            yield Auth(kind="header", token_env=name, prefix=word), f"WWW-Authenticate asks for {word}"
+    hint = f"{challenge} {said}"
+    for word in dict.fromkeys(_NAMED_PREFIX.findall(said)):
+        if word.lower() not in _NO_PREFIX:
+            yield Auth(kind="header", token_env=name, prefix=word), f"the refusal asks for {word}"
+    queries = list(dict.fromkeys((*_QUERY_WORD.findall(hint), *_QUERIES)))
+    for header in dict.fromkeys(_NAMED_HEADER.findall(hint)):
+        if "-" in header:
+            yield Auth(kind="header", token_env=name, header=header), "the refusal names the header"
+    for parameter in dict.fromkeys(_NAMED_QUERY.findall(hint)):
+        yield Auth(kind="query", token_env=name, parameter=parameter), "the refusal names the parameter"
+    if user:
+        yield basic, "a user name was given"
+        paths = _TOKEN_PATHS if given.kind == "oauth2" or "bearer" in asked else ()
+        for path in paths:
+            yield Auth(kind="oauth2", token_env=name, user_env=given.user_env, token_path=path), "a usual address for tokens"
+    yield bearer, "the usual way"
+    yield Auth(kind="header", token_env=name, header=_HEADERS[0]), "a usual header"
+    yield Auth(kind="header", token_env=name, prefix="Token"), "a usual header"
+    yield Auth(kind="header", token_env=name), "a usual header"
+    yield Auth(kind="query", token_env=name, parameter=queries[0]), "a usual parameter"
+    for header in _HEADERS[1:3]:
+        yield Auth(kind="header", token_env=name, header=header), "a usual header"
+    yield Auth(kind="header", token_env=name, prefix="ApiKey"), "a usual header"
+    yield basic, "the token as the user name" if not user else "a user name was given"
+    for header in _HEADERS[3:]:
+        yield Auth(kind="header", token_env=name, header=header), "a usual header"
+    for parameter in queries[1:]:
+        yield Auth(kind="query", token_env=name, parameter=parameter), "a usual parameter"
+
+
+def called(auth: Auth) -> str:
+    """How a person calls it."""
+    if auth.kind == "header":
+        return f"header {auth.header}{f' with {auth.prefix}' if auth.prefix else ''}"
+    if auth.kind == "query":
+        return f"query parameter {auth.parameter}"
+    if auth.kind == "oauth2":
+        return f"OAuth 2 client credentials at {auth.token_path}"
+    return "basic with the token as user name" if auth.kind == "basic" and auth.token_env is None else str(auth.kind)
