@@ -8,44 +8,20 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, NoReturn, get_args
+from typing import Any, get_args
 
 import click
 
 from spectra_assets.covenant.access import Auth
+from spectra_assets.engine.answer import answer as _answer
+from spectra_assets.engine.answer import command as _command
+from spectra_assets.engine.answer import fail as _fail
+from spectra_assets.engine.lessons import lessons
 from spectra_assets.errors import BreakingError, RequestError, SpectraError
 from spectra_assets.names import check_source
 from spectra_assets.settings import load as load_settings
 
 _AUTH = get_args(Auth.model_fields["kind"].annotation)
-
-
-def _command(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--json`, and turn a SpectraError into its message and exit code."""
-
-    @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
-    @wraps(function)
-    def guarded(*args: Any, as_json: bool, **kwargs: Any) -> Any:
-        try:
-            return function(*args, as_json=as_json, **kwargs)
-        except SpectraError as error:
-            _fail(error, as_json)
-
-    return guarded
-
-
-def _fail(error: SpectraError, as_json: bool) -> NoReturn:
-    if as_json:
-        click.echo(json.dumps({"ok": False, "error": type(error).__name__, "message": str(error), "exit_code": error.exit_code}))
-    else:
-        click.echo(f"{type(error).__name__}: {error}", err=True)
-    sys.exit(error.exit_code)
-
-
-def _answer(value: Any, text: str, as_json: bool) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, default=str) if as_json else text)
 
 
 @click.group(epilog=__doc__ and "\b\n" + __doc__.split("\n\n", 1)[1])
@@ -356,23 +332,7 @@ def playbook_validate(as_json: bool) -> None:
     _answer(answer, "\n".join([*lines, *map(str, found.warnings)]), as_json)
 
 
-@main.command()
-@click.argument("lesson", required=False)
-@click.option("--source", help="Only lessons of this source.")
-@_command
-def lessons(lesson: str | None, source: str | None, as_json: bool) -> None:
-    """List the lessons, or show one."""
-    from spectra_assets.learning.lesson import read_all, show, times
-
-    folder = load_settings().lessons
-    if lesson:
-        text = show(folder, lesson)
-        found = next(known for known in read_all(folder) if known.id == lesson)
-        _answer({**found.model_dump(mode="json"), "text": text}, text.rstrip(), as_json)
-        return
-    known = read_all(folder, source)
-    lines = [f"{item.id}  {item.status}, seen {times(item.seen)}, last {item.last_seen}" for item in known]
-    _answer([item.model_dump(mode="json") for item in known], "\n".join(lines) or "no lessons yet: no gate has failed", as_json)
+main.add_command(lessons)
 
 
 @main.command("serve-standin")

@@ -6,6 +6,7 @@ whole at any moment. It is safe to run again: what was counted is not counted tw
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from spectra_assets.learning.lesson import (
     read_all,
     record,
     save,
+    times,
 )
 from spectra_assets.learning.lesson import read as read_lesson
 from spectra_assets.learning.proof import Proof, prove
@@ -129,6 +131,47 @@ def approve(settings: Settings, lesson: Lesson, say: Say = lambda _: None) -> Le
         made = apply.apply(settings, lesson, lesson.remedy)
     say(f"applied: {made.remedy.said if made.remedy else ''}")
     return made
+
+
+def dry_run(settings: Settings, lesson: Lesson) -> str:
+    """What applying the lesson's remedy would change, as a unified diff. Raises SpectraError if there is none."""
+    if lesson.remedy is None:
+        raise SpectraError(f"{lesson.id} is {lesson.status} and proposes nothing")
+    lines: list[str] = []
+    for file, (before, after) in apply.difference(settings, lesson, lesson.remedy).items():
+        name = file.relative_to(settings.project).as_posix() if file.is_relative_to(settings.project) else str(file)
+        lines += difflib.unified_diff(before.splitlines(), after.splitlines(), f"a/{name}", f"b/{name}", lineterm="")
+    return "\n".join(lines)
+
+
+def explained(lesson: Lesson) -> list[str]:
+    """The lesson as a person is told it: what was seen, what was tried, what to do."""
+    about = f" about {lesson.subject!r}" if lesson.subject else ""
+    lines = [
+        f"{lesson.id}: {lesson.status}",
+        f"Seen       {lesson.check} on {lesson.source}/{lesson.stage}/{lesson.table}: {lesson.cause.replace('_', ' ')}{about}",
+        f"           {times(lesson.seen)}, last {lesson.last_seen} in run {lesson.last_run}",
+        f"Said       {lesson.message}",
+    ]
+    for fact in lesson.evidence:
+        told = ", ".join(f"{name} {value}" for name, value in fact.model_dump(exclude_none=True).items())
+        lines.append(f"Evidence   {told}")
+    if lesson.remedy is not None:
+        lines += [f"Remedy     {lesson.remedy.said}", f"Because    {lesson.remedy.why}"]
+    lines += [f"Tried      {each.remedy}: {each.outcome}" for each in lesson.tried]
+    if lesson.closed:
+        lines.append(f"Closed     {lesson.closed}")
+    if lesson.question:
+        lines.append(f"Question   {lesson.question}")
+    if lesson.remedy is not None and lesson.status in ("proposed", "proven"):
+        lines.append(f"Answer     solution-engine lessons approve {lesson.id} (--dry-run shows it), or … reject {lesson.id}")
+    elif lesson.status in ("applied", "verified"):
+        lines.append(f"Undo       solution-engine lessons revert {lesson.id}")
+    elif lesson.question:
+        lines.append(
+            "Answer     mend the source, or write a rule into a playbook (playbooks/STRUCTURE.md), then run the pipeline again"
+        )
+    return lines
 
 
 def reject(settings: Settings, lesson: Lesson) -> Lesson:

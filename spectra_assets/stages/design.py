@@ -49,6 +49,7 @@ def canon_of(settings: Settings, pack: Pack) -> Canon:
         playbooks=playbooks_of(settings),
         run_id="design",
         now=datetime.now(UTC),
+        asks=False,
     )
     rows = make(work).rows
     return from_rows(rows.to_pylist() if rows is not None else [])

@@ -77,6 +77,8 @@ class Work:
     say: Callable[[str], None] = lambda _: None
     ledger: Ledger = field(default_factory=Ledger)
     replay: bool = False
+    asks: bool = True
+    """False: nothing is asked of the API; what only it could show stays as it was."""
     backfill: tuple[str, ...] | None = None
     twin: Callable[[Work], ApiClient] | None = None
     keep: Keep | None = None

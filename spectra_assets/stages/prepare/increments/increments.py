@@ -37,12 +37,13 @@ def prove_increments(draft: Draft, work: Work) -> None:
     """
     canon: list[CanonEntity] = draft.evidence.get("canon", [])
     before = _before(work)
-    wire = Wire(work.client, _budget(work)) if any(_cursors(entity) for entity in canon) else None
+    wire = Wire(work.client, _budget(work)) if work.asks and any(_cursors(entity) for entity in canon) else None
     told: dict[str, str] = {}
     found: list[CanonEntity] = []
     for entity in canon:
         earlier = [each.fetch.incremental.parameter for each in found if each.fetch.incremental is not None]
-        proven, told[entity.entity] = _proven(work, wire, entity, before.get(entity.entity), earlier)
+        known = before.get(entity.entity)
+        proven, told[entity.entity] = _proven(work, wire, entity, known, earlier) if work.asks else (known, "as it was proven")
         fetch = entity.fetch.model_copy(update={"incremental": proven})
         found.append(entity.model_copy(update={"fetch": fetch} | ({"cursor_field": proven.cursor} if proven else {})))
         if proven is not None:
