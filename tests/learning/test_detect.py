@@ -1,0 +1,125 @@
+"""Gaps by evidence: one per subject, with its cause; what is lawful is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from spectra_assets.learning.detect import gaps_of
+from spectra_assets.learning.gap import Cause, Evaluation
+from spectra_assets.learning.lesson import Lesson, Tried, record
+from spectra_assets.learning.loop import _settled
+from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
+from spectra_assets.learning.remedy.registry import carried
+from spectra_assets.learning.verify import Seen, passed_again, verdict_of
+
+
+def said(check: str, *rows: dict[str, object], run: str = "r1", passed: bool = False, **more: object) -> Evaluation:
+    values = {
+        "source": "acme", "stage": "extract", "table": "orders", "check": check, "passed": passed, "severity": "ERROR",
+        "covenant_version": "v1", "run_id": run, "key": f"{run}:extract.orders:{check}", "sample": rows,
+        "seen_at": "2026-01-01T00:00:00+00:00", "message": "it failed",
+    }  # fmt: skip
+    return Evaluation.model_validate(values | more)
+
+
+DRIFT = (
+    {"path": "colour", "kind": "newField", "expected": "", "seen": "text", "count": "3"},
+    {"path": "units", "kind": "changedType", "expected": "int64", "seen": "text", "count": "2"},
+)
+
+
+def test_each_subject_is_a_gap_of_its_own() -> None:
+    gaps = gaps_of(said("no_schema_drift", *DRIFT))
+    assert [(gap.cause, gap.subject) for gap in gaps] == [(Cause.NEW_FIELD, "colour"), (Cause.CHANGED_TYPE, "units")]
+    assert [(fact.seen, fact.count) for fact in gaps[1].evidence] == [("text", 2)]
+    assert len({gap.fingerprint for gap in gaps}) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "cause"),
+    [
+        ("(parent 5, status 410, reason GET /x: 410 Gone)", Cause.ENDPOINT_GONE),
+        ("(parent 5, status 403, reason GET /x: 403 Forbidden)", Cause.ENDPOINT_FORBIDDEN),
+        ("(parent 5, status 500, reason GET /x: 500)", Cause.ENDPOINT_BROKEN),
+        ("(parent , status 400, reason GET /x: 400 Bad Request)", Cause.PAGE_LIMIT),
+        ("(parent , status 200, reason GET /x: expected records at 'items', found an object)", Cause.ENVELOPE_CHANGED),
+        ("(parent , status 429, reason too many requests)", Cause.RATE_LIMITED),
+    ],
+)
+def test_what_an_answer_says_decides_the_cause(first: str, cause: Cause) -> None:
+    (gap,) = gaps_of(said("extract_complete", {"aspect": "skipped", "problems": "1", "among": "1", "first": first}))
+    assert gap.cause is cause
+
+
+def test_a_warning_that_is_lawful_is_no_gap() -> None:
+    few = {"path": "/x", "reason": "1 rows are too few to compare pages"}
+    assert gaps_of(said("page_limits_known", few, severity="WARN")) == []
+    stuck = {"path": "/x", "reason": "the server ignores the offset: only its first page can be had"}
+    (gap,) = gaps_of(said("page_limits_known", few, stuck, severity="WARN"))
+    assert gap.cause is Cause.PAGING_CHANGED
+    assert gaps_of(said("page_limits_known", passed=True)) == []
+
+
+def test_hostile_names_are_bounded_and_refused_by_rules() -> None:
+    name = "x\n# heading `rm` \u202e" + "y" * 1000
+    (gap,) = gaps_of(said("no_schema_drift", {"path": name, "kind": "newField"}))
+    assert len(gap.subject) <= 200
+    assert "\n" not in gap.subject
+    assert not carried(name)
+    assert not carried("*")
+    assert not carried("a`b")
+    assert carried("a: {b: [", "# heading", "日本語", "'; DROP TABLE x; --")
+
+
+REMEDY = Remedy(
+    kind=RemedyKind.ADD_FIELD,
+    edits=(AddRule(file="x", rule={"kind": "field", "scope": {"source": "acme"}, "data_type": "text"}),),
+    why="because",
+)
+
+
+def applied(tmp_path: object) -> Lesson:
+    (lesson,) = record(tmp_path, gaps_of(said("no_schema_drift", DRIFT[0])))  # type: ignore[arg-type]
+    return lesson.but(status="applied", remedy=REMEDY, applied_at="2026-01-01T01:00:00+00:00", applied_version="v2")
+
+
+LATER = {"run": "r2", "seen_at": "2026-01-02T00:00:00+00:00", "covenant_version": "v2"}
+
+
+def test_the_next_run_that_judged_it_decides(tmp_path: object) -> None:
+    lesson = applied(tmp_path)
+    good = Seen.of("r2", [said("no_schema_drift", passed=True, **LATER)])  # type: ignore[arg-type]
+    assert verdict_of(lesson, good, [lesson]) is not None
+    assert verdict_of(lesson, good, [lesson])[0] == "held"  # type: ignore[index]
+    again = Seen.of("r2", [said("no_schema_drift", DRIFT[0], **LATER)])  # type: ignore[arg-type]
+    assert verdict_of(lesson, again, [lesson])[0] == "returned"  # type: ignore[index]
+    other = Seen.of("r2", [said("extract_complete", passed=True, **LATER)])  # type: ignore[arg-type]
+    assert verdict_of(lesson, other, [lesson]) is None
+
+
+def test_a_run_under_the_covenant_of_before_decides_nothing(tmp_path: object) -> None:
+    lesson = applied(tmp_path)
+    old = Seen.of("r2", [said("no_schema_drift", DRIFT[0], **{**LATER, "covenant_version": "v1"})])  # type: ignore[arg-type]
+    assert verdict_of(lesson, old, [lesson]) is None
+
+
+def test_what_fails_anew_under_it_is_harm(tmp_path: object) -> None:
+    lesson = applied(tmp_path)
+    bad = said("types_hold", {"column": "units", "failed": "9", "total": "9"}, stage="clean", table="order", **LATER)  # type: ignore[arg-type]
+    run = Seen.of("r2", [said("no_schema_drift", passed=True, **LATER), bad])  # type: ignore[arg-type]
+    assert verdict_of(lesson, run, [lesson])[0] == "harmed"  # type: ignore[index]
+    assert verdict_of(lesson.but(status="verified"), run, [lesson])[0] == "held"  # type: ignore[index]
+
+
+def test_a_gate_that_passes_again_closes_the_lesson(tmp_path: object) -> None:
+    (lesson,) = record(tmp_path, gaps_of(said("no_schema_drift", DRIFT[0])))  # type: ignore[arg-type]
+    good = Seen.of("r2", [said("no_schema_drift", passed=True, **LATER)])  # type: ignore[arg-type]
+    assert "sampled anew" in str(passed_again(lesson, good))
+    assert passed_again(lesson, Seen.of("r1", [said("no_schema_drift", passed=True)])) is None
+
+
+def test_what_did_not_help_is_not_tried_again_but_a_proof_may_be() -> None:
+    once = Tried(remedy=REMEDY.said, outcome="not proven: the recording does not show the gap")
+    assert not _settled(REMEDY, [once])
+    assert _settled(REMEDY, [once, once, once])
+    assert _settled(REMEDY, [Tried(remedy=REMEDY.said, outcome="a person rejected it")])
