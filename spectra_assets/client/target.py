@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.errors import ConfigurationError, SkippableError
@@ -57,15 +59,42 @@ def target(fetch: Fetch, parent_value: ParentValue | None) -> Target:
         if location == "query":
             query[name] = value
             continue
-        if value in ("", ".", ".."):
+        text = segment(fetch.path, name, value)
+        if text in ("", ".", ".."):
             raise SkippableError(f"{value!r} can't stand for {name} in {fetch.path}")
         place = f"{{{name}}}"
         if place not in fetch.path:
             raise ConfigurationError(f"{fetch.path} of {fetch.entity} has no place for {place}")
-        path = path.replace(place, quote(value, safe=""))  # which leaves no brace a later parameter could mistake for its place
+        path = path.replace(place, quote(text, safe=""))  # which leaves no brace a later parameter could mistake for its place
     if "{" in path:
         raise ConfigurationError(f"nothing fills {path[path.index('{') :]} in {fetch.path} of {fetch.entity}")
     return Target(path, query, inside)
+
+
+def segment(path: str, parameter: str, value: str) -> str:
+    """What stands for a value in a path: the value itself, or of the address of a record what that address has in this place.
+
+    Some records have no id, but their address: `https://api.example.com/v1/books/7/` stands in `/books/{id}/reviews` as `7`.
+    """
+    if "/" not in value or not value.startswith(("/", "http://", "https://")):
+        return value
+    before = path.partition(f"{{{parameter}}}")[0]
+    found = _addressed(before).fullmatch(_path_of(value)) if before.strip("/") else None
+    return unquote(found[1]) if found else value
+
+
+def _path_of(address: str) -> str:
+    try:
+        return urlsplit(address).path
+    except ValueError:
+        return ""
+
+
+@lru_cache(1024)
+def _addressed(before: str) -> re.Pattern[str]:
+    """Paths of records that are listed at a path which ends here, with what names them."""
+    fixed = (re.escape(part) for part in re.split(r"\{[^}]*\}", before))
+    return re.compile(f"(?:.*){'[^/]+'.join(fixed)}([^/]+)/?")
 
 
 def _fillings(fetch: Fetch, parent_value: ParentValue | None) -> list[tuple[str, str, Single]]:

@@ -56,7 +56,8 @@ def recognise(scout: Scout, given: Given, schemes: Sequence[Scheme], doors: Sequ
     if closed is None:
         found = _open(scout, given, schemes, open_, secret, user)
     else:
-        found = _closed(scout, given, schemes, closed, open_, secret, user)
+        others = [path for path in doors if path not in {look.path for look in looks}]
+        found = _closed(scout, given, schemes, closed, open_, secret, user, others)
     scout.sign(found.auth, *signed(found.auth, secret, user))
     return found
 
@@ -100,9 +101,16 @@ def _open(
 
 
 def _closed(
-    scout: Scout, given: Given, schemes: Sequence[Scheme], closed: Look, open_: Look | None, secret: Secret, user: str | None
+    scout: Scout,
+    given: Given,
+    schemes: Sequence[Scheme],
+    closed: Look,
+    open_: Look | None,
+    secret: Secret,
+    user: str | None,
+    others: Sequence[str],
 ) -> Recognised:
-    """Try on a closed door, the likeliest first."""
+    """Try on a closed door, the likeliest way first; one that is understood there, but not let in, on the next of `others`."""
     tried: list[str] = []
     nearest: tuple[Auth, str] | None = None
     for auth, why in ways(given, schemes, closed, closed.reason or _envelope(closed), user):
@@ -110,7 +118,7 @@ def _closed(
             break
         tried.append(called(auth))
         look = scout.trial(closed.path, auth, *signed(auth, secret, user))
-        if _opened(look) or (closed.refused and look.sight.category == "needsParameters"):
+        if _opened(look) or (closed.refused and look.sight.category == "needsParameters" and not _unknown(auth, look)):
             told = f"GET {closed.path} answers {closed.status} without a credential and {look.status} with it ({why})"
             return Recognised(auth, closed.path, [_evidence(called(auth), told, 1.0)])
         if closed.refused and look.status == 404:
@@ -122,6 +130,10 @@ def _closed(
             )
         if closed.status == 401 and look.status == 403 and nearest is None:
             nearest = auth, f"GET {closed.path} answers 401 without a credential and 403 with it ({why})"
+            for path in others[: min(2, TRIES - len(tried))]:
+                tried.append(f"{called(auth)} at {path}")
+                if _opened(scout.trial(path, auth, *signed(auth, secret, user))):
+                    return Recognised(auth, path, [_evidence(called(auth), f"{nearest[1]}; GET {path} answers 200", 1.0)])
         if look.status in (423, 429):
             break
     if nearest is not None:
@@ -156,6 +168,11 @@ def _answered(look: Look) -> str:
 def _opened(look: Look) -> bool:
     """Whether data came: readable, and no error envelope."""
     return look.readable and not _refuses(look)
+
+
+def _unknown(auth: Auth, look: Look) -> bool:
+    """Whether an answer complains of the very parameter by which the credential was sent."""
+    return auth.kind == "query" and str(auth.parameter).lower() in look.reason.lower()
 
 
 def _refuses(look: Look) -> bool:

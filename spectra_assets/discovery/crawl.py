@@ -158,12 +158,13 @@ class Crawl:
         if guess and shape(route.path) in self._missed:
             return
         look: Look | None = None
+        route.examples = tuple(dict.fromkeys((*_spread(route.examples), *route.examples)))
         for example in route.examples[:_TRIES] if route.fills else ((),):
             look = self.scout.look(*address(route, example))
             if look.status is None and "budget" in look.reason:
                 break
             route.looks.append(look)
-            if look.records or (look.readable and not look.listed):
+            if look.records or (look.readable and not look.listed and not _nothing_there(look)):
                 break
         if look is None or not route.looks:
             route.reason = (
@@ -171,7 +172,7 @@ class Crawl:
             )
             self.routes.setdefault(shape(route.path), route)
             return
-        best = next((look for look in route.looks if look.records), next((look for look in route.looks if look.readable), look))
+        best = max(route.looks, key=lambda look: (bool(look.records), look.readable and not _nothing_there(look), look.readable))
         if self.scout.absent(best) or (guess and best.refused):
             if guess:
                 self._missed.add(shape(route.path))
@@ -199,9 +200,10 @@ class Crawl:
             return
         elif look.listed or look.sight.shape == "empty":
             route.kind = "list"
+        elif isinstance(value, dict) and not _nothing_there(look):
+            route.kind = "object"
         else:
-            route.kind = "object" if isinstance(value, dict) else "closed"
-            route.reason = "" if route.kind == "object" else "no records"
+            route.kind, route.reason = "closed", "no record" if isinstance(value, dict) else "no records"
         if look.next and (target := self.scout.local(look.next, look.path)):
             route.query |= dict.fromkeys(name for name in target[1] if name not in {fill.parameter for fill in route.fills})
         self.say(f"{route.path}: {route.kind}, {len(look.records)} records ({self.scout.sent} requests)")
@@ -316,6 +318,18 @@ def _rows(route: Route) -> Iterator[tuple[Record, Mapping[str, str], str]]:
         answers.append([(record, values_of(route, example) if route.fills else {}, look.path) for record in records])
     for place in range(max(map(len, answers), default=0)):
         yield from (rows[place] for rows in answers if place < len(rows))
+
+
+def _spread(examples: tuple[tuple[str, ...], ...]) -> list[tuple[str, ...]]:
+    """The first example, one from the middle, the last: neighbours are often alike."""
+    places = dict.fromkeys((0, len(examples) // 2, len(examples) - 1))
+    return [examples[place] for place in places if 0 <= place < len(examples)]
+
+
+def _nothing_there(look: Look) -> bool:
+    """Whether an answer says that there is no such record: `{"data": null}`."""
+    value = look.sight.value
+    return isinstance(value, dict) and "data" in value and value["data"] in (None, {}, [])
 
 
 def _static_prefix(path: str) -> str:

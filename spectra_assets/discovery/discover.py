@@ -13,6 +13,7 @@ from spectra_assets.discovery import describe
 from spectra_assets.discovery.auth import Recognised, recognise
 from spectra_assets.discovery.build import Facts, pack_of
 from spectra_assets.discovery.crawl import USUAL, Crawl
+from spectra_assets.discovery.details import with_details
 from spectra_assets.discovery.given import Given, signature
 from spectra_assets.discovery.links import leads_nowhere, links_of
 from spectra_assets.discovery.place import Place, moved, place_of, probes_of
@@ -108,9 +109,8 @@ class _Discovery:
             base, place = self.scout.base, place_of(self.scout, description)
             self.scout.base = base + place.base_path
         facts = self._facts(description, place, auth)
-        if auth.missing:
-            found_list = next((route.path for route in facts.routes if route.kind == "list" and "{" not in route.path), None)
-            facts.server = facts.server.model_copy(update={"probe": found_list or facts.server.probe})
+        if auth.probe is None or auth.missing:
+            facts.server = facts.server.model_copy(update={"probe": self._probe(facts) or facts.server.probe})
         pack = pack_of(facts)
         if not pack.entities and auth.missing:
             raise ConfigurationError(auth.missing)
@@ -174,12 +174,22 @@ class _Discovery:
         if description is None:
             crawl = self._crawled()
             facts.routes, facts.gaps = list(crawl.routes.values()), dict(crawl.gaps)
+            facts.routes += with_details(self.scout, facts.routes)
             for path, field_name in crawl.unanswered():
                 facts.gaps[f"{path} {field_name}"] = f"{field_name!r} in the records of GET {path} names no endpoint found"
         else:
             self._survey(facts, description, place)
         facts.requests, facts.budget, facts.spent = self.scout.sent, self.scout.budget, self.scout.spent
         return facts
+
+    def _probe(self, facts: Facts) -> str | None:
+        """A GET that proves that the API answers, where none was seen before: the root, else a list or object that was found."""
+        root = self.scout.look("/")
+        if root.readable and root.sight.shape != "empty":
+            return "/"
+        read = [route for route in facts.routes if route.kind in ("list", "object") and not route.fills]
+        read.sort(key=lambda route: (not route.records, route.kind == "object"))
+        return read[0].path if read else None
 
     def _survey(self, facts: Facts, description: Description, place: Place) -> None:
         """Ask what the description lists; where it leads to no list, what the answers themselves name."""
@@ -210,6 +220,10 @@ class _Discovery:
             if route.method == "GET" and bare and all(self.scout.absent(look) for look in route.looks):
                 route.kind, route.reason = "closed", "what the server answers for any path"
         with_other_ids(self.scout, facts.routes, facts.identifiers, {path: h.entity for h in facts.hints for path in h.routes})
+        details = with_details(self.scout, facts.routes, [each.path for each in facts.endpoints if each.method == "GET"])
+        for route in details:
+            facts.excluded.pop(route.path, None)
+        facts.routes += details
         if not any(route.kind in ("list", "object") for route in facts.routes):
             crawl = self._crawled()
             known = {route.path for route in facts.routes}

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from spectra_assets.discovery.route import Route, entity_name, likely_key, plain_values, qualified, shape
 from spectra_assets.discovery.scout import segments
@@ -43,6 +44,9 @@ def kinds_of(routes: Sequence[Route], hints: Mapping[str, str], fallback: str = 
     )
     found: list[Kind] = []
     for route in lists:
+        if route.detail_of:
+            found.append(Kind([route]))
+            continue
         home = next((kind for kind in found if any(_same(route, other) is True for other in kind.routes)), None)
         if home is None:
             home = next((kind for kind in found if _may_join(route, kind, hints)), None)
@@ -107,16 +111,84 @@ def _mark_details(routes: Iterable[Route]) -> None:
         if route.kind != "object":
             continue
         above = known.get(shape(route.path).removesuffix("/{}")) if shape(route.path).endswith("/{}") else None
-        if above is not None and (not above.records or _keys_in_common(route.records, above.records) > 0):
+        if above is not None and (not above.records or _gives_one_of(route, above)):
+            more = tells_more(route.records, above.records)
+            if more and route.fills:
+                route.detail_of = above.path
+                route.why = f"one record of GET {above.path}, with what the list leaves out: {', '.join(more)}"
+                continue
             route.kind, route.reason = "detail", f"one record of GET {above.path}"
             continue
         for other in lists:
             key = key_of(other.records)
+            if key and route.fills and _named_by_owner(route, other, key, known):
+                route.kind, route.reason = (
+                    "detail",
+                    f"one record of GET {other.path}, which the records of GET {route.fills[-1].of} name",
+                )
+                break
             if key and not route.fills and _keys_in_common(route.records, other.records) >= _ALIKE:
                 ids = _by_key(other.records, key)
                 if all(plain_values(record, 2).get(key) in ids for record in route.records):
                     route.kind, route.reason = "detail", f"one record of GET {other.path}"
                     break
+
+
+def _named_by_owner(route: Route, other: Route, key: str, lists: Mapping[str, Route]) -> bool:
+    """Whether an object is one record of another list, and its id stands in the record that it hangs on: `/posts/7/author`."""
+    listed = {name for record in other.records for name in record}
+    inside = {path for record in other.records for path in plain_values(record, 2)}
+    owner = lists.get(shape(route.fills[-1].of))
+    if owner is None or not listed:
+        return False
+    for example, look in zip(route.examples, route.looks, strict=False):
+        one = _inside(look.sight.value, listed) if isinstance(look.sight.value, dict) else {}
+        asked = unquote(example[-1]) if example else ""
+        name = plain_values(one, 2).get(key)
+        paths = plain_values(one, 2).keys()
+        if name is None or len(paths & inside) < _ALIKE * len(paths | inside):
+            continue
+        rows = (plain_values(record, 5) for record in owner.records)
+        return any(asked in row.values() and name in row.values() for row in rows)
+    return False
+
+
+def tells_more(one: Sequence[Record], listed: Sequence[Record]) -> list[str]:
+    """The fields by which single records tell so much more than those of their list that they are worth a request each.
+
+    They are if a list of further records is among them, or if the list shows less than half of the fields.
+    """
+    known = {key for record in listed for key in record}
+    if not known or not one:
+        return []
+    told = [_inside(record, known) for record in one]
+    fresh = dict.fromkeys(
+        key for record in told for key, value in record.items() if key not in known and value not in (None, "", [], {})
+    )
+    nested = any(_holds_records(record[key]) for record in told for key in fresh if key in record)
+    shown = {key for record in told for key in record} & known
+    return list(fresh)[:8] if nested or len(fresh) > max(len(shown), 1) else []
+
+
+def _inside(record: Record, known: set[str]) -> Record:
+    """The record, or the object in it that is one of the list (`{"data": {…}}`, `{"order": {…}}`)."""
+    if len(record.keys() & known) >= _ALIKE * len(known):
+        return record
+    inner = [below for below in record.values() if isinstance(below, dict)]
+    return max(inner, key=lambda below: len(below.keys() & known), default=record) if inner else record
+
+
+def _holds_records(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def _gives_one_of(route: Route, above: Route) -> bool:
+    """Whether an object has fields of the records of a list, or an object in it (`{"data": {…}}`) most of them."""
+    if _keys_in_common(route.records, above.records) > 0:
+        return True
+    listed = {key for record in above.records for key in record}
+    inner = [below for record in route.records for below in record.values() if isinstance(below, dict)]
+    return any(len(listed & below.keys()) >= _ALIKE * len(listed) for below in inner)
 
 
 def _hint(kind: Kind, hints: Mapping[str, str]) -> str | None:
@@ -138,6 +210,10 @@ def _name(kinds: Sequence[Kind], hints: Mapping[str, str], fallback: str) -> Non
         rivals = [other for other in kinds if other.hint == kind.hint]
         first = max(rivals, key=lambda other: sum(hints.get(route.path) == kind.hint for route in other.routes))
         kind.name = kind.hint if kind.hint and first is kind else entity_name(kind.routes[0].path, fallback)
+    listed = {route.path: kind.name for kind in kinds for route in kind.routes}
+    for kind in kinds:
+        if kind.routes[0].detail_of in listed:
+            kind.name = f"{listed[kind.routes[0].detail_of]}Detail"
     names = [kind.name.lower() for kind in kinds]
     for kind in kinds:
         if names.count(kind.name.lower()) > 1:

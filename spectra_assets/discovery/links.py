@@ -112,7 +112,10 @@ def leads_nowhere(name: str, path: str) -> str:
     return ""
 
 
-def _walk(value: Any, name: str, place: str, depth: int, document: bool, left: list[int]) -> Iterator[Link]:
+def _walk(
+    value: Any, name: str, place: str, depth: int, document: bool, left: list[int], around: tuple[str, Any] = ("", None)
+) -> Iterator[Link]:
+    """`around` is the object that holds `value`, and the key of that object."""
     left[0] -= 1
     if depth > _DEEP or left[0] < 0:
         return
@@ -122,6 +125,8 @@ def _walk(value: Any, name: str, place: str, depth: int, document: bool, left: l
             return
         for key, below in value.items():
             inside = f"{place}.{key}" if place else key
+            if key == "self" and _tells_related(around):
+                continue
             called = _called(key, value, name)
             if isinstance(below, str) and isinstance(value.get("rel"), str):
                 if "html" in str(value.get("type", "")):
@@ -131,7 +136,7 @@ def _walk(value: Any, name: str, place: str, depth: int, document: bool, left: l
                 if _ADDRESS.fullmatch(below) and (document or _LEAF.search(key) or _announced(place) or below.startswith("http")):
                     yield Link(called, below, inside)
             else:
-                yield from _walk(below, called, inside, depth + 1, document, left)
+                yield from _walk(below, called, inside, depth + 1, document, left, (place, value))
     elif isinstance(value, list):
         for entry in value[:200]:
             if isinstance(entry, str):
@@ -139,6 +144,12 @@ def _walk(value: Any, name: str, place: str, depth: int, document: bool, left: l
                     yield Link(entry.rstrip("/").rpartition("/")[2], entry, f"{place}[]")
             else:
                 yield from _walk(entry, name, f"{place}[]", depth + 1, document, left)
+
+
+def _tells_related(around: tuple[str, Any]) -> bool:
+    """Whether a relationship (JSON:API) names its records beside its links, so that its own address tells no more."""
+    place, value = around
+    return ".relationships." in f".{place}" and isinstance(value, dict) and "data" in value
 
 
 def _called(key: str, around: dict[str, Any], name: str) -> str:

@@ -50,6 +50,8 @@ class Route:
     alike: tuple[Fill, ...] = ()
     """Further places of values like those of its only parameter."""
     method: str = "GET"
+    detail_of: str = ""
+    """The list that gives the same records, with less of each."""
 
     @property
     def records(self) -> list[Record]:

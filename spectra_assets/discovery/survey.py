@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from spectra_assets.client.api import ApiClient
+from spectra_assets.client.target import segment
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.discovery.route import Fill, Route, likely_key, plain_values
 from spectra_assets.discovery.scout import Look, Scout
@@ -57,7 +58,8 @@ def _route(probe: Probe, lists: Mapping[str, str]) -> Route:
         for name, pick in probe.picks.items()
     )
     route = Route(endpoint.path, "described", method=endpoint.method, fills=fills, query=dict.fromkeys(endpoint.query))
-    route.examples = (tuple(str(pick.value) for pick in probe.picks.values()),)
+    values = ((name, segment(endpoint.path, name, str(pick.value))) for name, pick in probe.picks.items())
+    route.examples = (tuple(quote(value, safe="") for _, value in values),)
     if sight is None:
         route.reason = probe.reason
         return route

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
+from spectra_assets.client.target import segment
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.discovery.route import Fill, Route, entity_name, filled, likely_key, plain_values
 from spectra_assets.discovery.scout import joined, segments
@@ -56,7 +57,9 @@ def generalised(seen: Sequence[Seen], owner: Route, held: Sequence[Mapping[str, 
     rows = [segments(each.path) for each, _ in kept]
     plain = [plain_values(each.record) for each, _ in kept]
     work = _Work(owner, plain, [own for _, own in kept])
-    parts = [work.part([row[place] for row in rows]) for place in range(length)]
+    parts: list[str] = []
+    for place in range(length):
+        parts.append(work.part([row[place] for row in rows], joined(parts)))
     path = joined(parts) + ("/" if kept[0][0].path.endswith("/") and length else "")
     query: dict[str, None] = {}
     for name in dict.fromkeys(name for each, _ in kept for name in each.query):
@@ -78,15 +81,15 @@ class _Work:
         self.values: list[list[str]] = []
         self.open: list[str] = []
 
-    def part(self, texts: list[str]) -> str:
-        """A segment of the template: the text itself, or its parameter."""
+    def part(self, texts: list[str], before: str) -> str:
+        """A segment of the template: the text itself, or its parameter. `before` is what stands in front of it."""
         if all("{" in text for text in texts):
             self.open.append(re.sub(r"\W", "", texts[0]) or "value")
             return f"{{{self.open[-1]}}}"
         varies = len(set(texts)) > 1
         if not varies and not _ID.fullmatch(texts[0]) and not self._names_record(texts[0]):
             return texts[0]
-        name = self.parameter([unquote(text) for text in texts])
+        name = self.parameter([unquote(text) for text in texts], before=f"{before.rstrip('/')}/")
         if name is None and not varies and len(texts) > 2:
             return texts[0]
         if name is None:
@@ -94,8 +97,11 @@ class _Work:
             return f"{{{self.open[-1]}}}"
         return f"{{{name}}}"
 
-    def parameter(self, values: list[str], name: str | None = None) -> str | None:
-        """The parameter that these values fill, if a field of the records or a parameter of their list holds them."""
+    def parameter(self, values: list[str], name: str | None = None, before: str = "") -> str | None:
+        """The parameter that these values fill, if a field of the records or a parameter of their list holds them.
+
+        Or the address of a record, that of a list (`before`) and what names it there.
+        """
         if len(set(values)) == 1:
             for fill in self.owner.fills:
                 if all(own.get(fill.parameter) == value for own, value in zip(self.held, values, strict=True)):
@@ -103,6 +109,14 @@ class _Work:
         paths = [
             path for path in self.plain[0] if all(row.get(path) == value for row, value in zip(self.plain, values, strict=True))
         ]
+        if not paths and before:
+            ending = f"{before}{{}}"
+            paths = [
+                path
+                for path in self.plain[0]
+                if all(segment(ending, "", row.get(path, "")) == value for row, value in zip(self.plain, values, strict=True))
+            ]
+            name = name or (f"{entity_name(before)}Id" if paths else None)
         if not paths:
             return None
         path = min(paths, key=lambda path: (likely_key(path), path))

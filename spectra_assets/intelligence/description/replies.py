@@ -23,7 +23,9 @@ _GENERIC = frozenset(
      "response", "payload", "body", "embedded", "d", "page", "resultlist", "datalist", "entry", "member", "hydramember")
 )  # fmt: skip
 _PAGING = frozenset(
-    ("total", "totalcount", "totalresults", "totalelements", "totalrecords", "totalitems", "totalpages", "totalsize", "count",
+    ("total", "totalcount", "totalresults", "totalelements", "totalrecords", "totalitems", "totalpages", "totalsize",
+     "totalentries", "totalrows",
+     "totalhits", "totalobjects", "count",
      "page", "pages", "pagesize", "perpage", "pagenumber", "pagecount", "limit", "offset", "next", "nextlink", "nextpage",
      "nextpagetoken", "nextpageurl", "nextcursor", "nexttoken", "cursor", "cursors", "hasmore", "hasnext", "hasnextpage",
      "previous", "prev", "previouspage", "startindex",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from spectra_assets.client.target import segment
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.stages.asking.answers import flattened, recursive_field, values_at
 from spectra_assets.stages.asking.locations import Record
@@ -14,6 +15,9 @@ from spectra_assets.stages.prepare.paging.pagenames import opening
 Id = str | int
 
 _KEPT_IDS = 60
+
+_ADDRESSES = ("url", "href", "self", "link", "uri", "\\@id", "resource_uri", "_links.self.href", "links.self", "links.self.href")
+"""Where records that have no id hold their own address."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Ids:
         flat = flattened(records, recursive_field(records))
         if "{" not in path:
             self._lists.setdefault(path.rstrip("/"), ids_in(flat, "id"))
-        wanted = sorted(self._wanted.get(entity or "", ()))
+        wanted = [*sorted(self._wanted.get(entity or "", ())), *(_ADDRESSES if entity else ())]
         for record in flat:
             found = {place: ids_in([record], place) for place in wanted}
             origin = _Origin(entity or "", {place: ids[0] for place, ids in found.items() if ids}, dict(asked or {}))
@@ -121,6 +125,10 @@ class Ids:
                         yield Pick(entity, path, value), origin
             return
         in_path = f"{{{parameter}}}" in endpoint.path
+        addresses = list(self._addresses(endpoint, parameter)) if in_path else []
+        if addresses:
+            yield from (addresses[_spread(place, len(addresses))] for place in range(len(addresses)))
+            return
         described = described_value(endpoint, parameter) if in_path or endpoint.parameter(parameter).required else None
         if described is not None:
             yield described, None
@@ -128,6 +136,14 @@ class Ids:
             above = endpoint.path.partition(f"/{{{parameter}}}")[0]
             ids = self._lists.get(above, [])
             yield from ((Pick(f"GET {above}", "id", ids[_spread(place, len(ids))]), None) for place in range(len(ids)))
+
+    def _addresses(self, endpoint: Endpoint, parameter: str) -> Iterator[tuple[Pick, _Origin]]:
+        """Addresses of records that are listed at the path up to this parameter."""
+        for (entity, path), held in self._held.items():
+            if path in _ADDRESSES:
+                for value, origin in held.values.items():
+                    if isinstance(value, str) and segment(endpoint.path, parameter, value) != value:
+                        yield Pick(entity, path, value), origin
 
     def _beside(self, endpoint: Endpoint, name: str, origin: _Origin | None, place: int) -> Pick:
         """What fills a further parameter next to the value that `origin` gave."""

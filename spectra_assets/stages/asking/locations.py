@@ -82,6 +82,11 @@ _PAGE_WORDS = re.compile(
 )
 """Names that only a list of pages has around it."""
 
+_NEIGHBOURS = words(
+    "next previous prev nextpage nextpagetoken nextcursor nextlink nexturl previouspage paging pagination pageinfo"
+)
+"""What only pages of a list have."""
+
 _OWN_ID = ("id", "_id", "uuid", "guid", "key", "uid", "sku", "slug")
 _IDENTITY = re.compile(r"[_@]?(id|uuid|guid|key|uid|gid|pk|sys_id|slug|sku|code)|.*[a-z0-9](Id|ID|Uuid|Guid)|\w+_(id|uuid|key)")
 _ID_LIKE = re.compile(r"\d+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{9,}|[0-9a-fA-F]{12,}|(?=.*\d)[\w.:@+-]{2,}|[^@\s]+@[^@\s]+", re.ASCII)
@@ -139,6 +144,11 @@ def location_of(values: Sequence[Any], noun: str = "", size: int | None = None) 
         if why:
             return Location(place.path, "; ".join([why, *place.reasons])[:300], sure)
     return Location(ITSELF, _single(answers), 0.9 if not places or _own_id(answers, 0) else 0.6)
+
+
+def is_page(value: Any) -> bool:
+    """Whether an answer is beyond doubt a page of a list, whatever is said of it: it says which one is next or before."""
+    return isinstance(value, dict) and any(_plain(key) in _NEIGHBOURS for key in value) and location_of([value]).path != ITSELF
 
 
 def records_at(value: Any, location: str) -> list[Record] | None:
@@ -268,6 +278,8 @@ def _enveloped(place: _Place, ranked: Sequence[_Place], answers: Sequence[Record
         paged = paged or any(_PAGE_WORDS.search(name) for name in names)
         lists = {_plain(other.keys[depth]) for other in ranked if other.keys[:depth] == place.keys[:depth] != other.keys}
         strange |= {name for name in names - lists if not _stands_around(name) or (not depth and name in _OWN_NAMES)}
+    if not place.rows and "named as what stands beside records" in place.reasons and "named like the path" not in place.reasons:
+        return "", 0.0
     changing = any(reason.startswith("changes over") for reason in place.reasons)
     named = any(reason.startswith("named") and "beside" not in reason for reason in place.reasons) and place.score > 0
     strange -= _OWN_NAMES if named else set()

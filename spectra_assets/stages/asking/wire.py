@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from spectra_assets.client.address import Address
 from spectra_assets.client.api import ApiClient
+from spectra_assets.client.target import segment
 from spectra_assets.client.transport import Answer
 from spectra_assets.client.verdict import PASSING
 from spectra_assets.errors import CredentialError, RetriableError, SkippableError, SourceError
@@ -203,10 +204,10 @@ def _patient(send: Callable[[int | None], Answer]) -> Answer:
 
 def fill(path: str, values: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     """The path with its parameters filled, and the values it has no place for: they go into the query."""
-    query: dict[str, str] = {}
+    filled, query = path, dict[str, str]()
     for name, value in values.items():
         if f"{{{name}}}" in path:
-            path = path.replace(f"{{{name}}}", quote(str(value), safe=""))
+            filled = filled.replace(f"{{{name}}}", quote(segment(path, name, str(value)), safe=""))
         else:
             query[name] = str(value)
-    return path, query
+    return filled, query

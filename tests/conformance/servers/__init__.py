@@ -1,6 +1,16 @@
 """The servers of the conformance suite, by what they are a trap for."""
 
-from tests.conformance.servers import authority, dependencies, descriptions, hostile, paging, searches, shapes, values
+from tests.conformance.servers import (
+    authority,
+    dependencies,
+    descriptions,
+    hostile,
+    paging,
+    records,
+    searches,
+    shapes,
+    values,
+)
 from tests.conformance.servers.api import Api
 
 SERVERS: tuple[type[Api], ...] = (
@@ -8,6 +18,7 @@ SERVERS: tuple[type[Api], ...] = (
     *paging.SERVERS,
     *authority.SERVERS,
     *dependencies.SERVERS,
+    *records.SERVERS,
     *values.SERVERS,
     *descriptions.SERVERS,
     *hostile.SERVERS,

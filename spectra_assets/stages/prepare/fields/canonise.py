@@ -19,6 +19,9 @@ from spectra_assets.stages.prepare.fields.inference import Typed, confidence, ty
 from spectra_assets.stages.prepare.fields.shapes import Shape, escaped, shape_of
 from spectra_assets.stages.prepare.routes.identity import HASH
 
+_FIELDS_TO_REFUTE = 3
+"""Fields from which a description that none of the records agrees with is one of something else."""
+
 PARENT = "@parent"
 """Raw path of the parent's id, which the request named and the record does not hold."""
 
@@ -180,7 +183,8 @@ def canonise(
     specs = {f"\\{spec.raw}" if spec.raw.startswith("@") else spec.raw: spec for spec in hint.fields}
     work = _Canoniser(hint.entity, specs, fetch.recursive, fetch.primary_key, groups)
     work.walk(shape_of(records), "", hint.entity, array=False)
-    work.unseen()
+    if not _refuted(specs, records):
+        work.unseen()
     if reference in work.fields:
         work.fields[reference] = work.fields[reference].model_copy(update={"required": True, "nullable": False})
     fields = _ordered(work.fields.values(), list(specs))
@@ -203,6 +207,13 @@ def canonise(
         fields=tuple(fields),
     )
     return entity, work.twins
+
+
+def _refuted(specs: Iterable[str], records: Sequence[dict[str, Any]]) -> bool:
+    """Whether the description is one of other records: none of its fields is in any of these."""
+    described = {split_path(raw)[0].removesuffix("[]") for raw in specs}
+    shown = {key for record in records for key in record}
+    return len(described) >= _FIELDS_TO_REFUTE and len(shown) >= _FIELDS_TO_REFUTE and not described & shown
 
 
 def _with_parent(

@@ -48,7 +48,8 @@ _UP_WORDS = frozenset(("parent", "root", "previous", "next", "original", "duplic
 _PERSONS = frozenset(("user", "account", "person", "people", "member", "employee", "customer", "contact", "agent", "staff"))
 _ROLES = frozenset(
     ("author", "owner", "creator", "editor", "assignee", "reporter", "tester", "manager", "lead", "approver", "reviewer", "by",
-     "modifier", "updater", "writer", "requester", "submitter", "sender", "recipient", "actor", "responsible", "supervisor")
+     "modifier", "updater", "writer", "assigned", "assignedto", "requester", "submitter", "sender", "recipient", "actor",
+     "responsible", "supervisor")
 )  # fmt: skip
 _NO_ENTITY = frozenset(
     ("external", "correlation", "request", "trace", "session", "transaction", "message", "device", "client", "global", "node",

@@ -27,7 +27,9 @@ _IDS = frozenset(("id", "uuid", "guid", "gid", "uid", "pk", "oid", "iid", "ident
 _CODES = frozenset(("key", "code", "slug", "number", "no", "num", "ref", "symbol", "handle", "login", "username", "sha", "isbn",
                     "ean", "iban", "vin", "fingerprint"))  # fmt: skip
 _COUNTERS = frozenset(("number", "no", "num", "line", "index", "position", "seq", "sequence", "rank", "iid"))
-_NAMES = frozenset(("name", "fullname", "email", "path", "url", "href", "self", "sku", "title"))
+_NAMES = frozenset(("name", "fullname", "email", "path", "sku", "title"))
+_ADDRESSES = frozenset(("url", "href", "self", "uri", "link", "resourceuri"))
+"""Fields that hold the address of the record itself, be it in `_links.self.href`: what names it where it has no id."""
 _WRAPPERS = frozenset(("data", "attributes", "properties", "resource", "fields", "meta", "metadata", "sys", "item", "node"))
 """Records that only wrap what belongs to the record around."""
 
@@ -66,6 +68,8 @@ def find_key(
     every = _different([row for rows in different.values() for row in rows])
     if not every:
         return Key(hint or "id", evidence="there is no record to show it")
+    if below and len(different) > 1 and all(len(rows) == 1 for rows in different.values()):
+        reference = None  # one record for each parent: what names the parent names the record as well
     ranks = {path: _BEST if path == hint else rank(path, entity) for path in _everywhere(every) if path != reference}
     ranked = sorted((place, path) for path, place in ranks.items() if place is not None)
     for tier in (0, 1, 2):
@@ -91,6 +95,8 @@ def rank(path: str, entity: str) -> tuple[int, int, int, str] | None:
     if len(parts) == 1 and joined == entity.lower():  # the `country` of a country
         return (0, 3, 0, path)
     place = KEY_WORDS.index(own[-1]) if own and own[-1] in KEY_WORDS else len(KEY_WORDS)
+    if joined in _ADDRESSES and all(part.lower().lstrip("_") in ("links", "self", "meta") for part in parts[:-1]):
+        return (1, -1, len(parts), path)
     around = [part.lower() for part in parts[:-1]]
     depth = len(around)
     if any(part not in _WRAPPERS and singular(part) != entity.lower() for part in around):

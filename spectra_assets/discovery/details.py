@@ -1,0 +1,101 @@
+"""The address of one record: whether it tells more than the list does, which some keep short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote
+
+from spectra_assets.client.target import segment
+from spectra_assets.covenant.paths import join_path
+from spectra_assets.discovery.kinds import key_of, tells_more
+from spectra_assets.discovery.route import Fill, Route, entity_name, filled, plain_values, shape
+from spectra_assets.discovery.scout import Look, Scout
+from spectra_assets.stages.asking.answers import Record
+
+_MOST = 60
+"""Lists at most whose records are asked for one by one."""
+
+_TRIES = 3
+"""Records of one list that are asked for: what the first leaves empty, another may fill."""
+
+
+def with_details(scout: Scout, routes: Iterable[Route], described: Iterable[str] = ()) -> list[Route]:
+    """Further routes: `/orders/{orderId}` of the lists whose records have an address of their own, asked for a record or a few.
+
+    `described` are paths of a description; where they name no such address, the list's own with the key of a record is tried.
+    """
+    routes = list(routes)
+    known = {shape(route.path): route for route in routes}
+    named = {shape(path): path for path in described}
+    found: list[Route] = []
+    lists = [route for route in routes if route.kind == "list" and route.records and len(route.fills) < 2]
+    for above in sorted(lists, key=lambda route: (len(route.fills), route.path))[: min(_MOST, scout.left // 4)]:
+        place = f"{shape(above.path).rstrip('/')}/{{}}"
+        seen = known.get(place)
+        if seen is not None and seen.looks:
+            continue
+        described_path = named.get(place)
+        route = _asked(scout, above, described_path or _own(above), sure=seen is not None or described_path is not None)
+        if route is not None and seen is not None:
+            seen.path, seen.fills, seen.examples = route.path, route.fills, route.examples
+            seen.looks, seen.kind, seen.reason = route.looks, route.kind, ""
+        elif route is not None:
+            found.append(route)
+    return found
+
+
+def _own(above: Route) -> str:
+    slash = "/" if above.path.endswith("/") else ""
+    return f"{above.path.rstrip('/')}/{{{entity_name(above.path)}Id}}{slash}"
+
+
+def _asked(scout: Scout, above: Route, path: str, sure: bool) -> Route | None:
+    """The route of one record, if there are such; None if nothing is there, or it is not known what names a record."""
+    parameter = path.rstrip("/").rpartition("{")[2].removesuffix("}")
+    fill = _filling(above, path, parameter)
+    if fill is None or path.count("{") != len(above.fills) + 1:
+        return None
+    fills = (*above.fills, fill)
+    route = Route(path, f"one record of GET {above.path}", fills=fills, kind="object")
+    for example, record in _examples(above):
+        value = plain_values(record).get(fill.path)
+        if value is None:
+            continue
+        row = (*example, quote(segment(path, parameter, value), safe=""))
+        look = scout.look(*filled(path, fills, row), attempts=1)
+        if not look.readable or look.sight.location != "$" or (not sure and scout.absent(look)):
+            break
+        route.examples, route.looks = (*route.examples, row), [*route.looks, look]
+        if not _may_tell(look, above):
+            break
+    return route if route.looks else None
+
+
+def _filling(above: Route, path: str, parameter: str) -> Fill | None:
+    """What names a record in this path: its own address, else what tells it from the others."""
+    rows = [plain_values(record) for record in above.records[:20]]
+    for place in rows[0]:
+        values = [row.get(place, "") for row in rows]
+        if all(segment(path, parameter, value) != value for value in values) and len(set(values)) == len(values):
+            return Fill(parameter, above.path, place)
+    key = key_of(above.records)
+    return Fill(parameter, above.path, key) if key is not None else None
+
+
+def _examples(above: Route) -> Iterator[tuple[tuple[str, ...], Record]]:
+    """(what the list was asked with, one of its records): the first, the last, one between."""
+    rows = [
+        (example, record) for example, look in zip(above.examples or ((),), above.looks, strict=False) for record in look.records
+    ]
+    places = dict.fromkeys((0, len(rows) - 1, len(rows) // 2))
+    yield from (rows[place] for place in list(places)[:_TRIES])
+
+
+def _may_tell(look: Look, above: Route) -> bool:
+    """Whether another record is worth a request: this one has a field that the list has not, which is empty."""
+    listed = {key for record in above.records for key in record}
+    value = look.sight.value
+    inner = [value, *(below for below in value.values() if isinstance(below, dict))] if isinstance(value, dict) else []
+    return not tells_more(inner[:1], above.records) and any(
+        below in (None, [], {}) and join_path([key]) not in listed for record in inner for key, below in record.items()
+    )

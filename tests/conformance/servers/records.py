@@ -1,0 +1,221 @@
+"""Servers whose lists leave out what the address of each record tells, or whose records have no id but that address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.conformance.servers.api import Answer, Api, Asked, RefusedError
+from tests.conformance.servers.described import Operation, envelope_of, openapi, schema_of
+from tests.conformance.servers.pages import Page, Row, Size, numbered, single
+from tests.conformance.servers.shapes import word
+from tests.conformance.servers.truth import Edge, Entity, Reference, Truth
+
+
+class References(Api):
+    """Lists of `{id, link}` alone; all else stands at the link, within `data` and `attributes`. Nothing describes it."""
+
+    def setup(self) -> None:
+        self.base_path = "/rest/data"
+        self.people = [self._whole("person", n, {"name": word(n), "boss": None}) for n in range(1, 24)]
+        self.issues = [
+            self._whole("issue", n, {"title": word(n), "owner": self._reference("person", 1 + n * 5 % 23)}) for n in range(1, 68)
+        ]
+        kinds = {"person": self.people, "issue": self.issues}
+        self.get(self.base_path, lambda asked: {"data": {kind: {"link": f"{self.base_url}/{kind}"} for kind in kinds}})
+        for kind, rows in kinds.items():
+            listed = [self._reference(kind, number) for number in range(1, len(rows) + 1)]
+            self.get(f"{self.base_path}/{kind}", lambda asked, listed=listed: self._listed(asked, listed))
+            by_id = [{"id": row["data"]["id"], "whole": row} for row in rows]
+            self.get(f"{self.base_path}/{kind}/{{id}}", lambda asked, by_id=by_id: single(by_id, "id")(asked)["whole"])
+
+    def _listed(self, asked: Asked, rows: list[Row]) -> Any:
+        linked = [{**row, "link": self.base_url + row["link"]} for row in rows]
+        return {"data": {"collection": linked, "@total_size": len(rows)}}
+
+    @staticmethod
+    def _reference(kind: str, number: int) -> Row:
+        return {"id": f"{kind[0]}{number}", "link": f"/{kind}/{kind[0]}{number}"}
+
+    @staticmethod
+    def _whole(kind: str, number: int, attributes: Row) -> Row:
+        return {"data": {"id": f"{kind[0]}{number}", "type": kind, "attributes": attributes}}
+
+    def truth(self) -> Truth:
+        return Truth(
+            entities=(
+                Entity("person", ("/rest/data/person",), [self._reference("person", n) for n in range(1, 24)]),
+                Entity("issue", ("/rest/data/issue",), [self._reference("issue", n) for n in range(1, 68)]),
+                Entity("personDetail", ("/rest/data/person/{}",), self.people, "data.id", ("data.id",)),
+                Entity("issueDetail", ("/rest/data/issue/{}",), self.issues, "data.id", ("data.id",)),
+            ),
+            edges=(
+                Edge("person", "personDetail", {"personId": ("id", "link")}),
+                Edge("issue", "issueDetail", {"issueId": ("id", "link")}),
+            ),
+            references=(
+                Reference("issueDetail", "data.attributes.owner.id", "person"),
+                Reference("issueDetail", "data.id", "issue", needed=False),
+                Reference("personDetail", "data.id", "person", needed=False),
+            ),
+        )
+
+
+class Addressed(Api):
+    """Records without an id: each has its own address in `url`, and others name it by that; lists below them are linked. An address
+    without the slash at its end is redirected. Nothing describes it."""
+
+    def setup(self) -> None:
+        self.base_path = "/api"
+        self.authors = [{"name": word(n), "born": 1900 + n} for n in range(1, 64)]
+        self.books = [{"title": word(n), "pages": 90 + n} for n in range(1, 138)]
+        self.get("/api/", lambda asked: {name: f"{self.base_url}/{name}/" for name in ("authors", "books")})
+        self.get("/api/authors/", lambda asked: self._page(asked, self._authors()))
+        self.get("/api/books/", lambda asked: self._page(asked, self._books()))
+        self.get("/api/authors/{n}/", lambda asked: self._one(asked, self._authors()))
+        self.get("/api/books/{n}/", lambda asked: self._one(asked, self._books()))
+        self.get("/api/books/{n}/reviews/", lambda asked: self._page(asked, self._reviews(asked.values["n"])))
+
+    def _authors(self) -> list[Row]:
+        return [{"url": f"{self.base_url}/authors/{n}/", **row} for n, row in enumerate(self.authors, 1)]
+
+    def _books(self) -> list[Row]:
+        return [
+            {
+                "url": f"{self.base_url}/books/{n}/",
+                **row,
+                "author": f"{self.base_url}/authors/{1 + n * 7 % 63}/",
+                "reviews": f"{self.base_url}/books/{n}/reviews/",
+            }
+            for n, row in enumerate(self.books, 1)
+        ]
+
+    def _reviews(self, number: str) -> list[Row]:
+        if not number.isdigit() or not 0 < int(number) <= len(self.books):
+            raise RefusedError(404, "no such book")
+        return [{"text": f"review {k} of {number}", "stars": 1 + k % 5} for k in range(int(number) % 4)]
+
+    def _page(self, asked: Asked, rows: list[Row]) -> Any:
+        def wrap(page: Page) -> Any:
+            number = page.start // page.size + 1
+            more = None if page.ended else f"{self.origin}{asked.path}?page={number + 1}"
+            return {"count": page.total, "next": more, "previous": None, "results": list(page.rows)}
+
+        return numbered(rows, "page", 1, Size(), wrap, "404")(asked)
+
+    def _one(self, asked: Asked, rows: list[Row]) -> Any:
+        number = asked.values["n"]
+        if not number.isdigit() or not 0 < int(number) <= len(rows):
+            raise RefusedError(404, "no such record")
+        return rows[int(number) - 1]
+
+    def missing(self, asked: Asked) -> Any:
+        if not asked.path.endswith("/") and any(pattern.fullmatch(f"{asked.path}/") for pattern, _ in self.routes):
+            return Answer({}, 301, {"Location": f"{asked.path}/"})
+        return super().missing(asked)
+
+    def truth(self) -> Truth:
+        reviews = [row for n in range(1, len(self.books) + 1) for row in self._reviews(str(n))]
+        return Truth(
+            entities=(
+                Entity("author", ("/api/authors/",), self._authors(), "url", ("url",)),
+                Entity("book", ("/api/books/",), self._books(), "url", ("url",)),
+                Entity("review", ("/api/books/{}/reviews/",), reviews, "text", ("text", "@hash")),
+            ),
+            edges=(Edge("book", "review", {"bookId": ("url",)}),),
+            references=(Reference("book", "author", "author"),),
+        )
+
+
+class Misdescribed(Api):
+    """A described shop: an order alone tells its lines and note, which the list leaves out; the prices of a product, described as
+    one product, are a page of prices."""
+
+    def setup(self) -> None:
+        self.products = [{"sku": f"P-{n:03}", "title": word(n), "weight": n * 10} for n in range(1, 30)]
+        self.orders = [{"id": 500 + n, "placed": f"2024-03-{1 + n % 28:02}", "total": n * 2.5} for n in range(44)]
+        self.prices = [{"id": 9000 + n, "product": f"P-{1 + n % 29:03}", "amount": n / 4} for n in range(90)]
+        self.get("/openapi.json", lambda asked: openapi(self, self._operations()))
+        self.get("/orders", numbered(self.orders, "page", 1, Size("size", 20, cap=30), self._enveloped))
+        self.get("/orders/{id}", lambda asked: self._whole(single(self.orders, "id")(asked)))
+        self.get("/products", numbered(self.products, "page", 1, Size("size", 20, cap=30), self._enveloped))
+        self.get("/products/{sku}", single(self.products, "sku", "sku"))
+        self.get("/products/{sku}/prices", self._prices)
+
+    @staticmethod
+    def _enveloped(page: Page) -> Any:
+        return {"items": list(page.rows), "total": page.total}
+
+    @staticmethod
+    def _whole(order: Row) -> Row:
+        lines = [{"line": k, "sku": f"P-{1 + (order['id'] + k) % 29:03}"} for k in range(order["id"] % 3)]
+        return {**order, "note": f"note of {order['id']}", "lines": lines}
+
+    def _prices(self, asked: Asked) -> Any:
+        sku = single(self.products, "sku", "sku")(asked)["sku"]
+        mine = [row for row in self.prices if row["product"] == sku]
+        return {"count": len(mine), "next": None, "previous": None, "results": mine}
+
+    def _operations(self) -> list[Operation]:
+        paged = {"page": "integer", "size": "integer"}
+        return [
+            Operation("/orders", paged, envelope_of(self.orders[0], "items", total=1)),
+            Operation("/orders/{id}", answer=schema_of(self._whole(self.orders[1]))),
+            Operation("/products", paged, envelope_of(self.products[0], "items", total=1)),
+            Operation("/products/{sku}", answer=schema_of(self.products[0])),
+            Operation("/products/{sku}/prices", answer=schema_of(self.products[0])),
+        ]
+
+    def truth(self) -> Truth:
+        return Truth(
+            entities=(
+                Entity("order", ("/orders",), self.orders),
+                Entity("orderDetail", ("/orders/{}",), [self._whole(order) for order in self.orders]),
+                Entity("product", ("/products",), self.products, "sku", ("sku",)),
+                Entity("price", ("/products/{}/prices",), self.prices),
+            ),
+            edges=(Edge("order", "orderDetail", {"id": ("id",)}), Edge("product", "price", {"sku": ("sku",)})),
+            references=(
+                Reference("price", "product", "product"),
+                Reference("orderDetail", "lines[].sku", "product", needed=False),
+            ),
+        )
+
+
+class Related(Api):
+    """JSON:API without a root document: every record names its author by an id and by an address, which gives nothing new."""
+
+    def setup(self) -> None:
+        self.people = [self._record("people", n, {"name": word(n)}) for n in range(1, 28)]
+        self.articles = [
+            self._record("articles", n, {"title": word(n)}) | {"relationships": {"author": self._author(n)}} for n in range(1, 65)
+        ]
+        for kind, rows in (("people", self.people), ("articles", self.articles)):
+            self.get(f"/{kind}", lambda asked, rows=rows: {"jsonapi": {"version": "1.0"}, "links": {}, "data": rows})
+            self.get(f"/{kind}/{{id}}", lambda asked, rows=rows: self._one(single(rows, "id")(asked)))
+        self.get("/articles/{id}/author", lambda asked: self._one(self.people[int(self._of(asked)) - 1]))
+        self.get("/articles/{id}/relationships/author", lambda asked: {"data": {"type": "people", "id": self._of(asked)}})
+
+    def _of(self, asked: Asked) -> str:
+        return str(single(self.articles, "id")(asked)["relationships"]["author"]["data"]["id"])
+
+    def _one(self, row: Row) -> Row:
+        return {"jsonapi": {"version": "1.0"}, "links": {"self": f"/{row['type']}/{row['id']}"}, "data": row, "included": []}
+
+    @staticmethod
+    def _record(kind: str, number: int, attributes: Row) -> Row:
+        return {"type": kind, "id": str(number), "attributes": attributes, "links": {"self": f"/{kind}/{number}"}}
+
+    @staticmethod
+    def _author(number: int) -> Row:
+        links = {"self": f"/articles/{number}/relationships/author", "related": f"/articles/{number}/author"}
+        return {"links": links, "data": {"type": "people", "id": str(1 + number * 5 % 27)}}
+
+    def truth(self) -> Truth:
+        return Truth(
+            entities=(Entity("person", ("/people",), self.people), Entity("article", ("/articles",), self.articles)),
+            references=(Reference("article", "relationships.author.data.id", "person"),),
+            findings=(r"/articles/\{\w+\}/author: excluded, one record of GET /people",),
+        )
+
+
+SERVERS: tuple[type[Api], ...] = (References, Addressed, Misdescribed, Related)
