@@ -24,6 +24,9 @@ USUAL = (
 """Names that APIs often have, tried where an API names nothing."""
 
 _PREFIXES = ("", "/api", "/api/v1", "/v1", "/rest")
+_FIRST_NAMES = 8
+"""Usual names of which one must answer below a prefix, or with an ending, before the others are tried."""
+
 _GUESSES = 60
 """Addresses at most that are tried because of names in records."""
 
@@ -111,11 +114,20 @@ class Crawl:
             if prefix and self._directory_at(prefix):
                 return
             for number, name in enumerate(USUAL):
-                if prefix and number == 8 and not self._answers(prefix):
+                if prefix and number == _FIRST_NAMES and not self._answers(prefix):
                     break
                 self._try(Route(f"{prefix}/{name}", "a usual name"))
             if self._answers(prefix):
                 return
+        if self.scout.look(f"/{USUAL[0]}").sight.shape == "html" or self.scout.look("/").sight.shape == "html":
+            self._named_json()
+
+    def _named_json(self) -> None:
+        """Usual names with `.json` at their end, where those without it are pages for people."""
+        for number, name in enumerate(USUAL):
+            if number == _FIRST_NAMES and not self._answers(""):
+                return
+            self._try(Route(f"/{name}.json", "a usual name"))
 
     def _answers(self, prefix: str) -> bool:
         return any(route.path.startswith(f"{prefix}/") and route.kind in ("list", "object") for route in self.routes.values())
@@ -264,14 +276,15 @@ class Crawl:
         """Ids of other records (`authorId`, `author.id`) and counts of them (`commentCount`): endpoints that may be there."""
         keys = dict.fromkeys(path for record in records[:5] for path in plain_values(record))
         prefix = _static_prefix(route.path)
+        ending = ".json" if route.path.endswith(".json") else ""
         for path in keys:
             *around, leaf = path.split(".")
             match = _REFERENCE.fullmatch(leaf)
             stem = match[1] if match else around[-1] if around and leaf == "id" else ""
             if stem and not self._listed(stem):
                 style = segments(route.path)[-1] if segments(route.path) else ""
-                for name in _spelled(stem, style):
-                    self._guess(Route(f"{prefix}/{name}", f"{path!r} in the records of GET {route.path}"))
+                for name in _spelled(stem, style.removesuffix(ending)):
+                    self._guess(Route(f"{prefix}/{name}{ending}", f"{path!r} in the records of GET {route.path}"))
             counted = _COUNT.fullmatch(leaf)
             if counted and route.kind == "list" and not around:
                 self._hanging(route, plural(singular(counted[1] or counted[2])), f"{path!r} in the records of GET {route.path}")
@@ -300,9 +313,9 @@ class Crawl:
         key = min(common, key=likely_key)
         parameter = f"{entity_name(route.path)}{camel(key)[:1].upper()}{camel(key)[1:]}"
         examples = tuple((row[key],) for row in rows)
-        self._guess(
-            Route(f"{route.path.rstrip('/')}/{{{parameter}}}/{name}", why, "", (Fill(parameter, route.path, key),), examples)
-        )
+        ending = ".json" if route.path.endswith(".json") else ""
+        below = route.path.removesuffix(ending).rstrip("/")
+        self._guess(Route(f"{below}/{{{parameter}}}/{name}{ending}", why, "", (Fill(parameter, route.path, key),), examples))
 
     def _guess(self, route: Route) -> None:
         if self._guesses < _GUESSES and shape(route.path) not in self._missed and shape(route.path) not in self.routes:

@@ -30,7 +30,7 @@ def with_details(scout: Scout, routes: Iterable[Route], described: Iterable[str]
     found: list[Route] = []
     lists = [route for route in routes if route.kind == "list" and route.records and len(route.fills) < 2]
     for above in sorted(lists, key=lambda route: (len(route.fills), route.path))[: min(_MOST, scout.left // 4)]:
-        place = f"{shape(above.path).rstrip('/')}/{{}}"
+        place = shape(_own(above))
         seen = known.get(place)
         if seen is not None and seen.looks:
             continue
@@ -45,13 +45,13 @@ def with_details(scout: Scout, routes: Iterable[Route], described: Iterable[str]
 
 
 def _own(above: Route) -> str:
-    slash = "/" if above.path.endswith("/") else ""
-    return f"{above.path.rstrip('/')}/{{{entity_name(above.path)}Id}}{slash}"
+    ending = next((text for text in ("/", ".json") if above.path.endswith(text)), "")
+    return f"{above.path.removesuffix(ending)}/{{{entity_name(above.path)}Id}}{ending}"
 
 
 def _asked(scout: Scout, above: Route, path: str, sure: bool) -> Route | None:
     """The route of one record, if there are such; None if nothing is there, or it is not known what names a record."""
-    parameter = path.rstrip("/").rpartition("{")[2].removesuffix("}")
+    parameter = path.rpartition("{")[2].partition("}")[0]
     fill = _filling(above, path, parameter)
     if fill is None or path.count("{") != len(above.fills) + 1:
         return None

@@ -110,7 +110,7 @@ def _mark_details(routes: Iterable[Route]) -> None:
     for route in routes:
         if route.kind != "object":
             continue
-        above = known.get(shape(route.path).removesuffix("/{}")) if shape(route.path).endswith("/{}") else None
+        above = next((known.get(place) for place in _above(shape(route.path)) if place in known), None)
         if above is not None and (not above.records or _gives_one_of(route, above)):
             more = tells_more(route.records, above.records)
             if more and route.fills:
@@ -132,6 +132,11 @@ def _mark_details(routes: Iterable[Route]) -> None:
                 if all(plain_values(record, 2).get(key) in ids for record in route.records):
                     route.kind, route.reason = "detail", f"one record of GET {other.path}"
                     break
+
+
+def _above(place: str) -> tuple[str, ...]:
+    """Where the list is whose record this place gives: `/users` of `/users/{}`, `/users.json` of `/users/{}.json`."""
+    return tuple(place.removesuffix(f"/{{}}{ending}") + ending for ending in ("", ".json") if place.endswith(f"/{{}}{ending}"))
 
 
 def _named_by_owner(route: Route, other: Route, key: str, lists: Mapping[str, Route]) -> bool:

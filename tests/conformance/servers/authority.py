@@ -142,4 +142,27 @@ class ClientCredentials(_Guarded):
         return {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
-SERVERS: tuple[type[Api], ...] = (BearerOnly, BasicAuth, HeaderKey, QueryKey, ClientCredentials)
+class StrictDoors(BasicAuth):
+    """Basic by its description, told by no header; its first path is for nobody, and it refuses every parameter it does not know."""
+
+    token_env, credential, user = "STRICT_DOORS_TOKEN", "sd-secret-8", "reader"
+
+    def setup(self) -> None:
+        super().setup()
+        security = {"Basic": {"type": "http", "scheme": "basic"}}
+        self.get("/openapi.json", lambda asked: openapi(self, self.operations(), security=security))
+        self.get("/administration", lambda asked: Answer({"detail": "not exposed to anybody"}, 403))
+
+    def operations(self) -> list[Operation]:
+        return [Operation("/administration", answer=array_of({"id": 1, "key": ""})), *super().operations()]
+
+    def allowed(self, asked: Asked) -> Answer | None:
+        if asked.query and asked.path not in self.open_paths:
+            return Answer({"detail": f"Extra query parameter(s) {', '.join(asked.query)} not in spec"}, 400)
+        return super().allowed(asked)
+
+    def challenge(self) -> dict[str, str]:
+        return {}
+
+
+SERVERS: tuple[type[Api], ...] = (BearerOnly, BasicAuth, HeaderKey, QueryKey, ClientCredentials, StrictDoors)
