@@ -124,7 +124,7 @@ class ApiClient:
         self._verdict = Verdict(server.base_url_env, server.auth.token_env, bool(self._credential), self._mask)
         self._searches = Searches(server.searches, self._address)
         limits = Limits(self.in_flight, timeout, max_body)
-        self._wire: Wire = Transport(self._address, self._credential, limits, self._mask, self._searches)
+        self._wire: Wire = Transport(self._address, self._credential, limits, self._mask, self._searches, server.headers)
         self._per_second = server.requests_per_second
         self._pace = Pace(self._per_second, backoff_base / 10, self.in_flight)
         self._gauge = Gauge(self._pace)

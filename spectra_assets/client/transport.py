@@ -98,8 +98,18 @@ class _Unlogged(logging.Filter):
 class Transport:
     """Sends GET requests to one API; safe to use from many threads, of which `in_flight` are served at a time."""
 
-    def __init__(self, address: Address, credential: Credential, limits: Limits, mask: Mask, searches: Searches) -> None:
+    def __init__(
+        self,
+        address: Address,
+        credential: Credential,
+        limits: Limits,
+        mask: Mask,
+        searches: Searches,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`headers` go with every request, on top of the client's own."""
         self._address = address
+        self._headers = {**_ALWAYS, **headers}
         self._searches = searches
         self._credential = credential
         self._limits = limits
@@ -204,7 +214,7 @@ class Transport:
                 method,
                 sent,
                 body=data,
-                headers={**_ALWAYS, **headers},
+                headers={**self._headers, **headers},
                 timeout=urllib3.Timeout(min(connect, most), min(read, most)),
                 retries=False,
                 redirect=False,

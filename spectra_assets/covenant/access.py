@@ -133,6 +133,8 @@ class Server(Model):
     in_flight: int = Field(default=8, gt=0, le=256)
     requests_per_second: float | None = Field(default=None, gt=0)
     searches: list[Search] = []
+    headers: dict[str, str] = {}
+    """What every request carries beside the credential, such as the version of the API that is wanted. No secrets."""
 
 
 class Fill(Model):

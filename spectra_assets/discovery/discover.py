@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from spectra_assets.client.api import ApiClient
@@ -49,6 +50,8 @@ class Wanted(NamedTuple):
     """Searches by POST may be sent, where the description shows that they only read."""
     searches: tuple[Search, ...] = ()
     """Those that a person allowed before."""
+    headers: Mapping[str, str] = MappingProxyType({})
+    """What goes with every request."""
 
 
 def base_url_variable(source: str) -> str:
@@ -73,7 +76,7 @@ def discover(
     RequestError (the description that was given), RetriableError (silent), SourceError (nothing was found).
     """
     variable = base_url_variable(source)
-    scout = Scout(base_url, variable, budget)
+    scout = Scout(base_url, variable, budget, headers=wanted.headers)
     try:
         return _Discovery(settings, source, base_url, variable, wanted, scout, say, detail).run()
     finally:
@@ -169,6 +172,7 @@ class _Discovery:
             auth=auth.auth,
             probe=auth.probe or "/",
             in_flight=self.settings.in_flight or IN_FLIGHT,
+            headers=dict(self.wanted.headers),
         )
         facts = Facts(self.source, title[:200], server, self.evidence)
         if description is None:

@@ -1,4 +1,4 @@
-"""What a person gives to prove who is calling: names of environment variables, and perhaps how the credential is sent."""
+"""What a person gives to reach the API: variables with a credential, perhaps how it is sent, headers of every request."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ NAMED = ("header:NAME", "header:NAME:PREFIX", "query:NAME")
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _FRAMING = ("host", "content-length", "transfer-encoding", "connection")
+_SECRET = re.compile(r"auth|token|secret|password|cookie|(?:^|[-_])key(?:$|[-_])|api-?key", re.IGNORECASE)
+_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?")
 _QUERY_NAME = re.compile(r"[A-Za-z0-9._~$\[\]-]{1,100}")
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9._=-]{0,39}")
 
@@ -73,6 +75,26 @@ def declared(text: str) -> tuple[str, str | None, str | None]:
             "and ._=-, for example header:Authorization:Token"
         )
     return kind, name, prefix
+
+
+def fixed_header(text: str) -> tuple[str, str]:
+    """(name, value) of `--header NAME:VALUE`: what the API wants with every request, such as its version; no credential.
+
+    Raises ConfigurationError, which never quotes the value: it may be a secret.
+    """
+    name, colon, value = text.partition(":")
+    name, value = name.strip(), value.strip()
+    if not colon or not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value) or name.lower() in _FRAMING:
+        raise ConfigurationError(
+            f"--header {name[:100]!r} is not valid: give NAME:VALUE, a name of letters, digits and - and a value of up to 200 "
+            "characters, for example --header 'Api-Version: 2024-05-01'"
+        )
+    if _SECRET.search(name):
+        raise ConfigurationError(
+            f"--header {name[:100]!r} looks like a credential, which stands in no file: put it into an environment variable and "
+            f"give --token-env and --auth header:{name[:100]}"
+        )
+    return name, value
 
 
 def signature(auth: Auth, given: Given) -> tuple[Secret | None, str | None]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -83,9 +84,17 @@ class Scout:
     Raises RetriableError once the API is silent several times in a row.
     """
 
-    def __init__(self, base_url: str, variable: str, budget: int, seconds: float = 900.0) -> None:
-        """Nothing is sent. Raises ConfigurationError for an address that can't be used."""
-        checked = ApiClient(_server(variable, Auth(kind="none")), base_url, None)
+    def __init__(
+        self,
+        base_url: str,
+        variable: str,
+        budget: int,
+        seconds: float = 900.0,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Nothing is sent; `headers` will go with every request. Raises ConfigurationError for an address that can't be used."""
+        self._headers = dict(headers)
+        checked = ApiClient(self._server(variable, Auth(kind="none")), base_url, None)
         parts = urlsplit(checked.base_url)
         checked.close()
         self.origin = f"{parts.scheme}://{parts.netloc}"
@@ -243,8 +252,11 @@ class Scout:
         found = _bounded(sight(answer), len(answer.body))
         return Look(path, asked, answer.status, found, answer.headers, _told(path, answer.body), found.reason)
 
+    def _server(self, variable: str, auth: Auth) -> Server:
+        return Server(base_url_env=variable, auth=auth, probe="/", in_flight=1, headers=self._headers)
+
     def _made(self, auth: Auth, secret: Secret | None, user: str | None, most: int = _MOST_BYTES) -> ApiClient:
-        return ApiClient(_server(self._variable, auth), self.origin, secret, user, timeout=_TIMEOUT, max_body=most)
+        return ApiClient(self._server(self._variable, auth), self.origin, secret, user, timeout=_TIMEOUT, max_body=most)
 
 
 def segments(path: str) -> list[str]:
@@ -255,10 +267,6 @@ def segments(path: str) -> list[str]:
 def joined(parts: Iterable[str]) -> str:
     """The path of these parts."""
     return "/" + "/".join(parts)
-
-
-def _server(variable: str, auth: Auth) -> Server:
-    return Server(base_url_env=variable, auth=auth, probe="/", in_flight=1)
 
 
 def _unseen(path: str, query: tuple[tuple[str, str], ...], error: SpectraError) -> Look:

@@ -45,6 +45,9 @@ def main() -> None:
     help=f"How the credential is sent: {', '.join(_AUTH)}, header:NAME, header:NAME:PREFIX, query:NAME; default: found out.",
 )
 @click.option(
+    "--header", metavar="NAME:VALUE", multiple=True, help="What the API wants with every request, such as its version; no secret."
+)
+@click.option(
     "--openapi", metavar="FILE_OR_URL", help="The API's description; default: looked for, else its answers are followed."
 )
 @click.option(
@@ -61,6 +64,7 @@ def run(
     token_env: str | None,
     user_env: str | None,
     auth: str | None,
+    header: tuple[str, ...],
     openapi: str | None,
     allow_post_search: bool,
     request_budget: int | None,
@@ -69,7 +73,7 @@ def run(
     as_json: bool,
 ) -> None:
     """Carry out a sentence, e.g. "create SPECTRA pipeline for <source>"."""
-    from spectra_assets.discovery.given import declared
+    from spectra_assets.discovery.given import declared, fixed_header
     from spectra_assets.engine.console import Console
     from spectra_assets.engine.run import run_sentence
     from spectra_assets.engine.sentence import understand
@@ -79,7 +83,8 @@ def run(
     understand(text, new=True)
     if auth is not None:
         declared(auth)
-    options = Options(base_url, token_env, user_env, auth, openapi, allow_post_search, request_budget, rediscover)
+    headers = tuple(fixed_header(text) for text in header)
+    options = Options(base_url, token_env, user_env, auth, openapi, allow_post_search, request_budget, rediscover, headers)
     summary = run_sentence(text, load_settings(), Console(quiet=as_json, verbose=verbose), commit_files, options)
     _answer(summary.model_dump(mode="json"), _summary_text(summary, verbose), as_json)
     sys.exit(summary.exit_code)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from spectra_assets.client.address import Address
 from spectra_assets.covenant.access import Server
@@ -33,6 +34,8 @@ class Options:
     post_search: bool = False
     request_budget: int | None = None
     rediscover: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    """Fixed headers of every request; none: those that were given before."""
 
 
 def address_variable(settings: Settings, source: str) -> str:
@@ -92,8 +95,10 @@ def pack_for(settings: Settings, source: str, options: Options, console: Console
         raise ConfigurationError(f"the address of {source} is not known: give --base-url URL, or set {name} to it")
     told = f"described by {options.openapi}" if options.openapi else "look for a description"
     console.step("Discover", f"{source}: {told}; find authentication, endpoints, records")
-    allowed = load_pack(source, settings.intelligence).server.searches if known else []
-    wanted = Wanted(_given(settings, source, options), options.openapi, options.post_search, tuple(allowed))
+    before = load_pack(source, settings.intelligence).server if known else None
+    allowed = tuple(before.searches) if before else ()
+    headers = dict(options.headers) or (before.headers if before else {})
+    wanted = Wanted(_given(settings, source, options), options.openapi, options.post_search, allowed, headers)
     budget = options.request_budget or int(playbooks_of(settings).setting("discovery_requests", source))
     pack = discover(settings, source, base_url, wanted, budget, console.line, console.detail)
     changed = write(settings.intelligence, pack)
@@ -150,7 +155,10 @@ def _renamed(server: Server, options: Options) -> Server:
         names["token_env" if auth.token_env else "user_env"] = options.token_env
     if options.user_env and auth.user_env and auth.token_env:
         names["user_env"] = options.user_env
-    return server.model_copy(update={"auth": auth.model_copy(update=names)}) if names else server
+    changed: dict[str, Any] = {"auth": auth.model_copy(update=names)} if names else {}
+    if options.headers:
+        changed["headers"] = dict(options.headers)
+    return server.model_copy(update=changed) if changed else server
 
 
 def _given(settings: Settings, source: str, options: Options) -> Given:

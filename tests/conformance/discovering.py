@@ -19,4 +19,6 @@ def discovered(api: Api, settings: Settings) -> Pack:
 def options_of(api: Api) -> Options:
     """What a person says about it."""
     user = f"{api.name().upper()}_USER" if api.user is not None else None
-    return Options(base_url=api.base_url, token_env=api.token_env, user_env=user, post_search=bool(api.searches))
+    headers = tuple(api.headers.items())
+    searches = bool(api.searches)
+    return Options(base_url=api.base_url, token_env=api.token_env, user_env=user, post_search=searches, headers=headers)

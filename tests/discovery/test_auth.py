@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from spectra_assets.discovery.discover import Wanted, discover
-from spectra_assets.discovery.given import Given, declared
+from spectra_assets.discovery.given import Given, declared, fixed_header
 from spectra_assets.errors import ConfigurationError, CredentialError
 from spectra_assets.intelligence.writing import text_of
 from spectra_assets.settings import Settings
@@ -256,3 +256,19 @@ def test_an_api_without_a_root_is_discovered_once_the_credential_is_accepted(
     api = serve({"/users": ROWS}, guard=guarded("Authorization", f"Bearer {TOKEN}"))
     pack = discover(settings, "demo", api.base_url, Wanted(Given("DEMO_TOKEN")))
     assert (pack.server.auth.kind, pack.server.probe) == ("bearer", "/users")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Api-Version", "NAME:VALUE"),
+        (": x", "NAME:VALUE"),
+        ("Host: x", "NAME:VALUE"),
+        ("X-Api-Key: s3cret", "looks like a credential"),
+    ],
+)
+def test_a_fixed_header_is_a_name_and_a_value_and_no_credential(text: str, told: str) -> None:
+    assert fixed_header("Api-Version: 2024-05-01") == ("Api-Version", "2024-05-01")
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        fixed_header(text)
+    assert "s3cret" not in str(caught.value)

@@ -81,6 +81,8 @@ class Api:
     """What a person sets by rules for this source."""
     searches: ClassVar[tuple[str, ...]] = ()
     """Patterns of the paths to which a person allows POSTs; none: no POST may come."""
+    headers: ClassVar[Mapping[str, str]] = {}
+    """What a person gives by `--header`."""
     user: ClassVar[str | None] = None
     """User name (basic) or client id (oauth2)."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from tests.conformance.servers.api import Answer, Api, Asked, RefusedError
 from tests.conformance.servers.described import Operation, array_of, openapi, swagger
@@ -165,4 +166,16 @@ class StrictDoors(BasicAuth):
         return {}
 
 
-SERVERS: tuple[type[Api], ...] = (BearerOnly, BasicAuth, HeaderKey, QueryKey, ClientCredentials, StrictDoors)
+class VersionHeader(BearerOnly):
+    """Bearer; 400 without the version of the API in a header."""
+
+    token_env, credential = "VERSION_HEADER_TOKEN", "vs-secret-3"
+    headers: ClassVar[Mapping[str, str]] = {"Desk-Version": "2024-05-01"}
+
+    def allowed(self, asked: Asked) -> Answer | None:
+        if asked.headers.get("Desk-Version") != "2024-05-01":
+            return Answer({"message": "header Desk-Version is required"}, 400)
+        return super().allowed(asked)
+
+
+SERVERS: tuple[type[Api], ...] = (BearerOnly, BasicAuth, HeaderKey, QueryKey, ClientCredentials, StrictDoors, VersionHeader)
