@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,6 +94,17 @@ def take_back(settings: Settings, lesson: Lesson, status: str, why: str) -> Less
     tried = (*lesson.tried, Tried(remedy=lesson.remedy.said[:2000], outcome=why[:1000]))[-20:]
     made = lesson.but(status=status, playbook=None, applied_at=None, applied_version=None, commit=None, remedy=None, tried=tried)
     return _carry_out(settings, made, texts, covenants, f"Lesson {lesson.id} taken back: {why}"[:200])
+
+
+def raise_to_standard(settings: Settings, lessons: Sequence[Lesson], rule: str, texts: Mapping[str, str]) -> list[Lesson]:
+    """Write the standards with a rule that held for these lessons, which name it from now on. The caller holds the lock."""
+    made = [lesson.but(standard=rule) for lesson in lessons]
+    files = {settings.playbooks / name: text for name, text in texts.items()}
+    clean = _committable(settings, [*files])
+    told = {settings.lessons / f"{lesson.id}.md": lesson_text(lesson) for lesson in made}
+    _journal(settings, files | told, made[0].id, f"Standard {rule}: held for {len(made)} lessons", clean)
+    finish(settings)
+    return made
 
 
 def difference(settings: Settings, lesson: Lesson, remedy: Remedy) -> dict[Path, tuple[str, str]]:

@@ -91,6 +91,8 @@ class Lesson(BaseModel):
     applied_version: str | None = None
     """Version of the covenant with it."""
     commit: str | None = Field(default=None, pattern=r"^[0-9a-f]{7,64}$")
+    standard: str | None = Field(default=None, max_length=120)
+    """Id of the rule in STANDARDS.md to which it was raised."""
     tried: tuple[Tried, ...] = Field(default=(), max_length=20)
     question: str | None = Field(default=None, max_length=2000)
     """What a person is asked."""
@@ -327,6 +329,7 @@ def _remedy(lesson: Lesson) -> str:
     }[lesson.status]
     place = f" It stands at `playbooks/{lesson.playbook}`." if lesson.playbook else ""
     commit = f" Commit {lesson.commit}." if lesson.commit else ""
+    commit += f" It holds for every source now, by the rule `{lesson.standard}` of STANDARDS.md." if lesson.standard else ""
     needs = f"\n\nWhy a person decides:\n\n{quoted(lesson.remedy.needs_person)}" if lesson.remedy.needs_person else ""
     text = f"{lesson.remedy.said}. Because {lesson.remedy.why}"
     return f"## Remedy\n\n{state}{place}{commit}\n\n{quoted(text)}{needs}"

@@ -32,6 +32,7 @@ from spectra_assets.learning.lesson import read as read_lesson
 from spectra_assets.learning.proof import Proof, prove
 from spectra_assets.learning.remedy import propose
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
+from spectra_assets.learning.standard import generalise
 from spectra_assets.learning.verify import Seen, passed_again, verdict_of
 from spectra_assets.settings import Settings
 
@@ -100,6 +101,10 @@ def observe(settings: Settings, evaluations: Iterable[Evaluation], say: Say = la
             for lesson in before:
                 if (closing := passed_again(lesson, run)) is not None:
                     _close(settings, learned, _latest(settings, lesson), closing)
+    if any(lesson.status == "verified" and lesson.helped == 1 for lesson in learned.changed.values()):
+        for lesson in generalise(settings):
+            learned.note(lesson)
+            say(f"lesson {lesson.id}: held for several sources, so it is a standard now: {lesson.standard}")
     return learned
 
 
