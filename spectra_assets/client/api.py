@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from spectra_assets import settings
 from spectra_assets.client.address import Address, Query
 from spectra_assets.client.ahead import Ahead, Spare
 from spectra_assets.client.body import body_of, paged
+from spectra_assets.client.budget import budget_of
 from spectra_assets.client.credential import credential_of
 from spectra_assets.client.fan_out import fan_out
 from spectra_assets.client.ledger import Entry, Ledger, body_hash
@@ -99,6 +101,7 @@ class ApiClient:
 
     `timeout` is (seconds to connect, seconds without any byte); `attempts` counts the first one; `max_body` is in bytes;
     `backoff_base` in seconds is what the first retry waits at most, doubled each time; `most_pages` bounds one list.
+    Clients with the same folder `budgets` share one budget per host, whatever their process.
     """
 
     def __init__(
@@ -114,6 +117,7 @@ class ApiClient:
         ledger: Ledger | None = None,
         backoff_base: float = 0.5,
         most_pages: int = MOST_PAGES,
+        budgets: Path | None = None,
     ) -> None:
         """Nothing is sent yet. Raises ConfigurationError and CredentialError for values that can't be used."""
         self.in_flight = in_flight or server.in_flight
@@ -126,7 +130,8 @@ class ApiClient:
         limits = Limits(self.in_flight, timeout, max_body)
         self._wire: Wire = Transport(self._address, self._credential, limits, self._mask, self._searches, server.headers)
         self._per_second = server.requests_per_second
-        self._pace = Pace(self._per_second, backoff_base / 10, self.in_flight)
+        budget = budget_of(budgets, urlsplit(self._address.root).netloc) if budgets is not None else None
+        self._pace = Pace(self._per_second, backoff_base / 10, self.in_flight, budget)
         self._gauge = Gauge(self._pace)
         self._widest = Widest()
         self._spare = Spare(self.in_flight)
@@ -137,7 +142,12 @@ class ApiClient:
 
     @classmethod
     def from_environment(
-        cls, server: Server, in_flight: int | None = None, ledger: Ledger | None = None, most_pages: int = MOST_PAGES
+        cls,
+        server: Server,
+        in_flight: int | None = None,
+        ledger: Ledger | None = None,
+        most_pages: int = MOST_PAGES,
+        budgets: Path | None = None,
     ) -> ApiClient:
         """The client with base URL, token and user from the variables which `server` names.
 
@@ -158,7 +168,7 @@ class ApiClient:
             user = settings.variable(name)
             if user is None:
                 raise CredentialError(f"{name} is not set: it is {purpose} the API knows you by, for example j.doe")
-        return cls(server, base_url, secret, user, in_flight, ledger=ledger, most_pages=most_pages)
+        return cls(server, base_url, secret, user, in_flight, ledger=ledger, most_pages=most_pages, budgets=budgets)
 
     @property
     def base_url(self) -> str:
@@ -524,6 +534,8 @@ class ApiClient:
             answer = self._wire.get(url, stop, course.seconds, earlier.conditions if earlier is not None else {})
         course.answer = replace(answer, url=self._mask(answer.url), attempts=course.attempts)
         self._gauge.read(answer.headers)
+        if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
+            self._pace.answered()
         if answer.status == HTTPStatus.NOT_MODIFIED and earlier is not None:
             course.unmodified = True
             if not course.ask:
@@ -540,7 +552,7 @@ class ApiClient:
         """Seconds this request waits for itself; if the server is too busy, the gate is held for all threads instead."""
         seconds = max(backoff(attempt, self._backoff_base), failure.retry_after or 0)
         if failure.status in (403, 429) or (failure.status == 503 and failure.retry_after):
-            self._pace.hold(seconds)
+            self._pace.hold(seconds, too_many=failure.status != HTTPStatus.SERVICE_UNAVAILABLE)
             return 0
         return seconds
 

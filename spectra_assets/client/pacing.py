@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from random import SystemRandom
+
+from spectra_assets.client.budget import Budget
 
 LONGEST_WAIT = 120.0
 """Seconds; a server that asks for more is tried after this."""
@@ -19,6 +22,9 @@ LONGEST_BACKOFF = 30.0
 
 _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 _RANDOM = SystemRandom()
+_REMEMBERED, _LATELY = 512, 1.0
+"""Answers whose instants are remembered, and seconds over which they are counted when the API first refuses one."""
+
 _RESERVE = 0.25
 """Share of a limit up to which requests leave as fast as they come; the rest is spread over the time until it is renewed."""
 
@@ -66,10 +72,10 @@ class Pace:
     With `per_second`, requests leave at that rate, evenly spaced, so that a known limit is kept rather than hit. `hold`
     closes the gate for all threads; afterwards the waiting requests leave one by one, at least `spacing` seconds apart. What
     answers say of a limit is kept too (`spend`): when little is left it is spread over the time, and after the last one the
-    gate stays closed until there is more.
+    gate stays closed until there is more. With a `budget`, rate and pauses are kept together with all others that ask the host.
     """
 
-    def __init__(self, per_second: float | None, spacing: float, crowd: int) -> None:
+    def __init__(self, per_second: float | None, spacing: float, crowd: int, budget: Budget | None = None) -> None:
         self._interval = 1 / per_second if per_second else 0.0
         self._spacing = max(spacing, self._interval)
         self._crowd = crowd
@@ -78,9 +84,26 @@ class Pace:
         self._budgets: dict[str, _Budget] = {}
         self._buckets: dict[str, _Bucket] = {}
         self._lock = threading.Lock()
+        self._budget = budget
+        self._answers: deque[float] = deque(maxlen=_REMEMBERED)
 
     def wait(self, stop: threading.Event) -> None:
         """Return when a request may leave. Raises StoppedError as soon as `stop` is set."""
+        self._pass(stop)
+        budget = self._budget
+        while budget is not None and (self._interval or budget.awake):
+            if stop.wait(max(budget.reserve(self._interval) - time.monotonic(), 0.0)):
+                raise StoppedError
+            if budget.held() <= time.monotonic():
+                return
+
+    def answered(self) -> None:
+        """Note that the API took a request."""
+        self._answers.append(time.monotonic())
+        if self._budget is not None and self._budget.awake:
+            self._budget.answered()
+
+    def _pass(self, stop: threading.Event) -> None:
         while True:
             with self._lock:
                 now = time.monotonic()
@@ -92,8 +115,13 @@ class Pace:
             if stop.wait(max(pause, 0)):
                 raise StoppedError
 
-    def hold(self, seconds: float) -> None:
-        """Let nothing leave for `seconds`, then space the requests that have gathered."""
+    def hold(self, seconds: float, too_many: bool = False) -> None:
+        """Let nothing leave for `seconds`, then space the requests that have gathered. `too_many`: that is why they must wait."""
+        if self._budget is not None:
+            now = time.monotonic()
+            lately = sum(now - each <= _LATELY for each in tuple(self._answers))
+            self._budget.hold(seconds, lately if too_many else None)
+            return
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
             self._spaced = 2 * self._crowd
@@ -168,7 +196,10 @@ class PlayedPace(Pace):
             raise StoppedError
         self._clock.advance(self._interval)
 
-    def hold(self, seconds: float) -> None:
+    def answered(self) -> None:
+        pass
+
+    def hold(self, seconds: float, too_many: bool = False) -> None:
         self._clock.advance(seconds)
 
     def spend(self, name: str, remaining: int, reset: float, limit: int | None) -> None:

@@ -31,6 +31,9 @@ from spectra_assets.stages.rulings import ruled_pack
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+BUDGETS = ".budgets"
+"""Folder beside the lakehouses in which all runs keep how many requests a host takes."""
+
 REQUESTS_PER_ENTITY, ENTITIES_WITHIN = 25, 12
 """Requests that each entity adds to the setting `probe_requests`, above so many entities."""
 
@@ -89,7 +92,8 @@ class Work:
         if self.twin is not None:
             return self.twin(self)
         server = self.covenant.pipeline.server
-        client = ApiClient.from_environment(server, self.settings.in_flight, self.ledger, self.most_pages)
+        budgets = self.lakehouse.files().parent.parent / BUDGETS  # beside the lakehouses of other sources
+        client = ApiClient.from_environment(server, self.settings.in_flight, self.ledger, self.most_pages, budgets)
         if self.keep is not None:
             client.record(self.keep)
         return client

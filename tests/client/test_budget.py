@@ -1,0 +1,134 @@
+"""One budget per host: shared by all clients and processes with its folder, asleep until the host refuses somebody."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from benchmarks.extract.paced import LimitedApi, read
+from spectra_assets.client.budget import Budget, budget_of
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "budgets" / "host.budget"
+
+
+def test_nothing_is_kept_until_the_host_refuses(place: Path) -> None:
+    budget = Budget(place)
+    assert (budget.awake, budget.rate) == (False, 0)
+    before = time.monotonic()
+    assert before <= budget.reserve(0) <= time.monotonic()
+
+
+def test_turns_are_given_once_to_whoever_asks(place: Path) -> None:
+    one, other = Budget(place), Budget(place)
+    slots = [each.reserve(0.5) for _ in range(4) for each in (one, other)]
+    assert slots == sorted(slots)
+    assert [round(later - earlier, 3) for earlier, later in pairwise(slots)] == [0.5] * 7
+
+
+def test_a_pause_holds_for_all_and_those_who_waited_leave_one_by_one(place: Path) -> None:
+    one, other = Budget(place), Budget(place)
+    one.hold(30, 3)
+    assert other.awake
+    assert other.held() > time.monotonic() + 29
+    slots = [other.reserve(0), one.reserve(0), other.reserve(0)]
+    assert slots[0] >= other.held()
+    assert slots[1] - slots[0] == pytest.approx(1 / other.rate)
+    assert slots[2] - slots[1] == pytest.approx(1 / other.rate)
+
+
+def test_refusals_of_what_was_under_way_lower_the_rate_once(place: Path) -> None:
+    budget = Budget(place)
+    for _ in range(5):
+        budget.hold(30, 40)
+    assert budget.rate == pytest.approx(38)
+
+
+def test_a_pause_for_another_reason_says_nothing_of_the_rate(place: Path) -> None:
+    budget = Budget(place)
+    budget.hold(30, None)
+    assert (budget.awake, budget.rate) == (True, 0)
+
+
+def test_the_rate_grows_while_requests_wait_for_their_turn(place: Path) -> None:
+    budget = Budget(place)
+    budget.hold(0, 10)
+    before = budget.rate
+    budget.answered()
+    assert budget.rate == before, "nobody waited: that it was enough says nothing"
+    for _ in range(3):
+        budget.reserve(0)
+    budget.answered()
+    assert budget.rate > before
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense" * 200, b"\0" * 5])
+def test_a_file_that_says_nothing_is_begun_again(place: Path, content: bytes) -> None:
+    place.parent.mkdir(parents=True)
+    place.write_bytes(content)
+    budget = Budget(place)
+    assert not budget.awake
+    budget.hold(30, 3)
+    assert Budget(place).awake
+
+
+def test_where_no_file_can_be_shared_each_client_keeps_its_own_pace(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert budget_of(tmp_path / "file", "api.example.com") is None
+    (tmp_path / "elsewhere").write_text("mine")
+    link = Path(str(tmp_path / "link.budget"))
+    link.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="link"):
+        Budget(link)
+
+
+def test_each_host_has_its_own(tmp_path: Path) -> None:
+    one, other = budget_of(tmp_path, "one.example.com"), budget_of(tmp_path, "other.example.com")
+    assert one is not None
+    assert other is not None
+    one.hold(30, 3)
+    assert (one.awake, other.awake) == (True, False)
+    assert budget_of(tmp_path, "one.example.com") is one
+
+
+def test_another_process_keeps_it_too_and_its_death_frees_it(place: Path) -> None:
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from spectra_assets.client.budget import Budget\n"
+        "budget = Budget(Path(sys.argv[1]))\n"
+        "budget.hold(30, 3)\n"
+        "with budget._changed():\n"
+        "    print('mine', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([sys.executable, "-c", code, str(place)], stdout=subprocess.PIPE, env=environment)
+    assert process.stdout is not None
+    process.stdout.readline()
+    budget = Budget(place)
+    assert budget.awake
+    process.kill()
+    process.wait()
+    assert budget.reserve(0) >= budget.held()
+
+
+def test_clients_that_share_a_host_are_hardly_refused(tmp_path: Path) -> None:
+    api = LimitedApi(rate=40, burst=3, rows=100)
+    try:
+        assert read(api.url, tmp_path, page=10, lists=4) == 400
+        first = api.counts()
+        assert read(api.url, tmp_path, page=10, lists=4) == 400
+        second = api.counts()
+    finally:
+        api.close()
+    assert first[0] == second[0] == 44
+    assert second[1] <= 6
