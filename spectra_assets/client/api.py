@@ -189,7 +189,12 @@ class ApiClient:
         self._wire = Recorder(self._wire, self._address.root, self._mask, keep)
 
     def play(
-        self, reels: Sequence[Recorded], live: Wire | None = None, faults: Sequence[Fault] = (), clock: Clock | None = None
+        self,
+        reels: Sequence[Recorded],
+        live: Wire | None = None,
+        faults: Sequence[Fault] = (),
+        clock: Clock | None = None,
+        without: int | None = None,
     ) -> None:
         """From here on, nothing is sent: `reels` answer (see wire.Player), and what they lack `live` is asked for.
 
@@ -197,7 +202,7 @@ class ApiClient:
         """
         clock = clock or Clock()
         self._wire.close()
-        self._wire = Player(self._address.root, reels, live, faults, clock, self.in_flight)
+        self._wire = Player(self._address.root, reels, live, faults, clock, self.in_flight, without)
         self._pace, self._backoff_base = PlayedPace(self._per_second, clock), 0.0
         self._gauge = Gauge(self._pace)
 

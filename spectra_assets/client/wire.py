@@ -122,9 +122,12 @@ class Player:
         faults: Sequence[Fault] = (),
         clock: Clock | None = None,
         in_flight: int = 1,
+        without: int | None = None,
     ) -> None:
+        """Answers with the status `without` are passed over."""
         self._root = root
         self._reels = reels
+        self._without = without
         self._live = live
         self._faults = faults
         self._clock = clock or Clock()
@@ -151,7 +154,7 @@ class Player:
             number = self._asked[target]
             self._asked[target] += 1
         for reel in self._reels:
-            if (held := _nth(reel, url.removeprefix(self._root), body, number)) is not None:
+            if (held := _nth(reel, url.removeprefix(self._root), body, number, self._without)) is not None:
                 answer = _played(held, self._root, url)
                 self._clock.advance(answer.elapsed_ms / 1000 / self._in_flight)
                 return answer
@@ -238,10 +241,17 @@ def _target(url: str, root: str, body: bytes | None) -> str:
     return target if body is None else f"{target} {body.decode()}"
 
 
-def _nth(reel: Recorded, target: str, body: bytes | None, number: int) -> Held | None:
-    """The exchange of this number, or the last one before it; or what an extraction kept of its lists."""
-    for earlier in range(number, -1, -1):
-        if (found := reel.find(exchange_key(_target(target, "", body), earlier))) is not None:
+def _nth(reel: Recorded, target: str, body: bytes | None, number: int, without: int | None) -> Held | None:
+    """The exchange of this number, or the last one before it; or what an extraction kept of its lists. One with the status
+    `without` gives its place to the next that has another."""
+    later = number
+    while (found := reel.find(exchange_key(_target(target, "", body), later))) is not None:
+        if without is None or found.header["status"] != without:
+            return found
+        later += 1
+    for earlier in range(number - 1, -1, -1):
+        found = reel.find(exchange_key(_target(target, "", body), earlier))
+        if found is not None and (without is None or found.header["status"] != without):
             return found
     purposes = (AGAIN, LIST) if number else (LIST, AGAIN)
     return next(

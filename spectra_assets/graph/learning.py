@@ -24,6 +24,7 @@ LEARNING = "spectra/learning"
 """Tag of the runs that learn, and of those that catch up afterwards: what they are about."""
 
 JOB = "learn"
+_OP = "find_remedies"
 _LAUNCHES = 3
 """Times a pass over the same lessons is launched, should it die."""
 
@@ -53,7 +54,7 @@ def look(settings: Settings, lessons: Iterable[Lesson], say: Callable[[str], Non
 
 
 @dg.op(
-    name=JOB,
+    name=_OP,
     config_schema={"lessons": dg.Field([str], default_value=[], description="Lessons seen again.")},
     description="Looks for remedies of open lessons, proves them on what was recorded, and applies those that hold.",
 )
@@ -100,7 +101,7 @@ def passes(instance: dg.DagsterInstance, settings: Settings, changed: Iterable[L
     about = _key(f"{lesson.id} {lesson.seen} {lesson.returned}" for lesson in wanted.values())
     launched = instance.get_runs_count(dg.RunsFilter(job_name=JOB, tags={LEARNING: about}))
     if launched < _LAUNCHES:
-        config = {"ops": {JOB: {"config": {"lessons": sorted(wanted)}}}}
+        config = {"ops": {_OP: {"config": {"lessons": sorted(wanted)}}}}
         yield dg.RunRequest(run_key=f"learn-{about}-{launched}", job_name=JOB, run_config=config, tags={LEARNING: about})
 
 

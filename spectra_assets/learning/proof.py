@@ -14,16 +14,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from spectra_assets.covenant.model import Covenant
+from spectra_assets.client.pacing import Clock
+from spectra_assets.client.wire import Throttle
+from spectra_assets.covenant.model import Column, Covenant, Table
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.apply import changed
 from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.expected import gated
-from spectra_assets.learning.gap import Gap
+from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remake import Deadline, Remade, remake
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.scratch import Made, Scratch
+from spectra_assets.names import Stage
 from spectra_assets.playbook.model import Playbooks
 from spectra_assets.settings import Settings
 from spectra_assets.stages.design import playbooks_of
@@ -37,6 +40,9 @@ OF_CANON = frozenset(
     )
 )  # fmt: skip
 """Remedies that change nothing of what Source and Prepare ask the API."""
+
+_TOO_MANY, _REFUSALS = 429, 3
+"""The status of what came too fast, and how often it must come to be a gap."""
 
 _TOLD = 8
 _WIDTH = 400
@@ -72,6 +78,8 @@ def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, othe
     deadline = Deadline(begun + int(playbooks.setting("proof_seconds", covenant.source)))
     reproduced, faults, regressions, notes = False, ["it was not tried"], [], []
     try:
+        if gap.cause == Cause.RATE_LIMITED:
+            return _slower(settings, covenant, gap, others, edited, deadline)
         twin = Twin(_lakehouse(settings, covenant), int(playbooks.setting("proof_requests", covenant.source)))
         before = _made_before(settings, covenant, gap, twin)
         reproduced = gap.fingerprint in _gaps(before) | _ungated(covenant)
@@ -83,7 +91,7 @@ def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, othe
             control = trial.control()
             with Scratch(settings, covenant.source, twin, edited) as scratch:
                 made = trial.remake(scratch, edited)
-                faults = [*trial.faults(made), *_beyond(control, made)]
+                faults = [*trial.faults(made), *_beyond(control, made, gap)]
                 notes.append(f"{len(made.tables)} tables made again: {', '.join(list(made.tables)[:_TOLD])}")
                 if control is not None and not faults:
                     notes.append("by what is sampled now, designing again repairs it too; this keeps it so")
@@ -103,6 +111,36 @@ def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, othe
         tuple(text[:_WIDTH] for text in notes),
         round(time.monotonic() - begun, 2),
     )
+
+
+def _slower(
+    settings: Settings, covenant: Covenant, gap: Gap, others: Sequence[Covenant], edited: Mapping[str, str], deadline: Deadline
+) -> Proof:
+    """The recording played by an API that refuses what is above the rate it was seen to bear, by the twin's own clock."""
+    begun = time.monotonic()
+    counted = next((fact.expected for fact in gap.evidence if fact.kind == "perMinute"), None) or ""
+    if not counted.isdigit() or not int(counted):
+        raise SpectraError("how many requests a minute were answered is not known")
+    refused: list[int] = []
+    regressions: list[str] = []
+    failures: list[str] = []
+    for texts in ({}, edited):
+        clock = Clock()
+        throttle = Throttle(int(counted) / 60, 1, clock)
+        twin = Twin(_lakehouse(settings, covenant), 0, (throttle,), clock, without=_TOO_MANY)
+        with Scratch(settings, covenant.source, twin, texts) as scratch:
+            scratch.bring(table.table for table in covenant.tables())
+            first = scratch.first()
+            made = scratch.make(first, first.table(gap.full_table))
+            failures = [f"{gap.full_table}: {each}" for each in (*sorted(made.failed), *([made.error] if made.error else []))]
+            refused.append(throttle.refused)
+            if texts and not failures:
+                playbooks = (playbooks_of(settings), playbooks_of(scratch.settings))
+                regressions = list(_regressions(settings, playbooks, others, edited, deadline))
+    note = f"of what the recording asks, an API that bears {counted} a minute refuses {refused[0]}, with it {refused[1]}"
+    repaired = refused[1] < min(refused[0], _REFUSALS) and not failures
+    taken = round(time.monotonic() - begun, 2)
+    return Proof(refused[0] >= _REFUSALS, repaired, tuple(regressions), (note, *failures[:_TOLD]), taken)
 
 
 def _made_before(settings: Settings, covenant: Covenant, gap: Gap, twin: Twin) -> Made:
@@ -152,15 +190,27 @@ class _Trial:
             yield from (loss for name, loss in _losses(self.covenant, made.covenant) if name not in left_out)
 
 
-def _beyond(control: Covenant | None, made: Remade) -> Iterator[str]:
-    """What a remedy changes of the contract although none is needed."""
+def _beyond(control: Covenant | None, made: Remade, gap: Gap) -> Iterator[str]:
+    """What a remedy changes beside its subject although nothing of it is needed: in Clean, where a rule about fields shows."""
     if control is None or made.covenant is None:
         return
     plain = {table.table: table for table in control.tables()}
     for table in made.covenant.tables():
-        if plain.get(table.table) != table:
+        if table.ref.schema == Stage.CLEAN and _others(plain.get(table.table), gap) != _others(table, gap):
             yield f"designing again repairs it without this, which changes {table.table} beside"
             return
+
+
+def _others(table: Table | None, gap: Gap) -> dict[str, Column] | None:
+    """The columns that are not about the gap's subject."""
+    if table is None:
+        return None
+    inside = (f"{gap.subject}.", f"{gap.subject}[]")
+    return {
+        column.name: column
+        for column in table.schema_
+        if not any(raw == gap.subject or raw.startswith(inside) for raw in column.source)
+    }
 
 
 def _faults_of(mine: Made, before: Made, gap: Gap, remedy: Remedy) -> Iterator[str]:

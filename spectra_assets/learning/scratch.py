@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from spectra_assets.gates.judgement import Result
 from spectra_assets.intelligence.model import Pack, load_pack
 from spectra_assets.lakehouse import engine as engines
 from spectra_assets.lakehouse.store import Lakehouse
-from spectra_assets.learning.expected import made
+from spectra_assets.learning.expected import expected
 from spectra_assets.learning.gap import Evaluation
 from spectra_assets.names import LOG, TableRef
 from spectra_assets.settings import Settings
@@ -130,10 +130,7 @@ class Scratch:
 
     def covenant(self) -> Covenant:
         """The covenant by the documents here and what was sampled. Raises what `canon_of` and `design` raise."""
-        covenant = design(self.settings, self.pack, canon_of(self.settings, self.pack))[0]
-        self.settings.covenants.mkdir(parents=True, exist_ok=True)
-        write(covenant_file(self.settings.covenants, self.source), covenant)
-        return covenant
+        return design(self.settings, self.pack, canon_of(self.settings, self.pack))[0]
 
     def make(self, covenant: Covenant, table: Table) -> Made:
         """Make one table: judged, and published here if it passes. Errors are in the result."""
@@ -148,6 +145,8 @@ class Scratch:
             now=datetime.now(UTC),
             twin=self._client,
         )
+        self.settings.covenants.mkdir(parents=True, exist_ok=True)
+        write(covenant_file(self.settings.covenants, self.source), covenant)
         delivery, counts, told = Delivery(work), None, None
         try:
             with delivery:
@@ -167,11 +166,16 @@ class Scratch:
             duplicates=counts.duplicates if counts else 0,
             columns=frozenset(delivery.staged.schema.names) if delivery.staged is not None else frozenset(),
             error=told,
-            evaluations=(
-                *(_evaluation(self.source, covenant.version, self._run, result) for result in delivery.results),
-                *([made(self.source, self._run, delivery.outcome.row())] if delivery.outcome is not None else []),
-            ),
+            evaluations=tuple(self._evaluations(covenant, table, delivery.results)),
         )
+
+    def _evaluations(self, covenant: Covenant, table: Table, results: Iterable[Result]) -> Iterator[Evaluation]:
+        """What the table's gates said, and what the loop sees of it beside."""
+        said = [_evaluation(self.source, covenant.version, self._run, result) for result in results]
+        yield from said
+        for seen in expected(self.settings, self.source, self._run, said):
+            if (seen.stage, seen.table) == (table.ref.schema, table.ref.table):
+                yield seen
 
 
 def _evaluation(source: str, version: str, run: str, result: Result) -> Evaluation:

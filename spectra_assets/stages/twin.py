@@ -89,8 +89,17 @@ class Twin:
     MissingInputError if there is no recording.
     """
 
-    def __init__(self, lakehouse: Lakehouse, live: int = 0, faults: Sequence[Fault] = (), clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        lakehouse: Lakehouse,
+        live: int = 0,
+        faults: Sequence[Fault] = (),
+        clock: Clock | None = None,
+        without: int | None = None,
+    ) -> None:
+        """Recorded answers with the status `without` are passed over."""
         self.clock = clock or Clock()
+        self._without = without
         self.meter = Meter(live)
         self._faults = faults
         self._learnt = _Learnt()
@@ -110,7 +119,13 @@ class Twin:
         address, in_flight = live.base_url if live else self._server, work.settings.in_flight
         client = ApiClient(silent, address, None, None, in_flight, ledger=work.ledger, most_pages=work.most_pages)
         wire = Metered(live.wire, self.meter) if live else None
-        client.play([*self._reels(work, wire is not None), Recorded(address, self._learnt.find)], wire, self._faults, self.clock)
+        client.play(
+            [*self._reels(work, wire is not None), Recorded(address, self._learnt.find)],
+            wire,
+            self._faults,
+            self.clock,
+            self._without,
+        )
         return client
 
     def _live(self, work: Work) -> ApiClient | None:

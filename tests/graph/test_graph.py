@@ -79,3 +79,10 @@ def test_the_word_of_the_source_is_only_in_its_pack_and_stand_in() -> None:
         if "zephyr" in file.read_text(encoding="utf-8").lower() and file.parent.name != "standin"
     ]
     assert found == []
+
+
+def test_the_repository_loads_whole_with_the_learning_job_and_its_sensor(covenant: Covenant) -> None:
+    loaded = definitions([covenant], load({})).get_repository_def()
+    loaded.load_all_definitions()
+    assert {"zephyr_pipeline", "learn"} <= {job.name for job in loaded.get_all_jobs()}
+    assert {target.job_name for target in loaded.get_sensor_def("lessons").targets} == {"zephyr_pipeline", "learn"}

@@ -48,7 +48,8 @@ def _case(bench: Bench, case) -> Verdict:  # type: ignore[no-untyped-def]
 
 
 def _line(verdict: Verdict) -> str:
-    return f"{verdict.case}: {'; '.join(verdict.problems) or 'right'} [{verdict.seconds} s] {verdict.lessons}"
+    said = "".join(f"\n    {line}" for line in verdict.said)
+    return f"{verdict.case}: {'; '.join(verdict.problems) or 'right'} [{verdict.seconds} CPU s] {verdict.lessons}{said}"
 
 
 def _report(verdicts: list[Verdict], false: dict[str, list[str]]) -> str:

@@ -51,6 +51,8 @@ class Verdict:
     wrong: tuple[str, ...] = ()
     """Data that are not true, after a run that passed."""
     problems: list[str] = field(default_factory=list)
+    said: tuple[str, ...] = ()
+    """What the loop said, where something is not as it must be."""
     seconds: float = 0.0
 
 
@@ -170,8 +172,8 @@ class Bench:
 
     def case(self, case: Case) -> Verdict:
         """Run 1, the loop, run 2, the loop again."""
-        begun = time.monotonic()
         project = self.project(case.world, case.name)
+        begun = time.process_time()
         verdict = Verdict(case.name, case.kind, case.outcome)
         with project.environment(), project.world.changed(case.change or (lambda world: None)):
             if case.documents:
@@ -189,7 +191,8 @@ class Bench:
             if passed:
                 verdict.wrong = tuple(faults(case, project.world, project.covenant, project.lakehouse))
             self._judge(case, verdict, project, passed and not set(again) & set(case.fails))
-        verdict.seconds = round(time.monotonic() - begun, 1)
+        verdict.said = tuple(project.said) if verdict.problems else ()
+        verdict.seconds = round(time.process_time() - begun, 1)
         shutil.rmtree(project.folder, ignore_errors=True)
         return verdict
 
@@ -221,7 +224,7 @@ class Bench:
 
 def table(verdicts: Sequence[Verdict]) -> str:
     """The report's table."""
-    lines = ["| gap | kind | run 1 failed at | healed | verified | lessons | seconds |", "|---|---|---|---|---|---|---|"]
+    lines = ["| gap | kind | run 1 failed at | healed | verified | lessons | CPU s |", "|---|---|---|---|---|---|---|"]
     for each in verdicts:
         told = ", ".join(f"{cause}: {status}" for cause, status in each.lessons[:4])
         healed = "yes" if each.healed else "asks" if each.outcome == "asks" and not each.problems else "**no**"

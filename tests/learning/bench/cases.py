@@ -265,7 +265,6 @@ CASES: tuple[Case, ...] = (
         Archive,
         _rows("order", _renamed("note", "remark")),
         ("extract.orders:no_schema_drift",),
-        fast=True,
     ),
     Case(
         "pages are shorter than asked for",

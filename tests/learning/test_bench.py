@@ -1,0 +1,42 @@
+"""The short set of the gap bench (`python -m tests.learning.bench` runs all of it): a changed API, one pass of the loop, right data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from spectra_assets.lakehouse.engine import Engine
+from tests.learning.bench.bench import Bench
+from tests.learning.bench.cases import CASES, HEALTHY, Case
+
+KINDS = (
+    "add a field", "widen a type", "second date format", "mark nullable", "primary key", "de-duplicate", "ignored parameter",
+    "paging style", "request rate", "gone endpoint", "forbidden endpoint", "broken endpoint", "changed envelope", "renamed field",
+    "missing gate", "missing step",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Bench]:
+    with Bench(tmp_path_factory.mktemp("bench")) as bench:
+        yield bench
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.fast], ids=lambda case: case.name)
+def test_a_gap_is_healed_with_nobodys_help(bench: Bench, case: Case) -> None:
+    verdict = bench.case(case)
+    assert verdict.problems == [], verdict.said
+    assert verdict.healed
+    assert verdict.verified
+
+
+def test_a_healthy_run_leaves_no_lesson(bench: Bench) -> None:
+    name, world, change = next(each for each in HEALTHY if each[0] == "a value that was never there")
+    assert bench.healthy(name, world, change) == []
+
+
+def test_the_bench_holds_every_kind_of_gap() -> None:
+    assert len(CASES) >= 25
+    assert len(HEALTHY) >= 20
+    assert [kind for kind in KINDS if not any(kind in case.kind for case in CASES)] == []
