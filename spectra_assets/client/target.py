@@ -105,6 +105,8 @@ def _fillings(fetch: Fetch, parent_value: ParentValue | None) -> list[tuple[str,
         needs = "needs no parent value" if fetch.parent is None else f"needs a value for {fetch.parent.parameter}"
         raise ConfigurationError(f"the fetch of {fetch.entity} ({fetch.path}) {needs}")
     places = [(fetch.parent.parameter, fetch.parent.location), *((fill.parameter, fill.location) for fill in fetch.parent.also)]
+    if fetch.parent.across is not None:
+        places.append((fetch.parent.across.parameter, fetch.parent.across.location))
     values = parent_value if isinstance(parent_value, tuple) else (parent_value,)
     if len(values) != len(places):
         names = ", ".join(name for name, _ in places)

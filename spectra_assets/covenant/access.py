@@ -145,6 +145,16 @@ class Fill(Model):
     location: Literal["path", "query"] = "path"
 
 
+class Across(Model):
+    """A second parent that has nothing to do with the first: every value of the one is asked with every value of the other."""
+
+    entity: str
+    path: str
+    """JSON path below its record."""
+    parameter: str
+    location: Literal["path", "query"] = "path"
+
+
 class ParentKey(Model):
     """Where the values come from that a request is made for: `path` in the records of `entity`, filling `parameter`.
 
@@ -158,6 +168,30 @@ class ParentKey(Model):
     parameter: str
     location: Literal["path", "query"] = "path"
     also: list[Fill] = []
+    across: Across | None = None
+    """The second parent, whose value comes last."""
+
+    @property
+    def composite(self) -> bool:
+        """Whether a request is made for several values."""
+        return bool(self.also) or self.across is not None
+
+    @property
+    def parameters(self) -> list[str]:
+        """Names of what is filled, in the order of a composite value."""
+        across = [self.across.parameter] if self.across else []
+        return [self.parameter, *(fill.parameter for fill in self.also), *across]
+
+    @property
+    def sources(self) -> list[tuple[str, str]]:
+        """(entity, JSON path) of each, in the same order."""
+        across = [(self.across.entity, self.across.path)] if self.across else []
+        return [(self.entity, self.path), *((self.entity, fill.path) for fill in self.also), *across]
+
+    @property
+    def entities(self) -> list[str]:
+        """The entities that the values come from."""
+        return list(dict.fromkeys(entity for entity, _ in self.sources))
 
 
 class Incremental(Model):

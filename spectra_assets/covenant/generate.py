@@ -130,17 +130,13 @@ def extract_table(entity: str) -> str:
 def _add_extracted(design: Design, canon: Canon) -> None:
     playbook = design.playbooks.of(Stage.EXTRACT)
     for entity, before in ordered(canon, design.playbooks, design.facts.source):
-        parent = entity.fetch.parent
+        parents = entity.fetch.parent.entities if entity.fetch.parent else []
         design.add(
             playbook,
             Table(
                 table=extract_table(entity.entity),
                 description=f"Raw records as the API gave them. {design.facts.descriptions.get(entity.entity, '')}".strip(),
-                inputs=list(
-                    dict.fromkeys(
-                        ["prepare.schema", *([extract_table(parent.entity)] if parent else []), *map(extract_table, before)]
-                    )
-                ),
+                inputs=list(dict.fromkeys(["prepare.schema", *map(extract_table, parents), *map(extract_table, before)])),
                 entity=entity.entity,
                 steps=[],
                 build=Extraction(fetch=entity.fetch),
@@ -155,7 +151,7 @@ def ordered(canon: Canon, playbooks: Playbooks, source: str) -> list[tuple[Canon
     A rule that would put an entity before its own parent is not followed.
     """
     entities = {entity.entity: entity for entity in canon.entities}
-    needs = {name: {each.fetch.parent.entity} if each.fetch.parent else set() for name, each in entities.items()}
+    needs = {name: set(each.fetch.parent.entities) if each.fetch.parent else set() for name, each in entities.items()}
     before: dict[str, list[str]] = {name: [] for name in entities}
     for name in entities:
         for other in (each for rule in playbooks.rules(OrderRule, source, name) for each in rule.after):

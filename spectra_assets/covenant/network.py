@@ -132,24 +132,25 @@ def _aims(node: Node, nodes: Mapping[str, Node]) -> Iterator[tuple[str, tuple[st
 def _asked(node: Node, nodes: Mapping[str, Node], number: int) -> tuple[str, str] | None:
     """(table, column) of the parent with the values which the requests for the node's records named in this place."""
     plan = node.entity.fetch.parent
-    parent = nodes.get(plan.entity) if plan else None
-    paths = [plan.path, *(fill.path for fill in plan.also)] if plan else []
-    if parent is None or number >= len(paths):
+    if plan is None or number >= len(plan.sources):
         return None
-    match = _PARENT.fullmatch(paths[number])
-    column = _held(parent, nodes, int(match[1] or 0)) if match else _column_of(parent, paths[number])
-    return (parent.name, column) if column else _place(nodes, parent.name, paths[number])
+    entity, path = plan.sources[number]
+    parent = nodes.get(entity)
+    if parent is None:
+        return None
+    match = _PARENT.fullmatch(path)
+    column = _held(parent, nodes, int(match[1] or 0)) if match else _column_of(parent, path)
+    return (parent.name, column) if column else _place(nodes, parent.name, path)
 
 
 def _held(node: Node, nodes: Mapping[str, Node], number: int) -> str | None:
     """The node's own column with what its records were asked for with: added to them, or one that they have themselves."""
     plan = node.entity.fetch.parent
-    raw = f"@parent[{number}]" if plan and plan.also else "@parent"
+    raw = f"@parent[{number}]" if plan and plan.composite else "@parent"
     added = _column_of(node, raw)
     if added is not None or plan is None:
         return added
-    paths = [plan.path, *(fill.path for fill in plan.also)]
-    named = f"{plan.entity}.{paths[number]}" if number < len(paths) else None
+    named = ".".join(plan.sources[number]) if number < len(plan.sources) else None
     return next((column for column, item in node.fields.items() if item.references and item.references == named), None)
 
 

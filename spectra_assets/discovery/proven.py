@@ -134,10 +134,9 @@ def _identifiers(
     found: dict[tuple[str, str | None], list[str]] = {}
     for plan in plans.values():
         if plan.parent is not None:
-            names = [(plan.parent.parameter, plan.parent.path), *((fill.parameter, fill.path) for fill in plan.parent.also)]
-            for parameter, path in names:
+            for parameter, (entity, path) in zip(plan.parent.parameters, plan.parent.sources, strict=True):
                 if not path.startswith("@"):
-                    found[(parameter, plan.path)] = [f"{plan.parent.entity}.{path}"]
+                    found[(parameter, plan.path)] = [f"{entity}.{path}"]
     for row in trials:
         shown = row["parameter"] and row["parentEntity"] and row["path"] in routes and row["verdict"] in _VIABLE
         if shown and not row["parentPath"].startswith("@"):

@@ -141,24 +141,29 @@ def primary_key_present(candidate: Candidate) -> Iterator[Judged]:
 
 @gate("parents_resolved", kinds=("extraction",), needs=lambda _: ("parentKey", "requestId", "sequence"))
 def parents_resolved(candidate: Candidate) -> Iterator[Judged]:
-    """Every parent that a record was fetched for is in the parent's table."""
+    """Every parent that a record was fetched for is in the parent's table; of two unrelated parents each in its own."""
     parent = _fetch(candidate).parent
     if parent is None:
         return
-    table = next(
-        (t.table for t in candidate.covenant.tables() if t.entity == parent.entity and isinstance(t.build, Extraction)), None
-    )
+    own = [parent.path, *(fill.path for fill in parent.also)]
+    yield _resolved(candidate, parent.entity, own, 0 if parent.composite else None)
+    if parent.across is not None:
+        yield _resolved(candidate, parent.across.entity, [parent.across.path], len(own))
+
+
+def _resolved(candidate: Candidate, entity: str, paths: list[str], first: int | None) -> Judged:
+    """Whether the values asked for are in the records of an entity; `first` is the place of the first among several values."""
+    table = next((t.table for t in candidate.covenant.tables() if t.entity == entity and isinstance(t.build, Extraction)), None)
     if table is None:
-        raise SpectraError(f"{candidate.table.table} is fetched by {parent.entity}, which the covenant does not extract")
-    paths = [parent.path, *(fill.path for fill in parent.also)]
+        raise SpectraError(f"{candidate.table.table} is fetched by {entity}, which the covenant does not extract")
     ids = _values_at(candidate.frame(table).select("record", "parentKey"), paths).distinct()
     asked = candidate.accepted.groupBy("parentKey").agg(F.count(F.lit(1)).alias("records"), F.min("sequence").alias("sequence"))
-    parts = [F.col("parentKey")] if len(paths) == 1 else [_part("parentKey", place) for place in range(len(paths))]
+    parts = [F.col("parentKey")] if first is None else [_part("parentKey", first + place) for place in range(len(paths))]
     same = reduce(and_, (part == F.col(f"_value{place}") for place, part in enumerate(parts)))
     frame = asked.join(ids, same, "left")
     rule = Rule("_value0 IS NOT NULL", f"are not among the ids of {table}")
     advice = "the parent was deleted in between, or the route gives children of others: repeat Prepare's proof"
-    yield Judged(frame, (rule,), unit="parents", show=("parentKey", "records", "sequence"), advice=advice)
+    return Judged(frame, (rule,), unit="parents", show=("parentKey", "records", "sequence"), advice=advice)
 
 
 def _fetch(candidate: Candidate) -> Any:

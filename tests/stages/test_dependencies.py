@@ -107,6 +107,7 @@ def proven(
     identifiers: Mapping[str, list[str]] | None = None,
     required: bool = False,
     budget: int = 300,
+    pairs: int = 2_000,
 ) -> Prover:
     """What is proven of a server with these routes; `entities` are name → paths, without more hints."""
     paths = dict.fromkeys(path for listed in entities.values() for path in listed)
@@ -125,7 +126,7 @@ def proven(
         origin="discovered",
     )
     with served(routes) as address, ApiClient(pack.server, address, None) as client:
-        prover = Prover(Explorer(Wire(client, budget), pack, {}), pack, parents=8, records=200)
+        prover = Prover(Explorer(Wire(client, budget), pack, {}), pack, parents=8, records=200, pairs=pairs)
         prover.run()
     return prover
 
@@ -425,6 +426,50 @@ def test_an_entity_whose_only_route_hangs_on_itself_says_so() -> None:
 def test_parameters_that_nothing_fills_are_told() -> None:
     prover = proven({"/users": USERS, "/x/{a}/{b}": []}, {"user": ["/users"], "thing": ["/x/{a}/{b}"]})
     assert "nothing is known to fill" in prover.unproven["thing"]
+
+
+def pairwise(rows: Any) -> dict[str, Any]:
+    return {
+        "/teams": [{"id": 10 + n, "title": f"t{n}"} for n in range(12)],
+        "/users": USERS,
+        "/teams/{teamId}/users/{userId}/tasks": rows,
+    }
+
+
+PAIRED = {"team": ["/teams"], "user": ["/users"], "task": ["/teams/{teamId}/users/{userId}/tasks"]}
+
+
+def test_two_unrelated_parents_are_proven_by_pairs_that_have_rows() -> None:
+    def rows(asked: Asked) -> Any:
+        team, user = int(asked.values["teamId"]), int(asked.values["userId"])
+        if not (10 <= team < 22 and 1 <= user <= 12):
+            raise RefusedError(404)
+        return [{"id": 100 * team + user, "what": f"w{user}"}] if (team + user) % 4 == 0 else []
+
+    prover = proven(pairwise(rows), PAIRED)
+    link = prover.known["task"].fetch.parent
+    assert link is not None
+    assert link.sources == [("team", "id"), ("user", "id")]
+    assert link.parameters == ["teamId", "userId"]
+    assert prover.known["task"].trial.predicted == 144
+
+
+@pytest.mark.parametrize("ignored", ["teamId", "userId"])
+def test_of_two_unrelated_parents_each_must_count(ignored: str) -> None:
+    def rows(asked: Asked) -> Any:
+        counts = asked.values["userId" if ignored == "teamId" else "teamId"]
+        return [{"id": 1000 + int(counts), "what": "x"}] if counts.isdigit() and int(counts) < 100 else []
+
+    prover = proven(pairwise(rows), PAIRED)
+    assert "task" in prover.unproven
+    assert f"{ignored} is ignored" in " ".join(trial.evidence for trial in prover.trials["task"])
+
+
+def test_too_many_pairs_are_refused_before_one_is_asked() -> None:
+    prover = proven(pairwise(lambda asked: []), PAIRED, pairs=100)
+    assert prover.unproven["task"].startswith(
+        "team.id × user.id are 144 pairs, one request each: more than the setting parent_pairs (100)"
+    )
 
 
 def test_the_budget_is_kept() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from spectra_assets.client.target import ParentValue, Single, parent_parts
@@ -17,8 +17,8 @@ _ASKED = re.compile(r"@parent(?:\[(\d+)\])?")
 
 
 def parent_paths(parent: ParentKey) -> list[str]:
-    """The paths of the values in the order of a composite value: of `parameter`, then of each of `also`."""
-    return [parent.path, *(fill.path for fill in parent.also)]
+    """The paths of the values in the order of a composite value: of `parameter`, of each of `also`, and of `across`."""
+    return [path for _, path in parent.sources]
 
 
 def asked_place(path: str) -> int | None:
@@ -35,13 +35,14 @@ def asked_place(path: str) -> int | None:
 
 
 def values_of(record: Any, asked: str | None, parent: ParentKey) -> Iterator[ParentValue]:
-    """Every value that `record` gives for the children: one id, or a tuple if `parent.also` names more.
+    """Every value that `record` gives for the children: one id, or a tuple if `parent.also` names more. Of `across` nothing: see
+    `crossed`.
 
     `asked` is the text of what the record itself was asked for with. Paths through the same array take their values from the
     same element of it. Values which are no ids (null, nested, empty) name no child.
     """
     found: list[tuple[Any, list[str]]] = []
-    for path in parent_paths(parent):
+    for path in [parent.path, *(fill.path for fill in parent.also)]:
         place = asked_place(path)
         if place is None:
             found.append((record, split_path(path)))
@@ -51,6 +52,22 @@ def values_of(record: Any, asked: str | None, parent: ParentKey) -> Iterator[Par
     for values in _aligned(found):
         if all(map(is_id, values)):
             yield values if parent.also else values[0]
+
+
+def second(parent: ParentKey) -> ParentKey | None:
+    """The second parent alone."""
+    across = parent.across
+    if across is None:
+        return None
+    return ParentKey(entity=across.entity, path=across.path, parameter=across.parameter, location=across.location)
+
+
+def crossed(values: Iterable[ParentValue], others: Sequence[ParentValue]) -> Iterator[ParentValue]:
+    """Each value of the first parent with each of the second, that of the second last."""
+    for value in values:
+        first = value if isinstance(value, tuple) else (value,)
+        for other in others:
+            yield (*first, *(other if isinstance(other, tuple) else (other,)))
 
 
 def _aligned(found: list[tuple[Any, list[str]]]) -> Iterator[tuple[Single, ...]]:

@@ -11,12 +11,12 @@ import msgspec
 import pyarrow as pa
 
 from spectra_assets.client.target import ParentValue, parent_text
-from spectra_assets.covenant.access import Fetch
+from spectra_assets.covenant.access import Fetch, ParentKey
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.forms import HASHING
 from spectra_assets.errors import RequestError, one_of
 from spectra_assets.names import TableRef, plural
-from spectra_assets.stages.asking.parents import values_of
+from spectra_assets.stages.asking.parents import crossed, second, values_of
 from spectra_assets.stages.asking.sampling import keep_drifted
 from spectra_assets.stages.evidence import Drift, Extraction
 from spectra_assets.stages.extract import landing
@@ -60,9 +60,16 @@ def parent_table(fetch: Fetch) -> str:
 
 
 def parents_of(work: Work, fetch: Fetch) -> Iterator[ParentValue]:
-    """The different values of the parent's table at the paths of the plan, in the order of its rows."""
+    """The different values of the parent's table at the paths of the plan, in the order of its rows; of two parents that have
+    nothing to do with each other every pair."""
     assert fetch.parent is not None  # noqa: S101  (the caller's condition)
-    ref = TableRef.parse(parent_table(fetch))
+    other = second(fetch.parent)
+    mine = _values(work, fetch.parent)
+    return mine if other is None else crossed(mine, list(_values(work, other)))
+
+
+def _values(work: Work, parent: ParentKey) -> Iterator[ParentValue]:
+    ref = TableRef("extract", plural(parent.entity))
     work.lakehouse.require(ref)
     columns = ["record", "parentKey"]
     few = work.count(str(ref)) <= BATCH_ROWS
@@ -71,7 +78,7 @@ def parents_of(work: Work, fetch: Fetch) -> Iterator[ParentValue]:
     seen: set[str] = set()
     for batch in batches:
         for record, asked in zip(*(batch.column(name).to_pylist() for name in columns), strict=True):
-            for value in values_of(msgspec.json.decode(record), asked, fetch.parent):
+            for value in values_of(msgspec.json.decode(record), asked, parent):
                 if parent_text(value) not in seen:
                     seen.add(parent_text(value))
                     yield value

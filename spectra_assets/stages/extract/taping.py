@@ -256,11 +256,12 @@ def _headers(segments: Segments) -> Iterator[Mapping[str, Any]]:
 
 def _inputs(work: Work, fetch: Fetch, known: CanonEntity, server: str) -> dict[str, str]:
     """What the table depends on beside the answers of the API, and `plan`: what is asked for if everything is."""
-    parents = ""
-    if fetch.parent is not None:
-        ref = TableRef("extract", plural(fetch.parent.entity))
+    marks = []
+    for entity in fetch.parent.entities if fetch.parent is not None else ():
+        ref = TableRef("extract", plural(entity))
         work.lakehouse.require(ref)
-        parents = work.lakehouse.describe(ref).metadata.get(FINGERPRINT, "")
+        marks.append(work.lakehouse.describe(ref).metadata.get(FINGERPRINT, ""))
+    parents = " ".join(marks)
     return {
         "plan": _hash(_FORM, server, fetch.model_dump_json()),
         "contract": _hash(work.table.model_dump_json()),

@@ -8,13 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from spectra_assets.covenant.access import Fetch, ParentKey
+from spectra_assets.covenant.access import Fetch
 from spectra_assets.covenant.canon import CanonEntity, CanonField, to_row
 from spectra_assets.covenant.model import DataType, PiiLevel
 from spectra_assets.intelligence.model import EntityHint
 from spectra_assets.playbook.rules import PiiRule, PrimaryKeyRule, RenameRule
 from spectra_assets.stages.asking.answers import Record, flattened
-from spectra_assets.stages.asking.parents import asked_place, parent_paths
+from spectra_assets.stages.asking.parents import asked_place
 from spectra_assets.stages.asking.sampling import Explorer, keep_sample, read_sample
 from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.evidence import Dependencies, Expected
@@ -61,6 +61,7 @@ def prove_dependencies(draft: Draft, work: Work) -> None:
         pack,
         parents=int(work.playbooks.setting("sample_parents", source)),
         records=int(work.playbooks.setting("sample_records", source)),
+        pairs=int(work.playbooks.setting("parent_pairs", source)),
         queries=queries,
     )
     prover.run()
@@ -241,16 +242,16 @@ def _is_shared(row: Mapping[str, Any]) -> bool:
 
 def _key_types(fetch: Fetch, canon: Mapping[str, CanonEntity]) -> list[DataType]:
     """Types of the columns that hold what the parent is asked for with, one for each value."""
-    return [_key_type(fetch.parent, path, canon) for path in parent_paths(fetch.parent)] if fetch.parent else []
+    return [_key_type(entity, path, canon) for entity, path in fetch.parent.sources] if fetch.parent else []
 
 
-def _key_type(link: ParentKey, path: str, canon: Mapping[str, CanonEntity]) -> DataType:
-    """Type of the value at `path` of the parent's records; of what the parent was asked for with itself, that of its parent."""
-    parent = canon.get(link.entity)
+def _key_type(entity: str, path: str, canon: Mapping[str, CanonEntity]) -> DataType:
+    """Type of the value at `path` of an entity's records; of what these were asked for with themselves, that of their parent."""
+    parent = canon.get(entity)
     place = asked_place(path)
     above = parent.fetch.parent if parent else None
     if place is not None and above is not None:
-        return _key_type(above, parent_paths(above)[max(0, place)], canon)
+        return _key_type(*above.sources[max(0, place)], canon)
     fields = parent.fields if parent and place is None else ()
     return next((field.type for field in fields if field.raw == path), DataType.TEXT)
 

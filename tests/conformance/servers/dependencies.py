@@ -458,6 +458,47 @@ class Clubs(Api):
         )
 
 
+class Timesheets(Api):
+    """Hours are had for a project and a person, of whom neither knows the other, and most pairs have none."""
+
+    def setup(self) -> None:
+        self.projects = [{"id": n, "title": f"Project {word(n)}"} for n in range(1, 21)]
+        self.people = [{"id": f"p{n:02}", "name": word(n), "email": f"p{n}@example.org"} for n in range(1, 26)]
+        self.hours = [
+            {"id": 5000 + 100 * p + u, "minutes": 15 * (1 + (p * u) % 30), "day": f"2024-03-{1 + (p + u) % 28:02}"}
+            for p in range(1, 21) for u in range(1, 26) if (p * 3 + u) % 5 == 0
+        ]  # fmt: skip
+        self.get("/openapi.json", lambda asked: openapi(self, self._operations()))
+        self.get("/projects", lambda asked: self.projects)
+        self.get("/people", lambda asked: self.people)
+        self.get("/projects/{projectId}/people/{personId}/hours", self._spent)
+
+    def _spent(self, asked: Asked) -> Any:
+        project, person = single(self.projects, "id", "projectId")(asked), single(self.people, "id", "personId")(asked)
+        wanted = 5000 + 100 * project["id"] + int(person["id"][1:])
+        return [each for each in self.hours if each["id"] == wanted]
+
+    def _operations(self) -> list[Operation]:
+        return [
+            Operation("/projects", answer=array_of(self.projects[0])),
+            Operation("/people", answer=array_of(self.people[0])),
+            Operation("/projects/{projectId}/people/{personId}/hours", answer=array_of(self.hours[0])),
+        ]
+
+    def truth(self) -> Truth:
+        return Truth(
+            entities=(
+                Entity("project", ("/projects",), self.projects),
+                Entity("person", ("/people",), self.people, personal=("email",)),
+                Entity("hour", ("/projects/{}/people/{}/hours",), self.hours, types={"minutes": INT}),
+            ),
+            edges=(
+                Edge("project", "hour", {"projectId": ("id",)}),
+                Edge("person", "hour", {"personId": ("id",)}, needed=False),
+            ),
+        )
+
+
 def numbered_below(rows: Any, parameter: str, size: Size) -> Any:
     """Pages from 1 of the rows that a request's parents choose."""
     return lambda asked: numbered(rows(asked), parameter, 1, size)(asked)
@@ -468,4 +509,4 @@ def _uuid(kind: str, number: int) -> str:
     return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
 
 
-SERVERS: tuple[type[Api], ...] = (Family, Forge, Shop, Tangle, Partial, Clubs)
+SERVERS: tuple[type[Api], ...] = (Family, Forge, Shop, Tangle, Partial, Clubs, Timesheets)

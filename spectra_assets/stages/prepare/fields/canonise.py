@@ -13,7 +13,6 @@ from spectra_assets.covenant.paths import split_path
 from spectra_assets.intelligence.model import EntityHint, FieldSpec
 from spectra_assets.names import child_entity, words
 from spectra_assets.stages.asking.answers import values_at
-from spectra_assets.stages.asking.parents import parent_paths
 from spectra_assets.stages.prepare.fields.dates import PER_SECOND, as_date, day_first, reading, turned, utc_day
 from spectra_assets.stages.prepare.fields.inference import Typed, confidence, typed
 from spectra_assets.stages.prepare.fields.shapes import Shape, escaped, shape_of
@@ -223,13 +222,13 @@ def _with_parent(
     if fetch.parent is None:
         return fields
     scoped = fetch.key_scope == "parent"
-    if not fetch.parent.also and any(field.raw == reference for field in fields):
+    if not fetch.parent.composite and any(field.raw == reference for field in fields):
         return [field.model_copy(update={"key": field.key or scoped}) if field.raw == reference else field for field in fields]
-    paths = parent_paths(fetch.parent)
-    raws = [f"{PARENT}[{place}]" for place in range(len(paths))] if fetch.parent.also else [PARENT]
-    for raw, path, kind in zip(raws, paths, [*types, *[DataType.TEXT] * len(raws)], strict=False):
+    sources = fetch.parent.sources
+    raws = [f"{PARENT}[{place}]" for place in range(len(sources))] if fetch.parent.composite else [PARENT]
+    for raw, (owner, path), kind in zip(raws, sources, [*types, *[DataType.TEXT] * len(raws)], strict=False):
         added = _control(raw, kind, entity, required=True, key=scoped)
-        named = None if path.startswith("@") else f"{fetch.parent.entity}.{path}"
+        named = None if path.startswith("@") else f"{owner}.{path}"
         fields.append(added.model_copy(update={"references": named}))
     return fields
 
@@ -237,7 +236,7 @@ def _with_parent(
 def _pairs_apart(fetch: Fetch) -> bool:
     """Whether a record that several parents list is one row, so that its parents need a table."""
     link = fetch.parent
-    return link is not None and not link.also and not link.path.startswith("@") and fetch.key_scope == "entity"
+    return link is not None and not link.composite and not link.path.startswith("@") and fetch.key_scope == "entity"
 
 
 def _pair(fetch: Fetch, work: _Canoniser, kind: DataType) -> CanonField:

@@ -10,7 +10,7 @@ from spectra_assets.covenant.access import ParentKey
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import split_path
-from spectra_assets.stages.asking.parents import asked_place, parent_paths
+from spectra_assets.stages.asking.parents import asked_place
 from spectra_assets.stages.prepare.fields.canonise import INDEX, PARENT, PARENTS, TREE_PARENT
 from spectra_assets.stages.prepare.routes.identity import HASH
 
@@ -143,8 +143,8 @@ def _wanted(
 
 def _parent_name(link: ParentKey, place: int, parents: dict[str, CanonEntity]) -> str:
     """Name of the parent's column with what the requests named; of what the parent was itself asked for with, that of its own."""
-    parent = parents.get(link.entity)
-    path = parent_paths(link)[place]
+    entity, path = link.sources[place]
+    parent = parents.get(entity)
     asked = asked_place(path)
     above = parent.fetch.parent if parent else None
     if asked is not None and above is not None:

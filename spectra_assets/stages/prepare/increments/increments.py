@@ -131,7 +131,7 @@ def _asked(work: Work, fetch: Fetch) -> Iterator[Asked]:
     if fetch.parent is None:
         yield Asked(fetch.path, (), query)
         return
-    if any(path.startswith("@") for path in parent_paths(fetch.parent)):
+    if fetch.parent.across is not None or any(path.startswith("@") for path in parent_paths(fetch.parent)):
         return
     parents = [
         value for record in read_sample(work.lakehouse, fetch.parent.entity) for value in values_of(record, None, fetch.parent)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, product
 
-from spectra_assets.covenant.access import Fill
+from spectra_assets.covenant.access import Across, Fill
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Pack
 from spectra_assets.names import singular, words
@@ -88,10 +88,23 @@ class Ways:
                 if not self._settled(endpoint, name):
                     yield from islice(self._anything(hint, endpoint, name), _ANYWHERE)
 
+    def across(self, hint: EntityHint) -> Iterator[Candidate]:
+        """Two parameters in the path that take ids of two entities which have nothing to do with each other."""
+        for path in hint.routes:
+            endpoint = self.endpoint(path)
+            names = endpoint.path_parameters
+            if len(names) != 2:
+                continue
+            first, last = ([source for source in self._sources(endpoint, name) if source[0] in self.known] for name in names)
+            for one, other in islice(product(first, last), _COMBINATIONS):
+                if one[0] != other[0] and hint.entity not in (one[0], other[0]):
+                    second = Across(entity=other[0], path=other[1], parameter=names[1])
+                    yield Candidate(hint.entity, path, names[0], "path", one, across=second)
+
     def by_inclusion(self, hint: EntityHint, candidate: Candidate, field: str) -> Iterator[Candidate]:
         """The entity that a field is called after, if rows name their parent by it: `author_id` filtered by `user_id`."""
         entity = self._called(split_path(field)[-1])
-        if entity and candidate.parent and entity != candidate.parent[0] and candidate.parameter and not candidate.also:
+        if entity and candidate.parent and entity != candidate.parent[0] and candidate.parameter and not candidate.composite:
             for path in self.fields(entity, candidate.parameter)[:1]:
                 yield Candidate(hint.entity, candidate.path, candidate.parameter, candidate.location, (entity, path))
 

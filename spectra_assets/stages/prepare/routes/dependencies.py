@@ -29,6 +29,8 @@ class Prover:
     pack: Pack
     parents: int
     records: int
+    pairs: int = 2_000
+    """Requests at most for an entity that is asked for by pairs of two parents."""
     queries: Mapping[str, dict[str, str]] = field(default_factory=dict)
     """Path → what must be sent along."""
     known: dict[str, Known] = field(default_factory=dict)
@@ -37,6 +39,8 @@ class Prover:
     missed: dict[str, str] = field(default_factory=dict)
     """Entity → what another route of it shows, and the chosen one does not."""
 
+    _too_many: dict[str, str] = field(default_factory=dict)
+    """Entities that would take too many requests → why."""
     _short: set[str] = field(default_factory=set)
     """Entities of which candidates were left when their share of the requests was used up."""
 
@@ -80,6 +84,8 @@ class Prover:
         if hint.entity in self.unproven:
             self._prove_by_one(hint, self._ways.anywhere(hint))
         if hint.entity in self.unproven:
+            self._prove_by_one(hint, self._affordable(hint))
+        if hint.entity in self.unproven:
             self._vacate(hint)
         if hint.entity in self.unproven:
             self._prove(hint, list(self._guesses(hint)))
@@ -99,6 +105,21 @@ class Prover:
             done = {trial.candidate.path for trial in self.trials[hint.entity] if trial.viable}
             if candidate.path not in closed | done and self._trier.values(candidate):
                 self._prove(hint, [candidate])
+
+    def _affordable(self, hint: EntityHint) -> Iterator[Candidate]:
+        """Pairs of parents that have nothing to do with each other, unless there are too many of them to ask for all."""
+        for candidate in self._ways.across(hint):
+            link = candidate.link
+            pairs = int(self._trier.product(link)) if link else 0
+            if pairs <= self.pairs:
+                yield candidate
+                continue
+            trial = Trial(candidate)
+            trial.evidence = (
+                f"{candidate.told} are {pairs:,} pairs, one request each: more than the setting parent_pairs ({self.pairs:,})"
+            )
+            self.trials[hint.entity].append(trial)
+            self._too_many[hint.entity] = trial.evidence
 
     def _fresh(self, hint: EntityHint, candidates: Iterable[Candidate]) -> list[Candidate]:
         """Those that were not tried, each once."""
@@ -126,6 +147,9 @@ class Prover:
     def _postpone(self) -> None:
         """Tell the entities that the budget left no request for from those that the data speaks against; what hangs on one of
         them was not tried either."""
+        for entity, why in self._too_many.items():
+            if entity in self.unproven:
+                self.unproven[entity] = f"{why}; {self.unproven[entity]}"[:1000]
         waiting: set[str] = set()
         while True:
             fresh = {

@@ -72,10 +72,10 @@ def _find_inclusion(trial: Trial) -> None:
     """The field of the rows that names the parent: by a value it was asked with, else by another that its record is known by."""
     rows, candidate = trial.with_rows, trial.candidate
     ways = [(path, _asked_with(trial, place)) for place, path in enumerate(candidate.sources)]
-    if not candidate.also:
+    if not candidate.composite:
         ways += list(_known_by(trial))
     for path, values in ways:
-        if len(set(values.values())) < len(rows) and not candidate.also:
+        if len(set(values.values())) < len(rows) and not candidate.composite:
             continue
         found, share = inclusion(rows, candidate.parameters[0], values)
         if found:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from spectra_assets.client.target import ParentValue
-from spectra_assets.covenant.access import Fill, ParentKey
+from spectra_assets.covenant.access import Across, Fill, ParentKey
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.asking.ids import Id
 from spectra_assets.stages.asking.parents import parent_paths
@@ -40,6 +40,7 @@ class Candidate:
     parent: tuple[str, str] | None = None
     guess: bool = False
     also: tuple[Fill, ...] = ()
+    across: Across | None = None
 
     @property
     def link(self) -> ParentKey | None:
@@ -48,12 +49,17 @@ class Candidate:
             return None
         entity, path = self.parent
         where = self.location or "path"
-        return ParentKey(entity=entity, path=path, parameter=self.parameter, location=where, also=list(self.also))
+        return ParentKey(
+            entity=entity, path=path, parameter=self.parameter, location=where, also=list(self.also), across=self.across
+        )
 
     @property
     def parameters(self) -> list[str]:
         """Names of what is filled, in the order of a composite value."""
-        return [] if self.parameter is None else [self.parameter, *(fill.parameter for fill in self.also)]
+        if self.parameter is None:
+            return []
+        across = [self.across.parameter] if self.across else []
+        return [self.parameter, *(fill.parameter for fill in self.also), *across]
 
     @property
     def sources(self) -> list[str]:
@@ -61,9 +67,18 @@ class Candidate:
         return parent_paths(self.link) if self.link else []
 
     @property
+    def composite(self) -> bool:
+        """Whether it takes several values."""
+        return bool(self.also) or self.across is not None
+
+    @property
     def told(self) -> str:
         """`repo.name, owner.login`: what it is asked with, for people."""
-        return f"{self.parent[0]}.{', '.join(self.sources)}" if self.parent else "nothing"
+        if self.parent is None:
+            return "nothing"
+        if self.across is not None:
+            return f"{self.parent[0]}.{', '.join(self.sources[:-1])} × {self.across.entity}.{self.across.path}"
+        return f"{self.parent[0]}.{', '.join(self.sources)}"
 
     def filled(self, value: ParentValue) -> tuple[tuple[str, Id], ...]:
         """(parameter, value) of each."""
@@ -161,7 +176,7 @@ def missing(trial: Trial, other: Trial, key: str | None, nested: Mapping[str, se
     held = {identity(row, key) for row in trial.all_rows}
     if trial.candidate.parent is None or (trial.every_parent and trial.whole):
         return sum(identity(row, key) not in held for row in other.all_rows) if trial.whole else None
-    if trial.inclusion_field and not trial.candidate.also:
+    if trial.inclusion_field and not trial.candidate.composite:
         return sum(identity(row, key) not in held and _unreachable(trial, row) for row in other.all_rows)
     lost, compared = 0, False
     for parent, inner in nested.items():

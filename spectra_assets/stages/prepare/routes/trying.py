@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from spectra_assets.client.pager import Got, first, following
-from spectra_assets.client.target import ParentValue
-from spectra_assets.covenant.access import NoPaging
+from spectra_assets.client.target import ParentValue, parent_text
+from spectra_assets.covenant.access import NoPaging, ParentKey
 from spectra_assets.stages.asking.answers import Record, flattened, values_at
+from spectra_assets.stages.asking.parents import crossed, second
 from spectra_assets.stages.asking.sampling import Asked, Explorer, Listing, nonsense, spread
 from spectra_assets.stages.asking.totals import declared_total
 from spectra_assets.stages.asking.wire import SPENT
@@ -30,6 +31,12 @@ _CHECKED = 2
 
 _PAGES = 3
 """Pages of a list without a parent that are read at first."""
+
+_EACH = 30
+"""Values of each of two parents that have nothing to do with each other, of which pairs are tried."""
+
+_SPARSE = 8
+"""Rounds of such pairs: most may have no rows."""
 
 _DEEP = 40
 """Pages read at most so that a list can be compared with what another route shows."""
@@ -66,12 +73,46 @@ class Trier:
         trial.rows = {parent: flattened(rows, recursive) for parent, rows in trial.rows.items()}
         if trial.candidate.parent and trial.tried:
             judge(trial, self._nonsense(trial, recursive))
+            if trial.viable and trial.candidate.across and self._first_is_ignored(trial, recursive):
+                trial.verdict = "ignored"
+                first = trial.candidate.parameters[0]
+                trial.evidence = f"an id that is none gave the same rows: {first} is ignored"
+
+    def _first_is_ignored(self, trial: Trial, recursive: str | None) -> bool:
+        """Whether of two parents that have nothing to do with each other the first does not count."""
+        parent, rows = next(iter(trial.with_rows.items()))
+        value = trial.values[parent]
+        assert isinstance(value, tuple)  # noqa: S101  (a composite one)
+        none = nonsense([each[0] for each, _ in self.values(trial.candidate).values() if isinstance(each, tuple)] or [0])
+        listing = self.explorer.listing(replace(self._asked(trial.candidate, (none, *value[1:])), odd=True))
+        return {digest(row) for row in flattened(listing.records, recursive)} == {digest(row) for row in rows}
 
     def values(self, candidate: Candidate) -> dict[str, tuple[ParentValue, Record]]:
         """What it can be asked with: text of the value → (value, the parent's record)."""
         link = candidate.link
         known = self.known.get(link.entity) if link else None
-        return known.values(link) if known and link else {}
+        found = known.values(link) if known and link else {}
+        return self._crossed(link, found) if link and link.across else found
+
+    def _crossed(self, link: ParentKey, mine: Mapping[str, tuple[ParentValue, Record]]) -> dict[str, tuple[ParentValue, Record]]:
+        """Values of both parents, some of many: neighbours differ in both."""
+        other = second(link)
+        known = self.known.get(other.entity) if other else None
+        theirs = spread(list(known.values(other)) if known and other else [], _EACH)
+        ours = spread(list(mine), _EACH)
+        held = {text: value for text, (value, _) in (known.values(other) if known and other else {}).items()}
+        found: dict[str, tuple[ParentValue, Record]] = {}
+        for step in range(max(len(theirs), 1)):
+            for place, text in enumerate(ours if theirs else []):
+                value, record = mine[text]
+                for both in crossed([value], [held[theirs[(place + step) % len(theirs)]]]):
+                    found[parent_text(both)] = both, record
+        return found
+
+    def product(self, link: ParentKey) -> float:
+        """Requests that one for each parent takes: of two parents the product."""
+        other = second(link)
+        return self.known[link.entity].count(link) * (self.known[other.entity].count(other) if other else 1)
 
     def ask(self, trial: Trial, parents: Iterable[str], recursive: str | None = None) -> None:
         """Ask for further parents, given by the text of their value."""
@@ -107,7 +148,7 @@ class Trier:
         """Ask routes whose rows name their parent for parents that rows of other routes name: then they can be compared."""
         viable = [trial for trial in trials if trial.viable and trial.candidate.parent]
         for trial in viable:
-            if not trial.inclusion_field or trial.candidate.also:
+            if not trial.inclusion_field or trial.candidate.composite:
                 continue
             for other in viable:
                 if other is not trial:
@@ -121,10 +162,10 @@ class Trier:
         values = {parent: value for parent, (value, _) in self.values(trial.candidate).items()}
         last = [value[-1] if isinstance(value, tuple) else value for value in values.values()]
         none = nonsense(last or [0])
-        if not trial.candidate.also:
+        if not trial.candidate.composite:
             return self.explorer.listing(replace(self._asked(trial.candidate, none), odd=True))
         asked = next((value for parent, value in values.items() if trial.rows.get(parent)), None)
-        before = asked[:-1] if isinstance(asked, tuple) else ("0",) * len(trial.candidate.also)
+        before = asked[:-1] if isinstance(asked, tuple) else ("0",) * (len(trial.candidate.parameters) - 1)
         return self.explorer.listing(replace(self._asked(trial.candidate, (*before, none)), odd=True))
 
     def rows(self, trial: Trial) -> float:
@@ -133,7 +174,7 @@ class Trier:
         link = trial.candidate.link
         if link is not None:
             per_parent = sum(map(len, trial.rows.values())) / max(1, len(trial.rows))
-            return max(seen, per_parent * self.known[link.entity].count(link))
+            return max(seen, per_parent * self.product(link))
         totals = [declared_total(value, each.location, {})[0] for each in trial.tried.values() for value in each.values[:1]]
         return max([seen, *(total or 0 for total in totals)]) if not trial.whole else seen
 
@@ -145,7 +186,7 @@ class Trier:
         average = sum(pages) / len(pages) if pages else 1
         link = trial.candidate.link
         if link is not None:
-            return max(1, math.ceil(self.known[link.entity].count(link) * average))
+            return max(1, math.ceil(self.product(link) * average))
         seen = len(trial.all_rows)
         return math.ceil(average * max(1.0, self.rows(trial) / seen if seen else 1))
 
@@ -185,9 +226,9 @@ class Trier:
         values = self.values(candidate)
         trial.holders = {parent: record for parent, (_, record) in values.items()}
         parent = self.known[candidate.parent[0]] if candidate.parent else None
-        if parent is not None and parent.whole:
+        if parent is not None and parent.whole and candidate.across is None:
             trial.known_parents = frozenset(values)
-        for _ in range(ROUNDS):
+        for _ in range(ROUNDS if candidate.across is None else _SPARSE):
             answered = any(not listing.failure for listing in trial.tried.values())
             most = self.parents - _FIRST_TRY if answered and not candidate.guess else _FIRST_TRY
             fresh = spread([parent for parent in values if parent not in trial.tried], most)
@@ -215,9 +256,9 @@ def nested(known: Mapping[str, Known], trial: Trial, other: Trial) -> dict[str, 
     mine, theirs = trial.candidate.link, other.candidate.link
     between = known.get(theirs.entity) if mine and theirs else None
     link = between.fetch.parent if between else None
-    if mine is None or theirs is None or between is None or link is None or theirs.also:
+    if mine is None or theirs is None or between is None or link is None or theirs.composite:
         return {}
-    if (link.entity, link.path, len(link.also)) != (mine.entity, mine.path, len(mine.also)):
+    if (link.entity, link.path, len(link.also)) != (mine.entity, mine.path, len(mine.also)) or mine.across:
         return {}
     return {
         parent: {str(value) for row in rows for value in values_at(row, theirs.path)}
