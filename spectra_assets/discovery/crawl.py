@@ -212,10 +212,9 @@ class Crawl:
             return
         elif look.listed or look.sight.shape == "empty":
             route.kind = "list"
-        elif isinstance(value, dict) and not _nothing_there(look):
-            route.kind = "object"
         else:
-            route.kind, route.reason = "closed", "no record" if isinstance(value, dict) else "no records"
+            route.kind = "object" if isinstance(value, dict) else "closed"
+            route.reason = "" if route.kind == "object" else "no records"
         if look.next and (target := self.scout.local(look.next, look.path)):
             route.query |= dict.fromkeys(name for name in target[1] if name not in {fill.parameter for fill in route.fills})
         self.say(f"{route.path}: {route.kind}, {len(look.records)} records ({self.scout.sent} requests)")
@@ -341,8 +340,7 @@ def _spread(examples: tuple[tuple[str, ...], ...]) -> list[tuple[str, ...]]:
 
 def _nothing_there(look: Look) -> bool:
     """Whether an answer says that there is no such record: `{"data": null}`."""
-    value = look.sight.value
-    return isinstance(value, dict) and "data" in value and value["data"] in (None, {}, [])
+    return look.sight.shape == "empty"
 
 
 def _static_prefix(path: str) -> str:

@@ -30,7 +30,10 @@ states, priorities = db.status.list(), db.priority.list()
 for n in range(60):
     messages = [
         db.msg.create(
-            author=users[(n + k) % 25], content=f"{mark('msg')}\nline", date=date.Date(f"2024-0{1 + n % 9}-1{k}.10:00:00")
+            author=users[(n + k) % 25],
+            content="Message\nline",
+            summary=mark("msg"),
+            date=date.Date(f"2024-0{1 + n % 9}-1{k}.10:00:00"),
         )
         for k in range(n % 3)
     ]

@@ -59,9 +59,7 @@ class Roundup(RealServer):
         pattern = re.compile(r"[a-z]+-[0-9a-f]{12}")
         found: dict[str, set[str]] = {}
         with sqlite3.connect(self.folder / "tracker" / "db" / "db") as database:
-            for table, column in (("_issue", "_title"), ("_user", "_realname"), ("_keyword", "_name")):
+            for table, column in (("_issue", "_title"), ("_msg", "_summary"), ("_user", "_realname"), ("_keyword", "_name")):
                 texts = [str(text) for (text,) in database.execute(f"SELECT {column} FROM {table}")]  # noqa: S608
                 found[table[1:]] = {mark for text in texts for mark in pattern.findall(text)}
-        files = (self.folder / "tracker" / "db" / "files" / "msg").rglob("msg*")
-        found["msg"] = {mark for file in files if file.is_file() for mark in pattern.findall(file.read_text())}
         return found

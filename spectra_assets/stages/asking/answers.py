@@ -13,7 +13,7 @@ import msgspec
 
 from spectra_assets.client.transport import Answer
 from spectra_assets.covenant.paths import split_path
-from spectra_assets.stages.asking.locations import ITSELF, LINES, MAP, is_page, location_of, noun_of, records_at
+from spectra_assets.stages.asking.locations import ITSELF, LINES, MAP, holds_nothing, is_page, location_of, noun_of, records_at
 from spectra_assets.stages.asking.locations import Record as Record
 from spectra_assets.stages.asking.totals import declared_total
 
@@ -93,6 +93,8 @@ def sight_of(value: Any, records: str | None = None, headers: Mapping[str, str] 
     if isinstance(value, dict) and (refused := told_refusal(value)):
         category, reason = refused
         return Sight(category, "object", value=value, reason=reason, headers=headers)
+    if holds_nothing(value):
+        return Sight("readable", "empty", value=value, headers=headers)
     if records == ITSELF and is_page(value):
         records = None  # described as one object, shown as a list: what is seen counts
     found = records_at(value, records) if records else None

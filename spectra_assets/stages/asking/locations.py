@@ -146,6 +146,14 @@ def location_of(values: Sequence[Any], noun: str = "", size: int | None = None) 
     return Location(ITSELF, _single(answers), 0.9 if not places or _own_id(answers, 0) else 0.6)
 
 
+def holds_nothing(value: Any) -> bool:
+    """Whether an answer is an envelope around no record: `{"data": null}`."""
+    if not isinstance(value, dict):
+        return False
+    held = [key for key, below in value.items() if below is None and _plain(key) in _GENERIC]
+    return bool(held) and all(key in held or _stands_around(_plain(key)) for key in value)
+
+
 def is_page(value: Any) -> bool:
     """Whether an answer is beyond doubt a page of a list, whatever is said of it: it says which one is next or before."""
     return isinstance(value, dict) and any(_plain(key) in _NEIGHBOURS for key in value) and location_of([value]).path != ITSELF

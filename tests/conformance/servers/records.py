@@ -128,7 +128,7 @@ class Addressed(Api):
 
 class Misdescribed(Api):
     """A described shop: an order alone tells its lines and note, which the list leaves out; the prices of a product, described as
-    one product, are a page of prices."""
+    one product, are a page of prices; plugins, of which there are none, have no id by their description."""
 
     def setup(self) -> None:
         self.products = [{"sku": f"P-{n:03}", "title": word(n), "weight": n * 10} for n in range(1, 30)]
@@ -140,6 +140,7 @@ class Misdescribed(Api):
         self.get("/products", numbered(self.products, "page", 1, Size("size", 20, cap=30), self._enveloped))
         self.get("/products/{sku}", single(self.products, "sku", "sku"))
         self.get("/products/{sku}/prices", self._prices)
+        self.get("/plugins", {"items": [], "total": 0})
 
     @staticmethod
     def _enveloped(page: Page) -> Any:
@@ -163,6 +164,7 @@ class Misdescribed(Api):
             Operation("/products", paged, envelope_of(self.products[0], "items", total=1)),
             Operation("/products/{sku}", answer=schema_of(self.products[0])),
             Operation("/products/{sku}/prices", answer=schema_of(self.products[0])),
+            Operation("/plugins", answer=envelope_of({"name": "", "hooks": [""]}, "items", total=1)),
         ]
 
     def truth(self) -> Truth:
@@ -172,6 +174,7 @@ class Misdescribed(Api):
                 Entity("orderDetail", ("/orders/{}",), [self._whole(order) for order in self.orders]),
                 Entity("product", ("/products",), self.products, "sku", ("sku",)),
                 Entity("price", ("/products/{}/prices",), self.prices),
+                Entity("plugin", ("/plugins",), [], "name", ("@hash",)),
             ),
             edges=(Edge("order", "orderDetail", {"id": ("id",)}), Edge("product", "price", {"sku": ("sku",)})),
             references=(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from spectra_assets.intelligence.model import EntityHint
 from spectra_assets.stages.asking.answers import Category
 from spectra_assets.stages.asking.sampling import Listing
+from spectra_assets.stages.prepare.routes.identity import HASH
 from spectra_assets.stages.prepare.routes.routes import Trial
 
 MOST_PARENTS = 64
@@ -59,12 +60,14 @@ def pick(trials: Sequence[Trial]) -> Trial | None:
 
 
 def key_of(hint: EntityHint) -> str:
-    """The primary key by the description: what it names, `id`, else the first plain field named like one."""
+    """The primary key by the description: what it names, `id`, the first plain field named like one, else the record's hash."""
     if hint.key:
         return hint.key
     plain = [field.raw for field in hint.fields if field.type in ("integer", "text") and "[]" not in field.raw]
     named = [raw for raw in plain if raw.lower().endswith(("id", "key"))]
-    return "id" if "id" in plain or not named else named[0]
+    if "id" in plain or not hint.fields:
+        return "id"
+    return named[0] if named else HASH
 
 
 def _without_rows(listing: Listing) -> bool:
