@@ -110,11 +110,13 @@ def observe(settings: Settings, evaluations: Iterable[Evaluation], say: Say = la
 
 def heal(settings: Settings, learned: Learned, say: Say = lambda _: None, covenant: Covenant | None = None) -> None:
     """Look for a remedy for the lessons that changed, prove it, and apply the first that holds."""
-    for lesson in [lesson for lesson in learned.changed.values() if lesson.open][:MOST_PER_PASS]:
-        mine = covenant if covenant is not None and covenant.source == lesson.source else _covenant(settings, lesson.source)
-        if mine is None:
-            continue
-        _seek(settings, learned, lesson, mine, say)
+    lessons = [lesson for lesson in learned.changed.values() if lesson.open][:MOST_PER_PASS]
+    # all are proven under the covenant that ran: one remedy's covenant may hold by the way what another gap is about
+    ran = {source: _covenant(settings, source) for source in {lesson.source for lesson in lessons}}
+    for lesson in lessons:
+        mine = covenant if covenant is not None and covenant.source == lesson.source else ran[lesson.source]
+        if mine is not None:
+            _seek(settings, learned, lesson, mine, say)
 
 
 def made_again(learned: Learned) -> tuple[str, ...]:

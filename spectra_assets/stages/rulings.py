@@ -175,6 +175,9 @@ def ruled_fetch(fetch: Fetch, playbooks: Playbooks, source: str) -> Fetch:
     for moved in playbooks.rules(EndpointRule, source):
         if moved.instead and moved.path == fetch.path:
             changes["path"] = moved.instead
+    for renamed in playbooks.rules(AliasRule, source, fetch.entity):
+        if renamed.scope.field == fetch.primary_key:
+            changes["primary_key"] = renamed.also[-1]
     if keys := playbooks.rules(PrimaryKeyRule, source, fetch.entity):
         changes["primary_key"] = keys[-1].path
     if records := playbooks.rules(RecordsRule, source, fetch.entity):
@@ -280,8 +283,10 @@ def with_aliases(entity: CanonEntity, playbooks: Playbooks, source: str) -> tupl
             continue
         for path in paths:
             mine = fields.get(path, shown)
+            is_key = shown.key or entity.primary_key in paths
             like = {"type": shown.type, "date_format": shown.date_format, "group": shown.group, "structure": shown.structure}
-            lacking = {} if path in fields else {"raw": path, "evidence": _origin(rule)["evidence"], "key": False}
-            fields[path] = mine.model_copy(update={**like, **lacking, "required": False, "nullable": True})
+            # none of them alone is missed where another one has the value
+            own = {"raw": path, "evidence": _origin(rule)["evidence"]}
+            fields[path] = mine.model_copy(update={**like, **own, "key": is_key, "required": is_key, "nullable": not is_key})
         found |= dict.fromkeys(rule.also, rule.scope.field)
     return entity.model_copy(update={"fields": tuple(fields.values())}), found

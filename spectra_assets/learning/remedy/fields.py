@@ -92,6 +92,8 @@ def _renamed(
     now = [record for record in records if any(_has_value(value) for value in values_at(record, new))]
     pairs = [(before[key], record) for record in now if (key := _key(record, entity)) in before]
     held = split_path(new)[:-1]
+    if among is None and (compared := _renamed_key(entity, new, now, set(before))):
+        return entity.primary_key, compared
     for field in among or entity.fields:
         usable = not field.raw.startswith("@") and field.raw != new and split_path(field.raw)[:-1] == held
         if not usable or any(_first(record, field.raw) is not None for record in now):
@@ -101,6 +103,15 @@ def _renamed(
         if len(both) >= _ENOUGH and same >= _ALIKE * len(both) and len({repr(old) for old, _ in both}) > 1:
             return field.raw, len(both)
     return None
+
+
+def _renamed_key(entity: CanonEntity, new: str, now: Sequence[Record], keys: set[str]) -> int:
+    """How many records hold at `new`, each once, what was a record's key before, though none has its key; 0 if too few."""
+    values = [str(_first(record, new)) for record in now]
+    gone = not any(_key(record, entity) for record in now)
+    known = sum(value in keys for value in values)
+    alike = len(set(values)) == len(values) >= _ENOUGH and known >= _ALIKE * min(len(values), len(keys))
+    return known if gone and alike else 0
 
 
 def _unknown_paths(entity: CanonEntity, records: Sequence[Record]) -> list[str]:
