@@ -11,13 +11,13 @@ import msgspec
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.tape import LIST
-from spectra_assets.covenant.canon import Canon, CanonEntity, from_rows
+from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField, from_rows
 from spectra_assets.covenant.model import Covenant, Table
 from spectra_assets.errors import ConfigurationError, CredentialError, SourceError
 from spectra_assets.intelligence.model import Pack, load_pack
 from spectra_assets.lakehouse.raw import Attempts, Segments
 from spectra_assets.lakehouse.store import Lakehouse
-from spectra_assets.names import TableRef, plural
+from spectra_assets.names import Stage, TableRef, plural
 from spectra_assets.playbook.model import Playbooks
 from spectra_assets.settings import Settings
 from spectra_assets.stages.asking.answers import Record, flattened
@@ -83,6 +83,16 @@ class Facts:
     def table(self, name: str) -> Table | None:
         """A table of the covenant."""
         return next((table for table in self.covenant.tables() if table.table == name), None)
+
+    def promised(self, entity: CanonEntity, path: str) -> CanonField | None:
+        """A field as the covenant has it: the canon may know more by now than what the gates judge by."""
+        known = next((field for field in entity.fields if field.raw == path), None)
+        tables = [table for table in self.covenant.tables() if table.entity == entity.entity and table.ref.schema == Stage.CLEAN]
+        column = next((column for table in tables for column in table.schema_ if path in column.source), None)
+        if column is None:
+            return known
+        like = known or CanonField(raw=path, structure="scalar", target=column.name, type=column.type, group=entity.entity)
+        return like.model_copy(update={"type": column.type, "date_format": column.date_format})
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """The rows of a small table; none if it was never published."""

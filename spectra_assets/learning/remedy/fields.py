@@ -50,7 +50,7 @@ def without_value(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     if entity is None:
         return
     for path in _paths(gap, facts):
-        known = next((field for field in entity.fields if field.raw == path), None)
+        known = facts.promised(entity, path)
         if known is None or not carried(path):
             continue
         records = facts.fetched(entity.entity) or facts.published(entity.entity)

@@ -31,7 +31,7 @@ def other_type(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     if entity is None:
         return
     for path in paths_of(gap, facts):
-        known = next((field for field in entity.fields if field.raw == path), None)
+        known = facts.promised(entity, path)
         if known is None or not carried(path):
             continue
         came = facts.fetched(entity.entity) or facts.published(entity.entity)
