@@ -306,4 +306,41 @@ class Refusing(Api):
         return Truth(entities=(Entity("bill", ("/bills",), self.bills), Entity("coin", ("/coins",), self.coins)))
 
 
-SERVERS: tuple[type[Api], ...] = (PagesFromOne, PagesFromZero, Offsets, Cursors, Nexts, Keyset, Ignoring, Totals, Refusing)
+class Filtering(Api):
+    """`$skip` and `$limit`, told by nothing but a total; every other parameter is a filter, which no row passes."""
+
+    def setup(self) -> None:
+        self.rooms = [{"_id": n, "name": word(n)} for n in range(1, 13)]
+        self.messages = [{"_id": n, "text": word(n), "roomId": 1 + n % 12} for n in range(1, 128)]
+        self.get("/", lambda asked: {"rooms": f"{self.origin}/rooms", "messages": f"{self.origin}/messages"})
+        for name, rows in (("rooms", self.rooms), ("messages", self.messages)):
+            self.get(f"/{name}", lambda asked, rows=rows: self._found(asked, rows))
+
+    def _found(self, asked: Asked, rows: list[Row]) -> Any:
+        if not asked.query.keys() <= {"$skip", "$limit"}:
+            return {"total": 0, "limit": 10, "skip": 0, "data": []}
+        wrap = lambda page: {"total": page.total, "limit": page.size, "skip": page.start, "data": list(page.rows)}  # noqa: E731
+        return counted(rows, "$skip", Size("$limit", 10, cap=50), wrap)(asked)
+
+    def truth(self) -> Truth:
+        return Truth(
+            entities=(
+                Entity("room", ("/rooms",), self.rooms, "_id", ("_id",)),
+                Entity("message", ("/messages",), self.messages, "_id", ("_id",)),
+            ),
+            references=(Reference("message", "roomId", "room"),),
+        )
+
+
+SERVERS: tuple[type[Api], ...] = (
+    PagesFromOne,
+    PagesFromZero,
+    Offsets,
+    Cursors,
+    Nexts,
+    Keyset,
+    Ignoring,
+    Totals,
+    Refusing,
+    Filtering,
+)

@@ -113,6 +113,13 @@ def page_style(page: str, size: str | None) -> PagePaging:
     return PagePaging(page_param=page, size_param=size, size=_ROWS if size else None)
 
 
+STRICT_STYLES = tuple(
+    offset_style(offset, size)
+    for offset, size in (("$skip", "$limit"), ("skip", "limit"), ("offset", "limit"), ("$skip", "$top"), ("_start", "_limit"))
+)
+"""Styles tried one by one where several names at once give no rows: some servers take every name they do not know for a filter."""
+
+
 def _known(names: Iterable[str], known: frozenset[str], order: Sequence[str]) -> list[str]:
     fit = [name for name in dict.fromkeys(names) if plain(name) in known]
     return sorted(fit, key=lambda name: order.index(name) if name in order else len(order))

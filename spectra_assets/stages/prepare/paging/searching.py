@@ -9,8 +9,8 @@ from spectra_assets.client.pager import first
 from spectra_assets.covenant.access import OffsetPaging, PagePaging, PagingStyle
 from spectra_assets.stages.prepare.paging.clues import clues
 from spectra_assets.stages.prepare.paging.lister import Leaf, Lister
+from spectra_assets.stages.prepare.paging.pagenames import STRICT_STYLES, page_style, sizes_in
 from spectra_assets.stages.prepare.paging.pagenames import numbered as styles_of
-from spectra_assets.stages.prepare.paging.pagenames import page_style, sizes_in
 from spectra_assets.stages.prepare.paging.proving import (
     Proof,
     find_number,
@@ -126,6 +126,9 @@ class Search:
         further = guess and (self.size is not None or self._looks_cut())
         if further and (proof := find_number(self.lister, self.plain, self.size)):
             return self._better(proof)
+        for style in STRICT_STYLES if guess and self._incomplete() else ():
+            if (proof := prove_numbered(self.lister, self.plain, style)).outcome == "proven":
+                return self._better(proof)
         names = keysets_of(self.named, further)
         if names and (proof := prove_keyset(self.lister, self.plain, names, self.size)):
             return proof
