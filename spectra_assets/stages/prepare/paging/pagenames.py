@@ -117,7 +117,7 @@ STRICT_STYLES = tuple(
     offset_style(offset, size)
     for offset, size in (("$skip", "$limit"), ("skip", "limit"), ("offset", "limit"), ("$skip", "$top"), ("_start", "_limit"))
 )
-"""Styles tried one by one where several names at once give no rows: some servers take every name they do not know for a filter."""
+"""Styles tried one by one where several names at once give no rows: some servers take each name they do not know for a filter."""
 
 
 def _known(names: Iterable[str], known: frozenset[str], order: Sequence[str]) -> list[str]:
