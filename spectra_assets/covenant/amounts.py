@@ -63,6 +63,7 @@ class Amount:
     column: str
     adds_up: bool
     per: str | None = None
+    money: bool = False
 
 
 def flows(node: Node) -> list[str]:
@@ -77,9 +78,15 @@ def amounts(node: Node) -> list[Amount]:
     for place, column in enumerate(_free(node)):
         rank = _rank(node, column)
         if rank is not None:
-            amount = Amount(column.name, rank < _AVERAGE, _per(node, column.name, rank))
+            money = rank == 0 or _unit_price(node, set(last_words(node, column.name)))
+            amount = Amount(column.name, rank < _AVERAGE, _per(node, column.name, 0 if money else rank), money)
             ranked.append((rank, depth(node, column.name), place, amount))
     return [amount for *_, amount in sorted(ranked, key=lambda each: each[:3])]
+
+
+def currency(node: Node) -> str | None:
+    """The column with the currency of the row's money, if there are several."""
+    return next((other.name for other in own_columns(node) if _tells_units(node, other, _PER_MONEY)), None)
 
 
 def line_amount(node: Node) -> tuple[str, str, str | None] | None:
@@ -135,9 +142,15 @@ def _per(node: Node, column: str, rank: int) -> str | None:
     ranked = []
     for place, other in enumerate(own_columns(node)):
         item = node.fields[other.name]
-        if other.type == DataType.TEXT and words & set(last_words(node, other.name)[-2:]) and len(item.values) != 1:
+        if _tells_units(node, other, words):
             ranked.append((item.raw.rpartition(".")[0] != around, place, other.name))
     return min(ranked)[-1] if ranked else None
+
+
+def _tells_units(node: Node, column: Column, words: frozenset[str]) -> bool:
+    """Whether a column says in which of several currencies or units others are."""
+    named = bool(words & set(last_words(node, column.name)[-2:]))
+    return named and column.type == DataType.TEXT and len(node.fields[column.name].values) != 1
 
 
 def _free(node: Node) -> Iterator[Column]:

@@ -7,9 +7,9 @@ nothing to escape; the others get no flag, and still are rows of the status's di
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from spectra_assets.covenant.amounts import line_amount
+from spectra_assets.covenant.amounts import amounts, currency, line_amount
 from spectra_assets.covenant.derive import Deriving
 from spectra_assets.covenant.model import DataType, Fact, Table
 from spectra_assets.covenant.network import Node
@@ -64,7 +64,9 @@ class _Meaning:
         self.taken.update(name.lower() for name in made)
 
     def rules(self) -> Iterator[written.BaseRule]:
-        yield from self._owners_time()
+        yield from self._brought(owners_time(self.deriving, self.table), f"When the {self.node.owner} around happened.")
+        if line_amount(self.node) or any(amount.money for amount in amounts(self.node)):
+            yield from self._brought(owners_currency(self.deriving, self.table), f"The currency of the {self.node.owner} around.")
         flagged = [column for column in statuses(self.node) if is_status(self.node, column) and self._few(column)]
         for column in flagged[:1]:
             yield from self._flags(column)
@@ -140,12 +142,11 @@ class _Meaning:
             product = f"try_cast({quoted(quantity)} AS decimal(15,3)) * try_cast({quoted(price)} AS decimal(20,6))"
             yield from self._derived(LINE_AMOUNT, f"try_cast({product} AS decimal(38,9))", f"{quantity} times {price}.")
 
-    def _owners_time(self) -> Iterator[written.BaseRule]:
-        """The time of the record around, for the rows of a nested list that have none of their own."""
-        time = owners_time(self.deriving, self.table)
-        if time is None or not self._free(time[1]):
+    def _brought(self, found: tuple[str, str, Table] | None, about: str) -> Iterator[written.BaseRule]:
+        """A column of the record around, for the rows of a nested list that have none of their own."""
+        if found is None or not self._free(found[1]):
             return
-        reference, column, dimension = time
+        reference, column, dimension = found
         yield from self.deriving.rule(
             written.EnrichRule,
             f"{self.name}.{column}",
@@ -153,19 +154,31 @@ class _Meaning:
             **{"from": dimension.table},
             on={reference: surrogate_of(dimension)},
             columns={column: quoted(column)},
-            description=f"When the {self.node.owner} around happened.",
+            description=about,
         )
 
 
 def owners_time(deriving: Deriving, table: Table) -> tuple[str, str, Table] | None:
     """(reference, column, dimension) that give a fact without a time the time of the record it is nested in."""
+    if not isinstance(table.build, Fact) or table.build.event_time is not None:
+        return None
+    return _of_owner(deriving, table, event_time)
+
+
+def owners_currency(deriving: Deriving, table: Table) -> tuple[str, str, Table] | None:
+    """The same for the currency of its money: of an order's lines that of the order, where orders have several."""
+    node = deriving.nodes.get(table.inputs[0].partition(".")[2])
+    return _of_owner(deriving, table, currency) if node is not None and currency(node) is None else None
+
+
+def _of_owner(deriving: Deriving, table: Table, choose: Callable[[Node], str | None]) -> tuple[str, str, Table] | None:
     node = deriving.nodes.get(table.inputs[0].partition(".")[2])
     owner = deriving.nodes.get(node.owner) if node is not None and node.owner else None
-    if not isinstance(table.build, Fact) or table.build.event_time is not None or owner is None:
+    if owner is None or not isinstance(table.build, Fact):
         return None
-    column = event_time(owner)
+    column = choose(owner)
     for reference in table.build.references:
         dimension = deriving.design.tables.get(f"{Stage.TRANSFORM}.{reference.dimension}")
         if dimension is not None and dimension.inputs == [owner.table.table] and column in dimension.columns:
-            return reference.name, column, dimension
+            return reference.name, str(column), dimension
     return None

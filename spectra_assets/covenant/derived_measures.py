@@ -6,12 +6,14 @@ Few, for a person to look at. Whatever a figure joins or leaves out, its counts 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice, zip_longest
 
 from spectra_assets.covenant.amounts import NUMBERS, Amount, amounts, line_amount
 from spectra_assets.covenant.derive import Deriving
 from spectra_assets.covenant.derived_figure import Figures
-from spectra_assets.covenant.derived_meaning import LASTED, LINE_AMOUNT, ONGOING, OPEN, owners_time, quoted
+from spectra_assets.covenant.derived_meaning import LASTED, LINE_AMOUNT, ONGOING, OPEN, owners_currency, owners_time, quoted
+from spectra_assets.covenant.events import nested_counts
 from spectra_assets.covenant.model import Bridge, Dimension, Fact, Reference, Table
 from spectra_assets.covenant.star import surrogate_of
 from spectra_assets.covenant.traits import changed_time, event_time, span, statuses
@@ -61,16 +63,18 @@ def _of_fact(figures: Figures) -> Iterator[written.BaseRule]:
     found = _amounts(figures)
     plain = [amount for amount in found if not amount.per]
     others = _others(figures, build)
-    if time is not None:
+    listed = nested_counts(figures.node)
+    if time is not None and not listed:
         yield from figures.by_month(time, None, plain)
     for status in _statuses(figures):
         yield from figures.by_status(status, None, plain)
+    if listed:  # of a record's tags that is all a person looks at
+        return
     if found and time is not None:
         yield from figures.amount_by_month(found[0], time)
     for reference in others[:1]:
         yield from figures.by_member(reference)
-    wanted = [each for each in others if each.via or each.column != _around(figures)][:MOST_DIMENSIONS_OF_AN_AMOUNT]
-    for reference in wanted if found else ():
+    for reference in others[:MOST_DIMENSIONS_OF_AN_AMOUNT] if found else ():
         yield from figures.amount_by_member(found[0], reference)
     for reference in others[1:MOST_DIMENSIONS]:
         yield from figures.by_member(reference)
@@ -98,16 +102,23 @@ def _statuses(figures: Figures) -> list[str]:
 def _amounts(figures: Figures) -> list[Amount]:
     """Those whose columns, and those of their currencies, the refined table has as it should."""
     there, line = figures.refined.columns, line_amount(figures.node)
-    known = [*([Amount(LINE_AMOUNT, adds_up=True, per=line[2])] if line else []), *amounts(figures.node)]
+    known = [*([Amount(LINE_AMOUNT, adds_up=True, per=line[2], money=True)] if line else []), *amounts(figures.node)]
+    brought = owners_currency(figures.deriving, figures.table)
+    if brought is not None and brought[1] in there:
+        known = [replace(each, per=each.per or brought[1]) if each.money else each for each in known]
     found = [each for each in known if each.column in there and there[each.column].type in NUMBERS]
     return [each for each in found if each.per is None or each.per in there][:MOST_AMOUNTS]
 
 
 def _others(figures: Figures, build: Fact) -> list[Reference]:
-    """References to what the rows belong to, the nearest first; that to the row's own member is none."""
+    """References to what the rows belong to: to things before those to events, the nearest first; none to the row's own member,
+    nor to the record around it."""
     own, around = _own(figures, build), _around(figures)
-    others = [reference for reference in build.references if reference is not own]
-    return sorted(others, key=lambda reference: (bool(reference.via), reference.column == around))
+    others = [each for each in build.references if each is not own and (each.via or each.column != around)]
+    made = figures.deriving.design.tables
+    happened = {table.inputs[0] for table in made.values() if isinstance(table.build, Fact)}
+    events = {each.name for each in others if made[f"{Stage.TRANSFORM}.{each.dimension}"].inputs[0] in happened}
+    return sorted(others, key=lambda reference: (reference.name in events, bool(reference.via)))
 
 
 def _around(figures: Figures) -> str | None:

@@ -17,7 +17,7 @@ def events(nodes: Mapping[str, Node]) -> list[str]:
     """
     found = [name for name, node in nodes.items() if (_nested_event(node) if node.owner else _event(node, nodes))]
     found = found or _best_leaf(nodes)
-    return [name for name, node in nodes.items() if name in found or _nested_counts(node)]
+    return [name for name, node in nodes.items() if name in found or nested_counts(node)]
 
 
 def _best_leaf(nodes: Mapping[str, Node]) -> list[str]:
@@ -55,9 +55,10 @@ def _nested_event(node: Node) -> bool:
     return node.owned_by is not None and (event_time(node) is not None or bool(flows(node)))
 
 
-def _nested_counts(node: Node) -> bool:
+def nested_counts(node: Node) -> bool:
     """A nested table that refers to nothing but its owner, with values that repeat (a ticket's tags, the names of its fields)."""
-    return node.owned_by is not None and not node.others and bool(statuses(node))
+    told = bool(statuses(node)) and event_time(node) is None and not flows(node)
+    return node.owned_by is not None and not node.others and told
 
 
 def _nested_pairs(node: Node) -> bool:

@@ -52,10 +52,16 @@ _CHANGED = frozenset(("updated", "update", "modified", "modification", "changed"
 _DONE = _known(
     "closed resolved done complete completed finished cancelled canceled rejected declined merged paid delivered archived failed "
     "succeeded success expired ended refunded inactive deleted won lost solved fixed duplicate dismissed terminated settled "
-    "fulfilled void voided aborted"
+    "fulfilled void voided aborted abgeschlossen erledigt geschlossen storniert bezahlt geliefert termine annule paye cerrado "
+    "terminado cancelado pagado"
 )
 _NOT_DONE = _known("not partially partly pending awaiting to be ready")
-_LABELS = list(_known("name title label displayname fullname summary subject headline login username slug code key email"))
+_LABELS = list(
+    _known(
+        "name title label displayname fullname summary subject headline login username slug code key email bezeichnung titel nom "
+        "nombre"
+    )
+)
 
 
 def usable(column: Column) -> bool:
@@ -132,7 +138,7 @@ def statuses(node: Node) -> list[str]:
     for place, column in enumerate(own_columns(node)):
         listed = node.fields[column.name].values
         personal = column.pii == PiiLevel.DIRECT
-        if column.name in node.key or personal or column.type not in (DataType.TEXT, DataType.INT64) or not listed:
+        if column.name in node.key or personal or column.type not in (DataType.TEXT, DataType.INT64) or len(listed) < 2:
             continue
         said = last_words(node, column.name)
         rank = next((rank for rank, known in enumerate(_STATUS) if known.keys() & set(said)), len(_STATUS))

@@ -188,7 +188,7 @@ class Notice:
     line: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.text}"
+        return f"{self.file}:{self.line}: {self.text}" if self.line else self.text
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ def _searches(pack: Pack) -> Iterable[dict[str, Any]]:
 
 
 def _references(canon: Canon, pack: Pack) -> Iterable[dict[str, Any]]:
-    keys = {field.target for entity in canon.entities for field in entity.fields if field.key}
+    keys = {field.target for entity in canon.entities for field in entity.fields if field.key and not field.unresolved}
     for entity in canon.entities:
         for field in entity.fields:
             if field.unresolved and field.target not in keys:  # a field that a rule names like a key refers to it

@@ -9,7 +9,7 @@ from typing import Any
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.asking.locations import Record
-from spectra_assets.stages.prepare.routes.identity import HASH, digest
+from spectra_assets.stages.prepare.routes.identity import HASH, digest, rank
 
 MOST_COLUMNS = 3
 _MOST_REFERENCES = 8
@@ -38,7 +38,7 @@ def composed(entity: CanonEntity, records: Sequence[Record]) -> CanonEntity:
 
 
 def _key(entity: CanonEntity, records: Sequence[Record]) -> tuple[CanonField, ...]:
-    references = [field for field in entity.fields if field.references and "[]" not in field.raw and field.raw[0] != "@"]
+    references = [field for field in entity.fields if _refers(field) and "[]" not in field.raw and field.raw[0] != "@"]
     columns = {field.raw: [_value(record, field.raw) for record in records] for field in references}
     whole = [field for field in references if None not in columns[field.raw]][:_MOST_REFERENCES]
     others = [field for field in entity.fields if field not in references and field.raw[0] != "@"]
@@ -49,6 +49,12 @@ def _key(entity: CanonEntity, records: Sequence[Record]) -> tuple[CanonField, ..
             if len(rows) == len(records) and (only or _by_chance([columns[f.raw] for f in chosen]) >= _COLLISIONS):
                 return chosen
     return ()
+
+
+def _refers(field: CanonField) -> bool:
+    """Whether the field holds the key of something else, as the data showed or as its name says."""
+    promised = rank(field.raw, "")
+    return bool(field.references or field.unresolved) or (promised is not None and promised[0] < 2)
 
 
 def _by_chance(columns: Sequence[Sequence[Any]]) -> float:

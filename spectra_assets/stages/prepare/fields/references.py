@@ -58,6 +58,8 @@ _NO_ENTITY = frozenset(
 """First words of ids that name no entity of the source."""
 
 _WRAPPERS = frozenset(("attributes", "fields", "properties", "relationships", "data", "links"))
+_STEM, _PLURALS = 5, frozenset(("en", "n", "e", "i", "x", "es", "os", "as"))
+
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 Agreement = Literal["named", "role", "none"]
@@ -234,10 +236,16 @@ def _agreement(stem: str, target: Target, own: str) -> Agreement:
     if target.entity == own and target.main and _UP_WORDS & set(said):
         return "named"
     for number in range(len(said)):
-        if singular("".join(said[number:])) in target.names:
+        joined = "".join(said[number:])
+        if singular(joined) in target.names or any(_plural_of(joined, name) for name in target.names):
             return "named"
     persons = {singular(word) for word in words(target.entity.lower())} & _PERSONS or target.entity.lower() in _PERSONS
     return "role" if persons and (_ROLES | _PERSONS) & set(map(singular, said)) else "none"
+
+
+def _plural_of(stem: str, name: str) -> bool:
+    """Whether an entity's name is the stem in a plural that is not English: `qualifikation`, `qualifikationen`."""
+    return len(stem) >= _STEM and name.startswith(stem) and name[len(stem) :] in _PLURALS
 
 
 def _best(fits: Sequence[_Fit], values: frozenset[str], idlike: bool, refuted: bool | None) -> _Fit | None:

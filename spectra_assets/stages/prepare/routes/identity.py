@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,20 +19,22 @@ from spectra_assets.stages.asking.locations import Record
 from spectra_assets.stages.prepare.fields.shapes import escaped
 
 KEY_WORDS = (
-    "id", "uuid", "guid", "key", "code", "slug", "number", "no", "num", "ref", "identifier", "iid", "gid", "uid", "pk", "oid",
-    "login", "username", "handle", "symbol", "sku", "name", "email", "path", "url", "href",
+    "id", "uuid", "guid", "key", "code", "slug", "number", "no", "num", "nr", "nummer", "ref", "identifier", "iid", "gid", "uid",
+    "pk", "oid", "login", "username", "handle", "symbol", "sku", "name", "email", "path", "url", "href",
 )  # fmt: skip
 """Words that fields which name a record are called by, likeliest first."""
 
 _IDS = frozenset(("id", "uuid", "guid", "gid", "uid", "pk", "oid", "iid", "identifier", "mapkey"))
-_CODES = frozenset(("key", "code", "slug", "number", "no", "num", "ref", "symbol", "handle", "login", "username", "sha", "isbn",
-                    "ean", "iban", "vin", "fingerprint"))  # fmt: skip
+_CODES = frozenset(("key", "code", "slug", "number", "no", "num", "nr", "nummer", "ref", "symbol", "handle", "login", "username",
+                    "sha", "isbn", "ean", "iban", "vin", "fingerprint"))  # fmt: skip
 _COUNTERS = frozenset(("number", "no", "num", "line", "index", "position", "seq", "sequence", "rank", "iid"))
 _NAMES = frozenset(("name", "fullname", "email", "path", "sku", "title"))
 _ADDRESSES = frozenset(("url", "href", "self", "uri", "link", "resourceuri"))
 """Fields that hold the address of the record itself, be it in `_links.self.href`: what names it where it has no id."""
 _WRAPPERS = frozenset(("data", "attributes", "properties", "resource", "fields", "meta", "metadata", "sys", "item", "node"))
 """Records that only wrap what belongs to the record around."""
+
+_GLUED = re.compile(r"([a-z]{3,}?)(id|uuid|guid|nr|nummer|number|code|key)")
 
 _LONGEST = 200
 """Characters of a key's value."""
@@ -90,7 +93,7 @@ def rank(path: str, entity: str) -> tuple[int, int, int, str] | None:
     The first number is 0 for an id or code of its own, 1 for what may be another's, 2 for a name.
     """
     parts = split_path(path)
-    own = _without_entity([word.lower() for word in words(parts[-1])], entity)
+    own = _without_entity(_unglued([word.lower() for word in words(parts[-1])]), entity)
     joined = "".join(own)
     if len(parts) == 1 and joined == entity.lower():  # the `country` of a country
         return (0, 3, 0, path)
@@ -138,6 +141,12 @@ def _everywhere(records: Sequence[Record]) -> list[str]:
     seen = Counter(path for record in records for path in plain_paths(record))
     least = len(records) * (1 - _TOLERATED) if len(records) >= _ENOUGH else len(records)
     return [path for path, count in seen.items() if count >= least]
+
+
+def _unglued(said: Sequence[str]) -> list[str]:
+    """The words of a name, the last of them apart from an ending that names something: `orderid`, `kundennr`."""
+    found = _GLUED.fullmatch(said[-1]) if said else None
+    return [*said[:-1], *found.groups()] if found else list(said)
 
 
 def _without_entity(said: Sequence[str], entity: str) -> list[str]:
