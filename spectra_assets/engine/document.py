@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from spectra_assets.covenant.model import Column, Covenant, Extraction, Flattening, Kpi, Refinement, StageContract, Table
 from spectra_assets.errors import StorageError
+
+_QUOTED = re.compile(r"`([A-Za-z_][A-Za-z0-9_]*)`")
 
 _PURPOSES = {
     "source": "connects, proves the credential, catalogues every endpoint",
@@ -205,8 +208,9 @@ def _sentence(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Text as a code span in a table's cell."""
-    return "`" + " ".join(text.split()).replace("`", "'").replace("|", "\\|") + "`"
+    """Text as a code span in a table's cell; columns quoted in an expression stand plain there."""
+    flat = _QUOTED.sub(r"\1", " ".join(text.split()))
+    return "`" + flat.replace("`", "'").replace("|", "\\|") + "`"
 
 
 def _cell(text: str) -> str:

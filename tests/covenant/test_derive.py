@@ -316,6 +316,7 @@ def test_nested_lists_that_refer_to_nothing_have_a_place_or_are_told(designer: D
     (told,) = [str(notice) for notice in designer.notices if "only in Clean" in str(notice)]
     assert "ticketLink" in told
     assert "ticketField" not in told
+    assert "sum(lineAmount)" in document(desk), "a column in an expression is no text in quotes"
     assert "| clean.ticketLink | one row per ticketLink | `ticketId` |" in document(desk)
 
 
