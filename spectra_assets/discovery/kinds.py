@@ -177,7 +177,8 @@ def tells_more(one: Sequence[Record], listed: Sequence[Record]) -> list[str]:
 
 def _inside(record: Record, known: set[str]) -> Record:
     """The record, or the object in it that is one of the list (`{"data": {…}}`, `{"order": {…}}`)."""
-    if len(record.keys() & known) >= _ALIKE * len(known):
+    shared = record.keys() & known
+    if len(shared) >= _ALIKE * len(known) or any(not isinstance(record[key], dict | list) for key in shared):
         return record
     inner = [below for below in record.values() if isinstance(below, dict)]
     return max(inner, key=lambda below: len(below.keys() & known), default=record) if inner else record

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.conformance.servers.api import Answer, Api, Asked, RefusedError
 from tests.conformance.servers.described import Operation, envelope_of, openapi, schema_of
-from tests.conformance.servers.pages import Page, Row, Size, numbered, single
+from tests.conformance.servers.pages import Page, Row, Size, counted, numbered, single
 from tests.conformance.servers.shapes import word
 from tests.conformance.servers.truth import Edge, Entity, Reference, Truth
 
@@ -126,6 +126,66 @@ class Addressed(Api):
         )
 
 
+class Named(Api):
+    """Lists of `{name, url}` alone; each address gives a record with an id, which names others by name and url, `species` first."""
+
+    def setup(self) -> None:
+        self.base_path = "/api/v2"
+        self.get("/api/v2/", lambda asked: {kind: f"{self.base_url}/{kind}/" for kind in ("animal", "kind")})
+        for kind, count in (("animal", 57), ("kind", 9)):
+            self.get(f"/api/v2/{kind}/", lambda asked, kind=kind, count=count: self._listed(asked, kind, count))
+        self.get("/api/v2/animal/{n}/", lambda asked: self._animals()[self._place(asked, 57)])
+        self.get("/api/v2/kind/{n}/", lambda asked: self._kinds()[self._place(asked, 9)])
+
+    def _listed(self, asked: Asked, kind: str, count: int) -> Any:
+        def wrap(page: Page) -> Any:
+            more = None if page.ended else f"{self.base_url}/{kind}/?offset={page.start + page.size}&limit={page.size}"
+            return {"count": page.total, "next": more, "previous": None, "results": list(page.rows)}
+
+        return counted(self._short(kind, count), "offset", Size("limit", 20), wrap)(asked)
+
+    def _short(self, kind: str, count: int) -> list[Row]:
+        return [self._reference(kind, n) for n in range(1, count + 1)]
+
+    def _reference(self, kind: str, number: int) -> Row:
+        return {"name": f"{kind}-{number}", "url": f"{self.base_url}/{kind}/{number}/"}
+
+    def _animals(self) -> list[Row]:
+        return [
+            {"id": n, "name": f"animal-{n}", "species": self._reference("kind", 1 + n % 9), "height": n * 2, "weight": n * 7}
+            for n in range(1, 58)
+        ]
+
+    def _kinds(self) -> list[Row]:
+        return [{"id": 900 + n, "name": f"kind-{n}", "rank": n % 3, "region": word(n), "since": 1900 + n} for n in range(1, 10)]
+
+    @staticmethod
+    def _place(asked: Asked, count: int) -> int:
+        number = asked.values["n"]
+        if not number.isdigit() or not 0 < int(number) <= count:
+            raise RefusedError(404, "no such record")
+        return int(number) - 1
+
+    def truth(self) -> Truth:
+        return Truth(
+            entities=(
+                Entity("animal", ("/api/v2/animal/",), self._short("animal", 57), "url", ("url", "name")),
+                Entity("kind", ("/api/v2/kind/",), self._short("kind", 9), "url", ("url", "name")),
+                Entity("animalDetail", ("/api/v2/animal/{}/",), self._animals()),
+                Entity("kindDetail", ("/api/v2/kind/{}/",), self._kinds()),
+            ),
+            edges=(
+                Edge("animal", "animalDetail", {"animalId": ("url", "name")}),
+                Edge("kind", "kindDetail", {"kindId": ("url", "name")}),
+            ),
+            references=(
+                Reference("animalDetail", "species.url", "kind"),
+                Reference("animalDetail", "name", "animal", needed=False),
+                Reference("kindDetail", "name", "kind", needed=False),
+            ),
+        )
+
+
 class Misdescribed(Api):
     """A described shop: an order alone tells its lines and note, which the list leaves out; the prices of a product, described as
     one product, are a page of prices; plugins, of which there are none, have no id by their description."""
@@ -221,4 +281,4 @@ class Related(Api):
         )
 
 
-SERVERS: tuple[type[Api], ...] = (References, Addressed, Misdescribed, Related)
+SERVERS: tuple[type[Api], ...] = (References, Addressed, Named, Misdescribed, Related)
