@@ -5,6 +5,7 @@ that was applied is followed by one run of what it touches. A process that is ki
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator
 
 import dagster as dg
@@ -15,14 +16,15 @@ from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.lesson import Lesson, quoted, read_all
 from spectra_assets.learning.loop import Learned, heal, made_again
 from spectra_assets.learning.told import leave
-from spectra_assets.names import LOG
+from spectra_assets.names import LOG, TableRef
 from spectra_assets.settings import Settings
 from spectra_assets.settings import load as load_settings
-from spectra_assets.stages.log import latest_attempts
+from spectra_assets.stages.log import LESSONS, latest_attempts
 
 LEARNING = "spectra/learning"
 """Tag of the runs that learn, and of those that catch up afterwards: what they are about."""
 
+TOLD = TableRef(LOG, "lessons")
 JOB = "learn"
 _OP = "find_remedies"
 _LAUNCHES = 3
@@ -125,6 +127,25 @@ def catching_up(instance: dg.DagsterInstance, settings: Settings, job: Callable[
             ],
             tags={LEARNING: about},
         )
+
+
+def telling(instance: dg.DagsterInstance, settings: Settings, job: Callable[[str], str]) -> Iterator[dg.RunRequest]:
+    """A run of `log.lessons` alone for each source of whose lessons it tells something else than what the loop left last."""
+    for file in covenant_files(settings.covenants, settings.sources):
+        lakehouse = Lakehouse(settings.lakehouse_root, file.stem)
+        left = lakehouse.files(LOG, LESSONS)
+        if not left.is_file() or not lakehouse.exists(TOLD):
+            continue
+        text = left.read_text(encoding="utf-8")
+        now = {(row["lessonId"], row["status"], row["seen"]) for row in json.loads(text)}
+        known = lakehouse.read(TOLD, ["lessonId", "status", "seen"]).to_pylist()
+        busy = [job(file.stem), JOB]
+        if now == {(row["lessonId"], row["status"], row["seen"]) for row in known}:
+            continue
+        if any(instance.get_runs_count(dg.RunsFilter(job_name=name, statuses=_UNDER_WAY)) for name in busy):
+            continue
+        keys = [dg.AssetKey(TOLD.asset_path(file.stem))]
+        yield dg.RunRequest(run_key=f"tell-{file.stem}-{_key([text])}", job_name=job(file.stem), asset_selection=keys)
 
 
 def to_make(settings: Settings, covenant: Covenant, lessons: Iterable[Lesson]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from spectra_assets.graph.learning import catching_up, learn_job, passes
+from spectra_assets.graph.learning import catching_up, learn_job, passes, telling
 from spectra_assets.learning.gap import Evaluation
 from spectra_assets.learning.lesson import Lesson
 from spectra_assets.learning.loop import observe
@@ -60,6 +60,7 @@ def lessons_sensor(pipelines: Sequence[Any], job: Callable[[str], str]) -> dg.Se
         settings = load_settings()
         changed = learn(context.instance)
         requests = [*passes(context.instance, settings, changed), *catching_up(context.instance, settings, job)]
+        requests = requests or list(telling(context.instance, settings, job))
         yield from requests
         if not requests:
             names = ", ".join(lesson.id for lesson in changed)

@@ -97,7 +97,10 @@ def _is_open(row: Mapping[str, Any]) -> bool:
 
 
 def _by_day(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Day by day how many gaps were seen so far, were healed, and were open in the evening; by the hour within one day."""
+    """Day by day how many gaps were seen so far, were healed, and were open in the evening; by the hour within one day.
+
+    A gap whose remedy no run has confirmed yet is neither.
+    """
     form = (
         "%Y-%m-%d" if len({row["lastSeen"].date() for row in rows} | {row["firstSeen"].date() for row in rows}) > 1 else "%H:00"
     )
@@ -108,7 +111,7 @@ def _by_day(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if ended is not None:
             mine = events.setdefault(ended.strftime(form), Counter())
             mine["ended"] += 1
-            mine["healed"] += row["status"] in ("applied", "verified")
+            mine["healed"] += row["status"] == "verified"
     days, so_far = [], Counter[str]()
     for day in sorted(events):
         so_far += events[day]
