@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ _ALIKE = 0.6
 
 _VERY_ALIKE = 0.8
 _LOOKED_AT = 200
+_WAYS_ON = frozenset(("links", "link", "next", "prev", "previous", "self", "first", "last", "etag", "context", "meta", "jsonapi"))
+"""What single records have beside their own fields, in lower case and letters alone: no data."""
 
 
 @dataclass
@@ -168,11 +171,18 @@ def tells_more(one: Sequence[Record], listed: Sequence[Record]) -> list[str]:
         return []
     told = [_inside(record, known) for record in one]
     fresh = dict.fromkeys(
-        key for record in told for key, value in record.items() if key not in known and value not in (None, "", [], {})
+        key
+        for record in told
+        for key, value in record.items()
+        if key not in known and _letters(key) not in _WAYS_ON and value not in (None, "", [], {})
     )
     nested = any(_holds_records(record[key]) for record in told for key in fresh if key in record)
     shown = {key for record in told for key in record} & known
     return list(fresh)[:8] if nested or len(fresh) > max(len(shown), 1) else []
+
+
+def _letters(key: str) -> str:
+    return re.sub(r"[^a-z]", "", str(key).lower())
 
 
 def _inside(record: Record, known: set[str]) -> Record:

@@ -188,7 +188,7 @@ class Named(Api):
 
 class Misdescribed(Api):
     """A described shop: an order alone tells its lines and note, which the list leaves out; the prices of a product, described as
-    one product, are a page of prices; plugins, of which there are none, have no id by their description."""
+    one product, are a page of prices; a product alone has links more than its list, which are no data; plugins, of which there are none, have no id by their description."""
 
     def setup(self) -> None:
         self.products = [{"sku": f"P-{n:03}", "title": word(n), "weight": n * 10} for n in range(1, 30)]
@@ -198,7 +198,7 @@ class Misdescribed(Api):
         self.get("/orders", numbered(self.orders, "page", 1, Size("size", 20, cap=30), self._enveloped))
         self.get("/orders/{id}", lambda asked: self._whole(single(self.orders, "id")(asked)))
         self.get("/products", numbered(self.products, "page", 1, Size("size", 20, cap=30), self._enveloped))
-        self.get("/products/{sku}", single(self.products, "sku", "sku"))
+        self.get("/products/{sku}", lambda asked: {**single(self.products, "sku", "sku")(asked), "links": [{"rel": "self"}]})
         self.get("/products/{sku}/prices", self._prices)
         self.get("/plugins", {"items": [], "total": 0})
 
@@ -241,6 +241,7 @@ class Misdescribed(Api):
                 Reference("price", "product", "product"),
                 Reference("orderDetail", "lines[].sku", "product", needed=False),
             ),
+            findings=(r"/products/\{sku\}: excluded, one record of GET /products",),
         )
 
 
