@@ -6,6 +6,7 @@ JSON text. An absent key, a null and a place of another structure are all NULL.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,6 +24,10 @@ TEXT = "STRING"
 LIST = "ARRAY<STRING>"
 MAP = "MAP<STRING,STRING>"
 _EXACT_DIGITS = 15
+_FEW = 3
+"""Leaves that are cheaper looked up one by one than by a parse of the whole record."""
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _Tree = dict[str, "_Tree | str"]
 
@@ -112,11 +117,18 @@ def located(path: str, arrays: Sequence[Sequence[str]]) -> tuple[int, list[str]]
 
 
 def flattened(
-    frame: DataFrame, text: str, paths: Sequence[str], array: str | None, carried: Sequence[str], exact: Collection[str] = ()
+    frame: DataFrame,
+    text: str,
+    paths: Sequence[str],
+    array: str | None,
+    carried: Sequence[str],
+    exact: Collection[str] = (),
+    sparse: bool = False,
 ) -> DataFrame:
     """One row per record, or per element of `array`: the `carried` columns, and the leaf at `paths[i]` as `_leaf_<i>`.
 
     Numbers at the paths `exact` outside arrays keep all their digits, as far as the engine can (Sail: all; JVM Spark: integers).
+    `sparse`: few of many leaves are wanted, and a number may come as it is written.
     `_raw` is the JSON text of the record or element, `_index` the element's position in the innermost array, from 0.
     """
     arrays = levels(array)
@@ -127,21 +139,39 @@ def flattened(
     for depth in range(len(arrays) + 1):
         parser = Parser()
         here = [(i, keys) for i, (level, keys) in enumerate(places) if level == depth]
-        numbers = {i: parser.place(keys) for i, keys in here if keys}
-        entered = parser.place(arrays[depth], LIST) if depth < len(arrays) else None
-        parsed = current.select("*", *parser.parsed(F.col("_raw"), "_parsed"))
-        values = {i: value_at("_parsed", numbers[i], keys) if keys else F.col("_raw") for i, keys in here}
-        values |= {i: _exact(values[i], keys) for i, keys in here if depth == 0 and paths[i] in exact}
+        entered = None
+        if few := depth == 0 and (sparse or bool(arrays)) and _are_few([*(keys for _, keys in here), *arrays[:1]]):
+            parsed, values = current, {i: _looked_up(keys) for i, keys in here}
+        else:
+            numbers = {i: parser.place(keys) for i, keys in here if keys}
+            entered = parser.place(arrays[depth], LIST) if depth < len(arrays) else None
+            parsed = current.select("*", *parser.parsed(F.col("_raw"), "_parsed"))
+            values = {i: value_at("_parsed", numbers[i], keys) if keys else F.col("_raw") for i, keys in here}
+            values |= {i: _exact(values[i], keys) for i, keys in here if depth == 0 and paths[i] in exact}
         leaves = [value.alias(f"_leaf_{i}") for i, value in values.items()]
         if depth == len(arrays):
             return parsed.select(*kept, "_raw", "_index", *leaves)
-        held = value_at("_parsed", entered, arrays[depth])
+        held = _as_array(_looked_up(arrays[depth])) if few else value_at("_parsed", entered, arrays[depth])
         elements = F.posexplode(held if entered is not None else F.from_json(held, LIST)).alias("_position", "_element")
         kept = [*kept, *(F.col(f"_leaf_{i}") for i, _ in here)]
         current = parsed.select(*(F.col(name) for name in carried), *_leaves_before(places, depth), *leaves, elements).select(
             *kept, F.col("_element").alias("_raw"), F.col("_position").cast("bigint").alias("_index")
         )
     raise AssertionError("the last level returns")
+
+
+def _are_few(wanted: Sequence[Sequence[str]]) -> bool:
+    """Whether to look up these leaves one by one, which their keys must allow."""
+    return len(wanted) <= _FEW and all(keys and all(map(_PLAIN.fullmatch, keys)) for keys in wanted)
+
+
+def _as_array(text: Column) -> Column:
+    """NULL for the JSON text of anything else: an engine may take an object for an array of one."""
+    return F.when(F.ltrim(text).startswith("["), text)
+
+
+def _looked_up(keys: Sequence[str]) -> Column:
+    return F.get_json_object(F.col("_raw"), "$." + ".".join(keys))
 
 
 def _unnamed(text: Column, keys: Sequence[str]) -> Column:
@@ -190,11 +220,13 @@ def count_elements(frame: DataFrame, text: str, array: str) -> int:
 
 def _array_text(keys: Sequence[str]) -> Column:
     """The JSON text of the array at `keys` in `_text`; NULL for anything else there."""
+    if _are_few([keys]):
+        return _as_array(F.get_json_object(F.col("_text"), "$." + ".".join(keys)))
     parser = Parser()
     number = parser.place(keys)
     if number is None:
-        return F.when(F.ltrim(text := _unnamed(F.col("_text"), keys)).startswith("["), text)
+        return _as_array(_unnamed(F.col("_text"), keys))
     value = F.from_json(F.col("_text"), _ddl(parser.trees[number]))
     for key in keys:
         value = value.getField(key)
-    return F.when(F.ltrim(value).startswith("["), value)
+    return _as_array(value)
