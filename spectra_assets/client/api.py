@@ -460,6 +460,7 @@ class ApiClient:
         tape = self._tape
         if tape is None:
             return self._request(url, entry, accept, course, stop)
+        purpose = tape.named(purpose)
         key = key_of(purpose, url, course.body)
         held = tape.held(key)
         if held is not None:

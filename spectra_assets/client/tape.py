@@ -107,9 +107,15 @@ class Tape:
 
     def __init__(self, reel: Reel, only: bool = False) -> None:
         self.only = only
+        self.round = 0
+        """How often lists were read already, as they moved meanwhile: answers of each reading lie apart."""
         self.counts: Counter[str] = Counter()
         self._reel = reel
         self._lock = threading.Lock()
+
+    def named(self, purpose: str) -> str:
+        """The purpose of a request in this round."""
+        return f"{purpose}{self.round or ''}"
 
     def held(self, key: bytes) -> Taped | None:
         """What is not to be asked for again."""

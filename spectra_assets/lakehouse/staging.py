@@ -38,6 +38,8 @@ DUPLICATE = "_duplicate"
 RAW = "_raw"
 CONTROL = (REASONS, DUPLICATE, RAW)
 
+ROWS = "rows"
+
 STALE_SECONDS = 24 * 3600
 WORTH_SPLITTING = 50_000
 """Rows from which on the engine takes control columns away faster than a stream."""
@@ -207,8 +209,11 @@ class Staging:
         data: pa.Table | pa.RecordBatchReader | Iterable[pa.RecordBatch],
         schema: pa.Schema | None = None,
         volatile: Iterable[str] = (),
+        part: str = ROWS,
     ) -> Staged:
         """Write Arrow rows in flat memory, columns matched by name, absent ones null. Bare batches need `schema`.
+
+        Another `part` than the rows themselves is written beside them, so that it may be made from them.
 
         Raises StorageError for a column that is not in `schema`, values that don't fit it, columns that can't be
         stored, and trouble with the disk.
@@ -217,7 +222,7 @@ class Staging:
             if not isinstance(data, pa.Table | pa.RecordBatchReader):
                 raise StorageError(f"batches for {ref} come without a schema; give one")
             schema = data.schema
-        folder = self._folder(ref)
+        folder = self._folder(ref) if part == ROWS else self._beside(ref, part)
         _write_batches(folder, schema, iter(data.to_batches() if isinstance(data, pa.Table) else data))
         return self._add(ref, folder, volatile)
 
@@ -230,8 +235,11 @@ class Staging:
         if folder.is_dir() and not any(folder.iterdir()):
             shutil.rmtree(folder, ignore_errors=True)
 
+    def _beside(self, ref: TableRef, part: str) -> Path:
+        return self.lakehouse.files("staging", self.run_id, str(ref)) / part
+
     def _folder(self, ref: TableRef) -> Path:
-        folder = self.lakehouse.files("staging", self.run_id, str(ref)) / "rows"
+        folder = self._beside(ref, ROWS)
         shutil.rmtree(folder.parent, ignore_errors=True)
         self._folders.add(folder.parent)
         try:

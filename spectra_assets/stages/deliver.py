@@ -153,7 +153,12 @@ class Delivery:
         data = draft.rows if draft.rows is not None else draft.batches
         if data is None:
             raise SpectraError(f"the actions of {self.ref} made no rows: {', '.join(self.work.table.steps)}")
-        return self._staging.stage_arrow(self.ref, data, arrow_schema(self.work.table.schema_), volatile=volatile)
+        schema = arrow_schema(self.work.table.schema_)
+        staged = self._staging.stage_arrow(self.ref, data, schema, volatile)
+        if draft.mend is None:
+            return staged
+        mended = draft.mend(staged.batches())
+        return self._staging.stage_arrow(self.ref, mended, schema, volatile, part="mended")
 
     def _commit_info(self) -> CommitInfo:
         gates = [{"gate": result.gate, "passed": result.passed, "failed": result.failed} for result in self.results]

@@ -57,6 +57,7 @@ class Draft:
     notes: dict[str, Any] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
     ordered: bool = False
+    mend: Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]] | None = None
     standing: bool = False
     afterwards: list[Callable[[str, BaseException | None], None]] | None = None
 

@@ -20,7 +20,7 @@ from spectra_assets.stages.evidence import EXAMPLES, Extraction, Mismatch, Skipp
 from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.extract.landing import Sheet
 from spectra_assets.stages.extract.recount import End, Recount
-from spectra_assets.stages.extract.scope import Scope
+from spectra_assets.stages.extract.scope import Scope, list_name
 from spectra_assets.stages.prepare.routes.identity import HASH, digest
 
 SAY_SECONDS = 5.0
@@ -38,6 +38,7 @@ class _Parent:
     last: bytes = b""
     keys: set[Any] = field(default_factory=set)
     totals: set[int | None] = field(default_factory=set)
+    repeated: int = 0
     first_page: int = 0
     last_page: int = 0
     refused: int | None = None
@@ -62,6 +63,8 @@ class Census:
         self._say = say
         self._partial = scope is not None
         self._narrow = scope.narrow if scope is not None else whole
+        self.moved: dict[str, int] = {}
+        """Lists which seem to have moved while they were read → their rows that came twice: to be read again."""
         self._ends: list[End] = []
         self._first_keys: set[Any] | None = None
         self._alike = True
@@ -170,6 +173,7 @@ class Census:
             self._without_key()
         elif key in parent.keys and not hashed and self._fetch.repeats == "none":  # two that are equal may well be two
             self.facts["repeatedCount"] += 1
+            parent.repeated += 1
             if len(self.facts["repeated"]) < EXAMPLES:
                 self.facts["repeated"].append(f"{'' if parent.value is None else parent_text(parent.value)}/{key}")
         else:
@@ -209,11 +213,19 @@ class Census:
         credible = len(parent.totals) == 1 and self._fetch.totals == "credible"
         total = next(iter(parent.totals)) if credible else None
         # a total that equals the first page's rows, or changes from page to page, is none
+        unsteady = len(parent.totals) > 1 and None not in parent.totals and self._fetch.totals == "credible"
+        if parent.repeated or unsteady:
+            self._has_moved(parent.value, parent.repeated)
         if total and total > parent.rows and total != parent.first_page:
+            self._has_moved(parent.value, parent.repeated)
             self._mismatch(parent.value, "declaredTotal", total, parent.rows, "the API declares more rows than came")
         if counted(self._fetch.paging) and (parent.pages > 1 or parent.refused is not None):
             end = End(parent.value, parent.rows, parent.last, parent.pages, parent.first_page, parent.last_page, parent.refused)
             self._ends.append(end)
+
+    def _has_moved(self, parent: ParentValue | None, repeated: int = 0) -> None:
+        name = list_name(parent)
+        self.moved[name] = max(repeated, self.moved.get(name, 0))
 
     def _recount(self) -> None:
         """Ask for the end of each counted list of several pages again. A chained list has ended if no next page was named."""
@@ -224,6 +236,7 @@ class Census:
                 self.facts["requests"] += 1
                 if problem:
                     found, reason = problem
+                    self._has_moved(end.value)
                     self._mismatch(end.value, "recount", end.rows, found, reason)
 
     def _mismatch(self, parent: ParentValue | None, check: Any, expected: int, found: int, reason: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -202,3 +202,18 @@ class Merge:
         if value is None or value == "":
             return None
         return value if isinstance(value, str | int | float) else msgspec.json.encode(value)
+
+
+def combined(merges: Sequence[Merged]) -> Merged:
+    """The fates of rows over several merges, each into what the one before made."""
+    total = merges[0].copy()
+    for each in merges[1:]:
+        total["fetched"] += each["fetched"]
+        total["unchanged"] += each["unchanged"]
+        total["changed"] += each["changed"]
+        total["new"] += each["new"]
+        total["removed"] += each["removed"]
+        total["repeated"] += each["repeated"]
+        total["incomplete"] += each["incomplete"]
+    total["rows"] = merges[-1]["rows"]
+    return total

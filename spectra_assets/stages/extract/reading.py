@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -23,30 +24,47 @@ from spectra_assets.stages.extract import landing
 from spectra_assets.stages.extract.census import Census
 from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.extract.landing import BATCH_ROWS
-from spectra_assets.stages.extract.merging import Merge, Spool
+from spectra_assets.stages.extract.merging import Merge, Spool, combined
 from spectra_assets.stages.extract.promise import promised
+from spectra_assets.stages.extract.scope import Scope, mergeable
 from spectra_assets.stages.extract.taping import Taping
 from spectra_assets.stages.work import Draft, Work
+
+_TURNS = 2
+"""Times that a list which moved is read again."""
 
 _DRIFTED = 600
 """Records with new fields that are kept for the next sample."""
 
 
+@dataclass(frozen=True)
+class _Source:
+    """What is read, and how."""
+
+    work: Work
+    taped: Taping
+    fetch: Fetch
+    known: CanonEntity
+
+
 def read(draft: Draft, work: Work, taped: Taping, fetch: Fetch, known: CanonEntity) -> None:
     """Let the rows stream into `draft.batches`. What was only asked for in part is merged into the table that stands.
 
-    If that makes the same table, the draft is `standing`. Raises RequestError for parents that there are none of.
+    If that makes the same table, the draft is `standing`. Lists that moved while they were read are read again: of a whole
+    reading once all rows are staged (`draft.mend`). Raises RequestError for parents that there are none of.
     """
+    source = _Source(work, taped, fetch, known)
     if taped.scope is None:
-        draft.batches = _whole(draft, work, taped, fetch, known)
+        draft.batches = _whole(draft, source)
         return
-    if taped.scope.only is not None and taped.below is None:
-        _check_parents(work, fetch, taped.scope.only)
-    part = _part(draft, work, taped, fetch, known)
     if taped.below is not None:
-        draft.batches = _merged(draft, part, _layers(draft, work, taped.below, fetch, known))
-    elif part.merge.changes(work.lakehouse.batches(work.table.ref, ["parentKey", "recordHash"])):
-        draft.batches = _merged(draft, part, work.lakehouse.batches(work.table.ref))
+        draft.batches = _layers(draft, source)
+        return
+    if taped.scope.only is not None:
+        _check_parents(work, fetch, taped.scope.only)
+    part = _part(draft, source)
+    if part.moved or part.merge.changes(work.lakehouse.batches(work.table.ref, ["parentKey", "recordHash"])):
+        draft.batches = _merged(draft, source, part, work.lakehouse.batches(work.table.ref))
     else:
         draft.standing = True
         part.merge.stand(taped.standing.rows)
@@ -86,11 +104,12 @@ def _values(work: Work, parent: ParentKey) -> Iterator[ParentValue]:
 
 @dataclass
 class _Part:
-    """What was asked for of an entity, ready to be merged."""
+    """What was asked for of an entity, ready to be merged. `moved`: see Census."""
 
     merge: Merge
     extraction: Extraction
     drift: dict[str, Drift]
+    moved: Mapping[str, int]
 
     def tell(self, draft: Draft) -> None:
         """Leave the evidence in the draft."""
@@ -101,50 +120,111 @@ class _Part:
         draft.notes |= {f"rows {fate}": count for fate, count in self.merge.facts.items() if fate != "rows"}
 
 
-def _whole(draft: Draft, work: Work, taped: Taping, fetch: Fetch, known: CanonEntity) -> Iterator[pa.RecordBatch]:
-    watch, census, batches = _fetched(work, taped, fetch, known)
+def _whole(draft: Draft, source: _Source) -> Iterator[pa.RecordBatch]:
+    watch, census, batches = _fetched(source)
     yield from batches
-    draft.evidence["extraction"] = census.finished(known.sample_size)
-    gone = taped.standing.rows - draft.evidence["extraction"]["rows"]
-    if gone > 0 and fetch.recursive is None:
-        draft.notes["rows fewer than before"] = gone
-        work.say(f"{fetch.entity}: {gone:,} rows fewer than before: the API no longer has them")
+    facts = draft.evidence["extraction"] = census.finished(source.known.sample_size)
     draft.evidence["drift"] = watch.finish()
-    taped.tell(draft, draft.evidence["extraction"]["records"])
+    source.taped.tell(draft, facts["records"])
+    if census.moved and mergeable(source.fetch):
+        draft.mend = partial(_mended, draft, source, census.moved)
+    gone = source.taped.standing.rows - facts["rows"]
+    if gone > 0 and source.fetch.recursive is None:
+        draft.notes["rows fewer than before"] = gone
+        source.work.say(f"{source.fetch.entity}: {gone:,} rows fewer than before: the API no longer has them")
 
 
-def _layers(draft: Draft, work: Work, taped: Taping, fetch: Fetch, known: CanonEntity) -> Iterator[pa.RecordBatch]:
+def _layers(draft: Draft, source: _Source) -> Iterator[pa.RecordBatch]:
     """The rows that an attempt left, made from its raw pages and those of the attempts that it built on."""
-    if taped.scope is None or taped.below is None:
-        return _whole(draft, work, taped, fetch, known)
-    part = _part(draft, work, taped, fetch, known)
-    return _merged(draft, part, _layers(draft, work, taped.below, fetch, known))
+    taped = source.taped
+    if taped.scope is not None and taped.below is not None:
+        part = _part(draft, source)
+        yield from _merged(draft, source, part, _layers(draft, replace(source, taped=taped.below)))
+        return
+    spool = _spooled(draft, source.work, _whole(draft, source))
+    mend, draft.mend = draft.mend, None
+    yield from mend(spool.table.to_batches()) if mend is not None else spool.table.to_batches()
 
 
-def _part(draft: Draft, work: Work, taped: Taping, fetch: Fetch, known: CanonEntity) -> _Part:
+def _part(draft: Draft, source: _Source) -> _Part:
     """Reads what is asked for to its end."""
-    assert taped.scope is not None  # noqa: S101  (the caller's condition)
-    watch, census, batches = _fetched(work, taped, fetch, known)
+    scope = source.taped.scope
+    assert scope is not None  # noqa: S101  (the caller's condition)
+    watch, census, batches = _fetched(source)
+    spool = _spooled(draft, source.work, batches)
+    extraction = census.finished(None)
+    source.taped.tell(draft, extraction["records"])
+    asked, failed = frozenset(census.asked), frozenset(census.failed)
+    drift = {path: change for path, change in watch.finish().items() if change["kind"] != "missingField"}
+    moved = census.moved if mergeable(source.fetch) else {}
+    return _Part(Merge(source.fetch, scope, asked, failed, spool.table), extraction, drift, moved)
+
+
+def _merged(draft: Draft, source: _Source, part: _Part, standing: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    rows = part.merge.rows(standing)
+    if part.moved:
+        part.tell(draft)
+        yield from _mended(draft, source, part.moved, rows)
+        return
+    yield from rows
+    part.tell(draft)
+
+
+def _mended(draft: Draft, source: _Source, moved: Mapping[str, int], rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The rows with those lists read again that moved while they were read; twice at most, then the gate tells of them."""
+    facts: Extraction = draft.evidence["extraction"]
+    merges = [draft.evidence["merge"]] if "merge" in draft.evidence else []
+    draft.notes["lists read again"] = len(moved)
+    for turn in range(1, _TURNS + 1):
+        source.work.say(f"{source.fetch.entity}: {len(moved)} lists moved while they were read; they are read again")
+        if source.taped.tape is not None:
+            source.taped.tape.round = turn
+        scope = Scope(only=tuple(sorted(moved)))
+        part = _part(draft, replace(source, taped=replace(source.taped, scope=scope, expected=None)))
+        rows = part.merge.rows(rows)
+        merges.append(part.merge.facts)
+        facts = _without(facts, moved, part.extraction)
+        still, moved = part.moved == moved, part.moved
+        if not moved or still:
+            break
+    if source.taped.tape is not None:
+        source.taped.tape.round = 0
+    yield from rows
+    draft.evidence["extraction"] = {**facts, "rows": merges[-1]["rows"]}
+    draft.evidence["merge"] = combined(merges)
+
+
+def _without(facts: Extraction, moved: Mapping[str, int], again: Extraction) -> Extraction:
+    """The facts of a reading, what concerns the lists that moved replaced by what reading them again showed."""
+    repeated = [each for each in facts["repeated"] if each.rpartition("/")[0] not in moved]
+    mismatches = [each for each in facts["mismatches"] if (each["parent"] or "") not in moved]
+    gone = len(facts["mismatches"]) - len(mismatches)
+    return {
+        **facts,
+        "requests": facts["requests"] + again["requests"],
+        "repeated": [*repeated, *again["repeated"]],
+        "repeatedCount": facts["repeatedCount"] - sum(moved.values()) + again["repeatedCount"],
+        "mismatches": [*mismatches, *again["mismatches"]],
+        "mismatchCount": facts["mismatchCount"] - gone + again["mismatchCount"],
+        "skipped": [*facts["skipped"], *again["skipped"]],
+        "skippedCount": facts["skippedCount"] + again["skippedCount"],
+    }
+
+
+def _spooled(draft: Draft, work: Work, batches: Iterable[pa.RecordBatch]) -> Spool:
+    """The rows on disk, until it is known what became of the table."""
     place = work.lakehouse.files("staging", work.run_id, f"{work.table.table}.merge", f"{time.time_ns()}.arrow")
     spool = Spool(place, batches)
     if draft.afterwards is not None:
         draft.afterwards.append(lambda status, error: spool.close())
-    extraction = census.finished(None)
-    taped.tell(draft, extraction["records"])
-    asked, failed = frozenset(census.asked), frozenset(census.failed)
-    drift = {path: change for path, change in watch.finish().items() if change["kind"] != "missingField"}
-    return _Part(Merge(fetch, taped.scope, asked, failed, spool.table), extraction, drift)
+    return spool
 
 
-def _merged(draft: Draft, part: _Part, standing: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    yield from part.merge.rows(standing)
-    part.tell(draft)
-
-
-def _fetched(work: Work, taped: Taping, fetch: Fetch, known: CanonEntity) -> tuple[DriftWatch, Census, Iterator[pa.RecordBatch]]:
+def _fetched(source: _Source) -> tuple[DriftWatch, Census, Iterator[pa.RecordBatch]]:
     """The rows as they come; what watches and counts them is complete once they have been read to the end."""
+    work, taped, fetch = source.work, source.taped, source.fetch
     drifted: list[dict[str, Any]] = []
-    watch = DriftWatch(promised(known, work.covenant), drifted.append)
+    watch = DriftWatch(promised(source.known, work.covenant), drifted.append)
     census = Census(taped.client, fetch, watch, work.say, taped.scope)
     parents: Iterable[ParentValue] | None = parents_of(work, fetch) if fetch.parent else None
     if parents is not None and taped.scope is not None:

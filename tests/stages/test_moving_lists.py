@@ -1,0 +1,140 @@
+"""Lists that move while they are read: rows inserted or deleted between pages are noticed, and the table is the truth in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.extract.small import ITEMS, URL
+from spectra_assets.errors import GateError
+from spectra_assets.lakehouse.engine import Engine
+from tests.stages.changing import Changing, ChangingApi, Row, by_page
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChangingApi]:
+    server = ChangingApi(total=True)
+    server.fill(35)
+    monkeypatch.setenv(URL, server.url)
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["offset", "page"])
+def made(request: pytest.FixtureRequest, tmp_path: Path, engine: Engine, api: ChangingApi) -> Changing:
+    return Changing(tmp_path, engine, None, by_page() if request.param == "page" else None, records="items")
+
+
+def after(api: ChangingApi, group: int, page: int, change: Callable[[], None]) -> None:
+    """Make the change once this page of this group's items was answered."""
+    left = [page]
+
+    def between(address: str) -> None:
+        if f"groups/{group}/" in address:
+            left[0] -= 1
+            if left[0] == 0:
+                change()
+
+    api.between = between
+
+
+def insert(api: ChangingApi, group: int, *keys: int) -> Callable[[], None]:
+    def change() -> None:
+        first = next(place for place, row in enumerate(api.rows) if row.group == group)
+        api.rows[first:first] = [Row(key, group, "inserted", 1) for key in keys]
+
+    return change
+
+
+def delete(api: ChangingApi, *keys: int) -> Callable[[], None]:
+    def change() -> None:
+        for key in keys:
+            api.rows.remove(api.row(key))
+
+    return change
+
+
+@pytest.mark.parametrize("page", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["insert", "delete", "both"])
+def test_the_table_is_the_truth_although_the_list_moved(made: Changing, api: ChangingApi, kind: str, page: int) -> None:
+    changes = []
+    if kind != "delete":
+        changes.append(insert(api, 2, 2900, 2901))
+    if kind != "insert":
+        changes.append(delete(api, 2003))
+
+    def all_of_them() -> None:
+        for change in changes:
+            change()
+
+    after(api, 2, page, all_of_them)
+    delivery = made.both("run1")
+    assert made.found() == api.truth()
+    assert delivery.draft.notes["lists read again"] == 1
+    again = {
+        address.split("?")[0]
+        for address, count in api.asked.items()
+        if (count > 1 and "offset=0" in address) or "page=1&" in address
+    }
+    assert again
+    facts = delivery.draft.evidence["extraction"]
+    assert (facts["repeatedCount"], facts["mismatchCount"], facts["rows"]) == (0, 0, len(api.truth()))
+    assert all(result.passed for result in delivery.results)
+
+
+def test_only_the_list_that_moved_is_read_again(made: Changing, api: ChangingApi) -> None:
+    after(api, 2, 2, insert(api, 2, 2900))
+    made.both("run1")
+    firsts = {address: count for address, count in api.asked.items() if "offset=0&" in address or "page=1&" in address}
+    assert sorted(firsts.values()) == [1, 1, 2]
+
+
+def test_raw_pages_of_a_list_that_moved_give_the_same_table(made: Changing, api: ChangingApi) -> None:
+    after(api, 2, 2, insert(api, 2, 2900))
+    made.both("run1")
+    asked = sum(api.asked.values())
+    replayed = made.deliver(ITEMS, "run2", replay=True)
+    assert replayed.outcome is not None
+    assert (replayed.outcome.status, sum(api.asked.values())) == ("unchanged", asked)
+
+
+def test_a_list_that_never_stands_still_is_told_and_nothing_is_published(made: Changing, api: ChangingApi) -> None:
+    keys: Iterator[int] = iter(range(2900, 2999))
+
+    def between(address: str) -> None:
+        if "groups/2/" in address:
+            insert(api, 2, next(keys))()
+
+    api.between = between
+    with pytest.raises(GateError, match="extract_complete"):
+        made.both("run1")
+
+
+def test_a_row_that_comes_twice_for_ever_is_told_after_one_more_look(made: Changing, api: ChangingApi) -> None:
+    api.rows.append(api.row(2003))
+    with pytest.raises(GateError, match="rows came twice"):
+        made.both("run1")
+    firsts: list[Any] = [
+        count
+        for address, count in api.asked.items()
+        if "groups/2/" in address and ("offset=0&" in address or "page=1&" in address)
+    ]
+    assert firsts == [2]
+
+
+def test_an_increment_whose_list_moved_is_mended_too(tmp_path: Path, engine: Engine, api: ChangingApi) -> None:
+    made = Changing(tmp_path, engine, records="items")
+    made.both("run1")
+    for number in range(1, 26):
+        api.row(2000 + number).name, api.row(2000 + number).updated = "changed", 100 + number
+    api.row(2030).updated = 99
+    after(api, 2, 1, delete(api, 2002))
+    second = made.both("run2")
+    assert made.found() == api.truth()
+    assert second.draft.notes["lists read again"] == 1
+    replayed = made.deliver(ITEMS, "run3", replay=True)
+    assert replayed.outcome is not None
+    assert replayed.outcome.status == "unchanged"
