@@ -12,7 +12,7 @@ import msgspec
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.tape import LIST
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField, from_rows
-from spectra_assets.covenant.model import Covenant, Table
+from spectra_assets.covenant.model import Covenant, Extraction, Table
 from spectra_assets.errors import ConfigurationError, CredentialError, SourceError
 from spectra_assets.intelligence.model import Pack, load_pack
 from spectra_assets.lakehouse.raw import Attempts, Segments
@@ -93,6 +93,18 @@ class Facts:
             return known
         like = known or CanonField(raw=path, structure="scalar", target=column.name, type=column.type, group=entity.entity)
         return like.model_copy(update={"type": column.type, "date_format": column.date_format})
+
+    def promised_fields(self, entity: CanonEntity) -> list[CanonField]:
+        """The entity's own fields as the covenant has them, and what the canon knows beside."""
+        tables = [table for table in self.covenant.tables() if table.entity == entity.entity and table.ref.schema == Stage.CLEAN]
+        paths = [path for table in tables for column in table.schema_ for path in column.source]
+        names = dict.fromkeys([*paths, *(field.raw for field in entity.fields)])
+        return [field for path in names if (field := self.promised(entity, path)) is not None]
+
+    def promised_key(self, entity: CanonEntity) -> str:
+        """The path of the primary key that the covenant follows."""
+        builds = [table.build for table in self.covenant.tables() if table.entity == entity.entity]
+        return next((build.fetch.primary_key for build in builds if isinstance(build, Extraction)), entity.primary_key)
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """The rows of a small table; none if it was never published."""

@@ -224,8 +224,8 @@ def _judge(settings: Settings, learned: Learned, lesson: Lesson, verdict: str, w
 
 
 def _close(settings: Settings, learned: Learned, lesson: Lesson, why: str) -> None:
-    if lesson.open:
-        made = lesson.but(closed=why[:500], question=None)
+    if lesson.open or lesson.status == "proposed":
+        made = lesson.but(status="observed" if lesson.remedy else lesson.status, remedy=None, closed=why[:500], question=None)
         save(settings.lessons, made)
         learned.note(made)
 

@@ -54,7 +54,7 @@ def verdict_of(lesson: Lesson, run: Seen, before: Sequence[Lesson]) -> tuple[Ver
 
 def passed_again(lesson: Lesson, run: Seen) -> str | None:
     """Why an open lesson without a rule is closed: its gate passed in a later run by itself; None if it did not."""
-    if not lesson.open or run.run_id == lesson.last_run:
+    if not (lesson.open or lesson.status == "proposed") or run.run_id == lesson.last_run:
         return None
     mine = [evaluation for evaluation in run.evaluations if _is_about(evaluation, lesson)]
     if not mine or not all(evaluation.passed for evaluation in mine) or mine[-1].seen_at < lesson.last_seen:

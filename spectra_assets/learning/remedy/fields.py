@@ -87,14 +87,15 @@ def _renamed(
     entity: CanonEntity, new: str, records: Sequence[Record], facts: Facts, among: Sequence[CanonField] | None = None
 ) -> tuple[str, int] | None:
     """(known path, records compared) whose values are those at `new` now, record by record, and which no such record has."""
-    before = {_key(record, entity): record for record in [*facts.sampled(entity.entity), *facts.published(entity.entity)]}
+    key_path = facts.promised_key(entity)
+    before = {_key(record, key_path): record for record in [*facts.sampled(entity.entity), *facts.published(entity.entity)]}
     before.pop("", None)
     now = [record for record in records if any(_has_value(value) for value in values_at(record, new))]
-    pairs = [(before[key], record) for record in now if (key := _key(record, entity)) in before]
+    pairs = [(before[key], record) for record in now if (key := _key(record, key_path)) in before]
     held = split_path(new)[:-1]
-    if among is None and (compared := _renamed_key(entity, new, now, set(before))):
-        return entity.primary_key, compared
-    for field in among or entity.fields:
+    if among is None and (compared := _renamed_key(key_path, new, now, set(before))):
+        return key_path, compared
+    for field in among or facts.promised_fields(entity):
         usable = not field.raw.startswith("@") and field.raw != new and split_path(field.raw)[:-1] == held
         if not usable or any(_first(record, field.raw) is not None for record in now):
             continue
@@ -105,10 +106,10 @@ def _renamed(
     return None
 
 
-def _renamed_key(entity: CanonEntity, new: str, now: Sequence[Record], keys: set[str]) -> int:
+def _renamed_key(key_path: str, new: str, now: Sequence[Record], keys: set[str]) -> int:
     """How many records hold at `new`, each once, what was a record's key before, though none has its key; 0 if too few."""
     values = [str(_first(record, new)) for record in now]
-    gone = not any(_key(record, entity) for record in now)
+    gone = not any(_key(record, key_path) for record in now)
     known = sum(value in keys for value in values)
     alike = len(set(values)) == len(values) >= _ENOUGH and known >= _ALIKE * min(len(values), len(keys))
     return known if gone and alike else 0
@@ -120,8 +121,8 @@ def _unknown_paths(entity: CanonEntity, records: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(escaped(name) for record in records for name in record if name not in known))[:20]
 
 
-def _key(record: Record, entity: CanonEntity) -> str:
-    return str(next(values_at(record, entity.primary_key), ""))
+def _key(record: Record, path: str) -> str:
+    return str(next(values_at(record, path), ""))
 
 
 def _first(record: Record, path: str) -> Any:

@@ -29,6 +29,7 @@ def keys(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     entity = facts.entity(facts.entity_of(gap.full_table))
     if entity is None:
         return
+    entity = entity.model_copy(update={"primary_key": facts.promised_key(entity)})
     lists: Lists = facts.lists(entity.entity) or {"": [facts.published(entity.entity)]}
     groups = _repeated(entity, lists)
     cursor = _cursor(entity, groups)
