@@ -63,7 +63,14 @@ def test_every_gate_of_the_product_is_demanded_in_its_stage(loaded: Playbooks) -
         "dependencies_acyclic",
     }
     warn = {gate.name for playbook in loaded.playbooks for gate in playbook.gates if gate.severity == "WARN"}
-    assert warn == {"page_limits_known", "endpoints_covered", "quarantine_small", "references_matched", "cursor_tells_changes"}
+    assert warn == {
+        "page_limits_known",
+        "endpoints_covered",
+        "quarantine_small",
+        "references_matched",
+        "cursor_tells_changes",
+        "fields_seen",
+    }
 
 
 def test_gates_tell_what_to_do(loaded: Playbooks) -> None:

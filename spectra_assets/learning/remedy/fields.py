@@ -59,7 +59,7 @@ def without_value(gap: Gap, facts: Facts) -> Iterator[Remedy]:
             if held is not None and carried(new):
                 why = f"no record has {path} any more, and {new} holds what it held: it was renamed"
                 yield rule(RemedyKind.FOLLOW_RENAME, PREPARE, "alias", scope(gap, facts, path), {"also": [new]}, why)
-        if not known.key:
+        if known.required and not known.key:
             yield _nullable(gap, facts, path, records)
 
 
