@@ -56,10 +56,13 @@ def _report(verdicts: list[Verdict], false: dict[str, list[str]]) -> str:
     mendable = [each for each in verdicts if each.outcome == "heals"]
     lines = [
         f"- healed with nobody's help: {sum(each.healed for each in mendable)} of {len(mendable)} gaps that have a remedy",
+        f"- needed no lesson, since the client adapts: {sum(each.healed for each in verdicts if each.outcome == 'copes')} of "
+        f"{sum(each.outcome == 'copes' for each in verdicts)}",
         f"- left to a person, as they must be: {sum(not each.problems for each in verdicts if each.outcome == 'asks')} of "
         f"{sum(each.outcome == 'asks' for each in verdicts)}",
-        f"- run 1 failed at the right gate: {sum(each.seen for each in verdicts)} of {len(verdicts)}",
-        f"- wrong data after a run that passed: {sum(bool(each.wrong) for each in verdicts if each.healed or each.verified)}",
+        f"- run 1 failed at the right gate: {sum(each.seen for each in verdicts)} of "
+        f"{sum(each.outcome != 'copes' for each in verdicts)}",
+        f"- wrong data after a run that passed: {sum(bool(each.wrong) for each in verdicts)}",
         f"- false lessons in {len(false)} healthy runs: {sum(map(len, false.values()))}",
         "",
         table(verdicts),

@@ -203,6 +203,11 @@ class Bench:
         verdict.verified = any(lesson.status == "verified" for lesson in lessons)
         verdict.healed = passed and not verdict.wrong and verdict.verified
         verdict.asked = bool(lessons) and not used
+        if case.outcome == "copes":
+            verdict.healed = passed and not verdict.wrong and (verdict.verified or not lessons)
+            if not verdict.healed:
+                verdict.problems.append(f"did not cope: {'; '.join(verdict.wrong or project.failed)}"[:400])
+            return
         if not verdict.seen:
             verdict.problems.append(f"run 1 failed at {', '.join(verdict.failed) or 'nothing'}, not at {' or '.join(case.fails)}")
         if case.outcome == "heals" and not verdict.healed:
