@@ -43,6 +43,9 @@ _ACCEPT = "application/json, application/*+json;q=0.9, application/x-ndjson;q=0.
 _ALWAYS = {"Accept": _ACCEPT, "User-Agent": "spectra-assets", **make_headers(accept_encoding=True, keep_alive=True)}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _JSON = {"Content-Type": "application/json"}
+_HTTP_1_1 = 11
+_WITH_BODY = frozenset((200, 203, 206))
+
 _WIRE_LOG = "urllib3.connectionpool"
 """The logger which notes the address of every request, query included."""
 
@@ -227,6 +230,10 @@ class Transport:
                 raise
             finally:
                 response.release_conn()
+            if not body and _is_headless(response):
+                raise RetriableError(
+                    f"{method} {masked_url(url)}: {host_of(url)} cut the connection before its answer was complete"
+                )
             elapsed = (time.perf_counter() - started) * 1000
             headers = self._credential.scrubbed(CaseInsensitiveDict(response.headers))
             return Answer(response.status, headers, body, elapsed, 1, masked_url(url), url)
@@ -302,6 +309,15 @@ class Transport:
         else:
             return SourceError(f"{where}: the request can't be sent ({type(error).__name__}); {check}")
         return RetriableError(f"{where}: {reason}")
+
+
+def _is_headless(response: urllib3.BaseHTTPResponse) -> bool:
+    """Whether nothing says where an answer without a body ends: its head was cut, of which http.client says nothing."""
+    headers = response.headers
+    ends = (
+        headers.get("Content-Length", "").strip().isdecimal() or headers.get("Transfer-Encoding", "").strip().lower() == "chunked"
+    )
+    return response.version == _HTTP_1_1 and response.status in _WITH_BODY and not ends and "Connection" not in headers
 
 
 def _too_large(url: str, most: int) -> SkippableError:
