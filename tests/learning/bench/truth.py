@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from spectra_assets.covenant.model import Covenant, Table
+from spectra_assets.covenant.paths import escaped
 from spectra_assets.lakehouse.store import Lakehouse
 from tests.learning.bench.cases import Case
 from tests.learning.bench.worlds import Row, World
@@ -48,7 +49,8 @@ def flat(row: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """A record's plain values by their path."""
     values: dict[str, Any] = {}
     for key, value in row.items():
-        values |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+        path = f"{above}{escaped(key)}"
+        values |= flat(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
     return values
 
 
