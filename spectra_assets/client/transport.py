@@ -218,7 +218,7 @@ class Transport:
                 sent,
                 body=data,
                 headers={**self._headers, **headers},
-                timeout=urllib3.Timeout(min(connect, most), min(read, most)),
+                timeout=urllib3.Timeout(connect=min(connect, most), read=min(read, most)),
                 retries=False,
                 redirect=False,
                 preload_content=False,
