@@ -10,7 +10,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from itertools import pairwise
 
 import pytest
 
@@ -102,7 +101,7 @@ def test_no_usable_retry_after_is_plain_backoff(api: Api, connect: Connect, valu
     api.replies(Reply(status=429, headers=headers), GOOD)
     begun = time.monotonic()
     assert connect().read("/x") == GOOD.body
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 3  # anything that is waited for would take longer
 
 
 def test_retry_after_in_seconds_is_waited_for(api: Api, connect: Connect) -> None:
@@ -143,7 +142,8 @@ def test_a_busy_server_holds_all_threads_and_then_sees_no_stampede(api: Api, con
     assert client_error.status == 429
     instants = [asked.at for asked in api.asked]
     assert instants[1] - instants[0] >= 0.38
-    assert min(b - a for a, b in pairwise(instants)) > 0.005
+    at_once = max(sum(0 <= later - first < 0.005 for later in instants) for first in instants)
+    assert at_once <= 3  # eight without spacing; the server's own clock is late at times
     assert instants[-1] - instants[1] >= 7 * 0.02 * 0.8
 
 
@@ -188,9 +188,9 @@ def test_a_body_that_stops_midway_is_an_error(api: Api, connect: Connect) -> Non
 def test_a_dripping_body_does_not_last_for_ever(api: Api, connect: Connect) -> None:
     api.replies(Reply(b"[" + b"1," * 2000 + b"1]", fault="drip"))
     begun = time.monotonic()
-    with pytest.raises(RetriableError, match=r"did not end within 0\.5 s"):
-        connect(timeout=(1, 0.05), attempts=1).read("/x")
-    assert time.monotonic() - begun < 1.5
+    with pytest.raises(RetriableError, match=r"did not end within 2 s"):
+        connect(timeout=(1, 0.2), attempts=1).read("/x")
+    assert time.monotonic() - begun < 10  # all of it would take 80 s
 
 
 @pytest.mark.parametrize("chunked", [False, True])
