@@ -111,7 +111,7 @@ def test_each_misbehaviour_has_its_category():
     with ListServer(routes) as server:
         started = time.monotonic()
         probes, _ = probed(server, pack(*routes), timeout=(1, 0.2), attempts=2, max_body=200_000)
-        assert time.monotonic() - started < 20
+        assert time.monotonic() - started < 3
     found = {path: (probe.sight.category, bool(probe.reason)) for path, probe in probes.items()}
     assert found == {
         "/fine": ("readable", False),

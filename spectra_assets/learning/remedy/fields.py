@@ -11,7 +11,7 @@ from spectra_assets.covenant.paths import escaped, split_path
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
-from spectra_assets.learning.remedy.registry import PREPARE, carried, remedies_for, rule, scope
+from spectra_assets.learning.remedy.registry import PREPARE, carried, paths_of, remedies_for, rule, scope
 from spectra_assets.playbook.rules import RequiredRule
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.prepare.fields.inference import typed
@@ -49,7 +49,7 @@ def without_value(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     entity = facts.entity(facts.entity_of(gap.full_table))
     if entity is None:
         return
-    for path in _paths(gap, facts):
+    for path in paths_of(gap, facts):
         known = facts.promised(entity, path)
         if known is None or not carried(path):
             continue
@@ -74,13 +74,6 @@ def _nullable(gap: Gap, facts: Facts, path: str, records: Sequence[Record]) -> R
     elif records and empty == len(records):
         needs = f"no record has {path} any more: to accept that loses a column, so a person decides"
     return rule(RemedyKind.MARK_NULLABLE, PREPARE, "required", scope(gap, facts, path), {"required": False}, why, needs)
-
-
-def _paths(gap: Gap, facts: Facts) -> list[str]:
-    """The raw paths of what the gap is about: its subject is one, or a column of the covenant."""
-    table = facts.table(gap.full_table)
-    column = table.columns.get(gap.subject) if table else None
-    return [path for path in column.source if not path.startswith("@")] if column else [gap.subject]
 
 
 def _renamed(

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from spectra_assets.covenant.model import PiiLevel
 from spectra_assets.errors import SpectraError
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
@@ -75,10 +74,11 @@ def scope(gap: Gap, facts: Facts, path: str | None = None) -> dict[str, str]:
     return {"source": gap.source, "entity": entity} | ({"field": path} if path is not None else {})
 
 
-def is_personal(facts: Facts, entity: str, path: str) -> bool:
-    """Whether the canon calls a field personal."""
-    known = facts.entity(entity)
-    return known is not None and any(field.raw == path and field.pii != PiiLevel.NONE for field in known.fields)
+def paths_of(gap: Gap, facts: Facts) -> list[str]:
+    """The raw paths of what the gap is about: its subject is one, or a column of the covenant."""
+    table = facts.table(gap.full_table)
+    column = table.columns.get(gap.subject) if table else None
+    return [path for path in column.source if not path.startswith("@")] if column else [gap.subject]
 
 
 def _line(text: str) -> str:

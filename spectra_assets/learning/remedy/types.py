@@ -12,7 +12,7 @@ from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.fields import scalar_values
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
-from spectra_assets.learning.remedy.registry import PREPARE, carried, remedies_for, rule, scope
+from spectra_assets.learning.remedy.registry import PREPARE, carried, paths_of, remedies_for, rule, scope
 from spectra_assets.playbook.rules import TypeRule
 from spectra_assets.stages.prepare.fields.dates import ISO, as_date, day_first, reading, turned
 from spectra_assets.stages.prepare.fields.inference import typed
@@ -39,13 +39,6 @@ def other_type(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         if known.type in _DATED:
             yield from _date_format(gap, facts, known, values)
         yield from _wider(gap, facts, known, values)
-
-
-def paths_of(gap: Gap, facts: Facts) -> list[str]:
-    """The raw paths of the gap's column, or the path that is its subject."""
-    table = facts.table(gap.full_table)
-    column = table.columns.get(gap.subject) if table else None
-    return [path for path in column.source if not path.startswith("@")] if column else [gap.subject]
 
 
 def _date_format(gap: Gap, facts: Facts, known: CanonField, values: Sequence[Any]) -> Iterator[Remedy]:
