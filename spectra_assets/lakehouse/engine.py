@@ -43,6 +43,8 @@ class Engine:
     def __init__(self, kind: str, memory_mb: int, address: str, server: Any, folder: Path) -> None:
         from pyspark.sql import SparkSession
 
+        from spectra_assets.lakehouse.retry import UnreadableAnswer
+
         self.kind = kind
         self.memory_mb = memory_mb
         self.address = address
@@ -51,6 +53,8 @@ class Engine:
         self._pid = os.getpid()
         self._stopped = False
         self.session: SparkSession = SparkSession.builder.remote(address).create()
+        client = self.session.client
+        client.set_retry_policies([*client.get_retry_policies(), UnreadableAnswer()])
         self.session.conf.set("spark.sql.session.timeZone", "UTC")
         self.session.conf.set("spark.python.sql.dataFrameDebugging.enabled", "false")  # else each expression walks the stack
         atexit.register(self.stop)

@@ -5,11 +5,16 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+import grpc
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from pyspark.errors.exceptions.connect import SparkConnectException
 
 from spectra_assets.errors import ConfigurationError
 from spectra_assets.lakehouse import engine as engines
@@ -54,6 +59,63 @@ def test_a_remote_engine_is_used_and_left_running(engine: Engine) -> None:
         assert remote.session.range(3).count() == 3
     assert not remote.running
     assert engine.session.range(3).count() == 3
+
+
+class Garbling(grpc.GenericRpcHandler):
+    """Passes every call on to the engine at `address`, and makes the first answers to some calls unreadable."""
+
+    def __init__(self, address: str, *calls: str) -> None:
+        self._channel = grpc.insecure_channel(address.removeprefix("sc://"))
+        self._left = dict.fromkeys(calls, 2)
+        self.garbled: list[str] = []
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        method = str(handler_call_details.method)
+        name = method.rpartition("/")[2]
+
+        def garble(answer: bytes) -> bytes:
+            if not self._left.get(name):
+                return answer
+            self._left[name] -= 1
+            self.garbled.append(name)
+            return b"\xff" * max(len(answer), 8)
+
+        if name in ("ExecutePlan", "ReattachExecute"):
+            return grpc.unary_stream_rpc_method_handler(
+                lambda request, _: (garble(each) for each in self._channel.unary_stream(method)(request))
+            )
+        return grpc.unary_unary_rpc_method_handler(lambda request, _: garble(self._channel.unary_unary(method)(request)))
+
+
+@contextmanager
+def garbled(engine: Engine, *calls: str) -> Iterator[tuple[str, Garbling]]:
+    between = grpc.server(ThreadPoolExecutor(4))
+    garbling = Garbling(engine.address, *calls)
+    between.add_generic_rpc_handlers((garbling,))
+    port = between.add_insecure_port("127.0.0.1:0")
+    between.start()
+    try:
+        yield f"sc://127.0.0.1:{port}", garbling
+    finally:
+        between.stop(None)
+
+
+def test_an_answer_that_cannot_be_read_is_asked_for_again(engine: Engine) -> None:
+    with garbled(engine, "Config", "AnalyzePlan") as (address, garbling), Engine.start(address) as remote:
+        assert remote.session.conf.get("spark.sql.session.timeZone") == "UTC"
+        frame = remote.session.range(3)
+        assert frame.columns == ["id"]
+        assert frame.toArrow().column("id").to_pylist() == [0, 1, 2]
+        assert garbling.garbled == ["Config", "Config", "AnalyzePlan", "AnalyzePlan"]
+
+
+def test_rows_that_cannot_be_read_are_an_error(engine: Engine) -> None:
+    with (
+        garbled(engine, "ExecutePlan") as (address, _),
+        Engine.start(address) as remote,
+        pytest.raises(SparkConnectException, match="deserializing"),
+    ):
+        remote.session.range(3).toArrow()
 
 
 SHARED = """

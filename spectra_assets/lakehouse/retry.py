@@ -1,0 +1,30 @@
+"""What the Spark Connect client asks for again, besides what it does by default (an engine that is unavailable for a moment)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import grpc
+from pyspark.sql.connect.client.retries import RetryPolicy
+
+UNREADABLE = "Exception deserializing response!"
+"""The status text of grpc's Python client for an answer whose bytes it could not parse (`grpc/_channel.py`)."""
+
+
+class UnreadableAnswer(RetryPolicy):  # type: ignore[misc]  # pyspark is untyped here
+    """An answer whose bytes make no message: once in some thousand runs (see grpc/grpc#34670), gone when asked again.
+
+    Settings and analyses alone, which change nothing. A plan's stream of rows is not asked for again: Sail has
+    forgotten a plan whose stream ended, and would say that in place of the cause.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(max_retries=3, initial_backoff=50)
+
+    def can_retry(self, exception: BaseException) -> bool:
+        return (
+            isinstance(exception, grpc.RpcError)
+            and not isinstance(exception, Iterator)
+            and exception.code() is grpc.StatusCode.INTERNAL
+            and exception.details() == UNREADABLE
+        )
