@@ -24,14 +24,14 @@ dev: $(READY) ## the Dagster UI with this pipeline
 	@$(BIN)/solution-engine dev
 
 test: $(READY) ## the test suite
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## format, lint, types, layers, then the tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 bench: $(READY) ## the benchmarks, with their figures
 	@$(BIN)/python -m benchmarks
