@@ -9,7 +9,6 @@ import pytest
 from spectra_assets.lakehouse.engine import Engine, shared
 from spectra_assets.settings import load
 
-
 SLOW = ("learning", "pipeline", "conformance", "discovery", "graph", "engine")
 """Folders of few tests that take long each: first, so that no core waits for another at the end."""
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from spectra_assets.covenant import model as covenant
 from spectra_assets.errors import DocumentError
 from spectra_assets.playbook import rules
-from spectra_assets.playbook.rules import DimensionRule, EnrichRule, EnumerationRule, PiiRule, RenameRule, fits
+from spectra_assets.playbook.rules import DimensionRule, EnrichRule, EnumerationRule, PiiRule, RenameRule, fits, names
 
 Writer = Callable[[str], Path]
 
@@ -190,8 +190,8 @@ def test_rules_carry_what_the_covenant_needs(rule: type[BaseModel], made: type[B
 
 def test_words_are_those_of_the_covenant() -> None:
     lists = {"text_list"}
-    assert set(get_args(rules.DataType)) == {kind.value for kind in covenant.DataType} - lists
-    assert set(get_args(rules.PiiLevel)) == {level.value for level in covenant.PiiLevel}
+    assert set(get_args(names.DataType)) == {kind.value for kind in covenant.DataType} - lists
+    assert set(get_args(names.PiiLevel)) == {level.value for level in covenant.PiiLevel}
 
 
 def test_rules_are_frozen_and_know_their_kind(copy: Any) -> None:

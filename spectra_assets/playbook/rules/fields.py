@@ -1,0 +1,110 @@
+"""Rules about the fields and the keys of entities."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from spectra_assets.playbook.rules.names import ColumnName, DataType, DateFormat, Path, PiiLevel, Text
+from spectra_assets.playbook.rules.rule import BaseRule, fits
+
+
+class FieldRule(BaseRule):
+    """A rule about fields of an entity. `scope.field` is their JSON path: `status`, `testcase.name`, `phases[].id`."""
+
+    uses = frozenset({"source", "entity", "field"})
+
+
+class RenameRule(FieldRule):
+    """The column of one field gets the name `target`."""
+
+    needs = frozenset({"entity", "field"})
+
+    kind: Literal["rename"] = "rename"
+    target: ColumnName
+
+
+class TypeRule(FieldRule):
+    """The column of a field has this type, whatever the sample suggests."""
+
+    needs = frozenset({"field"})
+
+    kind: Literal["type"] = "type"
+    data_type: DataType
+
+
+class RequiredRule(FieldRule):
+    """A row without a value in this field goes to quarantine (true), or does not (false)."""
+
+    needs = frozenset({"field"})
+
+    kind: Literal["required"] = "required"
+    required: bool
+
+
+class PiiRule(FieldRule):
+    """How personal a field is. `scope.field` is matched against the last key of its path, whatever the case."""
+
+    needs = frozenset({"field"})
+
+    kind: Literal["pii"] = "pii"
+    level: PiiLevel
+
+    def applies_to_field(self, path: str) -> bool:
+        last = path.rsplit(".", 1)[-1].removesuffix("[]")
+        return fits(self.scope.field.lower(), last.lower())
+
+
+class PrimaryKeyRule(BaseRule):
+    """The JSON path whose value is unique among all rows of an entity."""
+
+    uses = frozenset({"source", "entity"})
+    needs = frozenset({"entity"})
+
+    kind: Literal["primary_key"] = "primary_key"
+    path: Text
+
+
+class AddFieldRule(FieldRule):
+    """A field that records may have although no sample shows it; the sample has the last word on its type where it does.
+
+    `fields` are what lies below it (JSON path below it → type), where it is a record or a list of records.
+    """
+
+    needs = frozenset({"entity", "field"})
+
+    kind: Literal["field"] = "field"
+    data_type: DataType
+    date_format: DateFormat | None = None
+    list_: bool = Field(default=False, alias="list")
+    """The field holds a list: of plain values of the type, or of records with `fields`."""
+    fields: dict[Path, DataType] = Field(default={}, max_length=200)
+
+
+class DateFormatRule(FieldRule):
+    """Further forms in which the texts of a date may come, beside the one that the sample shows."""
+
+    needs = frozenset({"field"})
+
+    kind: Literal["date_format"] = "date_format"
+    formats: list[DateFormat] = Field(min_length=1, max_length=8)
+
+
+class AliasRule(FieldRule):
+    """The field has other paths as well, of before or after it was renamed: they all fill its one column."""
+
+    needs = frozenset({"entity", "field"})
+
+    kind: Literal["alias"] = "alias"
+    also: list[Path] = Field(min_length=1, max_length=20)
+
+
+class DeduplicateRule(BaseRule):
+    """An entity's records may come more than once: of those with one key the one with the greatest value at `by` counts."""
+
+    uses = frozenset({"source", "entity"})
+    needs = frozenset({"entity"})
+
+    kind: Literal["deduplicate"] = "deduplicate"
+    by: Path | None = None
