@@ -95,9 +95,13 @@ class SkippableError(SourceError):
 
 
 class GateError(SpectraError):
-    """Blocking gates failed; nothing was published and the last good version stays."""
+    """Blocking gates failed, those of `gates`; nothing was published and the last good version stays."""
 
     exit_code = 7
+
+    def __init__(self, message: str, gates: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.gates = frozenset(gates)
 
 
 class BreakingError(SpectraError):

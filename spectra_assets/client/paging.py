@@ -15,7 +15,9 @@ followed by another request, whatever the declared total. An offset goes on by t
 numbers go on by one while the size asked stays the same, so that a cap changes nothing. Past its end a list answers empty, or
 400, 404, 410, 416 or 422, or gives the last page again. That is taken for the end only if the total is complete, if there are
 fewer rows than anybody caps at, or if page numbers are known to lead on here and the end can be proven with pages of another
-size. The last page of the walk says what happened (`Page.refused`), so that its reader proves the end.
+size. The last page of the walk says what happened (`Page.refused`), so that its reader proves the end. A page that answers 500
+however often it is asked for (`Page.broken`) is passed over as one of usual length, unless it is the first one of a parent's
+list, which is how some servers say that they do not know the parent.
 
 Lists that are chained (cursor, next, link, keyset) end where an answer names no next page. An empty page that names one goes
 on, a bounded number of times; one that hands back what it was asked with is the end. What was asked before is never asked
@@ -29,6 +31,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
+from http import HTTPStatus
 from typing import Any, Protocol
 
 import msgspec
@@ -46,7 +49,7 @@ from spectra_assets.covenant.access import (
     Paging,
 )
 from spectra_assets.covenant.paths import split_path
-from spectra_assets.errors import SkippableError, SourceError
+from spectra_assets.errors import RetriableError, SkippableError, SourceError
 
 MOST_PAGES = 1_000_000
 """Pages one list may have: a server that makes up rows for ever is noticed at last."""
@@ -60,6 +63,8 @@ _UNKNOWN = 1 << 62
 _SMALLEST_CAP = 10
 _PROOFS = 3
 _EMPTY_IN_A_ROW = 20
+_BROKEN_IN_A_ROW = 3
+"""Pages one after the other that answer 500 until it is the list that is broken, and not they."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class Page:
     A fetch without rows gives one page without records. `declared_total` is the API's own count of all rows, if it
     declares one. A page without records after others tells by `refused` that the list ended there because the API refused this
     page (its status, of `PAST_END`) or gave the last one again (200): whether that was its end is for the reader to prove.
+    `broken` says why a page in the middle could not be had: its rows are missing, and those after it come all the same.
     """
 
     number: int
@@ -79,6 +85,7 @@ class Page:
     declared_total: int | None = None
     repeated: int = 0
     refused: int | None = None
+    broken: RetriableError | None = None
 
 
 @dataclass(frozen=True)
@@ -163,8 +170,20 @@ def _walk_counted(fetch: Fetch, reader: Reader, request: Request, widest: Widest
     size = _size(paging, limit)
     endpoint = (fetch.path, size or _UNKNOWN)
     ask, so_far, before, declared = first(paging, size), 0, 0, None
+    broken = 0
     for number in range(1, most + 1):
-        request_id, query, sheet = request(ask, number, reader)
+        try:
+            request_id, query, sheet = request(ask, number, reader)
+        except RetriableError as error:
+            broken, before = broken + 1, before or size or 0
+            whole_list = limit is None and (number > 1 or fetch.parent is None)
+            if error.status != HTTPStatus.INTERNAL_SERVER_ERROR or not whole_list or broken > _BROKEN_IN_A_ROW or not before:
+                raise
+            yield Page(number, [], ask.query, "", broken=error)
+            so_far += before
+            ask = _onward(paging, ask, Got(before, so_far, number))
+            continue
+        broken = 0
         rows, total = len(sheet.records), sheet.declared_total
         declared = total if number == 1 else declared
         again = rows > 0 and number > 1 and reader.is_last_again(sheet)
@@ -184,10 +203,15 @@ def _walk_counted(fetch: Fetch, reader: Reader, request: Request, widest: Widest
         whole = number > 1 and rows < endpoint[1] and total == declared == so_far > rows
         if whole or (limit is not None and so_far >= limit) or widest.is_last(endpoint, rows):
             return
-        following_ask = following(paging, ask, Got(rows, so_far, number))
-        assert following_ask is not None  # noqa: S101  (numbers have no end)
-        ask, before = following_ask, rows
+        ask, before = _onward(paging, ask, Got(rows, so_far, number)), rows
     raise _endless(fetch, most)
+
+
+def _onward(paging: Paging, ask: Ask, got: Got) -> Ask:
+    """The next page of a counted list."""
+    found = following(paging, ask, got)
+    assert found is not None  # noqa: S101  (numbers have no end)
+    return found
 
 
 def _walk_chain(fetch: Fetch, reader: Reader, request: Request, limit: int | None, most: int) -> Iterator[Page]:

@@ -34,6 +34,7 @@ def extract_complete(candidate: Candidate) -> Judged:
     landed = candidate.counts.rows
     checks = (
         ("skipped", facts["skippedCount"], facts["parentsAsked"], "parents could not be read", facts["skipped"]),
+        ("pages", facts.get("brokenCount", 0), facts["pages"], "pages could not be read", facts.get("broken")),
         ("unanswered", facts["unansweredCount"], facts["parentsAsked"], "parents never answered", ()),
         ("repeated", facts["repeatedCount"], facts["rows"], "rows came twice for one parent", facts["repeated"]),
         ("mismatch", facts["mismatchCount"], facts["parentsAsked"], "row counts differ from the API's own", facts["mismatches"]),

@@ -197,4 +197,4 @@ def _check(covenant: Covenant, table: Table, result: Result) -> dg.AssetCheckRes
 
 def _blocked(table: Table, failed: list[Result]) -> GateError:
     reasons = " ".join(f"{result.gate}: {result.message}" for result in failed)
-    return GateError(f"{table.table} is not published, its last good version stays. {reasons}")
+    return GateError(f"{table.table} is not published, its last good version stays. {reasons}", [each.gate for each in failed])

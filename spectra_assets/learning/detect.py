@@ -156,6 +156,7 @@ def _complete(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     aspect, first = str(row.get("aspect")), str(row.get("first") or "")
     causes = {
         "skipped": reason_of(first, Cause.ENDPOINT_BROKEN),
+        "pages": Cause.ENDPOINT_BROKEN,
         "unanswered": Cause.ENDPOINT_BROKEN,
         "repeated": Cause.DUPLICATE_ROWS,
         "mismatch": Cause.PAGE_LIMIT,
@@ -167,7 +168,7 @@ def _complete(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
         kind=aspect[:40],
         count=number(row.get("problems")),
         total=number(row.get("among")),
-        status=status_of(first) if aspect == "skipped" else None,
+        status=status_of(first) if aspect in ("skipped", "pages") else None,
         note=text(first),
     )
     return cause, aspect, fact

@@ -117,7 +117,7 @@ class Delivery:
         """Make the candidate the table. Raises GateError if a blocking gate failed, StorageError."""
         if (failed := blocking(self.results)) and self.ref.schema != LOG:  # a log also tells what went wrong
             names = ", ".join(f"{result.gate} ({result.message})" for result in failed)
-            raise GateError(f"{self.ref} is not published, its last good version stays: {names}")
+            raise GateError(f"{self.ref} is not published, its last good version stays: {names}", [each.gate for each in failed])
         assert self._staged is not None, "audit comes first"  # noqa: S101 (a programmer's error, not an input's)
         commit = self._commit_info()
         counts = self._staged.counts()

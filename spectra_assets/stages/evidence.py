@@ -107,6 +107,16 @@ class SkippedParent(TypedDict):
     reason: str
 
 
+class BrokenPage(TypedDict):
+    """A page of a list that could not be had, however often it was asked for; those after it came."""
+
+    parent: str | None
+    page: int
+    status: int | None
+    reason: str
+    """With the address, without the credential."""
+
+
 class Mismatch(TypedDict):
     """A parent whose rows are not as many as they should be. `check` says by what: the API's own total, the end of the list asked
     for again, or the sample that Prepare saw (only if now nothing came, or if rows came where it saw none)."""
@@ -141,6 +151,8 @@ class Extraction(TypedDict):
     """Parents that answered with no rows (204, empty list): lawful."""
     skippedCount: int
     skipped: list[SkippedParent]
+    brokenCount: int
+    broken: list[BrokenPage]
     unansweredCount: int
     """Parents asked that neither answered nor were skipped."""
     repeatedCount: int

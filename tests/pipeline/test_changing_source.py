@@ -17,12 +17,14 @@ from spectra_assets.engine.cli import main
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.run import Summary, run_sentence
 from spectra_assets.engine.source import Options
+from spectra_assets.errors import GateError
+from spectra_assets.lakehouse.attic import delivered
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
 from spectra_assets.settings import Settings
 from tests.conformance.pipeline import new_project
 from tests.stages.changing import Row, stamp
-from tests.stages.listserver import Call, ListServer
+from tests.stages.listserver import Call, ListServer, Reply
 
 SOURCE = "desk"
 SIZE = 20
@@ -53,6 +55,8 @@ class Desk:
             Row(board * 1000 + n, board, f"ticket {n}", 100 + (n * 17) % 50) for board in (1, 2, 3) for n in range(1, 46)
         ]
         self.tickets += [Row(4000 + n, 4, f"ticket {n}", 100 + n) for n in range(1, 6)]
+        self.broken: str | None = None
+        """Path and offset of a page that answers 500."""
         self.server = ListServer(
             {"/openapi.json": lambda call: DESCRIPTION, "/boards": self._boards}
             | {f"/boards/{board}/tickets": self._tickets(board) for board in (1, 2, 3, 4)}
@@ -64,6 +68,8 @@ class Desk:
 
     def _tickets(self, board: int) -> Any:
         def answer(call: Call) -> Any:
+            if f"{call.path}+{call.query.get('offset')}" == self.broken:
+                return Reply({"error": "oops"}, 500)
             found = [
                 {
                     "id": row.key,
@@ -110,13 +116,13 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         "DESK_BASE_URL": desk.server.url,
     }
 
-    def run() -> Summary:
+    def run(ok: bool = True) -> Summary:
         desk.calls()
         console = Console(out=io.StringIO())
         summary = run_sentence(
             f"create SPECTRA pipeline for {SOURCE}", settings, console, options=Options(base_url=desk.server.url)
         )
-        assert summary.ok, f"{summary.problem}\n{console.out.getvalue()}"  # type: ignore[attr-defined]
+        assert summary.ok == ok, f"{summary.problem}\n{console.out.getvalue()}"  # type: ignore[attr-defined]
         return summary
 
     with desk.server, patch.dict("os.environ", environment):
@@ -129,6 +135,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         found["facts"] = len(rows(found["lakehouse"], "transform.factTicket"))
         desk.tickets.remove(desk.ticket(3007))
         desk.boards.remove(4)
+        desk.broken = "/boards/2/tickets+40"
+        found["versions"] = versions(found["lakehouse"])
+        found["broken"], found["kept"] = run(ok=False), versions(found["lakehouse"])
+        desk.broken = None
         found["third"] = run()
         desk.ticket(3008).name = "renamed in secret"
         desk.calls()
@@ -141,6 +151,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 
 def rows(lakehouse: Lakehouse, table: str) -> list[dict[str, Any]]:
     return list(lakehouse.read(TableRef.parse(table)).to_pylist())
+
+
+def versions(lakehouse: Lakehouse) -> dict[str, int]:
+    """Of every table from Extract on, but the log."""
+    refs = [ref for ref in delivered(lakehouse) if ref.schema not in ("source", "prepare", "log")]
+    return {str(ref): lakehouse.describe(ref).version for ref in refs}
 
 
 def titles(lakehouse: Lakehouse, table: str) -> dict[int, str]:
@@ -164,6 +180,20 @@ def test_the_second_run_has_the_changes_and_asked_for_no_more(story: dict[str, A
     first = [row for row in requests if row["runId"] == story["first"].runs[-1]]
     assert sum(row["rows"] or 0 for row in mine) < sum(row["rows"] or 0 for row in first) / 5
     assert (len(story["titles"]), story["titles"][1005], story["titles"][2999]) == (141, "renamed", "new")
+
+
+def test_a_page_that_is_broken_is_told_and_all_that_hangs_on_it_stays_as_it_was(story: dict[str, Any]) -> None:
+    assert story["broken"].exit_code == GateError.exit_code
+    assert "1 pages could not be read (parent 2, page 3, status 500, reason GET http://127.0.0.1" in story["broken"].problem
+    changed = {name for name, version in story["kept"].items() if version != story["versions"][name]}
+    assert "extract.boards" in changed  # one board less
+    assert not any("icket" in name for name in changed)
+
+
+def test_the_next_run_asks_for_the_broken_page_alone(story: dict[str, Any]) -> None:
+    requests = [row for row in rows(story["lakehouse"], "log.requests") if row["table"] == "extract.tickets"]
+    mine = [row for row in requests if row["runId"] == story["third"].runs[-1] and row["origin"] == "network"]
+    assert [(row["parent"], row["query"]) for row in mine if "limit=20" in row["query"]] == [("2", "offset=40&limit=20")]
 
 
 def test_what_was_deleted_is_closed_in_its_history_and_no_fact_more(story: dict[str, Any]) -> None:

@@ -14,9 +14,9 @@ from spectra_assets.client.api import ApiClient, Skipped, whole
 from spectra_assets.client.paging import Page, counted
 from spectra_assets.client.target import ParentValue, parent_text
 from spectra_assets.covenant.access import Fetch, NoPaging
-from spectra_assets.errors import SkippableError
+from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import values_at
-from spectra_assets.stages.evidence import EXAMPLES, Extraction, Mismatch, SkippedParent
+from spectra_assets.stages.evidence import EXAMPLES, BrokenPage, Extraction, Mismatch, SkippedParent
 from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.extract.landing import Sheet
 from spectra_assets.stages.extract.recount import End, Recount
@@ -42,6 +42,7 @@ class _Parent:
     first_page: int = 0
     last_page: int = 0
     refused: int | None = None
+    broken: int = 0
 
 
 class Census:
@@ -89,7 +90,7 @@ class Census:
     def finished(self, sampled: int | None) -> Extraction:
         """The facts, now complete. `sampled` are the records that Prepare saw; None if only a part was asked for."""
         facts = self.facts
-        if sampled and not facts["records"] and not facts["skippedCount"]:
+        if sampled and not facts["records"] and not facts["skippedCount"] and not facts["brokenCount"]:
             self._mismatch(None, "sample", sampled, 0, f"Prepare saw {sampled} records; now there is none")
         if sampled == 0 and facts["records"]:
             self._doubt(facts["records"])
@@ -131,6 +132,9 @@ class Census:
         facts["requests"] += 1
         if page.refused is not None:
             parent.refused = page.refused
+            return
+        if page.broken is not None:
+            self._broken(parent, page.number, page.broken)
             return
         facts["pages"] += 1
         parent.pages += 1
@@ -200,13 +204,25 @@ class Census:
                 SkippedParent(parent=parent_text(skipped.parent_value), status=skipped.error.status, reason=reason)
             )
 
+    def _broken(self, parent: _Parent, number: int, error: RetriableError) -> None:
+        parent.broken += 1
+        name = list_name(parent.value)
+        self.facts["brokenCount"] += 1
+        if self._partial:
+            self.failed.add(name)
+        if len(self.facts["broken"]) < EXAMPLES:
+            told = BrokenPage(parent=name or None, page=number, status=error.status, reason=str(error)[:300])
+            self.facts["broken"].append(told)
+
     def _close(self, parent: _Parent | None) -> None:
         """Account for a list that was read to its end."""
-        if parent is None or not parent.pages:
+        if parent is None or not (parent.pages or parent.broken):
             return
         self.facts["parentsAnswered"] += 1
         self.facts["parentsWithRows"] += parent.rows > 0
         self.facts["emptyParents"] += parent.rows == 0
+        if parent.broken:  # what it lacks is told already: neither its rows nor its end say more
+            return
         if parent.rows and self._alike:
             self._alike = self._first_keys in (None, parent.keys)
             self._first_keys = parent.keys
@@ -274,6 +290,8 @@ def _blank(fetch: Fetch) -> Extraction:
         emptyParents=0,
         skippedCount=0,
         skipped=[],
+        brokenCount=0,
+        broken=[],
         unansweredCount=0,
         repeatedCount=0,
         repeated=[],

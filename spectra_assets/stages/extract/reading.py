@@ -208,6 +208,8 @@ def _without(facts: Extraction, moved: Mapping[str, int], again: Extraction) -> 
         "mismatchCount": facts["mismatchCount"] - gone + again["mismatchCount"],
         "skipped": [*facts["skipped"], *again["skipped"]],
         "skippedCount": facts["skippedCount"] + again["skippedCount"],
+        "broken": [*facts["broken"], *again["broken"]],
+        "brokenCount": facts["brokenCount"] + again["brokenCount"],
     }
 
 

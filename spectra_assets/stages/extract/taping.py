@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
+from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from spectra_assets.client.api import ApiClient
 from spectra_assets.client.tape import NETWORK, NOT_MODIFIED, TAPE, Tape
 from spectra_assets.covenant.access import Auth, Fetch
 from spectra_assets.covenant.canon import CanonEntity
-from spectra_assets.errors import FatalError, MissingInputError, RetriableError, SpectraError, StorageError
+from spectra_assets.errors import FatalError, GateError, MissingInputError, RetriableError, SpectraError, StorageError
 from spectra_assets.lakehouse.raw import Attempts, Manifest, Recording, Reel, Segments, Turn
 from spectra_assets.lakehouse.store import FINGERPRINT
 from spectra_assets.names import TableRef, plural
@@ -30,6 +31,9 @@ from spectra_assets.stages.work import Draft, Work
 
 _FORM = "1"
 """Of the tapes: another one can't be continued."""
+
+_COMPLETE = "extract_complete"
+"""The gate that judges what was read."""
 
 _TOLD = 5
 _OF_THIS_RUN = ("tape", "lists", "merge", "cursor", "doubtful")
@@ -225,10 +229,19 @@ class _Ending:
             }
             self.recording.end("complete", **facts)
             self.attempts.prune(self.keep)
-        elif status == "failed" and _passing(error):
+        elif (status == "failed" and _passing(error)) or (status == "blocked" and self._lacks_only_pages(error)):
             self.recording.seal()
         else:
             self.recording.end("refused")
+
+    def _lacks_only_pages(self, error: BaseException | None) -> bool:
+        """Whether the table is held back for nothing but what the API fails to give: then the next run asks for that alone."""
+        facts = self.draft.evidence.get("extraction")
+        if facts is None or not isinstance(error, GateError) or error.gates != {_COMPLETE}:
+            return False
+        others = (facts[name] for name in ("unansweredCount", "repeatedCount", "mismatchCount"))
+        failing = all(each["status"] == HTTPStatus.INTERNAL_SERVER_ERROR for each in (*facts["skipped"], *facts["broken"]))
+        return failing and not any(others)
 
 
 def _passing(error: BaseException | None) -> bool:
@@ -263,7 +276,7 @@ def _inputs(work: Work, fetch: Fetch, known: CanonEntity, server: str) -> dict[s
         marks.append(work.lakehouse.describe(ref).metadata.get(FINGERPRINT, ""))
     parents = " ".join(marks)
     return {
-        "plan": _hash(_FORM, server, fetch.model_dump_json()),
+        "plan": _hash(_FORM, server, fetch.model_dump_json(exclude={"incremental"})),
         "contract": _hash(work.table.model_dump_json()),
         "canon": _hash(known.model_dump_json()),
         "parents": parents,

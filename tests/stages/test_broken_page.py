@@ -1,0 +1,125 @@
+"""A page that answers 500 for ever: it is told, all others are kept, the gate fails, and the next run asks for that page alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.extract.small import ITEMS, URL
+from spectra_assets.covenant.access import OffsetPaging
+from spectra_assets.errors import GateError, RetriableError
+from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.lakehouse.raw import Attempts
+from tests.stages.changing import PAGE, Changing, ChangingApi, by_page
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChangingApi]:
+    server = ChangingApi()
+    server.fill(35)
+    monkeypatch.setenv(URL, server.url)
+    monkeypatch.setattr("spectra_assets.client.api.backoff", lambda attempt, base: 0.0)
+    yield server
+    server.close()
+
+
+def breaking(*parts: str) -> object:
+    """A fault: 500 for addresses that hold all of these."""
+    return lambda address: 500 if all(part in address for part in parts) else None
+
+
+@pytest.mark.parametrize("paging", ["offset", "page"])
+def test_all_but_the_page_is_kept_and_the_next_run_asks_for_it_alone(
+    tmp_path: Path, engine: Engine, api: ChangingApi, paging: str
+) -> None:
+    made = Changing(tmp_path, engine, None, by_page() if paging == "page" else None)
+    made.both("run1")
+    version, before = made.lakehouse.describe(made.covenant.table(ITEMS).ref).version, made.found()
+    api.row(2001).name = "changed"
+    api.fault = breaking("groups/2/", "page=2&" if paging == "page" else "offset=10&")  # type: ignore[assignment]
+    with pytest.raises(GateError, match=r"1 pages could not be read \(parent 2, page 2, status 500, reason GET http.*items\?"):
+        made.both("run2")
+    assert made.lakehouse.describe(made.covenant.table(ITEMS).ref).version == version
+    assert made.found() == before
+    (waiting,) = [path for path in made.lakehouse.files("log", "waiting").glob("*.json") if "extract.items" in path.name
+                  and json.loads(path.read_text())["manifest"]["runId"] == "run2"]  # fmt: skip
+    failed = [row for row in json.loads(waiting.read_text())["requests"] if row["error"]]
+    assert [(row["status"], row["parent"], row["page"], row["attempts"]) for row in failed] == [(500, "2", 2, 3)]
+    assert Attempts(made.lakehouse, "item").all()[-1][1].state == "open"
+    api.forget()
+    with pytest.raises(GateError, match="1 pages could not be read"):
+        made.deliver(ITEMS, "run3")
+    assert {address for address in api.asked if not api.fault(address)} == set()
+    api.fault = lambda _: None
+    api.forget()
+    healed = made.deliver(ITEMS, "run4")
+    assert made.found() == api.truth()
+    assert healed.draft.evidence["extraction"]["brokenCount"] == 0
+    # beside it only the list's end is proven
+    ends = ("page=4&", "page=5&", "offset=34&")
+    (page,) = [address for address in api.asked if not any(end in address for end in ends) and "size=10" in address]
+    assert page.startswith("/groups/2/items?")
+    assert "page=2&" in page or "offset=10&" in page
+
+
+def test_the_last_page_of_a_list_may_be_the_broken_one(tmp_path: Path, engine: Engine, api: ChangingApi) -> None:
+    made = Changing(tmp_path, engine, None)
+    api.fault = breaking("groups/3/", "offset=30&")  # type: ignore[assignment]
+    with pytest.raises(GateError, match="parent 3, page 4"):
+        made.both("run1")
+    api.fault = lambda _: None
+    made.deliver(ITEMS, "run2")
+    assert made.found() == api.truth()
+
+
+def test_a_list_that_is_broken_from_some_page_on_is_a_parent_that_can_not_be_read(
+    tmp_path: Path, engine: Engine, api: ChangingApi
+) -> None:
+    api.rows.clear()
+    api.fill(60)
+    made = Changing(tmp_path, engine, None)
+    api.fault = lambda address: 500 if "groups/2/" in address and "offset=0&" not in address else None
+    with pytest.raises(GateError, match=r"1 parents could not be read .*3 pages could not be read"):
+        made.both("run1")
+    api.fault = lambda _: None
+    made.deliver(ITEMS, "run2")
+    assert made.found() == api.truth()
+
+
+def test_of_an_increment_the_list_stays_as_it_was(tmp_path: Path, engine: Engine, api: ChangingApi) -> None:
+    """Even without the gate no row is lost, and what came of the other lists is there."""
+    gates = [gate for gate in Changing(tmp_path / "gates", engine).covenant.table(ITEMS).gates if gate.name != "extract_complete"]
+    made = Changing(tmp_path / "table", engine, gates=gates)
+    made.both("run1")
+    for number in range(1, 26):
+        for group in (1, 2):
+            api.row(group * 1000 + number).name, api.row(group * 1000 + number).updated = "changed", 100 + number
+    api.fault = breaking("groups/2/", "offset=10&")  # type: ignore[assignment]
+    made.both("run2")
+    assert [row for row in made.found() if row[0] != "2"] == [row for row in api.truth() if row[0] != "2"]
+    assert all(name.startswith("item") for group, _, name in made.found() if group == "2")
+    assert len(made.found()) == 105
+
+
+def test_a_list_without_parents_goes_on_behind_its_first_page(
+    tmp_path: Path, engine: Engine, api: ChangingApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Changing(tmp_path, engine, None)
+    paging = OffsetPaging(offset_param="offset", size_param="size", size=PAGE)
+    api.groups = list(range(1, 36))
+    with made.work("extract.groups", "run1").client as client:
+        fetch = made.fetches["extract.groups"].model_copy(update={"paging": paging})
+        api.fault = breaking("groups?offset=0&")  # type: ignore[assignment]
+        pages = list(client.pages(fetch))
+        assert [(len(page.records), page.broken is not None) for page in pages] == [
+            (0, True),
+            (10, False),
+            (10, False),
+            (5, False),
+        ]
+        api.fault = breaking("groups?")  # type: ignore[assignment]
+        with pytest.raises(RetriableError, match="500"):
+            list(client.pages(fetch))
