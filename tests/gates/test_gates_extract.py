@@ -16,8 +16,11 @@ from tests.gates.conftest import Bench, column, table
 WHOLE: dict[str, Any] = {
     "parentsAsked": 3,
     "rows": 2,
+    "pages": 3,
     "skippedCount": 0,
     "skipped": [],
+    "brokenCount": 0,
+    "broken": [],
     "unansweredCount": 0,
     "repeatedCount": 0,
     "repeated": [],
@@ -44,10 +47,10 @@ TWO = [record({"id": 1}), record({"id": 2})]
 
 def test_an_extraction_is_complete(bench: Bench) -> None:
     promised = extracted("run", "extract_complete")
-    assert bench.judge(promised, TWO, extraction=WHOLE).total == 5
+    assert bench.judge(promised, TWO, extraction=WHOLE).total == 6
     skipped = {"skippedCount": 2, "skipped": [{"parent": "7", "status": 500, "reason": "x\n" * 500}]}
     result = bench.judge(promised, TWO, extraction={**WHOLE, **skipped})
-    assert (result.failed, result.total, result.rule_id) == (1, 5, "extract.extract_complete:skipped")
+    assert (result.failed, result.total, result.rule_id) == (1, 6, "extract.extract_complete:skipped")
     assert "2 parents could not be read (parent 7, status 500" in result.message
     assert len(result.message) < 600
     assert result.message.isprintable()
@@ -56,6 +59,7 @@ def test_an_extraction_is_complete(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("aspect", "facts"),
     [
+        ("pages", {"brokenCount": 1, "broken": [{"parent": None, "page": 2, "status": 500, "reason": "oops"}]}),
         ("unanswered", {"unansweredCount": 1}),
         ("repeated", {"repeatedCount": 1, "repeated": ["7/1"]}),
         ("mismatch", {"mismatchCount": 1, "mismatches": [{"parent": None, "check": "recount", "expected": 3, "found": 2}]}),
