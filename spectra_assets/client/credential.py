@@ -14,9 +14,9 @@ from typing import Protocol
 from urllib.parse import quote_plus, urlencode
 
 import msgspec
-from requests.structures import CaseInsensitiveDict
 
 from spectra_assets.client.address import without
+from spectra_assets.client.headers import Headers
 from spectra_assets.client.mask import Mask, Secret
 from spectra_assets.client.pacing import retry_after
 from spectra_assets.covenant.access import Auth
@@ -91,7 +91,7 @@ class Credential:
         """The headers of an answer without the token."""
         if self._parameter is None:
             return headers
-        return CaseInsensitiveDict({name: self.scrub(value.encode()).decode() for name, value in headers.items()})
+        return Headers({name: self.scrub(value.encode()).decode() for name, value in headers.items()})
 
     def renew(self, refused: Mapping[str, str]) -> bool:
         """Whether the same request may succeed with a new token, `refused` being the headers that did not."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import blake2b
 from typing import Any
 from uuid import uuid4
+
+from xxhash import xxh3_64_hexdigest
 
 
 @dataclass
@@ -59,7 +60,7 @@ class Ledger:
         with self._lock:
             entries = list(self._entries)
             self._entries.clear()
-        return [asdict(entry) for entry in entries]
+        return [vars(entry).copy() for entry in entries]
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -67,4 +68,4 @@ class Ledger:
 
 def body_hash(body: bytes) -> str:
     """16 hex digits that tell one body from another."""
-    return blake2b(body, digest_size=8).hexdigest()
+    return xxh3_64_hexdigest(body)

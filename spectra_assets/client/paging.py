@@ -35,6 +35,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 import msgspec
+from xxhash import xxh3_128_digest
 
 from spectra_assets.client.pager import Ask, Got, first, following, text_at
 from spectra_assets.client.records import LINES, header_total, sparse, split
@@ -280,7 +281,7 @@ class Reader:
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
-        self._key = _key_decoder(fetch.primary_key)
+        self._keys = _key_decoder(fetch.primary_key)
         self._last: frozenset[bytes] = frozenset()
         self._last_mark = b""
         self._seen: dict[bytes, int] = {}
@@ -326,10 +327,8 @@ class Reader:
 
     def _identities(self, records: list[bytes]) -> list[bytes]:
         """What tells the records apart: their keys where each has one of its own, else their bytes."""
-        keys = [self._key(record) for record in records]
-        if None not in keys and len(set(keys)) == len(keys):
-            return [key for key in keys if key is not None]
-        return [blake2b(record, digest_size=16).digest() for record in records]
+        keys = self._keys(records)
+        return keys if keys is not None and len(set(keys)) == len(keys) else list(map(xxh3_128_digest, records))
 
 
 def _moving(paging: Paging) -> tuple[str, str]:
@@ -346,23 +345,22 @@ def _moving(paging: Paging) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=256)
-def _key_decoder(primary_key: str) -> Callable[[bytes], bytes | None]:
-    """A function from a record to the JSON text of its key; None if it has none. Skips everything else in the record."""
+def _key_decoder(primary_key: str) -> Callable[[list[bytes]], list[bytes] | None]:
+    """A function from records to the JSON texts of their keys; None if one has none. Skips everything else in them."""
     parts = split_path(primary_key) or [""]
     kind: Any = msgspec.Raw
     for depth, part in enumerate(reversed(parts)):
-        shape = msgspec.defstruct(f"Key{depth}", [("value", kind)], rename={"value": part})
-        kind = shape
-    decoder = msgspec.json.Decoder(kind)
+        kind = msgspec.defstruct(f"Key{depth}", [("value", kind)], rename={"value": part}, gc=False)
+    decode = msgspec.json.Decoder(kind).decode
 
-    def key(record: bytes) -> bytes | None:
+    def keys(records: list[bytes]) -> list[bytes] | None:
         try:
-            found: Any = decoder.decode(record)
+            found: list[Any] = list(map(decode, records))
         except msgspec.DecodeError:
             return None
         for _ in parts:
-            found = found.value
-        text = bytes(found)
-        return None if text == b"null" else text
+            found = [each.value for each in found]
+        texts = list(map(bytes, found))
+        return None if b"null" in texts else texts
 
-    return key
+    return keys

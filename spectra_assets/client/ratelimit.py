@@ -78,6 +78,8 @@ def _untouched(quota: Quota) -> float | None:
 
 def quotas(headers: Mapping[str, str]) -> list[Quota]:
     """Every limit the headers speak of; none where they say nothing, or nothing that makes sense."""
+    if not any("rate" in name.lower() for name in headers):
+        return []
     found = [*_structured(headers), *(quota for family in _FAMILIES for quota in _spelled(headers, family))]
     return [quota for quota in found if quota.limit or (quota.limit is None and quota.remaining is not None)]
 

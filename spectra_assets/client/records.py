@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from operator import methodcaller
 from typing import Any
 
 import msgspec
@@ -36,6 +37,12 @@ _RANGE = re.compile(r"\s*(?:[\w-]+\s+)?(?:\d+-\d+|\*)/(\d{1,18})\s*", re.ASCII)
 _DEPTH = 2
 """Levels below an object about the list at which a total is looked for: `meta.page.totalElements`."""
 
+_ENVELOPE: Any = dict[str, list[msgspec.Raw] | dict[str, msgspec.Raw] | int | float | str | bool | None]
+"""An object that holds records, and what stands beside them. (A number beyond a double is looked for in the slower way.)"""
+
+_encoded = msgspec.json.Encoder().encode
+_is_object = methodcaller("startswith", b"{")
+
 _BLANKS = b" \t\r\n\x1e"
 _OPENINGS = {b"{": "an object", b"[": "an array", b'"': "a text"}
 
@@ -55,6 +62,8 @@ def split(body: bytes, location: str, what: str) -> tuple[list[bytes], int | Non
     if location == LINES:
         return _lines(body, what), None
     way = location.removesuffix(MAP)
+    if way == location and (found := _enveloped(body, way)) is not None:
+        return found
     value, total = _descended(body, way, what)
     if value == b"null":
         return [], total
@@ -64,7 +73,7 @@ def split(body: bytes, location: str, what: str) -> tuple[list[bytes], int | Non
         records = [_keyed(key, bytes(entry).strip()) for key, entry in entries.items()]
     else:
         _expect(b"[", value, f"an array at {way!r}" if way else "an array", what)
-        records = [_record(bytes(record).strip()) for record in msgspec.json.decode(value, type=list[msgspec.Raw])]
+        records = _records(msgspec.json.decode(value, type=list[msgspec.Raw]))
     return records, None if records and not total else total
 
 
@@ -91,6 +100,30 @@ def sparse(body: bytes, path: str) -> Any:
     for key in reversed(keys):
         found = {key: found}
     return found
+
+
+def _enveloped(body: bytes, way: str) -> tuple[list[bytes], int | None] | None:
+    """The records in an array of the body's own object, and the total beside it, in one pass; None for any other body."""
+    keys = split_path(way)
+    if len(keys) != 1:
+        return None
+    try:
+        envelope = msgspec.json.decode(body, type=_ENVELOPE)
+    except msgspec.ValidationError:
+        return None
+    key = keys[0]
+    found = envelope.pop(key, None)
+    if not isinstance(found, list):
+        return None
+    # an array says nothing of the total; where the records were, there is one too
+    beside = {name: msgspec.Raw(b"[]" if isinstance(value, list) else _encoded(value)) for name, value in envelope.items()}
+    records, total = _records(found), next(_totals(beside, key, _DEPTH), None)
+    return records, None if records and not total else total
+
+
+def _records(found: list[msgspec.Raw]) -> list[bytes]:
+    records = list(map(bytes, found))
+    return records if all(map(_is_object, records)) else list(map(_record, records))
 
 
 def _descended(body: bytes, way: str, what: str) -> tuple[bytes, int | None]:

@@ -14,8 +14,7 @@ from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import Any, Protocol
 
-from requests.structures import CaseInsensitiveDict
-
+from spectra_assets.client.headers import Headers
 from spectra_assets.client.ledger import Entry
 from spectra_assets.client.records import TOTAL_HEADERS
 from spectra_assets.client.transport import Answer
@@ -87,7 +86,7 @@ class Taped:
         """The answer as it came; None if the request ended without one."""
         if self.header["status"] is None:
             return None
-        headers = CaseInsensitiveDict(self.header["headers"])
+        headers = Headers(self.header["headers"])
         elapsed, attempts = self.header["elapsedMs"], self.header["attempts"]
         return Answer(self.header["status"], headers, self._held.body, elapsed, attempts, url, address)
 
@@ -164,7 +163,7 @@ def key_of(purpose: str, url: str, body: bytes | None = None) -> bytes:
 
 def conditions(header: Mapping[str, Any]) -> dict[str, str]:
     """Headers that ask for an answer only if it changed, by the `header` that was kept with it; empty if nothing tells that."""
-    headers = CaseInsensitiveDict(header["headers"])
+    headers = Headers(header["headers"])
     if "ETag" in headers:
         return {"If-None-Match": headers["ETag"]}
     if "Last-Modified" in headers and _settled(headers["Last-Modified"], headers.get("Date", "")):

@@ -19,11 +19,11 @@ from types import MappingProxyType
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import urllib3
-from requests.structures import CaseInsensitiveDict
 from urllib3.util import make_headers
 
 from spectra_assets.client.address import Address, host_of, origin
 from spectra_assets.client.credential import Credential
+from spectra_assets.client.headers import Headers
 from spectra_assets.client.mask import Mask, masked_url
 from spectra_assets.client.pacing import StoppedError
 from spectra_assets.client.pool import pool
@@ -235,7 +235,7 @@ class Transport:
                     f"{method} {masked_url(url)}: {host_of(url)} cut the connection before its answer was complete"
                 )
             elapsed = (time.perf_counter() - started) * 1000
-            headers = self._credential.scrubbed(CaseInsensitiveDict(response.headers))
+            headers = self._credential.scrubbed(Headers(response.headers))
             return Answer(response.status, headers, body, elapsed, 1, masked_url(url), url)
         except (urllib3.exceptions.HTTPError, OSError, HTTPException, ValueError) as error:
             failure = self._failure(error, method, url)

@@ -14,8 +14,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from requests.structures import CaseInsensitiveDict
-
+from spectra_assets.client.headers import Headers
 from spectra_assets.client.ledger import body_hash
 from spectra_assets.client.mask import Mask, masked_url
 from spectra_assets.client.pacing import Clock
@@ -226,7 +225,7 @@ class Throttle:
                 self._tokens -= 1
                 return None
             self.refused += 1
-        headers = CaseInsensitiveDict({"Retry-After": "1"})
+        headers = Headers({"Retry-After": "1"})
         return Answer(429, headers, b"{}", 0.0, 1, target, target)
 
 
@@ -266,5 +265,5 @@ def _played(held: Held, root: str, url: str) -> Answer:
         raise _ERRORS.get(str(header.get("raised")), SkippableError)(str(header["error"]))
     moved = header.get("address")
     address = url if moved is None else root + str(moved)
-    headers = CaseInsensitiveDict(header["headers"])
+    headers = Headers(header["headers"])
     return Answer(header["status"], headers, held.body, float(header["elapsedMs"]), 1, masked_url(url), address)

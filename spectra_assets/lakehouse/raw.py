@@ -31,6 +31,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
 
+import msgspec
 import pyarrow as pa
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -108,7 +109,7 @@ class Entry:
 
     @cached_property
     def header(self) -> dict[str, Any]:
-        header: dict[str, Any] = json.loads(_unpacked(self._packed[: self._prefix.head_packed], self._prefix.head))
+        header: dict[str, Any] = msgspec.json.decode(_unpacked(self._packed[: self._prefix.head_packed], self._prefix.head))
         return header
 
     @property
@@ -501,7 +502,7 @@ class Turn:
 def packed(key: bytes, header: Mapping[str, Any], body: bytes, mark: bool = True) -> bytes:
     """An entry as a segment holds it."""
     codec = pa.Codec(_ZSTD, compression_level=1)
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), default=str).encode() + b"\n"
+    text = msgspec.json.encode(header, enc_hook=str) + b"\n"
     line = body + b"\n"
     head, rest = codec.compress(text, asbytes=True), codec.compress(line, asbytes=True)
     facts = (key, len(head), len(text), len(rest), len(line), mark)

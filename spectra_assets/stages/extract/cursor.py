@@ -15,6 +15,7 @@ from spectra_assets.covenant.model import Extraction
 from spectra_assets.lakehouse.raw import Attempts
 from spectra_assets.stages.asking.moments import micros, reader
 from spectra_assets.stages.evidence import EXAMPLES
+from spectra_assets.stages.extract.landing import HASH_FORM
 from spectra_assets.stages.extract.scope import WATCH, Reached, reached, refute
 from spectra_assets.stages.work import Draft, Work, action
 
@@ -72,7 +73,7 @@ class _Watch:
     def compare(self, work: Work) -> None:
         """Compare with the table as it stands and what is known of its lists."""
         chain = Attempts(work.lakehouse, self._fetch.entity).chain()
-        if not chain or not work.lakehouse.exists(work.table.ref):
+        if not chain or chain[-1][1].inputs.get("hash") != HASH_FORM or not work.lakehouse.exists(work.table.ref):
             return
         self._before = reached(chain[-1][0])
         if self._before:

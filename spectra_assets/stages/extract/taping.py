@@ -26,6 +26,7 @@ from spectra_assets.lakehouse.raw import Attempts, Manifest, Recording, Reel, Se
 from spectra_assets.lakehouse.store import FINGERPRINT
 from spectra_assets.names import TableRef, plural
 from spectra_assets.stages.extract import scope as scopes
+from spectra_assets.stages.extract.landing import HASH_FORM
 from spectra_assets.stages.extract.scope import Scope, Standing
 from spectra_assets.stages.work import Draft, Work
 
@@ -189,7 +190,7 @@ def _scope(work: Work, fetch: Fetch, standing: Standing, inputs: dict[str, str],
         return Scope(only=work.backfill) if work.backfill else None
     if known is None or last is None or known.cursor in scopes.refuted(work.lakehouse, fetch.entity):
         return None
-    alike = all(last.inputs.get(name) == inputs[name] for name in ("plan", "contract", "software"))
+    alike = all(last.inputs.get(name) == inputs[name] for name in ("plan", "contract", "software", "hash"))
     if not alike or not _stands(work, last):
         return None
     return scopes.since(fetch, work.table.steps, standing, now)
@@ -281,6 +282,7 @@ def _inputs(work: Work, fetch: Fetch, known: CanonEntity, server: str) -> dict[s
         "canon": _hash(known.model_dump_json()),
         "parents": parents,
         "software": version("spectra-assets"),
+        "hash": HASH_FORM,
     }
 
 
