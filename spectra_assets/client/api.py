@@ -27,7 +27,7 @@ from spectra_assets.client.fan_out import fan_out
 from spectra_assets.client.ledger import Entry, Ledger, body_hash
 from spectra_assets.client.mask import Mask, Secret, masked_url
 from spectra_assets.client.pacing import Clock, Pace, PlayedPace, SeenLimit, StoppedError, backoff
-from spectra_assets.client.pager import Ask, query_of
+from spectra_assets.client.pager import Ask, first, query_of
 from spectra_assets.client.paging import MOST_PAGES, PAST_END, Page, Reader, Sheet, Widest, counted, walk
 from spectra_assets.client.ratelimit import Gauge
 from spectra_assets.client.records import split
@@ -271,6 +271,19 @@ class ApiClient:
             return self._verdict.decoded(answer, lambda body: split(body, fetch.records, fetch.told))[0]
 
         return self._listed(AGAIN, url, entry, accept, _Course(body=body), _NEVER)
+
+    def declared(self, fetch: Fetch, parent_value: ParentValue | None = None) -> int | None:
+        """Rows that the API says the list has, asked for with a page of one; None if it does not say. Raises as `read`."""
+        url, body = self._call(fetch, target(fetch, parent_value), first(fetch.paging, 1).query)
+        parent = None if parent_value is None else parent_text(parent_value)
+        entry = Entry(fetch.path, fetch.entity, parent, method=fetch.method)
+
+        def accept(answer: Answer) -> Sheet:
+            return self._verdict.decoded(answer, lambda body: Reader(fetch).read(body, answer.headers))
+
+        sheet = self._listed(AGAIN, url, entry, accept, _Course(body=body), _NEVER)
+        # one that is no more than the page's own rows may be just their number
+        return sheet.declared_total if (sheet.declared_total or 0) > len(sheet.records) else None
 
     def unmodified(self, headers: Iterable[Mapping[str, Any]]) -> bool:
         """Whether the API says of every answer of the earlier tape that it did not change. Ends at the first that did.

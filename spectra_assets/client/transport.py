@@ -14,6 +14,7 @@ import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.client import HTTPException
 from types import MappingProxyType
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -28,6 +29,7 @@ from spectra_assets.client.mask import Mask, masked_url
 from spectra_assets.client.pacing import StoppedError
 from spectra_assets.client.pool import pool
 from spectra_assets.client.searches import Searches
+from spectra_assets.client.width import Width
 from spectra_assets.errors import (
     ConfigurationError,
     RetriableError,
@@ -99,7 +101,7 @@ class _Unlogged(logging.Filter):
 
 
 class Transport:
-    """Sends GET requests to one API; safe to use from many threads, of which `in_flight` are served at a time."""
+    """Sends GET requests to one API; safe to use from many threads, of which `width` lets `in_flight` through at most."""
 
     def __init__(
         self,
@@ -117,7 +119,7 @@ class Transport:
         self._credential = credential
         self._limits = limits
         self._mask = mask
-        self._slots = threading.BoundedSemaphore(limits.in_flight)
+        self.width = Width(limits.in_flight)
         self._pool = pool(address.root, limits.in_flight)
         log, unlogged = logging.getLogger(_WIRE_LOG), _Unlogged(mask)
         log.addFilter(unlogged)
@@ -174,7 +176,7 @@ class Transport:
         renewed: bool,
     ) -> tuple[Answer, bool]:
         """(the answer with the credential, whether that was renewed once because it was refused)."""
-        with self._slots:
+        with self.width.passing():
             if stop.is_set():
                 raise StoppedError
             headers = self._credential.headers(self._post)
@@ -183,6 +185,8 @@ class Transport:
             if answer.status == 401 and not renewed and self._credential.renew(headers):
                 renewed = True
                 answer = self._sent(method, url, sent, {**self._credential.headers(self._post), **more}, body, stop, seconds)
+        if answer.status < HTTPStatus.BAD_REQUEST:
+            self.width.answered(answer.elapsed_ms / 1000)
         return answer, renewed
 
     def _post(self, path: str, headers: Mapping[str, str], form: Mapping[str, str]) -> Answer:

@@ -247,3 +247,46 @@ def test_lists_of_an_entity_without_increments_can_be_read_again_too(tmp_path: P
     api.rows.append(Row(3990, 3, "new", 1))
     made.deliver(ITEMS, "run2", backfill=("3",))
     assert made.found() == api.truth()
+
+
+# ---------------------------------------------------------------- rows that went between two sweeps
+
+
+@pytest.fixture
+def telling(tmp_path: Path, engine: Engine, api: ChangingApi) -> Changing:
+    """An API that says how many rows a list has."""
+    api.total = True
+    return Changing(tmp_path, engine, records="items")
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_a_list_that_lost_rows_is_read_again_before_the_sweep(telling: Changing, api: ChangingApi, more: bool) -> None:
+    made = telling
+    made.both("run1")
+    api.rows.remove(api.row(2003))
+    if more:  # as many new ones as went: the list has as many rows as before
+        api.rows.append(Row(2999, 2, "new", 100))
+        api.rows.append(Row(3999, 3, "new", 100))
+    api.forget()
+    second = made.both("run2")
+    assert made.found() == api.truth()
+    assert second.draft.notes["lists read again"] == 1
+    assert {
+        address.split("/")[2] for address in api.asked if "since" not in address and "size=10" in address and "items" in address
+    } == {"2"}
+    assert all(result.passed for result in second.results)
+    replayed = made.deliver(ITEMS, "run3", replay=True)
+    assert replayed.outcome is not None
+    assert replayed.outcome.status == "unchanged"
+    api.forget()
+    third = made.both("run4")
+    assert third.draft.standing
+    assert all("since" in address or "size=1" in address for address in api.asked if "items" in address)
+
+
+def test_counting_costs_one_small_request_for_each_list(telling: Changing, api: ChangingApi) -> None:
+    telling.both("run1")
+    api.forget()
+    assert telling.both("run2").draft.standing
+    counted = [address for address in api.asked if address.endswith("size=1")]
+    assert sorted(counted) == [f"/groups/{group}/items?offset=0&size=1" for group in api.groups]

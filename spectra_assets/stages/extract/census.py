@@ -62,7 +62,11 @@ class Census:
         self._fetch = fetch
         self._watch = watch
         self._say = say
+        self.declared: dict[str, int] = {}
+        """Of lists that were asked for what changed: how many rows the API says each has in all, where it says so."""
         self._partial = scope is not None
+        self._since = scope.since.keys() if scope is not None else ()
+        self._declaring: list[ParentValue | None] = []
         self._narrow = scope.narrow if scope is not None else whole
         self.moved: dict[str, int] = {}
         """Lists which seem to have moved while they were read → their rows that came twice: to be read again."""
@@ -86,6 +90,7 @@ class Census:
             yield from self._page(current, answer[1])
         self._close(current)
         self._recount()
+        self._count()
 
     def finished(self, sampled: int | None) -> Extraction:
         """The facts, now complete. `sampled` are the records that Prepare saw; None if only a part was asked for."""
@@ -230,6 +235,8 @@ class Census:
         total = next(iter(parent.totals)) if credible else None
         # a total that equals the first page's rows, or changes from page to page, is none
         unsteady = len(parent.totals) > 1 and None not in parent.totals and self._fetch.totals == "credible"
+        if list_name(parent.value) in self._since and self._fetch.totals == "credible" and None not in parent.totals:
+            self._declaring.append(parent.value)
         if parent.repeated or unsteady:
             self._has_moved(parent.value, parent.repeated)
         if total and total > parent.rows and total != parent.first_page:
@@ -254,6 +261,20 @@ class Census:
                     found, reason = problem
                     self._has_moved(end.value)
                     self._mismatch(end.value, "recount", end.rows, found, reason)
+
+    def _count(self) -> None:
+        """Ask how many rows each list has that was asked for what changed only: one that lost rows says nothing else of them."""
+        with ThreadPoolExecutor(self._client.in_flight) as pool:
+            for value, total in zip(self._declaring, pool.map(self._declared, self._declaring), strict=True):
+                self.facts["requests"] += 1
+                if total is not None:
+                    self.declared[list_name(value)] = total
+
+    def _declared(self, value: ParentValue | None) -> int | None:
+        try:
+            return self._client.declared(self._fetch, value)
+        except (SkippableError, RetriableError):  # the sweep finds what this would have shown
+            return None
 
     def _mismatch(self, parent: ParentValue | None, check: Any, expected: int, found: int, reason: str) -> None:
         self.facts["mismatchCount"] += 1

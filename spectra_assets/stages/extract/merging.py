@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
@@ -76,6 +77,8 @@ class Merge:
             stood=0, fetched=table.num_rows, unchanged=0, changed=0, new=0, removed=0, repeated=0, incomplete=0, rows=0
         )
         self.moved: set[str] = set()
+        self.alive: Counter[str] = Counter()
+        """Rows of each list that was asked for what changed, after the merge."""
         self._scope = scope
         self._asked = asked
         self._failed = failed
@@ -156,6 +159,7 @@ class Merge:
                 places.append(batch.column(_SEQUENCE)[place].as_py())
         kept = batch if all(stays) else batch.filter(pa.array(stays))
         self.facts["rows"] += kept.num_rows
+        self._live(kept)
         if kept.num_rows:
             yield kept
         yield from self._taken(taken, places)
@@ -195,7 +199,15 @@ class Merge:
         if not self._single:  # a tree's rows are still to be made, and hashed then
             found = found.set_column(_HASH, EXTRACT_SCHEMA.field(_HASH), pa.nulls(len(rows), pa.string()))
         self.facts["rows"] += len(rows)
+        self._live(found)
         yield from found.combine_chunks().to_batches()
+
+    def _live(self, rows: pa.RecordBatch | pa.Table) -> None:
+        if self._scope.since:
+            for pair in pc.value_counts(rows.column(_PARENT)).to_pylist():
+                name = pair["values"] or ""
+                if name in self._scope.since:
+                    self.alive[name] += pair["counts"]
 
     def _key_of(self, record: str) -> Any:
         value = self._key(record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -50,8 +51,9 @@ class _Source:
 def read(draft: Draft, work: Work, taped: Taping, fetch: Fetch, known: CanonEntity) -> None:
     """Let the rows stream into `draft.batches`. What was only asked for in part is merged into the table that stands.
 
-    If that makes the same table, the draft is `standing`. Lists that moved while they were read are read again: of a whole
-    reading once all rows are staged (`draft.mend`). Raises RequestError for parents that there are none of.
+    If that makes the same table, the draft is `standing`. Lists that moved while they were read are read again, and so are lists
+    of which only changes were asked for and which then have not as many rows as the API says: where that shows only once all
+    rows are staged, by `draft.mend`. Raises RequestError for parents that there are none of.
     """
     source = _Source(work, taped, fetch, known)
     if taped.scope is None:
@@ -63,7 +65,10 @@ def read(draft: Draft, work: Work, taped: Taping, fetch: Fetch, known: CanonEnti
     if taped.scope.only is not None:
         _check_parents(work, fetch, taped.scope.only)
     part = _part(draft, source)
-    if part.moved or part.merge.changes(work.lakehouse.batches(work.table.ref, ["parentKey", "recordHash"])):
+    changes = bool(part.moved) or part.merge.changes(work.lakehouse.batches(work.table.ref, ["parentKey", "recordHash"]))
+    if not changes:
+        part.moved |= part.short({name: each.rows for name, each in taped.standing.lists.items()})
+    if changes or part.moved:
         draft.batches = _merged(draft, source, part, work.lakehouse.batches(work.table.ref))
     else:
         draft.standing = True
@@ -104,12 +109,17 @@ def _values(work: Work, parent: ParentKey) -> Iterator[ParentValue]:
 
 @dataclass
 class _Part:
-    """What was asked for of an entity, ready to be merged. `moved`: see Census."""
+    """What was asked for of an entity, ready to be merged. `moved`, `declared`: see Census."""
 
     merge: Merge
     extraction: Extraction
     drift: dict[str, Drift]
-    moved: Mapping[str, int]
+    moved: dict[str, int]
+    declared: Mapping[str, int]
+
+    def short(self, alive: Mapping[str, int]) -> dict[str, int]:
+        """The lists which have other numbers of rows, here, than the API says: rows went without a trace among the changes."""
+        return {name: 0 for name, total in self.declared.items() if alive.get(name, 0) != total and name not in self.moved}
 
     def tell(self, draft: Draft) -> None:
         """Leave the evidence in the draft."""
@@ -137,11 +147,14 @@ def _whole(draft: Draft, source: _Source) -> Iterator[pa.RecordBatch]:
 def _layers(draft: Draft, source: _Source) -> Iterator[pa.RecordBatch]:
     """The rows that an attempt left, made from its raw pages and those of the attempts that it built on."""
     taped = source.taped
+    rows = _whole(draft, source)
     if taped.scope is not None and taped.below is not None:
         part = _part(draft, source)
-        yield from _merged(draft, source, part, _layers(draft, replace(source, taped=taped.below)))
-        return
-    spool = _spooled(draft, source.work, _whole(draft, source))
+        rows = _merged(draft, source, part, _layers(draft, replace(source, taped=taped.below)))
+        if not part.declared:
+            yield from rows
+            return
+    spool = _spooled(draft, source.work, rows)
     mend, draft.mend = draft.mend, None
     yield from mend(spool.table.to_batches()) if mend is not None else spool.table.to_batches()
 
@@ -157,7 +170,7 @@ def _part(draft: Draft, source: _Source) -> _Part:
     asked, failed = frozenset(census.asked), frozenset(census.failed)
     drift = {path: change for path, change in watch.finish().items() if change["kind"] != "missingField"}
     moved = census.moved if mergeable(source.fetch) else {}
-    return _Part(Merge(source.fetch, scope, asked, failed, spool.table), extraction, drift, moved)
+    return _Part(Merge(source.fetch, scope, asked, failed, spool.table), extraction, drift, moved, census.declared)
 
 
 def _merged(draft: Draft, source: _Source, part: _Part, standing: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -165,18 +178,22 @@ def _merged(draft: Draft, source: _Source, part: _Part, standing: Iterable[pa.Re
     if part.moved:
         part.tell(draft)
         yield from _mended(draft, source, part.moved, rows)
-        return
-    yield from rows
-    part.tell(draft)
+    else:
+        yield from rows
+        part.tell(draft)
+    short = part.short(part.merge.alive)
+    if short:
+        draft.mend = partial(_mended, draft, source, short)
 
 
 def _mended(draft: Draft, source: _Source, moved: Mapping[str, int], rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The rows with those lists read again that moved while they were read; twice at most, then the gate tells of them."""
     facts: Extraction = draft.evidence["extraction"]
     merges = [draft.evidence["merge"]] if "merge" in draft.evidence else []
-    draft.notes["lists read again"] = len(moved)
+    draft.notes["lists read again"] = draft.notes.get("lists read again", 0) + len(moved)
+    again = frozenset(moved)
     for turn in range(1, _TURNS + 1):
-        source.work.say(f"{source.fetch.entity}: {len(moved)} lists moved while they were read; they are read again")
+        source.work.say(f"{source.fetch.entity}: {len(moved)} lists moved, or lost rows since; they are read again")
         if source.taped.tape is not None:
             source.taped.tape.round = turn
         scope = Scope(only=tuple(sorted(moved)))
@@ -189,9 +206,14 @@ def _mended(draft: Draft, source: _Source, moved: Mapping[str, int], rows: Itera
             break
     if source.taped.tape is not None:
         source.taped.tape.round = 0
-    yield from rows
+    counts: Counter[str] = Counter()
+    for batch in rows:
+        counts.update(name or "" for name in batch.column("parentKey").to_pylist())
+        yield batch
     draft.evidence["extraction"] = {**facts, "rows": merges[-1]["rows"]}
     draft.evidence["merge"] = combined(merges)
+    lists = draft.evidence.get("lists", {})
+    lists |= {name: lists[name].model_copy(update={"rows": counts[name]}) for name in again & lists.keys()}
 
 
 def _without(facts: Extraction, moved: Mapping[str, int], again: Extraction) -> Extraction:
