@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -28,17 +28,43 @@ def lessons() -> None:
 
 @lessons.command("list")
 @click.option("--source", help="Only lessons of this source.")
+@click.option("--status", help="Only lessons in this state.")
+@click.option("--all", "every", is_flag=True, help="Those of the archive too: what held for long, and what went away by itself.")
 @command
-def list_(source: str | None, as_json: bool) -> None:
+def list_(source: str | None, status: str | None, every: bool, as_json: bool) -> None:
     """One line per lesson."""
-    from spectra_assets.learning.lesson import read_all, times
+    from spectra_assets.errors import RequestError, one_of
+    from spectra_assets.learning.archive import everything
+    from spectra_assets.learning.lesson import Lesson, Status, read_all
 
-    known = read_all(load_settings().lessons, source)
-    lines = [
-        f"{item.id}  {item.status}{', asks' if item.question else ''}, seen {times(item.seen)}, last {item.last_seen}"
-        for item in known
-    ]
-    answer([item.model_dump(mode="json") for item in known], "\n".join(lines) or "no lessons yet: no gate has failed", as_json)
+    if status is not None and status not in get_args(Status):
+        raise RequestError(f"--status is {status!r}; valid are {one_of(get_args(Status))}")
+    folder = load_settings().lessons
+    known: list[Lesson] = everything(folder) if every else read_all(folder)
+    sources = {item.source for item in known}
+    if source is not None and known and source not in sources:
+        raise RequestError(f"no lesson is about {source!r}; there are lessons of {one_of(sources)}")
+    chosen = [item for item in known if source in (None, item.source) and status in (None, item.status)]
+    lines = [line for item in sorted(chosen, key=_urgency) for line in _line(item)]
+    if any(_urgency(item)[0] == 0 for item in chosen):
+        lines.append("solution-engine lessons explain ID says what is asked, and how to answer")
+    none = "no lessons yet: no gate has failed" if not known else "no such lesson"
+    answer([item.model_dump(mode="json") for item in chosen], "\n".join(lines) or none, as_json)
+
+
+def _urgency(lesson: Any) -> tuple[int, str]:
+    """What waits for a person comes first, what is over last."""
+    waits = lesson.question is not None or lesson.status in ("proposed", "proven")
+    return (0 if waits else 2 if lesson.closed or lesson.status == "verified" else 1, lesson.id)
+
+
+def _line(lesson: Any) -> list[str]:
+    from spectra_assets.learning.prose import bounded, times
+
+    asks = ", asks" if lesson.question else ", closed" if lesson.closed else ""
+    about = bounded(f"{lesson.full_table}: {lesson.cause.replace('_', ' ')} {lesson.subject}".rstrip(), 100)
+    many = f", {lesson.many:,} gaps" if lesson.many else ""
+    return [f"{lesson.id}", f"    {lesson.status}{asks}, seen {times(lesson.seen)}{many}, last {lesson.last_seen}; {about}"]
 
 
 @lessons.command()
@@ -60,7 +86,7 @@ def show(lesson: str, as_json: bool) -> None:
 def explain(lesson: str, as_json: bool) -> None:
     """What was seen, what was tried, and what a person is asked."""
     from spectra_assets.learning.lesson import find
-    from spectra_assets.learning.loop import explained
+    from spectra_assets.learning.person import explained
 
     found = find(load_settings().lessons, lesson)
     answer(found.model_dump(mode="json"), "\n".join(explained(found)), as_json)
@@ -72,17 +98,17 @@ def explain(lesson: str, as_json: bool) -> None:
 @command
 def approve(lesson: str, dry_run: bool, as_json: bool) -> None:
     """Apply the remedy that waits for a person."""
-    from spectra_assets.learning.lesson import find
-    from spectra_assets.learning.loop import approve as approved
-    from spectra_assets.learning.loop import dry_run as shown
+    from spectra_assets.learning.person import approve as approved
 
-    settings = load_settings()
-    found = find(settings.lessons, lesson)
     if dry_run:
-        text = shown(settings, found)
-        answer({"lesson": found.id, "diff": text}, text or "nothing would change", as_json)
+        _shown(lesson, "approve", as_json)
         return
-    _told(approved(settings, found), as_json)
+    made = approved(load_settings(), lesson)
+    _told(
+        made,
+        as_json,
+        f'run the pipeline: `solution-engine run "create SPECTRA pipeline for {made.source}"` shows whether it holds',
+    )
 
 
 @lessons.command()
@@ -90,26 +116,41 @@ def approve(lesson: str, dry_run: bool, as_json: bool) -> None:
 @command
 def reject(lesson: str, as_json: bool) -> None:
     """Never propose this remedy again."""
-    from spectra_assets.learning.lesson import find
-    from spectra_assets.learning.loop import reject as rejected
+    from spectra_assets.learning.person import reject as rejected
 
-    settings = load_settings()
-    _told(rejected(settings, find(settings.lessons, lesson)), as_json)
+    _told(
+        rejected(load_settings(), lesson), as_json, "this remedy is not proposed again; the gap stays until its cause is mended"
+    )
 
 
 @lessons.command()
 @click.argument("lesson")
+@click.option("--dry-run", is_flag=True, help="Only show what would change in playbook and covenant.")
 @command
-def revert(lesson: str, as_json: bool) -> None:
+def revert(lesson: str, dry_run: bool, as_json: bool) -> None:
     """Take back what a lesson brought: playbook and covenant are as if it had never been."""
-    from spectra_assets.learning.lesson import find
-    from spectra_assets.learning.loop import revert as reverted
+    from spectra_assets.learning.person import revert as reverted
 
-    settings = load_settings()
-    _told(reverted(settings, find(settings.lessons, lesson)), as_json)
+    if dry_run:
+        _shown(lesson, "revert", as_json)
+        return
+    _told(reverted(load_settings(), lesson), as_json, "the machine does not use this remedy again")
 
 
-def _told(lesson: Any, as_json: bool) -> None:
+def _shown(lesson: str, what: str, as_json: bool) -> None:
+    from spectra_assets.learning.person import dry_run
+
+    text = dry_run(load_settings(), lesson, what)
+    answer({"lesson": lesson, "diff": text}, text or "nothing would change", as_json)
+
+
+def _told(lesson: Any, as_json: bool, then: str) -> None:
     place = f", playbooks/{lesson.playbook}" if lesson.playbook else ""
-    commit = f", commit {lesson.commit[:10]}" if lesson.commit else ""
-    answer(lesson.model_dump(mode="json"), f"{lesson.id}: {lesson.status}{place}{commit}", as_json)
+    commit = (
+        f", commit {lesson.commit[:10]}"
+        if lesson.commit
+        else f"; in no commit: {lesson.uncommitted}"
+        if lesson.uncommitted
+        else ""
+    )
+    answer(lesson.model_dump(mode="json"), f"{lesson.id}: {lesson.status}{place}{commit}\n{then}", as_json)

@@ -31,8 +31,9 @@ from spectra_assets.intelligence.model import OVERRIDE, Pack, load_pack, pack_as
 from spectra_assets.intelligence.writing import pack_file
 from spectra_assets.intelligence.writing import write as write_pack
 from spectra_assets.lakehouse.store import Lakehouse
-from spectra_assets.learning.lesson import Lesson, withdraw
+from spectra_assets.learning.lesson import Lesson
 from spectra_assets.learning.loop import Learned, heal, made_again
+from spectra_assets.learning.record import withdraw
 from spectra_assets.names import Stage
 from spectra_assets.settings import Settings, variable
 from spectra_assets.stages.deliver import Outcome

@@ -13,8 +13,9 @@ import dagster as dg
 from spectra_assets.covenant.files import covenant_files, read
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.lakehouse.store import Lakehouse
-from spectra_assets.learning.lesson import Lesson, quoted, read_all
+from spectra_assets.learning.lesson import Lesson, read_all
 from spectra_assets.learning.loop import Learned, heal, made_again
+from spectra_assets.learning.prose import quoted
 from spectra_assets.learning.told import leave
 from spectra_assets.names import LOG, TableRef
 from spectra_assets.settings import Settings
@@ -43,7 +44,7 @@ _UNDER_WAY = [
 def unseen(settings: Settings) -> list[Lesson]:
     """Open lessons for which no remedy was looked for yet. Raises DocumentError."""
     lessons = read_all(settings.lessons) if settings.lessons.is_dir() else []
-    return [lesson for lesson in lessons if lesson.open and not lesson.tried and lesson.question is None]
+    return [lesson for lesson in lessons if lesson.curable and not lesson.tried and lesson.question is None]
 
 
 def look(settings: Settings, lessons: Iterable[Lesson], say: Callable[[str], None] = lambda _: None) -> Learned:
@@ -97,7 +98,7 @@ def passes(instance: dg.DagsterInstance, settings: Settings, changed: Iterable[L
     """The learning job for lessons that changed just now or that nobody looked at, if it is not under way already."""
     if settings.learning == "off":
         return
-    wanted = {lesson.id: lesson for lesson in (*unseen(settings), *changed) if lesson.open}
+    wanted = {lesson.id: lesson for lesson in (*unseen(settings), *changed) if lesson.curable}
     if not wanted or instance.get_runs_count(dg.RunsFilter(job_name=JOB, statuses=_UNDER_WAY)):
         return
     about = _key(f"{lesson.id} {lesson.seen} {lesson.returned}" for lesson in wanted.values())

@@ -21,7 +21,8 @@ from spectra_assets.settings import load as load_settings
 
 _ENDED = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
 _POSITION = "spectra_lessons"
-_BATCH = 50
+_BATCH = 16
+"""Runs of each kind that are read at once: together no more than a lesson remembers evaluations."""
 
 
 def learn(instance: dg.DagsterInstance) -> list[Lesson]:
@@ -32,16 +33,21 @@ def learn(instance: dg.DagsterInstance) -> list[Lesson]:
     settings = load_settings()
     position = _position(instance)
     changed: dict[str, Lesson] = observe(settings, ()).changed  # what a killed pass left is finished first
-    for kind in _ENDED:
-        while True:
-            page = instance.fetch_run_status_changes(kind, limit=_BATCH, cursor=position.get(kind.value), ascending=True)
-            for entry in page.records:
-                changed |= observe(settings, evaluations(instance, entry.event_log_entry.run_id)).changed
-            if page.cursor and page.cursor != position.get(kind.value):
-                position[kind.value] = page.cursor
-                instance.daemon_cursor_storage.set_cursor_values({_POSITION: json.dumps(position)})
-            if not page.has_more:
-                break
+    more = True
+    while more:
+        pages = {
+            kind.value: instance.fetch_run_status_changes(kind, limit=_BATCH, cursor=position.get(kind.value), ascending=True)
+            for kind in _ENDED
+        }
+        # in the order in which they ended: a gap that a later run no longer shows is closed by it
+        entries = sorted((entry for page in pages.values() for entry in page.records), key=_ended_at)
+        for entry in entries:
+            changed |= observe(settings, evaluations(instance, entry.event_log_entry.run_id)).changed
+        reached = position | {kind: page.cursor for kind, page in pages.items() if page.cursor}
+        if reached != position:
+            position = reached
+            instance.daemon_cursor_storage.set_cursor_values({_POSITION: json.dumps(position)})
+        more = any(page.has_more for page in pages.values())
     leave(settings, {lesson.source for lesson in changed.values()})
     return list(changed.values())
 
@@ -69,6 +75,10 @@ def lessons_sensor(pipelines: Sequence[Any], job: Callable[[str], str]) -> dg.Se
             )
 
     return lessons
+
+
+def _ended_at(entry: Any) -> tuple[float, int]:
+    return float(entry.event_log_entry.timestamp), int(entry.storage_id)
 
 
 def _position(instance: dg.DagsterInstance) -> dict[str, str]:

@@ -1,34 +1,31 @@
-"""A remedy applied and taken back: lesson, playbook and covenants together, as one commit, whole or not at all.
-
-What is to be written lies in a journal first (`lessons/.journal.json`: each file with its text before and after). A process
-that is killed leaves it, and whoever comes next finishes what it says, or takes it back if a person changed a file meanwhile.
-"""
+"""A remedy applied and taken back: lesson, playbook and covenants together, as one commit, whole or not at all (`journal.py`)."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from spectra_assets.covenant.files import covenant_file, covenant_files, read, text_of
-from spectra_assets.errors import DocumentError, MissingInputError, SpectraError, StorageError
+from spectra_assets.covenant.files import covenant_file, covenant_files, read
+from spectra_assets.covenant.files import text_of as covenant_text
+from spectra_assets.errors import MissingInputError, SpectraError
 from spectra_assets.intelligence.model import load_pack
-from spectra_assets.learning import git
+from spectra_assets.learning.archive import everything
+from spectra_assets.learning.journal import carry_out, text_at
 from spectra_assets.learning.lesson import Lesson, Tried
-from spectra_assets.learning.lesson import read as read_lesson
-from spectra_assets.learning.lesson import text_of as lesson_text
-from spectra_assets.learning.lesson import write as write_file
+from spectra_assets.learning.prose import text_of
 from spectra_assets.learning.remedy.model import AddGate, AddRule, Remedy
 from spectra_assets.playbook.edit import add_gate, add_rule, add_step, remove_marked, remove_rule
+from spectra_assets.playbook.model import STANDARDS
 from spectra_assets.settings import Settings
 from spectra_assets.stages.design import canon_of, design
 
-JOURNAL = ".journal.json"
+REJECTED = "a person rejected it"
+REVERTED = "a person took it back"
+"""Outcomes of remedies that are never proposed again."""
 
 
 def rule_id(lesson: str) -> str:
@@ -80,30 +77,72 @@ def apply(settings: Settings, lesson: Lesson, remedy: Remedy) -> Lesson:
         playbook=_place(texts, lesson.id),
         applied_at=_now(),
         applied_version=version,
+        judged_run=None,
+        judged_at=None,
         question=None,
         closed=None,
+        commit=None,
+        uncommitted=None,
     )
-    return _carry_out(settings, made, texts, covenants, f"Lesson {lesson.id}: {remedy.said}"[:200])
+    return _carry_out(settings, made, texts, covenants, f"Lesson {lesson.id}: {words(remedy)}")
+
+
+def words(remedy: Remedy) -> str:
+    """What a remedy does, without any text that a source gave: a commit's message may command whoever reads it."""
+    edit = remedy.edits[0]
+    if isinstance(edit, AddRule):
+        return f"rule {edit.rule['kind']}"
+    return f"gate {edit.gate}" if isinstance(edit, AddGate) else f"step {edit.action}"
 
 
 def take_back(settings: Settings, lesson: Lesson, status: str, why: str) -> Lesson:
-    """Take the lesson's remedy back: the lesson with the new status. The caller holds the lessons' lock. Raises as `apply`."""
+    """Take the lesson's remedy back: the lesson with the new status. The caller holds the lessons' lock. Raises as `apply`.
+
+    What a person removed already is not missed. A standard that was made of the lesson goes too: it held for fewer sources.
+    """
     assert lesson.remedy is not None  # noqa: S101  (the caller's condition)
-    texts = undone(settings.playbooks, lesson.remedy, lesson.id)
-    covenants, _ = _covenants(settings, lesson.source, texts, lesson.remedy)
-    tried = (*lesson.tried, Tried(remedy=lesson.remedy.said[:2000], outcome=why[:1000]))[-20:]
-    made = lesson.but(status=status, playbook=None, applied_at=None, applied_version=None, commit=None, remedy=None, tried=tried)
-    return _carry_out(settings, made, texts, covenants, f"Lesson {lesson.id} taken back: {why}"[:200])
+    texts, others = without(settings, lesson)
+    covenants, _ = _covenants(settings, lesson.source, texts, None if others else lesson.remedy)
+    tried = (*lesson.tried, Tried(remedy=lesson.remedy.said, outcome=why))
+    made = lesson.but(status=status, playbook=None, applied_at=None, applied_version=None, commit=None, uncommitted=None,
+                      remedy=None, standard=None, question=None, tried=kept(tried))  # fmt: skip
+    files = {settings.playbooks / name: text for name, text in texts.items()} | covenants
+    told = {settings.lessons / f"{each.id}.md": text_of(each) for each in (*others, made)}
+    return carry_out(settings, files | told, made.id, f"Lesson {lesson.id} taken back: {status}")
+
+
+def without(settings: Settings, lesson: Lesson) -> tuple[dict[str, str], list[Lesson]]:
+    """File below `playbooks` → its text without what the lesson brought, and other lessons that lose their standard with it.
+
+    Raises DocumentError if it can't be removed alone.
+    """
+    assert lesson.remedy is not None  # noqa: S101  (the caller's condition)
+    texts: dict[str, str] = {}
+    file = lesson.remedy.edits[0].file
+    text = text_at(settings.playbooks / file) or ""
+    if rule_id(lesson.id) in text or mark(lesson.id) in text:
+        texts = undone(settings.playbooks, lesson.remedy, lesson.id)
+    if lesson.standard is None or lesson.standard not in (text_at(settings.playbooks / STANDARDS) or ""):
+        return texts, []
+    others = [each for each in everything(settings.lessons) if each.standard == lesson.standard and each.id != lesson.id]
+    standards = {STANDARDS: remove_rule(settings.playbooks / STANDARDS, lesson.standard)}
+    return texts | standards, [each.but(standard=None) for each in others]
+
+
+def kept(tried: Sequence[Tried], most: int = 20) -> tuple[Tried, ...]:
+    """What is remembered of what was tried: what a person rejected before all, then the last ones."""
+    said = [each for each in tried if each.outcome in (REJECTED, REVERTED)]
+    rest = [each for each in tried if each not in said]
+    chosen = [*said[-most:], *rest[max(0, len(rest) + len(said[-most:]) - most) :]]
+    return tuple(each for each in tried if each in chosen)[-most:]
 
 
 def raise_to_standard(settings: Settings, lessons: Sequence[Lesson], rule: str, texts: Mapping[str, str]) -> list[Lesson]:
     """Write the standards with a rule that held for these lessons, which name it from now on. The caller holds the lock."""
     made = [lesson.but(standard=rule) for lesson in lessons]
     files = {settings.playbooks / name: text for name, text in texts.items()}
-    clean = _committable(settings, [*files])
-    told = {settings.lessons / f"{lesson.id}.md": lesson_text(lesson) for lesson in made}
-    _journal(settings, files | told, made[0].id, f"Standard {rule}: held for {len(made)} lessons", clean)
-    finish(settings)
+    told = {settings.lessons / f"{lesson.id}.md": text_of(lesson) for lesson in made}
+    carry_out(settings, files | told, made[0].id, f"Standard {rule}: held for {len(made)} lessons")
     return made
 
 
@@ -112,7 +151,18 @@ def difference(settings: Settings, lesson: Lesson, remedy: Remedy) -> dict[Path,
     texts = changed(settings.playbooks, remedy, lesson.id)
     covenants, _ = _covenants(settings, lesson.source, texts, remedy)
     files = {settings.playbooks / name: text for name, text in texts.items()} | covenants
-    return {file: (_text(file) or "", text) for file, text in files.items()}
+    return _both(files)
+
+
+def difference_without(settings: Settings, lesson: Lesson) -> dict[Path, tuple[str, str]]:
+    """The same of taking it back."""
+    texts, others = without(settings, lesson)
+    covenants, _ = _covenants(settings, lesson.source, texts, None if others else lesson.remedy)
+    return _both({settings.playbooks / name: text for name, text in texts.items()} | covenants)
+
+
+def _both(files: Mapping[Path, str]) -> dict[Path, tuple[str, str]]:
+    return {file: (text_at(file) or "", text) for file, text in files.items()}
 
 
 @contextmanager
@@ -128,7 +178,9 @@ def scratch(settings: Settings, texts: Mapping[str, str]) -> Iterator[Settings]:
         yield settings.model_copy(update={"project": project})
 
 
-def _covenants(settings: Settings, source: str, texts: Mapping[str, str], remedy: Remedy) -> tuple[dict[Path, str], str | None]:
+def _covenants(
+    settings: Settings, source: str, texts: Mapping[str, str], remedy: Remedy | None
+) -> tuple[dict[Path, str], str | None]:
     """Covenant file → its new text, of the source, and of every other one that the same playbooks change; the source's version.
 
     A source that never came as far as its canon has none yet: Design makes it in the next run.
@@ -149,15 +201,17 @@ def _covenants(settings: Settings, source: str, texts: Mapping[str, str], remedy
                 if mine:
                     raise
                 continue
-            text = text_of(made)
+            text = covenant_text(made)
             version = made.version if mine else version
-            if text != _text(file) and (mine or _same_but(settings, file, made.version)):
+            if text != text_at(file) and (mine or _same_but(settings, file, made.version)):
                 found[covenant_file(settings.covenants, file.stem)] = text
     return found, version
 
 
-def _is_scoped(remedy: Remedy, source: str) -> bool:
-    """Whether a remedy is about this source alone."""
+def _is_scoped(remedy: Remedy | None, source: str) -> bool:
+    """Whether a remedy is about this source alone; None: what is taken back is not."""
+    if remedy is None:
+        return False
     edit = remedy.edits[0]
     return isinstance(edit, AddRule) and edit.rule.get("scope", {}).get("source") == source
 
@@ -173,81 +227,9 @@ def _carry_out(
     settings: Settings, lesson: Lesson, texts: Mapping[str, str], covenants: Mapping[Path, str], message: str
 ) -> Lesson:
     """Write all files, the lesson last, and commit them."""
-    file = settings.lessons / f"{lesson.id}.md"
     files = {settings.playbooks / name: text for name, text in texts.items()} | dict(covenants)
-    clean = _committable(settings, [*files])
-    _journal(settings, files | {file: lesson_text(lesson)}, lesson.id, message, clean)
-    return finish(settings) or lesson
-
-
-def finish(settings: Settings) -> Lesson | None:
-    """What a journal says is done to its end, or taken back if a file is neither as before nor as after; the lesson then.
-
-    None if there is no journal. The caller holds the lessons' lock. Raises StorageError.
-    """
-    journal = settings.lessons / JOURNAL
-    if not journal.is_file():
-        return None
-    try:
-        entry: dict[str, Any] = json.loads(journal.read_text(encoding="utf-8"))
-        files = {_inside(settings, name): both for name, both in entry["files"].items()}
-    except (ValueError, KeyError, TypeError) as error:
-        raise DocumentError(
-            f"is no journal of the learning loop ({error}); remove it, and look at `git status`", journal
-        ) from None
-    foreign = [file for file, (before, after) in files.items() if _text(file) not in (before, after)]
-    if foreign:
-        for file, (before, after) in files.items():
-            if before is not None and _text(file) == after:
-                write_file(file, before)
-            elif before is None and _text(file) == after:
-                file.unlink(missing_ok=True)
-        journal.unlink()
-        return None
-    for file, (_, after) in files.items():
-        if _text(file) != after:
-            write_file(file, after)
-    lesson = settings.lessons / f"{entry['lesson']}.md"
-    made = read_lesson(lesson)
-    if entry["commit"] and settings.lessons_commit != "off":
-        texts: dict[Path, str | None] = {file: after for file, (_, after) in files.items()}
-        branch = settings.lessons_commit.removeprefix("branch:") if settings.lessons_commit != "current" else None
-        hashed = git.commit(settings.project, texts, entry["message"], settings.lessons_author, branch)
-        if hashed is not None and made.status == "applied":
-            made = made.but(commit=hashed)
-            write_file(lesson, lesson_text(made))
-    journal.unlink(missing_ok=True)
-    return made
-
-
-def _inside(settings: Settings, name: str) -> Path:
-    """A file that a journal names: below playbooks/, covenants/ or lessons/ of the project, and nowhere else."""
-    file = (settings.project / name).resolve()
-    if not any(file.is_relative_to(room.resolve()) for room in (settings.playbooks, settings.covenants, settings.lessons)):
-        raise ValueError(f"{name} is outside of playbooks/, covenants/ and lessons/")
-    return file
-
-
-def _journal(settings: Settings, files: Mapping[Path, str], lesson: str, message: str, clean: bool) -> None:
-    root = settings.project.resolve()
-    entry = {
-        "lesson": lesson,
-        "message": message,
-        "commit": clean,
-        "files": {str(file.resolve().relative_to(root)): [_text(file), text] for file, text in files.items()},
-    }
-    write_file(settings.lessons / JOURNAL, json.dumps(entry, ensure_ascii=False))
-
-
-def _committable(settings: Settings, files: list[Path]) -> bool:
-    """Whether these files can be committed with nobody else's changes in them. A covenant that was never committed can."""
-    if settings.lessons_commit == "off" or git.root_of(settings.project) is None:
-        return False
-    try:
-        known = [file for file in files if file.is_relative_to(settings.playbooks) or git.tracked(settings.project, file)]
-        return not git.dirty(settings.project, known)
-    except StorageError:
-        return False
+    told = {settings.lessons / f"{lesson.id}.md": text_of(lesson)}
+    return carry_out(settings, files | told, lesson.id, message[:200])
 
 
 def _place(texts: Mapping[str, str], lesson: str) -> str:
@@ -256,10 +238,6 @@ def _place(texts: Mapping[str, str], lesson: str) -> str:
     wanted = (rule_id(lesson), mark(lesson))
     line = next((n for n, each in enumerate(text.splitlines(), 1) if any(word in each for word in wanted)), 1)
     return f"{name}:{line}"
-
-
-def _text(file: Path) -> str | None:
-    return file.read_bytes().decode("utf-8") if file.is_file() else None
 
 
 def _now() -> str:

@@ -1,7 +1,8 @@
 """Git, as the learning loop uses it: one commit of named files, on the current branch or on a branch of its own, and no more.
 
 The work tree's other changes and the index stay as they are: a commit is made of the last commit's tree and the given files.
-Nothing is pushed, forced, checked out or reset.
+It is made first (`make`), and only then does its branch move to it (`publish`): whoever follows a killed process can tell how far
+it came. Nothing is pushed, forced, checked out or reset in the work tree.
 """
 
 from __future__ import annotations
@@ -9,12 +10,39 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from spectra_assets.errors import ConfigurationError, StorageError
 
 _SECONDS = 60
+_HOOK_SECONDS = 300
+_NONE = "0" * 40
+_HOOKS = ("pre-commit", "commit-msg")
+_NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
+
+_UNDER_WAY = {
+    "MERGE_HEAD": "a merge",
+    "rebase-merge": "a rebase",
+    "rebase-apply": "a rebase",
+    "CHERRY_PICK_HEAD": "a cherry-pick",
+    "REVERT_HEAD": "a revert",
+    "BISECT_LOG": "a bisection",
+}
+"""File or folder of the repository → what somebody has begun there and not ended."""
+
+_FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
+"""What a process that git itself started has in its environment, about another command."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A commit that was made. `parent` is where its branch was, zeros if there was no such branch."""
+
+    ref: str
+    parent: str
+    commit: str
 
 
 def root_of(project: Path) -> Path | None:
@@ -26,59 +54,196 @@ def root_of(project: Path) -> Path | None:
     return Path(found) if found else None
 
 
-def dirty(project: Path, files: Sequence[Path]) -> list[str]:
-    """Those of the files that differ from the last commit, or are ignored. Raises StorageError if git fails."""
-    paths = [str(file.resolve()) for file in files]
-    told = _git(project, "status", "--porcelain", "--ignored", "-z", "--untracked-files=all", "--", *paths)
-    return [entry[3:] for entry in told.split("\0") if entry]
+def busy(project: Path) -> str | None:
+    """What somebody has begun in the project's repository and not ended: a merge, a rebase, …; None if nothing."""
+    if root_of(project) is None:
+        return None
+    folder = Path(_git(project, "rev-parse", "--absolute-git-dir").strip())
+    return next((what for name, what in _UNDER_WAY.items() if (folder / name).exists()), None)
 
 
-def tracked(project: Path, file: Path) -> bool:
-    """Whether git knows the file."""
-    return bool(_git(project, "ls-files", "--", str(file.resolve()), check=False).strip())
+def obstacle(project: Path, before: Mapping[Path, str | None], branch: str | None = None) -> str | None:
+    """Why these files, whose texts were those, can't be committed with nobody else's changes in them; None if they can.
 
-
-def commit(project: Path, files: Mapping[Path, str | None], message: str, author: str, branch: str | None = None) -> str | None:
-    """Commit these texts (None: the file is no more) and nothing else, on the current branch, or on `branch`; the hash.
-
-    None if it would change nothing, or the project is in no repository. `author` is `Name <address>`. On the current branch the
-    index learns of these files as well. Raises StorageError if git fails, for example as another process commits.
+    A file that the branch does not hold yet can, unless it is a playbook. Raises StorageError if git fails.
     """
     root = root_of(project)
     if root is None:
-        return None
-    current = _git(root, "symbolic-ref", "--quiet", "HEAD", check=False).strip()
-    ref = f"refs/heads/{branch}" if branch else current
-    if not ref:
-        raise StorageError(f"{root} is on no branch: nothing can be committed there")
-    _git(root, "check-ref-format", ref)
-    parent = _git(root, "rev-parse", "--verify", "--quiet", ref, check=False).strip()
-    start = parent or _git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False).strip()
-    with tempfile.TemporaryDirectory() as folder:
+        return "the project is in no git repository"
+    if what := busy(project):
+        return f"the repository is in the middle of {what}"
+    try:
+        ref, _, start = _branch(root, branch)
+        paths = {_inside(root, file): text for file, text in before.items()}
+    except StorageError as error:
+        return str(error)
+    if ref != _current(root) and ref in _checked_out(root):
+        return f"{_short(ref)} is checked out in another work tree"
+    for path, text in paths.items():
+        held = _blob(root, start, path)
+        if held is None and not path.endswith(".md"):
+            continue
+        if held is None or text is None or held != _hashed(root, path, text, write=False):
+            return f"{path} has changes that are not committed on {_short(ref)}"
+        if ref == _current(root) and _staged(root, path) != {held}:
+            return f"{path} has changes that are staged"
+    return None
+
+
+def make(project: Path, files: Mapping[Path, str | None], message: str, author: str, branch: str | None = None) -> Made | None:
+    """A commit of these texts (None: the file is no more) on top of the current branch, or of `branch`; the branch stays.
+
+    None if it would change nothing. What git is told to ignore is left out. `author` is `Name <address>`. Raises StorageError if
+    git fails, the project is on no branch, or a hook refuses.
+    """
+    root = root_of(project)
+    if root is None:
+        raise StorageError(f"{project} is in no git repository")
+    ref, tip, start = _branch(root, branch)
+    with tempfile.TemporaryDirectory(prefix="spectra-commit-") as folder:
         environment = {"GIT_INDEX_FILE": str(Path(folder) / "index"), **_names(author)}
         _git(root, "read-tree", *([start] if start else ["--empty"]), more=environment)
-        for file, text in files.items():
-            path = file.resolve().relative_to(root.resolve()).as_posix()
-            _stage(root, path, text, environment)
+        for path, text in _wanted(root, files).items():
+            _stage(root, path, text and _hashed(root, path, text), _mode(root, start, path), environment)
         tree = _git(root, "write-tree", more=environment).strip()
         if start and tree == _git(root, "rev-parse", f"{start}^{{tree}}").strip():
             return None
-        made = _git(
-            root, "commit-tree", tree, *(["-p", start] if start else []), "-F", "-", more=environment, text=message
-        ).strip()
-    _git(root, "update-ref", "-m", message.splitlines()[0][:200], ref, made, parent or "0" * 40)
-    if ref == current:
-        for file, text in files.items():
-            _stage(root, file.resolve().relative_to(root.resolve()).as_posix(), text, {})
-    return made
+        if start:
+            _ask_hooks(root, start, tree, message, Path(folder) / "hooks", _names(author))
+        parents = ["-p", start] if start else []
+        made = _git(root, "commit-tree", tree, *parents, "-F", "-", more=environment, text=message).strip()
+    return Made(ref, tip or _NONE, made)
 
 
-def _stage(root: Path, path: str, text: str | None, environment: Mapping[str, str]) -> None:
-    if text is None:
-        _git(root, "update-index", "--force-remove", "--", path, more=environment)
+def publish(project: Path, made: Made, message: str) -> None:
+    """Move the branch to the commit. Raises StorageError if it is elsewhere by now, or git refuses."""
+    _git(project, "check-ref-format", made.ref)
+    _git(project, "update-ref", "-m", message.splitlines()[0][:200], made.ref, made.commit, made.parent)
+
+
+def holds(project: Path, made: Made) -> bool:
+    """Whether the branch holds the commit."""
+    if root_of(project) is None or not _git(project, "rev-parse", "--verify", "--quiet", made.ref, check=False):
+        return False
+    return _asked(project, "merge-base", "--is-ancestor", made.commit, made.ref).returncode == 0
+
+
+def settle(project: Path, made: Made, files: Mapping[Path, str | None]) -> None:
+    """Let the index know of what was committed on the current branch, except for what somebody staged there meanwhile.
+
+    Raises StorageError if git fails, for example as another process has locked the index.
+    """
+    root = root_of(project)
+    if root is None or made.ref != _current(root):
         return
-    blob = _git(root, "hash-object", "-w", "--stdin", "--no-filters", text=text).strip()
-    _git(root, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", more=environment)
+    parent = "" if made.parent == _NONE else made.parent
+    for path in _wanted(root, files):
+        was, now = _blob(root, parent, path), _blob(root, made.commit, path)
+        if was != now and _staged(root, path) == ({was} if was else set()):
+            _stage(root, path, now, _mode(root, made.commit, path), {})
+
+
+# ---------------------------------------------------------------- branches
+
+
+def _current(root: Path) -> str:
+    return _git(root, "symbolic-ref", "--quiet", "HEAD", check=False).strip()
+
+
+def _short(ref: str) -> str:
+    return ref.removeprefix("refs/heads/")
+
+
+def _branch(root: Path, branch: str | None) -> tuple[str, str, str]:
+    """The branch's name, its last commit, and the commit to build on; empty where there is none.
+
+    A branch that HEAD holds whole goes on from HEAD. Raises StorageError if the work tree is on no branch.
+    """
+    ref = f"refs/heads/{branch}" if branch else _current(root)
+    if not ref:
+        raise StorageError(f"{root} is on no branch (detached HEAD)")
+    tip = _git(root, "rev-parse", "--verify", "--quiet", ref, check=False).strip()
+    head = _git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False).strip()
+    behind = bool(tip and head) and _asked(root, "merge-base", "--is-ancestor", tip, head).returncode == 0
+    return ref, tip, head if behind or not tip else tip
+
+
+def _checked_out(root: Path) -> set[str]:
+    """Branches that other work trees of the repository have checked out."""
+    told = _git(root, "worktree", "list", "--porcelain", check=False)
+    found = set()
+    for block in told.split("\n\n"):
+        lines = dict(line.partition(" ")[::2] for line in block.splitlines())
+        if "branch" in lines and Path(lines.get("worktree", "")).resolve() != root.resolve():
+            found.add(lines["branch"])
+    return found
+
+
+def _ask_hooks(root: Path, start: str, tree: str, message: str, folder: Path, names: Mapping[str, str]) -> None:
+    """Ask the repository's hooks whether they take the commit, in a checkout of their own. Raises StorageError if one refuses."""
+    there = [name for name in _HOOKS if os.access(root / _git(root, "rev-parse", "--git-path", f"hooks/{name}").strip(), os.X_OK)]
+    if not there:
+        return
+    _git(root, *_NO_HOOKS, "worktree", "add", "--quiet", "--detach", str(folder), start)
+    try:
+        _git(folder, *_NO_HOOKS, "read-tree", "-u", "-m", start, tree)
+        told = folder.with_name("message")
+        told.write_text(message, encoding="utf-8")
+        for name in there:
+            asked = _asked(folder, "hook", "run", name, *(["--", str(told)] if name == "commit-msg" else []), more=names,
+                           seconds=_HOOK_SECONDS)  # fmt: skip
+            if asked.returncode:
+                said = (asked.stderr or asked.stdout).decode("utf-8", "replace")
+                raise StorageError(f"the hook {name} refuses the commit: {' '.join(said.split())[:300] or 'it says nothing'}")
+    finally:
+        _git(root, "worktree", "remove", "--force", "--force", str(folder), check=False)
+
+
+# ---------------------------------------------------------------- trees
+
+
+def _inside(root: Path, file: Path) -> str:
+    path = file.resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise StorageError(f"{file} lies outside of the repository {root}")
+    return path.relative_to(root.resolve()).as_posix()
+
+
+def _wanted(root: Path, files: Mapping[Path, str | None]) -> dict[str, str | None]:
+    """Path below the root → text, without what git is told to ignore."""
+    paths = {_inside(root, file): text for file, text in files.items()}
+    return {path: text for path, text in paths.items() if _asked(root, "check-ignore", "--quiet", "--", path).returncode}
+
+
+def _blob(root: Path, commit: str, path: str) -> str | None:
+    """The hash of a file's content in a commit."""
+    told = _git(root, "ls-tree", commit, "--", path) if commit else ""
+    return told.split()[2] if told else None
+
+
+def _mode(root: Path, commit: str, path: str) -> str:
+    told = _git(root, "ls-tree", commit, "--", path) if commit else ""
+    return told.split()[0] if told else "100644"
+
+
+def _staged(root: Path, path: str) -> set[str]:
+    """What the index holds of a file: several where it is in conflict."""
+    return {line.split()[1] for line in _git(root, "ls-files", "--stage", "--", path).splitlines()}
+
+
+def _hashed(root: Path, path: str, text: str, write: bool = True) -> str:
+    """The hash of a text as `git add` would keep it at this path."""
+    return _git(root, "hash-object", *(["-w"] if write else []), "--stdin", "--path", path, text=text).strip()
+
+
+def _stage(root: Path, path: str, blob: str | None, mode: str, environment: Mapping[str, str]) -> None:
+    if blob is None:
+        _git(root, "update-index", "--force-remove", "--", path, more=environment)
+    else:
+        _git(root, "update-index", "--add", "--cacheinfo", f"{mode},{blob},{path}", more=environment)
+
+
+# ---------------------------------------------------------------- the command
 
 
 def _names(author: str) -> dict[str, str]:
@@ -88,21 +253,29 @@ def _names(author: str) -> dict[str, str]:
 
 
 def _git(place: Path, *arguments: str, check: bool = True, more: Mapping[str, str] | None = None, text: str = "") -> str:
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(more or {})}
+    done = _asked(place, *arguments, more=more, text=text)
+    if check and done.returncode:
+        what = next(word for word in arguments if not word.startswith(("-", "core.")))
+        raise StorageError(f"git {what} failed in {place}: {done.stderr.decode('utf-8', 'replace').strip()[:400]}")
+    return done.stdout.decode("utf-8", "surrogateescape") if not done.returncode else ""
+
+
+def _asked(
+    place: Path, *arguments: str, more: Mapping[str, str] | None = None, text: str = "", seconds: int = _SECONDS
+) -> subprocess.CompletedProcess[bytes]:
+    inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    environment = {**inherited, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(more or {})}
     try:
-        done = subprocess.run(
+        return subprocess.run(
             ["git", *arguments],
             cwd=place,
             env=environment,
             input=text.encode(),
             capture_output=True,
-            timeout=_SECONDS,
+            timeout=seconds,
             check=False,
         )
     except FileNotFoundError:
         raise ConfigurationError("git is not installed") from None
     except subprocess.TimeoutExpired:
-        raise StorageError(f"git {arguments[0]} did not end within {_SECONDS} seconds in {place}") from None
-    if check and done.returncode:
-        raise StorageError(f"git {arguments[0]} failed in {place}: {done.stderr.decode('utf-8', 'replace').strip()[:400]}")
-    return done.stdout.decode("utf-8", "surrogateescape") if not done.returncode else ""
+        raise StorageError(f"git {arguments[0]} did not end within {seconds} seconds in {place}") from None

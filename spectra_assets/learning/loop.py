@@ -6,35 +6,33 @@ whole at any moment. It is safe to run again: what was counted is not counted tw
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from spectra_assets.covenant.files import covenant_file, covenant_files, read
 from spectra_assets.covenant.model import Covenant
-from spectra_assets.errors import SpectraError
+from spectra_assets.errors import DocumentError, SpectraError, StorageError
 from spectra_assets.learning import apply
+from spectra_assets.learning.archive import archived, put_away
 from spectra_assets.learning.expected import expected
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Evaluation
-from spectra_assets.learning.lesson import (
-    MOST_RETURNS,
-    Lesson,
-    Tried,
-    locked,
-    read_all,
-    record,
-    save,
-    times,
-)
+from spectra_assets.learning.journal import settled
+from spectra_assets.learning.lesson import MOST_RETURNS, Lesson, Tried, place, read_all, save
 from spectra_assets.learning.lesson import read as read_lesson
+from spectra_assets.learning.person import question_of
 from spectra_assets.learning.proof import Proof, prove
+from spectra_assets.learning.prose import bounded
+from spectra_assets.learning.record import Limits, record
 from spectra_assets.learning.remedy import propose
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.standard import generalise
-from spectra_assets.learning.verify import Seen, passed_again, verdict_of
+from spectra_assets.learning.verify import Seen, gone, is_quiet, passed_again, verdict_of
 from spectra_assets.settings import Settings
+from spectra_assets.stages.design import playbooks_of
 
 Say = Callable[[str], None]
 
@@ -87,20 +85,11 @@ def learn(
 def observe(settings: Settings, evaluations: Iterable[Evaluation], say: Say = lambda _: None) -> Learned:
     """Write down what the runs showed, and say of each applied lesson whether it held; one that did not is taken back."""
     learned = Learned()
-    with locked(settings.lessons):
-        apply.finish(settings)
+    with settled(settings):
+        pass  # what a killed pass left is finished, whether or not there is anything new
     for run in _runs(settings, evaluations):
-        with locked(settings.lessons):
-            before = read_all(settings.lessons)
-        judged = [(lesson, found) for lesson in before if (found := verdict_of(lesson, run, before)) is not None]
-        for lesson in record(settings.lessons, run.gaps):
-            learned.note(lesson)
-        with locked(settings.lessons):
-            for lesson, (verdict, why) in judged:
-                _judge(settings, learned, _latest(settings, lesson), verdict, why, run, say)
-            for lesson in before:
-                if (closing := passed_again(lesson, run)) is not None:
-                    _close(settings, learned, _latest(settings, lesson), closing)
+        with settled(settings):
+            _observe(settings, learned, run, say)
     if any(lesson.status == "verified" and lesson.helped == 1 for lesson in learned.changed.values()):
         for lesson in generalise(settings):
             learned.note(lesson)
@@ -109,14 +98,30 @@ def observe(settings: Settings, evaluations: Iterable[Evaluation], say: Say = la
 
 
 def heal(settings: Settings, learned: Learned, say: Say = lambda _: None, covenant: Covenant | None = None) -> None:
-    """Look for a remedy for the lessons that changed, prove it, and apply the first that holds."""
-    lessons = [lesson for lesson in learned.changed.values() if lesson.open][:MOST_PER_PASS]
+    """Look for a remedy for the lessons that changed, prove it, and apply the first that holds.
+
+    It begins no further lesson once the setting `learn_seconds` is spent; what is left waits for the next pass.
+    """
+    lessons = [lesson for lesson in learned.changed.values() if lesson.curable][:MOST_PER_PASS]
+    if not lessons:
+        return
+    begun, most = time.monotonic(), int(playbooks_of(settings).setting("learn_seconds", lessons[0].source))
     # all are proven under the covenant that ran: one remedy's covenant may hold by the way what another gap is about
     ran = {source: _covenant(settings, source) for source in {lesson.source for lesson in lessons}}
     for lesson in lessons:
         mine = covenant if covenant is not None and covenant.source == lesson.source else ran[lesson.source]
-        if mine is not None:
+        if mine is None:
+            continue
+        if time.monotonic() - begun > most:
+            say(f"{most} s are spent (setting learn_seconds): the other lessons wait for the next pass")
+            return
+        try:
             _seek(settings, learned, lesson, mine, say)
+        except SpectraError as error:
+            _ask(settings, learned, lesson, (), f"It could not be looked for: {type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 (one gap that a remedy stumbles over must not keep the others from being healed)
+            _ask(settings, learned, lesson, (), f"Looking for one ended in a bug: {type(error).__name__}: {error}")
+            say(f"lesson {lesson.id}: looking for a remedy ended in a bug: {type(error).__name__}: {error}")
 
 
 def made_again(learned: Learned) -> tuple[str, ...]:
@@ -128,82 +133,59 @@ def made_again(learned: Learned) -> tuple[str, ...]:
     return CANON if not learned.taken_back and kinds <= _OF_CANON else ("source", "prepare")
 
 
-def approve(settings: Settings, lesson: Lesson, say: Say = lambda _: None) -> Lesson:
-    """Apply the proposed remedy because a person says so. Raises SpectraError if there is none."""
-    if lesson.remedy is None or lesson.status not in ("proposed", "proven"):
-        raise SpectraError(
-            f"{lesson.id} is {lesson.status} and proposes nothing; see `solution-engine lessons explain {lesson.id}`"
-        )
-    with locked(settings.lessons):
-        made = apply.apply(settings, lesson, lesson.remedy)
-    say(f"applied: {made.remedy.said if made.remedy else ''}")
-    return made
+# ---------------------------------------------------------------- one run
 
 
-def dry_run(settings: Settings, lesson: Lesson) -> str:
-    """What applying the lesson's remedy would change, as a unified diff. Raises SpectraError if there is none."""
-    if lesson.remedy is None:
-        raise SpectraError(f"{lesson.id} is {lesson.status} and proposes nothing")
-    lines: list[str] = []
-    for file, (before, after) in apply.difference(settings, lesson, lesson.remedy).items():
-        name = file.relative_to(settings.project).as_posix() if file.is_relative_to(settings.project) else str(file)
-        lines += difflib.unified_diff(before.splitlines(), after.splitlines(), f"a/{name}", f"b/{name}", lineterm="")
-    return "\n".join(lines)
+def _observe(settings: Settings, learned: Learned, run: Seen, say: Say) -> None:
+    """What one run says of the lessons there are, and the new ones. The caller holds the lessons' lock."""
+    folder = settings.lessons
+    source = run.evaluations[0].source
+    live = read_all(folder, source)
+    before = [*live, *archived(folder, {gap.lesson_id for gap in run.gaps})]
+    judged = [(lesson, found) for lesson in before if (found := verdict_of(lesson, run, before)) is not None]
+    for lesson in record(folder, run.gaps, _limits(settings, source) if run.gaps else Limits()):
+        learned.note(lesson)
+    for lesson, (verdict, why) in judged:
+        _judge(settings, learned, _latest(settings, lesson), verdict, why, run, say)
+    tables = _tables(settings, live, run)
+    for lesson in live:
+        closing = passed_again(lesson, run) or (gone(lesson, tables, run) if tables else None)
+        if closing is not None:
+            _close(settings, learned, _latest(settings, lesson), closing, run)
+        elif is_quiet(lesson, run):
+            save(folder, lesson.but(quiet=lesson.quiet + 1, judged_run=run.run_id, judged_at=_at(run)))
+    put_away(folder, read_all(folder, source))
 
 
-def explained(lesson: Lesson) -> list[str]:
-    """The lesson as a person is told it: what was seen, what was tried, what to do."""
-    about = f" about {lesson.subject!r}" if lesson.subject else ""
-    lines = [
-        f"{lesson.id}: {lesson.status}",
-        f"Seen       {lesson.check} on {lesson.source}/{lesson.stage}/{lesson.table}: {lesson.cause.replace('_', ' ')}{about}",
-        f"           {times(lesson.seen)}, last {lesson.last_seen} in run {lesson.last_run}",
-        f"Said       {lesson.message}",
-    ]
-    for fact in lesson.evidence:
-        told = ", ".join(f"{name} {value}" for name, value in fact.model_dump(exclude_none=True).items())
-        lines.append(f"Evidence   {told}")
-    if lesson.remedy is not None:
-        lines += [f"Remedy     {lesson.remedy.said}", f"Because    {lesson.remedy.why}"]
-    lines += [f"Tried      {each.remedy}: {each.outcome}" for each in lesson.tried]
-    if lesson.closed:
-        lines.append(f"Closed     {lesson.closed}")
-    if lesson.question:
-        lines.append(f"Question   {lesson.question}")
-    if lesson.remedy is not None and lesson.status in ("proposed", "proven"):
-        lines.append(f"Answer     solution-engine lessons approve {lesson.id} (--dry-run shows it), or … reject {lesson.id}")
-    elif lesson.status in ("applied", "verified"):
-        lines.append(f"Undo       solution-engine lessons revert {lesson.id}")
-    elif lesson.question:
-        lines.append(
-            "Answer     mend the source, or write a rule into a playbook (playbooks/STRUCTURE.md), then run the pipeline again"
-        )
-    return lines
+def _tables(settings: Settings, lessons: Iterable[Lesson], run: Seen) -> set[str]:
+    """The tables that the source's covenant makes; empty where nothing asks for them."""
+    seen = {f"{each.stage}.{each.table}" for each in run.evaluations}
+    if all(lesson.full_table in seen for lesson in lessons):
+        return set()
+    covenant = _covenant(settings, run.evaluations[0].source)
+    return {table.table for table in covenant.tables()} if covenant is not None else set()
 
 
-def reject(settings: Settings, lesson: Lesson) -> Lesson:
-    """Never propose this remedy again."""
-    if lesson.remedy is None or lesson.status not in ("proposed", "proven"):
-        raise SpectraError(f"{lesson.id} is {lesson.status} and proposes nothing that could be rejected")
-    tried = (*lesson.tried, Tried(remedy=lesson.remedy.said[:2000], outcome="a person rejected it"))
-    with locked(settings.lessons):
-        made = lesson.but(status="observed", remedy=None, tried=tried[-20:], question=_question(lesson, tried))
-        save(settings.lessons, made)
-    return made
+def _at(run: Seen) -> str:
+    return max(evaluation.seen_at for evaluation in run.evaluations)
 
 
-def revert(settings: Settings, lesson: Lesson) -> Lesson:
-    """Take an applied remedy back because a person says so."""
-    if lesson.remedy is None or lesson.status not in ("applied", "verified"):
-        raise SpectraError(f"{lesson.id} is {lesson.status}: there is nothing to take back")
-    with locked(settings.lessons):
-        return apply.take_back(settings, lesson, "reverted", "a person took it back")
+def _limits(settings: Settings, source: str) -> Limits:
+    """How many lessons the source may have; a playbook that can't be read keeps nothing from being written down."""
+    try:
+        playbooks = playbooks_of(settings)
+    except DocumentError:
+        return Limits()
+    return Limits(*(int(playbooks.setting(name, source)) for name in ("lessons_per_source", "lessons_alike")))
 
 
 # ---------------------------------------------------------------- one lesson
 
 
-def _judge(settings: Settings, learned: Learned, lesson: Lesson, verdict: str, why: str, run: Seen, say: Say) -> None:
+def _judge(settings: Settings, learned: Learned, lesson: Lesson | None, verdict: str, why: str, run: Seen, say: Say) -> None:
+    if lesson is None:
+        return
+    lesson = lesson.but(judged_run=run.run_id, judged_at=_at(run))
     if verdict == "held":
         made = lesson.but(status="verified", helped=lesson.helped + 1)
         save(settings.lessons, made)
@@ -211,21 +193,27 @@ def _judge(settings: Settings, learned: Learned, lesson: Lesson, verdict: str, w
         say(f"lesson {lesson.id}: verified, {why}")
         return
     status = "ineffective" if verdict == "returned" else "reverted"
-    counted = lesson.but(
-        returned=lesson.returned + (verdict == "returned"), harmed=lesson.harmed + (verdict == "harmed"), status=lesson.status
-    )
-    made = apply.take_back(settings, counted, status, why)
+    counted = lesson.but(returned=lesson.returned + (verdict == "returned"), harmed=lesson.harmed + (verdict == "harmed"))
+    try:
+        made = apply.take_back(settings, counted, status, why)
+    except SpectraError as error:
+        asked = f"It does not hold ({why}), and could not be taken back: {error}. Take it back by hand, or say `lessons revert`."
+        learned.note(lesson := lesson.but(question=asked))
+        save(settings.lessons, lesson)
+        say(f"lesson {lesson.id}: {asked}")
+        return
     if made.returned >= MOST_RETURNS:
-        made = made.but(question=_question(made, made.tried))
+        made = made.but(question=question_of(made, made.tried))
         save(settings.lessons, made)
     learned.note(made)
     learned.taken_back.append(made)
     say(f"lesson {lesson.id}: {status}, taken back: {why}")
 
 
-def _close(settings: Settings, learned: Learned, lesson: Lesson, why: str) -> None:
-    if lesson.open or lesson.status == "proposed":
-        made = lesson.but(status="observed" if lesson.remedy else lesson.status, remedy=None, closed=why[:500], question=None)
+def _close(settings: Settings, learned: Learned, lesson: Lesson | None, why: str, run: Seen) -> None:
+    if lesson is not None and (lesson.open or lesson.status in ("proposed", "proven")):
+        status = "observed" if lesson.remedy else lesson.status
+        made = lesson.but(status=status, remedy=None, closed=why, question=None, judged_run=run.run_id, judged_at=_at(run))
         save(settings.lessons, made)
         learned.note(made)
 
@@ -233,13 +221,12 @@ def _close(settings: Settings, learned: Learned, lesson: Lesson, why: str) -> No
 def _seek(settings: Settings, learned: Learned, lesson: Lesson, covenant: Covenant, say: Say) -> None:
     """The first remedy that is proven is applied; one that only a person may apply is proposed; else a question remains."""
     if lesson.returned >= MOST_RETURNS:
-        _ask(settings, learned, lesson, lesson.tried)
+        _ask(settings, learned, lesson, ())
         return
-    gap = lesson.gap()
-    tried = list(lesson.tried)
+    tried: list[Tried] = []
     waiting: Remedy | None = None
-    for remedy in propose(gap, Facts(settings, covenant)):
-        if _settled(remedy, tried):
+    for remedy in propose(lesson.gap(), Facts(settings, covenant)):
+        if _settled(remedy, lesson.tried):
             continue
         if remedy.needs_person is not None:
             waiting = waiting or remedy
@@ -249,40 +236,75 @@ def _seek(settings: Settings, learned: Learned, lesson: Lesson, covenant: Covena
             say(f"lesson {lesson.id}: {remedy.said}: could not be proven: {error}")
             continue
         if not proof.holds:
-            tried.append(Tried(remedy=remedy.said[:2000], outcome=_told(proof)[:1000]))
+            tried.append(Tried(remedy=remedy.said, outcome=_told(proof)))
             say(f"lesson {lesson.id}: {remedy.said}: not proven, {_told(proof)}")
             continue
-        _use(settings, learned, lesson.but(tried=tuple(tried)[-20:]), remedy, say)
+        if _use(settings, learned, lesson, tried, remedy, say):
+            return
+    if waiting is None:
+        _ask(settings, learned, lesson, tried)
         return
-    if waiting is not None:
-        made = lesson.but(status="proposed", remedy=waiting, tried=tuple(tried)[-20:], question=_question(lesson, tried, waiting))
-        with locked(settings.lessons):
+    with _undecided(settings, lesson, tried) as now:
+        if now is not None:
+            made = now.but(status="proposed", remedy=waiting, question=question_of(now, now.tried, waiting))
             save(settings.lessons, made)
+            learned.note(made)
+            say(f"lesson {lesson.id}: {waiting.said} waits for a person: {waiting.needs_person}")
+
+
+@contextmanager
+def _undecided(settings: Settings, lesson: Lesson, tried: Sequence[Tried]) -> Iterator[Lesson | None]:
+    """The lesson as it is by now, with what was tried beside; None if somebody decided meanwhile. Others wait."""
+    with settled(settings):
+        now = _latest(settings, lesson)
+        yield now.but(tried=apply.kept((*now.tried, *tried))) if now is not None and now.curable else None
+
+
+def _use(settings: Settings, learned: Learned, lesson: Lesson, tried: list[Tried], remedy: Remedy, say: Say) -> bool:
+    """Apply what is proven, or leave it to a person; whether that is the end of looking for remedies."""
+    with _undecided(settings, lesson, tried) as now:
+        if now is None:
+            say(f"lesson {lesson.id}: somebody decided meanwhile")
+            return True
+        why = _left_to_a_person(settings, lesson.source)
+        try:
+            made = apply.apply(settings, now, remedy) if why is None else now.but(status="proven", remedy=remedy)
+        except StorageError as error:
+            why, made = f"It could not be applied: {error}. Once that is mended, the next run that shows the gap applies it.", now
+        except SpectraError as error:
+            tried.append(Tried(remedy=remedy.said, outcome=f"could not be applied: {error}"))
+            say(f"lesson {lesson.id}: {remedy.said}: {tried[-1].outcome}")
+            return False
         learned.note(made)
-        say(f"lesson {lesson.id}: {waiting.said} waits for a person: {waiting.needs_person}")
-        return
-    _ask(settings, learned, lesson, tried)
-
-
-def _use(settings: Settings, learned: Learned, lesson: Lesson, remedy: Remedy, say: Say) -> None:
-    with locked(settings.lessons):
-        if settings.learning == "propose":
-            made = lesson.but(status="proven", remedy=remedy, question=None)
-            save(settings.lessons, made)
-            say(f"lesson {lesson.id}: {remedy.said} is proven; apply it with `solution-engine lessons approve {lesson.id}`")
-        else:
-            made = apply.apply(settings, lesson, remedy)
+        if why is None:
             learned.applied.append(made)
-            say(f"lesson {lesson.id}: proven and applied: {remedy.said}")
-    learned.note(made)
+            alone = f" (in no commit: {made.uncommitted})" if made.uncommitted else ""
+            say(f"lesson {lesson.id}: proven and applied: {remedy.said}{alone}")
+            return True
+        made = learned.note(made.but(question=f"Proven: {remedy.said}. {why}"))
+        save(settings.lessons, made)
+        say(f"lesson {lesson.id}: {made.question}")
+        return True
 
 
-def _ask(settings: Settings, learned: Learned, lesson: Lesson, tried: Sequence[Tried]) -> None:
-    made = lesson.but(tried=tuple(tried)[-20:], question=_question(lesson, tried))
-    if made != lesson:
-        with locked(settings.lessons):
+def _left_to_a_person(settings: Settings, source: str) -> str | None:
+    """Why the machine applies nothing more by itself."""
+    if settings.learning == "propose":
+        return "SPECTRA_LEARNING leaves it to a person to apply it."
+    playbooks = playbooks_of(settings)
+    most = int(playbooks.setting("lesson_rules", source))
+    brought = sum(rule.lesson is not None and rule.scope.source == source for rule in playbooks.all_rules())
+    if brought < most:
+        return None
+    return f"Lessons have brought {brought} rules for {source} already (setting lesson_rules): a person looks at them first."
+
+
+def _ask(settings: Settings, learned: Learned, lesson: Lesson, tried: Sequence[Tried], why: str | None = None) -> None:
+    with _undecided(settings, lesson, tried) as now:
+        made = now and now.but(question=question_of(now, now.tried, why=why))
+        if made is not None and made != now:
             save(settings.lessons, made)
-        learned.note(made)
+            learned.note(made)
 
 
 def _proof(settings: Settings, covenant: Covenant, lesson: Lesson, remedy: Remedy) -> tuple[Proof, str]:
@@ -296,7 +318,7 @@ def _proof(settings: Settings, covenant: Covenant, lesson: Lesson, remedy: Remed
 
 def _settled(remedy: Remedy, tried: Sequence[Tried]) -> bool:
     """Whether a remedy is not to be tried again: it was used and did not help, a person rejected it, or proofs failed often."""
-    outcomes = [each.outcome for each in tried if each.remedy == remedy.said[:2000]]
+    outcomes = [each.outcome for each in tried if each.remedy == bounded(remedy.said, 2000)]
     return len(outcomes) >= _MOST_PROOFS or any(not outcome.startswith(_UNPROVEN) for outcome in outcomes)
 
 
@@ -305,17 +327,6 @@ def _told(proof: Proof) -> str:
     parts += [] if proof.repaired else ["it does not repair it"]
     parts += [f"breaks {each}" for each in proof.regressions]
     return f"{_UNPROVEN}: {'; '.join([*parts, *proof.notes])}"[:1000]
-
-
-def _question(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None = None) -> str:
-    """What a person is asked, with what was tried."""
-    about = f" about {lesson.subject}" if lesson.subject else ""
-    words = lesson.cause.replace("_", " ")
-    if waiting is not None:
-        return f"May this be done: {waiting.said}? {waiting.needs_person}"[:2000]
-    back = f" It came back {lesson.returned} times." if lesson.returned else ""
-    done = f" Tried: {'; '.join(f'{each.remedy}: {each.outcome}' for each in tried)}." if tried else ""
-    return f"{lesson.full_table} shows {words}{about}, and no remedy for it is proven.{back} What should be done?{done}"[:2000]
 
 
 # ---------------------------------------------------------------- what is at hand
@@ -329,8 +340,10 @@ def _runs(settings: Settings, evaluations: Iterable[Evaluation]) -> list[Seen]:
     return [Seen.of(run_id, [*mine, *expected(settings, source, run_id, mine)]) for (run_id, source), mine in found.items()]
 
 
-def _latest(settings: Settings, lesson: Lesson) -> Lesson:
-    return read_lesson(settings.lessons / f"{lesson.id}.md")
+def _latest(settings: Settings, lesson: Lesson) -> Lesson | None:
+    """The lesson as it is by now; None if it is no more."""
+    file = place(settings.lessons, lesson.id)
+    return read_lesson(file) if file is not None else None
 
 
 def _covenant(settings: Settings, source: str) -> Covenant | None:

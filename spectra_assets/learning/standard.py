@@ -15,7 +15,9 @@ from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import MissingInputError, SpectraError
 from spectra_assets.intelligence.model import load_pack
 from spectra_assets.learning import apply
-from spectra_assets.learning.lesson import Lesson, locked, read_all
+from spectra_assets.learning.archive import everything
+from spectra_assets.learning.journal import settled
+from spectra_assets.learning.lesson import Lesson
 from spectra_assets.learning.remedy.model import AddRule
 from spectra_assets.playbook.edit import add_rule
 from spectra_assets.playbook.model import STANDARDS
@@ -35,8 +37,8 @@ _SLUG = re.compile(r"[^a-z0-9]+")
 def generalise(settings: Settings) -> list[Lesson]:
     """Raise what held for several sources to a standard: the lessons that say so now. Raises DocumentError and StorageError."""
     made = []
-    with locked(settings.lessons):
-        for rule, lessons in _held(read_all(settings.lessons)):
+    with settled(settings):
+        for rule, lessons in _held(everything(settings.lessons)):
             told = _without_harm(settings, rule)
             if told is None:
                 continue

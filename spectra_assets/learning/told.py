@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.store import Lakehouse
-from spectra_assets.learning.lesson import Lesson, read_all
+from spectra_assets.learning.archive import files_of
+from spectra_assets.learning.lesson import Lesson, read, read_all
 from spectra_assets.names import LOG
 from spectra_assets.settings import Settings
 from spectra_assets.stages.log import LESSONS
@@ -18,8 +20,9 @@ from spectra_assets.stages.log import LESSONS
 def leave(settings: Settings, sources: Iterable[str]) -> None:
     """Write the lessons of these sources into their lakehouses. Raises DocumentError for a malformed lesson, StorageError."""
     for source in sorted(set(sources)):
-        rows = [_row(lesson) for lesson in read_all(settings.lessons, source)]
         file = Lakehouse(settings.lakehouse_root, source).files(LOG, LESSONS)
+        rows = [_row(lesson) for lesson in read_all(settings.lessons, source)]
+        rows += _over(settings, source, file)
         draft = file.with_name(f".{file.name}.{os.getpid()}")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -27,6 +30,19 @@ def leave(settings: Settings, sources: Iterable[str]) -> None:
             draft.replace(file)
         except OSError as error:
             raise StorageError(f"can't write the lessons of {source} to {file}: {error.strerror}") from None
+
+
+def _over(settings: Settings, source: str, file: Path) -> list[dict[str, Any]]:
+    """The rows of archived lessons: those that were left before, and those that were archived since."""
+    told = {row["lessonId"]: row for row in json.loads(file.read_text(encoding="utf-8"))} if file.is_file() else {}
+    found = []
+    for each in files_of(settings.lessons, source):
+        row = told.get(each.stem)
+        if row is None or not row.get("archived"):
+            lesson = read(each)
+            row = {**_row(lesson), "archived": True} if lesson.source == source else None
+        found += [row] if row is not None else []
+    return found
 
 
 def _row(lesson: Lesson) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,7 +12,7 @@ from spectra_assets.learning.lesson import Lesson
 
 Verdict = Literal["held", "returned", "harmed"]
 
-_FURTHER = 20
+FURTHER = 20
 """A gate shows so many rows at most: among as many the gap may be hidden."""
 
 
@@ -39,12 +39,12 @@ def verdict_of(lesson: Lesson, run: Seen, before: Sequence[Lesson]) -> tuple[Ver
     if lesson.status not in ("applied", "verified") or lesson.applied_at is None or run.run_id == lesson.last_run:
         return None
     mine = [evaluation for evaluation in run.evaluations if _is_about(evaluation, lesson) and _knows(evaluation, lesson)]
-    if not mine:
+    if not mine or _judged(lesson, run.run_id, mine):
         return None
     again = [gap for gap in run.gaps if gap.fingerprint == lesson.fingerprint]
     if again:
         return "returned", f"the gap came back in run {run.run_id}: {again[0].message[:300]}"
-    if not all(evaluation.passed for evaluation in mine) and len(mine[-1].sample) >= _FURTHER:
+    if not all(evaluation.passed for evaluation in mine) and len(mine[-1].sample) >= FURTHER:
         return None
     new = [gap for gap in run.gaps if _harms(gap, lesson, before)]
     if new and lesson.status == "applied":
@@ -54,14 +54,42 @@ def verdict_of(lesson: Lesson, run: Seen, before: Sequence[Lesson]) -> tuple[Ver
 
 def passed_again(lesson: Lesson, run: Seen) -> str | None:
     """Why an open lesson without a rule is closed: its gate passed in a later run by itself; None if it did not."""
-    if not (lesson.open or lesson.status == "proposed") or run.run_id == lesson.last_run:
+    if not (lesson.open or lesson.status in ("proposed", "proven")):
         return None
-    mine = [evaluation for evaluation in run.evaluations if _is_about(evaluation, lesson)]
-    if not mine or not all(evaluation.passed for evaluation in mine) or mine[-1].seen_at < lesson.last_seen:
+    mine = _passing(lesson, run)
+    if not mine:
         return None
     changed = mine[-1].covenant_version != lesson.covenant_version
     how = "what Prepare sampled anew is in the covenant now" if changed else "the source is as it was, or was asked anew"
     return f"{lesson.check} passed again in run {run.run_id} without a rule: {how}."
+
+
+def is_quiet(lesson: Lesson, run: Seen) -> bool:
+    """Whether a closed lesson's gate passed in one run more."""
+    return lesson.closed is not None and bool(_passing(lesson, run)) and not _judged(lesson, run.run_id, _passing(lesson, run))
+
+
+def gone(lesson: Lesson, tables: Collection[str], run: Seen) -> str | None:
+    """Why an open lesson is closed although no gate says anything: its table is not made any more; or, of one for the gaps beyond
+    what a source may have, that there are none."""
+    if not (lesson.open or lesson.status in ("proposed", "proven")) or run.run_id == lesson.last_run:
+        return None
+    if lesson.check == FURTHER_GAPS:
+        return f"Run {run.run_id} had no further gap." if not any(gap.source == lesson.source for gap in run.gaps) else None
+    later = any(evaluation.seen_at >= lesson.last_seen for evaluation in run.evaluations)
+    return None if lesson.full_table in tables or not later else f"{lesson.full_table} is not made any more."
+
+
+def _passing(lesson: Lesson, run: Seen) -> list[Evaluation]:
+    """What a later run says of the lesson's gate, if it says nothing but that it passed."""
+    mine = [evaluation for evaluation in run.evaluations if _is_about(evaluation, lesson)]
+    passed = run.run_id != lesson.last_run and all(each.passed for each in mine) and bool(mine)
+    return mine if passed and mine[-1].seen_at >= lesson.last_seen else []
+
+
+def _judged(lesson: Lesson, run_id: str, mine: Sequence[Evaluation]) -> bool:
+    """Whether this run, or a later one, has judged the lesson already."""
+    return run_id == lesson.judged_run or mine[-1].seen_at < (lesson.judged_at or "")
 
 
 def _is_about(evaluation: Evaluation, lesson: Lesson) -> bool:
@@ -89,6 +117,9 @@ def _harms(gap: Gap, lesson: Lesson, before: Sequence[Lesson]) -> bool:
     near = gap.full_table == lesson.full_table or (about and gap.entity == about) or gap.stage in _AFTER.get(lesson.stage, ())
     return bool(near) and (known is None or known.first_seen >= (lesson.applied_at or ""))
 
+
+FURTHER_GAPS = "further_gaps"
+"""The check of the lesson for gaps beyond what a source may have: no gate is named so."""
 
 _STAGES = ("source", "prepare", "extract", "clean", "transform", "refine", "analyse")
 _AFTER = {stage: _STAGES[place + 1 :] for place, stage in enumerate(_STAGES)}

@@ -12,7 +12,8 @@ import pytest
 from spectra_assets.graph.build import job_name
 from spectra_assets.graph.learning import JOB, LEARNING, catching_up, passes, summary
 from spectra_assets.learning.gap import Cause, Gap
-from spectra_assets.learning.lesson import Lesson, record, save
+from spectra_assets.learning.lesson import Lesson, save
+from spectra_assets.learning.record import record
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
 from spectra_assets.settings import Settings
 

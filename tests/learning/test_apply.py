@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from spectra_assets.learning import apply
+from spectra_assets.learning import apply, journal
 from spectra_assets.learning.gap import Cause, Gap
-from spectra_assets.learning.lesson import Lesson, read, record
+from spectra_assets.learning.lesson import Lesson, read
+from spectra_assets.learning.record import record
 from spectra_assets.learning.remedy.model import AddGate, AddRule, AddStep, Remedy, RemedyKind
 from spectra_assets.settings import Settings
 
@@ -138,7 +139,7 @@ def test_a_playbook_with_somebodys_changes_is_not_committed(repository: Settings
 
 def _killed(monkeypatch: pytest.MonkeyPatch, at: int) -> Callable[[], None]:
     """The process dies at the so-manieth file that is written."""
-    real, count = apply.write_file, 0
+    real, count = journal.write_file, 0
 
     def write(file: Path, text: str) -> None:
         nonlocal count
@@ -147,8 +148,8 @@ def _killed(monkeypatch: pytest.MonkeyPatch, at: int) -> Callable[[], None]:
             raise KeyboardInterrupt
         real(file, text)
 
-    monkeypatch.setattr(apply, "write_file", write)
-    return lambda: monkeypatch.setattr(apply, "write_file", real)
+    monkeypatch.setattr(journal, "write_file", write)
+    return lambda: monkeypatch.setattr(journal, "write_file", real)
 
 
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
@@ -161,7 +162,7 @@ def test_killed_at_any_write_the_next_pass_finishes_or_nothing_happened(
     with pytest.raises(KeyboardInterrupt):
         apply.apply(repository, observed, RULE)
     revive()
-    finished = apply.finish(repository)
+    finished = journal.finish(repository)
     now = read(repository.lessons / f"{observed.id}.md")
     if at == 1:  # the journal itself
         assert (finished, documents(repository), now.status) == (None, before, "observed")
@@ -169,8 +170,8 @@ def test_killed_at_any_write_the_next_pass_finishes_or_nothing_happened(
         assert now.status == "applied"
         assert documents(repository) != before
         assert int(git(repository.project, "rev-list", "--count", "HEAD")) == 2
-    assert not (repository.lessons / apply.JOURNAL).exists()
-    assert apply.finish(repository) is None
+    assert not (repository.lessons / journal.JOURNAL).exists()
+    assert journal.finish(repository) is None
 
 
 def test_a_file_that_a_person_changed_meanwhile_takes_the_rest_back(project: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +182,7 @@ def test_a_file_that_a_person_changed_meanwhile_takes_the_rest_back(project: Set
     revive()
     (project.lessons / f"{observed.id}.md").write_text("a person's own words")
     before = (REPOSITORY / "playbooks" / PREPARE).read_bytes()
-    assert apply.finish(project) is None
+    assert journal.finish(project) is None
     assert (project.playbooks / PREPARE).read_bytes() == before
     assert (project.lessons / f"{observed.id}.md").read_text() == "a person's own words"
 
@@ -189,9 +190,9 @@ def test_a_file_that_a_person_changed_meanwhile_takes_the_rest_back(project: Set
 def test_a_journal_reaches_nothing_outside_of_the_documents(project: Settings, tmp_path: Path) -> None:
     from spectra_assets.errors import DocumentError
 
-    (project.lessons / apply.JOURNAL).write_text(
+    (project.lessons / journal.JOURNAL).write_text(
         '{"lesson": "x", "message": "m", "commit": false, "files": {"../outside": [null, "owned"]}}'
     )
     with pytest.raises(DocumentError, match="outside"):
-        apply.finish(project)
+        journal.finish(project)
     assert not (tmp_path.parent / "outside").exists()

@@ -6,8 +6,9 @@ import pytest
 
 from spectra_assets.learning.detect import gaps_of
 from spectra_assets.learning.gap import Cause, Evaluation
-from spectra_assets.learning.lesson import Lesson, Tried, record
+from spectra_assets.learning.lesson import Lesson, Tried
 from spectra_assets.learning.loop import _settled
+from spectra_assets.learning.record import record
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
 from spectra_assets.learning.remedy.registry import carried
 from spectra_assets.learning.verify import Seen, passed_again, verdict_of

@@ -8,7 +8,8 @@ from spectra_assets.errors import DocumentError, RequestError, StorageError
 from spectra_assets.gates.evaluate import GATES
 from spectra_assets.learning.detect import CAUSES
 from spectra_assets.learning.gap import Cause, Gap
-from spectra_assets.learning.lesson import REMEMBERED, read, read_all, record, show
+from spectra_assets.learning.lesson import read, read_all, show
+from spectra_assets.learning.record import REMEMBERED, record
 
 
 def gap(run: str = "run1", **changes: object) -> Gap:
@@ -115,7 +116,7 @@ def test_a_folder_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> N
 def test_two_processes_count_every_evaluation(tmp_path: Path) -> None:
     script = (
         "import sys; sys.path.insert(0, sys.argv[3])\n"
-        "from pathlib import Path\nfrom test_lesson import gap\nfrom spectra_assets.learning.lesson import record\n"
+        "from pathlib import Path\nfrom test_lesson import gap\nfrom spectra_assets.learning.record import record\n"
         "for n in range(10): record(Path(sys.argv[1]), [gap(f'{sys.argv[2]}-{n}')])\n"
     )
     arguments = [sys.executable, "-c", script, str(tmp_path)]

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from spectra_assets.learning.gap import Cause, Gap
-from spectra_assets.learning.lesson import locked, read_all, record, save
+from spectra_assets.learning.lesson import locked, read_all, save
+from spectra_assets.learning.record import record
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
 from spectra_assets.learning.standard import generalise
 from spectra_assets.playbook.rules import TypeRule

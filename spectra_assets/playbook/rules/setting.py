@@ -47,6 +47,10 @@ SETTINGS: Mapping[str, KnownSetting] = MappingProxyType(
         "sweep_runs": KnownSetting(10, "of so many extractions of an entity one reads everything; 1: all of them"),
         "sweep_days": KnownSetting(7, "days after which an extraction reads everything in any case"),
         "proof_seconds": KnownSetting(300, "seconds which one proof of a remedy may take"),
+        "lessons_per_source": KnownSetting(200, "lessons which a source may have; further gaps share one that says how many"),
+        "lessons_alike": KnownSetting(20, "lessons of one table, check and cause; further gaps of the kind share one"),
+        "lesson_rules": KnownSetting(100, "rules that lessons may bring for a source before a person has to approve each"),
+        "learn_seconds": KnownSetting(1800, "seconds after which a pass of the learning loop looks at no further lesson"),
         "turn_seconds": KnownSetting(1800, "seconds which an extraction waits for another run that extracts the same entity"),
         "owner": KnownSetting("data-engineering", "team which answers for the pipeline"),
     }

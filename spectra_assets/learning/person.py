@@ -1,0 +1,133 @@
+"""A person's word on lessons: what one is told and asked, and what becomes of a lesson by a yes, a no, or a change of mind.
+
+What is decided is decided by the lesson as it is then: the loop may have changed it since the person looked.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from spectra_assets.errors import RequestError
+from spectra_assets.learning import apply
+from spectra_assets.learning.journal import settled
+from spectra_assets.learning.lesson import Lesson, Tried, find, save
+from spectra_assets.learning.prose import times
+from spectra_assets.learning.remedy.model import Remedy
+from spectra_assets.settings import Settings
+
+WAITS = ("proposed", "proven")
+"""States in which a remedy waits for a person."""
+
+STANDS = ("applied", "verified")
+"""States in which a playbook holds the remedy."""
+
+
+def approve(settings: Settings, lesson_id: str) -> Lesson:
+    """Apply the remedy that waits, because a person says so. Raises RequestError if none does, and as `apply.apply`."""
+    with settled(settings):
+        lesson, remedy = _in(settings, lesson_id, WAITS, "proposes nothing that could be approved")
+        return apply.apply(settings, lesson, remedy)
+
+
+def reject(settings: Settings, lesson_id: str) -> Lesson:
+    """Never propose this remedy again. Raises RequestError if none waits."""
+    with settled(settings):
+        lesson, remedy = _in(settings, lesson_id, WAITS, "proposes nothing that could be rejected")
+        tried = apply.kept((*lesson.tried, Tried(remedy=remedy.said, outcome=apply.REJECTED)))
+        made = lesson.but(status="observed", remedy=None, tried=tried, question=question_of(lesson, tried))
+        save(settings.lessons, made)
+        return made
+
+
+def revert(settings: Settings, lesson_id: str) -> Lesson:
+    """Take an applied remedy back because a person says so; it is not used again. Raises RequestError if none stands."""
+    with settled(settings):
+        lesson, _ = _in(settings, lesson_id, STANDS, "has brought nothing that could be taken back")
+        made = apply.take_back(settings, lesson, "reverted", apply.REVERTED)
+        made = made.but(question=question_of(made, made.tried))
+        save(settings.lessons, made)
+        return made
+
+
+def dry_run(settings: Settings, lesson_id: str, what: str) -> str:
+    """What `approve` or `revert` would change, as a unified diff; nothing is changed. Raises RequestError as they do."""
+    if what == "revert":
+        lesson, _ = _in(settings, lesson_id, STANDS, "has brought nothing that could be taken back")
+        return _diff(settings, apply.difference_without(settings, lesson))
+    lesson, remedy = _in(settings, lesson_id, WAITS, "proposes nothing that could be approved")
+    return _diff(settings, apply.difference(settings, lesson, remedy))
+
+
+def explained(lesson: Lesson) -> list[str]:
+    """The lesson as a person is told it: what was seen, what was tried, what to do."""
+    about = f" about {lesson.subject!r}" if lesson.subject else ""
+    many = f", {lesson.many:,} of them" if lesson.many else ""
+    what = f"{lesson.cause.replace('_', ' ')}{about}{many}"
+    lines = [
+        f"{lesson.id}: {lesson.status}",
+        f"Seen       {lesson.check} on {lesson.source}/{lesson.stage}/{lesson.table}: {what}",
+        f"           {times(lesson.seen)}, last {lesson.last_seen} in run {lesson.last_run}",
+        f"Said       {lesson.message}",
+    ]
+    for fact in lesson.evidence:
+        told = ", ".join(f"{name} {value}" for name, value in fact.model_dump(exclude_none=True).items())
+        lines.append(f"Evidence   {told}")
+    if lesson.remedy is not None:
+        lines += [f"Remedy     {lesson.remedy.said}", f"Because    {lesson.remedy.why}"]
+    if lesson.playbook is not None:
+        held = f", {times(lesson.helped)} seen to hold" if lesson.helped else ", not seen to hold yet"
+        commit = (
+            f"commit {lesson.commit[:10]}" if lesson.commit else f"in no commit: {lesson.uncommitted or 'none was asked for'}"
+        )
+        lines.append(f"Stands at  playbooks/{lesson.playbook}, {commit}{held}")
+    lines += [f"Standard   {lesson.standard} of playbooks/STANDARDS.md, for every source"] if lesson.standard else []
+    lines += [f"Tried      {each.remedy}: {each.outcome}" for each in lesson.tried]
+    if lesson.closed:
+        lines.append(f"Closed     {lesson.closed}")
+    if lesson.question:
+        lines.append(f"Question   {lesson.question}")
+    return [*lines, *_answers(lesson)]
+
+
+def _answers(lesson: Lesson) -> list[str]:
+    name = f"solution-engine lessons {{}} {lesson.id}"
+    if lesson.remedy is not None and lesson.status in WAITS:
+        return [f"Yes        {name.format('approve')}   # --dry-run shows what it changes", f"No         {name.format('reject')}"]
+    if lesson.status in STANDS:
+        return [f"Undo       {name.format('revert')}   # --dry-run shows what it changes"]
+    if lesson.question:
+        return [
+            "Answer     mend the source, or write a rule into a playbook (playbooks/STRUCTURE.md), then run the pipeline again"
+        ]
+    return []
+
+
+def question_of(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None = None, why: str | None = None) -> str:
+    """What a person is asked, with what was tried; `why` says what kept the machine from looking."""
+    about = f" about {lesson.subject}" if lesson.subject else ""
+    words = lesson.cause.replace("_", " ")
+    if waiting is not None:
+        return f"May this be done: {waiting.said}? {waiting.needs_person}"
+    back = f" It came back {lesson.returned} times." if lesson.returned else ""
+    done = f" Tried: {'; '.join(f'{each.remedy}: {each.outcome}' for each in tried)}." if tried else ""
+    kept = f" {why}." if why else ""
+    return f"{lesson.full_table} shows {words}{about}, and no remedy for it is proven.{back}{kept} What should be done?{done}"
+
+
+def _in(settings: Settings, lesson_id: str, states: Sequence[str], otherwise: str) -> tuple[Lesson, Remedy]:
+    """The lesson, if it is in one of these states, and its remedy."""
+    lesson = find(settings.lessons, lesson_id)
+    if lesson.remedy is None or lesson.status not in states:
+        waits = f"{' and '.join(states)} lessons can be; `solution-engine lessons explain {lesson.id}` tells more"
+        raise RequestError(f"{lesson.id} is {lesson.status} and {otherwise}; {waits}")
+    return lesson, lesson.remedy
+
+
+def _diff(settings: Settings, files: Mapping[Path, tuple[str, str]]) -> str:
+    lines: list[str] = []
+    for file, (before, after) in files.items():
+        name = file.relative_to(settings.project).as_posix() if file.is_relative_to(settings.project) else str(file)
+        lines += difflib.unified_diff(before.splitlines(), after.splitlines(), f"a/{name}", f"b/{name}", lineterm="")
+    return "\n".join(lines)
