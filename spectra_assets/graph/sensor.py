@@ -16,7 +16,7 @@ from spectra_assets.graph.learning import catching_up, learn_job, passes, tellin
 from spectra_assets.learning.gap import Evaluation
 from spectra_assets.learning.lesson import Lesson
 from spectra_assets.learning.loop import observe
-from spectra_assets.learning.told import leave
+from spectra_assets.learning.told import leave, untold
 from spectra_assets.settings import load as load_settings
 
 _ENDED = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
@@ -48,7 +48,7 @@ def learn(instance: dg.DagsterInstance) -> list[Lesson]:
             position = reached
             instance.daemon_cursor_storage.set_cursor_values({_POSITION: json.dumps(position)})
         more = any(page.has_more for page in pages.values())
-    leave(settings, {lesson.source for lesson in changed.values()})
+    leave(settings, {lesson.source for lesson in changed.values()} | untold(settings))
     return list(changed.values())
 
 

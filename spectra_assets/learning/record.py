@@ -1,7 +1,7 @@
 """Gaps become lessons: one per distinct gap, each evaluation counted once, and a bounded number of them.
 
 Gaps of one table, check and cause beyond the setting `lessons_alike` share one lesson that says how many they are; so does all
-that goes beyond `lessons_per_source`. A source that fails in ten thousand ways is one question to a person, not ten thousand files.
+that goes beyond `lessons_per_source`. A source that fails in ten thousand ways is one question to a person, not as many files.
 """
 
 from __future__ import annotations

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from spectra_assets.covenant.files import covenant_files
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.archive import files_of
-from spectra_assets.learning.lesson import Lesson, read, read_all
+from spectra_assets.learning.lesson import Lesson, prefix, read, read_all
 from spectra_assets.names import LOG
 from spectra_assets.settings import Settings
 from spectra_assets.stages.log import LESSONS
@@ -30,6 +31,17 @@ def leave(settings: Settings, sources: Iterable[str]) -> None:
             draft.replace(file)
         except OSError as error:
             raise StorageError(f"can't write the lessons of {source} to {file}: {error.strerror}") from None
+
+
+def untold(settings: Settings) -> set[str]:
+    """Sources with lessons that changed since they were left: a person decided, or whoever changed them was killed."""
+    return {file.stem for file in covenant_files(settings.covenants) if _is_stale(settings, file.stem)}
+
+
+def _is_stale(settings: Settings, source: str) -> bool:
+    left = Lakehouse(settings.lakehouse_root, source).files(LOG, LESSONS)
+    since = left.stat().st_mtime_ns if left.is_file() else 0
+    return any(file.stat().st_mtime_ns > since for file in settings.lessons.glob(f"{prefix(source)}*.md"))
 
 
 def _over(settings: Settings, source: str, file: Path) -> list[dict[str, Any]]:

@@ -143,12 +143,12 @@ def _below(process: int) -> list[int]:
 
 
 def _looked(since: float) -> bool:
-    """Whether the sensor has looked from start to end. The tick that was killed counts as ended too, but said nothing."""
+    """Whether the sensor has looked from start to end. The tick that was killed counts as ended too, but said nothing, and asked for no run."""
     with dg.DagsterInstance.get() as instance:
         states = instance.all_instigator_state()
         ticks = [tick for state in states for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id)]
     assert not [tick.error for tick in ticks if tick.error]
-    return any(tick.timestamp > since and tick.is_completed and tick.skip_reason for tick in ticks)
+    return any(tick.timestamp > since and tick.is_completed and (tick.skip_reason or tick.run_ids) for tick in ticks)
 
 
 def _forget_interval() -> None:
