@@ -220,9 +220,10 @@ def _cleaned(design: Design, entity: CanonEntity, group: str, references: bool) 
 
 
 def _has_column(item: CanonField, entity: CanonEntity) -> bool:
-    """Containers whose contents are fields of their own have no column."""
+    """Containers whose contents are fields of their own have no column, unless they once were what one of these is now."""
     inside = (f"{item.raw}.", f"{item.raw}[]")
-    return not any(other.raw.startswith(inside) for other in entity.fields if other is not item)
+    within = [other.target for other in entity.fields if other is not item and other.raw.startswith(inside)]
+    return not within or item.target in within
 
 
 def _array_of(raw: str) -> str:
@@ -232,6 +233,8 @@ def _array_of(raw: str) -> str:
 
 def _column(name: str, items: list[CanonField], raw_table: str, is_key: bool, references: bool) -> Column:
     first = items[0]
+    # what lies in another source comes first: that one is a container where this has a value
+    items = sorted(items, key=lambda item: not any(item.raw.startswith(f"{other.raw}.") for other in items))
     return Column(
         name=name,
         type=first.type,

@@ -88,11 +88,13 @@ class Facts:
         """A field as the covenant has it: the canon may know more by now than what the gates judge by."""
         known = next((field for field in entity.fields if field.raw == path), None)
         tables = [table for table in self.covenant.tables() if table.entity == entity.entity and table.ref.schema == Stage.CLEAN]
-        column = next((column for table in tables for column in table.schema_ if path in column.source), None)
-        if column is None:
+        found = next(((column, table) for table in tables for column in table.schema_ if path in column.source), None)
+        if found is None:
             return known
+        column, table = found
         like = known or CanonField(raw=path, structure="scalar", target=column.name, type=column.type, group=entity.entity)
-        return like.model_copy(update={"type": column.type, "date_format": column.date_format})
+        own = {"type": column.type, "date_format": column.date_format, "required": column.required}
+        return like.model_copy(update={**own, "key": column.name in table.primary_key})
 
     def promised_fields(self, entity: CanonEntity) -> list[CanonField]:
         """The entity's own fields as the covenant has them, and what the canon knows beside."""

@@ -235,6 +235,9 @@ def _seek(settings: Settings, learned: Learned, lesson: Lesson, covenant: Covena
         if error:
             say(f"lesson {lesson.id}: {remedy.said}: could not be proven: {error}")
             continue
+        if proof.needs_person is not None:
+            waiting = waiting or remedy.model_copy(update={"needs_person": proof.needs_person})
+            continue
         if not proof.holds:
             tried.append(Tried(remedy=remedy.said, outcome=_told(proof)))
             say(f"lesson {lesson.id}: {remedy.said}: not proven, {_told(proof)}")

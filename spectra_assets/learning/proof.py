@@ -1,9 +1,10 @@
 """Proof of a remedy before it is used: on recordings, in a scratch copy, for the source it is for and for all the others.
 
 Reproduced: without the remedy the table shows the same gap. Repaired: with it the gap is gone, no other gate fails that did not
-fail before, and no table, column or row is lost; where designing again repairs as much by itself, because what was sampled shows
-it by now, the remedy must not do more. Regressions: other sources whose pipeline the remedy would change for the worse,
-or of which the contrary can't be shown. Only tables that the remedy changes, and what is made from them, are made again.
+fail before, and no row is lost; tables and columns that would be lost are its costs, which only a person may pay. Where designing
+again repairs as much by itself, because what was sampled shows it by now, the remedy must not do more. Regressions: other sources
+whose pipeline the remedy would change for the worse, or of which the contrary can't be shown. Only tables that the remedy
+changes, and what is made from them, are made again.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 from spectra_assets.client.pacing import Clock
 from spectra_assets.client.wire import Throttle
+from spectra_assets.covenant.canon import HASH
 from spectra_assets.covenant.model import Column, Covenant, Table
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.store import Lakehouse
@@ -24,7 +26,7 @@ from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.expected import gated
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remake import Deadline, Remade, remake
-from spectra_assets.learning.remedy.model import Remedy, RemedyKind
+from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
 from spectra_assets.learning.scratch import Made, Scratch
 from spectra_assets.names import Stage
 from spectra_assets.playbook.model import Playbooks
@@ -50,18 +52,29 @@ _WIDTH = 400
 
 @dataclass(frozen=True)
 class Proof:
-    """What a proof came to. `regressions` and `notes` say why, for people; `seconds` is what it took."""
+    """What a proof came to. `regressions` and `notes` say why, for people; `seconds` is what it took.
+
+    `costs` are tables and columns that would no longer be there: what repairs at such a price is for a person to decide.
+    """
 
     reproduced: bool
     repaired: bool
     regressions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    costs: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
         """Whether the remedy may be used."""
-        return self.reproduced and self.repaired and not self.regressions
+        return self.reproduced and self.repaired and not self.regressions and not self.costs
+
+    @property
+    def needs_person(self) -> str | None:
+        """Why only a person may use it although it repairs; None if nothing speaks for it, or nothing against."""
+        if not (self.reproduced and self.repaired and self.costs) or self.regressions:
+            return None
+        return f"it repairs, but {'; '.join(self.costs)}"[:_WIDTH]
 
 
 def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, others: Sequence[Covenant]) -> Proof:
@@ -76,11 +89,12 @@ def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, othe
     edited = changed(settings.playbooks, remedy, gap.lesson_id)
     playbooks = playbooks_of(settings)
     deadline = Deadline(begun + int(playbooks.setting("proof_seconds", covenant.source)))
-    reproduced, faults, regressions, notes = False, ["it was not tried"], [], []
+    reproduced, faults, costs, regressions, notes = False, ["it was not tried"], [], [], []
     try:
         if gap.cause == Cause.RATE_LIMITED:
             return _slower(settings, covenant, gap, others, edited, deadline)
-        twin = Twin(_lakehouse(settings, covenant), int(playbooks.setting("proof_requests", covenant.source)))
+        requests = int(playbooks.setting("proof_requests", covenant.source))
+        twin = Twin(_lakehouse(settings, covenant), requests, anew=_read_later(remedy))
         before = _made_before(settings, covenant, gap, twin)
         reproduced = gap.fingerprint in _gaps(before) | _ungated(covenant)
         if not reproduced:
@@ -91,7 +105,8 @@ def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, othe
             control = trial.control()
             with Scratch(settings, covenant.source, twin, edited) as scratch:
                 made = trial.remake(scratch, edited)
-                faults = [*trial.faults(made), *_beyond(control, made, gap)]
+                faults = [*trial.faults(made), *_beyond(control, made, gap, remedy)]
+                costs = list(trial.costs(made))[:_TOLD]
                 notes.append(f"{len(made.tables)} tables made again: {', '.join(list(made.tables)[:_TOLD])}")
                 if control is not None and not faults:
                     notes.append("by what is sampled now, designing again repairs it too; this keeps it so")
@@ -110,6 +125,7 @@ def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, othe
         tuple(text[:_WIDTH] for text in regressions),
         tuple(text[:_WIDTH] for text in notes),
         round(time.monotonic() - begun, 2),
+        tuple(text[:_WIDTH] for text in costs),
     )
 
 
@@ -172,7 +188,7 @@ class _Trial:
         """The covenant by the documents as they are, if designing again is all that it takes."""
         with Scratch(self.settings, self.covenant.source, self.twin) as scratch:
             made = self.remake(scratch, (), alone=True)
-        return made.covenant if not list(self.faults(made)) else None
+        return made.covenant if not [*self.faults(made), *self.costs(made)] else None
 
     def faults(self, made: Remade) -> Iterator[str]:
         """Why the gap is not repaired, and what is worse than before."""
@@ -184,32 +200,52 @@ class _Trial:
             yield f"{self.gap.full_table} was not made: {made.ended or 'what it is made from was held back'}"
         known = latest_attempts(_lakehouse(self.settings, self.covenant))
         yield from _failures({name: each for name, each in made.tables.items() if name != self.gap.full_table}, known)
+        if made.covenant is not None and self.gap.fingerprint in _ungated(made.covenant):
+            yield f"{self.gap.full_table} lacks the gate with it too"
+
+    def costs(self, made: Remade) -> Iterator[str]:
+        """What would no longer be there, beside what the remedy leaves out on purpose."""
         if made.covenant is not None:
-            if self.gap.fingerprint in _ungated(made.covenant):
-                yield f"{self.gap.full_table} lacks the gate with it too"
+            left_out = _left_out(self.covenant, self.gap, self.remedy)
             yield from (loss for name, loss in _losses(self.covenant, made.covenant) if name not in left_out)
 
 
-def _beyond(control: Covenant | None, made: Remade, gap: Gap) -> Iterator[str]:
+def _beyond(control: Covenant | None, made: Remade, gap: Gap, remedy: Remedy) -> Iterator[str]:
     """What a remedy changes beside its subject although nothing of it is needed: in Clean, where a rule about fields shows."""
     if control is None or made.covenant is None:
         return
     plain = {table.table: table for table in control.tables()}
+    subjects = {gap.subject}
+    if remedy.kind == RemedyKind.PRIMARY_KEY:  # what told records apart before and what does so now is what it is about
+        subjects |= {HASH, *_keys(control, gap), *_keys(made.covenant, gap)}
     for table in made.covenant.tables():
-        if table.ref.schema == Stage.CLEAN and _others(plain.get(table.table), gap) != _others(table, gap):
+        if table.ref.schema == Stage.CLEAN and _others(plain.get(table.table), subjects) != _others(table, subjects):
             yield f"designing again repairs it without this, which changes {table.table} beside"
             return
 
 
-def _others(table: Table | None, gap: Gap) -> dict[str, Column] | None:
-    """The columns that are not about the gap's subject."""
+def _keys(covenant: Covenant, gap: Gap) -> set[str]:
+    """The paths of the keys of the gap's entity."""
+    entity = next((table.entity for table in covenant.tables() if table.table == gap.full_table), gap.entity)
+    return {
+        path
+        for table in covenant.tables()
+        if table.entity == entity and table.ref.schema == Stage.CLEAN
+        for column in table.schema_
+        if column.name in table.primary_key
+        for path in column.source
+    }
+
+
+def _others(table: Table | None, subjects: Collection[str]) -> dict[str, Column] | None:
+    """The columns that are about none of the subjects."""
     if table is None:
         return None
-    inside = (f"{gap.subject}.", f"{gap.subject}[]")
+    inside = tuple(f"{subject}{mark}" for subject in subjects for mark in (".", "[]"))
     return {
         column.name: column
         for column in table.schema_
-        if not any(raw == gap.subject or raw.startswith(inside) for raw in column.source)
+        if not any(raw in subjects or raw.startswith(inside) for raw in column.source)
     }
 
 
@@ -247,6 +283,13 @@ def _losses(before: Covenant, after: Covenant) -> Iterator[tuple[str, str]]:
             yield table.table, f"{table.table} would no longer be made"
         elif lost := [column.name for column in table.schema_ if column.name not in now[table.table]]:
             yield table.table, f"{table.table} would lose columns: {', '.join(lost)}"
+
+
+def _read_later(remedy: Remedy) -> Collection[str]:
+    """Entities that the remedy has extracted later than before: what was recorded of them was recorded too early."""
+    edit = remedy.edits[0]
+    late = remedy.kind == RemedyKind.ORDER_PARENT and isinstance(edit, AddRule)
+    return (str(edit.rule["scope"]["entity"]),) if late and isinstance(edit, AddRule) else ()
 
 
 def _left_out(covenant: Covenant, gap: Gap, remedy: Remedy) -> Collection[str]:

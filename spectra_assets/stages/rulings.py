@@ -230,6 +230,8 @@ def ruled_fields(entity: CanonEntity, playbooks: Playbooks, source: str) -> Cano
         changes |= _dated(field.model_copy(update=changes), playbooks.rules(DateFormatRule, source, entity.entity, field.raw))
         if needs := playbooks.rules(RequiredRule, source, entity.entity, field.raw):
             changes |= {"required": needs[-1].required, "nullable": not needs[-1].required, **_origin(needs[-1])}
+            # what may be absent tells no element of a list apart: its position does
+            changes |= {"key": False} if "[]" in field.raw and not needs[-1].required else {}
         return field.model_copy(update=changes)
 
     cursors = [rule.by for rule in playbooks.rules(DeduplicateRule, source, entity.entity) if rule.by]
@@ -272,7 +274,8 @@ def _origin(rule: BaseRule) -> dict[str, str]:
 def with_aliases(entity: CanonEntity, playbooks: Playbooks, source: str) -> tuple[CanonEntity, dict[str, str]]:
     """The entity with every path of its renamed fields, and further path → the path whose column it fills.
 
-    A path that no sample shows is like those that one does: records of before or after the change have it.
+    A path that no sample shows is like those that one does: records of before or after the change have it. The field's first
+    name stands first, since it tells what the column is for.
     """
     fields = {field.raw: field for field in entity.fields}
     found: dict[str, str] = {}
@@ -289,4 +292,8 @@ def with_aliases(entity: CanonEntity, playbooks: Playbooks, source: str) -> tupl
             own = {"raw": path, "evidence": _origin(rule)["evidence"]}
             fields[path] = mine.model_copy(update={**like, **own, "key": is_key, "required": is_key, "nullable": not is_key})
         found |= dict.fromkeys(rule.also, rule.scope.field)
+        place = min(list(fields).index(path) for path in paths)
+        others = [field for path, field in fields.items() if path not in paths]
+        ordered = [*others[:place], *(fields[path] for path in paths), *others[place:]]
+        fields = {field.raw: field for field in ordered}
     return entity.model_copy(update={"fields": tuple(fields.values())}), found

@@ -9,7 +9,7 @@ they stay where the raw pages are, never in git. The credential is in neither.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -96,8 +96,10 @@ class Twin:
         faults: Sequence[Fault] = (),
         clock: Clock | None = None,
         without: int | None = None,
+        anew: Collection[str] = (),
     ) -> None:
-        """Recorded answers with the status `without` are passed over."""
+        """Recorded answers with the status `without` are passed over; the lists of the entities `anew` are read of the API."""
+        self._anew = frozenset(anew)
         self.clock = clock or Clock()
         self._without = without
         self.meter = Meter(live)
@@ -146,6 +148,8 @@ class Twin:
         API may have been another one then.
         """
         build = work.table.build
+        if live and isinstance(build, Extraction) and build.fetch.entity in self._anew:
+            return
         own = self._lists.get(build.fetch.entity) if isinstance(build, Extraction) else None
         first = [own, self._probes.get(work.table.table)]
         for found in (*first, *self._probes.values(), *self._lists.values()):

@@ -20,6 +20,9 @@ from spectra_assets.stages.prepare.fields.shapes import Shape, shape_of
 _ALIKE = 0.95
 """Share of records whose value under the new name must be that of the old one."""
 
+_LOOKED_AT = 1_000
+"""Records among which fields are looked for that nobody knows."""
+
 _ENOUGH = 3
 """Records that must show it, with at least two different values."""
 
@@ -32,7 +35,7 @@ def new_field(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     if entity is None or not carried(path):
         return
     records = facts.fetched(entity.entity) or facts.sampled(entity.entity)
-    old = _renamed(entity, path, records, facts)
+    old = renamed(entity, path, records, facts)
     if old is not None and carried(old[0]):
         name, compared = old
         why = f"{name} is gone, and in all {compared} records compared {path} holds what {name} held before: it was renamed"
@@ -41,6 +44,32 @@ def new_field(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     if values is not None:
         why = f"{path} came with values and no sample showed it: the canon knows it from now on"
         yield rule(RemedyKind.ADD_FIELD, PREPARE, "field", scope(gap, facts, path), values, why)
+
+
+@remedies_for(Cause.CHANGED_TYPE)
+def moved_field(gap: Gap, facts: Facts) -> Iterator[Remedy]:
+    """A plain value went into a record of this name, or came out of one: it is followed there."""
+    entity = facts.entity(facts.entity_of(gap.full_table))
+    path = gap.subject
+    if entity is None or not carried(path):
+        return
+    records = facts.fetched(entity.entity) or facts.sampled(entity.entity)
+    inside = dict.fromkeys(
+        f"{path}.{below}"
+        for record in records[:_LOOKED_AT]
+        for value in values_at(record, path)
+        if isinstance(value, dict)
+        for below in plain_paths(value)
+    )
+    out = [field for field in facts.promised_fields(entity) if field.raw.startswith(f"{path}.")]
+    promised = facts.promised(entity, path)
+    tries = [(new, [promised]) for new in list(inside)[:20] if promised is not None]
+    for new, among in [*tries, *([(path, out)] if out and not inside else [])]:
+        found = renamed(entity, new, records, facts, among)
+        if found is not None and carried(found[0], new):
+            why = f"in all {found[1]} records compared {new} holds what {found[0]} held before: it moved there"
+            yield rule(RemedyKind.FOLLOW_RENAME, PREPARE, "alias", scope(gap, facts, found[0]), {"also": [new]}, why)
+            return
 
 
 @remedies_for(Cause.MISSING_FIELD, Cause.NULL_IN_REQUIRED)
@@ -54,12 +83,12 @@ def without_value(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         if known is None or not carried(path):
             continue
         records = facts.fetched(entity.entity) or facts.published(entity.entity)
-        for new in _unknown_paths(entity, records):
-            held = _renamed(entity, new, records, facts, [known])
+        for new in _unknown_paths(facts, entity, records):
+            held = renamed(entity, new, records, facts, [known])
             if held is not None and carried(new):
                 why = f"no record has {path} any more, and {new} holds what it held: it was renamed"
                 yield rule(RemedyKind.FOLLOW_RENAME, PREPARE, "alias", scope(gap, facts, path), {"also": [new]}, why)
-        if known.required and not known.key:
+        if known.required and (not known.key or "[]" in path):
             yield _nullable(gap, facts, path, records)
 
 
@@ -76,23 +105,22 @@ def _nullable(gap: Gap, facts: Facts, path: str, records: Sequence[Record]) -> R
     return rule(RemedyKind.MARK_NULLABLE, PREPARE, "required", scope(gap, facts, path), {"required": False}, why, needs)
 
 
-def _renamed(
+def renamed(
     entity: CanonEntity, new: str, records: Sequence[Record], facts: Facts, among: Sequence[CanonField] | None = None
 ) -> tuple[str, int] | None:
-    """(known path, records compared) whose values are those at `new` now, record by record, and which no such record has."""
+    """(known path, records compared) whose plain values are those at `new` now, record by record, and which is gone there."""
     key_path = facts.promised_key(entity)
     before = {_key(record, key_path): record for record in [*facts.sampled(entity.entity), *facts.published(entity.entity)]}
     before.pop("", None)
-    now = [record for record in records if any(_has_value(value) for value in values_at(record, new))]
-    pairs = [(before[key], record) for record in now if (key := _key(record, key_path)) in before]
-    held = split_path(new)[:-1]
+    now = [record for record in records if _plain(record, new)]
     if among is None and (compared := _renamed_key(key_path, new, now, set(before))):
         return key_path, compared
+    pairs = [(before[key], record) for record in now if (key := _key(record, key_path)) in before]
     for field in among or facts.promised_fields(entity):
-        usable = not field.raw.startswith("@") and field.raw != new and split_path(field.raw)[:-1] == held
-        if not usable or any(_first(record, field.raw) is not None for record in now):
+        usable = not field.raw.startswith("@") and field.raw != new and _array_of(field.raw) == _array_of(new)
+        if not usable or any(_plain(record, field.raw) for record in now):
             continue
-        both = [(old, _first(record, new)) for earlier, record in pairs if (old := _first(earlier, field.raw)) is not None]
+        both = [(old, _plain(record, new)) for earlier, record in pairs if (old := _plain(earlier, field.raw))]
         same = sum(old == value for old, value in both)
         if len(both) >= _ENOUGH and same >= _ALIKE * len(both) and len({repr(old) for old, _ in both}) > 1:
             return field.raw, len(both)
@@ -101,26 +129,49 @@ def _renamed(
 
 def _renamed_key(key_path: str, new: str, now: Sequence[Record], keys: set[str]) -> int:
     """How many records hold at `new`, each once, what was a record's key before, though none has its key; 0 if too few."""
-    values = [str(_first(record, new)) for record in now]
+    values = [str(_plain(record, new)[0]) for record in now]
     gone = not any(_key(record, key_path) for record in now)
     known = sum(value in keys for value in values)
     alike = len(set(values)) == len(values) >= _ENOUGH and known >= _ALIKE * min(len(values), len(keys))
     return known if gone and alike else 0
 
 
-def _unknown_paths(entity: CanonEntity, records: Sequence[Record]) -> list[str]:
-    """Plain top-level fields of the records that the canon does not know."""
-    known = {split_path(field.raw)[0].removesuffix("[]") for field in entity.fields if not field.raw.startswith("@")}
-    return list(dict.fromkeys(escaped(name) for record in records for name in record if name not in known))[:20]
+def _unknown_paths(facts: Facts, entity: CanonEntity, records: Sequence[Record]) -> list[str]:
+    """Plain fields of the records, at any depth outside of arrays, that the covenant does not promise."""
+    known = {field.raw for field in facts.promised_fields(entity)} - _unpromised(facts, entity)
+    found = dict.fromkeys(path for record in records[:_LOOKED_AT] for path in plain_paths(record))
+    return [path for path in found if path not in known][:20]
+
+
+def _unpromised(facts: Facts, entity: CanonEntity) -> set[str]:
+    """Fields that only the canon has: Prepare found them since."""
+    tables = [table for table in facts.covenant.tables() if table.entity == entity.entity]
+    held = {path for table in tables for column in table.schema_ for path in column.source}
+    return {field.raw for field in entity.fields} - held
+
+
+def plain_paths(record: Any, above: str = "") -> Iterator[str]:
+    """The paths of a record's plain values outside of arrays."""
+    for name, value in record.items():
+        path = f"{above}{escaped(name)}"
+        if isinstance(value, dict):
+            yield from plain_paths(value, f"{path}.")
+        elif _has_value(value) and not isinstance(value, list):
+            yield path
 
 
 def _key(record: Record, path: str) -> str:
     return str(next(values_at(record, path), ""))
 
 
-def _first(record: Record, path: str) -> Any:
-    value = next(values_at(record, path), None)
-    return value if _has_value(value) else None
+def _plain(record: Record, path: str) -> list[Any]:
+    """The values at a path that are neither empty nor containers."""
+    return [value for value in values_at(record, path) if _has_value(value) and not isinstance(value, dict | list)]
+
+
+def _array_of(path: str) -> str:
+    """Path of the innermost array that the path lies in; empty outside of any."""
+    return path[: path.rindex("[]")] if "[]" in path else ""
 
 
 def _has_value(value: Any) -> bool:

@@ -14,12 +14,13 @@ from spectra_assets.learning.remedy.fields import scalar_values
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.remedy.registry import PREPARE, carried, paths_of, remedies_for, rule, scope
 from spectra_assets.playbook.rules import TypeRule
-from spectra_assets.stages.prepare.fields.dates import ISO, as_date, day_first, reading, turned
-from spectra_assets.stages.prepare.fields.inference import typed
+from spectra_assets.stages.prepare.fields.dates import EPOCH_MILLIS, ISO, PER_SECOND, as_date, day_first, reading, turned, unit_of
+from spectra_assets.stages.prepare.fields.inference import is_integer, typed
 from spectra_assets.stages.prepare.fields.shapes import Shape, shape_of
 from spectra_assets.stages.rulings import FORMATS
 
 _DATED = (DataType.DATE, DataType.TIMESTAMP)
+_UNCLEAR = "day and month can't be told apart between these forms: only a person knows how such a date is read"
 _READ = 0.95
 """Share of the texts that no known form reads which one further form must read."""
 
@@ -42,8 +43,42 @@ def other_type(gap: Gap, facts: Facts) -> Iterator[Remedy]:
 
 
 def _date_format(gap: Gap, facts: Facts, known: CanonField, values: Sequence[Any]) -> Iterator[Remedy]:
-    """The one form in which the texts are written that the known ones do not read."""
+    """The one form in which the texts, or the numbers, are written that the known ones do not read."""
     formats = [text for text in (known.date_format or "").split(FORMATS) if text]
+    if (unit := _unit(formats, values)) is not None:
+        yield _with_formats(gap, facts, known, [unit], f"numbers of {known.raw} are moments of the unit {unit}")
+        return
+    if formats and not set(formats) <= PER_SECOND.keys():
+        yield from _text_format(gap, facts, known, formats, values)
+        return
+    texts = [value.strip() for value in values if isinstance(value, str) and value.strip() and not is_integer(value.strip())]
+    found = reading(texts, _READ) if texts else None
+    if found is not None:
+        iso = found.pattern == ISO or found.pattern.startswith("yyyy-")
+        new = ISO if iso else found.pattern
+        why = f"{len(texts)} of {len(values)} values of {known.raw} are texts of the form {new}, beside numbers"
+        needs = _UNCLEAR if found.ambiguous and day_first(found.pattern) else None
+        yield _with_formats(gap, facts, known, [new], why, needs)
+
+
+def _unit(formats: Sequence[str], values: Sequence[Any]) -> str | None:
+    """The unit of the numbers that none of the known formats can mean, if it is one."""
+    known = [each for each in formats if each in PER_SECOND] if formats else [EPOCH_MILLIS]
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    counts = {PER_SECOND[each] for each in known}
+    strange = [value for value in numbers if (unit := unit_of([value])) is None or PER_SECOND[unit[0]] not in counts]
+    found = unit_of(strange) if strange else None
+    return (found[0] or EPOCH_MILLIS) if found is not None else None
+
+
+def _with_formats(gap: Gap, facts: Facts, known: CanonField, new: list[str], why: str, needs: str | None = None) -> Remedy:
+    """The formats known with the new ones, whatever is sampled next; milliseconds, which have none, are called by their name."""
+    formats = [*(known.date_format or EPOCH_MILLIS).split(FORMATS), *new]
+    return rule(RemedyKind.DATE_FORMAT, PREPARE, "date_format", scope(gap, facts, known.raw), {"formats": formats}, why, needs)
+
+
+def _text_format(gap: Gap, facts: Facts, known: CanonField, formats: Sequence[str], values: Sequence[Any]) -> Iterator[Remedy]:
+    """The one form in which the texts are written that the known ones do not read."""
     texts = [value.strip() for value in values if isinstance(value, str) and value.strip()]
     unread = [text for text in texts if not _reads(text, formats)]
     found = reading(unread, _READ) if unread else None
@@ -55,9 +90,8 @@ def _date_format(gap: Gap, facts: Facts, known: CanonField, values: Sequence[Any
     )
     needs = None
     if day_first(found.pattern) and (found.ambiguous or any(turned(each) == found.pattern for each in formats)):
-        needs = "day and month can't be told apart between these forms: only a person knows how such a date is read"
-    values_of = {"formats": [found.pattern]}
-    yield rule(RemedyKind.DATE_FORMAT, PREPARE, "date_format", scope(gap, facts, known.raw), values_of, why, needs)
+        needs = _UNCLEAR
+    yield _with_formats(gap, facts, known, [found.pattern], why, needs)
 
 
 def _reads(text: str, formats: Sequence[str]) -> bool:

@@ -13,7 +13,16 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.covenant.model import DataType
 from spectra_assets.lakehouse.types import ddl
-from spectra_assets.stages.prepare.fields.dates import EPOCH_MICROS, EPOCH_NANOS, EPOCH_SECONDS, ISO, ODATA
+from spectra_assets.stages.prepare.fields.dates import (
+    EPOCH_MICROS,
+    EPOCH_MILLIS,
+    EPOCH_MS,
+    EPOCH_NANOS,
+    EPOCH_SECONDS,
+    ISO,
+    ODATA,
+    PER_SECOND,
+)
 from spectra_assets.stages.prepare.fields.numbers import COMMA, GAPS
 from spectra_assets.stages.prepare.fields.numbers import FORMATS as NUMBER_FORMATS
 from spectra_assets.stages.rulings import FORMATS
@@ -26,7 +35,7 @@ BLANKS = " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u300
 )
 """What counts as blank at the ends of a text: Unicode's white space, the byte order mark and the zero-width space."""
 
-EPOCH_MILLIS = (-62_135_596_800_000, 253_402_300_799_999)
+_YEARS = (-62_135_596_800_000, 253_402_300_799_999)
 """Milliseconds of the years 1 to 9999."""
 
 _EXACT = 2.0**53
@@ -69,7 +78,7 @@ def plausible(value: Column, kind: DataType) -> Column:
     """What `cast` made, as the type it has in tables; moments only of the years 1 to 9999."""
     if kind not in (DataType.DATE, DataType.TIMESTAMP):
         return value
-    first, last = (F.timestamp_millis(F.lit(bound).cast("bigint")) for bound in EPOCH_MILLIS)
+    first, last = (F.timestamp_millis(F.lit(bound).cast("bigint")) for bound in _YEARS)
     moment = F.when(value.between(first, last), value)
     return moment.cast("date") if kind == DataType.DATE else moment
 
@@ -129,7 +138,7 @@ def _timestamp(text: Column, date_format: str | None) -> Column:
     """Epoch numbers (milliseconds unless the format says otherwise), ISO 8601 (UTC unless it says otherwise), or the pattern;
     of several formats the first that reads the text."""
     if date_format and FORMATS in date_format:
-        return F.coalesce(*(_timestamp(text, each) for each in date_format.split(FORMATS)))
+        return F.coalesce(*(_timestamp(_counted(text, each), each) for each in date_format.split(FORMATS)))
     if date_format in _EPOCHS:
         return F.coalesce(F.timestamp_micros(_EPOCHS[date_format](text)), _iso(text))
     if date_format == ODATA:
@@ -147,6 +156,21 @@ def _timestamp(text: Column, date_format: str | None) -> Column:
             dated, pattern = F.regexp_replace(dated, "^[A-Za-z]{3},? ", ""), date_format[weekday.end() :]
         moments.insert(0, F.try_to_timestamp(dated, F.lit(pattern)))
     return F.coalesce(*moments)
+
+
+def _counted(text: Column, date_format: str) -> Column:
+    """The text, unless it is a number that is none of this format in the years which `EPOCH_MS` spans: beside other formats only
+    these tell a number's unit."""
+    if date_format not in _EPOCHS:
+        return text
+    number = F.when(text.rlike(r"^[+-]?[0-9]{1,19}(\.[0-9]*)?$"), text).try_cast("double")
+    low, high = (F.lit(bound / 1000 * PER_SECOND[date_format]) for bound in EPOCH_MS)
+    return F.when(number.isNull() | number.between(low, high), text)
+
+
+def _millis(text: Column) -> Column:
+    """Milliseconds as microseconds."""
+    return _whole(text, 15, 1e15) * F.lit(1000).cast("bigint")
 
 
 def _seconds(text: Column) -> Column:
@@ -172,7 +196,12 @@ def _iso(text: Column) -> Column:
     return F.when(upper.rlike(_ISO), full).try_cast("timestamp")
 
 
-_EPOCHS: dict[str | None, Callable[[Column], Column]] = {EPOCH_SECONDS: _seconds, EPOCH_MICROS: _micros, EPOCH_NANOS: _nanos}
+_EPOCHS: dict[str | None, Callable[[Column], Column]] = {
+    EPOCH_SECONDS: _seconds,
+    EPOCH_MILLIS: _millis,
+    EPOCH_MICROS: _micros,
+    EPOCH_NANOS: _nanos,
+}
 
 _CASTS: dict[DataType, Callable[[Column], Column]] = {
     DataType.TEXT: _unchanged,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from spectra_assets.covenant.canon import CanonEntity, CanonField
-from spectra_assets.covenant.model import Column, Covenant, Flattening
+from spectra_assets.covenant.model import Column, Covenant, DataType, Flattening
 
 
 def promised(known: CanonEntity, covenant: Covenant) -> CanonEntity:
@@ -17,8 +17,9 @@ def promised(known: CanonEntity, covenant: Covenant) -> CanonEntity:
     columns = {raw: (column, each.table) for each in tables for column in each.schema_ for raw in column.source}
     if not columns:
         return known
-    fields = [_as_promised(item, columns) for item in known.fields if item.raw.startswith("@") or _covered(item.raw, columns)]
-    raws = {item.raw for item in known.fields}
+    types = {raw: column.type for raw, (column, _) in columns.items()}
+    fields = [_as_promised(item, columns) for item in known.fields if item.raw.startswith("@") or _covered(item, types)]
+    raws = {item.raw for item in fields}
     for raw, (column, table) in columns.items():
         if raw not in raws and not raw.startswith("@") and not any(_above(raw, other) or _above(other, raw) for other in raws):
             fields.append(
@@ -43,9 +44,11 @@ def _as_promised(item: CanonField, columns: Mapping[str, tuple[Column, str]]) ->
     return item.model_copy(update={"type": column.type, "date_format": column.date_format})
 
 
-def _covered(raw: str, columns: Collection[str]) -> bool:
-    """Whether a column holds the field, what it lies in, or what lies in it."""
-    return raw in columns or any(_above(raw, other) or _above(other, raw) for other in columns)
+def _covered(item: CanonField, types: Mapping[str, DataType]) -> bool:
+    """Whether a column holds the field, or as JSON what it lies in, or what lies in it: of a plain value nothing does."""
+    if item.raw in types or any(_above(raw, item.raw) for raw, kind in types.items() if kind == DataType.JSON):
+        return True
+    return item.structure != "scalar" and any(_above(item.raw, raw) for raw in types)
 
 
 def _above(outer: str, inner: str) -> bool:

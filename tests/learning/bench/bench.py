@@ -18,6 +18,7 @@ from spectra_assets.covenant.files import covenant_file, read, write
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.run import run_sentence
+from spectra_assets.engine.source import Options
 from spectra_assets.graph import runner
 from spectra_assets.graph.learning import look
 from spectra_assets.graph.sensor import learn
@@ -29,7 +30,7 @@ from spectra_assets.stages.design import canon_of, design
 from tests.conformance.discovering import options_of
 from tests.conformance.pipeline import new_project
 from tests.learning.bench.cases import Case
-from tests.learning.bench.truth import faults
+from tests.learning.bench.truth import changes, faults
 from tests.learning.bench.worlds import World
 
 
@@ -79,6 +80,8 @@ class Project:
             f"{self.source.upper()}_BASE_URL": self.world.base_url,
             "SPECTRA_LESSONS_COMMIT": "off",
         }
+        if self.world.token_env is not None:
+            values[self.world.token_env] = self.world.credential
         before = {name: os.environ.get(name) for name in values}
         os.environ.update(values)
         try:
@@ -102,9 +105,9 @@ class Project:
         if new:
             new_project(self.folder)
         with self.environment():
-            summary = run_sentence(
-                f"create SPECTRA pipeline for {self.source}", self.settings, self.console, options=options_of(self.world)
-            )
+            options = options_of(self.world) if self.world.unknown else Options()
+            sentence = f"create SPECTRA pipeline for {self.source}"
+            summary = run_sentence(sentence, self.settings, self.console, options=options)
         if not summary.ok:
             raise AssertionError(f"{self.source} is not healthy: {summary.problem}")
         shutil.rmtree(self.settings.lessons)
@@ -189,12 +192,18 @@ class Bench:
             project.learn()
             again = project.failed
             if passed:
-                verdict.wrong = tuple(faults(case, project.world, project.covenant, project.lakehouse))
+                verdict.wrong = tuple(self._wrong(case, project))
             self._judge(case, verdict, project, passed and not set(again) & set(case.fails))
         verdict.said = tuple(project.said) if verdict.problems else ()
         verdict.seconds = round(time.process_time() - begun, 1)
         shutil.rmtree(project.folder, ignore_errors=True)
         return verdict
+
+    def _wrong(self, case: Case, project: Project) -> list[str]:
+        if not case.healthy:
+            return faults(case, project.world, project.covenant, project.lakehouse)
+        before = self._healthy[case.world]
+        return changes(case, (before.covenant, before.lakehouse), (project.covenant, project.lakehouse))
 
     def _judge(self, case: Case, verdict: Verdict, project: Project, passed: bool) -> None:
         lessons = project.lessons

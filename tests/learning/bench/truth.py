@@ -14,6 +14,8 @@ from tests.learning.bench.cases import Case
 from tests.learning.bench.worlds import Row, World
 
 _TOLD = 4
+_NO_DATA = frozenset(("recordHash",))
+"""Columns that say how a record was written, and not what it says."""
 
 
 def faults(case: Case, world: World, covenant: Covenant, lakehouse: Lakehouse) -> list[str]:
@@ -25,18 +27,60 @@ def faults(case: Case, world: World, covenant: Covenant, lakehouse: Lakehouse) -
             found.append(f"clean.{name} is not there")
             continue
         rows = lakehouse.read(table.ref).to_pylist()
-        found += list(_faults(case, [case.meant(row) for row in world.lists[name].rows], table, rows))[:_TOLD]
+        true = [case.meant(row) for row in world.lists[name].rows]
+        found += list(_faults(case, true, table, rows))[:_TOLD]
+        for key in sorted({key for row in true for key, value in row.items() if _is_nested(value)}):
+            elements = [element for row in true for element in row.get(key) or ()]
+            found += list(_nested(case, elements, f"{escaped(key)}[].", (name, covenant, lakehouse)))[:_TOLD]
     return found
 
 
-def _faults(case: Case, true: list[Row], table: Table, rows: list[Row]) -> Iterator[str]:
+def changes(case: Case, before: tuple[Covenant, Lakehouse], now: tuple[Covenant, Lakehouse]) -> list[str]:
+    """Where Clean is not what it was in a healthy pipeline over the same data: in each column that it had, a few of each table."""
+    found: list[str] = []
+    for table in before[0].tables():
+        if not table.table.startswith("clean.") or not before[1].exists(table.ref):
+            continue
+        kept = [c.name for c in table.schema_ if c.name not in _NO_DATA and f"{table.table}.{c.name}" not in case.unsure]
+        after = next((each for each in now[0].tables() if each.table == table.table), None)
+        if after is None or not now[1].exists(table.ref) or not {*kept} <= after.columns.keys():
+            found.append(f"{table.table} is gone, or columns of it")
+            continue
+        held, wanted = (
+            sorted(
+                (tuple(_plain(value) for value in row.values()) for row in lakehouse.read(table.ref, kept).to_pylist()), key=str
+            )
+            for lakehouse in (now[1], before[1])
+        )
+        if len(held) != len(wanted):
+            found.append(f"{table.table} has {len(held)} rows, there are {len(wanted)}")
+        differ = [pair for pair in zip(held, wanted, strict=False) if pair[0] != pair[1]]
+        found += [f"{table.table}: {mine} is not {right}"[:300] for mine, right in differ[:1]]
+    return found
+
+
+def _nested(case: Case, true: list[Row], inside: str, held: tuple[str, Covenant, Lakehouse]) -> Iterator[str]:
+    """What is wrong in the table of the records that a list inside of records holds."""
+    name, covenant, lakehouse = held
+    tables = [t for t in covenant.tables() if t.entity == name and t.table.startswith("clean.") and t.table != f"clean.{name}"]
+    table = next((t for t in tables if any(raw.startswith(inside) for c in t.schema_ for raw in c.source)), None)
+    if table is None or not lakehouse.exists(table.ref):
+        yield f"no table holds what is in {inside}"
+        return
+    yield from _faults(case, true, table, lakehouse.read(table.ref).to_pylist(), inside)
+
+
+def _faults(case: Case, true: list[Row], table: Table, rows: list[Row], inside: str = "") -> Iterator[str]:
+    """`inside`: what stands before the paths in the table's columns; its other columns are not of these records."""
     if len(true) != len(rows):
         yield f"{table.table} has {len(rows)} rows, there are {len(true)}"
-    places = {raw: column.name for column in table.schema_ for raw in column.source}
-    missing = sorted({raw for row in true for raw in flat(row)} - places.keys() - set(case.unsure))
+    sources = {raw: column.name for column in table.schema_ for raw in column.source if raw.startswith(inside)}
+    places = {raw.removeprefix(inside): name for raw, name in sources.items()}
+    unsure = {raw.removeprefix(inside) for raw in case.unsure if raw.startswith(inside)}
+    missing = sorted({raw for row in true for raw in flat(row)} - places.keys() - unsure)
     if missing:
         yield f"{table.table} has no column for {', '.join(missing)}"
-    claimed = [raw for raw in places if raw not in (*missing, *case.unsure)]
+    claimed = [raw for raw in places if raw not in (*missing, *unsure) and not raw.startswith("@")]
     held = sorted((tuple(_plain(row.get(places[raw])) for raw in claimed) for row in rows), key=str)
     wanted = sorted((tuple(_plain(flat(row).get(raw)) for raw in claimed) for row in true), key=str)
     for mine, right in zip(held, wanted, strict=False):
@@ -46,12 +90,17 @@ def _faults(case: Case, true: list[Row], table: Table, rows: list[Row]) -> Itera
 
 
 def flat(row: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """A record's plain values by their path."""
+    """A record's plain values by their path; lists of records are left out."""
     values: dict[str, Any] = {}
     for key, value in row.items():
         path = f"{above}{escaped(key)}"
-        values |= flat(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
+        if not _is_nested(value):
+            values |= flat(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
     return values
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, Mapping) for each in value)
 
 
 def _plain(value: Any) -> Any:

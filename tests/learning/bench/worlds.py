@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from tests.conformance.servers.api import Answer, Api, Asked, RefusedError
 from tests.conformance.servers.described import Operation, envelope_of, openapi
@@ -23,8 +24,9 @@ WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "haven",
 class List:
     """One list of an API. `pick` is the parameter (of path or query) and the field by which rows are chosen, if there is one.
 
-    `style` is how it pages: none, offset, page, cursor; `names` the parameters for place and size. `longest` cuts pages silently,
-    `most` refuses what asks for more. `place` are the keys down to the records, `total` the key of their number.
+    `style` is how it pages: none, offset, page, cursor, next (an address in the body), link (one in the headers); `names` are the
+    parameters for place and size, `first` is the number of the first page. `longest` cuts pages silently, `most` refuses what
+    asks for more. `place` are the keys down to the records, `total` the key of their number.
     """
 
     path: str
@@ -32,6 +34,7 @@ class List:
     style: str = "offset"
     names: tuple[str, str] = ("offset", "limit")
     size: int = 25
+    first: int = 1
     longest: int | None = None
     most: int | None = None
     place: tuple[str, ...] = ("items",)
@@ -39,6 +42,10 @@ class List:
     told: int | None = None
     """What is said of the number of rows, if that is not true."""
     pick: tuple[str, str] | None = None
+    owner: Callable[[Row], Any] | None = None
+    """Tells whose a row is, where its field does not."""
+    also: str | None = None
+    """Another parameter that chooses as `pick` does, and never without effect."""
     needed: bool = False
     """Without the parameter the list is refused."""
     ignores: bool = False
@@ -51,10 +58,15 @@ class List:
     """The root does not name it."""
     repeat: Callable[[list[Row]], list[Row]] | None = None
     """What is given in place of the rows, which stay the truth."""
+    given: Callable[[World], None] | None = None
+    """What happens to the world as its rows are asked for."""
 
 
 class World(Api):
-    """An API made of lists. Its state is put back by `healthy`."""
+    """An API made of lists. Its state is put back by `changed`."""
+
+    unknown: ClassVar[bool] = True
+    """Nobody curated it: its pipeline begins with discovery."""
 
     def __init__(self) -> None:
         self.lists: dict[str, List] = {}
@@ -122,14 +134,20 @@ class World(Api):
             raise RefusedError(each.status, "refused here")
         if each.moved is not None:
             return Answer(None, 301, {"Location": each.moved})
+        if each.given is not None:
+            each.given(self)
         rows = self._picked(each, asked, values)
         if each.repeat is not None:
             rows = each.repeat(rows)
         total = len(rows) if each.told is None else each.told
         start, wanted, more = self._cut(each, asked, rows)
         page = rows[start : start + wanted]
+        place, size = each.names
+        further = urlencode({**asked.query, place: start + wanted, size: wanted})
+        address = f"{self.origin}{asked.path}?{further}" if more else None
         if not each.place:
-            return page
+            linked = each.style == "link" and address
+            return Answer(page, 200, {"Link": f'<{address}>; rel="next"'}) if linked else page
         made: Any = page
         for key in reversed(each.place):
             made = {key: made}
@@ -137,18 +155,26 @@ class World(Api):
             made[each.total] = total
         if each.style == "cursor":
             made["next"] = f"c{start + wanted:x}" if more else None
+        if each.style == "next":
+            made["next"] = address
+        if each.style == "link" and address:
+            return Answer(made, 200, {"Link": f'<{address}>; rel="next"'})
         return made
 
     def _picked(self, each: List, asked: Asked, values: dict[str, str]) -> list[Row]:
         if each.pick is None:
             return each.rows
         name, path = each.pick
+        owner = each.owner or (lambda row: row[path])
+        other = asked.query.get(each.also or "")
+        if other is not None:
+            return [row for row in each.rows if str(owner(row)) == other]
         given = values.get(name, asked.query.get(name))
         if given is None:
             if each.needed:
                 raise RefusedError(400, f"{name} is missing")
             return each.rows
-        return each.rows if each.ignores else [row for row in each.rows if str(row[path]) == given]
+        return each.rows if each.ignores else [row for row in each.rows if str(owner(row)) == given]
 
     def _cut(self, each: List, asked: Asked, rows: list[Row]) -> tuple[int, int, bool]:
         """Where the page starts, how long it is, and whether more follows."""
@@ -157,10 +183,10 @@ class World(Api):
         place, size = each.names
         wanted = asked.number(size, each.size, 1, each.most)
         wanted = min(wanted, each.longest or wanted)
-        if each.style == "offset":
+        if each.style in ("offset", "next", "link"):
             start = asked.number(place, 0)
         elif each.style == "page":
-            start = (asked.number(place, 1, 1) - 1) * wanted
+            start = (asked.number(place, each.first, each.first) - each.first) * wanted
         else:
             token = asked.query.get(place, "")
             if token and not re.fullmatch(r"c[0-9a-f]+", token):

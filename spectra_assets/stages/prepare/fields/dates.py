@@ -17,10 +17,13 @@ ODATA = "odata"
 EPOCH_SECONDS, EPOCH_MICROS, EPOCH_NANOS = "epoch_seconds", "epoch_micros", "epoch_nanos"
 """Date formats of numbers since 1970. Milliseconds need none."""
 
+EPOCH_MILLIS = "epoch_millis"
+"""How milliseconds are called beside other formats."""
+
 EPOCH_MS = (10**11, 5 * 10**12)
 """Integers in here may be epoch milliseconds: from 1973 to 2128. The other units have the same years."""
 
-PER_SECOND = {EPOCH_SECONDS: 1, None: 10**3, EPOCH_MICROS: 10**6, EPOCH_NANOS: 10**9}
+PER_SECOND = {EPOCH_SECONDS: 1, None: 10**3, EPOCH_MICROS: 10**6, EPOCH_NANOS: 10**9, EPOCH_MILLIS: 10**3}
 """Date format of numbers → how many of them make a second."""
 
 _SHORT = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
