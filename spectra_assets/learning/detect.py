@@ -8,7 +8,7 @@ from typing import Any
 
 from spectra_assets.learning.gap import FACTS, WIDTH, Cause, Evaluation, Fact, Gap
 
-SEEN = ("table_made", "requests_calm", "values_mapped", "outputs_gated")
+SEEN = ("table_made", "requests_calm", "values_mapped", "outputs_gated", "plan_holds")
 """Checks of the learning loop itself, for what no gate judges (`expected.py`)."""
 
 _REASONS: tuple[tuple[str, Cause], ...] = (
@@ -241,6 +241,13 @@ def _calm(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     return Cause.RATE_LIMITED, "", Fact(kind="perMinute", expected=text(row.get("perMinute")), status=429, **counts)
 
 
+def _planned(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    finding, aspect = str(row.get("finding") or ""), text(row.get("aspect")) or ""
+    ignored = Cause.IGNORED_PARAMETER if finding.startswith("ignored") else Cause.UNPROVEN_DEPENDENCY
+    cause = Cause.PAGING_CHANGED if aspect == "paging" else ignored
+    return cause, aspect, Fact(kind="plan", entity=text(row.get("entity")), endpoint=text(row.get("path")), note=text(finding))
+
+
 def _mapped(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     value = text(row.get("value")) or ""
     return (
@@ -255,6 +262,7 @@ _TAKEN: dict[str, _Take] = {
     "outputs_gated": _gated,
     "requests_calm": _calm,
     "values_mapped": _mapped,
+    "plan_holds": _planned,
     "auth_valid": _credential,
     "hierarchy_proven": _unreachable,
     "dependencies_proven": _unreachable,

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pyarrow import compute as pc
+
 from spectra_assets.client.api import ApiClient
 from spectra_assets.covenant.canon import Canon, from_rows
 from spectra_assets.covenant.files import covenant_file, write
@@ -46,13 +48,17 @@ Client = Callable[[Work], ApiClient]
 
 @dataclass(frozen=True)
 class Made:
-    """What one table came to. `rows`: those that pass, None if there is no candidate; `error`: what ended it beside its gates."""
+    """What one table came to. `rows`: those that pass, None if there is no candidate; `error`: what ended it beside its gates.
+
+    `different`: of raw records those that differ, None where it was not published; others may come by several ways.
+    """
 
     table: str
     results: tuple[Result, ...]
     published: bool
     changed: bool = False
     rows: int | None = None
+    different: int | None = None
     rejected: int = 0
     duplicates: int = 0
     columns: frozenset[str] = frozenset()
@@ -162,12 +168,19 @@ class Scratch:
             published=delivery.published is not None,
             changed=delivery.published is not None and delivery.published.changed,
             rows=counts.accepted if counts else None,
+            different=self._different(table) if delivery.published is not None else None,
             rejected=counts.rejected if counts else 0,
             duplicates=counts.duplicates if counts else 0,
             columns=frozenset(delivery.staged.schema.names) if delivery.staged is not None else frozenset(),
             error=told,
             evaluations=tuple(self._evaluations(covenant, table, delivery.results)),
         )
+
+    def _different(self, table: Table) -> int | None:
+        """How many different raw records the table holds; None if it holds none."""
+        if table.build.kind != "extraction":
+            return None
+        return int(pc.count_distinct(self.lakehouse.read(table.ref, ["recordHash"]).column(0)).as_py())
 
     def _evaluations(self, covenant: Covenant, table: Table, results: Iterable[Result]) -> Iterator[Evaluation]:
         """What the table's gates said, and what the loop sees of it beside."""

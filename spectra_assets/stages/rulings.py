@@ -178,6 +178,8 @@ def ruled_fetch(fetch: Fetch, playbooks: Playbooks, source: str) -> Fetch:
     for renamed in playbooks.rules(AliasRule, source, fetch.entity):
         if renamed.scope.field == fetch.primary_key:
             changes["primary_key"] = renamed.also[-1]
+    if shared := [rule.key for rule in playbooks.rules(DeduplicateRule, source, fetch.entity) if rule.key]:
+        changes["primary_key"] = shared[-1]
     if keys := playbooks.rules(PrimaryKeyRule, source, fetch.entity):
         changes["primary_key"] = keys[-1].path
     if records := playbooks.rules(RecordsRule, source, fetch.entity):
@@ -187,6 +189,12 @@ def ruled_fetch(fetch: Fetch, playbooks: Playbooks, source: str) -> Fetch:
     if playbooks.rules(DeduplicateRule, source, fetch.entity):
         changes["repeats"] = "lawful"
     return fetch.model_copy(update=changes) if changes else fetch
+
+
+def has_ruled_key(playbooks: Playbooks, source: str, entity: str) -> bool:
+    """Whether a rule says what tells the records of an entity apart."""
+    shared = any(rule.key for rule in playbooks.rules(DeduplicateRule, source, entity))
+    return shared or bool(playbooks.rules(PrimaryKeyRule, source, entity))
 
 
 def paging_of(rule: PagingRule) -> Paging:

@@ -48,7 +48,9 @@ def _deduplicated(
     needs = None
     if moved:
         needs = "equal records stand on different pages: pages may have moved while they were read, so that others are missing"
-    values = {"by": cursor} if cursor else {}
+    if not carried(entity.primary_key):
+        return
+    values = {"key": entity.primary_key} | ({"by": cursor} if cursor else {})
     yield rule(RemedyKind.DEDUPLICATE, EXTRACT, "deduplicate", scope(gap, facts), values, why, needs)
 
 

@@ -10,6 +10,7 @@ from spectra_assets.errors import SpectraError
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
+from spectra_assets.playbook.rules import KINDS
 
 Propose = Callable[[Gap, Facts], Iterable[Remedy]]
 
@@ -40,11 +41,22 @@ def remedies_for(*causes: Cause) -> Callable[[Propose], Propose]:
 
 
 def propose(gap: Gap, facts: Facts) -> list[Remedy]:
-    """The remedies that the evidence lets hope for, best first. Raises what reading the lakehouse raises."""
+    """The remedies that the evidence lets hope for, best first, but for what the playbooks say already. Raises what reading the
+    lakehouse raises."""
     found: list[Remedy] = []
     for family in FAMILIES.get(gap.cause, ()):
-        found += [remedy for remedy in family(gap, facts) if remedy not in found]
+        found += [remedy for remedy in family(gap, facts) if remedy not in found and not _is_said(remedy, facts)]
     return found[:MOST]
+
+
+def _is_said(remedy: Remedy, facts: Facts) -> bool:
+    """Whether a rule of the playbooks says the same: another gap with the same cause brought it."""
+    edit = remedy.edits[0]
+    if not isinstance(edit, AddRule):
+        return False
+    about = {"id", "lesson", "description"}
+    mine = KINDS[edit.rule["kind"]].model_validate({**edit.rule, "id": "proposed"}).model_dump(exclude=about)
+    return any(rule.kind == mine["kind"] and rule.model_dump(exclude=about) == mine for rule in facts.playbooks.all_rules())
 
 
 def carried(*names: str) -> bool:

@@ -101,10 +101,14 @@ class AliasRule(FieldRule):
 
 
 class DeduplicateRule(BaseRule):
-    """An entity's records may come more than once: of those with one key the one with the greatest value at `by` counts."""
+    """An entity's records may come more than once: of those with one key the one with the greatest value at `by` counts.
+
+    `key` is the JSON path of that key, which a sample with such records does not show to be one.
+    """
 
     uses = frozenset({"source", "entity"})
     needs = frozenset({"entity"})
 
     kind: Literal["deduplicate"] = "deduplicate"
     by: Path | None = None
+    key: Path | None = None

@@ -12,7 +12,7 @@ from spectra_assets.covenant.access import Fetch
 from spectra_assets.covenant.canon import CanonEntity, CanonField, to_row
 from spectra_assets.covenant.model import DataType, PiiLevel
 from spectra_assets.intelligence.model import EntityHint
-from spectra_assets.playbook.rules import PiiRule, PrimaryKeyRule, RenameRule
+from spectra_assets.playbook.rules import PiiRule, RenameRule
 from spectra_assets.stages.asking.answers import Record, flattened
 from spectra_assets.stages.asking.parents import asked_place
 from spectra_assets.stages.asking.sampling import Explorer, keep_sample, read_sample
@@ -37,7 +37,7 @@ from spectra_assets.stages.prepare.paging.measuring import (
 from spectra_assets.stages.prepare.routes.dependencies import Prover
 from spectra_assets.stages.prepare.routes.forecast import Forecast, forecast
 from spectra_assets.stages.prepare.routes.routes import Trial
-from spectra_assets.stages.rulings import ruled_fetch, ruled_fields, with_aliases
+from spectra_assets.stages.rulings import has_ruled_key, ruled_fetch, ruled_fields, with_aliases
 from spectra_assets.stages.source.probing import is_read
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
@@ -133,7 +133,7 @@ def infer_fields(draft: Draft, work: Work) -> None:
         if samples[name]
     }
     canon, dangling = referenced(canon, samples, keys, proven)
-    ruled = {name for name in canon if work.playbooks.rules(PrimaryKeyRule, work.covenant.source, name)}
+    ruled = {name for name in canon if has_ruled_key(work.playbooks, work.covenant.source, name)}
     canon = {name: entity if name in ruled else composed(entity, samples[name]) for name, entity in canon.items()}
     canon = {name: ruled_fields(entity, work.playbooks, work.covenant.source) for name, entity in canon.items()}
     aliases: dict[str, dict[str, str]] = {}

@@ -305,8 +305,8 @@ CASES: tuple[Case, ...] = (
         "the parameter has no effect any more",
         "reject an ignored parameter and use the one that works",
         Desk,
-        listed("order", ignores=True, needed=False),
-        ("extract.orders:extract_complete", "prepare.dependencies:dependencies_proven", "extract.orders:primary_key_present"),
+        listed("ordersOf", ignores=True),
+        ("extract.orders:extract_complete", "prepare.dependencies:dependencies_proven", "plan_holds"),
     ),
     Case(
         "the list is gone, another has its records",
@@ -436,7 +436,7 @@ HEALTHY: tuple[tuple[str, type[World], Change | None], ...] = (
     ),
     ("greater numbers", Archive, rows("order", lambda n, row: {**row, "units": row["units"] + 5_000_000_000})),
     ("whole numbers among fractions", Market, rows("order", lambda n, row: {**row, "weight": int(row["weight"])})),
-    ("a record twice, on two pages", Stream, rows("order", lambda n, row: row)),
+    ("a record twice, on two pages", Stream, listed("order", repeat=lambda all_: [*all_, all_[0]])),
     ("no records of one kind any more but one", Archive, lambda world: world.lists["order"].rows.__delitem__(slice(1, None))),
     ("orders of the past changed hands", Market, rows("order", lambda n, row: {**row, "customerId": 1 + n % 3})),
 )

@@ -153,6 +153,7 @@ FURTHER: tuple[Case, ...] = (
         listed("visit", ignores=True, needed=False),
         _WHOLE.format("visits"),
         "prepare.dependencies:dependencies_proven",
+        "plan_holds",
     ),
     _case(
         "pages begin with one",
@@ -197,7 +198,7 @@ FURTHER: tuple[Case, ...] = (
         listed("parcel", style="link"),
         _WHOLE.format("parcels"),
         _MADE.format("parcels"),
-        "parcels are fewer",
+        "plan_holds",
     ),
     _case(
         "children stand deeper in their answer",

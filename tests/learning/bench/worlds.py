@@ -133,7 +133,7 @@ class World(Api):
         if each.status is not None:
             raise RefusedError(each.status, "refused here")
         if each.moved is not None:
-            return Answer(None, 301, {"Location": each.moved})
+            return Answer(None, 301, {"Location": f"{each.moved}?{urlencode(asked.query)}"})
         if each.given is not None:
             each.given(self)
         rows = self._picked(each, asked, values)
