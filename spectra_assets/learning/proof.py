@@ -218,6 +218,9 @@ def _beyond(control: Covenant | None, made: Remade, gap: Gap, remedy: Remedy) ->
     subjects = {gap.subject}
     if remedy.kind == RemedyKind.PRIMARY_KEY:  # what told records apart before and what does so now is what it is about
         subjects |= {HASH, *_keys(control, gap), *_keys(made.covenant, gap)}
+    edit = remedy.edits[0]
+    if remedy.kind == RemedyKind.FOLLOW_RENAME and isinstance(edit, AddRule):
+        subjects |= {str(edit.rule["scope"]["field"]), *edit.rule["also"]}
     for table in made.covenant.tables():
         if table.ref.schema == Stage.CLEAN and _others(plain.get(table.table), subjects) != _others(table, subjects):
             yield f"designing again repairs it without this, which changes {table.table} beside"

@@ -289,13 +289,15 @@ def with_aliases(entity: CanonEntity, playbooks: Playbooks, source: str) -> tupl
     found: dict[str, str] = {}
     for rule in playbooks.rules(AliasRule, source, entity.entity):
         paths = [rule.scope.field, *rule.also]
-        shown = next((fields[path] for path in paths if path in fields), None)
+        known = [fields[path] for path in paths if path in fields]
+        shown = next((field for field in known if field.evidence == "sample"), known[0] if known else None)
         if shown is None or any(path in found for path in paths):
             continue
         for path in paths:
             mine = fields.get(path, shown)
             is_key = shown.key or entity.primary_key in paths
-            like = {"type": shown.type, "date_format": shown.date_format, "group": shown.group, "structure": shown.structure}
+            same = ("type", "date_format", "group", "structure", "values", "references")
+            like = {name: getattr(shown, name) for name in same}
             # none of them alone is missed where another one has the value
             own = {"raw": path, "evidence": _origin(rule)["evidence"]}
             fields[path] = mine.model_copy(update={**like, **own, "key": is_key, "required": is_key, "nullable": not is_key})
