@@ -35,17 +35,15 @@ _FORGOTTEN = 600.0
 _LEAST = 0.2
 """Requests per second at least."""
 
-_WINDOW = 1.0
-"""Seconds over which answers are counted; where few came, the time of the last `_FEW`."""
+_SHORTEST = 0.3
+"""Seconds over which answers are counted at least."""
 
-_FEW = 10
+_FEW = 5
 _MOST_BURST = 16
 """More requests than these that a host took at first are its rate, not a burst that it allows."""
 
-_BELOW, _AT_LEAST = 0.95, 0.7
+_BELOW, _AT_LEAST = 0.95, 0.5
 """Share of what the host took lately that a refusal leaves; and of the rate that was sent at."""
-
-_MUCH = 1.25
 
 _FIRST = 5.0
 """Requests per second from which the rate begins to grow, if the host took no more before it refused."""
@@ -53,6 +51,9 @@ _FIRST = 5.0
 _FAST, _SLOW, _BEYOND = 0.15, 0.001, 0.006
 """By how much of itself the rate grows with each answer: below the rate that was refused, near it, and above it, where that
 guess has shown to be too low."""
+
+_PER_SECOND = 0.7
+"""By how much of itself it grows in a second at most: a faster one is far too high by the time that the host says so."""
 
 _NEAR, _ABOVE = 0.95, 1.02
 
@@ -75,14 +76,15 @@ class _State:
     answers: tuple[float, ...] = (0.0,) * _RING
     touched: float = 0.0
 
-    def taken(self, now: float) -> float:
-        """Requests per second that the host took lately; without its burst, if they came much faster than it let through."""
-        latest = sorted(self.answers, reverse=True)
-        window = max(_WINDOW, now - latest[_FEW - 1]) if now - latest[_FEW - 1] < _FORGOTTEN else _WINDOW
-        count = sum(now - instant <= window for instant in latest)
-        if self.rate > _MUCH * count / window:
-            count = max(count - int(self.burst), count // 2)
-        return count / window
+    def taken(self, now: float) -> float | None:
+        """Requests per second that the host takes, at least: what it took up to now over some time, without the burst that it may
+        have taken at the beginning of it; of all such times since its last pause the one that says most. None if those are too
+        few to tell."""
+        latest = sorted((instant for instant in self.answers if instant >= self.held), reverse=True)
+        if len(latest) < _FEW:
+            return None
+        over = ((count - self.burst) / max(now - instant, _SHORTEST) for count, instant in enumerate(latest, 1))
+        return max(*over, len(latest) / max(now - self.refused, _SHORTEST), 0.0)
 
 
 class Budget:
@@ -145,16 +147,19 @@ class Budget:
             if near and state.rate >= near:
                 state.rate *= 1 + (_SLOW if state.rate <= _ABOVE * state.ceiling else _BEYOND)
             else:
-                state.rate = min(state.rate * (1 + _FAST), near or float("inf"))
+                state.rate = min(state.rate * (1 + min(_FAST, _PER_SECOND / state.rate)), near or float("inf"))
 
     def _lower(self, state: _State, now: float, seen: int) -> None:
         """A rate below what was taken lately. The first burst tells little: from there the rate grows until it is refused."""
-        if state.rate:
-            state.ceiling = min(state.rate, max(state.taken(now), _AT_LEAST * state.rate))
-            state.rate = _BELOW * state.ceiling
-        else:
+        taken = state.taken(now)
+        if not state.rate:
             state.burst = seen if seen <= _MOST_BURST else 0
             state.rate = max(_BELOW * seen, _FIRST)
+        elif taken is None:
+            state.ceiling, state.rate = 0.0, _AT_LEAST * state.rate
+        else:
+            state.ceiling = min(state.rate, max(taken, _AT_LEAST * state.rate))
+            state.rate = _BELOW * state.ceiling
         state.rate, state.refused = max(state.rate, _LEAST), now
 
     def _read(self) -> _State:
