@@ -119,7 +119,7 @@ def pascal(text: str) -> str:
 
 def singular(word: str) -> str:
     """The singular of an English plural identifier, by the regular endings."""
-    for ending, replacement in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh")):
+    for ending, replacement in (("ies", "y"), ("tuses", "tus"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh")):
         if word.endswith(ending) and len(word) > len(ending):
             return word[: -len(ending)] + replacement
     if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 2:

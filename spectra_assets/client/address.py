@@ -26,9 +26,11 @@ class Address:
 
     root: str
     variable: str
+    bare: bool = False
+    """Whether the path `/` is the root as it stands, without a slash."""
 
     @classmethod
-    def parse(cls, base_url: str, base_path: str, variable: str) -> Address:
+    def parse(cls, base_url: str, base_path: str, variable: str, bare: bool = False) -> Address:
         """Check `base_url` and add `base_path`, unless it contains it already (with any version as last segment).
 
         Raises ConfigurationError naming `variable` and what is wrong; the value itself is not repeated, since a
@@ -39,7 +41,7 @@ class Address:
         wanted = "/" + base_path.strip("/") if base_path.strip("/") else ""
         if wanted and not _contains(path, wanted):
             path += wanted
-        return cls(f"{parts.scheme}://{parts.netloc}{path}", variable)
+        return cls(f"{parts.scheme}://{parts.netloc}{path}", variable, bare)
 
     @property
     def host(self) -> str:
@@ -61,6 +63,8 @@ class Address:
         root = self.root
         if _LEADING_VERSION.match(path):
             root = _LAST_VERSION.sub("", root)
+        if self.bare and path == "/":
+            path = ""
         pairs = urlencode(dict(query), doseq=True) if query else ""
         return root + quote(path, safe="/%:@!$&'()*+,;=~") + (f"?{pairs}" if pairs else "")
 

@@ -122,7 +122,7 @@ class ApiClient:
         """Nothing is sent yet. Raises ConfigurationError and CredentialError for values that can't be used."""
         self.in_flight = in_flight or server.in_flight
         self.ledger = Ledger() if ledger is None else ledger
-        self._address = Address.parse(base_url, server.base_path, server.base_url_env)
+        self._address = Address.parse(base_url, server.base_path, server.base_url_env, server.bare_root)
         self._mask = Mask()
         self._credential = credential_of(server.auth, secret, user, self._mask)
         self._verdict = Verdict(server.base_url_env, server.auth.token_env, bool(self._credential), self._mask)
@@ -174,6 +174,11 @@ class ApiClient:
     def base_url(self) -> str:
         """Where requests go, base path included."""
         return self._address.root
+
+    @property
+    def address(self) -> Address:
+        """Where requests go, and how their URLs are made."""
+        return self._address
 
     @property
     def wire(self) -> Wire:

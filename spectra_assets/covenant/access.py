@@ -127,6 +127,8 @@ class Server(Model):
     type: Literal["api"] = "api"
     base_url_env: str
     base_path: str = ""
+    bare_root: bool = False
+    """Whether `/` is asked for without its slash: the base URL is a list itself, and nothing is below it."""
     auth: Auth
     probe: str
     """Path of a GET that any valid credential may read: it proves the credential."""

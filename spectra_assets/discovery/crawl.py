@@ -7,7 +7,16 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from spectra_assets.discovery.links import Link, is_address_list, is_directory, leads_nowhere, links_of, may_lead, template_of
+from spectra_assets.discovery.links import (
+    Link,
+    is_address_list,
+    is_directory,
+    leads_nowhere,
+    links_of,
+    may_lead,
+    names_in,
+    template_of,
+)
 from spectra_assets.discovery.route import Fill, Route, entity_name, likely_key, plain_values, shape
 from spectra_assets.discovery.scout import Look, Scout, joined, segments
 from spectra_assets.discovery.templates import Seen, address, generalised, values_of
@@ -77,6 +86,9 @@ class Crawl:
             self.routes[shape(route.path)] = route
             for link in links_of(value, document=True):
                 self._lead(link, look.path, f"the root names it {link.name!r}")
+        elif self._names(value, look.path):
+            route.kind, route.reason = "directory", "names of other endpoints"
+            self.routes[shape(route.path)] = route
         elif look.listed and look.records:
             route.name = entity_name(self.scout.base)
             self._keep(route, look)
@@ -86,6 +98,18 @@ class Crawl:
         target = self.scout.local(look.next, look.path) if look.next else None
         if target:
             route.query |= dict.fromkeys(target[1])
+
+    def _names(self, value: object, below: str) -> bool:
+        """Whether a document lists names (`{"name": "builders"}`), and most of the first few are endpoints: all are tried."""
+        names = names_in(value)
+        for name in names[:_FIRST_NAMES]:
+            self._try(Route(f"{below.rstrip('/')}/{name}", f"the root names it {name!r}", name))
+        there = sum(shape(f"{below.rstrip('/')}/{name}") in self.routes for name in names[:_FIRST_NAMES])
+        if 2 * there <= len(names[:_FIRST_NAMES]):
+            return False
+        for name in names[_FIRST_NAMES:]:
+            self._linked.append(Route(f"{below.rstrip('/')}/{name}", f"the root names it {name!r}", name))
+        return True
 
     def _lead(self, link: Link, below: str, why: str) -> None:
         """An address of a document: no record fills its parameters."""

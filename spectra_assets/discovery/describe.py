@@ -40,6 +40,7 @@ _DESCRIBING = frozenset(("service-desc", "openapi", "swagger", "api-docs", "apid
 """Names by which a root document links its description (RFC 8631)."""
 
 _NAMED_IN_PAGE = re.compile(r"(?:spec-?url|openapi_?url|\burl)[\"']?\s*[:=]\s*[\"']([^\"'\s<>]{1,500})[\"']", re.IGNORECASE)
+_LISTS_ROUTES = re.compile(rb"\"(?:routes|endpoints|paths)\"\s*:\s*\{\s*\"(?:\\\\)?/")
 _TELLING = re.compile(r"openapi|swagger|api-docs|schema|\.ya?ml|\.json", re.IGNORECASE)
 
 
@@ -75,6 +76,7 @@ def found(scout: Scout, read: Read, paths: list[str] | None = None) -> Finding:
     most = scout.sent + min(_REQUESTS, scout.budget // 3)
     queue = list(paths or _addresses(scout))
     seen: set[str] = set()
+    told: list[tuple[Description, str]] = []
     for address in queue:
         if address in seen or scout.sent >= most:
             continue
@@ -96,13 +98,37 @@ def found(scout: Scout, read: Read, paths: list[str] | None = None) -> Finding:
                 continue
             finding.evidence.append(_evidence("description", f"read from {address}", f"GET {address} answers it", 1.0))
             return finding
+        if (listed := _listed_by(body, f"{scout.origin}{path}", read)) is not None:
+            if listed.kind == "routes":
+                finding.description = listed
+                finding.evidence.append(_evidence("description", f"read from {address}", f"GET {address} lists its routes", 1.0))
+                return finding
+            told.append((listed, address))
         queue += [local for url in _named_in(body) if (local := _local(url, scout, path))]
         if b"<" in body[:200]:
             text = body[: 4 * _START].decode("utf-8", "replace")
             for url in dict.fromkeys(_NAMED_IN_PAGE.findall(text)):
                 if _TELLING.search(url) and (local := _local(url, scout, path)):
                     queue.append(local)
+    if told:
+        finding.description, address = max(told, key=lambda each: len(each[0].replies))
+        finding.evidence.append(_evidence("description", f"read from {address}", "a page for people tells the paths", 0.5))
     return finding
+
+
+def _listed_by(body: bytes, name: str, read: Read) -> Description | None:
+    """The description that a root document or a web page is although it was not made to be one; None if it is none."""
+    if (
+        body.lstrip()[:1] not in (b"{", b"<")
+        or len(body) > _LOOKED_AT
+        or not (body.lstrip()[:1] == b"<" or _LISTS_ROUTES.search(body))
+    ):
+        return None
+    try:
+        listed = read(body, name)
+    except DocumentError:
+        return None
+    return listed if listed.kind in ("routes", "page") else None
 
 
 def _named_in(body: bytes) -> list[str]:

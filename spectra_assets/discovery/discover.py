@@ -96,9 +96,22 @@ class _Discovery:
     evidence: list[Evidence] = field(default_factory=list)
 
     def run(self) -> Pack:
-        self.scout.look("/", attempts=5)  # an API that is silent is told before anything else
+        root = self.scout.look("/", attempts=5)  # an API that is silent is told before anything else
+        if self.scout.base and not root.found and self.scout.look("").found:
+            self.scout.bare = True
+            root = self.scout.look("/")
         description, refused = self._description()
         place = place_of(self.scout, description) if description else Place()
+        if description is not None and description.kind == "page" and not place.sure:
+            self.evidence.append(
+                Evidence(
+                    about="catalogue",
+                    finding=f"{description.name} is not followed"[:300],
+                    evidence="none of the paths it tells is there",
+                    confidence=0.5,
+                )
+            )
+            description, place = None, Place()
         self.scout.rebase(place.base_path)
         doors = self._doors(description, place)
         auth = recognise(self.scout, self.wanted.given, description.schemes if description else (), doors)
@@ -169,6 +182,7 @@ class _Discovery:
         server = Server(
             base_url_env=self.variable,
             base_path=place.base_path,
+            bare_root=self.scout.bare,
             auth=auth.auth,
             probe=auth.probe or "/",
             in_flight=self.settings.in_flight or IN_FLIGHT,

@@ -29,6 +29,10 @@ _ACTIONS = {
     "deactivate",
 }  # fmt: skip
 
+_NAMES = ("name", "path", "resource", "endpoint", "collection", "entity", "table")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,60}")
+_FEW, _MOST_NAMES = 4, 100
+
 _OF_ADDRESSES = {"name", "title", "rel", "url", "href", "kind", "type", "description", "method", "methods", "templated"}
 """Keys of an entry that says where something is, and nothing of it."""
 
@@ -64,7 +68,7 @@ def is_directory(value: Any) -> bool:
         return (
             all(not isinstance(below, dict | list) for below in rest) and "id" not in value and len(others) >= max(1, len(rest))
         )
-    if _is_odata(value):
+    if _is_odata(value) or _lists_routes(value):
         return True
     if any(map(_is_list, value.values())):
         return False
@@ -82,6 +86,25 @@ def is_address_list(value: Any, path: str = "/") -> bool:
         return False
     own = path.rstrip("/")
     return not own or not all(f"{own}/" in str(text) for text in texts)
+
+
+def names_in(value: Any) -> list[str]:
+    """The names that a document lists without their addresses, each fit to be a segment: of texts, or of entries that are little
+    but a name. Empty if it is no such document."""
+    inside = list(value.values()) if isinstance(value, dict) else [value]
+    for listed in (each for each in inside if isinstance(each, list)):
+        texts = [_named(entry) for entry in listed]
+        names = [text for text in texts if text and _NAME.fullmatch(text) and not leads_nowhere(text, text)]
+        if len(names) == len(texts) > 1:
+            return list(dict.fromkeys(names))[:_MOST_NAMES]
+    return []
+
+
+def _named(entry: Any) -> str | None:
+    """The name that an entry is, or that it is little more than."""
+    if isinstance(entry, dict) and len(entry) <= _FEW:
+        entry = next((entry[key] for key in _NAMES if key in entry), None)
+    return entry if isinstance(entry, str) else None
 
 
 def template_of(url: str) -> tuple[list[str], set[str]]:
@@ -180,6 +203,12 @@ def _announced(place: str) -> bool:
 def _is_odata(value: dict[str, Any]) -> bool:
     listed = value.get("value")
     return isinstance(listed, list) and bool(listed) and all(_is_named(entry) and entry.get("name") for entry in listed)
+
+
+def _lists_routes(value: dict[str, Any]) -> bool:
+    """Whether an object holds a map of paths to what each of them takes, as the root of WordPress and of its namespaces does."""
+    held: dict[str, Any] = next((value[key] for key in ("routes", "endpoints", "paths") if isinstance(value.get(key), dict)), {})
+    return bool(held) and all(str(path).startswith("/") and isinstance(below, dict) for path, below in held.items())
 
 
 def _is_named(entry: Any) -> bool:

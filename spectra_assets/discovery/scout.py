@@ -101,6 +101,8 @@ class Scout:
         self.base = parts.path.rstrip("/")
         self.budget = budget
         self.sent = 0
+        self.bare = False
+        """Whether the base URL is asked for as it stands, without a slash: it is a list itself."""
         self.proxied: dict[str, str] = {}
         """Address on another host → path asked for here in its place."""
         self._inside: tuple[str, str, int] | None = None
@@ -236,7 +238,9 @@ class Scout:
         self.sent += 1
         asked = tuple(query.items())
         try:
-            answer = client.get(base + path, dict(query), attempts, ANSWER_SECONDS)
+            answer = client.get(
+                base + ("" if self.bare and base and path == "/" else path), dict(query), attempts, ANSWER_SECONDS
+            )
         except RetriableError as error:
             self._silent += 1
             if self._silent >= _SILENT_IN_A_ROW or attempts > 2:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.target import segment
 from spectra_assets.covenant.paths import split_path
+from spectra_assets.discovery.links import is_directory
 from spectra_assets.discovery.route import Fill, Route, likely_key, plain_values
 from spectra_assets.discovery.scout import Look, Scout
 from spectra_assets.intelligence.model import Identifier, Pack
@@ -66,6 +67,8 @@ def _route(probe: Probe, lists: Mapping[str, str]) -> Route:
     route.looks.append(Look(endpoint.path, (), probe.status, sight, reason=sight.reason))
     if sight.category != "readable":
         route.kind, route.reason = "closed", probe.reason or sight.reason or sight.category
+    elif is_directory(sight.value):
+        route.kind, route.reason = "directory", "addresses of other endpoints"
     elif sight.location == "$":
         route.kind = "object"
     elif sight.location is not None or sight.shape == "empty":

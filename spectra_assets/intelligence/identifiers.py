@@ -190,7 +190,8 @@ def _raws(source: Source, name: str, asked: Stem) -> list[str]:
         found += [source.own_or_around(each) for each in _BY_VALUE]
     if asked.by in _NEVER_IDS and source.fields:
         return list(dict.fromkeys(raw for raw in found if raw))
-    found += [source.key, own.get("id"), own.get(f"{plain(source.noun)}id"), None if source.fields else "id"]
+    unknown = () if source.fields else ("id",) if asked.by or not about_it else (_BY_VALUE[0], "id")
+    found += [source.key, own.get("id"), own.get(f"{plain(source.noun)}id"), *unknown]
     if not any(found):
         found += [next((raw for key, raw in own.items() if stem(split_path(raw)[0]).by == "id"), None)]
     return list(dict.fromkeys(raw for raw in found if raw))

@@ -113,3 +113,42 @@ def test_hostile_blueprints_take_little_time() -> None:
     read_description("\n".join(lines).encode(), "x.apib")
     with pytest.raises(DocumentError, match="more than the 4,194,304"):
         read_description(b"FORMAT: 1A\n# GET /a\n" + b"words\n" * 1_000_000, "x.apib")
+
+
+def test_a_page_for_people_tells_paths() -> None:
+    page = b"""<!doctype html><html><head><title>Broker &amp; API</title><style>/no/style</style></head><body>
+    <p>Try <code>curl http://localhost/api/queues/a/b</code></p><table><tr><td>/api/queues</td><td>/api/queues/</td></tr>
+    <tr><td>/api/queues/<i>space</i>/<em>name</em></td></tr><tr><td>DELETE /api/spaces/&lt;name&gt;</td></tr>
+    <tr><td><b>GET</b> /api/users/:id/grants?deep={deep}</td><td>/api/logo.png</td></tr></table></body></html>"""
+    read = read_description(page, "x")
+    assert (read.kind, read.title) == ("page", "Broker & API")
+    assert [(each.method, each.path, each.query) for each in read.endpoints] == [
+        ("GET", "/api/queues", []),
+        ("GET", "/api/queues/{space}/{name}", []),
+        ("DELETE", "/api/spaces/{name}", []),
+        ("GET", "/api/users/{id}/grants", ["deep"]),
+    ]
+
+
+def test_a_root_that_maps_its_routes() -> None:
+    arguments = {
+        "status": {"type": "array", "items": {"enum": ["draft", "public"]}, "default": "public"},
+        "size": {"type": "integer", "maximum": 100},
+    }
+    root = {
+        "name": "A site",
+        "routes": {
+            "/": {"methods": ["GET"]},
+            "/wp/v2/posts": {"endpoints": [{"methods": ["GET"], "args": arguments}, {"methods": ["POST"], "args": {}}]},
+            "/wp/v2/posts/(?P<id>[\\d)]+)/notes": {"methods": ["GET"]},
+            "/odd/(a|b)": {"methods": ["GET"]},
+        },
+    }
+    read = read_description(json.dumps(root).encode(), "x")
+    assert (read.kind, read.title) == ("routes", "A site")
+    assert [f"{each.method} {each.path}" for each in read.endpoints] == [
+        "GET /", "GET /wp/v2/posts", "POST /wp/v2/posts", "GET /wp/v2/posts/{id}/notes",
+    ]  # fmt: skip
+    status, size = read.endpoints[1].parameters
+    assert (status.values, status.default, size.maximum) == (["draft", "public"], "public", 100)
+    assert read.findings == ["route whose pattern is no path: /odd/(a|b)"]

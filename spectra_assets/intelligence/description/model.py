@@ -10,7 +10,7 @@ from spectra_assets.covenant.access import Auth, Model
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.intelligence.model import Endpoint, FieldSpec
 
-Kind = Literal["openapi", "swagger", "blueprint", "catalogue"]
+Kind = Literal["openapi", "swagger", "blueprint", "catalogue", "routes", "page"]
 
 
 class Scheme(Model):

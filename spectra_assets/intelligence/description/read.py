@@ -10,9 +10,13 @@ from spectra_assets.intelligence.description.catalogue import is_catalogue, read
 from spectra_assets.intelligence.description.findings import Findings
 from spectra_assets.intelligence.description.model import Description
 from spectra_assets.intelligence.description.openapi import is_openapi, read_openapi
+from spectra_assets.intelligence.description.page import is_page, read_page
+from spectra_assets.intelligence.description.routes import is_routes, read_routes
 from spectra_assets.intelligence.description.text import decoded, parsed
 
-VALID = "OpenAPI 3, Swagger 2.0 (JSON or YAML), API Blueprint, or a list of endpoints (method, path, query)"
+VALID = (
+    "OpenAPI 3, Swagger 2.0 (JSON or YAML), API Blueprint, a list of endpoints (method, path, query), or a page that tells paths"
+)
 
 _OTHERS = {
     "swaggerVersion": "Swagger 1", "asyncapi": "AsyncAPI", "_postman_id": "a Postman collection", "log": "a HAR recording",
@@ -29,8 +33,11 @@ def read_description(text: bytes, name: str) -> Description:
     findings = Findings()
     whole = decoded(text, name, findings)
     start = whole.lstrip()[:200].lower()
-    if start.startswith(("<!doctype html", "<html")):
-        raise DocumentError(f"this is a web page, not a description: valid are {VALID}", name)
+    if is_page(whole):
+        page = read_page(whole, name, findings)
+        if page is None:
+            raise DocumentError(f"this is a web page that tells no paths of an API, not a description: valid are {VALID}", name)
+        return page
     if start.startswith("<"):
         raise DocumentError(f"this is XML, not a description: valid are {VALID}", name)
     if not start.startswith(("{", "[")) and is_blueprint(whole):
@@ -38,6 +45,8 @@ def read_description(text: bytes, name: str) -> Description:
     root = parsed(whole, name, findings)
     if is_openapi(root):
         return read_openapi(root, name, findings)
+    if is_routes(root):
+        return read_routes(root, name, findings)
     if is_catalogue(root):
         return read_catalogue(root, name, findings)
     raise DocumentError(f"this is {_what(root)}, not a description that is understood: valid are {VALID}", name)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from spectra_assets.client.address import Address
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.target import segment
 from spectra_assets.client.transport import Answer
@@ -60,7 +59,7 @@ class Wire:
         self._faults: Counter[str] = Counter()
         self._answered: Callable[[int | None], Answer] | None = None
         self._lock = threading.Lock()
-        self._address = Address.parse(client.base_url, "", "the base URL")
+        self._address = client.address
 
     @property
     def spent(self) -> bool:

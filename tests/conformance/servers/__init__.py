@@ -7,6 +7,7 @@ from tests.conformance.servers import (
     hostile,
     paging,
     records,
+    roots,
     searches,
     shapes,
     values,
@@ -16,6 +17,7 @@ from tests.conformance.servers.api import Api
 SERVERS: tuple[type[Api], ...] = (
     *shapes.SERVERS,
     *paging.SERVERS,
+    *roots.SERVERS,
     *authority.SERVERS,
     *dependencies.SERVERS,
     *records.SERVERS,

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import split_path
+from spectra_assets.intelligence.nouns import stem
 from spectra_assets.names import singular, words
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.prepare.fields.canonise import TREE_PARENT
@@ -38,6 +39,7 @@ _SPARSE = 0.2
 
 _MOST_VALUES = 1_000
 _LONGEST_ID = 200
+_SHORTEST_GLUED = 3
 _NOBODY = frozenset(("0", "-1", ""))
 """Special values that are no ids."""
 
@@ -156,17 +158,17 @@ def _judged(
     plain = field.type in (DataType.INT64, DataType.TEXT, DataType.DECIMAL) and field.structure == "scalar"
     if not plain or field.evidence == "spec" or field.raw.startswith("@"):
         return None, ""
-    stem = stem_of(field.raw)
+    said = stem_of(field.raw)
     idlike = is_idlike(field.raw)
     values = _values(records, field.raw)
-    if not values or not (stem or idlike):
+    if not values or not (said or idlike):
         return None, ""
-    named = [target for target in known if stem and _agreement(stem, target, entity.entity) == "named"]
+    named = [target for target in known if said and _agreement(said, target, entity.entity) == "named"]
     if field.raw == entity.primary_key or field.key:
         known = named = [target for target in named if target.entity != entity.entity]
     elif _repeats_own_key(entity, field, records):
         return None, ""
-    fits = [fit for target in known if (fit := _fit(values, stem, target, entity, field)) is not None]
+    fits = [fit for target in known if (fit := _fit(values, said, target, entity, field)) is not None]
     named_whole = [target.whole for target in named]
     best = _best(fits, values, idlike, None if not named else all(named_whole))
     if best is not None:
@@ -177,9 +179,9 @@ def _judged(
             note += f", none the less named like {named[0].entity}"
         note += f"; reference {_sureness(best, len(values)):.2f}"
         return {"references": reference, "values": (), "note": "; ".join(filter(None, (field.note, note)))[:300]}, ""
-    if named or not _dangles(entity, field, stem, known):
+    if named or not _dangles(entity, field, said, known):
         return None, ""
-    return None, stem
+    return None, said
 
 
 def _values(records: Iterable[Record], raw: str) -> frozenset[str]:
@@ -316,7 +318,7 @@ def stem_of(raw: str) -> str:
     parts = [part.removesuffix("[]") for part in split_path(raw)]
     inner = [part for part in parts if part.lower() not in _WRAPPERS]
     for part in reversed(inner):
-        said = words(part)
+        said = [_unglued(word) for word in words(part)]
         while said and said[-1].lower() in _ID_WORDS:
             said = said[:-1]
         if said:
@@ -328,4 +330,10 @@ def is_idlike(raw: str) -> bool:
     """Whether a field's name says that it holds ids."""
     parts = [part.removesuffix("[]") for part in split_path(raw)]
     said = words(parts[-1]) if parts else []
-    return bool(said) and said[-1].lower() in _ID_WORDS
+    return bool(said) and (said[-1].lower() in _ID_WORDS or _unglued(said[-1]) != said[-1])
+
+
+def _unglued(word: str) -> str:
+    """What a word names that has `id` at its end in one piece: `builderid` says `builder`, `valid` itself."""
+    named = stem(word)
+    return named.of if named.by == "id" and len(named.of) >= _SHORTEST_GLUED else word
