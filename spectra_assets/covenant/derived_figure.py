@@ -150,7 +150,7 @@ class Figures:
         after = {total: f"sum({quoted(count)}) OVER ()"} if not per else {}
         totals = {f"max({quoted(total)})": "count(*)"} if not per else {f"sum({quoted(count)})": "count(*)", **more.totals}
         if amount.adds_up:
-            after |= {summed: f"sum({quoted(main)}) OVER ({within})", share: _share(main, quoted(summed))}
+            after |= {summed: f"sum({quoted(main)}) OVER ({within})", share: _share(main, f"nullif({quoted(summed)}, 0)")}
             if not per:
                 totals[f"max({quoted(summed)})"] = _sum(self.refined, amount)
         after[place] = _place(ranked, member.by, within)

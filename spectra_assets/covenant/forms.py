@@ -98,7 +98,7 @@ _CONSTRAINTS = [
         _TEXT,
         "paging, offsetParameter, pageParameter, firstPage, cursorParameter, afterParameter, afterField, nextAt, "
         "sizeParameter, defaultPageSize, largestPageSize, pastTheEnd, declaredTotal, totalAt, offsetIgnored, recordsAt, "
-        "requiredQuery, rateLimit, latency, availability or notMeasured.",
+        "requiredQuery, hiddenRows, rateLimit, latency, availability or notMeasured.",
     ),
     _may("value", _TEXT, "What was measured."),
     _must("evidence", _TEXT, "How it was seen."),

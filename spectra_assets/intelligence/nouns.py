@@ -54,9 +54,8 @@ _ID_WORDS = frozenset(
      "identifier", "pk", "sha", "login", "handle", "path")
 )  # fmt: skip
 _GLUED_ID = re.compile(r"(.{2,}?)(ids?|uuid|guid)", re.IGNORECASE)
-_NO_ID = frozenset(
-    ("grid", "paid", "valid", "void", "hybrid", "android", "fluid", "solid", "raid", "bid", "mid", "avoid", "said")
-)
+NO_ID = frozenset(("grid", "paid", "valid", "void", "hybrid", "android", "fluid", "solid", "raid", "bid", "mid", "avoid", "said"))
+"""Words that end like a name with `id` behind it, and are none."""
 _KEEPS = 80
 
 
@@ -140,6 +139,6 @@ def stem(parameter: str) -> Stem:
     if whole == "username":
         return Stem("user", "username")
     glued = _GLUED_ID.fullmatch(whole)
-    if glued and whole not in _NO_ID:
+    if glued and whole not in NO_ID:
         return Stem(glued.group(1), "id")
     return Stem(whole, "")

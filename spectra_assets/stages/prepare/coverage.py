@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from spectra_assets.covenant.canon import Canon
 from spectra_assets.intelligence.model import Pack
-from spectra_assets.stages.prepare.paging.measuring import lasting
+from spectra_assets.stages.prepare.paging.measuring import lasting, measured_rows
 from spectra_assets.stages.source.probing import is_read
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
@@ -36,6 +36,7 @@ def cover_endpoints(draft: Draft, work: Work) -> None:
         *_searches(work.pack),
         *_references(work.canon, work.pack),
         *_missed(routes),
+        *_kept_back(measured_rows(work), routes),
     ]
     rows += _unread(work.pack, {row["name"] for row in rows})
     draft.rows = table_of("prepare.coverage", rows)
@@ -146,6 +147,21 @@ def _missed(routes: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
                 "disposition": "gap",
                 "entity": row["entity"],
                 "reason": f"GET {row['path']} does not give them: {row['missed']}"[:300],
+            }
+
+
+def _kept_back(constraints: Iterable[Mapping[str, Any]], routes: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
+    """Rows that only a parameter gives, in place of those of the list: no list holds both."""
+    chosen = {row["path"] for row in routes if row["chosen"]}
+    for row in constraints:
+        if row["constraint"] == "hiddenRows" and row["path"] in chosen:
+            yield {
+                "kind": "rows",
+                "name": f"{row['path']}?{row['value']}",
+                "disposition": "gap",
+                "entity": row["entity"],
+                "rowsSeen": None,
+                "reason": row["evidence"][:300],
             }
 
 

@@ -5,6 +5,7 @@ from tests.conformance.servers import (
     dependencies,
     descriptions,
     hostile,
+    kept_back,
     paging,
     records,
     roots,
@@ -24,5 +25,6 @@ SERVERS: tuple[type[Api], ...] = (
     *values.SERVERS,
     *descriptions.SERVERS,
     *hostile.SERVERS,
+    *kept_back.SERVERS,
     *searches.SERVERS,
 )

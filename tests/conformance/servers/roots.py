@@ -55,11 +55,11 @@ class Names(Api):
     def setup(self) -> None:
         self.base_path = "/api/v2"
         self.builders = [{"builderid": n, "name": word(n)} for n in range(1, 14)]
-        self.builds = [{"buildid": n, "builderid": 1 + n % 13, "seconds": n % 50} for n in range(1, 91)]
-        names = ("builders", "builds", "forces")
+        self.builds = [{"bsid": 7 * n, "builderid": 1 + n % 13, "seconds": n % 50} for n in range(1, 91)]
+        names = ("builders", "buildsets", "forces")
         self.get("/api/v2", self._known({"meta": {"total": 3}, "rootlinks": [{"name": name} for name in names]}))
         self.get("/api/v2/builders", self._known({"builders": self.builders, "meta": {"total": 13}}))
-        self.get("/api/v2/builds", self._known({"builds": self.builds, "meta": {"total": 90}}))
+        self.get("/api/v2/buildsets", self._known({"buildsets": self.builds, "meta": {"total": 90}}))
         self.get("/api/v2/forces", self._known({"forces": [], "meta": {"total": 0}}))
 
     def _known(self, value: Any) -> Any:
@@ -74,7 +74,7 @@ class Names(Api):
         return Truth(
             entities=(
                 Entity("builder", ("/builders",), self.builders, "builderid", ("builderid",)),
-                Entity("build", ("/builds",), self.builds, "buildid", ("buildid",)),
+                Entity("build", ("/buildsets",), self.builds, "bsid", ("bsid",)),
             ),
             references=(Reference("build", "builderid", "builder"),),
             findings=(r"/forces\b.*empty",),

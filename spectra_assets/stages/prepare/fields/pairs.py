@@ -1,4 +1,4 @@
-"""Keys of several columns: of records that no single field tells apart, the fewest references that do so together."""
+"""Keys of several columns: the fewest references that tell records apart, or a name and what it is unique within."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def composed(entity: CanonEntity, records: Sequence[Record]) -> CanonEntity:
 
 
 def _key(entity: CanonEntity, records: Sequence[Record]) -> tuple[CanonField, ...]:
-    references = [field for field in entity.fields if _refers(field) and "[]" not in field.raw and field.raw[0] != "@"]
+    scalars = [field for field in entity.fields if "[]" not in field.raw and field.raw[0] != "@"]
+    references = [field for field in scalars if _refers(field)]
+    named = [field for field in scalars if field not in references and _names(field)]
     columns = {field.raw: [_value(record, field.raw) for record in records] for field in references}
     whole = [field for field in references if None not in columns[field.raw]][:_MOST_REFERENCES]
     others = [field for field in entity.fields if field not in references and field.raw[0] != "@"]
@@ -48,7 +50,18 @@ def _key(entity: CanonEntity, records: Sequence[Record]) -> tuple[CanonField, ..
             only = len(others) <= 1 and len(chosen) == len(references)
             if len(rows) == len(records) and (only or _by_chance([columns[f.raw] for f in chosen]) >= _COLLISIONS):
                 return chosen
+    for chosen in ((reference, name) for name in named for reference in references):  # a name is unique within something
+        pair = [[_value(record, field.raw) for record in records] for field in chosen]
+        full = all(None not in column for column in pair)
+        if full and len(set(zip(*pair, strict=True))) == len(records) and _by_chance(pair) >= _COLLISIONS:
+            return chosen
     return ()
+
+
+def _names(field: CanonField) -> bool:
+    """Whether the field is called like the name of a record."""
+    promised = rank(field.raw, "")
+    return promised is not None and promised[0] == 2
 
 
 def _refers(field: CanonField) -> bool:

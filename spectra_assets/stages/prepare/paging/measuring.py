@@ -17,6 +17,7 @@ from spectra_assets.stages.asking.sampling import Asked, Explorer, spread
 from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.evidence import Measuring
 from spectra_assets.stages.prepare.paging.constraints import Finding, Habits, Measured, filled, measure
+from spectra_assets.stages.prepare.paging.hidden import hidden
 from spectra_assets.stages.prepare.paging.limits import ENDLESS
 from spectra_assets.stages.prepare.paging.pagenames import opening
 from spectra_assets.stages.rulings import ruled_paging
@@ -61,6 +62,8 @@ def measure_constraints(draft: Draft, work: Work) -> None:
             findings, why = survey.route(path)
             results[path] = hint.entity, findings, why
             work.say(f"{path}: {'; '.join(f'{f.constraint} {f.value}' for f in findings if f.constraint != 'paging')[:160]}")
+    for path, (entity, findings, why) in results.items():  # with what measuring left of the budget
+        results[path] = entity, _joined([*findings, *survey.kept_back(path)]), why
     found = [_row(entity, path, finding) for path, (entity, findings, _) in results.items() for finding in findings]
     for row in reads.values():
         if row["category"] in _UNAVAILABLE and row["path"] not in results:
@@ -81,11 +84,15 @@ def budget_of(work: Work, share: float) -> int:
     return max(1, int(most * share) + left // 2)
 
 
+def measured_rows(work: Work) -> list[dict[str, Any]]:
+    """The rows of `prepare.constraints`; none if the playbook does not measure."""
+    made = work.lakehouse.exists(TableRef("prepare", "constraints"))
+    return list(work.read("prepare.constraints").to_pylist()) if made else []
+
+
 def endless_lists(work: Work) -> dict[str, str]:
     """Path of each list that was shown to never end → how."""
-    if not work.lakehouse.exists(TableRef("prepare", "constraints")):
-        return {}
-    rows = work.read("prepare.constraints").to_pylist()
+    rows = measured_rows(work)
     return {row["path"]: row["evidence"] for row in rows if (row["constraint"], row["value"]) == ("availability", ENDLESS)}
 
 
@@ -111,9 +118,8 @@ def known_paging(work: Work) -> tuple[dict[str, Paging], dict[str, dict[str, str
         if style is not None:
             paging[endpoint.path] = style.model_copy(update={"size": size})
     facts: dict[str, dict[str, str]] = {}
-    if work.lakehouse.exists(TableRef("prepare", "constraints")):
-        for row in work.read("prepare.constraints").to_pylist():
-            facts.setdefault(row["path"], {})[row["constraint"]] = row["value"]
+    for row in measured_rows(work):
+        facts.setdefault(row["path"], {})[row["constraint"]] = row["value"]
     queries: dict[str, dict[str, str]] = {}
     for path, found in facts.items():
         if "paging" in found:
@@ -128,9 +134,7 @@ def known_paging(work: Work) -> tuple[dict[str, Paging], dict[str, dict[str, str
 
 def untrue_totals(work: Work) -> set[str]:
     """Paths whose answers declare a number of rows that counting refuted, as `prepare.constraints` has it."""
-    if not work.lakehouse.exists(TableRef("prepare", "constraints")):
-        return set()
-    rows = work.read("prepare.constraints").to_pylist()
+    rows = measured_rows(work)
     return {row["path"] for row in rows if (row["constraint"], row["value"]) == ("declaredTotal", "notCredible")}
 
 
@@ -143,6 +147,7 @@ class _Survey:
         self._reads = reads
         self._size = size
         self._habits = habits
+        self._lists: dict[str, tuple[Asked, Paging]] = {}
 
     def route(self, path: str) -> tuple[list[Finding], str]:
         """Findings of one route, and why it could not be measured (empty if it was)."""
@@ -160,7 +165,16 @@ class _Survey:
             other = self._measured(fuller, None) if fuller != asked else result
             result = other if other.ignores_offset or not other.unmeasured else result
         told = {finding.constraint for finding in result.findings}
+        if not result.unmeasured or isinstance(result.paging, NoPaging):
+            self._lists[path] = asked, result.paging
         return [*result.findings, *(each for each in findings if each.constraint not in told)], result.unmeasured
+
+    def kept_back(self, path: str) -> list[Finding]:
+        """Whether a measured list keeps rows back unless it is asked for them."""
+        if path not in self._lists:
+            return []
+        asked, paging = self._lists[path]
+        return hidden(self._explorer, asked, paging, self._pack.endpoint(path), guess=self._pack.origin == "discovered")
 
     def _measured(self, asked: Asked, row: Mapping[str, Any] | None) -> Measured:
         named = self._pack.endpoint(asked.path).query
@@ -230,6 +244,18 @@ def _demanded(pack: Pack, path: str, picks: Mapping[str, Mapping[str, Any]]) -> 
     )
     why = told[:300] or "demanded by the description, which gives this value"
     return [Finding("requiredQuery", json.dumps(fixed, sort_keys=True), why, 0.4 if narrow else 0.9)]
+
+
+def _joined(findings: list[Finding]) -> list[Finding]:
+    """Of several constants that must be sent along one finding."""
+    demanded = [each for each in findings if each.constraint == "requiredQuery"]
+    if len(demanded) < 2:
+        return findings
+    query = {name: value for each in demanded for name, value in json.loads(each.value or "{}").items()}
+    told = "; ".join(each.evidence for each in demanded)
+    sure = min(each.confidence for each in demanded)
+    kept = [each for each in findings if each.constraint != "requiredQuery"]
+    return [*kept, Finding("requiredQuery", json.dumps(query, sort_keys=True), told, sure)]
 
 
 def _slow(row: Mapping[str, Any]) -> list[Finding]:

@@ -13,6 +13,7 @@ import msgspec
 
 from spectra_assets.covenant.canon import HASH as HASH
 from spectra_assets.covenant.paths import split_path
+from spectra_assets.intelligence.nouns import NO_ID
 from spectra_assets.names import singular, words
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.asking.locations import Record
@@ -110,11 +111,21 @@ def rank(path: str, entity: str) -> tuple[int, int, int, str] | None:
         return (0, 2, place, path)
     if not depth and joined == "".join(words(entity)).lower():
         return (0, 3, place, path)
+    if not depth and _initials(joined, entity.lower()):
+        return (1, depth, 0, path)
     if joined in _NAMES:
         return (2, place, depth, path)
     if own and own[-1] in _IDS | _CODES | {"sku"}:
         return (1, depth, place, path)
     return None
+
+
+def _initials(name: str, entity: str) -> bool:
+    """Whether a name is `id` behind letters that stand for the entity: the `bsid` of a buildset, the `nid` of a node."""
+    if name in NO_ID or not name.endswith("id") or not 3 <= len(name) <= 5 or not entity.startswith(name[0]):
+        return False
+    letters = iter(entity)
+    return all(letter in letters for letter in name[:-2])
 
 
 def plain_paths(record: Record, prefix: str = "", depth: int = _DEPTH) -> Iterator[str]:

@@ -1,0 +1,141 @@
+"""Rows that a list keeps back unless it is asked for them (archived, deleted, closed), and the parameter that brings them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from spectra_assets.client.pager import first
+from spectra_assets.covenant.access import NoPaging, Paging
+from spectra_assets.intelligence.model import Endpoint, Parameter
+from spectra_assets.names import words
+from spectra_assets.stages.asking.answers import Sight
+from spectra_assets.stages.asking.locations import Record, identity_of
+from spectra_assets.stages.asking.sampling import Asked, Explorer
+from spectra_assets.stages.prepare.paging.limits import Finding
+
+_STATES = frozenset(
+    ("archived", "deleted", "removed", "trashed", "trash", "hidden", "inactive", "disabled", "closed", "resolved", "completed",
+     "done", "cancelled", "canceled", "expired", "draft", "drafts", "unpublished", "private", "retired", "obsolete", "locked",
+     "suspended", "ended", "past")
+)  # fmt: skip
+"""What records are that lists often keep back."""
+
+_OPPOSITES = frozenset(("active", "enabled", "published", "visible", "open"))
+_KINDS = frozenset(("status", "state", "states", "statuses", "visibility", "scope", "lifecycle"))
+_EVERY = ("all", "any")
+_EVERYTHING = re.compile(r"all|any|\*|both|everything|all[_-]\w+", re.IGNORECASE)
+_WITH = frozenset(("include", "includes", "with", "show", "including", "return"))
+_MOST, _MOST_VALUES = 6, 4
+_ENOUGH = 5
+"""Rows that must all be in one state before another one is asked for although nothing describes the parameter."""
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One parameter with one value. `widens`: it is asked for all there is, not for some other part of it."""
+
+    name: str
+    value: str
+    widens: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class _Count:
+    rows: int
+    whole: bool
+    marks: frozenset[str]
+
+
+def hidden(explorer: Explorer, asked: Asked, paging: Paging, endpoint: Endpoint, guess: bool) -> list[Finding]:
+    """Finding `requiredQuery` if a parameter gives more than the list does without it, those of the list among them.
+
+    Finding `hiddenRows` if it gives others in their place, which no single list then holds. `guess`: of a list without any
+    parameter that is described, usual ones are tried too.
+    """
+    described = list(_described(endpoint))
+    if explorer.wire.spent or not (described or (guess and not endpoint.query)):
+        return []
+    plain = explorer.page(asked, first(paging))[0]
+    if plain.category != "readable":
+        return []
+    base = _count(plain, paging)
+    found: list[Finding] = []
+    refused = 0
+    for trial in (described or list(_guessed(plain.records)))[:_MOST]:
+        if explorer.wire.spent or trial.name in dict(asked.filled) or trial.name in dict(asked.query) or refused > 1:
+            continue
+        sight = explorer.page(replace(asked, query=(*asked.query, (trial.name, trial.value))), first(paging))[0]
+        if sight.category != "readable":
+            refused += not endpoint.parameters
+            continue
+        told = _count(sight, paging)
+        what = f"{trial.name}={trial.value} ({trial.why}) gives {told.rows} rows, without it {base.rows} come"
+        shared = bool(base.marks & told.marks) or (trial.widens and not (base.whole and told.whole))
+        if told.rows > base.rows and (shared or not base.marks):
+            return [Finding("requiredQuery", json.dumps({trial.name: trial.value}), what, 0.9)]
+        if told.rows and told.marks and not told.marks & base.marks and base.whole and not trial.widens:
+            found.append(Finding("hiddenRows", f"{trial.name}={trial.value}", f"{what}, and none of them is among these", 0.8))
+    return found[:1]
+
+
+def _count(sight: Sight, paging: Paging) -> _Count:
+    size = getattr(paging, "size", None)
+    whole = isinstance(paging, NoPaging) or (size is not None and sight.rows < size)
+    total = sight.declared_total
+    key = next((name for record in sight.records if (name := identity_of(record))), "")
+    marks = frozenset(str(record[key]) for record in sight.records if key in record)
+    return _Count(max(sight.rows, total or 0), whole or total == sight.rows, marks)
+
+
+def _described(endpoint: Endpoint) -> Iterator[_Trial]:
+    """What the description tells of, in its order."""
+    known = {each.name: each for each in endpoint.parameters if each.location == "query"}
+    for name in endpoint.query:
+        yield from _told(known.get(name, Parameter(name=name)))
+
+
+def _told(parameter: Parameter) -> Iterator[_Trial]:
+    name, values = parameter.name, parameter.values
+    said = {word.lower() for word in words(name)}
+    switch = parameter.type == "boolean" or {value.lower() for value in values} == {"true", "false"}
+    every = next((value for value in values if _EVERYTHING.fullmatch(value)), None)
+    if every is not None and said & (_KINDS | _STATES | _OPPOSITES | _WITH | {"filter"}):
+        yield _Trial(name, every, True, "described as one of its values")
+    elif parameter.type == "array" and values and said & (_KINDS | _STATES):
+        yield _Trial(name, ",".join(values), True, "all values that are described")
+    elif values and not switch and said & _KINDS:
+        for value in values[:_MOST_VALUES]:
+            if value != parameter.default:
+                yield _Trial(name, value, False, "described as one of its values")
+    elif (switch or parameter.type == "unknown") and said & _STATES and not said & {"before", "after", "at", "since", "by", "on"}:
+        yield _Trial(name, "true", bool(said & (_WITH | {"all"})), "its name tells of rows that may be kept back")
+    elif switch and said & _OPPOSITES:
+        yield _Trial(name, "false", False, "its name tells of rows that may be kept back")
+
+
+def _guessed(records: Sequence[Record]) -> Iterator[_Trial]:
+    """Of a list that nothing describes: usual spellings, where every record is in the one state that is usually shown."""
+    if len(records) < _ENOUGH:
+        return
+    for key in dict.fromkeys(key for record in records[:_ENOUGH] for key in record):
+        said = {word.lower() for word in words(key)} - {"is"}
+        held = {str(record.get(key)).lower() for record in records}
+        asked: tuple[tuple[str, str, bool], ...]
+        if len(held) != 1 or not said:
+            continue
+        why = f"{key} is {next(iter(held))} in all {len(records)} records"
+        bare = key.removeprefix("is_").removeprefix("is")
+        name = bare[:1].lower() + bare[1:]
+        if said <= _STATES and held <= {"false", "0", "none"}:
+            asked = ((f"include_{name}", "true", True), (name, "all", True), (name, "true", False))
+        elif said <= _OPPOSITES and held <= {"true", "1"}:
+            asked = (("include_inactive", "true", True), (name, "all", True), (name, "false", False))
+        elif said <= _KINDS and len(records) >= 2 * _ENOUGH:
+            asked = tuple((key, value, True) for value in _EVERY)
+        else:
+            continue
+        yield from (_Trial(parameter, value, widens, why) for parameter, value, widens in asked)
