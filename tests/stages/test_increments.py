@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,30 @@ def test_an_instant_in_the_future_hides_nothing(made: Changing, api: ChangingApi
     api.row(1002).name, api.row(1002).updated = "changed", 24 * 365 * 2
     made.both("run2")
     assert made.found() == api.truth()
+
+
+class Clock(datetime):
+    """The machine's, set wrong by `off`."""
+
+    off = timedelta()
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + cls.off
+
+
+def test_a_clock_that_is_set_back_and_forth_hides_nothing(
+    made: Changing, api: ChangingApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another process for each run, and jumps within one: benchmarks/extract/clock.py."""
+    monkeypatch.setattr("spectra_assets.stages.extract.taping.datetime", Clock)
+    for number, days in enumerate((0, -400, 0, 3650, 0, -20_000, 0)):
+        monkeypatch.setattr(Clock, "off", timedelta(days=days))
+        row = api.rows[7 * number + 1]
+        row.name, row.updated = f"changed {number}", 100 + number
+        api.rows.append(Row(2900 + number, 2, "new", 100 + number))
+        made.both(f"run{number}")
+        assert made.found() == api.truth()
 
 
 def test_short_lists_are_read_whole(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

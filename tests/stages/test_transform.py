@@ -73,11 +73,17 @@ def test_a_clock_that_runs_backwards_makes_no_overlap(loads: dict[str, Any]) -> 
     assert versions(loads["4 clock ran backwards"], 1)[-1] == ("eins", "2024-06-04", "", True)
 
 
+def test_a_clock_that_runs_backwards_loses_no_version(loads: dict[str, Any]) -> None:
+    rows = loads["4 clock ran backwards"]
+    assert [name for name, *_ in versions(rows, 1)] == ["one", "uno", "eins"]
+    assert [name for name, *_ in versions(rows, 2)] == ["two", "two", "declared"]
+
+
 def test_a_new_attribute_is_filled_in_without_new_versions(loads: dict[str, Any]) -> None:
     before, after, changed = (loads[name] for name in ("4 clock ran backwards", "5 new attribute", "6 changed new attribute"))
     assert [r | {"owner": None} for r in before] == [r | {"owner": None} for r in after]
     assert {r["owner"] for r in after if r["cycleId"] == 1} == {None, "ann"}
-    assert [r["owner"] for r in sorted(changed, key=lambda r: r["validFrom"]) if r["cycleId"] == 1] == [None, "ann", "bob"]
+    assert [r["owner"] for r in sorted(changed, key=lambda r: r["validFrom"]) if r["cycleId"] == 1] == [None, None, "ann", "bob"]
 
 
 def test_every_load_is_a_history(loads: dict[str, Any]) -> None:

@@ -85,11 +85,13 @@ class Versioning:
     def _moved(self, joined: DataFrame, members: DataFrame, compared: Sequence[str]) -> DataFrame:
         """Of each joined row the version that ends (side old) and the one that holds now (side new), where there is one."""
         was, is_ = (F.coalesce(F.col(name), F.lit(False)) for name in ("_was", "_is"))
-        now, since = instant(self.now), col("_old_validFrom")
+        since = col("_old_validFrom")
+        # by a clock that was set back: a moment after, so that what was is not lost
+        now = F.when(since > instant(self.now), F.timestamp_micros(F.unix_micros(since) + 1)).otherwise(instant(self.now))
         same = F.lit(True)
         for name in compared:
             same = same & col(f"_old_{name}").eqNullSafe(col(f"_new_{name}"))
-        stays = same | (since >= now) | _unknown(col(f"_new_{self.natural_key}"))
+        stays = same | F.coalesce(since == now, F.lit(False)) | _unknown(col(f"_new_{self.natural_key}"))
         ends = was & F.coalesce(since < now, F.lit(False)) & (~is_ | ~stays)
         start = (
             F.when(was & stays, since)
