@@ -9,11 +9,13 @@ import pytest
 from spectra_assets.lakehouse.engine import Engine
 from tests.learning.bench.bench import Bench
 from tests.learning.bench.cases import CASES, HEALTHY, Case
+from tests.learning.bench.further import FURTHER
+from tests.learning.bench.zephyr import ZEPHYR
 
 KINDS = (
     "add a field", "widen a type", "second date format", "mark nullable", "primary key", "de-duplicate", "ignored parameter",
     "paging style", "request rate", "gone endpoint", "forbidden endpoint", "broken endpoint", "changed envelope", "renamed field",
-    "missing gate", "missing step",
+    "missing gate", "missing step", "late parent", "unmapped",
 )  # fmt: skip
 
 
@@ -37,6 +39,9 @@ def test_a_healthy_run_leaves_no_lesson(bench: Bench) -> None:
 
 
 def test_the_bench_holds_every_kind_of_gap() -> None:
+    every = (*CASES, *FURTHER, *ZEPHYR)
     assert len(CASES) >= 25
+    assert len(ZEPHYR) >= 5
     assert len(HEALTHY) >= 20
-    assert [kind for kind in KINDS if not any(kind in case.kind for case in CASES)] == []
+    assert len({case.name for case in every}) == len(every)
+    assert [kind for kind in KINDS if not any(kind in case.kind for case in every)] == []

@@ -32,7 +32,7 @@ def label(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     build, value = table.build, int(gap.subject)
     known = {number: text for number, text in build.labels.items() if number != value}
     for place, named in _names(build.column, facts):
-        found = _label(value, known, named)
+        found = label_of(value, known, named)
         if found is not None and carried(found):
             why = f"{place} calls {value} {found}, and the values known as their labels do"
             yield _labelled(gap, table.ref.table, value, found, why)
@@ -48,7 +48,7 @@ def _labelled(gap: Gap, name: str, value: int, text: str, why: str, needs: str |
     return rule(RemedyKind.LABEL_VALUE, TRANSFORM, "label", {"source": gap.source}, values, why, needs)
 
 
-def _label(value: int, known: Mapping[int, str], named: Mapping[int, set[str]]) -> str | None:
+def label_of(value: int, known: Mapping[int, str], named: Mapping[int, set[str]]) -> str | None:
     """The one name of the value, where the names of values with labels are their labels; in the way those are written."""
     both = [(known[number], names) for number, names in named.items() if number in known]
     alike = [len(names) == 1 and _plain(next(iter(names))) == _plain(text) for text, names in both]
@@ -71,15 +71,15 @@ def _names(column: str, facts: Facts) -> Iterator[tuple[str, Mapping[int, set[st
         return
     records = facts.fetched(table.entity) or facts.published(table.entity)
     for path in mine.source:
-        yield from ((f"{table.entity}.{other}", named) for other, named in _beside(records, path))
+        yield from ((f"{table.entity}.{other}", named) for other, named in named_beside(records, path))
     said = {word.lower() for word in words(mine.name)}
     for place, listed in _lists(facts, table.entity, said):
         numbers = dict.fromkeys(path for record in listed for path in plain_paths(record))
         for path in numbers:
-            yield from ((f"{place}, {path} and {other}", named) for other, named in _beside(listed, path))
+            yield from ((f"{place}, {path} and {other}", named) for other, named in named_beside(listed, path))
 
 
-def _beside(records: Iterable[Record], path: str) -> Iterator[tuple[str, Mapping[int, set[str]]]]:
+def named_beside(records: Iterable[Record], path: str) -> Iterator[tuple[str, Mapping[int, set[str]]]]:
     """Fields with texts beside a number: their path, and number → the texts that came with it."""
     found: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     for record in records:

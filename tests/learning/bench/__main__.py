@@ -12,12 +12,14 @@ from spectra_assets.lakehouse.engine import shared
 from spectra_assets.settings import load
 from tests.learning.bench.bench import Bench, Verdict, table
 from tests.learning.bench.cases import CASES, HEALTHY
+from tests.learning.bench.further import FURTHER
+from tests.learning.bench.zephyr import ZEPHYR
 
 
 def main() -> int:
     """0 if every gap that can be healed was, and nothing else happened."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="", help="cases whose name or kind holds this text")
+    parser.add_argument("--only", default="", help="cases whose name, kind or world holds this text")
     parser.add_argument("--no-healthy", action="store_true", help="without the healthy runs")
     parser.add_argument("--out", type=Path, help="file for the report")
     options = parser.parse_args()
@@ -25,8 +27,8 @@ def main() -> int:
     verdicts: list[Verdict] = []
     false: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory(prefix="spectra-bench-") as folder, Bench(Path(folder)) as bench:
-        for case in CASES:
-            if options.only in case.name or options.only in case.kind:
+        for case in (*CASES, *FURTHER, *ZEPHYR):
+            if any(options.only in text for text in (case.name, case.kind, case.world.__name__)):
                 verdicts.append(_case(bench, case))
                 print(_line(verdicts[-1]), file=sys.stderr, flush=True)
         for name, world, change in () if options.no_healthy else HEALTHY:

@@ -241,6 +241,7 @@ FURTHER: tuple[Case, ...] = (
         Clinic,
         rows("visit", lambda n, row: {**row, "doctor": row["doctor"]["name"]}),
         _DRIFT.format("visits"),
+        unsure=("doctor",),
         meant=_visit(lambda row: {**row, "doctor": {"code": None, "name": row["doctor"]}}),
     ),
     _case(

@@ -1,0 +1,154 @@
+"""Endpoints that do not answer any more: another one that holds the same records, else the question whether to go on without."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from spectra_assets.covenant.access import Fetch
+from spectra_assets.errors import SpectraError
+from spectra_assets.learning.facts import Facts
+from spectra_assets.learning.gap import Cause, Gap
+from spectra_assets.learning.remedy.model import Remedy, RemedyKind
+from spectra_assets.learning.remedy.plans import promised_plan
+from spectra_assets.learning.remedy.registry import SOURCE, carried, remedies_for, rule
+from spectra_assets.names import plural
+from spectra_assets.stages.asking.answers import Record, values_at
+from spectra_assets.stages.asking.sampling import Asked
+
+_SAME = 0.8
+"""Share of the records known that another list must hold to be the same one."""
+
+_LISTS = 20
+"""Lists that are looked at in search of one that is gone."""
+
+_PARENTS = 4
+"""Parents that are asked for with a path which may have taken the place of another one."""
+
+_DESCRIPTIONS = ("/openapi.json", "/swagger.json", "/v3/api-docs", "/api-docs")
+"""Where an API may describe itself as it is now."""
+
+_PARAMETER = re.compile(r"\{[^{}/]*\}")
+
+
+@remedies_for(Cause.ENDPOINT_GONE, Cause.ENDPOINT_FORBIDDEN, Cause.ENDPOINT_BROKEN, Cause.UNREACHABLE_ENTITY)
+def another_endpoint(gap: Gap, facts: Facts) -> Iterator[Remedy]:
+    """Another list that holds the same records; else the entity is left out: if it was read before, a person decides that."""
+    promised = promised_plan(gap, facts)
+    entity = gap.entity or (promised.entity if promised else None)
+    if entity is None:
+        return
+    path = promised.path if promised else next(iter(_routes(entity, facts)), None)
+    if path is None:
+        return
+    found = _same_list(entity, path, promised, facts)
+    if found is not None:
+        values = {"path": path, "instead": found[0], "reason": f"it answers no more; GET {found[0]} lists the same records"}
+        why = f"GET {path} does not answer, and GET {found[0]} lists {found[1]} of its {found[2]} records"
+        yield rule(RemedyKind.REPLACE_ENDPOINT, SOURCE, "endpoint", {"source": gap.source}, values, why)
+    told = {Cause.ENDPOINT_GONE: "it is gone", Cause.ENDPOINT_FORBIDDEN: "the credential may not read it"}
+    reason = told.get(gap.cause, "it does not answer")
+    needs = None
+    if facts.published(entity):
+        needs = f"{plural(entity)} were read before: without them their tables are no longer made, so a person decides"
+    elif gap.cause not in told:
+        needs = "what is broken may be mended: a person decides whether to go on without it"
+    values = {"path": path, "reason": reason}
+    yield rule(RemedyKind.SKIP_ENDPOINT, SOURCE, "endpoint", {"source": gap.source}, values, f"GET {path}: {reason}", needs)
+
+
+def _routes(entity: str, facts: Facts) -> list[str]:
+    return next((hint.routes for hint in facts.pack.entities if hint.entity == entity), [])
+
+
+def _same_list(entity: str, path: str, plan: Fetch | None, facts: Facts) -> tuple[str, int, int] | None:
+    """(path, records found there, records known) of a list that holds the records known of an entity."""
+    known = facts.entity(entity)
+    before = facts.published(entity) or facts.sampled(entity)
+    if known is None or facts.explorer is None or not before:
+        return None
+    keys = {str(value) for record in before for value in values_at(record, known.primary_key)}
+    parents = _parents(plan, facts)
+    if bool(parents) != ("{" in path):
+        return None
+    for other in _others(path, facts):
+        try:
+            rows = _rows(other, plan, parents, facts)
+        except SpectraError:
+            return None
+        here = {str(value) for record in rows for value in values_at(record, known.primary_key)}
+        mine = len(here & keys)
+        alike = bool(rows) and set(before[0]) & set(rows[0]) == set(before[0])
+        if here and alike and mine >= _SAME * min(len(here), len(keys)):
+            return other, mine, len(keys)
+    return None
+
+
+def _rows(path: str, plan: Fetch | None, parents: Sequence[Any], facts: Facts) -> list[Record]:
+    """The first rows of a list, or of the lists of some parents."""
+    assert facts.explorer is not None  # noqa: S101  (the caller's condition)
+    if plan is None or plan.parent is None or not parents:
+        return facts.explorer.listing(Asked(path), pages=1).records
+    asked = [Asked(path, ((plan.parent.parameter, parent),)) for parent in parents]
+    return [record for each in asked for record in facts.explorer.listing(each, pages=1).records]
+
+
+def _parents(plan: Fetch | None, facts: Facts) -> list[Any]:
+    """Values of some parents by which the plan asks in its path."""
+    if plan is None or plan.parent is None or plan.parent.also or plan.parent.location != "path":
+        return []
+    records = facts.published(plan.parent.entity)
+    return [value for record in records for value in values_at(record, plan.parent.path)][:_PARENTS]
+
+
+def _others(path: str, facts: Facts) -> list[str]:
+    """Lists that may have taken the place of one, with its parameters: those of the catalogue, what the root of the API names
+    now, and what the API describes now."""
+    taken = {route for hint in facts.pack.entities for route in hint.routes}
+    listed = [each.path for each in facts.pack.endpoints if each.method == "GET"]
+    root = _told("/", facts)
+    named = [_below(value, facts) for value in (root.values() if isinstance(root, dict) else ()) if isinstance(value, str)]
+    parameters = _PARAMETER.findall(path)
+    found = dict.fromkeys(_called(each, parameters) for each in [*named, *_described(facts), *listed] if each)
+    return [each for each in found if each and each not in taken and each != path and carried(each)][:_LISTS]
+
+
+def _described(facts: Facts) -> list[str]:
+    """The paths that the API's own description names now, without its base path."""
+    base = urlsplit(facts.wire.client.base_url).path.rstrip("/") if facts.wire is not None else ""
+    for place in _DESCRIPTIONS:
+        told = _told(place, facts)
+        paths = told.get("paths") if isinstance(told, dict) else None
+        if isinstance(paths, dict):
+            reads = [path for path, methods in paths.items() if isinstance(methods, dict) and "get" in methods]
+            return [path.removeprefix(base) if base else path for path in reads if isinstance(path, str)]
+    return []
+
+
+def _told(place: str, facts: Facts) -> Any:
+    """What the API answers there; None if nothing."""
+    try:
+        return facts.explorer.one(Asked(place)).value if facts.explorer is not None else None
+    except SpectraError:
+        return None
+
+
+def _called(path: str, parameters: Sequence[str]) -> str | None:
+    """The path with its parameters called as those; None if it has not as many."""
+    if len(_PARAMETER.findall(path)) != len(parameters):
+        return None
+    names = iter(parameters)
+    return _PARAMETER.sub(lambda _: next(names), path)
+
+
+def _below(address: str, facts: Facts) -> str | None:
+    """The path below the base URL that an address of the same server has."""
+    assert facts.wire is not None  # noqa: S101  (the caller's condition)
+    base = urlsplit(facts.wire.client.base_url)
+    there = urlsplit(address)
+    if there.netloc not in ("", base.netloc) or there.query:
+        return None
+    path = there.path.removeprefix(base.path.rstrip("/"))
+    return path if path.startswith("/") and len(path) > 1 else None
