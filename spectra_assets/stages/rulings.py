@@ -75,7 +75,27 @@ def ruled_pack(pack: Pack, playbooks: Playbooks) -> Pack:
     for endpoint in playbooks.rules(EndpointRule, pack.source):
         pack = _without_endpoint(pack, endpoint)
     hints = [_ruled_hint(hint, playbooks, pack.source) for hint in pack.entities]
-    return pack if hints == pack.entities else pack.model_copy(update={"entities": hints})
+    identifiers = _with_aliases(pack, playbooks)
+    changes = {"entities": hints, "identifiers": identifiers}
+    same = hints == pack.entities and identifiers == pack.identifiers
+    return pack if same else pack.model_copy(update=changes)
+
+
+def _with_aliases(pack: Pack, playbooks: Playbooks) -> list[Identifier]:
+    """The identifiers, which fields fill by each of their names."""
+    names = {
+        f"{hint.entity}.{rule.scope.field}": [f"{hint.entity}.{path}" for path in rule.also]
+        for hint in pack.entities
+        for rule in playbooks.rules(AliasRule, pack.source, hint.entity)
+    }
+    if not names:
+        return pack.identifiers
+    return [
+        each.model_copy(
+            update={"candidates": list(dict.fromkeys(name for one in each.candidates for name in (one, *names.get(one, ()))))}
+        )
+        for each in pack.identifiers
+    ]
 
 
 def _ruled_hint(hint: EntityHint, playbooks: Playbooks, source: str) -> EntityHint:
@@ -178,6 +198,10 @@ def ruled_fetch(fetch: Fetch, playbooks: Playbooks, source: str) -> Fetch:
     for renamed in playbooks.rules(AliasRule, source, fetch.entity):
         if renamed.scope.field == fetch.primary_key:
             changes["primary_key"] = renamed.also[-1]
+    if fetch.parent is not None:
+        for renamed in playbooks.rules(AliasRule, source, fetch.parent.entity):
+            if renamed.scope.field == fetch.parent.path:
+                changes["parent"] = fetch.parent.model_copy(update={"path": renamed.also[-1]})
     if shared := [rule.key for rule in playbooks.rules(DeduplicateRule, source, fetch.entity) if rule.key]:
         changes["primary_key"] = shared[-1]
     if keys := playbooks.rules(PrimaryKeyRule, source, fetch.entity):

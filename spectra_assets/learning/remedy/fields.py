@@ -12,7 +12,7 @@ from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.remedy.registry import PREPARE, carried, paths_of, remedies_for, rule, scope
-from spectra_assets.playbook.rules import RequiredRule
+from spectra_assets.playbook.rules import AliasRule, RequiredRule
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.prepare.fields.inference import typed
 from spectra_assets.stages.prepare.fields.shapes import Shape, shape_of
@@ -34,6 +34,8 @@ def new_field(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     path = gap.subject
     if entity is None or not carried(path):
         return
+    if any(path in known.also for known in facts.playbooks.rules(AliasRule, gap.source, entity.entity)):
+        return  # another gap of the same change brought it
     records = facts.fetched(entity.entity) or facts.sampled(entity.entity)
     old = renamed(entity, path, records, facts)
     if old is not None and carried(old[0]):
@@ -83,7 +85,7 @@ def without_value(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         if known is None or not carried(path):
             continue
         records = facts.fetched(entity.entity) or facts.published(entity.entity)
-        for new in _unknown_paths(facts, entity, records):
+        for new in unknown_paths(facts, entity, records):
             held = renamed(entity, new, records, facts, [known])
             if held is not None and carried(new):
                 why = f"no record has {path} any more, and {new} holds what it held: it was renamed"
@@ -136,7 +138,7 @@ def _renamed_key(key_path: str, new: str, now: Sequence[Record], keys: set[str])
     return known if gone and alike else 0
 
 
-def _unknown_paths(facts: Facts, entity: CanonEntity, records: Sequence[Record]) -> list[str]:
+def unknown_paths(facts: Facts, entity: CanonEntity, records: Sequence[Record]) -> list[str]:
     """Plain fields of the records, at any depth outside of arrays, that the covenant does not promise."""
     known = {field.raw for field in facts.promised_fields(entity)} - _unpromised(facts, entity)
     found = dict.fromkeys(path for record in records[:_LOOKED_AT] for path in plain_paths(record))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
+from spectra_assets.learning.remedy.fields import renamed, unknown_paths
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.remedy.registry import EXTRACT, PREPARE, carried, remedies_for, rule, scope
 from spectra_assets.playbook.rules import PrimaryKeyRule
@@ -31,11 +32,27 @@ def keys(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         return
     entity = entity.model_copy(update={"primary_key": facts.promised_key(entity)})
     lists: Lists = facts.lists(entity.entity) or {"": [facts.published(entity.entity)]}
+    if (new := _renamed_key(gap, facts, entity, lists)) is not None:
+        yield new
+        return
     groups = _repeated(entity, lists)
     cursor = _cursor(entity, groups)
     if groups and (_identical(groups) or (cursor is not None and _alike(groups, (entity.primary_key, cursor)) >= _VERSIONS)):
         yield from _deduplicated(gap, facts, entity, lists, groups, cursor)
     yield from _other_key(gap, facts, entity, lists)
+
+
+def _renamed_key(gap: Gap, facts: Facts, entity: CanonEntity, lists: Lists) -> Remedy | None:
+    """The key under another name, where no record has it any more and a field nobody knew holds the keys of before."""
+    records = [record for pages in lists.values() for page in pages for record in page]
+    if gap.cause != Cause.MISSING_KEY or any(next(values_at(record, entity.primary_key), None) for record in records):
+        return None
+    for new in unknown_paths(facts, entity, records):
+        found = renamed(entity, new, records, facts)
+        if found is not None and found[0] == entity.primary_key and carried(new, found[0]):
+            why = f"no record has {found[0]} any more, and {new} holds {found[1]} of the keys of before: it was renamed"
+            return rule(RemedyKind.FOLLOW_RENAME, PREPARE, "alias", scope(gap, facts, found[0]), {"also": [new]}, why)
+    return None
 
 
 def _deduplicated(

@@ -75,7 +75,10 @@ class Clinic(Described):
 
 def depots(count: int = 9) -> list[Row]:
     """Places."""
-    return [{"depotId": 40 + n, "title": f"{WORDS[n]} depot", "opened": day(n), "gates": 1 + n % 4} for n in range(count)]
+    return [
+        {"depotId": 40 + n, "title": f"{WORDS[n]} depot", "opened": day(n), "gates": 1 + n % 4, "zipCode": 10_400 + n * 17}
+        for n in range(count)
+    ]
 
 
 def parcels(count: int = 100, places: int = 9) -> list[Row]:
