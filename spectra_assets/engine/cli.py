@@ -258,12 +258,14 @@ def covenant_generate(source: str, as_json: bool) -> None:
     from spectra_assets.covenant.files import covenant_file, write
     from spectra_assets.intelligence.model import load_pack
     from spectra_assets.stages.design import canon_of, design
+    from spectra_assets.stages.proposal import withdraw
 
     settings = load_settings()
     pack = load_pack(source, settings.intelligence)
     made, notices = design(settings, pack, canon_of(settings, pack))
     file = covenant_file(settings.covenants, source)
     changed = write(file, made)
+    withdraw(settings, source)
     answer = {"file": str(file), "version": made.version, "changed": changed, "notices": [str(notice) for notice in notices]}
     text = f"{file}: version {made.version}, {'written' if changed else 'unchanged'}"
     _answer(answer, "\n".join([text, *map(str, notices)]), as_json)
@@ -274,17 +276,11 @@ def covenant_generate(source: str, as_json: bool) -> None:
 @_command
 def covenant_diff(source: str, as_json: bool) -> None:
     """Say in words what `covenant generate` would change; exit code 8 if it breaks those who read the tables."""
-    from spectra_assets.covenant.diff import diff, grouped
-    from spectra_assets.intelligence.model import load_pack
-    from spectra_assets.stages.design import canon_of, design, written
+    from spectra_assets.covenant.diff import grouped
+    from spectra_assets.stages.proposal import next_version
 
     settings = load_settings()
-    pack = load_pack(source, settings.intelligence)
-    old = written(settings, source)
-    if old is None:
-        raise RequestError(f"there is no covenant for {source} yet; `solution-engine covenant generate {source}` writes it")
-    new, _ = design(settings, pack, canon_of(settings, pack))
-    changes = diff(old, new)
+    _, changes = next_version(settings, source)
     groups = grouped(changes, len(changes))
     lines = [f"{'BREAKS ' if group.breaking else '       '}{group.about}\n         {group.text}" for group in groups]
     text = "\n".join(lines) if lines else f"nothing would change: covenants/{source}.yaml is what the playbooks say"

@@ -38,6 +38,8 @@ from spectra_assets.names import Stage
 from spectra_assets.settings import Settings, variable
 from spectra_assets.stages.deliver import Outcome
 from spectra_assets.stages.design import canon_of, design, written
+from spectra_assets.stages.proposal import DRIFT, propose, proposed_file
+from spectra_assets.stages.proposal import withdraw as withdraw_proposal
 
 _FIRST = (Stage.SOURCE, Stage.PREPARE)
 _BREAKING = " (breaking)"
@@ -123,6 +125,7 @@ def _carry_out(engine: _Pipeline, pack: Pack, commit_files: bool) -> Covenant:
             return _finalised(engine, pack, covenant, commit_files)
         again = engine.heal(covenant) if left else ()
         if not again:
+            engine.propose()
             return covenant
         tables = again
         engine.console.step("Test", "once more, with what was learned")
@@ -225,6 +228,19 @@ class _Pipeline:
         self.problem = None
         return made_again(learned)
 
+    def propose(self) -> None:
+        """Where records were not as the covenant promises them: write down what the covenant would be by these records."""
+        failed = {result.gate for _, results, _ in self.console.problems for result in results if not result.passed}
+        if not failed & DRIFT:
+            return
+        changes = propose(self.settings, self.source)
+        if changes:
+            file, breaking = proposed_file(self.settings, self.source), sum(change.breaking for change in changes)
+            self.console.line(
+                f"{_relative(file, self.settings)}: the covenant as it would be by what was seen, {len(changes)} changes, "
+                f"{breaking} of them breaking; solution-engine covenant diff {self.source} tells them"
+            )
+
     def settle(self, pack: Pack) -> Pack | None:
         """After a failed proof: the discovered pack without what could not be proven, which are gaps from now on, or postponed
         if the budget was too small. None if that is not why it failed, or nothing would be left.
@@ -268,6 +284,7 @@ class _Pipeline:
     def designed(self, before: Covenant | None, covenant: Covenant) -> None:
         """Write the covenant and tell what changed."""
         self.covenant_changed = write(covenant_file(self.settings.covenants, covenant.source), covenant)
+        withdraw_proposal(self.settings, covenant.source)
         changes = diff(before, covenant) if before else []
         self.changes = tuple(f"{group.about}: {group.text}{_BREAKING if group.breaking else ''}" for group in grouped(changes))
         place = f"covenants/{covenant.source}.yaml, version {covenant.version}"

@@ -12,6 +12,7 @@ import dagster as dg
 
 from spectra_assets.covenant.files import covenant_files, read
 from spectra_assets.covenant.model import Covenant
+from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.lesson import Lesson, read_all
 from spectra_assets.learning.loop import Learned, heal, made_again
@@ -21,6 +22,7 @@ from spectra_assets.names import LOG, TableRef
 from spectra_assets.settings import Settings
 from spectra_assets.settings import load as load_settings
 from spectra_assets.stages.log import LESSONS, latest_attempts
+from spectra_assets.stages.proposal import DRIFT, propose, proposed_file, withdraw
 
 LEARNING = "spectra/learning"
 """Tag of the runs that learn, and of those that catch up afterwards: what they are about."""
@@ -52,8 +54,28 @@ def look(settings: Settings, lessons: Iterable[Lesson], say: Callable[[str], Non
     learned = Learned(changed={lesson.id: lesson for lesson in (*unseen(settings), *lessons)})
     if settings.learning != "off":
         heal(settings, learned, say)
-    leave(settings, {lesson.source for lesson in learned.changed.values()})
+    sources = {lesson.source for lesson in learned.changed.values()}
+    for source in sorted(sources):
+        _propose(settings, source, say)
+    leave(settings, sources)
     return learned
+
+
+def _propose(settings: Settings, source: str, say: Callable[[str], None]) -> None:
+    """Write down what the covenant would be by records that drifted, as long as no remedy holds of such a lesson."""
+    waiting = [lesson for lesson in read_all(settings.lessons, source) if lesson.check in DRIFT and lesson.open]
+    if not waiting:
+        withdraw(settings, source)
+        return
+    try:
+        changes = propose(settings, source)
+    except SpectraError as error:  # what can't be designed is no proposal; the lessons stay
+        say(f"{source}: no next version of the covenant can be proposed: {error}")
+        return
+    if changes:
+        say(
+            f"{source}: {proposed_file(settings, source)} is the covenant as it would be by what was seen: {len(changes)} changes"
+        )
 
 
 @dg.op(

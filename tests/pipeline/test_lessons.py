@@ -14,10 +14,15 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from click.testing import CliRunner
 
+from spectra_assets.covenant.files import read
+from spectra_assets.engine.cli import main
+from spectra_assets.graph.learning import look
 from spectra_assets.graph.runner import dagster_home
 from spectra_assets.graph.sensor import learn
 from spectra_assets.learning.lesson import Lesson, read_all
+from spectra_assets.stages.proposal import proposed_file
 from tests.pipeline.conftest import REPOSITORY, Project
 
 FAULTS = ("add-field:user.nickname", "null-ids:requirement")
@@ -56,6 +61,23 @@ def test_one_lesson_per_gap_and_a_repeat_raises_its_counter(project: Project) ->
     assert (lesson.last_run, lesson.failed_rows, lesson.covenant_version) == (second, 1, project.covenant.version)
     assert [evaluation.split(":")[0] for evaluation in lesson.evaluations] == [first, second]
     assert "nickname" in (project.folder / "lessons" / f"{lesson.id}.md").read_text(encoding="utf-8")
+    the_next_version_is_proposed(project)
+
+
+def the_next_version_is_proposed(project: Project) -> None:
+    """Where no remedy is applied, the covenant as it would be by the drifted records lies beside the one that holds."""
+    settings = project.settings.model_copy(update={"learning": "off"})
+    before = project.covenant
+    look(settings, lessons(project).values())
+    proposed = read(proposed_file(settings, "zephyr"))
+    gained = {column for column in proposed.table("clean.user").columns if column not in before.table("clean.user").columns}
+    assert gained == {"nickname"}
+    assert project.covenant == before
+    shown = CliRunner().invoke(main, ["covenant", "diff", "zephyr"])
+    assert "the column nickname (text) is new" in shown.output
+    CliRunner().invoke(main, ["covenant", "generate", "zephyr"])
+    assert project.covenant == proposed
+    assert not proposed_file(settings, "zephyr").exists()
 
 
 def test_a_gate_that_warns_gives_a_lesson_and_a_good_run_none(project: Project) -> None:
