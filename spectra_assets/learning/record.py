@@ -73,6 +73,7 @@ class _Shelf:
         self.changed: dict[str, Lesson] = {}
         self._live: dict[str, dict[str, Lesson]] = {}
         self._absorbed: set[str] = set()
+        self._beyond: dict[str, dict[str, Gap]] = {}
 
     def live(self, source: str) -> dict[str, Lesson]:
         """The source's lessons by id, those of this run among them."""
@@ -82,7 +83,8 @@ class _Shelf:
 
     def put(self, gaps: Sequence[Gap]) -> None:
         """Count gaps of one kind."""
-        live = self.live(gaps[0].source)
+        source = gaps[0].source
+        live = self.live(source)
         new = list({gap.lesson_id: gap for gap in gaps if gap.lesson_id not in live and not self._stands(gap)}.values())
         crowd = _crowd(new or gaps)
         alike = [each for each in live.values() if _kind(each) == _kind(gaps[0]) and each.many is None]
@@ -95,15 +97,17 @@ class _Shelf:
                 del live[each.id]
             self._share(crowd, _number(gaps, len(absorbed) + len(new)))
             new, gaps = [], [gap for gap in gaps if gap.lesson_id in live or self._stands(gap)]
-        beyond = {gap.lesson_id for gap in new[max(0, self.limits.lessons - len(live)) :]}
-        if beyond:
-            self._share(_rolled(new[-1], self.limits.lessons), len(beyond))
+        beyond = {gap.lesson_id: gap for gap in new[max(0, self.limits.lessons - len(live)) :]}
+        self._beyond.setdefault(source, {}).update(beyond)
         for gap in gaps:
             if gap.lesson_id not in beyond:
                 self._count(gap)
 
     def saved(self) -> list[Lesson]:
         """Write what changed, each lesson once."""
+        for gaps in self._beyond.values():
+            if gaps:
+                self._share(_rolled(list(gaps.values())[-1], self.limits.lessons), len(gaps))
         for lesson in self.changed.values():
             save(self.folder, lesson)
         for name in self._absorbed - self.changed.keys():
