@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -142,7 +143,6 @@ def fields_have_target_names(candidate: Candidate) -> Iterator[Judged]:
     """Every field has a name in camelCase, and no two of a table share one, but the forms of one date or of one key."""
     advice = "change the rename rule that gives these fields their name"
     names = ("rawField", "targetField", "dataType", "dateFormat", "group")
-    inside = "exists(rawField, other -> startswith(other, concat({0}, '.')) OR startswith(other, concat({0}, '[]')))"
     repeating: Mapping[str, Iterable[str]] = candidate.evidence.get("echoes", {})
     echoes = [f"{entity} {raw}" for entity, raws in repeating.items() for raw in raws]
     renamed: Mapping[str, Iterable[str]] = candidate.evidence.get("aliases", {})
@@ -156,15 +156,18 @@ def fields_have_target_names(candidate: Candidate) -> Iterator[Judged]:
         F.col("field.targetField").alias("target"),
         F.col("field.dataType").alias("type"),
         F.col("field.dateFormat").alias("dateFormat"),
-        F.expr(inside.format("field.rawField")).alias("container"),
         F.array_contains("primaryKey", F.col("field.rawField")).alias("isKey"),
         (F.concat_ws(" ", "entity", "field.rawField").isin(echoes) if echoes else F.lit(False)).alias("isEcho"),
         (F.concat_ws(" ", "entity", "field.rawField").isin(aliases) if aliases else F.lit(False)).alias("isAlias"),
     )
+    held = [(row[0], list(row[1] or ())) for row in candidate.accepted.select("entity", "rawField").collect()]
+    around = [{"entity": entity, "raw": raw, "container": True} for entity, raws in held for raw in sorted(containers(raws))]
+    columns = {"entity": DataType.TEXT, "raw": DataType.TEXT, "container": DataType.BOOL}
+    fields = fields.join(candidate.small(columns, around), ["entity", "raw"], "left")
     rule = Rule("target RLIKE '^[a-z][A-Za-z0-9]{0,254}$'", "have no target name in camelCase", "name")
     yield Judged(fields, (rule,), unit="fields", show=("entity", "raw", "target"), advice=advice)
     shared = (
-        fields.where("NOT container")
+        fields.where("container IS NULL")
         .groupBy("entity", "table", F.lower("target").alias("name"))
         .agg(
             F.count(F.lit(1)).alias("fields"),
@@ -186,6 +189,15 @@ def fields_have_target_names(candidate: Candidate) -> Iterator[Judged]:
     )
     yield Judged(shared, (twin,), unit="names", show=("entity", "table", "name", "raws"), advice=advice)
 
+
+def containers(paths: Iterable[str]) -> set[str]:
+    """Those of these paths below which others lie."""
+    known = set(paths)
+    above = {path[: place.start()] for path in known for place in _BELOW.finditer(path)}
+    return known & above
+
+
+_BELOW = re.compile(r"\.|\[\]")
 
 _PAGED = frozenset({"sizeParameter", "offsetParameter", "notMeasured"})
 """Constraints of endpoints that page, or may."""
