@@ -40,7 +40,7 @@ _DESCRIBING = frozenset(("service-desc", "openapi", "swagger", "api-docs", "apid
 """Names by which a root document links its description (RFC 8631)."""
 
 _NAMED_IN_PAGE = re.compile(r"(?:spec-?url|openapi_?url|\burl)[\"']?\s*[:=]\s*[\"']([^\"'\s<>]{1,500})[\"']", re.IGNORECASE)
-_LISTS_ROUTES = re.compile(rb"\"(?:routes|endpoints|paths)\"\s*:\s*\{\s*\"(?:\\\\)?/")
+_LISTS_ROUTES = re.compile(rb"\"(?:routes|endpoints|paths)\"\s*:\s*\{\s*\"(?:\\)?/")
 _TELLING = re.compile(r"openapi|swagger|api-docs|schema|\.ya?ml|\.json", re.IGNORECASE)
 
 

@@ -21,7 +21,7 @@ from spectra_assets.discovery.place import Place, moved, place_of, probes_of
 from spectra_assets.discovery.scout import Scout
 from spectra_assets.discovery.searches import allow, strike
 from spectra_assets.discovery.survey import survey, with_other_ids
-from spectra_assets.errors import ConfigurationError, SourceError
+from spectra_assets.errors import ConfigurationError, CredentialError, SourceError
 from spectra_assets.intelligence.description.model import Description
 from spectra_assets.intelligence.description.read import read_description
 from spectra_assets.intelligence.entities import entities_of
@@ -125,6 +125,9 @@ class _Discovery:
             base, place = self.scout.base, place_of(self.scout, description)
             self.scout.base = base + place.base_path
         facts = self._facts(description, place, auth)
+        if auth.auth.kind == "none" and self.wanted.given.token_env and (closed := _closed(facts)):
+            auth = self._signed(auth, description, closed)
+            facts = self._facts(description, place, auth) if auth.auth.kind != "none" else facts
         if auth.probe is None or auth.missing:
             facts.server = facts.server.model_copy(update={"probe": self._probe(facts) or facts.server.probe})
         pack = pack_of(facts)
@@ -133,6 +136,19 @@ class _Discovery:
         if not pack.entities:
             raise SourceError(self._nothing(pack))
         return pack
+
+    def _signed(self, auth: Recognised, description: Description | None, closed: list[str]) -> Recognised:
+        """How to open what is closed, where that which was asked first is open to everybody; as it was if nothing does."""
+        try:
+            found = recognise(self.scout, self.wanted.given, description.schemes if description else (), closed)
+        except CredentialError as error:
+            self.evidence.append(
+                Evidence(about="authentication", finding="not every list is open", evidence=str(error)[:300], confidence=0.5)
+            )
+            return auth
+        self.evidence += found.evidence
+        self.say(f"authentication: {found.evidence[0].finding}, which GET {closed[0]} wants")
+        return found
 
     def _description(self) -> tuple[Description | None, list[str]]:
         """(the description, addresses that may hold it but are closed)."""
@@ -298,6 +314,12 @@ class _Discovery:
             f"answers {said}{seen}. Check the base URL (it may need a path such as /api/v1), or give a description by "
             "--openapi FILE_OR_URL"
         )
+
+
+def _closed(facts: Facts) -> list[str]:
+    """GET paths without parameters that want a credential, or a better one: a few."""
+    refused = [route.path for route in facts.routes if route.kind == "closed" and route.looks and route.looks[-1].refused]
+    return [path for path in refused if "{" not in path][:_DOORS]
 
 
 def _distinct(endpoints: list[Endpoint]) -> list[Endpoint]:

@@ -61,6 +61,8 @@ def is_directory(value: Any) -> bool:
     """Whether an object is mostly addresses of others: a root or service document."""
     if not isinstance(value, dict) or not value:
         return False
+    if _is_odata(value) or _lists_routes(value):
+        return True
     announced = value.get("_links", value.get("links"))
     if isinstance(announced, dict | list):
         rest = [below for key, below in value.items() if key not in ("_links", "links", "jsonapi", "meta")]
@@ -68,8 +70,6 @@ def is_directory(value: Any) -> bool:
         return (
             all(not isinstance(below, dict | list) for below in rest) and "id" not in value and len(others) >= max(1, len(rest))
         )
-    if _is_odata(value) or _lists_routes(value):
-        return True
     if any(map(_is_list, value.values())):
         return False
     texts = [below.get("href") or below.get("url") if isinstance(below, dict) else below for below in value.values()]

@@ -59,6 +59,11 @@ def trimmed(text: Column) -> Column:
     return F.nullif(F.btrim(text, F.lit(BLANKS)), F.lit(""))
 
 
+def filled(text: Column) -> Column:
+    """A `trimmed` text of a plain value; NULL for an empty list or object, by which PHP and others say that there is none."""
+    return F.when(~text.isin("[]", "{}"), text)
+
+
 def cast(text: Column, kind: DataType, date_format: str | None = None) -> Column:
     """`text`, already `trimmed`, as a value of `kind`; NULL if it is none.
 

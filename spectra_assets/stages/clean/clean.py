@@ -19,7 +19,7 @@ from spectra_assets.covenant.model import DataType, Flattening
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.staging import DUPLICATE, REASONS
 from spectra_assets.names import Stage
-from spectra_assets.stages.clean.casts import cast, plausible, trimmed
+from spectra_assets.stages.clean.casts import cast, filled, plausible, trimmed
 from spectra_assets.stages.clean.records import count_elements, flattened
 from spectra_assets.stages.frames import RAW, build_of, col, drafted, finished
 from spectra_assets.stages.work import Draft, Work, action
@@ -105,7 +105,9 @@ def cast_types(draft: Draft, work: Work) -> None:
     # one projection after the other, so that nothing is calculated twice
     texts = [(c, i, text) for c in columns for i, text in enumerate(_texts(frame, c))]
     names = frame.columns
-    staged = frame.select("*", *(trimmed(text).alias(_step("text", i, c)) for c, i, text in texts))
+    bare = [(c, i, trimmed(text)) for c, i, text in texts]
+    plain = (text if c.type == DataType.JSON else filled(text) for c, _, text in bare)
+    staged = frame.select("*", *(text.alias(_step("text", i, c)) for (c, i, _), text in zip(bare, plain, strict=True)))
     staged = staged.select(
         "*", *(cast(col(_step("text", i, c)), c.type, c.date_format).alias(_step("cast", i, c)) for c, i, _ in texts)
     )

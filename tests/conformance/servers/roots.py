@@ -96,11 +96,22 @@ class Itself(Api):
 
 
 class Routed(Api):
-    """A root that maps patterns of paths to methods and arguments, and documents of its kind below it."""
+    """A root that maps patterns of paths to methods and arguments, and documents of its kind below it. What is asked first is open to
+    everybody; one list is not. A field named like an id holds a list here and there."""
+
+    token_env, credential = "ROUTED_TOKEN", "routed-secret-4711"
+
+    def allowed(self, asked: Asked) -> Answer | None:
+        if asked.path != "/wp-json/wp/v2/people" or asked.headers.get("Authorization") == f"Bearer {self.credential}":
+            return None
+        return Answer({"code": "rest_forbidden"}, 401, {"WWW-Authenticate": "Bearer"})
 
     def setup(self) -> None:
         self.base_path = "/wp-json"
-        self.pages = [{"id": n, "title": {"rendered": word(n)}, "author": 1 + n % 7} for n in range(1, 74)]
+        self.pages = [
+            {"id": n, "title": {"rendered": word(n)}, "author": 1 + n % 7, "groupid": [] if n % 9 == 0 else n % 5}
+            for n in range(1, 74)
+        ]
         self.people = [{"id": n, "name": word(n * 11)} for n in range(1, 8)]
         paging = {
             "page": {"type": "integer", "default": 1, "minimum": 1},

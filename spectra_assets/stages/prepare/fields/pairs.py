@@ -81,7 +81,7 @@ def _by_chance(columns: Sequence[Sequence[Any]]) -> float:
 
 def _value(record: Record, raw: str) -> str | None:
     found = next(values_at(record, raw), None)
-    return None if found is None or isinstance(found, dict | list) else str(found)
+    return None if found in (None, "") or isinstance(found, dict | list) else str(found)
 
 
 def _marked(field: CanonField, key: Sequence[CanonField], note: str) -> CanonField:

@@ -191,7 +191,7 @@ def _values(records: Iterable[Record], raw: str) -> frozenset[str]:
     key = split_path(raw)[0] if plain else ""
     for record in records:
         for value in (record.get(key),) if plain else values_at(record, raw):
-            if value is None or value in found:
+            if value is None:
                 continue
             if not isinstance(value, int | str) or isinstance(value, bool) or _is_prose(value):
                 return frozenset()
