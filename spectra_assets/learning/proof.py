@@ -216,7 +216,10 @@ def _beyond(control: Covenant | None, made: Remade, gap: Gap, remedy: Remedy) ->
         return
     plain = {table.table: table for table in control.tables()}
     subjects = {gap.subject}
-    if remedy.kind == RemedyKind.PRIMARY_KEY:  # what told records apart before and what does so now is what it is about
+    if remedy.kind in (
+        RemedyKind.PRIMARY_KEY,
+        RemedyKind.DEDUPLICATE,
+    ):  # what told records apart before and what does so now is what it is about
         subjects |= {HASH, *_keys(control, gap), *_keys(made.covenant, gap)}
     edit = remedy.edits[0]
     if remedy.kind == RemedyKind.FOLLOW_RENAME and isinstance(edit, AddRule):

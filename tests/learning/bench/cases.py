@@ -305,7 +305,7 @@ CASES: tuple[Case, ...] = (
         "the parameter has no effect any more",
         "reject an ignored parameter and use the one that works",
         Desk,
-        listed("ordersOf", ignores=True),
+        listed("order", ignores=True, needed=False),
         ("extract.orders:extract_complete", "prepare.dependencies:dependencies_proven", "plan_holds"),
     ),
     Case(

@@ -75,6 +75,8 @@ class World(Api):
         self.polite = True
         """Whether 429 says when to come again."""
         self.refused = 0
+        self.stale = False
+        """Whether a list was read that another one may outrun (`List.given`)."""
         self._tokens, self._filled = 0.0, 0.0
         self._lock = threading.Lock()
         super().__init__()
