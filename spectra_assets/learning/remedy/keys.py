@@ -6,17 +6,23 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from spectra_assets.covenant.canon import CanonEntity
+from spectra_assets.errors import SpectraError
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.fields import renamed, unknown_paths
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
+from spectra_assets.learning.remedy.plans import promised_plan_of
 from spectra_assets.learning.remedy.registry import EXTRACT, PREPARE, carried, remedies_for, rule, scope
 from spectra_assets.playbook.rules import PrimaryKeyRule
 from spectra_assets.stages.asking.answers import Record, values_at
+from spectra_assets.stages.asking.sampling import Asked
 from spectra_assets.stages.prepare.routes.identity import HASH, digest, find_key
 
 _VERSIONS = 0.5
 """Share of equal fields from which records under one key are versions of one thing and not different things."""
+
+_PAGES = 20
+"""Pages of a list that are read once more."""
 
 _MANY = 10
 """Records from which a field may be believed to tell them apart, whatever its name."""
@@ -63,7 +69,9 @@ def _deduplicated(
     moved = cursor is None and _across_pages(entity, lists)
     why = f"{again} records came again under a key that had come before, and {told}: one of each is kept"
     needs = None
-    if moved:
+    if moved and _stands_still(facts, entity, lists):
+        why = f"{why}; asked again, the list is the same record by record, so that no page moved"
+    elif moved:
         needs = "equal records stand on different pages: pages may have moved while they were read, so that others are missing"
     if not carried(entity.primary_key):
         return
@@ -156,6 +164,21 @@ def _across_pages(entity: CanonEntity, lists: Lists) -> bool:
                 if key and seen.setdefault(key, number) != number:
                     return True
     return False
+
+
+def _stands_still(facts: Facts, entity: CanonEntity, lists: Lists) -> bool:
+    """Whether the list, read once more, holds the same records in the same order: what stands in it twice does so for good."""
+    plan = promised_plan_of(entity.entity, facts)
+    pages = lists.get("")
+    if plan is None or plan.parent is not None or pages is None or len(lists) > 1 or facts.explorer is None:
+        return False
+    facts.explorer.paging[plan.path] = plan.paging
+    try:
+        listing = facts.explorer.listing(Asked(plan.path, query=tuple(plan.query.items())), pages=_PAGES)
+    except SpectraError:
+        return False
+    now = [digest(record) for record in listing.records]
+    return listing.whole and now == [digest(record) for page in pages for record in page]
 
 
 def _cursor(entity: CanonEntity, groups: Sequence[Sequence[Record]]) -> str | None:

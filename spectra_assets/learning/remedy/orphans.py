@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spectra_assets.covenant.model import Bridge, Dimension, Extraction, Fact, Reference
+from spectra_assets.covenant.model import Bridge, Dimension, Fact, Reference
 from spectra_assets.errors import SpectraError
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
+from spectra_assets.learning.remedy.plans import promised_plan_of
 from spectra_assets.learning.remedy.registry import EXTRACT, remedies_for, rule
 from spectra_assets.names import TableRef
 from spectra_assets.stages.asking.answers import values_at
@@ -69,11 +70,10 @@ def _values(table: str, column: str, facts: Facts) -> set[str]:
 
 def _needed_by(entity: str, facts: Facts) -> set[str]:
     """What an entity is extracted with: its parents, and theirs."""
-    fetches = {each.entity: each.build.fetch for each in facts.covenant.tables() if isinstance(each.build, Extraction)}
     found: set[str] = set()
     waiting = [entity]
     while waiting:
-        fetch = fetches.get(waiting.pop())
+        fetch = promised_plan_of(waiting.pop(), facts)
         new = set(fetch.parent.entities) - found if fetch is not None and fetch.parent is not None else set()
         found |= new
         waiting += new
@@ -82,7 +82,7 @@ def _needed_by(entity: str, facts: Facts) -> set[str]:
 
 def _now(entity: str, key: str, facts: Facts) -> set[str]:
     """The ids that the API lists of an entity at this moment."""
-    fetch = next((t.build.fetch for t in facts.covenant.tables() if isinstance(t.build, Extraction) and t.entity == entity), None)
+    fetch = promised_plan_of(entity, facts)
     clean = facts.table(f"clean.{entity}")
     column = clean.columns.get(key) if clean else None
     if fetch is None or fetch.parent is not None or column is None or facts.explorer is None:

@@ -46,6 +46,11 @@ def another_plan(gap: Gap, facts: Facts) -> Iterator[Remedy]:
 def promised_plan(gap: Gap, facts: Facts) -> Fetch | None:
     """The plan of the covenant for the gap's entity."""
     entity = gap.entity or facts.entity_of(gap.full_table)
+    return promised_plan_of(entity, facts) if entity is not None else None
+
+
+def promised_plan_of(entity: str, facts: Facts) -> Fetch | None:
+    """The plan by which the covenant extracts an entity."""
     for table in facts.covenant.tables():
         if isinstance(table.build, Extraction) and table.entity == entity:
             return table.build.fetch

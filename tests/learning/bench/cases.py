@@ -265,6 +265,13 @@ CASES: tuple[Case, ...] = (
         ("extract.orders:extract_complete", "clean.order:primary_key_unique", "clean.order:rows_conserved"),
     ),
     Case(
+        "a record stands on two pages",
+        "de-duplicate: the list itself holds it twice",
+        Stream,
+        listed("order", repeat=lambda every: [*every, every[0]]),
+        ("extract.orders:extract_complete",),
+    ),
+    Case(
         "a field has another name",
         "follow a renamed field",
         Archive,
@@ -436,7 +443,7 @@ HEALTHY: tuple[tuple[str, type[World], Change | None], ...] = (
     ),
     ("greater numbers", Archive, rows("order", lambda n, row: {**row, "units": row["units"] + 5_000_000_000})),
     ("whole numbers among fractions", Market, rows("order", lambda n, row: {**row, "weight": int(row["weight"])})),
-    ("a record twice, on two pages", Stream, listed("order", repeat=lambda all_: [*all_, all_[0]])),
+    ("a status in capitals", Stream, rows("order", lambda n, row: {**row, "status": row["status"].upper()})),
     ("no records of one kind any more but one", Archive, lambda world: world.lists["order"].rows.__delitem__(slice(1, None))),
     ("orders of the past changed hands", Market, rows("order", lambda n, row: {**row, "customerId": 1 + n % 3})),
 )

@@ -195,7 +195,7 @@ FURTHER: tuple[Case, ...] = (
         "long pages of children are refused",
         "another paging style or page size",
         Depot,
-        listed("parcel", most=4),
+        listed("parcel", most=4, longest=4),
         _WHOLE.format("parcels"),
         _MADE.format("parcels"),
     ),
