@@ -11,6 +11,7 @@ from spectra_assets.covenant.events import bridges_of, events
 from spectra_assets.covenant.following import unused
 from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.network import Link, Node
+from spectra_assets.covenant.paths import split_path
 from spectra_assets.covenant.star import HISTORY
 from spectra_assets.covenant.traits import event_time, label, span, times, usable
 from spectra_assets.names import camel, pascal
@@ -26,12 +27,13 @@ _FAR = 3
 """Tables a reference may lead over."""
 
 _NAME = 90
+_LINKS = frozenset(("_links", "links", "@links", "__links"))
 _HISTORY = frozenset(column.name.lower() for column in HISTORY)
 
 
 def derived_star(deriving: Deriving) -> Iterator[written.BaseRule]:
     """Rules of the dimensions, the calendar, the facts and the bridges, in this order."""
-    star = _Star(deriving, {name: node for name, node in deriving.nodes.items() if _keyed(node)})
+    star = _Star(deriving, {name: node for name, node in deriving.nodes.items() if _keyed(node) and not _navigates(node)})
     star.take_written()
     facts = star.named("fact", events(star.nodes))
     bridges = star.named("bridge", [name for name in bridges_of(star.nodes) if name not in facts])
@@ -52,6 +54,12 @@ def derived_star(deriving: Deriving) -> Iterator[written.BaseRule]:
 def _keyed(node: Node) -> bool:
     """Whether rules can tell the rows apart."""
     return bool(node.key) and all(usable(node.table.columns[name]) for name in node.key)
+
+
+def _navigates(node: Node) -> bool:
+    """Whether a nested table holds links that lead through the API (`_links.author[]`), and nothing of the record."""
+    fields = [item for item in node.fields.values() if "[]" in item.raw]
+    return node.owner is not None and bool(fields) and all(split_path(f.raw)[0].removesuffix("[]") in _LINKS for f in fields)
 
 
 @dataclass
@@ -212,8 +220,12 @@ class _Star:
         return reference
 
     def _farther(self, node: Node, taken: set[str]) -> list[dict[str, Any]]:
-        """References to what the row's members refer to themselves, such as the project of an issue's comment: the nearest."""
-        met = {node.name, *(link.target for link in node.links)}
+        """References to what the row's members refer to themselves, such as the project of an issue's comment: the nearest.
+
+        None to what the row has a column of its own for: a comment's status is not that of its post.
+        """
+        own = {name.lower() for name in node.table.columns}
+        met = {node.name, *(link.target for link in node.links), *(name for name in self.nodes if name.lower() in own)}
         found: list[dict[str, Any]] = []
         ways: list[tuple[Link, str, tuple[dict[str, str], ...]]]
         ways = [(link, link.columns[0][0], ()) for link in node.links if link.single]

@@ -28,7 +28,9 @@ USUAL = (
     "issues", "tickets", "tasks", "accounts", "invoices", "events", "categories", "tags", "messages", "documents", "files",
     "groups", "teams", "members", "people", "contacts", "companies", "organizations", "employees", "roles", "notes",
     "reports", "articles", "books", "authors", "payments", "transactions", "subscriptions", "devices", "locations",
-    "countries", "jobs", "releases", "settings", "profile",
+    "countries", "jobs", "releases", "settings", "profile", "pages", "images", "media", "sites", "repositories", "servers",
+    "hosts", "services", "channels", "domains", "sessions", "builds", "workflows", "runs", "datasets", "collections", "lists",
+    "reviews", "leads", "deals", "vendors", "stores", "permissions", "versions", "campaigns",
 )  # fmt: skip
 """Names that APIs often have, tried where an API names nothing."""
 

@@ -20,16 +20,20 @@ class KeptBack(Api):
         self.products = [{"id": n, "name": word(n), "archived": n % 4 == 0} for n in range(1, 41)]
         self.notes = [{"id": n, "text": word(n), "isArchived": n % 5 == 0} for n in range(1, 46)]
         self.people = [{"id": n, "name": word(n), "gone": n > 20} for n in range(1, 29)]
+        self.remarks = [{"id": n, "text": word(n), "status": "held" if n % 6 == 0 else "approved"} for n in range(1, 37)]
         self.get("/openapi.json", lambda asked: self._document())
         self.get("/tickets", self._tickets)
         self.get("/products", lambda asked: self._kept(self.products, "archived", asked.query.get("include_archived") == "true"))
         self.get("/notes", lambda asked: self._kept(self.notes, "isArchived", asked.query.get("archived") == "all"))
+        self.get("/remarks", lambda asked: self._of_status(self.remarks, asked.query.get("status", "approved")))
         self.get("/people", lambda asked: [row for row in self.people if row["gone"] == (asked.query.get("deleted") == "true")])
 
     def _tickets(self, asked: Asked) -> Any:
-        wanted = asked.query.get("status", "open")
-        rows = [row for row in self.tickets if wanted in ("all", row["status"])]
+        rows = self._of_status(self.tickets, asked.query.get("status", "open"))
         return numbered(rows, "page", 1, Size("size", 10, cap=50), lambda page: {"data": page.rows, "total": page.total})(asked)
+
+    def _of_status(self, rows: list[dict[str, Any]], wanted: str) -> list[dict[str, Any]]:
+        return [row for row in rows if wanted in ("all", row["status"])]
 
     def _kept(self, rows: list[dict[str, Any]], key: str, whole: bool) -> Any:
         return [row for row in rows if whole or not row[key]]
@@ -40,12 +44,14 @@ class KeptBack(Api):
             [
                 Operation("/tickets", {"page": "integer", "size": "integer", "status": "string"}, {"type": "object"}),
                 Operation("/products", {"include_archived": "boolean"}, array_of(self.products[0])),
+                Operation("/remarks", {"status": "string"}, array_of(self.remarks[0])),
                 Operation("/notes", answer=array_of(self.notes[0])),
                 Operation("/people", {"deleted": "boolean"}, array_of(self.people[0])),
             ],
         )
         states = {"enum": ["open", "closed", "all"], "default": "open"}
         document["paths"]["/tickets"]["get"]["parameters"][2]["schema"] |= states
+        document["paths"]["/remarks"]["get"]["parameters"][0]["schema"]["default"] = "approved"
         return document
 
     def truth(self) -> Truth:
@@ -53,6 +59,7 @@ class KeptBack(Api):
             entities=(
                 Entity("ticket", ("/tickets",), self.tickets),
                 Entity("product", ("/products",), self.products, types={"archived": BOOL}),
+                Entity("remark", ("/remarks",), self.remarks),
                 Entity("note", ("/notes",), self.notes),
                 Entity("person", ("/people",), [row for row in self.people if not row["gone"]]),
             ),

@@ -178,7 +178,8 @@ def _judged(
         if named and not any(target.entity == best.target.entity for target in named):
             note += f", none the less named like {named[0].entity}"
         note += f"; reference {_sureness(best, len(values)):.2f}"
-        return {"references": reference, "values": (), "note": "; ".join(filter(None, (field.note, note)))[:300]}, ""
+        only = field.values if len(field.values) == 1 else ()  # that all rows have the same is worth knowing
+        return {"references": reference, "values": only, "note": "; ".join(filter(None, (field.note, note)))[:300]}, ""
     if named or not _dangles(entity, field, said, known):
         return None, ""
     return None, said

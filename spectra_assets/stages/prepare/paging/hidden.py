@@ -111,6 +111,8 @@ def _told(parameter: Parameter) -> Iterator[_Trial]:
         for value in values[:_MOST_VALUES]:
             if value != parameter.default:
                 yield _Trial(name, value, False, "described as one of its values")
+    elif not values and parameter.default is not None and parameter.type == "text" and said & _KINDS:
+        yield from (_Trial(name, value, True, f"by default it is {parameter.default}") for value in _EVERY)
     elif (switch or parameter.type == "unknown") and said & _STATES and not said & {"before", "after", "at", "since", "by", "on"}:
         yield _Trial(name, "true", bool(said & (_WITH | {"all"})), "its name tells of rows that may be kept back")
     elif switch and said & _OPPOSITES:

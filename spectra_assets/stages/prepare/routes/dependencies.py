@@ -79,6 +79,8 @@ class Prover:
         self._prove(hint, [candidate for candidate in named if not candidate.also])
         if hint.entity in self.unproven or any(candidate.also for candidate in named):
             self._prove_by_one(hint, [candidate for candidate in named if candidate.also], every_path=True)
+        if hint.entity in self.unproven and self._known_empty(hint):
+            self._vacate(hint)
         if hint.entity in self.unproven:
             self._prove_by_one(hint, self._ways.by_fields(hint))
         if hint.entity in self.unproven:
@@ -105,6 +107,13 @@ class Prover:
             done = {trial.candidate.path for trial in self.trials[hint.entity] if trial.viable}
             if candidate.path not in closed | done and self._trier.values(candidate):
                 self._prove(hint, [candidate])
+
+    def _known_empty(self, hint: EntityHint) -> bool:
+        """Whether a route asked for every parent had no row, although it refuses an id that is none: so the ids are those
+        that it takes, and other fields need not be tried."""
+        trials = self.trials[hint.entity]
+        asked = [trial for trial in trials if trial.candidate.parent and vacancy.settled(trial, trials)]
+        return bool(asked) and not self.explorer.wire.spent and bool(self._trier.nobody(asked[0]).failure)
 
     def _affordable(self, hint: EntityHint) -> Iterator[Candidate]:
         """Pairs of parents that have nothing to do with each other, unless there are too many of them to ask for all."""
