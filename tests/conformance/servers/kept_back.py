@@ -19,6 +19,10 @@ class KeptBack(Api):
         self.tickets = [{"id": n, "title": word(n), "status": "closed" if n % 3 == 0 else "open"} for n in range(1, 121)]
         self.products = [{"id": n, "name": word(n), "archived": n % 4 == 0} for n in range(1, 41)]
         self.notes = [{"id": n, "text": word(n), "isArchived": n % 5 == 0} for n in range(1, 46)]
+        self.bugs = [
+            {"id": n, "subject": word(n), "status": {"id": 1 + n % 4, "is_closed": n % 4 == 3}, "done": n % 7}
+            for n in range(1, 71)
+        ]
         self.people = [{"id": n, "name": word(n), "gone": n > 20} for n in range(1, 29)]
         self.remarks = [{"id": n, "text": word(n), "status": "held" if n % 6 == 0 else "approved"} for n in range(1, 37)]
         self.get("/openapi.json", lambda asked: self._document())
@@ -26,6 +30,9 @@ class KeptBack(Api):
         self.get("/products", lambda asked: self._kept(self.products, "archived", asked.query.get("include_archived") == "true"))
         self.get("/notes", lambda asked: self._kept(self.notes, "isArchived", asked.query.get("archived") == "all"))
         self.get("/remarks", lambda asked: self._of_status(self.remarks, asked.query.get("status", "approved")))
+        self.get(
+            "/bugs", lambda asked: [row for row in self.bugs if asked.query.get("status_id") == "*" or row["status"]["id"] < 4]
+        )
         self.get("/people", lambda asked: [row for row in self.people if row["gone"] == (asked.query.get("deleted") == "true")])
 
     def _tickets(self, asked: Asked) -> Any:
@@ -46,6 +53,7 @@ class KeptBack(Api):
                 Operation("/products", {"include_archived": "boolean"}, array_of(self.products[0])),
                 Operation("/remarks", {"status": "string"}, array_of(self.remarks[0])),
                 Operation("/notes", answer=array_of(self.notes[0])),
+                Operation("/bugs", answer={"type": "array"}),
                 Operation("/people", {"deleted": "boolean"}, array_of(self.people[0])),
             ],
         )
@@ -61,6 +69,7 @@ class KeptBack(Api):
                 Entity("product", ("/products",), self.products, types={"archived": BOOL}),
                 Entity("remark", ("/remarks",), self.remarks),
                 Entity("note", ("/notes",), self.notes),
+                Entity("bug", ("/bugs",), self.bugs),
                 Entity("person", ("/people",), [row for row in self.people if not row["gone"]]),
             ),
             findings=(r"/people\?deleted=true: gap, .*gives 8 rows, without it 20",),

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 from spectra_assets.client.pager import first
 from spectra_assets.covenant.access import NoPaging, Paging
+from spectra_assets.covenant.paths import join_path, split_path
 from spectra_assets.intelligence.model import Endpoint, Parameter
 from spectra_assets.names import words
-from spectra_assets.stages.asking.answers import Sight
+from spectra_assets.stages.asking.answers import Sight, values_at
 from spectra_assets.stages.asking.locations import Record, identity_of
 from spectra_assets.stages.asking.sampling import Asked, Explorer
 from spectra_assets.stages.prepare.paging.limits import Finding
@@ -123,21 +124,36 @@ def _guessed(records: Sequence[Record]) -> Iterator[_Trial]:
     """Of a list that nothing describes: usual spellings, where every record is in the one state that is usually shown."""
     if len(records) < _ENOUGH:
         return
-    for key in dict.fromkeys(key for record in records[:_ENOUGH] for key in record):
-        said = {word.lower() for word in words(key)} - {"is"}
-        held = {str(record.get(key)).lower() for record in records}
-        asked: tuple[tuple[str, str, bool], ...]
-        if len(held) != 1 or not said:
-            continue
-        why = f"{key} is {next(iter(held))} in all {len(records)} records"
-        bare = key.removeprefix("is_").removeprefix("is")
-        name = bare[:1].lower() + bare[1:]
-        if said <= _STATES and held <= {"false", "0", "none"}:
-            asked = ((f"include_{name}", "true", True), (name, "all", True), (name, "true", False))
-        elif said <= _OPPOSITES and held <= {"true", "1"}:
-            asked = (("include_inactive", "true", True), (name, "all", True), (name, "false", False))
-        elif said <= _KINDS and len(records) >= 2 * _ENOUGH:
-            asked = tuple((key, value, True) for value in _EVERY)
-        else:
-            continue
-        yield from (_Trial(parameter, value, widens, why) for parameter, value, widens in asked)
+    for path in dict.fromkeys(path for record in records[:_ENOUGH] for path in _switches(record)):
+        held = {str(value).lower() for record in records for value in values_at(record, path)}
+        if len(held) == 1:
+            why = f"{path} is {next(iter(held))} in all {len(records)} records"
+            usual = _usual(path, held, len(records))
+            yield from (_Trial(parameter, value, widens, why) for parameter, value, widens in usual)
+
+
+def _switches(record: Record) -> Iterator[str]:
+    """Paths of what may tell a record's state: its own fields, and those of a state that is a record of its own."""
+    for key, value in record.items():
+        if not isinstance(value, dict | list):
+            yield join_path([key])
+        elif isinstance(value, dict) and key.lower() in _KINDS:
+            yield from (join_path([key, inner]) for inner, below in value.items() if isinstance(below, bool))
+
+
+def _usual(path: str, held: set[str], rows: int) -> Sequence[tuple[str, str, bool]]:
+    """(parameter, value, whether it asks for all there is) by which APIs usually give the records of another state."""
+    *around, key = split_path(path)
+    said = {word.lower() for word in words(key)} - {"is"}
+    bare = key.removeprefix("is_").removeprefix("is")
+    name = bare[:1].lower() + bare[1:]
+    usual: list[tuple[str, str, bool]] = []
+    if said and said <= _STATES and held <= {"false", "0", "none"}:
+        usual = [(f"include_{name}", "true", True), (name, "all", True), (name, "true", False)]
+    elif said and said <= _OPPOSITES and held <= {"true", "1"}:
+        usual = [("include_inactive", "true", True), (name, "all", True), (name, "false", False)]
+    elif said and said <= _KINDS and rows >= 2 * _ENOUGH:
+        return [(key, value, True) for value in _EVERY]
+    if usual and around:  # the state of which this is one property
+        return [(f"{around[-1]}_id", "*", True), (around[-1], "all", True), *usual]
+    return usual
