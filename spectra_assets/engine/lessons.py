@@ -63,7 +63,7 @@ def _line(lesson: Any) -> list[str]:
 
     asks = ", asks" if lesson.question else ", closed" if lesson.closed else ""
     about = bounded(f"{lesson.full_table}: {lesson.cause.replace('_', ' ')} {lesson.subject}".rstrip(), 100)
-    many = f", {lesson.many:,} gaps" if lesson.many else ""
+    many = f", at least {lesson.many:,} gaps" if lesson.many else ""
     return [f"{lesson.id}", f"    {lesson.status}{asks}, seen {times(lesson.seen)}{many}, last {lesson.last_seen}; {about}"]
 
 

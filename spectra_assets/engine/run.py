@@ -36,6 +36,7 @@ from spectra_assets.learning.loop import Learned, heal, made_again
 from spectra_assets.learning.record import withdraw
 from spectra_assets.names import Stage
 from spectra_assets.settings import Settings, variable
+from spectra_assets.stages.asking.wire import NOT_TRIED
 from spectra_assets.stages.deliver import Outcome
 from spectra_assets.stages.design import canon_of, design, written
 from spectra_assets.stages.proposal import DRIFT, propose, proposed_file
@@ -68,6 +69,8 @@ class Summary(BaseModel):
     left_over: tuple[str, ...] = ()
     """Tables of before that the covenant no longer makes; they stay as they are."""
     lessons: tuple[str, ...]
+    waiting: tuple[str, ...] = ()
+    """Those of the lessons that ask a person."""
     learned: tuple[str, ...] = ()
     """Remedies that were proven and applied in this call."""
     runs: tuple[str, ...]
@@ -245,10 +248,17 @@ class _Pipeline:
         """After a failed proof: the discovered pack without what could not be proven, which are gaps from now on, or postponed
         if the budget was too small. None if that is not why it failed, or nothing would be left.
 
-        What is resolved so is no lesson: those that only this run showed are taken back.
+        What is resolved so is no lesson: those that only this run showed are taken back. An entity that the covenant promises
+        already is never left out here: its tables would go, which only a person decides (`lessons approve`).
         """
+        promised = _promised(self.settings, self.source)
         refuted = refuted_by([result for _, results, _ in self.console.problems for result in results])
-        refuted = {entity: why for entity, why in refuted.items() if entity in {hint.entity for hint in pack.entities}}
+        hints = {hint.entity for hint in pack.entities}
+        refuted = {
+            entity: why
+            for entity, why in refuted.items()
+            if entity in hints and (entity not in promised or why.startswith(NOT_TRIED))
+        }
         if pack.origin != "discovered" or not refuted or len(refuted) == len(pack.entities):
             return None
         budget = requests_setting(self.settings, self.source)
@@ -306,6 +316,10 @@ class _Pipeline:
             self.console.line(f"no longer made, left as they are: {names}; solution-engine retire {self.source}")
         self.left_over = left
 
+    def _last_known(self) -> Iterable[Lesson]:
+        """The lessons of this call as they were seen last."""
+        return {lesson.id: lesson for lesson in self.lessons}.values()
+
     def health(self, covenant: Covenant) -> str:
         """Whether every table of the covenant is there."""
         missing = [table.table for table in covenant.tables() if not self.lakehouse.exists(table.ref)]
@@ -330,6 +344,7 @@ class _Pipeline:
             gates_warned=warned,
             left_over=self.left_over,
             lessons=tuple(dict.fromkeys(lesson.id for lesson in self.lessons)),
+            waiting=tuple(dict.fromkeys(lesson.id for lesson in self._last_known() if lesson.question)),
             learned=tuple(f"{lesson.remedy.said} (lesson {lesson.id})" for lesson in self.learned if lesson.remedy),
             runs=tuple(self.runs),
             lakehouse=f"{self.lakehouse.root}/{self.lakehouse.name}",
@@ -362,6 +377,12 @@ def _refusal(result: Result) -> SpectraError:
         return CredentialError(result.message)
     broken = any(status is not None and int(status) >= 500 for status in statuses)
     return SourceError(result.message) if broken else ConfigurationError(result.message)
+
+
+def _promised(settings: Settings, source: str) -> set[str]:
+    """Entities that the covenant of before makes tables of."""
+    covenant = written(settings, source)
+    return {table.entity for table in covenant.tables() if table.entity} if covenant is not None else set()
 
 
 def refuted_by(results: Iterable[Result]) -> dict[str, str]:

@@ -63,7 +63,7 @@ def dry_run(settings: Settings, lesson_id: str, what: str) -> str:
 def explained(lesson: Lesson) -> list[str]:
     """The lesson as a person is told it: what was seen, what was tried, what to do."""
     about = f" about {lesson.subject!r}" if lesson.subject else ""
-    many = f", {lesson.many:,} of them" if lesson.many else ""
+    many = f", at least {lesson.many:,} of them" if lesson.many else ""
     what = f"{lesson.cause.replace('_', ' ')}{about}{many}"
     lines = [
         f"{lesson.id}: {lesson.status}",

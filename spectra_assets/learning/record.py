@@ -168,14 +168,14 @@ def _rolled(gap: Gap, most: int) -> Gap:
 def _asked(gap: Gap, number: int) -> str:
     if gap.subject == ROLLED:
         return (
-            f"{gap.source} has {number:,} gaps more than one source may have lessons (setting lessons_per_source). Look at its "
-            "other lessons first: what they have in common is the cause. What should be done?"
+            f"{gap.source} has at least {number:,} gaps more than one source may have lessons (setting lessons_per_source). Look "
+            "at its other lessons first: what they have in common is the cause. What should be done?"
         )
     shown = ", ".join(filter(None, (fact.path or fact.endpoint or fact.column or fact.seen for fact in gap.evidence[:_NAMED])))
     return (
-        f"{gap.full_table} shows {number:,} gaps of one kind at once ({gap.cause.replace('_', ' ')}), which no rule each would "
-        f"mend{f'; among them: {shown}' if shown else ''}. If the source means it, sample it anew: run the sentence again with "
-        "--rediscover, or write a rule that holds for them all. What should be done?"
+        f"{gap.full_table} shows at least {number:,} gaps of one kind at once ({gap.cause.replace('_', ' ')}), "
+        f"which no rule each would mend{f'; among them: {shown}' if shown else ''}. If the source means it, sample it anew: "
+        "run the sentence again with --rediscover, or write a rule that holds for them all. What should be done?"
     )
 
 

@@ -3,41 +3,87 @@
 from __future__ import annotations
 
 import io
-import subprocess
+import shutil
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import pytest
+
 from spectra_assets.engine.console import Console
-from spectra_assets.engine.run import run_sentence
+from spectra_assets.engine.run import Summary, run_sentence
+from spectra_assets.intelligence.model import load_pack
+from spectra_assets.learning.standard import generalise
+from spectra_assets.stages.asking.sampling import read_sample
+from spectra_assets.stages.design import canon_of, design, playbooks_of
+from spectra_assets.stages.prepare.standards import fitting
 from tests.conformance.discovering import options_of
 from tests.conformance.pipeline import new_project, rows_of
 from tests.learning.bench.bench import Project
 from tests.learning.bench.worlds import Market
+from tests.learning.kills import git
+from tests.learning.test_standard import held
 
 FEW = "- {id: few-records, kind: setting, scope: {source: market}, name: sample_records, value: 10}"
 
 
-def test_what_no_sample_showed_is_learned_within_one_call(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def healed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, Summary, str]]:
+    """A project whose pipeline met, in its first run, a field that no sample had shown; what the call came to, and said."""
     with Market() as world:
         for row in world.lists["order"].rows[40:50]:
             row["giftWrap"] = True
-        project = Project(tmp_path / "project", world)
+        project = Project(tmp_path_factory.mktemp("sentence") / "project", world)
         new_project(project.folder)
         standards = project.folder / "playbooks" / "STANDARDS.md"
         standards.write_text(f"{standards.read_text().rstrip()}\n\n```yaml\n{FEW}\n```\n")
-        names = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", "-C", str(project.folder)]
         for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
-            subprocess.run([*names, *arguments], check=True)
+            git(project.folder, *arguments)
         console = Console(out=io.StringIO())
         with project.environment():
             sentence = "create SPECTRA pipeline for market"
             summary = run_sentence(sentence, project.settings, console, options=options_of(world))
-            told = console.out.getvalue()  # type: ignore[attr-defined]
-            assert summary.ok, told
-            (lesson,) = project.lessons
-            assert (lesson.status, str(lesson.cause), lesson.subject) == ("verified", "new_field", "giftWrap")
-            assert [text for text in summary.learned if "giftWrap" in text and lesson.id in text]
-            assert "✗ no_schema_drift failed on extract.orders" in told
-            wrapped = [row["giftWrap"] for row in rows_of(project.lakehouse, "clean.order")]
-            assert (len(wrapped), wrapped.count(True)) == (90, 10)
-            commits = subprocess.run([*names, "log", "--format=%an: %s"], check=True, capture_output=True, text=True).stdout
-            assert [line for line in commits.splitlines() if line.startswith("SPECTRA learning loop:") and lesson.id in line]
+            yield project, summary, console.out.getvalue()  # type: ignore[attr-defined]
+
+
+def test_what_no_sample_showed_is_learned_within_one_call(healed: tuple[Project, Summary, str]) -> None:
+    project, summary, told = healed
+    assert summary.ok, told
+    (lesson,) = project.lessons
+    assert (lesson.status, str(lesson.cause), lesson.subject) == ("verified", "new_field", "giftWrap")
+    assert [text for text in summary.learned if "giftWrap" in text and lesson.id in text]
+    assert "✗ no_schema_drift failed on extract.orders" in told
+    wrapped = [row["giftWrap"] for row in rows_of(project.lakehouse, "clean.order")]
+    assert (len(wrapped), wrapped.count(True)) == (90, 10)
+    commits = git(project.folder, "log", "--format=%an: %s")
+    assert [line for line in commits.splitlines() if line.startswith("SPECTRA learning loop:") and lesson.id in line]
+
+
+def test_what_held_for_two_sources_is_there_for_the_third_at_design_and_gives_way_to_its_records(
+    healed: tuple[Project, Summary, str], tmp_path: Path
+) -> None:
+    """A source of which only samples are known is designed anew, with the standards that two others left."""
+    project = healed[0].copy(tmp_path / "third")
+    settings = project.settings
+    shutil.rmtree(settings.lessons)
+    (settings.covenants / "market.yaml").unlink()
+    kept = [("type", "units", {"data_type": "float64"}), ("type", "note", {"data_type": "int64"}), ("required", "status", {"required": True}),
+            ("required", "giftWrap", {"required": True}), ("date_format", "reference", {"formats": ["dd.MM.yyyy"]})]  # fmt: skip
+    for source in ("acme", "shop"):
+        for kind, field, values in kept:
+            held(settings, source, kind, field, **values)
+        held(settings, source, "primary_key", "serial", path="serial")
+    assert len({lesson.standard for lesson in generalise(settings)} - {None}) == 6
+    pack = load_pack("market", settings.intelligence)
+    covenant, _ = design(settings, pack, canon_of(settings, pack))
+    columns = covenant.table("clean.order").columns
+    assert str(columns["units"].type) == "float64", "it held for two sources, so the third has it before it fails"
+    assert columns["status"].required
+    assert (str(columns["note"].type), str(columns["reference"].type)) == ("text", "text"), (
+        "its records are no such numbers and dates"
+    )
+    assert not columns["giftWrap"].required
+    assert tuple(covenant.table("clean.order").primary_key) == ("orderId",)
+    _, told = fitting(playbooks_of(settings), "market", ["order"], partial(read_sample, project.lakehouse))
+    assert len(told) == 4
+    assert any("records have no serial" in each for each in told)

@@ -35,7 +35,7 @@ def held(settings: Settings, source: str, kind: str = "type", field: str = "unit
         subject=field, entity="order",
     )  # fmt: skip
     (lesson,) = record(settings.lessons, [gap])
-    scope = {"source": source, "entity": "order", "field": field}
+    scope = {"source": source, "entity": "order"} | ({"field": field} if kind != "primary_key" else {})
     rule = {"kind": kind, "scope": scope, **(values or {"data_type": "text"}), "description": f"of {source}"}
     remedy = Remedy(kind=RemedyKind.WIDEN_TYPE, edits=(AddRule(file=PREPARE, rule=rule),), why="it was seen")
     with locked(settings.lessons):

@@ -37,6 +37,7 @@ from spectra_assets.stages.prepare.paging.measuring import (
 from spectra_assets.stages.prepare.routes.dependencies import Prover
 from spectra_assets.stages.prepare.routes.forecast import Forecast, forecast
 from spectra_assets.stages.prepare.routes.routes import Trial
+from spectra_assets.stages.prepare.standards import fitting
 from spectra_assets.stages.rulings import has_ruled_key, ruled_fetch, ruled_fields, with_aliases
 from spectra_assets.stages.source.probing import is_read
 from spectra_assets.stages.tables import table_of
@@ -107,17 +108,24 @@ def infer_fields(draft: Draft, work: Work) -> None:
     path: epoch path}}), `echoes` ({entity: [paths]}), `expected` (Expected), `dangling` ({entity: {path: name of an entity
     that no record is known of}}), `personal` ({entity: {path: PiiLevel}}, by values).
     """
-    chosen = {row["entity"]: row for row in work.read("prepare.dependencies").to_pylist() if row["chosen"]}
-    endpoints = work.read("source.endpoints").to_pylist()
     hints = {hint.entity: hint for hint in lasting(work).entities}
+    found = work.read("prepare.dependencies").to_pylist()
+    # an entity that a rule leaves out since then still has its rows there
+    chosen = {row["entity"]: row for row in found if row["chosen"] and row["entity"] in hints}
+    endpoints = work.read("source.endpoints").to_pylist()
     groups = {entity.lower() for entity in hints}
+    source = work.covenant.source
+    sampled = [name for name, row in chosen.items() if row["verdict"] != "empty"]
+    playbooks, exceptions = fitting(work.playbooks, source, sampled, partial(read_sample, work.lakehouse))
+    for told in exceptions:
+        work.say(told)
     canon: dict[str, CanonEntity] = {}
     twins: dict[str, dict[str, str]] = {}
     samples: dict[str, list[Record]] = {}
     proven: dict[str, dict[str, str]] = {}
     for place, row in enumerate(sorted(chosen.values(), key=lambda row: row["entityOrder"])):
         hint = hints[row["entity"]]
-        fetch = ruled_fetch(Fetch.model_validate_json(row["fetch"]), work.playbooks, work.covenant.source)
+        fetch = ruled_fetch(Fetch.model_validate_json(row["fetch"]), playbooks, source)
         reference = row["inclusionField"] if _is_reference(row) else None
         sample = flattened(read_sample(work.lakehouse, hint.entity), fetch.recursive) if row["verdict"] != "empty" else []
         entity, pairs = canonise(hint, fetch, place, sample, reference, _key_types(fetch, canon), groups, _is_shared(row))
@@ -133,12 +141,12 @@ def infer_fields(draft: Draft, work: Work) -> None:
         if samples[name]
     }
     canon, dangling = referenced(canon, samples, keys, proven)
-    ruled = {name for name in canon if has_ruled_key(work.playbooks, work.covenant.source, name)}
+    ruled = {name for name in canon if has_ruled_key(playbooks, source, name)}
     canon = {name: entity if name in ruled else composed(entity, samples[name]) for name, entity in canon.items()}
-    canon = {name: ruled_fields(entity, work.playbooks, work.covenant.source) for name, entity in canon.items()}
+    canon = {name: ruled_fields(entity, playbooks, source) for name, entity in canon.items()}
     aliases: dict[str, dict[str, str]] = {}
     for name, entity in canon.items():
-        canon[name], aliases[name] = with_aliases(entity, work.playbooks, work.covenant.source)
+        canon[name], aliases[name] = with_aliases(entity, playbooks, source)
         twins[name] = {**twins.get(name, {}), **aliases[name]}
     repeating = {name: same for name, entity in canon.items() if (same := echoes(entity, samples[name]))}
     draft.evidence["twins"] = {name: pairs for name, pairs in twins.items() if pairs}
@@ -148,6 +156,7 @@ def infer_fields(draft: Draft, work: Work) -> None:
     draft.evidence["personal"] = {name: by_values(entity, samples[name]) for name, entity in canon.items()}
     draft.evidence["expected"] = _expected(hints.values(), endpoints, canon)
     fields = [field for entity in canon.values() for field in entity.fields]
+    draft.notes |= {"exceptions": "; ".join(exceptions)[:2000]} if exceptions else {}
     draft.notes["references"] = sum(bool(field.references) for field in fields)
     draft.notes["unlikeDescription"] = sum(field.note.startswith("described as") for field in fields)
     _keep(draft, list(canon.values()))
