@@ -8,7 +8,8 @@ from typing import Any
 
 from spectra_assets.learning.gap import FACTS, WIDTH, Cause, Evaluation, Fact, Gap
 
-SEEN = ("table_made", "requests_calm", "values_mapped", "outputs_gated", "plan_holds")
+SEEN = ("table_made", "requests_calm", "values_mapped", "outputs_gated", "plan_holds", "steps_ran", "requests_steady",
+        "rows_accepted")  # fmt: skip
 """Checks of the learning loop itself, for what no gate judges (`expected.py`)."""
 
 _REASONS: tuple[tuple[str, Cause], ...] = (
@@ -257,11 +258,30 @@ def _mapped(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     )
 
 
+def _step(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    """A step of the playbook that was not carried out: the covenant is older than the playbook."""
+    return Cause.STEP_DID_NOT_RUN, str(row.get("step")), Fact(kind="step", note=text(row.get("tables")))
+
+
+def _unsteady(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    path = text(row.get("path")) or ""
+    fact = Fact(kind="retried", endpoint=path, count=number(row.get("retried")), total=number(row.get("asked")))
+    return Cause.UNSTEADY_ENDPOINT, path, fact
+
+
+def _set_aside(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    fact = Fact(kind="setAside", count=number(row.get("setAside")), total=number(row.get("rowsIn")))
+    return Cause.ROWS_SET_ASIDE, "", fact
+
+
 _TAKEN: dict[str, _Take] = {
     "table_made": _made,
     "outputs_gated": _gated,
     "requests_calm": _calm,
     "values_mapped": _mapped,
+    "steps_ran": _step,
+    "requests_steady": _unsteady,
+    "rows_accepted": _set_aside,
     "plan_holds": _planned,
     "auth_valid": _credential,
     "hierarchy_proven": _unreachable,

@@ -18,12 +18,14 @@ from pyarrow import compute as pc
 from spectra_assets.covenant.access import Fetch, NoPaging, Paging
 from spectra_assets.covenant.files import covenant_file, read
 from spectra_assets.covenant.model import Covenant, Enumeration, Extraction
+from spectra_assets.errors import DocumentError
 from spectra_assets.gates.evaluate import GATES
 from spectra_assets.lakehouse.raw import Segments, attempts_in
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.gap import Evaluation
+from spectra_assets.learning.ran import requests_steady, rows_accepted, steps_ran
 from spectra_assets.names import LOG, TableRef
-from spectra_assets.playbook.model import TablePattern
+from spectra_assets.playbook.model import Playbooks, TablePattern
 from spectra_assets.settings import Settings
 from spectra_assets.stages.design import playbooks_of
 from spectra_assets.stages.log import waiting
@@ -74,6 +76,18 @@ def expected(settings: Settings, source: str, run_id: str, evaluations: Iterable
     yield from _calm(lakehouse, covenant, tables, run_id, seen_at)
     yield from _mapped(lakehouse, covenant, tables, run_id, seen_at)
     yield from _planned(settings, lakehouse, covenant, tables, run_id, seen_at)
+    try:
+        playbooks: Playbooks | None = playbooks_of(settings)
+    except DocumentError:  # what can't be read is told where it is needed
+        playbooks = None
+    found = {
+        "steps_ran": steps_ran(covenant, playbooks, attempts) if playbooks is not None else (),
+        "requests_steady": requests_steady(lakehouse, run_id),
+        "rows_accepted": rows_accepted(attempts),
+    }
+    for check, judged in found.items():
+        for table, sample in judged:
+            yield _evaluation(source, table, check, run_id, seen_at, covenant.version, sample, "WARN")
 
 
 def made(source: str, run_id: str, row: Mapping[str, Any]) -> Evaluation:
@@ -209,7 +223,7 @@ def _attempts(lakehouse: Lakehouse, run_id: str) -> list[dict[str, Any]]:
     ref = TableRef(LOG, "manifest")
     found: dict[str, dict[str, Any]] = {}
     if lakehouse.exists(ref):
-        columns = ["runId", "table", "status", "finishedAt", "covenantVersion", "error"]
+        columns = ["runId", "table", "status", "finishedAt", "covenantVersion", "error", "quarantined", "rowsIn"]
         held = lakehouse.read(ref, columns)
         found = {row["table"]: row for row in held.filter(pc.equal(held["runId"], run_id)).to_pylist()}
     for record in waiting(lakehouse):

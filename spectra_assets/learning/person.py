@@ -11,6 +11,7 @@ from pathlib import Path
 
 from spectra_assets.errors import RequestError
 from spectra_assets.learning import apply
+from spectra_assets.learning.gap import Cause
 from spectra_assets.learning.journal import settled
 from spectra_assets.learning.lesson import Lesson, Tried, find, save
 from spectra_assets.learning.prose import times
@@ -22,6 +23,14 @@ WAITS = ("proposed", "proven")
 
 STANDS = ("applied", "verified")
 """States in which a playbook holds the remedy."""
+
+
+ADVICE = {
+    Cause.STEP_DID_NOT_RUN: "The covenant is older than the playbook: `solution-engine covenant generate {source}` follows it.",
+    Cause.ROWS_SET_ASIDE: "`solution-engine quarantine list {source}` names the rules that they broke.",
+    Cause.UNSTEADY_ENDPOINT: "Nothing is lost by it, but whoever runs the API should know.",
+}
+"""Where a person begins, by the cause of a gap that no rule mends."""
 
 
 def approve(settings: Settings, lesson_id: str) -> Lesson:
@@ -113,6 +122,7 @@ def question_of(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None =
     back = f" It came back {lesson.returned} times." if lesson.returned else ""
     done = f" Tried: {'; '.join(f'{each.remedy}: {each.outcome}' for each in tried)}." if tried else ""
     kept = f" {why}." if why else ""
+    kept += f" {ADVICE[lesson.cause].format(source=lesson.source)}" if lesson.cause in ADVICE else ""
     return f"{lesson.full_table} shows {words}{about}, and no remedy for it is proven.{back}{kept} What should be done?{done}"
 
 

@@ -102,9 +102,12 @@ def _is_about(evaluation: Evaluation, lesson: Lesson) -> bool:
 
 
 def _knows(evaluation: Evaluation, lesson: Lesson) -> bool:
-    """Whether the evaluation came after the lesson was applied, under a covenant with it."""
+    """Whether the evaluation came after the lesson was applied, under a covenant with it.
+
+    Source and Prepare follow the playbooks themselves, and are made before there is a whole covenant: of theirs the time tells.
+    """
     later = evaluation.seen_at >= (lesson.applied_at or "")
-    same = lesson.applied_version in (None, lesson.covenant_version)
+    same = lesson.applied_version in (None, lesson.covenant_version) or lesson.stage in ("source", "prepare")
     return later and (same or evaluation.covenant_version != lesson.covenant_version)
 
 

@@ -102,6 +102,21 @@ def test_what_does_not_help_is_taken_back_to_the_byte_and_after_three_times_only
     assert learned.applied == []
 
 
+def test_what_is_about_source_or_prepare_is_judged_though_their_first_covenant_is_the_same(settings: Settings) -> None:
+    def asked(number: int, *fields: str) -> Evaluation:
+        said = run(number, *fields)
+        return said.model_copy(update={"stage": "prepare", "table": "dependencies", "key": f"run{number}:prepare"})
+
+    (lesson,) = observe(settings, [asked(1, "discount")]).changed.values()
+    with settled(settings):
+        made = apply.apply(settings, lesson, remedy("discount"))
+        save(
+            settings.lessons, made.but(applied_at=(BEGUN + timedelta(minutes=1, seconds=30)).isoformat(), applied_version="whole")
+        )
+    observe(settings, [asked(2)])
+    assert find(settings.lessons, lesson.id).status == "verified"
+
+
 def test_what_harms_is_taken_back(settings: Settings) -> None:
     before = texts(settings)
     lesson = applied(settings)

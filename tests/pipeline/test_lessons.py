@@ -98,6 +98,18 @@ def test_a_gate_that_warns_gives_a_lesson_and_a_good_run_none(project: Project) 
         assert learn(instance) == []
 
 
+def test_requests_that_needed_several_tries_are_told(project: Project) -> None:
+    project.standin.set_faults(["cut:3"])
+    assert project.materialise("extract.requirements", "extract.users")["extract.requirements"].status != "failed"
+    with dg.DagsterInstance.get() as instance:
+        learn(instance)
+    (lesson,) = [each for each in read_all(project.folder / "lessons") if each.check == "requests_steady"]
+    (fact,) = lesson.evidence
+    assert (lesson.severity, lesson.table, str(lesson.cause)) == ("WARN", "requirements", "unsteady_endpoint")
+    assert lesson.subject == fact.endpoint == "/requirement"
+    assert (fact.count or 0) >= 3
+
+
 def test_a_crash_between_lesson_and_position_counts_nothing_twice(project: Project) -> None:
     dagster_home(project.settings)
     with dg.DagsterInstance.get() as instance:
