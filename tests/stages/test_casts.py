@@ -28,3 +28,22 @@ def test_decimals_with_commas(written: str, engine: Engine) -> None:
     rows = frame.select("text", cast(F.col("text"), DataType.DECIMAL, written).alias("value")).collect()
     found = {row["text"]: row["value"] for row in rows}
     assert found == {text: None if value is None else Decimal(value) for text, value in texts.items()}
+
+
+UNITS = {
+    "1700000000": "2023-11-14 22:13:20",
+    "1700000000000": "2023-11-14 22:13:20",
+    "315532800000": "1980-01-01 00:00:00",
+    "2023-11-14T22:13:20Z": "2023-11-14 22:13:20",
+    "14.11.2023": "2023-11-14 00:00:00",
+    "99": None,
+    "soon": None,
+}
+"""Numbers beside other formats are told by the years that their unit makes of them."""
+
+
+def test_moments_of_several_units(engine: Engine) -> None:
+    frame = engine.session.createDataFrame([(text,) for text in UNITS], "text string")
+    moment = cast(F.col("text"), DataType.TIMESTAMP, "epoch_seconds | epoch_millis | dd.MM.yyyy")
+    rows = frame.select("text", F.date_format(moment, "yyyy-MM-dd HH:mm:ss").alias("value")).collect()
+    assert {row["text"]: row["value"] for row in rows} == UNITS

@@ -143,7 +143,10 @@ def _timestamp(text: Column, date_format: str | None) -> Column:
     """Epoch numbers (milliseconds unless the format says otherwise), ISO 8601 (UTC unless it says otherwise), or the pattern;
     of several formats the first that reads the text."""
     if date_format and FORMATS in date_format:
-        return F.coalesce(*(_timestamp(_counted(text, each), each) for each in date_format.split(FORMATS)))
+        formats = date_format.split(FORMATS)
+        if not any(each in _EPOCHS for each in formats):
+            return F.coalesce(*(_timestamp(text, each) for each in formats))
+        return F.coalesce(*(_timestamp(_beside(text, each), each) for each in formats))
     if date_format in _EPOCHS:
         return F.coalesce(F.timestamp_micros(_EPOCHS[date_format](text)), _iso(text))
     if date_format == ODATA:
@@ -163,11 +166,12 @@ def _timestamp(text: Column, date_format: str | None) -> Column:
     return F.coalesce(*moments)
 
 
-def _counted(text: Column, date_format: str) -> Column:
-    """The text, unless it is a number that is none of this format in the years which `EPOCH_MS` spans: beside other formats only
-    these tell a number's unit."""
+def _beside(text: Column, date_format: str) -> Column:
+    """The text, where it may be of this format among others: a number is of the unit by which it falls in the years that
+    `EPOCH_MS` spans, and of no pattern but one of digits alone."""
     if date_format not in _EPOCHS:
-        return text
+        plain = text.rlike(_DIGITS)
+        return F.when(~plain | (F.length(text) == len(date_format)) if date_format.isalpha() else ~plain, text)
     number = F.when(text.rlike(r"^[+-]?[0-9]{1,19}(\.[0-9]*)?$"), text).try_cast("double")
     low, high = (F.lit(bound / 1000 * PER_SECOND[date_format]) for bound in EPOCH_MS)
     return F.when(number.isNull() | number.between(low, high), text)
