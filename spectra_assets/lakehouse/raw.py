@@ -41,8 +41,9 @@ from spectra_assets.lakehouse.store import Lakehouse, storage_error
 
 RAW = "raw"
 MANIFEST = "attempt.json"
-SCOPE, LISTS = "scope.json", "lists.json"
-"""Beside it: which lists were asked for in what way, and how far each list of the table then was (stages/extract/scope.py)."""
+SCOPE, LISTS, PARENTS = "scope.json", "lists.json", "parents.json"
+"""Beside it: which lists were asked for in what way, and how far each list of the table then was (stages/extract/scope.py), and
+what it was for which parent (kin.py)."""
 
 SEGMENT_BYTES = 16 * 2**20
 SYNC_SECONDS = 1.0

@@ -59,6 +59,8 @@ class ChangingApi:
     between: Callable[[str], None] = lambda _: None
     fault: Callable[[str], int | None] = lambda _: None
     total: bool = False
+    touches: bool = False
+    """A group's time of change is that of its youngest item."""
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -97,7 +99,7 @@ class ChangingApi:
         path = parts.path.strip("/").split("/")
         found: list[dict[str, Any]]
         if path == ["groups"]:
-            found = [{"id": group, "name": f"group {group}", "updatedAt": stamp(0)} for group in self.groups]
+            found = [{"id": group, "name": f"group {group}", "updatedAt": self._changed(group)} for group in self.groups]
         elif len(path) == 3 and int(path[1]) in self.groups:
             with self._lock:
                 mine = [row for row in self.rows if row.group == int(path[1])]
@@ -110,6 +112,10 @@ class ChangingApi:
         if self.total:
             body = {"total": len(found), "items": body}
         return 200, body
+
+    def _changed(self, group: int) -> str:
+        moments = [row.updated for row in self.rows if row.group == group] if self.touches else []
+        return stamp(max(moments, default=0))
 
     def close(self) -> None:
         self._http.shutdown()

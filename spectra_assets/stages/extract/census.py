@@ -57,7 +57,7 @@ class Census:
         self.facts = _blank(fetch)
         self.asked: set[str] = set()
         self.failed: set[str] = set()
-        """Lists that were asked for, and those of them that could not be read to their end; if not everything is asked for."""
+        """Lists that were asked for, if not everything is, and lists that could not be read to their end."""
         self._client = client
         self._fetch = fetch
         self._watch = watch
@@ -201,8 +201,7 @@ class Census:
     def _skip(self, skipped: Skipped) -> None:
         self.facts["skippedCount"] += 1
         self.facts["requests"] += 1
-        if self._partial:
-            self.failed.add(parent_text(skipped.parent_value))
+        self.failed.add(parent_text(skipped.parent_value))
         if len(self.facts["skipped"]) < EXAMPLES:
             reason = str(skipped.error)[:300]
             self.facts["skipped"].append(
@@ -213,8 +212,7 @@ class Census:
         parent.broken += 1
         name = list_name(parent.value)
         self.facts["brokenCount"] += 1
-        if self._partial:
-            self.failed.add(name)
+        self.failed.add(name)
         if len(self.facts["broken"]) < EXAMPLES:
             told = BrokenPage(parent=name or None, page=number, status=error.status, reason=str(error)[:300])
             self.facts["broken"].append(told)

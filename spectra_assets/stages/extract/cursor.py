@@ -15,6 +15,7 @@ from spectra_assets.covenant.model import Extraction
 from spectra_assets.lakehouse.raw import Attempts
 from spectra_assets.stages.asking.moments import micros, reader
 from spectra_assets.stages.evidence import EXAMPLES
+from spectra_assets.stages.extract import kin
 from spectra_assets.stages.extract.landing import HASH_FORM
 from spectra_assets.stages.extract.scope import WATCH, Reached, reached, refute
 from spectra_assets.stages.work import Draft, Work, action
@@ -35,12 +36,16 @@ class CursorFacts(TypedDict):
 def watch_cursor(draft: Draft, work: Work) -> None:
     """Keep how far each list is by its cursor, and compare rows that lie before that with the table that stands.
 
-    Does nothing for an entity that is always read whole. Evidence `cursor` (CursorFacts) and `lists`. A cursor that missed a
-    change is remembered, so that from then on everything is read (see `scope.refute`).
+    Does nothing for an entity that is always read whole but to look whether lists change without their parents (kin.py). Evidence
+    `cursor` (CursorFacts) and `lists`. A cursor that missed a change is remembered, so that from then on everything is read (see
+    `scope.refute`).
     """
     build = work.table.build
     fetch = build.fetch if isinstance(build, Extraction) else None
-    if fetch is None or fetch.incremental is None or draft.batches is None:
+    if fetch is None or draft.batches is None:
+        return
+    kin.watch(draft, work, fetch)
+    if fetch.incremental is None:
         return
     watch = _Watch(fetch, fetch.incremental)
     if not work.replay and draft.afterwards is not None:

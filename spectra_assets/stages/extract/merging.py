@@ -107,7 +107,7 @@ class Merge:
                 known = (name or "", digest)
                 if known in left:
                     left.discard(known)
-                elif (known[0] in whole) or (known[0] not in self._asked and self._scope.only is None):
+                elif (known[0] in whole) or (known[0] not in self._asked and not self._scope.leaves(known[0])):
                     return True
         return bool(left)
 
@@ -166,7 +166,7 @@ class Merge:
 
     def _fate(self, name: str, records: pa.Array, batch: pa.RecordBatch, place: int) -> tuple[bool, int | None]:
         """Whether a row of before stays, and the fetched row that takes its place."""
-        if name in self._failed or (name not in self._asked and self._scope.only is not None):
+        if name in self._failed or (name not in self._asked and self._scope.leaves(name)):
             return True, None
         if name not in self._asked or not self._single:
             self.facts["removed"] += 1

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from spectra_assets.client.target import ParentValue, parent_text
+from spectra_assets.client.target import ParentValue, parent_parts, parent_text
 from spectra_assets.covenant.access import Fetch, ParentKey
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.forms import HASHING
@@ -135,6 +135,7 @@ def _whole(draft: Draft, source: _Source) -> Iterator[pa.RecordBatch]:
     yield from batches
     facts = draft.evidence["extraction"] = census.finished(source.known.sample_size)
     draft.evidence["drift"] = watch.finish()
+    draft.evidence["unread"] = census.failed
     source.taped.tell(draft, facts["records"])
     if census.moved and mergeable(source.fetch):
         draft.mend = partial(_mended, draft, source, census.moved)
@@ -168,6 +169,11 @@ def _part(draft: Draft, source: _Source) -> _Part:
     extraction = census.finished(None)
     source.taped.tell(draft, extraction["records"])
     asked, failed = frozenset(census.asked), frozenset(census.failed)
+    draft.evidence["unread"] = failed
+    if scope.only is not None:
+        draft.evidence["asked"] = asked
+    if scope.stays:
+        draft.notes["lists not asked for"] = len(scope.stays)
     drift = {path: change for path, change in watch.finish().items() if change["kind"] != "missingField"}
     moved = census.moved if mergeable(source.fetch) else {}
     return _Part(Merge(source.fetch, scope, asked, failed, spool.table), extraction, drift, moved, census.declared)
@@ -213,6 +219,8 @@ def _mended(draft: Draft, source: _Source, moved: Mapping[str, int], rows: Itera
     draft.evidence["extraction"] = {**facts, "rows": merges[-1]["rows"]}
     draft.evidence["merge"] = combined(merges)
     lists = draft.evidence.get("lists", {})
+    for name in again & draft.evidence.get("kin", {}).keys():
+        del draft.evidence["kin"][name]  # it was summed up before it was read again
     lists |= {name: lists[name].model_copy(update={"rows": counts[name]}) for name in again & lists.keys()}
 
 
@@ -251,6 +259,8 @@ def _fetched(source: _Source) -> tuple[DriftWatch, Census, Iterator[pa.RecordBat
     watch = DriftWatch(promised(source.known, work.covenant), drifted.append)
     census = Census(taped.client, fetch, watch, work.say, taped.scope)
     parents: Iterable[ParentValue] | None = parents_of(work, fetch) if fetch.parent else None
+    if parents is not None and taped.asked is not None:
+        parents = _as_asked(parents, taped.asked)
     if parents is not None and taped.scope is not None:
         parents = taped.scope.wanted(parents)
     # read as they come anyway, records are best hashed then; those of a tree are not yet what they will be
@@ -264,6 +274,18 @@ def _fetched(source: _Source) -> tuple[DriftWatch, Census, Iterator[pa.RecordBat
             keep_drifted(work.lakehouse, fetch.entity, drifted)
 
     return watch, census, batches()
+
+
+def _as_asked(parents: Iterable[ParentValue], asked: frozenset[str]) -> Iterator[ParentValue]:
+    """The parents of an earlier attempt: of those there are now, then those that are gone, as their texts tell them."""
+    left = set(asked)
+    for value in parents:
+        if parent_text(value) in left:
+            left.discard(parent_text(value))
+            yield value
+    for text in sorted(left):
+        parts = parent_parts(text)
+        yield tuple(parts) if len(parts) > 1 else text
 
 
 def _check_parents(work: Work, fetch: Fetch, only: Iterable[str]) -> None:

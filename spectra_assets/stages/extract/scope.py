@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer
 
 from spectra_assets.client.target import ParentValue, parent_text
-from spectra_assets.covenant.access import Fetch, Incremental
+from spectra_assets.covenant.access import Fetch
 from spectra_assets.lakehouse.raw import LISTS, SCOPE, Manifest
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.stages.asking.moments import written
@@ -36,7 +36,8 @@ _SET_BACK = timedelta(hours=1)
 class Scope(BaseModel):
     """What is asked for. `since`: list → the value that `parameter` is sent with; all others are read whole.
 
-    `only` are the lists that are asked for at all; None: every one.
+    `only` are the lists that are asked for at all; None: every one. `stays` are lists that are not asked for and stay as they
+    are, as their parents did not change; others that are not asked for go.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +45,7 @@ class Scope(BaseModel):
     parameter: str = ""
     since: dict[str, str] = {}
     only: tuple[str, ...] | None = None
+    stays: frozenset[str] = frozenset()
 
     def narrow(self, value: ParentValue | None) -> Mapping[str, str]:
         """What the list of this parent is asked with on top of the plan."""
@@ -53,9 +55,23 @@ class Scope(BaseModel):
     def wanted(self, values: Iterable[ParentValue]) -> Iterable[ParentValue]:
         """Of the parents those whose lists are asked for."""
         if self.only is None:
-            return values
+            return (value for value in values if parent_text(value) not in self.stays) if self.stays else values
         names = frozenset(self.only)
         return (value for value in values if parent_text(value) in names)
+
+    def without(self, names: Iterable[str]) -> Scope:
+        """The same, but for these lists, which stay as they are."""
+        stays = frozenset(names)
+        since = {name: value for name, value in self.since.items() if name not in stays}
+        return self.model_copy(update={"stays": stays, "since": since})
+
+    def leaves(self, name: str) -> bool:
+        """Whether a list that is not asked for stays as it is."""
+        return self.only is not None or name in self.stays
+
+    @field_serializer("stays")
+    def _ordered(self, stays: frozenset[str]) -> list[str]:
+        return sorted(stays)
 
 
 class Reached(BaseModel):
@@ -96,7 +112,9 @@ def since(fetch: Fetch, steps: Sequence[str], standing: Standing, now: datetime)
     That is so where Prepare proved no way, nothing stands to go on from, a sweep is due, or little would be saved.
     """
     known = fetch.incremental
-    if known is None or not standing.chain or WATCH not in steps or not mergeable(fetch) or _sweep_due(known, standing, now):
+    if known is None or not standing.chain or WATCH not in steps or not mergeable(fetch):
+        return None
+    if sweep_due(known.sweep_runs, known.sweep_days, standing, now):
         return None
     lists = {name: each for name, each in standing.lists.items() if each.pages > 1 and not each.doubtful}
     if not lists or sum(each.rows for each in lists.values()) < _WORTH * standing.rows:
@@ -113,11 +131,12 @@ def mergeable(fetch: Fetch) -> bool:
     return fetch.recursive is None and fetch.primary_key != HASH
 
 
-def _sweep_due(known: Incremental, standing: Standing, now: datetime) -> bool:
+def sweep_due(every: int, days: int, standing: Standing, now: datetime) -> bool:
+    """Whether everything is to be read again: by every so many runs, and after so many days."""
     whole = standing.chain[0][1]
     runs = len(standing.chain) - 1 + sum(manifest.idle for _, manifest in standing.chain)
     age = now - (whole.swept_at or whole.started_at)
-    return runs + 1 >= known.sweep_runs or age >= timedelta(days=known.sweep_days) or age < -_SET_BACK
+    return runs + 1 >= every or age >= timedelta(days=days) or age < -_SET_BACK
 
 
 def keep_scope(scope: Scope) -> tuple[str, str]:

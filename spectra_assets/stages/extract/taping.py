@@ -25,6 +25,7 @@ from spectra_assets.errors import FatalError, GateError, MissingInputError, Retr
 from spectra_assets.lakehouse.raw import Attempts, Manifest, Recording, Reel, Segments, Turn
 from spectra_assets.lakehouse.store import FINGERPRINT
 from spectra_assets.names import TableRef, plural
+from spectra_assets.stages.extract import kin
 from spectra_assets.stages.extract import scope as scopes
 from spectra_assets.stages.extract.landing import HASH_FORM
 from spectra_assets.stages.extract.scope import Scope, Standing
@@ -37,7 +38,7 @@ _COMPLETE = "extract_complete"
 """The gate that judges what was read."""
 
 _TOLD = 5
-_OF_THIS_RUN = ("tape", "lists", "merge", "cursor", "doubtful")
+_OF_THIS_RUN = ("tape", "lists", "merge", "cursor", "doubtful", "kin", "unread", "asked")
 """Evidence that is not kept with the raw pages."""
 
 _DAMAGED: Mapping[str, Any] = {"purpose": "", "target": "", "path": "", "entity": None, "parent": None, "page": 1}
@@ -61,6 +62,8 @@ class Taping:
     """What the table was made from before, where there is a tape."""
     below: Taping | None = None
     """Of a replay: the earlier attempt that this one builds on."""
+    asked: frozenset[str] | None = None
+    """Of such an earlier attempt: the parents that it asked for, which may be others than there are now."""
 
     def tell(self, draft: Draft, records: int) -> None:
         """Leave in the draft where the answers came from, once all are there. Raises StorageError if a replay lacks `records`."""
@@ -110,6 +113,8 @@ def _replayed(work: Work, attempts: Attempts) -> Taping:
     made: Taping | None = None
     for folder, manifest in chain:
         made = replace(_replayed_one(work, folder, manifest), below=made)
+        if folder != chain[-1][0]:
+            made.asked = frozenset(header["parent"] for header in _headers(made.segments[0]) if header["parent"] is not None)
     assert made is not None  # noqa: S101  (the chain is not empty)
     return made
 
@@ -154,7 +159,7 @@ def _recorded(draft: Draft, work: Work, fetch: Fetch, known: CanonEntity, client
     made = Taping(client, work.now, tape=tape, segments=parts, scope=scope, standing=standing)
     last = standing.chain[-1] if standing.chain else None
     assert draft.afterwards is not None  # noqa: S101  (the caller's condition)
-    draft.afterwards.insert(0, _Ending(draft, work, recording, attempts, keep, last, made).heard)
+    draft.afterwards.insert(0, _Ending(draft, work, fetch, recording, attempts, keep, last, made).heard)
     whole = scope is None and len(standing.chain) == 1 and not again
     if last is not None and earlier is not None and whole and begun is None and _same(work, last[1], plan, inputs):
         made.unchanged = not earlier.damaged and client.unmodified(_headers(earlier))
@@ -179,7 +184,6 @@ def _scope(work: Work, fetch: Fetch, standing: Standing, inputs: dict[str, str],
 
     Raises MissingInputError if parents are to be read again and there is no table to merge their rows into.
     """
-    known = fetch.incremental
     last = standing.chain[-1][1] if standing.chain else None
     if work.backfill is not None:
         if work.backfill and (last is None or not _stands(work, last)):
@@ -188,12 +192,18 @@ def _scope(work: Work, fetch: Fetch, standing: Standing, inputs: dict[str, str],
                 f"into it: read all of {fetch.entity} again"
             )
         return Scope(only=work.backfill) if work.backfill else None
-    if known is None or last is None or known.cursor in scopes.refuted(work.lakehouse, fetch.entity):
+    if last is None or scopes.WATCH not in work.table.steps:
         return None
     alike = all(last.inputs.get(name) == inputs[name] for name in ("plan", "contract", "software", "hash"))
     if not alike or not _stands(work, last):
         return None
-    return scopes.since(fetch, work.table.steps, standing, now)
+    known = fetch.incremental
+    told = known is not None and known.cursor not in scopes.refuted(work.lakehouse, fetch.entity)
+    scope = scopes.since(fetch, work.table.steps, standing, now) if told else None
+    stays = kin.unchanged(work, fetch, standing, now)
+    if stays:
+        work.say(f"{fetch.entity}: {len(stays):,} lists are not asked for, as their parents did not change")
+    return (scope or Scope()).without(stays) if stays else scope
 
 
 @dataclass
@@ -202,6 +212,7 @@ class _Ending:
 
     draft: Draft
     work: Work
+    fetch: Fetch
     recording: Recording
     attempts: Attempts
     keep: int
@@ -216,11 +227,16 @@ class _Ending:
                 self.recording.discard()
                 now, seen = datetime.now(UTC), self.last[1]
                 swept = {"swept_at": now, "idle": 0} if self.made.unchanged else {"idle": seen.idle + 1}
-                Recording(*self.last).note(confirmed_at=now, **swept)
+                last = Recording(*self.last)
+                last.note(confirmed_at=now, **swept)
+                if self.made.scope is not None and self.made.scope.stays:
+                    last.leave(*kin.keep(kin.carried(self.made.standing, kin.parents_now(self.work, self.fetch))))
                 return
             evidence = {name: facts for name, facts in self.draft.evidence.items() if name not in _OF_THIS_RUN}
             if "lists" in self.draft.evidence:
                 self.recording.leave(*scopes.keep_reached(self.draft.evidence["lists"]))
+            if "kin" in self.draft.evidence:
+                self.recording.leave(*kin.keep(self.draft.evidence["kin"]))
             fingerprint = self.work.lakehouse.describe(self.work.table.ref).metadata.get(FINGERPRINT)
             facts = {
                 "evidence": evidence,
