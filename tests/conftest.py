@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from spectra_assets.lakehouse.engine import Engine, shared
 from spectra_assets.settings import load
+
+os.environ.setdefault("SPARK_CONNECT_MODE_ENABLED", "1")
+"""As pyspark sets it when the process's engine starts: where a test starts it that puts the environment back afterwards, those
+after it would be without it."""
 
 SLOW = ("learning", "pipeline", "conformance", "discovery", "graph", "engine")
 """Folders of few tests that take long each: first, so that no core waits for another at the end."""
