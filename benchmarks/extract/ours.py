@@ -9,7 +9,6 @@ The address of the API is in SPEED_URL.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from datetime import UTC, datetime
@@ -101,8 +100,7 @@ def _place(folder: Path):  # type: ignore[no-untyped-def]
     from spectra_assets.lakehouse.store import Lakehouse
     from spectra_assets.settings import Settings
 
-    in_flight = int(os.environ.get("SPECTRA_IN_FLIGHT", IN_FLIGHT))
-    return Settings(project=REPOSITORY, lakehouse_root=str(folder), in_flight=in_flight), Lakehouse(str(folder), SOURCE)
+    return Settings(project=REPOSITORY, lakehouse_root=str(folder)), Lakehouse(str(folder), SOURCE)
 
 
 def main() -> None:

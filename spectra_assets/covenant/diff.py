@@ -122,8 +122,11 @@ def _columns(name: str, old: dict[str, Column], new: dict[str, Column]) -> Itera
             yield Change(table=name, text=f"the column {column} is now always filled", breaking=False)
         if was.pii != now.pii:
             yield Change(table=name, text=f"the column {column} is now personal: {now.pii} (was {was.pii})", breaking=False)
-        if (was.source, was.date_format) != (now.source, now.date_format):
+        if was.source != now.source:
             text = f"the column {column} now comes from {_list(now.source)} (was {_list(was.source)})"
+            yield Change(table=name, text=text, breaking=False)
+        if was.date_format != now.date_format:
+            text = f"the column {column} is now read as {_form(now)} (was {_form(was)})"
             yield Change(table=name, text=text, breaking=False)
 
 
@@ -148,12 +151,34 @@ def _plain_changes(table: str, old: Any, new: Any, path: str = "") -> Iterator[C
             if was != now:
                 yield from _plain_changes(table, was, now, f"{path}[{index}]")
     else:
-        yield Change(table=table, text=f"{path or 'it'} changes from {_short(old)} to {_short(new)}", breaking=False)
+        was, now = _told_apart(old, new)
+        yield Change(table=table, text=f"{path or 'it'} changes from {was} to {now}", breaking=False)
+
+
+_KINDS = {str: "the text", bool: "the truth value", int: "the whole number", float: "the number"}
+_SHOWN = 120
+
+
+def _told_apart(old: Any, new: Any) -> tuple[str, str]:
+    """Both values as they are shown, so that one sees how they differ: in their kind, or far behind in a long text."""
+    was, now = _short(old), _short(new)
+    if was != now:
+        return was, now
+    if type(old) is not type(new):
+        return f"{_KINDS.get(type(old), 'the value')} {was}", f"{_KINDS.get(type(new), 'the value')} {now}"
+    first, second = str(old), str(new)
+    start = max(0, next((n for n, pair in enumerate(zip(first, second, strict=False)) if len(set(pair)) > 1), _SHOWN) - 20)
+    return _short(f"…{first[start:]}"), _short(f"…{second[start:]}")
 
 
 def _short(value: Any) -> str:
     text = "nothing" if value is None else str(value)
-    return text if len(text) <= 120 else text[:117] + "…"
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "…"
+
+
+def _form(column: Column) -> str:
+    """How values of a column are written; without a format of its own, as its type is written in JSON."""
+    return (column.date_format or f"plain {column.type}").replace(" | ", " or ")
 
 
 def _list(values: list[str]) -> str:

@@ -119,7 +119,12 @@ def _summary_text(summary: Any, verbose: bool = False) -> str:
     lines.append("UI         make dev, then open http://127.0.0.1:3000")
     lines += [f"Lesson     lessons/{lesson}.md" for lesson in summary.lessons]
     lines += [f"Learned    {text}" for text in summary.learned]
-    lines += [f"Asks you   solution-engine lessons explain {lesson}" for lesson in summary.waiting]
+    asked = [lesson for lesson in summary.waiting if lesson not in summary.proposed]
+    lines += [f"Asks you   solution-engine lessons explain {lesson}" for lesson in asked]
+    lines += [
+        f"Proposed   {remedy}\n           solution-engine lessons approve {lesson}   # --dry-run shows it; explain, reject"
+        for lesson, remedy in summary.proposed.items()
+    ]
     if summary.ok:
         lines.append(f"\nDone in {summary.seconds} s: every table of {summary.source} is in place, every blocking gate passed.")
     else:

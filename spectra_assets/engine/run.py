@@ -33,6 +33,7 @@ from spectra_assets.intelligence.writing import write as write_pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.lesson import Lesson
 from spectra_assets.learning.loop import Learned, heal, made_again
+from spectra_assets.learning.person import WAITS
 from spectra_assets.learning.record import withdraw
 from spectra_assets.names import Stage
 from spectra_assets.settings import Settings, variable
@@ -71,6 +72,8 @@ class Summary(BaseModel):
     lessons: tuple[str, ...]
     waiting: tuple[str, ...] = ()
     """Those of the lessons that ask a person."""
+    proposed: dict[str, str] = {}
+    """Those of which one may say yes or no → the remedy that waits."""
     learned: tuple[str, ...] = ()
     """Remedies that were proven and applied in this call."""
     runs: tuple[str, ...]
@@ -345,6 +348,7 @@ class _Pipeline:
             left_over=self.left_over,
             lessons=tuple(dict.fromkeys(lesson.id for lesson in self.lessons)),
             waiting=tuple(dict.fromkeys(lesson.id for lesson in self._last_known() if lesson.question)),
+            proposed={lesson.id: lesson.remedy.said for lesson in self._last_known() if lesson.remedy and lesson.status in WAITS},
             learned=tuple(f"{lesson.remedy.said} (lesson {lesson.id})" for lesson in self.learned if lesson.remedy),
             runs=tuple(self.runs),
             lakehouse=f"{self.lakehouse.root}/{self.lakehouse.name}",

@@ -36,7 +36,7 @@ def extract_complete(candidate: Candidate) -> Judged:
         ("skipped", facts["skippedCount"], facts["parentsAsked"], "parents could not be read", facts["skipped"]),
         ("pages", facts.get("brokenCount", 0), facts["pages"], "pages could not be read", facts.get("broken")),
         ("unanswered", facts["unansweredCount"], facts["parentsAsked"], "parents never answered", ()),
-        ("repeated", facts["repeatedCount"], facts["rows"], "rows came twice for one parent", facts["repeated"]),
+        ("repeated", facts["repeatedCount"], facts["rows"], f"rows came twice{_alike(candidate)}", _keys(facts["repeated"])),
         ("mismatch", facts["mismatchCount"], facts["parentsAsked"], "row counts differ from the API's own", facts["mismatches"]),
         ("landed", abs(facts["rows"] - landed), facts["rows"], f"of the rows fetched are not among the {landed} landed", ()),
     )
@@ -49,9 +49,35 @@ def extract_complete(candidate: Candidate) -> Judged:
         Rule(f"aspect <> '{row['aspect']}' OR problems = 0", f"fail: {row['finding']}{row['first']}", row["aspect"])
         for row in rows
     )
-    advice = "run the stage again: it takes up where it ended"
+    advice = "; ".join(dict.fromkeys(_ADVICE.get(aspect, _AGAIN) for aspect, count, *_ in checks if count != 0))
     show = ("aspect", "problems", "among", "first")
     return Judged(candidate.small(columns, rows), rules, unit="proofs of completeness", show=show, advice=advice)
+
+
+_AGAIN = "run the stage again: it takes up where it ended"
+
+_ADVICE: Mapping[str, str] = {
+    "repeated": "the list was read once more and holds them twice all the same, so another run changes nothing: if the API means "
+    "it so, a rule of kind deduplicate keeps one of each; solution-engine lessons tells whether one is proposed",
+    "mismatch": "what came does not agree with what the API says of itself: if the next run says the same, it pages or counts "
+    "otherwise than Prepare found",
+    "landed": "a row was lost or doubled while pages became rows: that is a fault of this software, not of the source",
+}
+"""Aspect of completeness → what helps, if not another run."""
+
+
+def _alike(candidate: Candidate) -> str:
+    """Whether rows that came twice are equal, where a list was read once more for it."""
+    merged: Mapping[str, Any] = candidate.evidence.get("merge") or {}
+    if not merged.get("repeated") or "unlike" not in merged:
+        return ""
+    return f", {merged['unlike']} of them with other values the second time" if merged["unlike"] else ", alike both times"
+
+
+def _keys(repeated: Any) -> list[str]:
+    """`parent/key` as a person reads it."""
+    split = (str(each).partition("/") for each in repeated)
+    return [f"key {key} of parent {parent}" if parent else f"key {key}" for parent, _, key in split]
 
 
 def _told(examples: Any) -> str:

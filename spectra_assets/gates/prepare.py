@@ -119,10 +119,15 @@ def one_entity_per_row(candidate: Candidate) -> Iterator[Judged]:
 
 
 @gate("fields_as_arrays", needs=lambda _: ("entity", *PARALLEL_ARRAYS))
-def fields_as_arrays(candidate: Candidate) -> Judged:
+def fields_as_arrays(candidate: Candidate) -> Iterator[Judged]:
     """Fields are parallel arrays of one length, none empty, and no raw field stands twice."""
+    empty = Rule("size(rawField) > 0", f"have no fields{_known_before(candidate)}", "empty")
+    nothing_seen = (
+        "the API gives no record of them now, and nothing else says what their fields are: give the credential's user access to "
+        "a record, or leave the entity out by an override of its intelligence pack (remove: [entity]); what was published stays"
+    )
+    yield Judged(candidate.accepted, (empty,), unit="entities", show=("entity",), advice=nothing_seen)
     rules = (
-        Rule("size(rawField) > 0", "have no fields", "empty"),
         *(
             Rule(f"size(`{name}`) = size(rawField)", f"have {name} of another length than rawField", name)
             for name in PARALLEL_ARRAYS
@@ -135,7 +140,17 @@ def fields_as_arrays(candidate: Candidate) -> Judged:
         ),
     )
     advice = "this is a fault of the software, not of the data: report it"
-    return Judged(candidate.accepted, rules, unit="entities", show=("entity", "rawField", "targetField"), advice=advice)
+    yield Judged(candidate.accepted, rules, unit="entities", show=("entity", "rawField", "targetField"), advice=advice)
+
+
+def _known_before(candidate: Candidate) -> str:
+    """Of entities that have no fields now: how many they had in the schema that is published; empty where they had none."""
+    bare = {row[0] for row in candidate.accepted.where("size(rawField) = 0").select("entity").collect()}
+    if not bare or not candidate.lakehouse.exists(candidate.table.ref):
+        return ""
+    rows = candidate.lakehouse.read(candidate.table.ref, ["entity", "rawField"]).to_pylist()
+    had = [f"{row['entity']} had {len(row['rawField'])}" for row in rows if row["entity"] in bare and row["rawField"]]
+    return f" ({', '.join(sorted(had)[:5])} before)" if had else ""
 
 
 @gate("fields_have_target_names", needs=lambda _: ("entity", *PARALLEL_ARRAYS))

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from spectra_assets.covenant.diff import diff
+from spectra_assets.covenant.diff import _plain_changes, diff
 from spectra_assets.covenant.model import Covenant
 
 
@@ -42,6 +42,13 @@ def set_type(output: dict[str, Any], column: str, kind: str) -> None:
         ("clean.cycle", lambda t: t["gates"].pop(0), "is no longer demanded", True),
         ("clean.cycle", lambda t: t["gates"][0].update(severity="WARN"), "is now WARN (was ERROR)", True),
         ("clean.cycle", lambda t: t.update(primary_key=[]), "the primary key changes from cycleId to nothing", True),
+        (
+            "clean.cycle",
+            lambda t: t["schema"][0].update(date_format="iso8601 | dd.MM.yyyy"),
+            "is now read as iso8601 or dd.MM.yyyy (was plain int64)",
+            False,
+        ),
+        ("clean.cycle", lambda t: t["schema"][0].update(source=["other"]), "now comes from other (was ", False),
         ("extract.cycles", lambda t: t["build"]["fetch"].update(path="/cycles"), "build", None),
     ],
 )
@@ -54,6 +61,23 @@ def test_a_change_is_told_in_words(
         assert "fetch.path changes from /cycle/release/{releaseid} to /cycles" in changes[0].text
         return
     assert any(says in c.text and c.breaking is breaking for c in changes), changes
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (-1, "-1", "unknown changes from the whole number -1 to the text -1"),
+        (True, "True", "unknown changes from the truth value True to the text True"),
+        ("a" * 300 + "x", "a" * 300 + "y", f"unknown changes from …{'a' * 20}x to …{'a' * 20}y"),
+        ("a" * 200, "a" * 300, None),
+        (None, 0, "unknown changes from nothing to 0"),
+    ],
+)
+def test_values_that_look_alike_are_told_apart(old: object, new: object, says: str | None) -> None:
+    (change,) = _plain_changes("refine.x", {"unknown": old}, {"unknown": new})
+    was, now = change.text.removeprefix("unknown changes from ").split(" to ")
+    assert was != now
+    assert says in (None, change.text)
 
 
 def test_nothing_changes_between_equal_covenants(covenant: Covenant) -> None:

@@ -72,6 +72,21 @@ def test_what_is_missing_is_named(bench: Bench, aspect: str, facts: dict[str, An
     assert result.rule_id == f"extract.extract_complete:{aspect}"
 
 
+@pytest.mark.parametrize(
+    ("merge", "says"),
+    [({"unlike": 0}, "1 rows came twice, alike both times (key 1 of parent 7)"),
+     ({"unlike": 1}, "1 rows came twice, 1 of them with other values the second time (key 1 of parent 7)"),
+     (None, "1 rows came twice (key 1 of parent 7)")],
+)  # fmt: skip
+def test_rows_that_come_twice_are_told_as_they_are(bench: Bench, merge: dict[str, int] | None, says: str) -> None:
+    facts = {**WHOLE, "repeatedCount": 1, "repeated": ["7/1", "/2"]}
+    more = {"merge": {"repeated": 1, **merge}} if merge is not None else {}
+    message = bench.judge(extracted("run", "extract_complete"), TWO, extraction=facts, **more).message
+    assert says in message
+    assert "another run changes nothing" in message
+    assert "takes up where it ended" not in message
+
+
 def test_without_evidence_nothing_is_complete(bench: Bench) -> None:
     for gate in ("extract_complete", "no_schema_drift"):
         with pytest.raises(SpectraError, match="needs the evidence"):

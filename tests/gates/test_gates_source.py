@@ -164,10 +164,20 @@ def test_fields_are_arrays_of_one_length(bench: Bench) -> None:
     short, absent = canon("b", ID, NAME), canon("c", ID)
     short["dataType"].pop()
     absent["piiLevel"] = None
-    result = bench.judge(promised, [canon("a", ID), short, absent, canon("d"), canon("e", ID, ID)])
-    assert (result.failed, result.total) == (4, 5)
+    result = bench.judge(promised, [canon("a", ID), short, absent, canon("e", ID, ID)])
+    assert (result.failed, result.total) == (3, 4)
     assert set(result.details["rules"].values()) == {1}
-    assert [rule.split(":")[1] for rule in result.details["rules"]] == ["empty", "dataType", "piiLevel", "twice"]
+    assert [rule.split(":")[1] for rule in result.details["rules"]] == ["dataType", "piiLevel", "twice"]
+    assert "fault of the software" in result.message
+
+
+def test_an_entity_without_fields_is_what_the_api_gives_now(bench: Bench) -> None:
+    promised = form("prepare.schema", "fields_as_arrays")
+    bench.publish(promised, [canon("a", ID), canon("d", ID, NAME)])
+    result = bench.judge(promised, [canon("a", ID), canon("d")])
+    assert (result.failed, result.total, result.rule_id) == (1, 2, "prepare.fields_as_arrays:empty")
+    assert "1 of 2 entities have no fields (d had 2 before), for example entity = 'd'. The API gives no record" in result.message
+    assert "fault" not in result.message
 
 
 def test_fields_have_names(bench: Bench) -> None:

@@ -265,6 +265,18 @@ def test_a_backfill_needs_a_table_to_merge_into(made: Changing, api: ChangingApi
         made.deliver(ITEMS, "run1", backfill=("2",))
 
 
+def test_a_backfill_names_an_address_that_is_another_one(
+    made: Changing, api: ChangingApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.both("run1")
+    other = ChangingApi()
+    other.rows = api.rows
+    monkeypatch.setenv(URL, other.url)
+    with pytest.raises(MissingInputError, match=rf"was made from {api.url}, and the source's address is {other.url} now"):
+        made.deliver(ITEMS, "run2", backfill=("2",))
+    other.close()
+
+
 def test_lists_of_an_entity_without_increments_can_be_read_again_too(tmp_path: Path, engine: Engine, api: ChangingApi) -> None:
     made = Changing(tmp_path, engine, None)
     made.both("run1")

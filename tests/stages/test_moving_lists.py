@@ -115,7 +115,7 @@ def test_a_list_that_never_stands_still_is_told_and_nothing_is_published(made: C
 
 def test_a_row_that_comes_twice_for_ever_is_told_after_one_more_look(made: Changing, api: ChangingApi) -> None:
     api.rows.append(api.row(2003))
-    with pytest.raises(GateError, match="rows came twice"):
+    with pytest.raises(GateError, match=r"rows came twice, alike both times \(key 2003 of parent 2\)"):
         made.both("run1")
     firsts: list[Any] = [
         count
@@ -123,6 +123,12 @@ def test_a_row_that_comes_twice_for_ever_is_told_after_one_more_look(made: Chang
         if "groups/2/" in address and ("offset=0&" in address or "page=1&" in address)
     ]
     assert firsts == [2]
+
+
+def test_rows_that_come_twice_with_other_values_are_told_from_equal_ones(made: Changing, api: ChangingApi) -> None:
+    api.rows.append(Row(2003, 2, "another name", 3))
+    with pytest.raises(GateError, match="rows came twice, 1 of them with other values"):
+        made.both("run1")
 
 
 def test_an_increment_whose_list_moved_is_mended_too(tmp_path: Path, engine: Engine, api: ChangingApi) -> None:

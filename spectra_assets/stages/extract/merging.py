@@ -39,6 +39,8 @@ class Merged(TypedDict):
     """Rows of before that their list, read whole, no longer has, or whose list is gone."""
     repeated: int
     """Fetched rows whose key came again later in the same list."""
+    unlike: int
+    """Those of them whose record was another one than the later."""
     incomplete: int
     """Fetched rows of lists that could not be read to their end: those lists stay as they were."""
     rows: int
@@ -74,7 +76,7 @@ class Merge:
 
     def __init__(self, fetch: Fetch, scope: Scope, asked: frozenset[str], failed: frozenset[str], table: pa.Table) -> None:
         self.facts = Merged(
-            stood=0, fetched=table.num_rows, unchanged=0, changed=0, new=0, removed=0, repeated=0, incomplete=0, rows=0
+            stood=0, fetched=table.num_rows, unchanged=0, changed=0, new=0, removed=0, repeated=0, unlike=0, incomplete=0, rows=0
         )
         self.moved: set[str] = set()
         self.alive: Counter[str] = Counter()
@@ -141,6 +143,8 @@ class Merge:
             if earlier is not None:
                 del self._new[earlier]
                 self.facts["repeated"] += 1
+                hashes = self._table.column(_HASH)
+                self.facts["unlike"] += hashes[earlier].as_py() != hashes[row].as_py()
             self._rows[name, key] = row
             self._lists[key] = name
 
@@ -226,6 +230,7 @@ def combined(merges: Sequence[Merged]) -> Merged:
         total["new"] += each["new"]
         total["removed"] += each["removed"]
         total["repeated"] += each["repeated"]
+        total["unlike"] += each["unlike"]
         total["incomplete"] += each["incomplete"]
     total["rows"] = merges[-1]["rows"]
     return total

@@ -127,7 +127,7 @@ class _Part:
         draft.evidence["drift"] = self.drift
         draft.evidence["merge"] = self.merge.facts
         draft.evidence["doubtful"] = self.merge.moved
-        draft.notes |= {f"rows {fate}": count for fate, count in self.merge.facts.items() if fate != "rows"}
+        draft.notes |= {f"rows {fate}": count for fate, count in self.merge.facts.items() if fate not in ("rows", "unlike")}
 
 
 def _whole(draft: Draft, source: _Source) -> Iterator[pa.RecordBatch]:

@@ -94,6 +94,8 @@ class Standing:
 
     chain: Sequence[tuple[Path, Manifest]]
     rows: int
+    elsewhere: str | None = None
+    """The address of the API that the table was made from, where the source has another one now: then nothing stands."""
 
     @property
     def lists(self) -> dict[str, Reached]:

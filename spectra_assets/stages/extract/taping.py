@@ -174,7 +174,7 @@ def _standing(work: Work, attempts: Attempts, server: str) -> Standing:
     """The attempts that the table was made from, if it is still theirs and of this server."""
     chain = attempts.chain()
     if not chain or chain[-1][1].server != server:
-        return Standing((), 0)
+        return Standing((), 0, chain[-1][1].server if chain else None)
     rows = work.lakehouse.describe(work.table.ref).rows if work.lakehouse.exists(work.table.ref) else 0
     return Standing(chain, rows)
 
@@ -187,9 +187,13 @@ def _scope(work: Work, fetch: Fetch, standing: Standing, inputs: dict[str, str],
     last = standing.chain[-1][1] if standing.chain else None
     if work.backfill is not None:
         if work.backfill and (last is None or not _stands(work, last)):
+            why = (
+                f"was made from {standing.elsewhere}, and the source's address is {work.client.base_url} now"
+                if standing.elsewhere
+                else "does not stand as its last extraction left it"
+            )
             raise MissingInputError(
-                f"{work.table.table} does not stand as its last extraction left it, so rows of single parents can't be merged "
-                f"into it: read all of {fetch.entity} again"
+                f"{work.table.table} {why}, so rows of single parents can't be merged into it: read all of {fetch.entity} again"
             )
         return Scope(only=work.backfill) if work.backfill else None
     if last is None or scopes.WATCH not in work.table.steps:
