@@ -30,8 +30,8 @@ _TIMES: dict[Time, dict[str, None]] = {
     ),
     "happened": _known(
         "occurred happened performed executed ordered placed paid charged captured received sent visited played logged recorded "
-        "measured observed committed posted published submitted booked purchased sold shipped triggered raised reported "
-        "transaction timestamp event"
+        "measured observed spent worked committed posted published submitted booked purchased sold shipped triggered raised "
+        "reported transaction timestamp event"
     ),
     "created": _known("created creation inserted added registered registration joined entered"),
     "started": _known("started start starts begin began begins beginning opened open"),
@@ -140,7 +140,7 @@ def statuses(node: Node) -> list[str]:
         personal = column.pii == PiiLevel.DIRECT
         if column.name in node.key or personal or column.type not in (DataType.TEXT, DataType.INT64) or len(listed) < 2:
             continue
-        said = last_words(node, column.name)
+        said = _said_of(node, column.name)
         rank = next((rank for rank, known in enumerate(_STATUS) if known.keys() & set(said)), len(_STATUS))
         if rank < len(_STATUS) or column.type == DataType.TEXT:
             ranked.append((rank, depth(node, column.name), place, column.name))
@@ -149,7 +149,14 @@ def statuses(node: Node) -> list[str]:
 
 def is_status(node: Node, column: str) -> bool:
     """Whether the column's name says that it is a state that changes over the row's life."""
-    return bool(_STATUS[0].keys() & set(last_words(node, column)))
+    return bool(_STATUS[0].keys() & set(_said_of(node, column)))
+
+
+def _said_of(node: Node, column: str) -> list[str]:
+    """The words of a column's last key; of a name within a record those of that record: `status.name` tells the status."""
+    parts = split_path(node.fields[column].raw) if column in node.fields else []
+    named = len(parts) > 1 and parts[-1].lower() in ("name", "title", "label", "value", "key", "code")
+    return [word.lower() for word in words(parts[-2].removesuffix("[]"))] if named else last_words(node, column)
 
 
 def changed_time(node: Node) -> str | None:

@@ -37,6 +37,8 @@ class Facts:
     excluded: dict[str, str] = field(default_factory=dict)
     paging: list[PagingStyle] = field(default_factory=list)
     gaps: dict[str, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    """Paths that nothing names and that want a credential."""
     requests: int = 0
     budget: int = 0
     spent: bool = False

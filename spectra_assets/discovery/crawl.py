@@ -30,7 +30,7 @@ USUAL = (
     "reports", "articles", "books", "authors", "payments", "transactions", "subscriptions", "devices", "locations",
     "countries", "jobs", "releases", "settings", "profile", "pages", "images", "media", "sites", "repositories", "servers",
     "hosts", "services", "channels", "domains", "sessions", "builds", "workflows", "runs", "datasets", "collections", "lists",
-    "reviews", "leads", "deals", "vendors", "stores", "permissions", "versions", "campaigns",
+    "reviews", "news", "time_entries", "leads", "deals", "vendors", "stores", "permissions", "versions", "campaigns",
 )  # fmt: skip
 """Names that APIs often have, tried where an API names nothing."""
 
@@ -54,6 +54,8 @@ class Crawl:
     say: Callable[[str], None] = lambda _: None
     routes: dict[str, Route] = field(default_factory=dict)
     gaps: dict[str, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    """Guessed paths that want a credential, or a better one: they may be there."""
     _linked: deque[Route] = field(default_factory=deque)
     _guessed: deque[Route] = field(default_factory=deque)
     _guesses: int = 0
@@ -136,16 +138,17 @@ class Crawl:
 
     def _usual(self) -> None:
         """Usual names at the root, else below a usual prefix."""
+        pages = self.scout.look("/").sight.shape == "html"
         for prefix in _PREFIXES if not self.scout.base else ("",):
             if prefix and self._directory_at(prefix):
                 return
             for number, name in enumerate(USUAL):
-                if prefix and number == _FIRST_NAMES and not self._answers(prefix):
+                if (prefix or pages) and number == _FIRST_NAMES and not self._answers(prefix):
                     break
                 self._try(Route(f"{prefix}/{name}", "a usual name"))
             if self._answers(prefix):
                 return
-        if self.scout.look(f"/{USUAL[0]}").sight.shape == "html" or self.scout.look("/").sight.shape == "html":
+        if pages or self.scout.look(f"/{USUAL[0]}").sight.shape == "html":
             self._named_json()
 
     def _named_json(self) -> None:
@@ -214,6 +217,7 @@ class Crawl:
         if self.scout.absent(best) or (guess and best.refused):
             if guess:
                 self._missed.add(shape(route.path))
+                self.refused += [route.path] if best.refused else []
                 return
             if route.path in self._elsewhere:
                 self.gaps[self._elsewhere[route.path]] = (

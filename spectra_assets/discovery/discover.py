@@ -191,6 +191,8 @@ class _Discovery:
                 named.append(target[0])
         named.sort(key=lambda path: not any(word in path.lower().split("/")[-1] for word in _PRIVATE))
         guesses = [f"/{name}" for name in (_UNKNOWN if not named else ()) if name in USUAL]
+        if root.sight.shape == "html":  # what is a page for people without it
+            guesses = [*(f"{path}.json" for path in guesses[:3]), *guesses]
         return [*list(dict.fromkeys(named))[: _DOORS - 1], *guesses, "/"]
 
     def _facts(self, description: Description | None, place: Place, auth: Recognised) -> Facts:
@@ -209,6 +211,7 @@ class _Discovery:
             crawl = self._crawled()
             facts.routes, facts.gaps = list(crawl.routes.values()), dict(crawl.gaps)
             facts.routes += with_details(self.scout, facts.routes)
+            facts.refused = crawl.refused
             for path, field_name in crawl.unanswered():
                 facts.gaps[f"{path} {field_name}"] = f"{field_name!r} in the records of GET {path} names no endpoint found"
         else:
@@ -319,7 +322,7 @@ class _Discovery:
 def _closed(facts: Facts) -> list[str]:
     """GET paths without parameters that want a credential, or a better one: a few."""
     refused = [route.path for route in facts.routes if route.kind == "closed" and route.looks and route.looks[-1].refused]
-    return [path for path in refused if "{" not in path][:_DOORS]
+    return [path for path in (*refused, *facts.refused) if "{" not in path][:_DOORS]
 
 
 def _distinct(endpoints: list[Endpoint]) -> list[Endpoint]:

@@ -9,7 +9,8 @@ from typing import Literal
 
 from spectra_assets.covenant.paths import join_path
 from spectra_assets.discovery.scout import Look, segments
-from spectra_assets.names import camel, singular
+from spectra_assets.intelligence.nouns import singular_of
+from spectra_assets.names import camel
 from spectra_assets.stages.asking.answers import Record
 
 Kind = Literal["list", "object", "detail", "directory", "closed", "unknown"]
@@ -91,7 +92,7 @@ def entity_name(path: str, fallback: str = "record") -> str:
     """The singular of the last part of a path that names something: `/api/v2/order-items/{id}` is orderItem."""
     named = [part for part in segments(path) if "{" not in part and not _VERSION.fullmatch(part)]
     telling = [part for part in named if part.lower() not in _GENERIC] or named
-    name = singular(camel(re.sub(r"\.\w{1,5}$|\(.*\)$", "", telling[-1]))) if telling else camel(fallback)
+    name = singular_of(camel(re.sub(r"\.\w{1,5}$|\(.*\)$", "", telling[-1]))) if telling else camel(fallback)
     return name[:1].lower() + name[1:80]
 
 

@@ -20,7 +20,13 @@ class KeptBack(Api):
         self.products = [{"id": n, "name": word(n), "archived": n % 4 == 0} for n in range(1, 41)]
         self.notes = [{"id": n, "text": word(n), "isArchived": n % 5 == 0} for n in range(1, 46)]
         self.bugs = [
-            {"id": n, "subject": word(n), "status": {"id": 1 + n % 4, "is_closed": n % 4 == 3}, "done": n % 7}
+            {
+                "id": n,
+                "subject": word(n),
+                "status": {"id": 1 + n % 4, "is_closed": n % 4 == 3},
+                "done": n % 7,
+                "priority": {"id": 1 + n % 5, "name": f"P{n % 5}"},
+            }
             for n in range(1, 71)
         ]
         self.people = [{"id": n, "name": word(n), "gone": n > 20} for n in range(1, 29)]
@@ -72,6 +78,7 @@ class KeptBack(Api):
                 Entity("bug", ("/bugs",), self.bugs),
                 Entity("person", ("/people",), [row for row in self.people if not row["gone"]]),
             ),
+            references=(),
             findings=(r"/people\?deleted=true: gap, .*gives 8 rows, without it 20",),
         )
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
-from spectra_assets.covenant.paths import split_path
+from spectra_assets.covenant.paths import join_path, split_path
 from spectra_assets.intelligence.nouns import stem
 from spectra_assets.names import singular, words
 from spectra_assets.stages.asking.answers import Record, values_at
@@ -58,6 +58,11 @@ _NO_ENTITY = frozenset(
      "unique", "public", "legacy", "old", "alt", "self", "api", "tax", "vat", "national", "import", "sync")
 )  # fmt: skip
 """First words of ids that name no entity of the source."""
+
+_TELLING = frozenset(
+    ("name", "title", "label", "code", "slug", "key", "login", "username", "email", "symbol", "number", "identifier")
+)
+"""What stands beside an id by which it can be seen whose it is."""
 
 _WRAPPERS = frozenset(("attributes", "fields", "properties", "relationships", "data", "links"))
 _STEM, _PLURALS = 5, frozenset(("en", "n", "e", "i", "x", "es", "os", "as"))
@@ -137,7 +142,7 @@ def referenced(
             if shown:
                 fields.append(field.model_copy(update={"references": shown, "values": ()}))
                 continue
-            changes, lost = _judged(entity, field, samples.get(name, ()), known)
+            changes, lost = _judged(entity, field, samples, known)
             if lost and changes is None:
                 dangling.setdefault(name, {})[field.raw] = lost
                 changes = {"unresolved": lost[:80]}
@@ -152,9 +157,10 @@ def _structural(entity: CanonEntity, field: CanonField) -> str | None:
 
 
 def _judged(
-    entity: CanonEntity, field: CanonField, records: Sequence[Record], known: Sequence[Target]
+    entity: CanonEntity, field: CanonField, samples: Mapping[str, Sequence[Record]], known: Sequence[Target]
 ) -> tuple[dict[str, Any] | None, str]:
     """(what changes in the field, name of the entity that its ids seem to belong to and that is not known)."""
+    records = samples.get(entity.entity, ())
     plain = field.type in (DataType.INT64, DataType.TEXT, DataType.DECIMAL) and field.structure == "scalar"
     if not plain or field.evidence == "spec" or field.raw.startswith("@"):
         return None, ""
@@ -169,6 +175,7 @@ def _judged(
     elif _repeats_own_key(entity, field, records):
         return None, ""
     fits = [fit for target in known if (fit := _fit(values, said, target, entity, field)) is not None]
+    fits = [fit for fit in fits if fit.agreement == "named" or not _contradicted(field, fit.target, records, samples)]
     named_whole = [target.whole for target in named]
     best = _best(fits, values, idlike, None if not named else all(named_whole))
     if best is not None:
@@ -183,6 +190,20 @@ def _judged(
     if named or not _dangles(entity, field, said, known):
         return None, ""
     return None, said
+
+
+def _contradicted(field: CanonField, target: Target, records: Sequence[Record], samples: Mapping[str, Sequence[Record]]) -> bool:
+    """Whether what stands beside the id (`priority: {id: 3, name: High}`) never is what the target's record of this id says."""
+    *around, leaf = split_path(field.raw)
+    if not around or any(part.endswith("[]") for part in around):
+        return False
+    theirs = {str(value): record for record in samples.get(target.entity, ()) for value in values_at(record, target.path)}
+    alike: list[bool] = []
+    for inner in (found for record in records for found in values_at(record, join_path(around))):
+        other = theirs.get(str(inner.get(leaf))) if isinstance(inner, dict) else None
+        shared = [key for key in inner if key != leaf and key.lower() in _TELLING and key in other] if other else []
+        alike += [inner[key] == other[key] for key in shared] if other else []
+    return len(alike) >= _ENOUGH and not any(alike)
 
 
 def _values(records: Iterable[Record], raw: str) -> frozenset[str]:
