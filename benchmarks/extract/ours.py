@@ -9,6 +9,7 @@ The address of the API is in SPEED_URL.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from datetime import UTC, datetime
@@ -100,7 +101,8 @@ def _place(folder: Path):  # type: ignore[no-untyped-def]
     from spectra_assets.lakehouse.store import Lakehouse
     from spectra_assets.settings import Settings
 
-    return Settings(project=REPOSITORY, lakehouse_root=str(folder)), Lakehouse(str(folder), SOURCE)
+    in_flight = int(os.environ.get("SPECTRA_IN_FLIGHT", IN_FLIGHT))
+    return Settings(project=REPOSITORY, lakehouse_root=str(folder), in_flight=in_flight), Lakehouse(str(folder), SOURCE)
 
 
 def main() -> None:

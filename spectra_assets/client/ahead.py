@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
+from spectra_assets.client.fan_out import hands
 from spectra_assets.client.pager import Ask, Got, following
 from spectra_assets.covenant.access import Paging
 
@@ -36,6 +37,11 @@ class Spare:
         with self._lock:
             self._lists -= 1
 
+    def rests(self, yes: bool) -> None:
+        """A list under way waits for its pages to be read, and sends nothing (or goes on): others may read ahead meanwhile."""
+        with self._lock:
+            self._lists += -1 if yes else 1
+
     def take(self, work: Callable[[], Fetched]) -> Future[Fetched] | None:
         """Let an idle thread do `work`; None if there is none. `give` it back once its result was taken."""
         with self._lock:
@@ -43,7 +49,7 @@ class Spare:
                 return None
             self._pages += 1
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._in_flight, thread_name_prefix="ahead")
+                self._pool = ThreadPoolExecutor(hands(self._in_flight), thread_name_prefix="ahead")
             return self._pool.submit(work)
 
     def give(self) -> None:
@@ -68,7 +74,7 @@ class Ahead(Generic[Fetched]):
         self._fetch = fetch
         self._waiting: dict[tuple[tuple[str, str], ...], Future[Fetched]] = {}
         self._next: tuple[Ask, Got] | None = None
-        self._total = self._beyond = self._rows = self._so_far = 0
+        self._total = self._beyond = self._rows = self._so_far = self._number = 0
         self._wrong = False
         spare.begin()
 
@@ -79,6 +85,9 @@ class Ahead(Generic[Fetched]):
             if self._waiting:
                 self._wrong = True  # the list is not as it seemed
                 self._drop()
+            elif self._number and not self._wrong:  # the walker asks for it now, and others for what should come after it
+                self._next = ask, Got(self._rows, self._so_far + self._rows, self._number + 1)
+                self._reach()
             return None
         try:
             return future.result()
@@ -88,6 +97,7 @@ class Ahead(Generic[Fetched]):
     def follow(self, ask: Ask, number: int, rows: int, total: int | None) -> None:
         """Ask for what should come after page `number`, which was asked for by `ask` and had `rows` rows of `total`."""
         self._so_far += rows
+        self._number = number
         if number == 1:
             self._rows, self._total = rows, total or 0
             size = getattr(self._paging, "size", None)
@@ -97,7 +107,16 @@ class Ahead(Generic[Fetched]):
             return
         if self._next is None:
             self._next = ask, Got(rows, self._so_far, number)
-        while True:
+        self._reach()
+
+    def close(self) -> None:
+        """The list has ended."""
+        self._drop()
+        self._spare.end()
+
+    def _reach(self) -> None:
+        """Ask for the pages after `_next`, as far as the total goes and threads are idle."""
+        while self._next is not None:
             before, got = self._next
             onward = following(self._paging, before, got)
             if onward is None or got.so_far >= self._total + self._beyond:
@@ -109,12 +128,7 @@ class Ahead(Generic[Fetched]):
                 self._next = None if not self._waiting else self._next
                 return
             self._waiting[_key(onward)] = future
-            self._next = onward, Got(rows, got.so_far + rows, number)
-
-    def close(self) -> None:
-        """The list has ended."""
-        self._drop()
-        self._spare.end()
+            self._next = onward, Got(got.rows, got.so_far + got.rows, number)
 
     def _drop(self) -> None:
         for future in self._waiting.values():

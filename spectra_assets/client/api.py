@@ -23,7 +23,7 @@ from spectra_assets.client.ahead import Ahead, Spare
 from spectra_assets.client.body import body_of, paged
 from spectra_assets.client.budget import budget_of
 from spectra_assets.client.credential import credential_of
-from spectra_assets.client.fan_out import fan_out
+from spectra_assets.client.fan_out import fan_out, hands
 from spectra_assets.client.ledger import Entry, Ledger, body_hash
 from spectra_assets.client.mask import Mask, Secret, masked_url
 from spectra_assets.client.pacing import Clock, Pace, PlayedPace, SeenLimit, StoppedError, backoff
@@ -48,7 +48,7 @@ _ATTEMPTS_AT_500 = 3
 _BROKEN_IN_A_ROW = 20
 """Parents one after the other that answer 500 until it is the API that is broken, and not they."""
 
-_HELD_BYTES = 64 << 20
+_HELD_BYTES = 48 << 20
 """Bytes of records that may wait for their turn while parents are read at the same time."""
 
 _NEVER = threading.Event()
@@ -311,7 +311,7 @@ class ApiClient:
                 tape.confirm(key)
             yield course.unmodified
 
-        return all(same for _, same in fan_out(headers, work, self.in_flight))
+        return all(same for _, same in fan_out(headers, work, hands(self.in_flight)))
 
     def pages(
         self,
@@ -353,8 +353,8 @@ class ApiClient:
                     raise
                 yield Skipped(value, SkippableError(str(error), error.status))
 
-        broken = 0
-        for value, result in fan_out(parent_values, work, self.in_flight, _weight, _HELD_BYTES):
+        broken, rests = 0, self._spare.rests if self._told(fetch) else lambda _: None
+        for value, result in fan_out(parent_values, work, hands(self.in_flight), _weight, _HELD_BYTES, rests):
             if not isinstance(result, Skipped):
                 broken = 0
                 yield value, result
@@ -422,9 +422,12 @@ class ApiClient:
                 early.close()
 
     def _ahead(self, fetch: Fetch, get: Callable[[Ask, int], _Fetched]) -> Ahead[_Fetched] | None:
-        """Reads ahead where pages can be told beforehand: a counted list whose totals are true, of an API that is asked."""
+        return Ahead(fetch.paging, self._spare, get) if self._told(fetch) else None
+
+    def _told(self, fetch: Fetch) -> bool:
+        """Whether pages can be told beforehand: of a counted list whose totals are true, of an API that is asked."""
         told = counted(fetch.paging) and fetch.method == "GET" and fetch.totals == "credible"
-        return Ahead(fetch.paging, self._spare, get) if told and not (self._tape and self._tape.only) else None
+        return told and not (self._tape and self._tape.only)
 
     def _call(self, fetch: Fetch, where: Target, query: Mapping[str, str]) -> tuple[str, bytes | None]:
         """Address and body of one page, whose parameters a search has in its body."""

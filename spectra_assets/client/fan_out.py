@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Generic, TypeVar
 
 from spectra_assets.client.pacing import StoppedError
@@ -18,6 +19,11 @@ _AHEAD = 2
 
 _HELD = 2
 """Results one piece may have waiting before its thread pauses, if all that wait weigh too much together."""
+
+
+def hands(in_flight: int) -> int:
+    """Threads that keep so many requests in flight: some read an answer meanwhile. (The transport lets no more leave.)"""
+    return in_flight + in_flight // 4
 
 
 class _Lane(Generic[Piece, Result]):
@@ -34,14 +40,20 @@ class _Run(Generic[Piece, Result]):
     """One fan-out: the threads fill lanes, the consumer empties the first one."""
 
     def __init__(
-        self, work: Callable[[Piece, threading.Event], Iterator[Result]], weigh: Callable[[Result], int], most: int
+        self,
+        work: Callable[[Piece, threading.Event], Iterator[Result]],
+        weigh: Callable[[Result], int],
+        most: int,
+        rests: Callable[[bool], None],
+        early: int,
     ) -> None:
         self.stop = threading.Event()
         self.lanes: deque[_Lane[Piece, Result]] = deque()
-        self._work, self._weigh, self._most = work, weigh, most
+        self._work, self._weigh, self._most, self._rests = work, weigh, most, rests
         self._lock = threading.Lock()
         self._weight = 0
-        self._full: deque[_Lane[Piece, Result]] = deque()
+        self._full: set[_Lane[Piece, Result]] = set()
+        self._early = early
         self._failure: BaseException | None = None
 
     def lane(self, piece: Piece) -> _Lane[Piece, Result]:
@@ -79,15 +91,32 @@ class _Run(Generic[Piece, Result]):
                 result, weight = lane.results.popleft()
                 self._weight -= weight
                 lane.changed.notify_all()
-                if self._full and self._weight < self._most:
-                    self._full.popleft().changed.notify_all()
+                self._wake_one()
             yield result
         raise self._failure
+
+    def shift(self) -> None:
+        """The first lane is empty for good."""
+        with self._lock:
+            self.lanes.popleft()
+            self._wake_one()
 
     def cancel(self) -> None:
         """Wake every thread of the run and let it end."""
         with self._lock:
             self._wake_all()
+
+    def _is_full(self, lane: _Lane[Piece, Result]) -> bool:
+        """The lanes that are emptied first may hold half as much more: the others can't be emptied before them."""
+        most = self._most * 3 // 2 if lane in islice(self.lanes, self._early) else self._most
+        return len(lane.results) >= _HELD and self._weight >= most
+
+    def _wake_one(self) -> None:
+        """Let the first lane go on that waits and need not."""
+        lane = next((lane for lane in self.lanes if lane in self._full and not self._is_full(lane)), None) if self._full else None
+        if lane is not None:
+            self._full.remove(lane)
+            lane.changed.notify_all()
 
     def _wake_all(self) -> None:
         self.stop.set()
@@ -96,10 +125,11 @@ class _Run(Generic[Piece, Result]):
 
     def _put(self, lane: _Lane[Piece, Result], result: Result, weight: int) -> None:
         with self._lock:
-            while len(lane.results) >= _HELD and self._weight >= self._most and not self.stop.is_set():
-                if lane not in self._full:
-                    self._full.append(lane)
+            while self._is_full(lane) and not self.stop.is_set():
+                self._full.add(lane)
+                self._rests(True)
                 lane.changed.wait()
+                self._rests(False)
             if self.stop.is_set():
                 raise StoppedError
             lane.results.append((result, weight))
@@ -113,15 +143,16 @@ def fan_out(
     threads: int,
     weigh: Callable[[Result], int] = lambda _: 1,
     most: int = 0,
+    rests: Callable[[bool], None] = lambda _: None,
 ) -> Iterator[tuple[Piece, Result]]:
     """Run `work` over `pieces` in `threads` threads; yield (piece, result) in the order of pieces, then of results.
 
     `pieces` are taken lazily, two per thread ahead. More than two results of a piece wait only while all that wait weigh less
-    than `most`: memory is flat however many there are. `work` gets an event that says to stop. The first exception of any
-    piece is raised at once: no other piece is begun, and requests still on the wire end by themselves. Closing the iterator
-    stops the work too.
+    than `most` (of the pieces which come first, half as much more): memory is flat however many there are; `rests` hears when a
+    piece begins and ends to wait for that. `work` gets an event that says to stop. The first exception of any piece is raised
+    at once: no other piece is begun, and requests still on the wire end by themselves. Closing the iterator stops the work too.
     """
-    run: _Run[Piece, Result] = _Run(work, weigh, most)
+    run: _Run[Piece, Result] = _Run(work, weigh, most, rests, max(1, threads // 4))
     waiting = iter(pieces)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="fan-out")
 
@@ -137,7 +168,7 @@ def fan_out(
             lane = run.lanes[0]
             for result in run.empty(lane):
                 yield lane.piece, result
-            run.lanes.popleft()
+            run.shift()
             begin()
     finally:
         run.cancel()

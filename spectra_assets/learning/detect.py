@@ -9,7 +9,7 @@ from typing import Any
 from spectra_assets.learning.gap import FACTS, WIDTH, Cause, Evaluation, Fact, Gap
 
 SEEN = ("table_made", "requests_calm", "values_mapped", "outputs_gated", "plan_holds", "steps_ran", "requests_steady",
-        "rows_accepted")  # fmt: skip
+        "rows_accepted", "times_kept")  # fmt: skip
 """Checks of the learning loop itself, for what no gate judges (`expected.py`)."""
 
 _REASONS: tuple[tuple[str, Cause], ...] = (
@@ -249,6 +249,11 @@ def _planned(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     return cause, aspect, Fact(kind="plan", entity=text(row.get("entity")), endpoint=text(row.get("path")), note=text(finding))
 
 
+def _timed(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    column = text(row.get("column")) or ""
+    return Cause.CHANGED_TYPE, column, Fact(kind="time", column=column, expected="date", seen="timestamp")
+
+
 def _mapped(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     value = text(row.get("value")) or ""
     return (
@@ -283,6 +288,7 @@ _TAKEN: dict[str, _Take] = {
     "requests_steady": _unsteady,
     "rows_accepted": _set_aside,
     "plan_holds": _planned,
+    "times_kept": _timed,
     "auth_valid": _credential,
     "hierarchy_proven": _unreachable,
     "dependencies_proven": _unreachable,

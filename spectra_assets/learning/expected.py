@@ -2,7 +2,8 @@
 
 `table_made`: an attempt at a table ended in an error. `outputs_gated`: a table lacks a gate that the method demands of its stage.
 `requests_calm`: the API refused requests because they came too fast. `values_mapped`: a value of an enumeration has no label.
-`plan_holds`: Prepare refuted the route by which an entity is extracted, or proved that its list pages another way.
+`plan_holds`: Prepare refuted the route by which an entity is extracted, or proved that its list pages another way. `times_kept`:
+a column of days whose values have a time of day by Prepare's newest sample.
 """
 
 from __future__ import annotations
@@ -14,21 +15,20 @@ from typing import Any
 
 from pyarrow import compute as pc
 
-from spectra_assets.covenant.access import Fetch, NoPaging, Paging
 from spectra_assets.covenant.files import covenant_file, read
-from spectra_assets.covenant.model import Covenant, Enumeration, Extraction
+from spectra_assets.covenant.model import Covenant, Enumeration
 from spectra_assets.errors import DocumentError
 from spectra_assets.gates.evaluate import GATES
 from spectra_assets.lakehouse.raw import Segments, attempts_in
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.gap import Evaluation
+from spectra_assets.learning.outdated import plan_holds, times_kept
 from spectra_assets.learning.ran import requests_steady, rows_accepted, steps_ran
 from spectra_assets.names import LOG, TableRef
 from spectra_assets.playbook.model import Playbooks, TablePattern
 from spectra_assets.settings import Settings
 from spectra_assets.stages.design import playbooks_of
 from spectra_assets.stages.log import waiting
-from spectra_assets.stages.rulings import ruled_fetch
 from spectra_assets.stages.twin import TWIN
 
 DEMANDED: Mapping[str, tuple[str, ...]] = {
@@ -59,6 +59,7 @@ _WORDS: Mapping[str, str] = {
     "were answered",
     "values_mapped": "the value {value} of {column} has no label, so it counts as {label}",
     "plan_holds": "{entity}, {aspect} of {path}: {finding}",
+    "times_kept": "{column} is kept as a {expected}, and its values are of the type {found}",
     "steps_ran": "the playbook has the step {step}, without which these were made: {tables}",
     "requests_steady": "{path}: {retried} of {asked} requests were answered at a later try only, after {tries} tries at most",
     "rows_accepted": "{setAside} of {rowsIn} rows of {table} were set aside, and no gate objected",
@@ -67,12 +68,6 @@ _WORDS: Mapping[str, str] = {
 
 _TOLD = 3
 """Rows that a message tells."""
-
-_REFUTED = ("ignored", "contradicted")
-"""Verdicts of Prepare by which a route must not be followed."""
-
-_SURE = 0.9
-"""How sure Prepare must be of how a list pages."""
 
 
 def expected(settings: Settings, source: str, run_id: str, evaluations: Iterable[Evaluation]) -> Iterator[Evaluation]:
@@ -89,7 +84,6 @@ def expected(settings: Settings, source: str, run_id: str, evaluations: Iterable
     yield from gated(covenant, run_id, seen_at)
     yield from _calm(lakehouse, covenant, tables, run_id, seen_at)
     yield from _mapped(lakehouse, covenant, tables, run_id, seen_at)
-    yield from _planned(settings, lakehouse, covenant, tables, run_id, seen_at)
     try:
         playbooks: Playbooks | None = playbooks_of(settings)
     except DocumentError:  # what can't be read is told where it is needed
@@ -98,6 +92,8 @@ def expected(settings: Settings, source: str, run_id: str, evaluations: Iterable
         "steps_ran": steps_ran(covenant, playbooks, attempts) if playbooks is not None else (),
         "requests_steady": requests_steady(lakehouse, run_id),
         "rows_accepted": rows_accepted(attempts),
+        "plan_holds": plan_holds(lakehouse, covenant, playbooks, tables) if playbooks is not None else (),
+        "times_kept": times_kept(lakehouse, covenant, tables),
     }
     for check, judged in found.items():
         for table, sample in judged:
@@ -183,55 +179,6 @@ def _mapped(lakehouse: Lakehouse, covenant: Covenant, tables: set[str], run_id: 
         yield _evaluation(covenant.source, table.table, "values_mapped", run_id, seen_at, covenant.version, sample, "WARN")
 
 
-def _planned(
-    settings: Settings, lakehouse: Lakehouse, covenant: Covenant, tables: set[str], run_id: str, seen_at: str
-) -> Iterator[Evaluation]:
-    """Whether each entity is extracted as Prepare's newest proofs allow: data that come by another plan may look whole."""
-    mine = [table for table in covenant.tables() if table.table in tables and isinstance(table.build, Extraction)]
-    refs = [TableRef.parse(name) for name in ("prepare.dependencies", "prepare.constraints")]
-    if not mine or not all(lakehouse.exists(ref) for ref in refs):
-        return
-    routes, constraints = (lakehouse.read(ref).to_pylist() for ref in refs)
-    playbooks = playbooks_of(settings)
-    sure = {row["path"] for row in constraints if row["constraint"] == "paging" and (row["confidence"] or 0) >= _SURE}
-    for table in mine:
-        assert isinstance(table.build, Extraction)  # noqa: S101  (as selected above)
-        sample: list[dict[str, Any]] = []
-        plan = table.build.fetch
-        tried = [row for row in routes if row["entity"] == plan.entity]
-        sample += [
-            {
-                "entity": plan.entity,
-                "aspect": "route",
-                "path": row["path"],
-                "finding": f"{row['verdict']}: {row['evidence']}"[:300],
-            }
-            for row in tried
-            if row["verdict"] in _REFUTED and not row["chosen"] and _is_route(row, plan)
-        ]
-        chosen = next((Fetch.model_validate_json(row["fetch"]) for row in tried if row["chosen"] and row["fetch"]), None)
-        found = ruled_fetch(chosen, playbooks, covenant.source) if chosen is not None else plan
-        if found.path == plan.path and plan.path in sure and _pages_otherwise(found.paging, plan.paging):
-            told = f"it pages by {found.paging.kind} now, and is read by {plan.paging.kind}"
-            sample.append({"entity": plan.entity, "aspect": "paging", "path": plan.path, "finding": told})
-        yield _evaluation(covenant.source, table.table, "plan_holds", run_id, seen_at, covenant.version, tuple(sample), "WARN")
-
-
-def _is_route(row: Mapping[str, Any], plan: Fetch) -> bool:
-    """Whether a candidate of `prepare.dependencies` is the route of the plan."""
-    parent = plan.parent
-    mine = (plan.path, parent.parameter if parent else None, parent.entity if parent else None)
-    return mine == (row["path"], row["parameter"], row["parentEntity"])
-
-
-def _pages_otherwise(found: Paging, promised: Paging) -> bool:
-    """Whether a list that has further pages tells them another way. Sizes don't matter, nor that there is one page now."""
-    if isinstance(found, NoPaging):
-        return False
-    sizes = {"size", "size_param"}
-    return found.model_dump(exclude=sizes) != promised.model_dump(exclude=sizes)
-
-
 def _attempts(lakehouse: Lakehouse, run_id: str) -> list[dict[str, Any]]:
     """The attempts of a run as rows of `log.manifest`, collected there already or not, each table's last."""
     ref = TableRef(LOG, "manifest")
@@ -276,9 +223,8 @@ def _evaluation(
 
 def _told(check: str, sample: tuple[dict[str, Any], ...]) -> str:
     """What these rows say, in words; of `table_made` its caller knows the error."""
-    if check not in _WORDS:
-        return ""
-    told = "; ".join(_WORDS[check].format(**row) for row in sample[:_TOLD])
+    plain = (", ".join(f"{name} {value}" for name, value in row.items()) for row in sample[:_TOLD])
+    told = "; ".join(_WORDS[check].format(**row) for row in sample[:_TOLD]) if check in _WORDS else "; ".join(plain)
     return f"{told}; and {len(sample) - _TOLD} more"[:600] if len(sample) > _TOLD else told[:600]
 
 

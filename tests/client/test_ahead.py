@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from spectra_assets.client.ahead import Spare
+from spectra_assets.client.ahead import Ahead, Spare
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.fan_out import fan_out
+from spectra_assets.client.pager import Ask
 from spectra_assets.covenant.access import Fetch, OffsetPaging, PagePaging, ParentKey
 from spectra_assets.errors import CredentialError, RetriableError, SourceError
 from tests.client.conftest import Api, Asked, Reply
@@ -147,6 +148,30 @@ def test_idle_threads_help_the_last_parents(api: Api, connect: Connect) -> None:
     found = [json.loads(record)["id"] for result in client.fetch_all(fetch, [1, 2, 3]) for record in result[1].records]  # type: ignore[index,union-attr]
     assert found == [*range(300)] * 3
     assert 6 <= rows.most <= 8
+
+
+def test_a_list_reads_ahead_once_others_rest() -> None:
+    """It walks while there is no idle thread, and does not wait for its own next page to read on ahead."""
+    spare, fetched = Spare(2), list[int]()
+    spare.begin()
+
+    def fetch(ask: Ask, number: int) -> int:
+        fetched.append(number)
+        return number
+
+    early = Ahead(OFFSET, spare, fetch)
+    first = Ask({"offset": "0", "size": "10"})
+    early.follow(first, 1, 10, 40)
+    second = Ask({"offset": "10", "size": "10"})
+    assert early.take(second) is None
+    early.follow(second, 2, 10, 40)
+    assert not fetched
+    spare.rests(True)
+    assert early.take(Ask({"offset": "20", "size": "10"})) is None  # the walker's own
+    assert early.take(Ask({"offset": "30", "size": "10"})) == 4
+    spare.rests(False)
+    early.close()
+    spare.close()
 
 
 def test_spare_threads_are_those_that_lists_leave() -> None:

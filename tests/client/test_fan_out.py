@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -41,14 +42,26 @@ def test_results_come_in_the_order_of_parents(api: Api, connect: Connect) -> Non
 
 
 def test_requests_run_at_the_same_time(api: Api, connect: Connect) -> None:
+    """Ten and no more, although more threads than that read the answers."""
+    lock, now, most, ten = threading.Lock(), 0, 0, threading.Event()
+
     def answer(asked: Asked) -> Reply:
-        time.sleep(0.05)
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+            if now == 10:
+                ten.set()
+        ten.wait(30)
+        time.sleep(0.02)
+        with lock:
+            now -= 1
         return Reply(b"[]")
 
     api.answer = answer
-    begun = time.monotonic()
     assert len(list(connect(in_flight=10).fetch_all(FETCH, range(40)))) == 40
-    assert time.monotonic() - begun < 1
+    assert ten.is_set()
+    assert most == 10
 
 
 def test_a_parent_that_is_refused_is_skipped_in_its_place(api: Api, connect: Connect) -> None:
@@ -139,6 +152,36 @@ def test_parents_are_taken_lazily_and_results_wait_bounded() -> None:
     deadline = time.monotonic() + 1
     while any(thread.name.startswith("fan-out") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
+
+
+def test_more_may_wait_of_what_comes_first() -> None:
+    """Eight threads: the first two pieces go on when the later ones have to wait, and who waits is told of."""
+    made = [0] * 8
+    waiting: list[bool] = []
+    later_wait = threading.Event()
+
+    def rests(yes: bool) -> None:
+        waiting.append(yes)
+        if waiting.count(True) - waiting.count(False) == 6:
+            later_wait.set()
+
+    def work(piece: int, stop: threading.Event) -> Iterator[int]:
+        if piece < 2:
+            later_wait.wait(30)
+        for number in range(10 if piece < 2 else 90):
+            made[piece] += 1
+            yield number
+
+    with closing(fan_out(range(8), work, 8, lambda _: 1, 80, rests)) as results:  # type: ignore[type-var]
+        assert next(results) == (0, 0)
+        assert later_wait.is_set()
+        deadline = time.monotonic() + 60
+        while made[0] < 10 or made[1] < 10:  # nobody takes their results, and yet they go on
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert sum(made[2:]) <= 80 + 6 * 3
+        assert [number for _, number in results] == [*range(1, 10), *range(10), *[*range(90)] * 6]
+    assert waiting.count(True) == waiting.count(False)
 
 
 def test_a_failing_source_of_pieces_is_raised() -> None:

@@ -112,7 +112,8 @@ def _wider(gap: Gap, facts: Facts, known: CanonField, values: Sequence[Any]) -> 
     leaf = split_path(known.raw)[-1].removesuffix("[]")
     shape = shape_of([{leaf: value} for value in values]).fields.get(leaf, Shape())
     found = typed(leaf, shape, None).type
-    if found == known.type or (found in _DATED and known.type in _DATED):
+    timed = known.type == DataType.DATE and found == DataType.TIMESTAMP
+    if found == known.type or (found in _DATED and known.type in _DATED and not timed):
         found = _holds_all(shape)
     if found == known.type or not values:
         return

@@ -266,6 +266,13 @@ FURTHER: tuple[Case, ...] = (
         ),
     ),
     _case(
+        "days get a time",
+        "widen a type",
+        Depot,
+        rows("parcel", lambda n, row: {**row, "dueOn": f"{row['dueOn']}T{n % 24:02}:15:00Z"}),
+        "times_kept",
+    ),
+    _case(
         "somebody comes while orders are listed",
         "order a late parent",
         Market,
