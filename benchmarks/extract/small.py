@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
 
-from spectra_assets.covenant.access import Auth, Fetch, OffsetPaging, ParentKey, Server
+from spectra_assets.covenant.access import Auth, Fetch, Incremental, OffsetPaging, ParentKey, Server
 from spectra_assets.covenant.canon import CanonEntity, CanonField, to_row
 from spectra_assets.covenant.forms import EXTRACT_FORM
 from spectra_assets.covenant.model import Covenant, Extraction, Gate, Pipeline, StageContract, Table
@@ -28,7 +28,8 @@ from spectra_assets.names import TableRef
 from spectra_assets.playbook.model import Playbooks, Standards
 from spectra_assets.settings import Settings
 from spectra_assets.stages.deliver import Delivery
-from spectra_assets.stages.extract import extract  # noqa: F401  registers the actions
+from spectra_assets.stages.extract import cursor, extract  # noqa: F401  register the actions
+from spectra_assets.stages.extract.scope import WATCH
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Work
 
@@ -36,6 +37,12 @@ URL = "SMALL_API_URL"
 PAGE = 50
 GROUPS, ITEMS = "extract.groups", "extract.items"
 STEPS = ["extract.fetch_records", "extract.flatten_tree", "extract.hash_records"]
+START, FORM = datetime(2026, 1, 1, tzinfo=UTC), "%Y-%m-%dT%H:%M:%SZ"
+"""Of `updatedAt`."""
+
+BY_TIME = Incremental(
+    cursor="updatedAt", parameter="updated_since", form=FORM, overlap_seconds=60, sweep_runs=10, sweep_days=7
+)  # fmt: skip
 GATES = ["extract_complete", "no_schema_drift", "fields_seen", "primary_key_present", "parents_resolved"]
 
 
@@ -43,10 +50,14 @@ class SmallApi:
     """`groups` lists of `items` items each, behind offset paging. `asked` counts requests by address; `told` are conditions sent.
 
     `tag`: answers have an ETag. `latency` in seconds. `fault` is called with the address before an answer, and may raise OSError
-    to cut the connection, or give a status to refuse with. `names` (group, item → name) change what the items hold.
+    to cut the connection, or give a status to refuse with. `names` (group, item → name) change what the items hold. `timed`: items
+    have `updatedAt`, and `updated_since` gives those at or after it.
     """
 
-    def __init__(self, groups: int = 4, items: int = 300, tag: bool = True, latency: float = 0.0, text: int = 20) -> None:
+    def __init__(
+        self, groups: int = 4, items: int = 300, tag: bool = True, latency: float = 0.0, text: int = 20, timed: bool = False
+    ) -> None:
+        self.timed = timed
         self.groups, self.items, self.tag, self.latency, self.text = groups, items, tag, latency, text
         self.names: dict[tuple[int, int], str] = {}
         self.fault: Callable[[str], int | None] = lambda _: None
@@ -81,13 +92,21 @@ class SmallApi:
             return [{"id": group, "name": f"group {group}"} for group in range(1, self.groups + 1)][start : start + size]
         if len(parts) == 3 and parts[0] == "groups" and parts[2] == "items":
             group = int(parts[1])
-            numbers = range(1, self.items + 1)[start : start + size] if group <= self.groups else ()
+            since = self._number(query.get("updated_since")) if self.timed else 1
+            numbers = range(since, self.items + 1)[start : start + size] if group <= self.groups else ()
             return [self._item(group, number) for number in numbers]
         return None
 
     def _item(self, group: int, number: int) -> dict[str, Any]:
         name = self.names.get((group, number), f"item {number} of {group} " + "x" * self.text)
-        return {"id": group * 1_000_000 + number, "name": name, "owner": {"login": f"user{number % 7}"}}
+        item = {"id": group * 1_000_000 + number, "name": name, "owner": {"login": f"user{number % 7}"}}
+        return item | {"updatedAt": (START + timedelta(seconds=number)).strftime(FORM)} if self.timed else item
+
+    def _number(self, since: str | None) -> int:
+        """The first item that changed since."""
+        if since is None:
+            return 1
+        return max(1, int((datetime.strptime(since, FORM).replace(tzinfo=UTC) - START).total_seconds()))
 
     def close(self) -> None:
         self._http.shutdown()
@@ -145,16 +164,16 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-def pipeline(in_flight: int = 8, page: int = PAGE) -> Covenant:
-    """The covenant of the two tables."""
+def pipeline(in_flight: int = 8, page: int = PAGE, incremental: Incremental | None = None) -> Covenant:
+    """The covenant of the two tables. `incremental` is how items are asked for what changed."""
     paging = OffsetPaging(offset_param="offset", size_param="size", size=page)
     groups = Fetch(entity="group", path="/groups", paging=paging)
     by_group = ParentKey(entity="group", path="id", parameter="group")
-    items = Fetch(entity="item", path="/groups/{group}/items", parent=by_group, paging=paging)
+    items = Fetch(entity="item", path="/groups/{group}/items", parent=by_group, paging=paging, incremental=incremental)
     gates = [Gate(name=name) for name in GATES]
     tables = [
         Table(
-            table=name, description=name, entity=fetch.entity, steps=STEPS, build=Extraction(fetch=fetch), schema=EXTRACT_FORM,
+            table=name, description=name, entity=fetch.entity, steps=[*STEPS, WATCH] if incremental else STEPS, build=Extraction(fetch=fetch), schema=EXTRACT_FORM,
             gates=gates, inputs=more,
         )
         for name, fetch, more in ((GROUPS, groups, []), (ITEMS, items, [GROUPS]))
@@ -192,7 +211,12 @@ class Extracts:
     def canon(self) -> list[CanonEntity]:
         """What Prepare knows of the entities."""
         return [
-            fields(table.build.fetch, ("id", "name") if table.table == GROUPS else ("id", "name", "owner.login"))
+            fields(
+                table.build.fetch,
+                ("id", "name")
+                if table.table == GROUPS
+                else ("id", "name", "owner.login", *(["updatedAt"] if table.build.fetch.incremental else [])),
+            )
             for table in self.covenant.tables()
             if isinstance(table.build, Extraction)
         ]

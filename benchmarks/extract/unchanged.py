@@ -1,6 +1,7 @@
-"""What a second extraction costs when nothing changed and the API has ETags: CPU seconds beside those of the first.
+"""What a second extraction costs when nothing changed and the API has ETags, or takes a time of change (`--cursor`): CPU seconds
+beside those of the first.
 
-    python -m benchmarks.extract.unchanged --items 100000
+    python -m benchmarks.extract.unchanged --items 100000 [--cursor]
 
 The API answers from a process of its own. Starting Python and the engine is not counted; making, judging and publishing are.
 """
@@ -16,7 +17,7 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from benchmarks.extract.small import GROUPS, ITEMS, URL, Extracts, SmallApi
+from benchmarks.extract.small import BY_TIME, GROUPS, ITEMS, URL, Extracts, SmallApi, pipeline
 from spectra_assets.lakehouse.engine import shared
 from spectra_assets.settings import load
 
@@ -24,8 +25,8 @@ GROUPS_OF = 10
 PAGE = 1000
 
 
-def _serve(told: Connection, items: int) -> None:
-    with SmallApi(GROUPS_OF, items // GROUPS_OF, text=1000) as api:
+def _serve(told: Connection, items: int, cursor: bool) -> None:
+    with SmallApi(GROUPS_OF, items // GROUPS_OF, tag=not cursor, text=1000, timed=cursor) as api:
         told.send(api.url)
         told.recv()
 
@@ -34,13 +35,15 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--cursor", action="store_true")
     given = parser.parse_args()
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, given.items), daemon=True)
+    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, given.items, given.cursor), daemon=True)
     server.start()
     os.environ[URL] = ours.recv()
     with tempfile.TemporaryDirectory(prefix="unchanged") as folder:
-        made = Extracts(Path(folder), shared(load({})), page=PAGE)
+        covenant = pipeline(page=PAGE, incremental=BY_TIME if given.cursor else None)
+        made = Extracts(Path(folder), shared(load({})), covenant=covenant)
         made.deliver(GROUPS)
         made.engine.session.range(10).count()
         facts = []

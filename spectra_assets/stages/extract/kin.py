@@ -16,6 +16,7 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -33,6 +34,10 @@ SEEN = "parents"
 
 _ENOUGH = 3
 """Lists that must have changed together with their parents; some grew, some changed otherwise."""
+
+_HASH_CHARACTERS = 32
+_ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5], np.uint64)
+"""Different weights for the words of a hash."""
 
 _MOST = 200_000
 """Lists up to which this is kept."""
@@ -117,10 +122,10 @@ def _watched(
 ) -> Iterator[pa.RecordBatch]:
     rows, sums = dict.fromkeys(now, 0), dict.fromkeys(now, 0)
     for batch in batches:
-        for name, digest in zip(batch.column("parentKey").to_pylist(), batch.column("recordHash").to_pylist(), strict=True):
+        for name, count, total in _summed(batch):
             if name in rows:
-                rows[name] += 1
-                sums[name] += int(digest[:15], 16)
+                rows[name] += count
+                sums[name] = (sums[name] + total) % 2**64
         yield batch
     unread, asked = draft.evidence.get("unread", ()), draft.evidence.get("asked")
     found = draft.evidence["kin"] = {}
@@ -129,6 +134,18 @@ def _watched(
             parent = before[name].parent if name in before else ""
         if parent and name not in unread:
             found[name] = Kin(parent=parent, rows=rows[name], digest=sums[name])
+
+
+def _summed(batch: pa.RecordBatch) -> Iterator[tuple[str, int, int]]:
+    """(list, its rows, the sum of their hashes) of each list in the batch, whatever the order of the rows."""
+    encoded = batch.column("parentKey").dictionary_encode()
+    places = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy()  # no parent: behind those that count
+    digests = batch.column("recordHash").cast(pa.binary(_HASH_CHARACTERS))
+    words = np.frombuffer(digests.buffers()[1], np.uint64).reshape(-1, _HASH_CHARACTERS // 8)[digests.offset :][: len(digests)]
+    sums = np.zeros(len(encoded.dictionary) + 1, np.uint64)
+    np.add.at(sums, places, (words * _ODD).sum(axis=1, dtype=np.uint64))
+    counts = np.bincount(places, minlength=len(sums))
+    yield from zip(encoded.dictionary.to_pylist(), counts.tolist(), sums.tolist(), strict=False)
 
 
 def _judged(so_far: Seen, before: Mapping[str, Kin], now: Mapping[str, Kin], run: str) -> Seen:
