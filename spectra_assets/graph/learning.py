@@ -113,7 +113,7 @@ def summary(lesson: Lesson) -> str:
         "Closed": lesson.closed,
     }
     lines = [f"**{lesson.cause.replace('_', ' ')}**, {lesson.status}, seen {lesson.seen} times: `lessons/{lesson.id}.md`"]
-    return "\n\n".join([*lines, *(f"{head}\n\n{quoted(text)}" for head, text in told.items() if text)])
+    return "\n\n".join([*lines, *(f"**{head}**\n\n{quoted(text)}" for head, text in told.items() if text)])
 
 
 def passes(instance: dg.DagsterInstance, settings: Settings, changed: Iterable[Lesson]) -> Iterator[dg.RunRequest]:

@@ -82,7 +82,7 @@ def text(value: Any) -> str | None:
     """A cell as bounded text; None if it is empty."""
     if value is None or value == "":
         return None
-    shown = "".join(char if char.isprintable() else " " for char in str(value))
+    shown = "".join(char if char.isprintable() else " " for char in str(value)[: WIDTH + 1])
     return shown if len(shown) <= WIDTH else shown[: WIDTH - 1] + "…"
 
 

@@ -7,12 +7,16 @@ in a fenced block, with nothing that could end it.
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import TYPE_CHECKING
 
 import yaml
 
 if TYPE_CHECKING:
     from spectra_assets.learning.lesson import Lesson
+
+WIDTH = 90
+"""Characters of a line of quoted text: a fenced block is not wrapped by who shows it."""
 
 QUOTED = 600
 """Characters of a quoted text at most."""
@@ -102,6 +106,6 @@ def bounded(text: str, most: int = QUOTED) -> str:
 
 
 def quoted(text: str) -> str:
-    """Untrusted text as a fenced block: bounded, without control characters or anything that could end the fence."""
+    """Untrusted text as a fenced block: bounded, wrapped, without control characters or anything that could end the fence."""
     plain = bounded(text).replace("`", "'").replace("~", "-")
-    return f"~~~text\n{plain or '(nothing)'}\n~~~"
+    return f"~~~text\n{textwrap.fill(plain, WIDTH) or '(nothing)'}\n~~~"

@@ -29,6 +29,7 @@ LESSONS = "lessons.json"
 """Below `Files/log/`: what the learning loop left, one entry per lesson with the columns of `log.lessons`."""
 
 _MOST_DAYS = 90
+_MOST_ASKING = 10
 
 KEPT_DAYS = 90
 """Days for which requests and attempts are kept."""
@@ -86,6 +87,8 @@ def collect_lessons(draft: Draft, work: Work) -> None:
     draft.rows = pa.Table.from_pylist(rows, schema=arrow_schema(FORMS["log.lessons"]))
     states = Counter("open" if _is_open(row) else "healed" if row["status"] == "verified" else "other" for row in rows)
     draft.notes |= {"gaps seen": len(rows), "gaps healed": states["healed"], "gaps open": states["open"]}
+    asking = [row["lessonId"] for row in rows if row["question"]]
+    draft.notes |= {"ask a person": ", ".join(asking[:_MOST_ASKING]) + (" …" if asking[_MOST_ASKING:] else "")} if asking else {}
     if rows:
         chart = Chart(type="line", title="Gaps seen, healed and open", x="day", y=["seen", "healed", "open"], top=_MOST_DAYS)
         draft.notes["chart"] = draw(chart, _by_day(rows))
