@@ -19,7 +19,8 @@ from spectra_assets.covenant.files import covenant_file, read
 from spectra_assets.covenant.model import Covenant, Enumeration
 from spectra_assets.errors import DocumentError
 from spectra_assets.gates.evaluate import GATES
-from spectra_assets.lakehouse.raw import Segments, attempts_in
+from spectra_assets.lakehouse.raw import attempts_in
+from spectra_assets.lakehouse.segments import Segments
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.gap import Evaluation
 from spectra_assets.learning.outdated import plan_holds, times_kept

@@ -15,7 +15,8 @@ from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField, from_r
 from spectra_assets.covenant.model import Covenant, Extraction, Table
 from spectra_assets.errors import ConfigurationError, CredentialError, SourceError
 from spectra_assets.intelligence.model import Pack, load_pack
-from spectra_assets.lakehouse.raw import Attempts, Segments
+from spectra_assets.lakehouse.raw import Attempts
+from spectra_assets.lakehouse.segments import Segments
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import Stage, TableRef, plural
 from spectra_assets.playbook.model import Playbooks

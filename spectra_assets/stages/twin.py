@@ -21,7 +21,8 @@ from spectra_assets.client.wire import Fault, Meter, Metered, Recorded
 from spectra_assets.covenant.access import Auth
 from spectra_assets.covenant.model import Extraction
 from spectra_assets.errors import ConfigurationError, CredentialError, MissingInputError, StorageError
-from spectra_assets.lakehouse.raw import RAW, Attempts, Manifest, Recording, Segments, attempts_in, packed
+from spectra_assets.lakehouse.raw import RAW, Attempts, Manifest, Recording, attempts_in
+from spectra_assets.lakehouse.segments import Segments, packed
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import Stage
 from spectra_assets.stages.work import Draft, Work

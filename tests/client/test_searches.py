@@ -25,7 +25,8 @@ from spectra_assets.covenant.access import (
     ParentKey,
 )
 from spectra_assets.errors import ConfigurationError, SourceError
-from spectra_assets.lakehouse.raw import Attempts, Reel, Segments
+from spectra_assets.lakehouse.raw import Attempts, Reel
+from spectra_assets.lakehouse.segments import Segments
 from spectra_assets.lakehouse.store import Lakehouse
 from tests.client.conftest import TOKEN, Api, Asked, Reply
 

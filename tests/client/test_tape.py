@@ -16,7 +16,8 @@ from spectra_assets.client.api import ApiClient
 from spectra_assets.client.tape import NotTapedError, Tape, conditions, key_of
 from spectra_assets.covenant.access import Fetch, LinkPaging, OffsetPaging
 from spectra_assets.errors import SkippableError, StorageError
-from spectra_assets.lakehouse.raw import MANIFEST, Attempts, Recording, Reel, Segments
+from spectra_assets.lakehouse.raw import MANIFEST, Attempts, Recording, Reel
+from spectra_assets.lakehouse.segments import Segments
 from spectra_assets.lakehouse.store import Lakehouse
 from tests.client.conftest import Api, Asked, Reply
 
@@ -192,7 +193,7 @@ def test_a_segment_is_cut_where_its_damage_begins(attempts: Attempts) -> None:
 def _borders(whole: bytes) -> set[int]:
     import struct
 
-    from spectra_assets.lakehouse.raw import _PREFIX
+    from spectra_assets.lakehouse.segments import _PREFIX
 
     found, offset = {0}, 0
     while offset < len(whole):

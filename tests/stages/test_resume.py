@@ -19,7 +19,9 @@ import pytest
 from benchmarks.extract.small import GATES, GROUPS, ITEMS, PAGE, URL, Extracts, SmallApi
 from spectra_assets.errors import GateError, MissingInputError, RetriableError, StorageError
 from spectra_assets.lakehouse.engine import Engine
-from spectra_assets.lakehouse.raw import MANIFEST, Attempts, Manifest, Segments, Turn
+from spectra_assets.lakehouse.raw import MANIFEST, Attempts, Manifest
+from spectra_assets.lakehouse.segments import Segments
+from spectra_assets.lakehouse.turn import Turn
 
 VOLATILE = ("requestId", "seenAt", "sequence")
 
@@ -332,7 +334,7 @@ def test_two_runs_take_turns(made: Extracts, api: SmallApi, monkeypatch: pytest.
 def test_the_turn_of_a_dead_run_is_free(made: Extracts, tmp_path: Path) -> None:
     code = (
         "import sys, time\n"
-        "from spectra_assets.lakehouse.raw import Turn\n"
+        "from spectra_assets.lakehouse.turn import Turn\n"
         "from spectra_assets.lakehouse.store import Lakehouse\n"
         "turn = Turn(Lakehouse(sys.argv[1], 'small'), 'item', 'dead', 0, print)\n"
         "print('mine', flush=True)\n"
