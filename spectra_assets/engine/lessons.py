@@ -146,11 +146,23 @@ def _shown(lesson: str, what: str, as_json: bool) -> None:
 
 def _told(lesson: Any, as_json: bool, then: str) -> None:
     place = f", playbooks/{lesson.playbook}" if lesson.playbook else ""
-    commit = (
-        f", commit {lesson.commit[:10]}"
-        if lesson.commit
-        else f"; in no commit: {lesson.uncommitted}"
-        if lesson.uncommitted
-        else ""
-    )
-    answer(lesson.model_dump(mode="json"), f"{lesson.id}: {lesson.status}{place}{commit}\n{then}", as_json)
+    commit = f", commit {lesson.commit[:10]}" if lesson.commit else ""
+    why = _uncommitted(lesson)
+    lines = [
+        f"{lesson.id}: {lesson.status}{place}{commit}",
+        *([f"not committed: {why}; commit it yourself"] if why else []),
+        then,
+    ]
+    answer(lesson.model_dump(mode="json"), "\n".join(lines), as_json)
+
+
+def _uncommitted(lesson: Any) -> str | None:
+    """Why what was applied is in no commit; None if it is in one, or nothing was applied."""
+    from spectra_assets.learning.git import root_of
+
+    if lesson.uncommitted or lesson.commit or lesson.status != "applied":
+        return str(lesson.uncommitted) if lesson.uncommitted else None
+    settings = load_settings()
+    if settings.lessons_commit == "off":
+        return "SPECTRA_LESSONS_COMMIT is off"
+    return None if root_of(settings.project) else "the project is in no git repository"

@@ -25,7 +25,7 @@ from spectra_assets.learning.lesson import MOST_RETURNS, Lesson, Tried, place, r
 from spectra_assets.learning.lesson import read as read_lesson
 from spectra_assets.learning.person import question_of
 from spectra_assets.learning.proof import Proof, prove
-from spectra_assets.learning.prose import bounded
+from spectra_assets.learning.prose import bounded, times
 from spectra_assets.learning.record import Limits, record
 from spectra_assets.learning.remedy import propose
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
@@ -213,6 +213,8 @@ def _judge(settings: Settings, learned: Learned, lesson: Lesson | None, verdict:
 def _close(settings: Settings, learned: Learned, lesson: Lesson | None, why: str, run: Seen) -> None:
     if lesson is not None and (lesson.open or lesson.status in ("proposed", "proven")):
         status = "observed" if lesson.remedy else lesson.status
+        if status == "ineffective" and lesson.helped:  # it helped as long as the source was so: nothing is left to ask
+            status, why = "reverted", f"It held {times(lesson.helped)}, until the source went back to how it was before. {why}"
         made = lesson.but(status=status, remedy=None, closed=why, question=None, judged_run=run.run_id, judged_at=_at(run))
         save(settings.lessons, made)
         learned.note(made)

@@ -79,6 +79,16 @@ def test_a_run_judges_once_however_often_it_is_seen(settings: Settings) -> None:
     assert find(settings.lessons, made.id).helped == 2
 
 
+def test_what_helped_until_the_source_went_back_is_done_and_asks_nothing(settings: Settings) -> None:
+    lesson = applied(settings)
+    for number, fields in enumerate(((), (), ("discount",), ()), 2):
+        observe(settings, [run(number, *fields, version=str(number))])
+    lesson = find(settings.lessons, lesson.id)
+    assert (lesson.status, lesson.helped, lesson.returned, lesson.question) == ("reverted", 2, 1, None)
+    assert "It held 2 times, until the source went back to how it was before" in str(lesson.closed)
+    assert [line for line in explained(lesson) if line.startswith("Question")] == []
+
+
 def test_what_does_not_help_is_taken_back_to_the_byte_and_after_three_times_only_a_person_goes_on(settings: Settings) -> None:
     before = texts(settings)
     lesson = applied(settings)

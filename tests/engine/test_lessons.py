@@ -1,0 +1,67 @@
+"""`solution-engine lessons`: a word at the wrong time is the user's matter, and what is in no commit is said so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from spectra_assets.engine.cli import main
+from spectra_assets.learning.lesson import Lesson, find, save
+from spectra_assets.settings import Settings
+from tests.learning.kills import PREPARE, RULE, lesson, project
+
+
+def made(folder: Path, monkeypatch: pytest.MonkeyPatch, repository: bool = True) -> tuple[Settings, Lesson]:
+    settings = project(folder, repository)
+    monkeypatch.setenv("SPECTRA_PROJECT", str(folder))
+    monkeypatch.setenv("SPECTRA_LAKEHOUSE", settings.lakehouse_root)
+    return settings, lesson(settings)
+
+
+def proposed(folder: Path, monkeypatch: pytest.MonkeyPatch, repository: bool = True) -> tuple[Settings, Lesson]:
+    settings, observed = made(folder, monkeypatch, repository)
+    waiting = observed.but(status="proposed", remedy=RULE, question="May this be done?")
+    save(settings.lessons, waiting)
+    return settings, waiting
+
+
+def test_a_word_at_the_wrong_time_ends_with_2_and_says_what_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, observed = made(tmp_path, monkeypatch, repository=False)
+    for words in (["approve"], ["approve", "--dry-run"], ["reject"], ["revert"], ["revert", "--dry-run"]):
+        told = CliRunner().invoke(main, ["lessons", *words, observed.id])
+        valid = "applied and verified" if words[0] == "revert" else "proposed and proven"
+        assert (told.exit_code, told.stdout) == (2, ""), told.output
+        assert f"{observed.id} is observed" in told.stderr
+        assert f"{valid} lessons can be" in told.stderr
+        assert CliRunner().invoke(main, ["lessons", *words, "no-such-lesson"]).exit_code == 2
+    assert find(settings.lessons, observed.id) == observed
+
+
+@pytest.mark.parametrize(
+    ("before", "why"),
+    [
+        (lambda folder: (folder / "playbooks" / PREPARE).open("a").write("\n"), "has changes that are not committed on trunk"),
+        (None, "the project is in no git repository"),
+    ],
+    ids=["a person's changes", "no repository"],
+)
+def test_what_is_approved_and_in_no_commit_is_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: Callable[[Path], object] | None, why: str
+) -> None:
+    _, waiting = proposed(tmp_path, monkeypatch, repository=before is not None)
+    if before is not None:
+        before(tmp_path)
+    told = CliRunner().invoke(main, ["lessons", "approve", waiting.id])
+    assert told.exit_code == 0
+    assert f"{waiting.id}: applied" in told.stdout
+    assert why in next(line for line in told.stdout.splitlines() if line.startswith("not committed: "))
+
+
+def test_what_is_approved_names_its_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, waiting = proposed(tmp_path, monkeypatch)
+    told = CliRunner().invoke(main, ["lessons", "approve", waiting.id])
+    assert f", commit {str(find(settings.lessons, waiting.id).commit)[:10]}" in told.stdout
+    assert "not committed" not in told.stdout
