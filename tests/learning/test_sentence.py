@@ -13,6 +13,8 @@ import pytest
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.run import Summary, run_sentence
 from spectra_assets.intelligence.model import load_pack
+from spectra_assets.learning.lesson import find
+from spectra_assets.learning.person import approve
 from spectra_assets.learning.standard import generalise
 from spectra_assets.stages.asking.sampling import read_sample
 from spectra_assets.stages.design import canon_of, design, playbooks_of
@@ -87,3 +89,22 @@ def test_what_held_for_two_sources_is_there_for_the_third_at_design_and_gives_wa
     _, told = fitting(playbooks_of(settings), "market", ["order"], partial(read_sample, project.lakehouse))
     assert len(told) == 4
     assert any("records have no serial" in each for each in told)
+
+
+def test_what_the_covenant_promises_is_never_left_out_by_a_run_but_by_a_person(
+    healed: tuple[Project, Summary, str], tmp_path: Path
+) -> None:
+    """A list that is forbidden today takes no tables away: the run fails, and a person is asked."""
+    project = healed[0].copy(tmp_path / "forbidden")
+    before = (project.settings.covenants / "market.yaml").read_bytes()
+    with project.environment(), project.world.changed(lambda world: setattr(world.lists["order"], "status", 403)):
+        summary = run_sentence("create SPECTRA pipeline for market", project.settings, project.console)
+        assert (summary.ok, summary.exit_code) == (False, 7)
+        assert (project.settings.covenants / "market.yaml").read_bytes() == before
+        asked = [find(project.settings.lessons, name) for name in summary.waiting]
+        assert {(lesson.subject, lesson.status) for lesson in asked} == {("order", "proposed")}
+        made = approve(project.settings, asked[0].id)
+    assert made.status == "applied"
+    tables = {table.table for table in project.covenant.tables()}
+    assert "clean.customer" in tables
+    assert "clean.order" not in tables
