@@ -131,3 +131,17 @@ def test_a_backfill_of_some_lists_says_nothing_of_the_others(tmp_path: Path, eng
     made.both("run4")
     assert groups(api) == {"1"}
     assert made.found() == api.truth()
+
+
+def test_without_hashes_nothing_is_known_and_everything_is_read(tmp_path: Path, engine: Engine, api: ChangingApi) -> None:
+    made = Changing(tmp_path, engine, None)
+    stage = made.covenant.pipeline.stages[0]
+    tables = [table.model_copy(update={"steps": [step for step in table.steps if "hash" not in step]}) for table in stage.outputs]
+    pipeline = made.covenant.pipeline.model_copy(update={"stages": [stage.model_copy(update={"outputs": tables})]})
+    made.covenant = made.covenant.model_copy(update={"pipeline": pipeline})
+    for number, run in enumerate(("run1", "run2", "run3")):
+        change(api, 1003, 100 + number)
+        made.both(run)
+        assert groups(api) == {"1", "2", "3"}
+    assert made.found() == api.truth()
+    assert not seen(made.lakehouse, "item").proven

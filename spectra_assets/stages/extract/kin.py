@@ -26,6 +26,7 @@ from spectra_assets.lakehouse.raw import PARENTS, Attempts
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef, plural
 from spectra_assets.stages.asking.parents import values_of
+from spectra_assets.stages.extract.landing import hash_of
 from spectra_assets.stages.extract.scope import Standing, sweep_due
 from spectra_assets.stages.work import Draft, Work
 
@@ -91,6 +92,7 @@ def parents_now(work: Work, fetch: Fetch) -> dict[str, str]:
         for record, asked, digest in zip(*(batch.column(name).to_pylist() for name in columns), strict=True):
             for value in values_of(msgspec.json.decode(record), asked, fetch.parent):
                 name = parent_text(value)
+                digest = digest or hash_of(record)  # of a table whose playbook takes no hash
                 found[name] = _joined(found[name], digest) if name in found else digest
     return found
 
@@ -120,13 +122,16 @@ def watch(draft: Draft, work: Work, fetch: Fetch) -> None:
 def _watched(
     draft: Draft, batches: Iterable[pa.RecordBatch], now: Mapping[str, str], before: Mapping[str, Kin]
 ) -> Iterator[pa.RecordBatch]:
-    rows, sums = dict.fromkeys(now, 0), dict.fromkeys(now, 0)
+    rows, sums, hashed = dict.fromkeys(now, 0), dict.fromkeys(now, 0), True
     for batch in batches:
-        for name, count, total in _summed(batch):
+        hashed = hashed and not batch.column("recordHash").null_count
+        for name, count, total in _summed(batch) if hashed else ():
             if name in rows:
                 rows[name] += count
                 sums[name] = (sums[name] + total) % 2**64
         yield batch
+    if not hashed:  # the playbook takes no hash, so nothing tells whether a list changed
+        return
     unread, asked = draft.evidence.get("unread", ()), draft.evidence.get("asked")
     found = draft.evidence["kin"] = {}
     for name, parent in now.items():
