@@ -112,9 +112,10 @@ def _amounts(figures: Figures) -> list[Amount]:
 
 def _others(figures: Figures, build: Fact) -> list[Reference]:
     """References to what the rows belong to: to things before those to events, the nearest first; none to the row's own member,
-    nor to the record around it."""
-    own, around = _own(figures, build), _around(figures)
-    others = [each for each in build.references if each is not own and (each.via or each.column != around)]
+    nor to the record around it, nor to what is the same in every row seen."""
+    own, around, fields = _own(figures, build), _around(figures), figures.node.fields
+    constant = {name for name, item in fields.items() if len(item.values) == 1}
+    others = [each for each in build.references if each is not own and (each.via or each.column not in {around, *constant})]
     made = figures.deriving.design.tables
     happened = {table.inputs[0] for table in made.values() if isinstance(table.build, Fact)}
     events = {each.name for each in others if made[f"{Stage.TRANSFORM}.{each.dimension}"].inputs[0] in happened}

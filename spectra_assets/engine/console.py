@@ -11,6 +11,7 @@ from typing import TextIO
 from spectra_assets.covenant.model import Table
 from spectra_assets.gates.judgement import Result
 from spectra_assets.stages.deliver import Outcome
+from spectra_assets.stages.prepare.routes.forecast import PREDICTED
 
 _WIDTH = 12
 _TICK = 1.0
@@ -79,7 +80,10 @@ class Console:
         self._draw(f"{table.ref.table} …")
 
     def said(self, table: Table, text: str) -> None:
-        if time.monotonic() - self._last >= _TICK:
+        if PREDICTED in text:  # what a person wants to know before it begins
+            self._clear()
+            self._print(f"{'':<{_WIDTH}} {text}")
+        elif time.monotonic() - self._last >= _TICK:
             self._draw(f"{table.ref.table}: {text}", always=True)
 
     def finished(self, outcome: Outcome, results: list[Result], error: BaseException | None) -> None:

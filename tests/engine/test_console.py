@@ -4,11 +4,12 @@ import io
 
 import pytest
 
-from spectra_assets.covenant.model import Severity
+from spectra_assets.covenant.model import Severity, Table
 from spectra_assets.engine.cli import _summary_text
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.run import Summary, _refusal
 from spectra_assets.gates.judgement import Result
+from spectra_assets.stages.prepare.routes.forecast import PREDICTED
 
 
 def said(console: Console) -> list[str]:
@@ -63,3 +64,12 @@ def test_the_end_tells_figures_and_what_is_not_as_it_should_be() -> None:
 def test_what_keeps_a_credential_from_being_accepted(status: int, code: int) -> None:
     result = Result("auth_valid", "source.credentials", False, Severity.ERROR, 1, 1, [{"httpStatus": status}], "r", "told", {})
     assert _refusal(result).exit_code == code
+
+
+def test_what_the_extraction_will_take_is_told_whatever_else_is_going_on() -> None:
+    console = Console(out=io.StringIO())
+    table = Table(table="prepare.dependencies", description="", grain="one row per route", primary_key=[], steps=[], schema_=[])
+    console.started(table)
+    console.said(table, "row: GET /rows, 300 records sampled")
+    console.said(table, f"1,000 requests {PREDICTED}, about 75 s")
+    assert [line.strip() for line in said(console)] == ["1,000 requests predicted for the extraction, about 75 s"]

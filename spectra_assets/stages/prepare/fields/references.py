@@ -28,6 +28,9 @@ _ENOUGH = 3
 """Different values below which inclusion says nothing without a name."""
 
 _MANY = 5
+_SAME = 10
+"""Records of which all have one value, from which that is no accident."""
+
 _COVERED = 0.5
 """Without a name, small numbers are ids of the only entity they fit if they are so many and so great a part of its ids."""
 
@@ -185,7 +188,7 @@ def _judged(
         if named and not any(target.entity == best.target.entity for target in named):
             note += f", none the less named like {named[0].entity}"
         note += f"; reference {_sureness(best, len(values)):.2f}"
-        only = field.values if len(field.values) == 1 else ()  # that all rows have the same is worth knowing
+        only = tuple(values) if len(values) == 1 and len(records) >= _SAME else ()  # figures by it would say nothing
         return {"references": reference, "values": only, "note": "; ".join(filter(None, (field.note, note)))[:300]}, ""
     if named or not _dangles(entity, field, said, known):
         return None, ""
