@@ -22,6 +22,8 @@ class SourceFacts:
     server: Server
     intelligence: str
     descriptions: Mapping[str, str] = field(default_factory=dict)
+    documents: str = ""
+    """Digest of what people and lessons wrote (`Pipeline.documents`)."""
 
 
 @dataclass(frozen=True)

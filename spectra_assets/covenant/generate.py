@@ -77,6 +77,7 @@ def _assemble(design: Design) -> Covenant:
         version="",
         owner=str(design.playbooks.setting("owner", design.facts.source)),
         intelligence=design.facts.intelligence,
+        documents=design.facts.documents,
         server=design.facts.server,
         stages=stages,
     )

@@ -320,6 +320,8 @@ class Pipeline(Model):
     owner: str
     intelligence: str
     """Name of the intelligence pack this was generated from."""
+    documents: str = ""
+    """Digest of the rules, steps, gates and corrections this was generated from: while it stays, only data can have changed."""
     server: Server
     stages: list[StageContract]
 

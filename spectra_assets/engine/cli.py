@@ -112,6 +112,8 @@ def _summary_text(summary: Any, verbose: bool = False) -> str:
     ]
     if summary.coverage:
         lines.append(f"Coverage   {summary.coverage}")
+    if summary.held:
+        lines.append(f"Kept       the covenant, against {len(summary.held)} kinds of breaking change in what the API gives now")
     if summary.document:
         lines.append(f"Document   {summary.document}")
     if summary.export:

@@ -62,6 +62,8 @@ class Summary(BaseModel):
     covenant_version: str
     covenant_changed: bool
     changes: tuple[str, ...]
+    held: tuple[str, ...] = ()
+    """What the data would change that breaks those who read the tables: the covenant stays until a person takes it over."""
     notices: tuple[str, ...]
     tables: tuple[dict[str, Any], ...]
     gates_passed: int
@@ -102,7 +104,7 @@ def run_sentence(
     with addressed(settings, source, options) as export:
         pack = pack_for(settings, source, options, console)
         ApiClient.from_environment(pack.server).close()
-        engine = _Pipeline(settings, console, source)
+        engine = _Pipeline(settings, console, source, options.rediscover)
         engine.export = export
         covenant = _carry_out(engine, pack, commit_files)
         return engine.summary(covenant, begun)
@@ -128,6 +130,8 @@ def _carry_out(engine: _Pipeline, pack: Pack, commit_files: bool) -> Covenant:
         pack = engine.prove(found)
         covenant = _designed(engine, pack, before)
         if _delivered(engine, covenant):
+            if engine.held:
+                engine.propose()
             return _finalised(engine, pack, covenant, commit_files)
         again = engine.heal(covenant) if left else ()
         if not again:
@@ -161,7 +165,11 @@ def _designed(engine: _Pipeline, pack: Pack, before: Covenant | None) -> Covenan
     console.step("Design", "playbooks + intelligence + canon → covenant")
     covenant, notices = design(engine.settings, pack, canon_of(engine.settings, pack))
     engine.notices = tuple(str(notice) for notice in notices)
-    engine.designed(before, covenant)
+    promised = engine.promised(covenant)
+    if promised is None:
+        engine.designed(before, covenant)
+    else:
+        covenant = promised
     console.step("Build", f"{len(list(covenant.tables()))} tables, {len(covenant.edges())} edges, {_gates(covenant)} gates")
     return covenant
 
@@ -188,8 +196,10 @@ def _finalised(engine: _Pipeline, pack: Pack, covenant: Covenant, commit_files: 
 class _Pipeline:
     """What has happened so far to one source's pipeline in this call."""
 
-    def __init__(self, settings: Settings, console: Console, source: str) -> None:
+    def __init__(self, settings: Settings, console: Console, source: str, anew: bool) -> None:
         self.settings = settings
+        self.anew = anew
+        """A person wants it found out again: what was promised does not count."""
         self.console = console
         self.source = source
         self.lakehouse = Lakehouse(settings.lakehouse_root, source)
@@ -197,6 +207,7 @@ class _Pipeline:
         self.lessons: list[Lesson] = []
         self.notices: tuple[str, ...] = ()
         self.changes: tuple[str, ...] = ()
+        self.held: tuple[str, ...] = ()
         self.left_over: tuple[str, ...] = ()
         self.covenant_changed = False
         self.document: Path | None = None
@@ -235,9 +246,9 @@ class _Pipeline:
         return made_again(learned)
 
     def propose(self) -> None:
-        """Where records were not as the covenant promises them: write down what the covenant would be by these records."""
+        """Where records or samples are not as the covenant promises them: write down what the covenant would be by them."""
         failed = {result.gate for _, results, _ in self.console.problems for result in results if not result.passed}
-        if not failed & DRIFT:
+        if not self.held and not failed & DRIFT:
             return
         changes = propose(self.settings, self.source)
         if changes:
@@ -247,6 +258,28 @@ class _Pipeline:
                 f"{breaking} of them breaking; solution-engine covenant diff {self.source} tells them"
             )
 
+    def promised(self, covenant: Covenant) -> Covenant | None:
+        """The covenant in force, where `covenant` would break those who read its tables by nothing but what the data are now.
+
+        Then this run goes by the one in force: its gates say what is wrong, its remedies keep the promise, and a person takes
+        the other one over (`covenant generate`). None where playbooks or corrections changed, or nothing would break.
+        """
+        now = written(self.settings, self.source)
+        self.held = ()
+        if now is None or self.anew or now.pipeline.documents != covenant.pipeline.documents:
+            return None
+        there = {table.table for table in now.tables() if self.lakehouse.exists(table.ref)}
+        broken = [change for change in diff(now, covenant) if change.breaking and change.table in there]
+        if not broken:
+            return None
+        self.held = tuple(f"{group.about}: {group.text}" for group in grouped(broken))
+        self.console.line(
+            f"covenants/{self.source}.yaml, version {now.version}: kept, since what the API gives now would break it:"
+        )
+        self.console.some([f"! {line}" for line in self.held], f"solution-engine covenant diff {self.source} tells them all")
+        self.console.line(f"to take it over: solution-engine covenant generate {self.source}, then the same sentence")
+        return now
+
     def settle(self, pack: Pack) -> Pack | None:
         """After a failed proof: the discovered pack without what could not be proven, which are gaps from now on, or postponed
         if the budget was too small. None if that is not why it failed, or nothing would be left.
@@ -254,7 +287,7 @@ class _Pipeline:
         What is resolved so is no lesson: those that only this run showed are taken back. An entity that the covenant promises
         already is never left out here: its tables would go, which only a person decides (`lessons approve`).
         """
-        promised = _promised(self.settings, self.source)
+        promised = set() if self.anew else _promised(self.settings, self.source)
         refuted = refuted_by([result for _, results, _ in self.console.problems for result in results])
         hints = {hint.entity for hint in pack.entities}
         refuted = {
@@ -340,6 +373,7 @@ class _Pipeline:
             covenant_version=covenant.version,
             covenant_changed=self.covenant_changed,
             changes=self.changes,
+            held=self.held,
             notices=self.notices,
             tables=tuple(_shown(outcome) for outcome in outcomes),
             gates_passed=ran - failed - warned,

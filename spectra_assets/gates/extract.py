@@ -106,10 +106,11 @@ def cursor_tells_changes(candidate: Candidate) -> Judged:
 
 @gate("no_schema_drift", kinds=("extraction",))
 def no_schema_drift(candidate: Candidate) -> Judged:
-    """No record holds a field or a type that the canon does not know, and none lacks what the covenant requires."""
+    """No record holds a field that the canon does not know, no more than one in a hundred a value of another type (Clean sets
+    such rows aside), and none lacks what the covenant requires."""
     rules = (
         Rule("kind <> 'newField'", "are fields that the canon does not know", "newField"),
-        Rule("kind <> 'changedType'", "hold values of another type", "changedType"),
+        Rule("kind <> 'changedType' OR few", "hold values of another type", "changedType"),
         Rule("kind <> 'missingField' OR NOT required", "are required, but no record has them any more", "missingField"),
     )
     advice = "run Prepare again and review what the covenant gains; the rows wait in the raw pages"
@@ -123,6 +124,9 @@ def fields_seen(candidate: Candidate) -> Judged:
     advice = "if the source gave it up for good, run Prepare again; if it has another name now, write a rule of kind alias"
     return Judged(_differences(candidate), (rule,), unit="differences", show=_DRIFT, advice=advice)
 
+
+_SET_ASIDE = 100
+"""Of so many records one may hold a value of another type: above it the type has changed, below it the value is wrong."""
 
 _DRIFT = ("path", "kind", "expected", "seen", "count", "example")
 
@@ -139,8 +143,12 @@ def _differences(candidate: Candidate) -> DataFrame:
         for path in column.source
     }
     columns = {name: DataType.INT64 if name == "count" else DataType.TEXT for name in _DRIFT}
-    facts = [{"path": path, "required": path in required, **change} for path, change in sorted(drift.items())]
-    return candidate.small({**columns, "required": DataType.BOOL}, facts)
+    rows = (candidate.evidence.get("extraction") or {}).get("rows", 0)
+    facts = [
+        {"path": path, "required": path in required, "few": change["count"] * _SET_ASIDE <= rows, **change}
+        for path, change in sorted(drift.items())
+    ]
+    return candidate.small({**columns, "required": DataType.BOOL, "few": DataType.BOOL}, facts)
 
 
 @gate("primary_key_present", kinds=("extraction",), needs=lambda _: ("record", "requestId", "sequence"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -211,6 +212,18 @@ class Playbooks:
         yield from self.standards.rules
         for playbook in self.playbooks:
             yield from playbook.rules
+
+    def digest(self, source: str) -> str:
+        """Of everything that the machine follows for a source, 64 hex digits: prose, files and lines don't count."""
+        told: list[object] = [(rule.kind, rule.model_dump_json()) for rule in self.all_rules() if rule.applies(source)]
+        for book in self.playbooks:
+            told += [("step", step.action, *map(str, step.makes)) for step in book.steps]
+            told += [("gate", gate.name, gate.severity.value, *map(str, gate.tables)) for gate in book.gates]
+            told += [
+                ("output", str(output.table), *map(str, output.inputs), output.grain, *output.primary_key)
+                for output in book.outputs
+            ]
+        return hashlib.sha256(repr(told).encode()).hexdigest()
 
     def rules(self, kind: type[R], source: str, entity: str | None = None, field: str | None = None) -> list[R]:
         """The rules of `kind` for a source and, where given, an entity and a raw field path.

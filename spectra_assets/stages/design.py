@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from spectra_assets.covenant.files import covenant_file, read
 from spectra_assets.covenant.generate import generate
 from spectra_assets.covenant.model import Column, Covenant, Table
 from spectra_assets.gates.evaluate import GATES
-from spectra_assets.intelligence.model import Pack
+from spectra_assets.intelligence.model import OVERRIDE, Pack
 from spectra_assets.lakehouse import engine as engines
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
@@ -64,6 +65,7 @@ def design(settings: Settings, pack: Pack, canon: Canon | None) -> tuple[Covenan
         server=ruled_server(pack.server, playbooks, pack.source),
         intelligence=pack.source,
         descriptions={entity.entity: entity.description for entity in pack.entities},
+        documents=_documents(settings, pack, playbooks),
     )
     registry = Registry(
         actions={name: action.kinds for name, action in ACTIONS.items()},
@@ -74,6 +76,14 @@ def design(settings: Settings, pack: Pack, canon: Canon | None) -> tuple[Covenan
         return columns_of(table, columns, engines.shared(settings))
 
     return generate(facts, playbooks, canon, registry, schema_of)
+
+
+def _documents(settings: Settings, pack: Pack, playbooks: Playbooks) -> str:
+    """Digest of what people and lessons wrote for this source; what discovery found out is no part of it."""
+    override = settings.intelligence / f"{pack.source}{OVERRIDE}"
+    corrections = override.read_bytes() if override.is_file() else b""
+    curated = "" if pack.origin == "discovered" else pack.model_dump_json()
+    return hashlib.sha256(b"\0".join((playbooks.digest(pack.source).encode(), corrections, curated.encode()))).hexdigest()[:12]
 
 
 def written(settings: Settings, source: str) -> Covenant | None:

@@ -111,6 +111,9 @@ def test_drift_is_found(bench: Bench) -> None:
     assert (result.failed, result.total) == (3, 3)
     assert len(result.details["rules"]) == 3
     assert [row["path"] for row in result.sample] == ["id", "more|<b>", "note"]
+    few = {"note": {"kind": "changedType", **change}}
+    assert bench.judge(promised, TWO, others=[clean], drift=few, extraction={"rows": 200}).passed, "Clean sets two of 200 aside"
+    assert not bench.judge(promised, TWO, others=[clean], drift=few, extraction={"rows": 199}).passed
     seen = extracted("run", "fields_seen")
     assert bench.judge(seen, TWO, others=[clean], drift=drift).passed, "what is required is told once"
     told = bench.judge(seen, TWO, others=[clean], drift={**drift, "note": gone, "other": gone})

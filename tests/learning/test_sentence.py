@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,8 @@ from spectra_assets.stages.prepare.standards import fitting
 from tests.conformance.discovering import options_of
 from tests.conformance.pipeline import new_project, rows_of
 from tests.learning.bench.bench import Project
-from tests.learning.bench.worlds import Market
+from tests.learning.bench.cases import rows
+from tests.learning.bench.worlds import Market, World, orders
 from tests.learning.kills import git
 from tests.learning.test_standard import held
 
@@ -108,3 +110,37 @@ def test_what_the_covenant_promises_is_never_left_out_by_a_run_but_by_a_person(
     tables = {table.table for table in project.covenant.tables()}
     assert "clean.customer" in tables
     assert "clean.order" not in tables
+
+
+def test_what_was_promised_stays_whatever_the_api_gives_today(tmp_path: Path) -> None:
+    """A few values of another type are no reason to change a column: their rows are set aside."""
+    with Market() as world:
+        world.lists["order"].rows = orders(400)
+        project = Project(tmp_path / "project", world)
+        new_project(project.folder)
+
+        def said() -> tuple[Summary, str]:
+            console = Console(out=io.StringIO())
+            with project.environment():
+                summary = run_sentence("create SPECTRA pipeline for market", project.settings, console, options=options_of(world))
+            return summary, console.out.getvalue()  # type: ignore[attr-defined]
+
+        assert said()[0].ok
+        covenant = project.covenant
+
+        with world.changed(_wrong_weights):
+            summary, told = said()
+        assert summary.ok, told
+        assert project.covenant == covenant
+        assert [line for line in summary.held if "weight changes its type from float64 to text" in line]
+        assert "solution-engine covenant generate market" in told
+        assert {table["table"]: table["quarantined"] for table in summary.tables}["clean.order"] == 3
+        assert len(rows_of(project.lakehouse, "clean.order")) == 397
+        assert (project.settings.covenants / "proposed" / "market.yaml").is_file()
+
+
+def _wrong_weights(world: World) -> None:
+    def wrong(place: int, row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "weight": "n/a"} if place in (41, 42, 300) else row
+
+    rows("order", wrong)(world)
