@@ -138,7 +138,7 @@ def test_the_sensor_sees_runs_of_the_command_line_and_survives_being_killed(
 
     daemon = _daemon(project.folder / "first.log")
     try:
-        _until(lambda: any((project.folder / "lessons").glob("*.md")), 40, project.folder / "first.log")
+        _until(lambda: any((project.folder / "lessons").glob("*.md")), 120, project.folder / "first.log")
     finally:
         _kill(daemon)
     _forget_interval()
