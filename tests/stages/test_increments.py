@@ -12,7 +12,7 @@ import pytest
 from benchmarks.extract.small import GROUPS, ITEMS, URL
 from spectra_assets.errors import MissingInputError, RequestError, RetriableError
 from spectra_assets.lakehouse.engine import Engine
-from spectra_assets.lakehouse.raw import Attempts
+from spectra_assets.lakehouse.raw import Attempts, Recording
 from spectra_assets.stages.extract.scope import refuted
 from tests.stages.changing import BY_TIME, PAGE, Changing, ChangingApi, Row, stamp
 
@@ -327,3 +327,18 @@ def test_counting_costs_one_small_request_for_each_list(telling: Changing, api: 
     assert telling.both("run2").draft.standing
     counted = [address for address in api.asked if address.endswith("size=1")]
     assert sorted(counted) == [f"/groups/{group}/items?offset=0&size=1" for group in api.groups]
+
+
+def test_hashes_of_another_form_accuse_no_cursor(made: Changing, api: ChangingApi) -> None:
+    """A table from before `recordHash` was made in this way: everything is read once, and no row counts as changed in secret."""
+    made.both("run1")
+    [(folder, manifest)] = Attempts(made.lakehouse, "item").all()
+    Recording(folder, manifest).note(inputs={**manifest.inputs, "hash": "another form"})
+    api.forget()
+    again = made.both("run2")
+    assert not api.since
+    assert again.draft.evidence["cursor"]["checked"] == 0
+    assert "updatedAt" not in refuted(made.lakehouse, "item")
+    api.forget()
+    made.both("run3")
+    assert api.since
