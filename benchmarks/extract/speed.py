@@ -73,7 +73,8 @@ def run(program: str, url: str, python: Path, given: argparse.Namespace) -> dict
         if program == "server":
             return ceiling(url, given.items)
         if program in PEERS:
-            fact = measured([str(python), str(Path(__file__).with_name("peers.py")), program, url, str(folder)], {})
+            # -P: the modules beside it are none of the peers' (one is called queue)
+            fact = measured([str(python), "-P", str(Path(__file__).with_name("peers.py")), program, url, str(folder)], {})
         else:
             shutil.copytree(given.plan, folder, dirs_exist_ok=True)
             variables = {URL: url, "SPECTRA_IN_FLIGHT": str(given.in_flight), "PYTHONPATH": str(REPOSITORY)}

@@ -48,7 +48,7 @@ _ATTEMPTS_AT_500 = 3
 _BROKEN_IN_A_ROW = 20
 """Parents one after the other that answer 500 until it is the API that is broken, and not they."""
 
-_HELD_BYTES = 48 << 20
+_HELD_BYTES = 32 << 20
 """Bytes of records that may wait for their turn while parents are read at the same time."""
 
 _NEVER = threading.Event()
