@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from spectra_assets.engine.cli import main
+from spectra_assets.engine.cli import _summary_text, main
+from spectra_assets.engine.run import Summary
 from spectra_assets.learning.lesson import Lesson, find, save
 from spectra_assets.settings import Settings
 from tests.learning.kills import PREPARE, RULE, lesson, project
@@ -65,3 +66,16 @@ def test_what_is_approved_names_its_commit(tmp_path: Path, monkeypatch: pytest.M
     told = CliRunner().invoke(main, ["lessons", "approve", waiting.id])
     assert f", commit {str(find(settings.lessons, waiting.id).commit)[:10]}" in told.stdout
     assert "not committed" not in told.stdout
+
+
+def test_the_last_lines_of_a_run_name_the_lesson_to_approve() -> None:
+    made = Summary(
+        source="acme", ok=False, covenant_version="1", covenant_changed=False, changes=(), notices=(), tables=(), gates_passed=1,
+        gates_failed=1, gates_warned=0, lessons=("acme-a", "acme-b"), waiting=("acme-a", "acme-b"), runs=(), lakehouse="lake",
+        proposed={"acme-b": "rule deduplicate for entity order"}, document=None, commit=None, seconds=1.0, problem="no", exit_code=7,
+    )  # fmt: skip
+    lines = _summary_text(made).splitlines()
+    assert "Asks you   solution-engine lessons explain acme-a" in lines
+    asked = lines.index("Proposed   rule deduplicate for entity order")
+    assert lines[asked + 1].strip().startswith("solution-engine lessons approve acme-b ")
+    assert not any("explain acme-b" in line for line in lines)
