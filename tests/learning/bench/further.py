@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.learning.bench.cases import Case, Change, both, listed, renamed, rows
-from tests.learning.bench.shapes import Clinic, Depot, visits
+from tests.learning.bench.shapes import Clinic, Depot, Surgery, visits
 from tests.learning.bench.worlds import Market, Row, World
 
 _OWNERS = {row["visitNo"]: row["patientUuid"] for row in visits()}
@@ -26,6 +26,18 @@ def _each(key: str, change: Any) -> Any:
 
 def _comma(value: float) -> str:
     return f"{value:.2f}".replace(".", ",")
+
+
+_AMOUNTS = ("patientBalance", "visitBalance", "allowance", "fee")
+
+
+def _commas(_: int, row: Row) -> Row:
+    return {**row, **{name: _comma(row[name]) for name in _AMOUNTS if name in row}}
+
+
+def _points(row: Row) -> Row:
+    """The row with its amounts as numbers."""
+    return {**row, **{name: float(row[name].replace(",", ".")) for name in _AMOUNTS if isinstance(row.get(name), str)}}
 
 
 def _point(row: Row) -> Row:
@@ -73,7 +85,7 @@ def _late(world: World) -> None:
 
 
 def _case(name: str, kind: str, world: type[World], change: Change, *fails: str, **more: Any) -> Case:
-    lists = {Clinic: _CLINIC, Depot: _DEPOT}.get(world, ("customer", "order"))
+    lists = {Clinic: _CLINIC, Surgery: _CLINIC, Depot: _DEPOT}.get(world, ("customer", "order"))
     meant = {Clinic: _clinic}.get(world, dict)
     return Case(name, kind, world, change, fails, **{"lists": lists, "meant": meant, **more})
 
@@ -88,6 +100,15 @@ FURTHER: tuple[Case, ...] = (
         Clinic,
         rows("visit", lambda n, row: {**row, "fee": _comma(row["fee"])}),
         *_VISITS,
+    ),
+    _case(
+        "a decimal comma comes everywhere at once",
+        "widen a type: another writing of numbers",
+        Surgery,
+        both(rows("patient", _commas), rows("visit", _commas)),
+        _DRIFT.format("patients"),
+        _DRIFT.format("visits"),
+        meant=lambda row: _instants(_points(row)),
     ),
     _case(
         "seconds become milliseconds",
