@@ -114,7 +114,7 @@ class Window:
 
 @pytest.mark.parametrize("style", ["x", "ietf", "policy"])
 def test_a_stated_limit_is_never_run_into(api: Api, connect: Connect, style: str) -> None:
-    window = api.answer = Window(10, 0.3, style)
+    window = api.answer = Window(10, 0.8, style)
     client = connect(in_flight=4)
     client.read("/first")
     with ThreadPoolExecutor(8) as pool:
@@ -122,7 +122,7 @@ def test_a_stated_limit_is_never_run_into(api: Api, connect: Connect, style: str
     assert window.refused == 0
     assert client.seen_limit is not None
     assert client.seen_limit.limit == 10
-    assert api.asked[-1].at - api.asked[0].at < 0.95
+    assert api.asked[-1].at - api.asked[0].at < 2.6, "two waits, not more"
 
 
 def test_a_generous_limit_slows_nothing(api: Api, connect: Connect) -> None:
@@ -131,7 +131,7 @@ def test_a_generous_limit_slows_nothing(api: Api, connect: Connect) -> None:
     begun = time.monotonic()
     for _ in range(30):
         client.read("/x")
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 2, "evenly spaced they would take 3 s"
 
 
 def test_after_the_last_request_all_wait(api: Api, connect: Connect) -> None:
