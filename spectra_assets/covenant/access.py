@@ -31,6 +31,11 @@ class Auth(Model):
     token_path: str | None = None
     scope: str | None = None
 
+    def same_way(self, other: Auth | None) -> bool:
+        """Whether the other sends a credential as this one does, whatever the variables are called."""
+        names = {"token_env": None, "user_env": None}
+        return other is not None and self.model_copy(update=names) == other.model_copy(update=names)
+
 
 class NoPaging(Model):
     """One request gives every row."""

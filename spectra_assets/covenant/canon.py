@@ -44,6 +44,8 @@ class CanonField(Model):
     """What its ids seem to name, where no such entity is known."""
     note: str = ""
     """Where description and observation differ, or what else the evidence says."""
+    filled: float = 1.0
+    """Share of the rows seen that have a value, 0 to 1; 1 where none was seen."""
 
 
 class CanonEntity(Model):
@@ -91,10 +93,11 @@ _ARRAYS: dict[str, str] = {
     "valuesSeen": "values",
     "unresolved": "unresolved",
     "note": "note",
+    "filledShare": "filled",
 }
 """Column of `prepare.schema` → attribute of CanonField: the parallel arrays."""
 
-_LATER = frozenset(("references", "valuesSeen", "unresolved", "note"))
+_LATER = frozenset(("references", "valuesSeen", "unresolved", "note", "filledShare"))
 """Columns that tables of before do not have."""
 
 PARALLEL_ARRAYS = tuple(_ARRAYS)

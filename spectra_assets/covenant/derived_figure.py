@@ -208,11 +208,14 @@ class Figures:
         )
 
     def by_age(self, open_: str, time: str, others: Sequence[str]) -> Iterator[written.BaseRule]:
-        """How old what is open is, in days before the latest time that the table holds: the same data give the same ages."""
+        """How old what is open is, in days before the latest time that the table holds: the same data give the same ages.
+
+        Rows that are neither known to be open nor to be closed are counted apart.
+        """
         taken = self.refined.columns
-        latest, days, since, group, count, oldest = (
-            unused([name], taken) for name in ("asOf", "ageDays", "ageFromDays", "age", f"{self.noun}OpenCount", "oldest")
-        )
+        named_so = ("asOf", "ageDays", "ageFromDays", "age", f"{self.noun}OpenCount", "unmappedCount", "oldest")
+        latest, days, since, group, count, unmapped, oldest = (unused([name], taken) for name in named_so)
+        neither = f"count_if({quoted(open_)} IS NULL)"
         seen = ", ".join(f"cast({quoted(name)} AS timestamp)" for name in dict.fromkeys([time, *others]))
         newest = f"max(greatest({seen}))" if "," in seen else f"max({seen})"
         steps = "".join(f" WHEN {quoted(days)} >= {age} THEN {age}" for age in reversed(_AGES))
@@ -222,8 +225,8 @@ class Figures:
         yield from self._kpi(
             f"{self.noun}OpenByAge",
             f"Open {self.noun} records by age",
-            f"one row per age since {time}, of what is open",
-            {f"sum({quoted(count)})": f"count_if({quoted(open_)})"},
+            f"one row per age since {time}, of what is open; beside it what is not known to be open or closed",
+            {f"sum({quoted(count)})": f"count_if({quoted(open_)})", f"sum({quoted(unmapped)})": neither},
             before={
                 latest: f"{newest} OVER ()",
                 days: f"datediff(to_date({quoted(latest)}), to_date({quoted(time)}))",
@@ -233,10 +236,11 @@ class Figures:
             group_by=[since, group],
             measures={
                 count: f"count_if({quoted(open_)})",
+                unmapped: neither,
                 oldest: f"min(CASE WHEN {quoted(open_)} THEN {quoted(time)} END)",
                 latest: f"max({quoted(latest)})",
             },
-            keep=f"{quoted(count)} > 0",
+            keep=f"{quoted(count)} > 0 OR {quoted(unmapped)} > 0",
             order_by=[quoted(since)],
             chart={"type": "bar", "x": group, "y": [count], "top": len(_AGES) + 2},
         )

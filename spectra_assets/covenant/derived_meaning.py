@@ -14,15 +14,15 @@ from spectra_assets.covenant.derive import Deriving
 from spectra_assets.covenant.model import DataType, Fact, Table
 from spectra_assets.covenant.network import Node
 from spectra_assets.covenant.star import surrogate_of
-from spectra_assets.covenant.traits import USABLE, done, event_time, is_status, span, statuses
+from spectra_assets.covenant.traits import USABLE, done, event_time, going, is_status, span, statuses
 from spectra_assets.names import Stage, pascal
 from spectra_assets.playbook import rules as written
 
 MOST_VALUES = 8
 """A status with more values gets no flags."""
 
-OPEN, ONGOING = "isOpen", "isOngoing"
-"""Columns that say whether a row still lasts: its end has no value; and whether its status says nothing of an end, either."""
+OPEN = "isOpen"
+"""Column that says whether a row still goes on: by its end and its status; null where a status tells neither."""
 
 LINE_AMOUNT = "lineAmount"
 """Column of what a row comes to: its quantity times its unit price."""
@@ -67,13 +67,13 @@ class _Meaning:
         yield from self._brought(owners_time(self.deriving, self.table), f"When the {self.node.owner} around happened.")
         if line_amount(self.node) or any(amount.money for amount in amounts(self.node)):
             yield from self._brought(owners_currency(self.deriving, self.table), f"The currency of the {self.node.owner} around.")
-        flagged = [column for column in statuses(self.node) if is_status(self.node, column) and self._few(column)]
-        for column in flagged[:1]:
-            yield from self._flags(column)
         between = span(self.node)
         between = between if between and set(between) <= self.table.columns.keys() else None
-        for column in [column for column in statuses(self.node) if is_status(self.node, column)][:1]:
-            yield from self._ongoing(column, between[1] if between else None)
+        states = [column for column in statuses(self.node) if is_status(self.node, column)]
+        telling = next((column for column in states if self._tells(column)), None)
+        yield from self._open(telling, between[1] if between else None)
+        for column in [column for column in states if self._few(column)][:1]:
+            yield from self._flags(column)
         if between is not None:
             yield from self._lasting(*between)
         yield from self._line_amount()
@@ -102,30 +102,42 @@ class _Meaning:
             )
 
     def _flags(self, status: str) -> Iterator[written.BaseRule]:
-        """`is<Value>` for each value of a status."""
+        """`is<Value>` for each value of a status; `is<Status>Open` for the value `open`: `isOpen` says more."""
         for value in self.node.fields[status].values:
             text = literal(value)
             if text is not None:
                 expression = f"coalesce({quoted(status)} = {text}, false)"
-                yield from self._derived(f"is{pascal(value)}", expression, f"Whether {status} is {value}.")
+                name = f"is{pascal(value)}"
+                name = f"is{pascal(status)}{pascal(value)}" if name == OPEN else name
+                yield from self._derived(name, expression, f"Whether {status} is {value}.")
 
-    def _ongoing(self, status: str, end: str | None) -> Iterator[written.BaseRule]:
-        """Whether neither status nor end say that it is over, where some of the status's values do and others don't."""
+    def _tells(self, status: str) -> bool:
+        """Whether some of a status's values say that a row goes on, and some that it is over."""
+        return all(self._saying(status, says) for says in (going, done))
+
+    def _saying(self, status: str, says: Callable[[str], bool]) -> list[str]:
+        """Values of a status, as expressions hold them, that say so."""
         column = self.table.columns.get(status)
-        over = [value for value in self.node.fields[status].values if done(value)]
-        texts = [literal(value) for value in over]
-        if column is None or column.type != DataType.TEXT or not over or None in texts:
-            return
-        if len(over) == len(self.node.fields[status].values):
-            return
-        listed = ", ".join(text for text in texts if text)
-        lasts = f"coalesce({quoted(status)} NOT IN ({listed}), true)"
-        about = f"Whether {status} is none of {', '.join(over)}" + (f", and {end} has no value." if end else ".")
-        yield from self._derived(ONGOING, f"{lasts} AND {quoted(end)} IS NULL" if end else lasts, about[:1000])
+        known = self.node.fields[status].values if column is not None and column.type == DataType.TEXT else ()
+        return [text for value in known if says(value) and (text := literal(value))]
+
+    def _open(self, status: str | None, end: str | None) -> Iterator[written.BaseRule]:
+        """Whether it still goes on: by its end, and by what a status says that tells it.
+
+        A value that says neither, be it one that comes later, makes the row neither open nor closed.
+        """
+        if status is not None:
+            goes, over = (self._saying(status, says) for says in (going, done))
+            ended = f"WHEN {quoted(end)} IS NOT NULL THEN false WHEN {quoted(status)} IS NULL THEN true " if end else ""
+            goes_on, is_over = (f"WHEN {quoted(status)} IN ({', '.join(each)})" for each in (goes, over))
+            about = f"Open: {status} is one of {', '.join(goes)}{f', and {end} has no value' if end else ''}. "
+            about += f"Not: it is one of {', '.join(over)}{f', or {end} has a value' if end else ''}. Neither: null."
+            yield from self._derived(OPEN, f"CASE {ended}{goes_on} THEN true {is_over} THEN false END", about[:1000])
+        elif end is not None:
+            yield from self._derived(OPEN, f"{quoted(end)} IS NULL", f"Whether {end} has no value yet.")
 
     def _lasting(self, start: str, end: str) -> Iterator[written.BaseRule]:
-        """Whether it still goes on, and how long it lasted."""
-        yield from self._derived(OPEN, f"{quoted(end)} IS NULL", f"Whether {end} has no value yet.")
+        """How long it lasted."""
         exact = all(self.table.columns[name].type == DataType.TIMESTAMP for name in (start, end))
         if exact:
             micros = f"unix_micros({quoted(end)}) - unix_micros({quoted(start)})"

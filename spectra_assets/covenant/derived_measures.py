@@ -12,7 +12,7 @@ from itertools import islice, zip_longest
 from spectra_assets.covenant.amounts import NUMBERS, Amount, amounts, line_amount
 from spectra_assets.covenant.derive import Deriving
 from spectra_assets.covenant.derived_figure import Figures
-from spectra_assets.covenant.derived_meaning import LASTED, LINE_AMOUNT, ONGOING, OPEN, owners_currency, owners_time, quoted
+from spectra_assets.covenant.derived_meaning import LASTED, LINE_AMOUNT, OPEN, owners_currency, owners_time, quoted
 from spectra_assets.covenant.events import nested_counts
 from spectra_assets.covenant.model import Bridge, Dimension, Fact, Reference, Table
 from spectra_assets.covenant.star import surrogate_of
@@ -154,7 +154,6 @@ def _over_life(figures: Figures, time: str) -> Iterator[written.BaseRule]:
     lasted = next((name for name in LASTED if name in columns and columns[name].type in NUMBERS), None)
     if lasted is not None and span(figures.node) is not None:
         yield from figures.amount_by_month(Amount(lasted, adds_up=False), time)
-    open_ = next((name for name in (ONGOING, OPEN) if name in columns and name not in figures.table.columns), None)
-    if open_ is not None and (open_ == ONGOING or span(figures.node) is not None):
+    if OPEN in columns and OPEN not in figures.table.columns:
         changed = changed_time(figures.node)
-        yield from figures.by_age(open_, time, [changed] if changed in columns else [])
+        yield from figures.by_age(OPEN, time, [changed] if changed in columns else [])

@@ -158,6 +158,7 @@ _SCHEMA = [
     _must("valuesSeen", _LIST, "All values where they are few and repeat, a JSON array of texts, per field."),
     _must("unresolved", _LIST, "What the field's ids seem to name, where no such entity is known; empty for others."),
     _must("note", _LIST, "Where description and observation differ, and what else the evidence says, per field."),
+    _must("filledShare", _LIST, "Share of the rows seen that have a value, 0 to 1, per field."),
     _must("fetch", _JSON, "The fetch plan."),
     _may("dimensionName", _TEXT, "Dimension made of the entity."),
     _must("bridgeName", _LIST, "Bridges made of the entity."),

@@ -14,7 +14,7 @@ from spectra_assets.names import words
 USABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,119}")
 """Names that rules may refer to."""
 
-Time = Literal["happened", "created", "started", "ended", "other", "aside"]
+Time = Literal["happened", "created", "started", "settled", "ended", "other", "aside"]
 
 
 def _known(text: str) -> dict[str, None]:
@@ -29,36 +29,49 @@ _TIMES: dict[Time, dict[str, None]] = {
         "refreshed viewed seen accessed"
     ),
     "happened": _known(
-        "occurred happened performed executed ordered placed paid charged captured received sent visited played logged recorded "
-        "measured observed spent worked committed posted published submitted booked purchased sold shipped triggered raised "
-        "reported transaction timestamp event"
+        "occurred happened performed executed ordered placed issued invoiced billed received sent visited played held logged "
+        "recorded measured observed spent worked committed posted published submitted booked enrolled hired purchased triggered "
+        "raised reported transaction timestamp event"
     ),
     "created": _known("created creation inserted added registered registration joined entered"),
     "started": _known("started start starts begin began begins beginning opened open"),
+    "settled": _known("paid charged captured settled shipped sold"),
     "ended": _known(
         "ended end ends finished finish completed completion complete closed close resolved resolution merged done "
         "cancelled canceled delivered stopped solved fixed"
     ),
 }
-_EVENT_TIMES: tuple[Time, ...] = ("happened", "created", "started", "other")
+_EVENT_TIMES: tuple[Time, ...] = ("happened", "created", "started", "settled", "other")
 _SPAN_FROM: tuple[Time, ...] = ("started", "created", "happened")
+_FILLED = 0.95
+"""Share of the rows that must have a time by which all are told."""
 
 _STATUS = (
     _known("status state phase stage resolution outcome result conclusion"),
     _known("type priority severity kind category level"),
     _known("channel method mode class group rank currency country language"),
 )
+_WRAPPERS = frozenset(("attributes", "fields", "properties", "data", "profile", "info", "details", "general"))
+"""Records that only wrap what the row has itself."""
 _CHANGED = frozenset(("updated", "update", "modified", "modification", "changed", "change"))
 _DONE = _known(
     "closed resolved done complete completed finished cancelled canceled rejected declined merged paid delivered archived failed "
     "succeeded success expired ended refunded inactive deleted won lost solved fixed duplicate dismissed terminated settled "
-    "fulfilled void voided aborted abgeschlossen erledigt geschlossen storniert bezahlt geliefert termine annule paye cerrado "
+    "fulfilled void voided aborted left withdrawn "
+    "abgeschlossen erledigt geschlossen storniert bezahlt geliefert termine annule paye cerrado "
     "terminado cancelado pagado"
 )
 _NOT_DONE = _known("not partially partly pending awaiting to be ready")
+_DENIED = _NOT_DONE.keys() - {"to"}
+_OPEN = _known(
+    "open pending awaiting incomplete unfinished opened reopened new active ongoing running progress started doing todo draft "
+    "backlog queued waiting scheduled planned submitted requested assigned unassigned review blocked hold paused suspended "
+    "unpaid outstanding overdue due unresolved undelivered processing offen ausstehend laufend ouvert encours abierto pendiente"
+)
 _LABELS = list(
     _known(
-        "name title label displayname fullname summary subject headline login username slug code key email bezeichnung titel nom "
+        "name title label displayname fullname lastname surname familyname firstname givenname "
+        "summary subject headline login username slug code key email bezeichnung titel nom "
         "nombre"
     )
 )
@@ -114,22 +127,35 @@ def times(node: Node) -> list[Column]:
 
 
 def event_time(node: Node) -> str | None:
-    """The column that tells when the row happened; None if there are only times of changes, ends and terms."""
+    """The column that tells when the row happened; None if there are only times of changes, ends and terms.
+
+    One that nearly every row has comes first: by a time of payment the unpaid would have none. Then its name decides: what
+    happened, was created or began, before what settled it.
+    """
     ranked = []
     for place, column in enumerate(times(node)):
         kind = time_kind(node, column.name)
         if kind in _EVENT_TIMES:
             exact = column.type == DataType.TIMESTAMP
-            ranked.append((_EVENT_TIMES.index(kind), not column.required, not exact, place, column.name))
+            ranked.append(
+                (_sparse(node, column.name), _EVENT_TIMES.index(kind), not column.required, not exact, place, column.name)
+            )
     return min(ranked)[-1] if ranked else None
 
 
 def span(node: Node) -> tuple[str, str] | None:
-    """(start, end): the columns between which the row lasted."""
+    """(start, end): the columns between which the row lasted. What is paid or shipped later ends it if it has no other end."""
     found = [(time_kind(node, column.name), column.name) for column in times(node)]
-    end = next((name for kind, name in found if kind == "ended"), None)
+    ended = [name for kind, name in found if kind == "ended"]
+    later = [name for kind, name in found if kind == "settled" and _sparse(node, name)]
+    end = next(iter([*ended, *later]), None)
     start = next((name for wanted in _SPAN_FROM for kind, name in found if kind == wanted), None)
     return (start, end) if start and end else None
+
+
+def _sparse(node: Node, column: str) -> bool:
+    """Whether more than a few rows have no value in the column."""
+    return node.fields[column].filled < _FILLED
 
 
 def statuses(node: Node) -> list[str]:
@@ -170,11 +196,24 @@ def done(value: str) -> bool:
     return bool(_DONE.keys() & said) and not _NOT_DONE.keys() & said
 
 
+def going(value: str) -> bool:
+    """Whether a status says that the row still goes on. A word that says neither this nor that it is done says nothing."""
+    said = {word.lower() for word in words(value)}
+    denied = _DONE.keys() & said and _DENIED & said
+    return bool(_OPEN.keys() & said or denied) and not done(value)
+
+
 def label(node: Node, personal: bool = False) -> str | None:
-    """The text by which people know a row; one that names a person only if `personal` is allowed."""
+    """The text by which people know a row; one that names a person only if `personal` is allowed.
+
+    What a nested record is called (a student's guardian) is not what the row is called.
+    """
+    own = {_around(node, name) for name in node.key}
     ranked = []
     for place, column in enumerate(own_columns(node)):
         name = "".join(last_words(node, column.name))
-        if column.type == DataType.TEXT and name in _LABELS and (personal or column.pii != PiiLevel.DIRECT):
+        around = _around(node, column.name)
+        apart = around not in own and any(part.lower() not in _WRAPPERS for part in split_path(around) if part)
+        if column.type == DataType.TEXT and name in _LABELS and not apart and (personal or column.pii != PiiLevel.DIRECT):
             ranked.append((depth(node, column.name), _LABELS.index(name), place, column.name))
     return min(ranked)[-1] if ranked else None

@@ -10,7 +10,7 @@ from spectra_assets.client.mask import Secret
 from spectra_assets.covenant.access import Auth
 from spectra_assets.discovery.given import KINDS, NAMED, Given, signed
 from spectra_assets.discovery.scout import Look, Scout
-from spectra_assets.discovery.ways import called, ways
+from spectra_assets.discovery.ways import BEFORE, called, ways
 from spectra_assets.errors import CredentialError, one_of
 from spectra_assets.intelligence.description.model import Scheme
 from spectra_assets.intelligence.model import Evidence
@@ -79,19 +79,19 @@ def _open(
     path = open_.path if open_ else "/"
     tries: list[tuple[Auth, str, Look]] = []
     for number, (auth, why) in enumerate(ways(given, schemes, None, "", user)):
-        if number >= (3 if schemes or given.kind else 1):
+        if number >= (3 if schemes or given.kind or given.before else 1):
             break
         look = scout.trial(path, auth, *signed(auth, secret, user))
         tries.append((auth, why, look))
         if not _opened(look) or open_ is None:
             continue
-        described = bool(schemes) or given.kind is not None
+        described = bool(schemes) or given.kind is not None or auth.same_way(given.before)
         more = (look.sight.rows, len(look.sight.keys)) > (open_.sight.rows, len(open_.sight.keys))
         if described or more:
             told = f"{why}; GET {path} answers 200 with it, and also without"
             return Recognised(auth, path, [_evidence(called(auth), told, 0.6 if described else 0.7)])
     for auth, why, look in tries:
-        if (given.kind or why.startswith("described")) and not _refuses(look):
+        if (given.kind or why.startswith(("described", BEFORE))) and not _refuses(look):
             told = f"{why}; GET {path} answers {look.status} with it, and nothing refused it"
             return Recognised(auth, open_.path if open_ else None, [_evidence(called(auth), told, 0.4)])
     if given.kind and tries:
@@ -140,7 +140,7 @@ def _closed(
         return Recognised(nearest[0], open_.path if open_ else closed.path, [_evidence(called(nearest[0]), nearest[1], 0.6)])
     if open_ is not None:
         for auth, why in ways(given, schemes, closed, closed.reason or _envelope(closed), user):
-            if not given.kind and not why.startswith("described"):
+            if not given.kind and not why.startswith(("described", BEFORE)):
                 break
             if _opened(scout.trial(open_.path, auth, *signed(auth, secret, user))):
                 told = f"{why}; GET {closed.path} refuses it, GET {open_.path} answers 200 with it, and also without"

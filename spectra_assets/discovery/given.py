@@ -35,6 +35,8 @@ class Given:
     kind: str | None = None
     name: str | None = None
     prefix: str | None = None
+    before: Auth | None = None
+    """What an earlier discovery found, or was told: it is tried first."""
 
     @classmethod
     def of(cls, token_env: str | None, user_env: str | None, auth: str | None) -> Given:

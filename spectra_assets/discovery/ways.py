@@ -18,6 +18,13 @@ _CHALLENGE = re.compile(r"(?:^|,)\s*([A-Za-z][\w-]*)(?=\s|$|,)")
 _NAMED_HEADER = re.compile(
     r"\b((?:x-)?(?:[a-z]+-)*(?:api-?key|auth-?key|auth-?token|access-?token|private-?token|api-?token))\b", re.I
 )
+_OWN_HEADER = re.compile(
+    r"(?<![\w-])X-[A-Za-z0-9]+(?:-[A-Za-z0-9]+){0,5}\b|\b[A-Z][A-Za-z0-9]*(?:-[A-Z][A-Za-z0-9]*){0,4}-(?:Key|Token)\b"
+)
+"""`X-School-Key`, `Ocp-Apim-Subscription-Key`: written as headers are, whatever the sentence around."""
+
+_NO_CREDENTIAL = re.compile(r"(?i)x-(?:request|correlation|trace|rate-?limit|forwarded|powered|frame|content|csrf|xsrf)\b.*")
+_MOST_HEADERS = 3
 _NAMED_QUERY = re.compile(
     r"[`'\"?&]?\b(api_?key|access_token|auth_token|apikey|token|key)\b[`'\"]?\s*(?:=|parameter|query)", re.I
 )
@@ -26,6 +33,9 @@ _NAMED_PREFIX = re.compile(
     r"\bAuthorization\W{1,4}([A-Za-z][A-Za-z0-9._=-]{0,39})\s+[<{\[$(]?\W?(?:your|api|key|token|secret|access|x{3})", re.I
 )
 """`Authorization: ApiKey <your key>` in the words of a refusal."""
+
+BEFORE = "found before"
+"""Why a way is tried that an earlier discovery found."""
 
 _NO_PREFIX = frozenset(("basic", "bearer", "digest", "negotiate", "ntlm", "header", "is", "must", "with", "and", "or", "the"))
 
@@ -50,6 +60,8 @@ def _all(given: Given, schemes: Sequence[Scheme], closed: Look | None, said: str
     if given.name:
         yield Auth(kind="query", token_env=name, parameter=given.name), "given by --auth"
         return
+    if given.before is not None:
+        yield _as_before(given.before, given), BEFORE
     basic = Auth(kind="basic", token_env=name, user_env=given.user_env) if user else Auth(kind="basic", user_env=name)
     for scheme in schemes:
         if scheme.kind == "oauth2" and scheme.token_url and user:
@@ -68,6 +80,8 @@ def _all(given: Given, schemes: Sequence[Scheme], closed: Look | None, said: str
     challenge = closed.headers.get("WWW-Authenticate", "")[:1000] if closed else ""
     asked = {word.lower(): word for word in _CHALLENGE.findall(re.sub(r"=\s*(\"[^\"]*\"|[^,\s]+)", "=", challenge))}
     bearer = Auth(kind="bearer", token_env=name)
+    for header in _own_headers(f"{challenge} {said}"):
+        yield Auth(kind="header", token_env=name, header=header), "the refusal names the header"
     if "basic" in asked:
         yield basic, "WWW-Authenticate asks for Basic"
     if "bearer" in asked:
@@ -103,6 +117,18 @@ def _all(given: Given, schemes: Sequence[Scheme], closed: Look | None, said: str
         yield Auth(kind="header", token_env=name, header=header), "a usual header"
     for parameter in queries[1:]:
         yield Auth(kind="query", token_env=name, parameter=parameter), "a usual parameter"
+
+
+def _own_headers(hint: str) -> list[str]:
+    """Names of headers in the words of a refusal, those first that say what is sent in them."""
+    found = [each for each in dict.fromkeys(_OWN_HEADER.findall(hint)) if not _NO_CREDENTIAL.fullmatch(each)]
+    return sorted(found, key=lambda each: re.search(r"(?i)key|token|auth|secret", each) is None)[:_MOST_HEADERS]
+
+
+def _as_before(before: Auth, given: Given) -> Auth:
+    """The way found before, with the variables given now."""
+    names = {"token_env": given.token_env, "user_env": given.user_env} if before.token_env else {"user_env": given.token_env}
+    return before.model_copy(update=names)
 
 
 def called(auth: Auth) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from spectra_assets.client.address import Address
@@ -162,12 +162,16 @@ def _renamed(server: Server, options: Options) -> Server:
 
 
 def _given(settings: Settings, source: str, options: Options) -> Given:
-    """The credential's variables: those given now, else those that an earlier discovery remembered."""
-    if options.token_env is None and source in known_packs(settings.intelligence):
-        auth = pack_as_written(source, settings.intelligence).server.auth
+    """The credential's variables: those given now, else those that an earlier discovery remembered, with how it sent them."""
+    if source not in known_packs(settings.intelligence):
+        return Given.of(options.token_env, options.user_env, options.auth)
+    auth = pack_as_written(source, settings.intelligence).server.auth
+    names = (options.token_env, options.user_env)
+    if options.token_env is None:
         alone = auth.kind == "basic" and auth.token_env is None
-        return Given.of(auth.user_env if alone else auth.token_env, None if alone else auth.user_env, options.auth)
-    return Given.of(options.token_env, options.user_env, options.auth)
+        names = (auth.user_env, None) if alone else (auth.token_env, auth.user_env)
+    before = auth if auth.kind != "none" and options.auth is None else None
+    return replace(Given.of(*names, options.auth), before=before)
 
 
 def _is_curated(settings: Settings, source: str) -> bool:

@@ -36,6 +36,7 @@ class F:
     values: tuple[str, ...] = ()
     pii: str = "none"
     key: bool = False
+    filled: float = 1.0
 
 
 INT, TEXT, TIME, DATE, NUMBER, JSON = F("int64"), F(), F("timestamp"), F("date"), F("decimal"), F("json")
@@ -75,6 +76,7 @@ def entity(
                 group=group,
                 references=spec.references,
                 values=spec.values,
+                filled=spec.filled,
             )
         )
     fetch = Fetch(entity=name, path=f"/{name}", parent=parent, primary_key=key, key_scope=scope)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from spectra_assets.covenant.access import Auth
 from spectra_assets.discovery.discover import Wanted, discover
 from spectra_assets.discovery.given import Given, declared, fixed_header
 from spectra_assets.errors import ConfigurationError, CredentialError
@@ -28,7 +29,7 @@ def guarded(header: str, value: str, challenge: str = "", message: str = "no") -
     def guard(path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
         if headers.get(header) == value:
             return None
-        return 401, {"message": message}, {"WWW-Authenticate": challenge} if challenge else {}
+        return 401, {"error": "unauthorized", "message": message}, {"WWW-Authenticate": challenge} if challenge else {}
 
     return guard
 
@@ -63,6 +64,21 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
             Given("DEMO_TOKEN"),
             {"kind": "header", "header": "acme-api-key"},
         ),
+        (
+            guarded("X-School-Key", TOKEN, message="Send your key in the X-School-Key header, with an X-Request-Id."),
+            Given("DEMO_TOKEN"),
+            {"kind": "header", "header": "X-School-Key"},
+        ),
+        (
+            guarded("Acme-Subscription-Key", TOKEN, 'ApiKey realm="x", header="Acme-Subscription-Key"'),
+            Given("DEMO_TOKEN"),
+            {"kind": "header", "header": "Acme-Subscription-Key"},
+        ),
+        (
+            guarded("X-Acme", TOKEN),
+            Given("DEMO_TOKEN", before=Auth(kind="header", token_env="OLD_TOKEN", header="X-Acme")),
+            {"kind": "header", "header": "X-Acme", "token_env": "DEMO_TOKEN"},
+        ),
         (guarded("Authorization", basic("jo", TOKEN), 'Basic realm="x"'), Given("DEMO_TOKEN", "DEMO_USER"), {"kind": "basic"}),
         (
             guarded("Authorization", basic(TOKEN, ""), 'Basic realm="x"'),
@@ -80,6 +96,9 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
         "X-API-Key",
         "PRIVATE-TOKEN",
         "named in the refusal",
+        "a header of its own in the refusal",
+        "a header in the challenge",
+        "found before",
         "basic",
         "token as user",
     ],

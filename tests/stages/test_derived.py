@@ -130,7 +130,7 @@ def test_values_without_a_member_refer_to_the_unknown_one_and_stay(shop: Pipelin
 def test_meaning_is_added(shop: Pipeline) -> None:
     rows = {row["orderId"]: row for row in shop.rows("refine.factOrder")}
     assert (rows[10]["isPaid"], rows[10]["isOpen"], rows[10]["durationHours"]) == (True, False, 25.5)
-    assert (rows[11]["isOpen"], rows[11]["durationHours"], rows[13]["isOpen"]) == (True, None, False)
+    assert (rows[11]["isOpen"], rows[11]["durationHours"], rows[13]["isOpen"]) == (True, None, None)
     assert {row["orderedAt"].day for row in shop.rows("refine.factOrderLine") if row["orderId"] == 11} == {3}
 
 

@@ -319,6 +319,14 @@ def test_drift_keeps_records_of_every_kind_of_difference():
     assert [sorted(record) for record in kept] == [["id", "n", "new"]] * 3 + [["id", "n"], ["id", "n", "rare"]]
 
 
+def test_the_share_of_rows_with_a_value_is_known():
+    lines = [{"sku": "a", "note": None}, {"sku": "b", "note": " "}, {"sku": "c", "note": "x"}, {"sku": "d"}]
+    records = [{"id": n, "paid": "2025-01-01" if n < 3 else None, "who": {"mail": "a"} if n else None} for n in range(4)]
+    entity = canon([{**record, "lines": lines if record["id"] == 0 else []} for record in records])
+    shares = {field.raw: field.filled for field in entity.fields}
+    assert shares == {"id": 1.0, "paid": 0.75, "who.mail": 0.75, "lines[].sku": 1.0, "lines[].note": 0.25}
+
+
 def test_the_table_holds_the_whole_canon():
     entity = canon([{"id": n, "state": "ab"[n % 2], "due": "03/04/2025"} for n in range(20)])
     entity = entity.model_copy(

@@ -29,6 +29,7 @@ _LINED = re.compile(r"application/(x-)?(nd-?json|json-?lines|jsonl|stream\+json|
 _FAILED = frozenset(("error", "fail", "failed", "failure"))
 _WORDS = ("message", "title", "detail", "description", "msg", "reason")
 _ERROR_KEYS = 8
+_PLAIN = 500
 _TOLD: tuple[tuple[Category, re.Pattern[str]], ...] = (
     ("notFound", re.compile(r"not\W?found|no such|unknown|no route|does(n't| not) exist", re.IGNORECASE)),
     ("needsParameters", re.compile(r"required|missing|parameter|invalid", re.IGNORECASE)),
@@ -208,11 +209,23 @@ def _category(status: int) -> Category:
     return "needsParameters" if 400 <= status < 500 and status not in (408, 425, 429) else "broken"
 
 
+def _messages(body: object) -> list[str]:
+    """The messages of an error, those of its member `error` too; the first text of one that has none."""
+    first = body[0] if isinstance(body, list) and body else body
+    if not isinstance(first, dict):
+        return [first] if isinstance(first, str) else []
+    inner = next((below for key in ("error", "errors") if (below := first.get(key))), None)
+    said = [inner] if isinstance(inner, str) else _messages(inner) if inner else []
+    said += [text for key in _WORDS if isinstance(text := first.get(key), str) and text]
+    return list(dict.fromkeys(said)) or [text for text in first.values() if isinstance(text, str) and text][:1]
+
+
 def _refusal(answer: Answer) -> str:
-    """The status and what the answer says about it, bounded and on one line."""
+    """The status and what the answer says about it, bounded and on one line: of JSON its messages, else a plain text."""
     try:
         body = msgspec.json.decode(answer.body) if answer.body else None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         body = None
-    said = next((text for text in body.values() if isinstance(text, str) and text), "") if isinstance(body, dict) else ""
+    plain = body is None and answer.headers.get("Content-Type", "").lower().startswith("text/plain")
+    said = answer.body[:_PLAIN].decode(errors="replace") if plain else ". ".join(_messages(body))
     return f"{answer.status}{': ' + ' '.join(said.split())[:160] if said else ''}"

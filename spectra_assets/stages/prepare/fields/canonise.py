@@ -57,10 +57,13 @@ class _Canoniser:
     child_groups: dict[str, str] = field(default_factory=dict)
     known_keys: set[str] = field(default_factory=set)
     """Ids of nested records that no sample showed: the description's word has to do."""
+    rows: dict[str, int] = field(default_factory=dict)
+    """Table → rows of it that the samples hold."""
 
     def walk(self, shape: Shape, prefix: str, group: str, array: bool) -> None:
         """Add every field of the records that `shape` saw below `prefix`."""
         leaves: dict[str, str] = {}
+        self.rows.setdefault(group, shape.values)
         for key, below in shape.fields.items():
             raw = prefix + escaped(key)
             if raw == self.recursive:
@@ -90,7 +93,7 @@ class _Canoniser:
                 self.known_keys.add(f"{array}[].id")
             group = self._group(array, scalar=False) if is_child else self.entity
             leaf = split_path(raw)[-1].removesuffix("[]")
-            self._add(raw, typed(leaf, Shape(), spec), group, SPEC_CONFIDENCE, "spec")
+            self._add(raw, typed(leaf, Shape(), spec), group, SPEC_CONFIDENCE, "spec", 0)
 
     def _covered(self, raw: str) -> bool:
         known = {*self.fields, *self.specs} - {raw}
@@ -151,14 +154,15 @@ class _Canoniser:
         found = typed(key, shape, spec)
         evidence = "sample" if shape.seen or spec is None else "spec"
         sure = confidence(found.share * found.certainty, shape.values) if shape.seen else SPEC_CONFIDENCE if spec else 0.0
-        self._add(raw, found, group, sure, evidence)
+        self._add(raw, found, group, sure, evidence, shape.solid)
 
-    def _add(self, raw: str, found: Typed, group: str, sure: float, evidence: Any) -> None:
+    def _add(self, raw: str, found: Typed, group: str, sure: float, evidence: Any, solid: int) -> None:
         key = raw == self.primary_key or raw in self.known_keys
         self.fields[raw] = CanonField(
             raw=raw, structure=found.structure, target="", type=found.type, required=key, nullable=not key, key=key,
             confidence=sure, evidence=evidence, group=group, date_format=found.date_format,
             values=() if key else found.values, note=found.note[:_LONGEST_NOTE],
+            filled=round(min(1.0, solid / rows), 2) if (rows := self.rows.get(group, 0)) else 1.0,
         )  # fmt: skip
 
 

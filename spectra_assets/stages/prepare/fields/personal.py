@@ -14,7 +14,8 @@ from spectra_assets.stages.asking.answers import Record, values_at
 PERSONS = frozenset(
     ("user", "account", "person", "people", "member", "employee", "customer", "contact", "agent", "staff", "patient", "student",
      "teacher", "passenger", "guest", "applicant", "candidate", "subscriber", "author", "owner", "creator", "assignee",
-     "reporter", "tester", "reviewer", "approver", "driver", "buyer", "seller", "sender", "recipient")
+     "reporter", "tester", "reviewer", "approver", "driver", "buyer", "seller", "sender", "recipient", "guardian", "spouse",
+     "pupil", "instructor")
 )  # fmt: skip
 """Entities and nested records with one of these names are people."""
 

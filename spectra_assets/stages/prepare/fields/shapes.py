@@ -75,6 +75,11 @@ class Shape:
         return self.present - self.kinds["null"]
 
     @property
+    def solid(self) -> int:
+        """Values that are neither null nor blank texts."""
+        return self.values - sum(1 for value in self.scalars if isinstance(value, str) and not value.strip())
+
+    @property
     def is_map(self) -> bool:
         """Whether the keys are data: they look like it, or they are many and all rare, or too many for fields."""
         if not self.fields:
