@@ -113,6 +113,53 @@ class Figures:
             chart={"type": "bar", "x": member.shown, "y": [count], "top": _TOP},
         )
 
+    def rate_by_month(self, flag: str, time: str) -> Iterator[written.BaseRule]:
+        """In what share of the rows that tell it a flag is set, in each month."""
+        month = self._free("month", "eventMonth")
+        told = self._told(flag, [month])
+        yield from self._kpi(
+            f"{self.noun}{self._said(flag)}RateByMonth",
+            f"Share of {self.noun} records with {flag} by month",
+            f"one row per month of {time}",
+            told.totals,
+            before={month: _month(time)},
+            group_by=[month],
+            measures=told.measures,
+            after={told.rate: told.share},
+            order_by=[quoted(month)],
+            chart={"type": "line", "x": month, "y": [told.rate], "top": _MONTHS},
+        )
+
+    def rate_by_member(self, flag: str, reference: Reference) -> Iterator[written.BaseRule]:
+        """In what share of the rows that tell it a flag is set, for each member; those first that have most rows."""
+        member = self._member(reference)
+        if member is None:
+            return
+        told = self._told(flag, member.columns)
+        total, place = (unused([name], [*member.columns, *told.measures, told.rate]) for name in ("totalCount", "place"))
+        count = next(iter(told.measures))
+        yield from self._kpi(
+            f"{self.noun}{self._said(flag)}RateBy{pascal(member.role)[:50]}",
+            f"Share of {self.noun} records with {flag} by {member.role}",
+            f"one row per {member.role} with rows, for the {MOST_MEMBERS} that have most",
+            {f"max({quoted(total)})": "count(*)"},
+            joins=member.joins,
+            group_by=[member.by],
+            measures={**member.label, **told.measures},
+            after={told.rate: told.share, total: f"sum({quoted(count)}) OVER ()", place: _place(count, member.by)},
+            keep=f"{quoted(place)} <= {MOST_MEMBERS}",
+            order_by=[quoted(place)],
+            chart={"type": "bar", "x": member.shown, "y": [told.rate], "top": _TOP},
+        )
+
+    def _told(self, flag: str, others: Sequence[str]) -> _Rate:
+        """How often a flag is told, and how often it is set."""
+        count = self._count(*others)
+        known, set_, rate = (unused([f"{flag[:90]}{name}"], [*others, count]) for name in ("KnownCount", "Count", "Pct"))
+        measures = {count: "count(*)", known: f"count({quoted(flag)})", set_: f"count_if({quoted(flag)})"}
+        totals = {f"sum({quoted(name)})": value for name, value in measures.items()}
+        return _Rate(rate, _share(set_, f"nullif({quoted(known)}, 0)"), measures, totals)
+
     def amount_by_month(self, amount: Amount, time: str) -> Iterator[written.BaseRule]:
         """What an amount comes to in each month; in each currency or unit of its own, if it has several."""
         month, count = self._free("month", "eventMonth"), self._count()
@@ -323,6 +370,16 @@ class Figures:
             reconcile={"expression": expression, "table": self.refined.table, "equals": equals, "also": dict(also)},
             **keys,
         )
+
+
+@dataclass(frozen=True)
+class _Rate:
+    """The column of a rate, its expression over the measures, and what these sum up to in the refined table."""
+
+    rate: str
+    share: str
+    measures: dict[str, str]
+    totals: dict[str, str]
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from spectra_assets.covenant.derive import Deriving
 from spectra_assets.covenant.derived_figure import Figures
 from spectra_assets.covenant.derived_meaning import LASTED, LINE_AMOUNT, OPEN, owners_currency, owners_time, quoted
 from spectra_assets.covenant.events import nested_counts
-from spectra_assets.covenant.model import Bridge, Dimension, Fact, Reference, Table
+from spectra_assets.covenant.model import Bridge, DataType, Dimension, Fact, Reference, Table
 from spectra_assets.covenant.star import surrogate_of
-from spectra_assets.covenant.traits import changed_time, event_time, span, statuses
+from spectra_assets.covenant.traits import changed_time, event_time, is_status, own_columns, span, statuses
 from spectra_assets.names import Stage
 from spectra_assets.playbook import rules as written
 
@@ -24,6 +24,9 @@ MOST_STATUSES = 2
 MOST_DIMENSIONS = 4
 MOST_BRIDGES = 2
 """Figures of one fact by status, by dimension, and by what bridges join it with."""
+
+MOST_FLAGS = 2
+"""Truth values of a fact whose rates are shown."""
 
 MOST_AMOUNTS = 3
 MOST_DIMENSIONS_OF_AN_AMOUNT = 2
@@ -34,15 +37,18 @@ MOST_FIGURES = 120
 
 
 def derived_measures(deriving: Deriving) -> Iterator[written.BaseRule]:
-    """Figures of every refined fact; if none of these is an event of its own, of the dimensions' current members as well."""
+    """Figures of every refined fact; of the other dimensions' current members by their state, and all of theirs if no fact is
+    an event of its own."""
     taken = {rule.name for rule in deriving.documented(written.KpiRule)} | {"semanticModel"}
     tables = list(deriving.design.tables.values())
     facts = [table for table in tables if isinstance(table.build, Fact)]
     members = [table for table in tables if isinstance(table.build, Dimension)]
     nested = all(table.inputs[0] != f"{Stage.CLEAN}.{table.entity}" for table in facts)
-    wanted = [*facts, *(members if nested else [])]
+    happened = {table.inputs[0] for table in facts}
+    wanted = [*facts, *(table for table in members if nested or table.inputs[0] not in happened)]
     figures = [one for table in wanted if (one := _figures(deriving, table, taken)) is not None]
-    rounds = zip_longest(*(_of_fact(one) if isinstance(one.table.build, Fact) else _of_dimension(one) for one in figures))
+    of_members = _of_dimension if nested else _by_state
+    rounds = zip_longest(*(_of_fact(one) if isinstance(one.table.build, Fact) else of_members(one) for one in figures))
     yield from islice((rule for found in rounds for rule in found if rule is not None), MOST_FIGURES)
 
 
@@ -76,6 +82,10 @@ def _of_fact(figures: Figures) -> Iterator[written.BaseRule]:
         yield from figures.by_member(reference)
     for reference in others[:MOST_DIMENSIONS_OF_AN_AMOUNT] if found else ():
         yield from figures.amount_by_member(found[0], reference)
+    for flag in _flags(figures):
+        yield from figures.rate_by_month(flag, time) if time is not None else ()
+        for reference in others[:1]:
+            yield from figures.rate_by_member(flag, reference)
     for reference in others[1:MOST_DIMENSIONS]:
         yield from figures.by_member(reference)
     yield from _bridged(figures, build, plain)
@@ -84,7 +94,7 @@ def _of_fact(figures: Figures) -> Iterator[written.BaseRule]:
 
 
 def _of_dimension(figures: Figures) -> Iterator[written.BaseRule]:
-    now = f"`isCurrent` AND {quoted(surrogate_of(figures.table))} <> -1"
+    now = _current(figures)
     time = event_time(figures.node)
     plain = [amount for amount in _amounts(figures) if not amount.per]
     if time is not None and time in figures.refined.columns:
@@ -93,6 +103,24 @@ def _of_dimension(figures: Figures) -> Iterator[written.BaseRule]:
         yield from figures.volume(now)
     for status in _statuses(figures):
         yield from figures.by_status(status, now, plain)
+
+
+def _by_state(figures: Figures) -> Iterator[written.BaseRule]:
+    """How the current members of a dimension are distributed over its state."""
+    states = [name for name in statuses(figures.node) if is_status(figures.node, name) and name in figures.refined.columns]
+    for status in states[:1]:
+        yield from figures.by_status(status, _current(figures), [])
+
+
+def _current(figures: Figures) -> str:
+    return f"`isCurrent` AND {quoted(surrogate_of(figures.table))} <> -1"
+
+
+def _flags(figures: Figures) -> list[str]:
+    """Truth values that the rows have themselves: a rate tells how often they are true."""
+    there = figures.refined.columns
+    found = (column.name for column in own_columns(figures.node) if column.type == DataType.BOOL)
+    return [name for name in found if name in there and there[name].type == DataType.BOOL][:MOST_FLAGS]
 
 
 def _statuses(figures: Figures) -> list[str]:

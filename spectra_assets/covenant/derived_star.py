@@ -220,32 +220,62 @@ class _Star:
         return reference
 
     def _farther(self, node: Node, taken: set[str]) -> list[dict[str, Any]]:
-        """References to what the row's members refer to themselves, such as the project of an issue's comment: the nearest.
+        """References to what the row's members refer to themselves, such as the project of an issue's comment.
 
-        None to what the row has a column of its own for: a comment's status is not that of its post.
+        Of each link the nearest; the link to what the row belongs to comes first, then those to what takes part in it. Where
+        several links lead to one table each has a reference, named by what holds it: courseBranchKey, studentBranchKey. None
+        to what the row has a column of its own for: a comment's status is not that of its post.
         """
         own = {name.lower() for name in node.table.columns}
         met = {node.name, *(link.target for link in node.links), *(name for name in self.nodes if name.lower() in own)}
-        found: list[dict[str, Any]] = []
-        ways: list[tuple[Link, str, tuple[dict[str, str], ...]]]
-        ways = [(link, link.columns[0][0], ()) for link in node.links if link.single]
+        found: dict[str, list[_Way]] = {}
+        for link in sorted((each for each in node.links if each.single), key=lambda each: not _belongs(node, each)):
+            for way in self._ways(link, met):
+                found.setdefault(way.link.target, []).append(way)
+        first = [ways[0] for ways in found.values()]
+        further = [way for ways in found.values() for way in ways[1:]]
+        made = []
+        for way in (*sorted(first, key=lambda way: len(way.via)), *further):
+            several = len(found[way.link.target]) > 1
+            role = f"{way.held_by}{pascal(way.link.target)}" if several else way.link.target
+            columns = ((way.column, way.link.columns[0][1]),)
+            made.append(self._reference(way.link, columns, way.via, role, taken))
+        return made
+
+    def _ways(self, start: Link, met: Collection[str]) -> Iterator[_Way]:
+        """Ways over one link to further tables with a dimension, the nearest to each."""
+        seen = {*met}
+        ways = [_Way(start, start.columns[0][0], start.role, ())]
         for _ in range(_FAR):
             farther = []
-            for link, column, via in ways:
-                target = self.nodes.get(link.target)
+            for way in ways:
+                target = self.nodes.get(way.link.target)
                 if target is None or len(target.key) != 1:
                     continue
                 for other in target.links:
-                    if other.single and other.target not in met:
-                        met.add(other.target)
-                        (take, _), (_, key) = other.columns[0], link.columns[0]
-                        hops = (*via, {"table": target.table.table, "key": key, "take": take})
-                        farther.append((other, column, hops))
-                        if self._leads(other):
-                            columns = ((column, other.columns[0][1]),)
-                            found.append(self._reference(other, columns, hops, other.target, taken))
+                    if other.single and other.target not in seen:
+                        seen.add(other.target)
+                        hop = {"table": target.table.table, "key": way.link.columns[0][1], "take": other.columns[0][0]}
+                        held_by = target.name if way.via else start.role
+                        farther.append(_Way(other, way.column, held_by, (*way.via, hop)))
+            yield from (way for way in farther if self._leads(way.link))
             ways = farther
-        return found
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way from a row's `column` over the tables `via` to the target of `link`, which the table or role `held_by` has."""
+
+    link: Link
+    column: str
+    held_by: str
+    via: tuple[dict[str, str], ...]
+
+
+def _belongs(node: Node, link: Link) -> bool:
+    """Whether a link leads to the record that the row lies in, or that its request named: not to what only takes part in it."""
+    parent = node.entity.fetch.parent
+    return link is node.owned_by or (node.owner is None and parent is not None and parent.entity == link.target)
 
 
 def _dates(node: Node) -> list[str]:

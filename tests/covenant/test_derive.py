@@ -125,6 +125,30 @@ def test_one_entity_is_a_dimension_with_a_figure(designer: Designer) -> None:
     assert kpi(lonely, "stationVolumeByMonth").where == "`isCurrent` AND `stationKey` <> -1"
 
 
+def test_a_table_reached_by_two_ways_has_a_reference_for_each_that_says_which(designer: Designer) -> None:
+    session = {"id": INT, "courseId": to("course.id"), "heldAt": TIME, "minutes": INT, "present": F("bool")}
+    attendance = {"attendance[].studentId": to("student.id"), "attendance[].present": F("bool"), "attendance[].minutesLate": INT}
+    canon = canon_of(
+        entity("branch", {"id": INT, "name": TEXT}),
+        entity("student", {"id": INT, "branchId": to("branch.id"), "status": one_of("active", "left")}),
+        entity("teacher", {"id": INT, "branchId": to("branch.id")}),
+        entity("course", {"id": INT, "teacherId": to("teacher.id"), "branchId": to("branch.id")}),
+        entity("session", {**session, **attendance}),
+    )
+    made = designer.covenant(canon)
+    assert references(made, "factSession")["branchKey"] == ("dimBranch", "courseId"), "one way: the course's, not its teacher's"
+    attended = references(made, "factSessionAttendance")
+    assert attended["courseBranchKey"] == ("dimBranch", "sessionId")
+    assert attended["studentBranchKey"] == ("dimBranch", "studentId")
+    assert list(attended).index("courseBranchKey") < list(attended).index("studentBranchKey"), "what it belongs to comes first"
+    assert "branchKey" not in attended
+    rate = kpi(made, "sessionAttendancePresentRateByMonth")
+    assert rate.after == {"presentPct": "round(100.0D * `presentCount` / nullif(`presentKnownCount`, 0), 1)"}
+    assert rate.reconcile.also["sum(`presentCount`)"] == "count_if(`present`)"
+    assert kpi(made, "sessionPresentRateByCourse").chart.y == ["presentPct"]  # type: ignore[union-attr]
+    assert kpi(made, "studentByStatus").where == "`isCurrent` AND `studentKey` <> -1"
+
+
 def test_the_name_of_a_nested_record_is_not_the_rows_name(designer: Designer) -> None:
     fields = {"id": INT, "firstName": TEXT, "lastName": TEXT, "guardian.name": TEXT, "attributes.email": TEXT}
     made = designer.covenant(canon_of(entity("student", fields), entity("room", {"id": INT, "sponsor.name": TEXT})))

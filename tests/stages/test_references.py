@@ -45,6 +45,14 @@ def test_small_numbers_that_are_in_everything_prove_nothing():
     assert dangling == {"task": {"statusId": "status"}}
 
 
+def test_who_something_is_done_to_is_told_by_enough_ids_of_one_entity():
+    lent = rows(60, start=500, rentedTo=lambda n: 2000 + n * 3 if n % 2 else None, bornIn=lambda n: 2000 + n)
+    shown, _, _ = found({"student": rows(400, start=1999), "branch": rows(6), "instrument": lent})
+    assert shown == {"instrument": {"rentedTo": "student.id"}}
+    shown, _, _ = found({"student": rows(400, start=1999), "instrument": rows(4, start=500, rentedTo=lambda n: 2000 + n)})
+    assert shown == {}, "a few numbers meet ids by chance"
+
+
 def test_a_misleading_name_loses_against_the_data():
     deals = rows(40, user_id=lambda n: 501 + n % 30)
     shown, _, done = found({"user": rows(20), "account": rows(30, start=501), "deal": deals})

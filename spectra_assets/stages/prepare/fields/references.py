@@ -67,6 +67,12 @@ _TELLING = frozenset(
 )
 """What stands beside an id by which it can be seen whose it is."""
 
+_PARTIES = frozenset(("to", "by", "for", "with"))
+_PARTICIPLES = frozenset(
+    ("lent", "sold", "held", "given", "taken", "led", "taught", "sent", "paid", "made", "run", "written", "let")
+)
+"""`rentedTo`, `taughtBy`: somebody that something is done to, by or for."""
+
 _WRAPPERS = frozenset(("attributes", "fields", "properties", "relationships", "data", "links"))
 _STEM, _PLURALS = 5, frozenset(("en", "n", "e", "i", "x", "es", "os", "as"))
 
@@ -170,6 +176,7 @@ def _judged(
     said = stem_of(field.raw)
     idlike = is_idlike(field.raw)
     values = _values(records, field.raw)
+    party = names_party(field.raw)
     if not values or not (said or idlike):
         return None, ""
     named = [target for target in known if said and _agreement(said, target, entity.entity) == "named"]
@@ -180,7 +187,7 @@ def _judged(
     fits = [fit for target in known if (fit := _fit(values, said, target, entity, field)) is not None]
     fits = [fit for fit in fits if fit.agreement == "named" or not _contradicted(field, fit.target, records, samples)]
     named_whole = [target.whole for target in named]
-    best = _best(fits, values, idlike, None if not named else all(named_whole))
+    best = _best(fits, values, idlike, party, None if not named else all(named_whole))
     if best is not None:
         reference = f"{best.target.entity}.{best.target.path}"
         extent = "all" if best.target.whole else f"{len(best.target.values)} sampled"
@@ -275,11 +282,11 @@ def _plural_of(stem: str, name: str) -> bool:
     return len(stem) >= _STEM and name.startswith(stem) and name[len(stem) :] in _PLURALS
 
 
-def _best(fits: Sequence[_Fit], values: frozenset[str], idlike: bool, refuted: bool | None) -> _Fit | None:
+def _best(fits: Sequence[_Fit], values: frozenset[str], idlike: bool, party: bool, refuted: bool | None) -> _Fit | None:
     """The target that the values prove, if there is one.
 
     `refuted`: whether all ids are known of the entities that the field is named like, so that it can't be theirs; None if it
-    is named like none.
+    is named like none. `party`: whether its name says that it tells somebody; then many ids of one entity alone prove it.
     """
     proven = [fit for fit in fits if fit.proven]
     for agreement, least in (("named", 1), ("role", 2)):
@@ -289,6 +296,8 @@ def _best(fits: Sequence[_Fit], values: frozenset[str], idlike: bool, refuted: b
     telling = [fit for fit in proven if len(values) >= _ENOUGH and _telling(fit, values, idlike)]
     if telling:
         return min(telling, key=_rank)
+    if len(proven) == 1 and party and len(values) >= _MANY:
+        return proven[0]
     partly = [fit for fit in fits if fit.agreement == "named" and not fit.target.whole and fit.target.main]
     if partly:
         return max(partly, key=lambda fit: fit.inclusion)
@@ -356,6 +365,13 @@ def is_idlike(raw: str) -> bool:
     parts = [part.removesuffix("[]") for part in split_path(raw)]
     said = words(parts[-1]) if parts else []
     return bool(said) and (said[-1].lower() in _ID_WORDS or _unglued(said[-1]) != said[-1])
+
+
+def names_party(raw: str) -> bool:
+    """Whether a field's name says that it tells somebody or something that something is done to, by or for."""
+    said = [word.lower() for word in words(split_path(raw)[-1].removesuffix("[]"))]
+    done = said[-2] if len(said) > 1 and said[-1] in _PARTIES else ""
+    return done in _PARTICIPLES or (done.endswith("ed") and len(done) > _STEM - 1)
 
 
 def _unglued(word: str) -> str:
