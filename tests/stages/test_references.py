@@ -49,6 +49,8 @@ def test_who_something_is_done_to_is_told_by_enough_ids_of_one_entity():
     lent = rows(60, start=500, rentedTo=lambda n: 2000 + n * 3 if n % 2 else None, bornIn=lambda n: 2000 + n)
     shown, _, _ = found({"student": rows(400, start=1999), "branch": rows(6), "instrument": lent})
     assert shown == {"instrument": {"rentedTo": "student.id"}}
+    shown, _, _ = found({"student": rows(140, start=1999), "instrument": lent}, whole=False)
+    assert shown == {"instrument": {"rentedTo": "student.id"}}, "ids beyond those sampled do not speak against it"
     shown, _, _ = found({"student": rows(400, start=1999), "instrument": rows(4, start=500, rentedTo=lambda n: 2000 + n)})
     assert shown == {}, "a few numbers meet ids by chance"
 

@@ -296,8 +296,9 @@ def _best(fits: Sequence[_Fit], values: frozenset[str], idlike: bool, party: boo
     telling = [fit for fit in proven if len(values) >= _ENOUGH and _telling(fit, values, idlike)]
     if telling:
         return min(telling, key=_rank)
-    if len(proven) == 1 and party and len(values) >= _MANY:
-        return proven[0]
+    alone = [fit for fit in fits if fit.target.main and (fit.proven or _as_far_as_seen(fit, values))]
+    if party and len(alone) == 1 and alone[0].hits >= _MANY:
+        return alone[0]
     partly = [fit for fit in fits if fit.agreement == "named" and not fit.target.whole and fit.target.main]
     if partly:
         return max(partly, key=lambda fit: fit.inclusion)
@@ -309,6 +310,15 @@ def _best(fits: Sequence[_Fit], values: frozenset[str], idlike: bool, party: boo
         return None
     first = ranked[0]
     return first if refuted or len(values) >= _COVERED * len(first.target.values) else None
+
+
+def _as_far_as_seen(fit: _Fit, values: frozenset[str]) -> bool:
+    """Whether of ids of which only a part was seen, nearly all numbers among them are met, and at least half of the values."""
+    if fit.target.whole or not fit.target.numbers or not all(_NUMBER.fullmatch(value) for value in values):
+        return False
+    low, high = min(fit.target.numbers), max(fit.target.numbers)
+    among = sum(low <= int(value) <= high for value in values)
+    return fit.hits >= INCLUDED * among and fit.inclusion >= _COVERED
 
 
 def _rank(fit: _Fit) -> tuple[bool, float, int, str, str]:
