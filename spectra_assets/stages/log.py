@@ -90,7 +90,7 @@ def collect_lessons(draft: Draft, work: Work) -> None:
     asking = [row["lessonId"] for row in rows if row["question"]]
     draft.notes |= {"ask a person": ", ".join(asking[:_MOST_ASKING]) + (" …" if asking[_MOST_ASKING:] else "")} if asking else {}
     if rows:
-        chart = Chart(type="line", title="Gaps seen, healed and open", x="day", y=["seen", "healed", "open"], top=_MOST_DAYS)
+        chart = Chart(type="line", title="Gaps seen, healed and open", x="day", y=["seen", "open", "healed"], top=_MOST_DAYS)
         draft.notes["chart"] = draw(chart, _by_day(rows))
 
 

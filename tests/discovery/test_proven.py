@@ -7,7 +7,7 @@ from pathlib import Path
 from spectra_assets.covenant.access import Auth, Server
 from spectra_assets.covenant.model import Severity
 from spectra_assets.discovery.proven import resumed, without
-from spectra_assets.engine.run import refuted_by
+from spectra_assets.engine.pipeline import refuted_by
 from spectra_assets.gates.judgement import Result
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Identifier, Pack, load_pack
 from spectra_assets.intelligence.writing import write

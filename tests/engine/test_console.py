@@ -7,7 +7,7 @@ import pytest
 from spectra_assets.covenant.model import Severity, Table
 from spectra_assets.engine.cli import _summary_text
 from spectra_assets.engine.console import Console
-from spectra_assets.engine.run import Summary, _refusal
+from spectra_assets.engine.pipeline import Summary, _refusal
 from spectra_assets.gates.judgement import Result
 from spectra_assets.stages.prepare.routes.forecast import PREDICTED
 

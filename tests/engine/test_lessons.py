@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from spectra_assets.engine.cli import _summary_text, main
-from spectra_assets.engine.run import Summary
+from spectra_assets.engine.pipeline import Summary
 from spectra_assets.learning.lesson import Lesson, find, save
 from spectra_assets.settings import Settings
 from tests.learning.kills import PREPARE, RULE, lesson, project

@@ -1,0 +1,349 @@
+"""One source's pipeline within one call of the command line: what has happened to it so far, and what it came to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import BaseModel, ConfigDict
+
+from spectra_assets.covenant.diff import diff, grouped
+from spectra_assets.covenant.files import covenant_file, write
+from spectra_assets.covenant.model import Covenant
+from spectra_assets.discovery.proven import proven, without
+from spectra_assets.engine.console import Console
+from spectra_assets.engine.leftover import left_over
+from spectra_assets.engine.source import requests_setting
+from spectra_assets.engine.status import covered
+from spectra_assets.errors import ConfigurationError, CredentialError, GateError, SourceError, SpectraError
+from spectra_assets.gates.judgement import Result
+from spectra_assets.graph import runner
+from spectra_assets.graph.sensor import learn
+from spectra_assets.intelligence.model import OVERRIDE, Pack, load_pack, pack_as_written
+from spectra_assets.intelligence.writing import pack_file
+from spectra_assets.intelligence.writing import write as write_pack
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.learning.lesson import Lesson
+from spectra_assets.learning.loop import Learned, heal, made_again
+from spectra_assets.learning.person import WAITS
+from spectra_assets.learning.record import withdraw
+from spectra_assets.settings import Settings
+from spectra_assets.stages.asking.wire import NOT_TRIED
+from spectra_assets.stages.deliver import Outcome
+from spectra_assets.stages.design import written
+from spectra_assets.stages.proposal import DRIFT, propose, proposed_file
+from spectra_assets.stages.proposal import withdraw as withdraw_proposal
+
+_BREAKING = " (breaking)"
+
+_PROOFS = ("hierarchy_proven", "dependencies_proven", "schema_has_all_entities")
+"""Gates which show that an entity of the pack can't be fetched."""
+
+
+class Summary(BaseModel):
+    """What a run came to; `--json` prints it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    ok: bool
+    covenant_version: str
+    covenant_changed: bool
+    changes: tuple[str, ...]
+    held: tuple[str, ...] = ()
+    """What the data would change that breaks those who read the tables: the covenant stays until a person takes it over."""
+    notices: tuple[str, ...]
+    tables: tuple[dict[str, Any], ...]
+    gates_passed: int
+    gates_failed: int
+    gates_warned: int
+    left_over: tuple[str, ...] = ()
+    """Tables of before that the covenant no longer makes; they stay as they are."""
+    lessons: tuple[str, ...]
+    waiting: tuple[str, ...] = ()
+    """Those of the lessons that ask a person."""
+    proposed: dict[str, str] = {}
+    """Those of which one may say yes or no → the remedy that waits."""
+    learned: tuple[str, ...] = ()
+    """Remedies that were proven and applied in this call."""
+    runs: tuple[str, ...]
+    lakehouse: str
+    coverage: str = ""
+    """How many endpoints are ingested, excluded, and which are gaps."""
+    document: str | None
+    export: str | None = None
+    """What to set before this pipeline runs elsewhere (`dagster dev`): the address that was given on the command line."""
+    commit: str | None
+    seconds: float
+    problem: str | None = None
+    exit_code: int = 0
+
+
+class Pipeline:
+    """What has happened so far to one source's pipeline in this call."""
+
+    def __init__(self, settings: Settings, console: Console, source: str, anew: bool) -> None:
+        self.settings = settings
+        self.anew = anew
+        """A person wants it found out again: what was promised does not count."""
+        self.console = console
+        self.source = source
+        self.lakehouse = Lakehouse(settings.lakehouse_root, source)
+        self.runs: list[str] = []
+        self.lessons: list[Lesson] = []
+        self.notices: tuple[str, ...] = ()
+        self.changes: tuple[str, ...] = ()
+        self.held: tuple[str, ...] = ()
+        self.left_over: tuple[str, ...] = ()
+        self.covenant_changed = False
+        self.document: Path | None = None
+        self.commit: str | None = None
+        self.problem: BaseException | None = None
+        self.export: str | None = None
+        self.pack: Pack | None = None
+        self.learned: list[Lesson] = []
+
+    def materialise(self, covenant: Covenant, tables: Sequence[str]) -> bool:
+        """One run over `tables`; False if a table was blocked or failed."""
+        result = runner.run(covenant, tables, self.settings, self.console)
+        self.console.close()
+        self.runs.append(result.run_id)
+        with dg.DagsterInstance.get() as instance:
+            self.lessons += learn(instance)
+        if not result.success:
+            self.problem = _problem(self.console, result.run_id)
+        return result.success
+
+    def heal(self, covenant: Covenant) -> tuple[str, ...]:
+        """Look for remedies of what failed, and apply those that are proven: what of Source and Prepare is to be made again
+        before the rest; empty if nothing was learned."""
+        if self.settings.learning != "apply" or isinstance(self.problem, CredentialError):
+            return ()
+        mine = {lesson.id: lesson for lesson in self.lessons if lesson.source == self.source}
+        learned = Learned(changed=mine)
+        self.console.step("Learn", f"{len(mine)} gaps: look for remedies, prove them on what was recorded")
+        heal(self.settings, learned, self.console.line, covenant)
+        self.lessons += learned.changed.values()
+        if not learned.applied:
+            return ()
+        self.learned += learned.applied
+        self.console.forget()
+        self.problem = None
+        return made_again(learned)
+
+    def propose(self) -> None:
+        """Where records or samples are not as the covenant promises them: write down what the covenant would be by them."""
+        failed = {result.gate for _, results, _ in self.console.problems for result in results if not result.passed}
+        if not self.held and not failed & DRIFT:
+            return
+        changes = propose(self.settings, self.source)
+        if changes:
+            file, breaking = proposed_file(self.settings, self.source), sum(change.breaking for change in changes)
+            self.console.line(
+                f"{relative(file, self.settings)}: the covenant as it would be by what was seen, {len(changes)} changes, "
+                f"{breaking} of them breaking; solution-engine covenant diff {self.source} tells them"
+            )
+
+    def promised(self, covenant: Covenant) -> Covenant | None:
+        """The covenant in force, where `covenant` would break those who read its tables by nothing but what the data are now.
+
+        Then this run goes by the one in force: its gates say what is wrong, its remedies keep the promise, and a person takes
+        the other one over (`covenant generate`). None where playbooks or corrections changed, or nothing would break.
+        """
+        now = written(self.settings, self.source)
+        self.held = ()
+        if now is None or self.anew or now.pipeline.documents != covenant.pipeline.documents:
+            return None
+        there = {table.table for table in now.tables() if self.lakehouse.exists(table.ref)}
+        broken = [change for change in diff(now, covenant) if change.breaking and change.table in there]
+        if not broken:
+            return None
+        self.held = tuple(f"{group.about}: {group.text}" for group in grouped(broken))
+        self.console.line(
+            f"covenants/{self.source}.yaml, version {now.version}: kept, since what the API gives now would break it:"
+        )
+        self.console.some([f"! {line}" for line in self.held], f"solution-engine covenant diff {self.source} tells them all")
+        self.console.line(f"to take it over: solution-engine covenant generate {self.source}, then the same sentence")
+        return now
+
+    def settle(self, pack: Pack) -> Pack | None:
+        """After a failed proof: the discovered pack without what could not be proven, which are gaps from now on, or postponed
+        if the budget was too small. None if that is not why it failed, or nothing would be left.
+
+        What is resolved so is no lesson: those that only this run showed are taken back. An entity that the covenant promises
+        already is never left out here: its tables would go, which only a person decides (`lessons approve`).
+        """
+        promised = set() if self.anew else _promised(self.settings, self.source)
+        refuted = refuted_by([result for _, results, _ in self.console.problems for result in results])
+        hints = {hint.entity for hint in pack.entities}
+        refuted = {
+            entity: why
+            for entity, why in refuted.items()
+            if entity in hints and (entity not in promised or why.startswith(NOT_TRIED))
+        }
+        if pack.origin != "discovered" or not refuted or len(refuted) == len(pack.entities):
+            return None
+        budget = requests_setting(self.settings, self.source)
+        fewer = without(pack_as_written(self.source, self.settings.intelligence), refuted, budget)
+        write_pack(self.settings.intelligence, fewer)
+        later = {waiting.hint.entity for waiting in fewer.postponed} & refuted.keys()
+        gaps = refuted.keys() - later
+        told = [f"not proven, so told as gaps: {', '.join(sorted(gaps))[:300]}"] if gaps else []
+        told += [f"no requests left to try, so postponed to the next run: {', '.join(sorted(later))[:300]}"] if later else []
+        self.console.line(f"{'; '.join(told)}; once more without them")
+        resolved = withdraw(self.settings.lessons, self.source, self.runs[-1])
+        self.lessons = [lesson for lesson in self.lessons if lesson.id not in resolved]
+        self.console.forget()
+        self.problem = None
+        return load_pack(self.source, self.settings.intelligence)
+
+    def prove(self, pack: Pack) -> Pack:
+        """What Prepare proved goes into the pack that discovery wrote; a person's corrections stay over it."""
+        if pack.origin != "discovered":
+            return pack
+        if write_pack(
+            self.settings.intelligence, proven(pack_as_written(self.source, self.settings.intelligence), self.lakehouse)
+        ):
+            self.console.line(f"covenants/intelligence/{self.source}.yaml: now holds what was proven")
+        return load_pack(self.source, self.settings.intelligence)
+
+    def intelligence(self, pack: Pack) -> list[Path]:
+        """Files of what discovery found out, and of a person's corrections."""
+        folder = self.settings.intelligence
+        files = [folder / f"{self.source}{OVERRIDE}", *([pack_file(folder, self.source)] if pack.origin == "discovered" else [])]
+        return [file for file in files if file.is_file()]
+
+    def designed(self, before: Covenant | None, covenant: Covenant) -> None:
+        """Write the covenant and tell what changed."""
+        self.covenant_changed = write(covenant_file(self.settings.covenants, covenant.source), covenant)
+        withdraw_proposal(self.settings, covenant.source)
+        changes = diff(before, covenant) if before else []
+        self.changes = tuple(f"{group.about}: {group.text}{_BREAKING if group.breaking else ''}" for group in grouped(changes))
+        place = f"covenants/{covenant.source}.yaml, version {covenant.version}"
+        if not self.covenant_changed:
+            self.console.line(f"{place}: unchanged")
+        elif before is None:
+            self.console.line(f"{place}: new")
+        else:
+            breaking = [line for line in self.changes if line.endswith(_BREAKING)]
+            self.console.line(f"{place}: {len(changes)} changes, {len(breaking)} of them breaking")
+            for line in breaking:
+                self.console.line(f"! {line}")
+            others = [line for line in self.changes if not line.endswith(_BREAKING)]
+            self.console.some(others, f"git diff covenants/{covenant.source}.yaml shows them all, --json tells them")
+        self.console.some(self.notices, "--verbose or --json tells them all")
+        left = tuple(str(ref) for ref in left_over(covenant, self.lakehouse))
+        if left:
+            names = ", ".join(left[:8]) + (f" and {len(left) - 8} more" if len(left) > 8 else "")
+            self.console.line(f"no longer made, left as they are: {names}; solution-engine retire {self.source}")
+        self.left_over = left
+
+    def _last_known(self) -> Iterable[Lesson]:
+        """The lessons of this call as they were seen last."""
+        return {lesson.id: lesson for lesson in self.lessons}.values()
+
+    def health(self, covenant: Covenant) -> str:
+        """Whether every table of the covenant is there."""
+        missing = [table.table for table in covenant.tables() if not self.lakehouse.exists(table.ref)]
+        return f"missing: {', '.join(missing)}" if missing else "every table is there, every blocking gate passed"
+
+    def summary(self, covenant: Covenant, begun: float) -> Summary:
+        """What a person or script is told in the end."""
+        outcomes = self.console.outcomes
+        warned = sum(len(outcome.gates_warned) for outcome in outcomes)
+        failed = sum(len(outcome.gates_failed) for outcome in outcomes)
+        ran = sum(len(outcome.gates_run) for outcome in outcomes)
+        return Summary(
+            source=self.source,
+            ok=self.problem is None,
+            covenant_version=covenant.version,
+            covenant_changed=self.covenant_changed,
+            changes=self.changes,
+            held=self.held,
+            notices=self.notices,
+            tables=tuple(_shown(outcome) for outcome in outcomes),
+            gates_passed=ran - failed - warned,
+            gates_failed=failed,
+            gates_warned=warned,
+            left_over=self.left_over,
+            lessons=tuple(dict.fromkeys(lesson.id for lesson in self.lessons)),
+            waiting=tuple(dict.fromkeys(lesson.id for lesson in self._last_known() if lesson.question)),
+            proposed={lesson.id: lesson.remedy.said for lesson in self._last_known() if lesson.remedy and lesson.status in WAITS},
+            learned=tuple(f"{lesson.remedy.said} (lesson {lesson.id})" for lesson in self.learned if lesson.remedy),
+            runs=tuple(self.runs),
+            lakehouse=f"{self.lakehouse.root}/{self.lakehouse.name}",
+            coverage=covered(self.lakehouse),
+            document=str(self.document) if self.document else None,
+            export=self.export,
+            commit=self.commit,
+            seconds=round(time.monotonic() - begun, 1),
+            problem=str(self.problem) if self.problem else None,
+            exit_code=_exit_code(self.problem),
+        )
+
+
+def _problem(console: Console, run_id: str) -> BaseException:
+    """What ended a run: the first table's error; a refused credential by its own name."""
+    for outcome, results, error in console.problems:
+        refused = next((result for result in results if result.gate == "auth_valid" and not result.passed), None)
+        if refused is not None:
+            return _refusal(refused)
+        if error is not None:
+            return error
+        return GateError(outcome.error or f"{outcome.table} was not published")
+    return SpectraError(f"run {run_id} failed; see it in the Dagster UI (make dev)")
+
+
+def _refusal(result: Result) -> SpectraError:
+    """Why no credential was accepted: it was refused; or what answers at the base URL is not the API, or not well."""
+    statuses = {row.get("httpStatus") for row in result.sample}
+    if statuses & {401, 403}:
+        return CredentialError(result.message)
+    broken = any(status is not None and int(status) >= 500 for status in statuses)
+    return SourceError(result.message) if broken else ConfigurationError(result.message)
+
+
+def _promised(settings: Settings, source: str) -> set[str]:
+    """Entities that the covenant of before makes tables of."""
+    covenant = written(settings, source)
+    return {table.entity for table in covenant.tables() if table.entity} if covenant is not None else set()
+
+
+def refuted_by(results: Iterable[Result]) -> dict[str, str]:
+    """Entity → why no route to it is proven, from the gates that judge this."""
+    found: dict[str, str] = {}
+    for result in results:
+        if result.gate in _PROOFS and not result.passed:
+            for row in result.sample:
+                if row.get("entity"):
+                    found.setdefault(str(row["entity"]), str(row.get("reason") or row.get("evidence") or result.message)[:300])
+    return found
+
+
+def _exit_code(problem: BaseException | None) -> int:
+    if problem is None:
+        return 0
+    if isinstance(problem, SpectraError):
+        return problem.exit_code
+    return GateError.exit_code if isinstance(problem, dg.DagsterError) else SpectraError.exit_code
+
+
+def _shown(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "table": outcome.table,
+        "status": outcome.status,
+        "rows": outcome.rows_out,
+        "quarantined": outcome.quarantined,
+        "version": outcome.version,
+        "gates_failed": list(outcome.gates_failed),
+        "gates_warned": list(outcome.gates_warned),
+        "seconds": round((outcome.finished_at - outcome.started_at).total_seconds(), 2),
+        "error": outcome.error,
+    }
+
+
+def relative(file: Path, settings: Settings) -> str:
+    return str(file.relative_to(settings.project)) if file.is_relative_to(settings.project) else str(file)
