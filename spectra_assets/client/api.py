@@ -9,8 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -23,27 +22,24 @@ from spectra_assets.client.ahead import Ahead, Spare
 from spectra_assets.client.body import body_of, paged
 from spectra_assets.client.budget import budget_of
 from spectra_assets.client.credential import credential_of
+from spectra_assets.client.exchange import Course, Exchange
 from spectra_assets.client.fan_out import fan_out, hands
-from spectra_assets.client.ledger import Entry, Ledger, body_hash
-from spectra_assets.client.mask import Mask, Secret, masked_url
-from spectra_assets.client.pacing import Clock, Pace, PlayedPace, SeenLimit, StoppedError, backoff
+from spectra_assets.client.ledger import Entry, Ledger
+from spectra_assets.client.mask import Mask, Secret
+from spectra_assets.client.pacing import Clock, Pace, PlayedPace, SeenLimit
 from spectra_assets.client.pager import Ask, first, query_of
 from spectra_assets.client.paging import MOST_PAGES, PAST_END, Page, Reader, Sheet, Widest, counted, walk
-from spectra_assets.client.ratelimit import Gauge
 from spectra_assets.client.records import split
 from spectra_assets.client.searches import Searches
-from spectra_assets.client.tape import AGAIN, LIST, NOT_MODIFIED, TAPE, NotTapedError, Tape, Taped, key_of
+from spectra_assets.client.tape import AGAIN, LIST, NotTapedError, Tape, key_of
 from spectra_assets.client.target import ParentValue, Target, parent_text, target
 from spectra_assets.client.transport import Answer, Limits, Transport
-from spectra_assets.client.verdict import PASSING, Verdict, json_text
+from spectra_assets.client.verdict import Verdict, json_text
 from spectra_assets.client.wire import Fault, Keep, Player, Recorded, Recorder, Wire
 from spectra_assets.covenant.access import Fetch, Server
-from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SkippableError, SpectraError
+from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SkippableError
 
 Result = TypeVar("Result")
-
-_ATTEMPTS_AT_500 = 3
-"""A 500 is tried so often at most: APIs answer it for unknown ids, where it never passes."""
 
 _BROKEN_IN_A_ROW = 20
 """Parents one after the other that answer 500 until it is the API that is broken, and not they."""
@@ -68,22 +64,6 @@ class Skipped:
 
     parent_value: ParentValue
     error: SkippableError
-
-
-@dataclass
-class _Course:
-    """How one request went so far. `seconds`: what each attempt may take, if it is limited. `body`: that of a search by POST.
-    `ask`: it is sent only to learn whether the `earlier` answer changed. `brought` is the id of the request that brought the
-    body, where it was another one."""
-
-    seconds: float | None = None
-    body: bytes | None = None
-    attempts: int = 0
-    answer: Answer | None = None
-    ask: bool = False
-    earlier: Taped | None = None
-    unmodified: bool = False
-    brought: str | None = None
 
 
 class _Fetched(NamedTuple):
@@ -128,17 +108,14 @@ class ApiClient:
         self._verdict = Verdict(server.base_url_env, server.auth.token_env, bool(self._credential), self._mask)
         self._searches = Searches(server.searches, self._address)
         limits = Limits(self.in_flight, timeout, max_body)
-        self._wire: Wire = Transport(self._address, self._credential, limits, self._mask, self._searches, server.headers)
+        wire = Transport(self._address, self._credential, limits, self._mask, self._searches, server.headers)
         self._per_second = server.requests_per_second
         budget = budget_of(budgets, urlsplit(self._address.root).netloc) if budgets is not None else None
-        self._pace = Pace(self._per_second, backoff_base / 10, self.in_flight, budget)
-        self._gauge = Gauge(self._pace)
+        pace = Pace(self._per_second, backoff_base / 10, self.in_flight, budget)
+        self._exchange = Exchange(self._address.root, wire, pace, self.ledger, self._mask, attempts, backoff_base)
         self._widest = Widest()
         self._spare = Spare(self.in_flight)
-        self._attempts = attempts
-        self._backoff_base = backoff_base
         self._most_pages = most_pages
-        self._tape: Tape | None = None
 
     @classmethod
     def from_environment(
@@ -183,15 +160,15 @@ class ApiClient:
     @property
     def wire(self) -> Wire:
         """What requests go through."""
-        return self._wire
+        return self._exchange.wire
 
     def use(self, tape: Tape | None) -> None:
         """From here on, what lists answer goes over `tape` (see there)."""
-        self._tape = tape
+        self._exchange.tape = tape
 
     def record(self, keep: Keep) -> None:
         """From here on, every exchange with the API is kept as well."""
-        self._wire = Recorder(self._wire, self._address.root, self._mask, keep)
+        self._exchange.wire = Recorder(self.wire, self._address.root, self._mask, keep)
 
     def play(
         self,
@@ -206,20 +183,19 @@ class ApiClient:
         Waiting takes no time: it passes on `clock` alone.
         """
         clock = clock or Clock()
-        self._wire.close()
-        self._wire = Player(self._address.root, reels, live, faults, clock, self.in_flight, without)
-        self._pace, self._backoff_base = PlayedPace(self._per_second, clock), 0.0
-        self._gauge = Gauge(self._pace)
+        self.wire.close()
+        player = Player(self._address.root, reels, live, faults, clock, self.in_flight, without)
+        self._exchange.over(player, PlayedPace(self._per_second, clock))
 
     @property
     def seen_limit(self) -> SeenLimit | None:
         """The strictest rate limit that answers stated so far; None if none did."""
-        return self._gauge.seen
+        return self._exchange.seen_limit
 
     def close(self) -> None:
         """Close the pooled connections."""
         self._spare.close()
-        self._wire.close()
+        self.wire.close()
 
     def __enter__(self) -> ApiClient:
         return self
@@ -264,7 +240,7 @@ class ApiClient:
         up) and SourceError (redirect to another server).
         """
         url = self._address.url(path, query)
-        return self._request(url, Entry(path), lambda answer: self._verdict.decoded(answer, json_text), _Course(), _NEVER)
+        return self._exchange.request(url, Entry(path), lambda answer: self._verdict.decoded(answer, json_text), Course(), _NEVER)
 
     def records(self, fetch: Fetch, query: Query, parent_value: ParentValue | None = None) -> list[bytes]:
         """The records of one answer to the list of `fetch`, asked with `query` on top of its own. Raises what `read` raises."""
@@ -275,7 +251,7 @@ class ApiClient:
         def accept(answer: Answer) -> list[bytes]:
             return self._verdict.decoded(answer, lambda body: split(body, fetch.records, fetch.told))[0]
 
-        return self._listed(AGAIN, url, entry, accept, _Course(body=body), _NEVER)
+        return self._exchange.listed(AGAIN, url, entry, accept, Course(body=body), _NEVER)
 
     def declared(self, fetch: Fetch, parent_value: ParentValue | None = None) -> int | None:
         """Rows that the API says the list has, asked for with a page of one; None if it does not say. Raises as `read`."""
@@ -286,7 +262,7 @@ class ApiClient:
         def accept(answer: Answer) -> Sheet:
             return self._verdict.decoded(answer, lambda body: Reader(fetch).read(body, answer.headers))
 
-        sheet = self._listed(AGAIN, url, entry, accept, _Course(body=body), _NEVER)
+        sheet = self._exchange.listed(AGAIN, url, entry, accept, Course(body=body), _NEVER)
         # one that is no more than the page's own rows may be just their number
         return sheet.declared_total if (sheet.declared_total or 0) > len(sheet.records) else None
 
@@ -296,17 +272,17 @@ class ApiClient:
         `headers` are those of the answers; each is asked for conditionally, `in_flight` at a time. What did not change is
         confirmed on the tape. Raises SourceError for a redirect to another server and StorageError; any other error is a change.
         """
-        tape = self._tape
+        tape = self._exchange.tape
         assert tape is not None  # noqa: S101  (a programmer's error)
 
         def work(header: Mapping[str, Any], stop: threading.Event) -> Iterator[bool]:
             url = self._address.root + header["target"]
             key = key_of(header["purpose"], url)
-            entry, course = Entry(*(header[name] for name in ("path", "entity", "parent", "page"))), _Course(ask=True)
+            entry, course = Entry(*(header[name] for name in ("path", "entity", "parent", "page"))), Course(ask=True)
             course.earlier = tape.earlier(key)
             if course.earlier is not None:
                 with suppress(SkippableError, RetriableError):
-                    self._request(url, entry, self._verdict.passing, course, stop)
+                    self._exchange.request(url, entry, self._verdict.passing, course, stop)
             if course.unmodified:
                 tape.confirm(key)
             yield course.unmodified
@@ -384,7 +360,7 @@ class ApiClient:
             if ask.url is not None:
                 url = self._credential.bare(self._address.follow(ask.url, here, start))
                 query = {name: self._mask(value) for name, value in query_of(url).items()}
-            entry, course = Entry(fetch.path, fetch.entity, parent, number, method=fetch.method), _Course(body=body)
+            entry, course = Entry(fetch.path, fetch.entity, parent, number, method=fetch.method), Course(body=body)
 
             def accept(answer: Answer) -> tuple[str, Sheet]:
                 if number > 1 and answer.status in PAST_END and counted(fetch.paging):
@@ -395,7 +371,7 @@ class ApiClient:
                 return answer.address, sheet
 
             try:
-                address, sheet = self._listed(LIST, url, entry, accept, course, stop)
+                address, sheet = self._exchange.listed(LIST, url, entry, accept, course, stop)
             except NotTapedError:
                 # whether a short page was the last one may have been known earlier when this list was read first; that the
                 # replay gives every record is proven by their number
@@ -427,7 +403,7 @@ class ApiClient:
     def _told(self, fetch: Fetch) -> bool:
         """Whether pages can be told beforehand: of a counted list whose totals are true, of an API that is asked."""
         told = counted(fetch.paging) and fetch.method == "GET" and fetch.totals == "credible"
-        return told and not (self._tape and self._tape.only)
+        return told and not (self._exchange.tape and self._exchange.tape.only)
 
     def _call(self, fetch: Fetch, where: Target, query: Mapping[str, str]) -> tuple[str, bytes | None]:
         """Address and body of one page, whose parameters a search has in its body."""
@@ -438,162 +414,19 @@ class ApiClient:
 
     def _got(self, url: str, path: str, attempts: int | None, seconds: float | None, body: bytes | None = None) -> Answer:
         """The answer whatever its status."""
-        course = _Course(seconds, body)
+        course = Course(seconds, body)
         entry = Entry(self._mask(path), method="GET" if body is None else "POST")
         try:
-            return self._request(url, entry, self._verdict.passing, course, _NEVER, attempts)
+            return self._exchange.request(url, entry, self._verdict.passing, course, _NEVER, attempts)
         except RetriableError:
             if course.answer is None:
                 raise
             return course.answer
 
-    def _request(
-        self,
-        url: str,
-        entry: Entry,
-        accept: Callable[[Answer], Result],
-        course: _Course,
-        stop: threading.Event,
-        attempts: int | None = None,
-    ) -> Result:
-        """What `accept` makes of the answer; one row in the ledger whatever happens."""
-        entry.query = self._shown(url, course.body)
-        try:
-            return self._persist(url, accept, course, stop, attempts or self._attempts)
-        except SpectraError as error:
-            entry.error = str(error)[:500]
-            raise
-        finally:
-            entry.attempts = course.attempts
-            if course.answer is not None:
-                entry.status, entry.elapsedMs = course.answer.status, round(course.answer.elapsed_ms, 3)
-                entry.bytes, entry.bodyHash = len(course.answer.body), body_hash(course.answer.body)
-            if course.unmodified and course.earlier is not None:
-                entry.origin, entry.bodyHash = NOT_MODIFIED, course.earlier.header["bodyHash"]
-                course.brought = course.earlier.request_id
-            if not stop.is_set():
-                self.ledger.add(entry)
-
-    def _listed(
-        self, purpose: str, url: str, entry: Entry, accept: Callable[[Answer], Result], course: _Course, stop: threading.Event
-    ) -> Result:
-        """As `_request`, over the tape if there is one. Raises StorageError and NotTapedError too."""
-        tape = self._tape
-        if tape is None:
-            return self._request(url, entry, accept, course, stop)
-        purpose = tape.named(purpose)
-        key = key_of(purpose, url, course.body)
-        held = tape.held(key)
-        if held is not None:
-            entry.query = self._shown(url, course.body)
-            return self._from_tape(tape, held, url, entry, accept, stop)
-        if tape.only:
-            raise NotTapedError(
-                f"the raw pages do not hold {entry.method} {self._mask.line(url)}, which this extraction needs: extract from the "
-                "API again"
-            )
-        course.earlier = tape.earlier(key)
-        try:
-            result = self._request(url, entry, accept, course, stop)
-        except SpectraError as error:
-            if _is_final(error):
-                tape.keep(key, purpose, entry, course.answer, self._target(url), accepted=False)
-            raise
-        if course.unmodified:
-            tape.carry(key)
-        else:
-            tape.keep(key, purpose, entry, course.answer, self._target(url), accepted=True)
-        return result
-
-    def _from_tape(
-        self, tape: Tape, held: Taped, url: str, entry: Entry, accept: Callable[[Answer], Result], stop: threading.Event
-    ) -> Result:
-        """What `accept` makes of the answer that the tape holds. Raises what was raised when it came."""
-        if stop.is_set():
-            raise StoppedError
-        answer = held.answer(masked_url(url), url)
-        for name in ("requestId", "status", "attempts", "elapsedMs", "bodyHash", "error"):
-            setattr(entry, name, held.header[name])
-        entry.origin, entry.bytes = TAPE, len(answer.body) if answer is not None else 0
-        entry.requestedAt = datetime.fromisoformat(held.header["requestedAt"])
-        try:
-            if answer is None:
-                raise SkippableError(str(entry.error))
-            return accept(answer)
-        finally:
-            if not held.confirmed:  # that request is in the ledger already
-                tape.count(TAPE)
-                self.ledger.add(entry)
-
-    def _shown(self, url: str, body: bytes | None) -> str:
-        """What was asked, for the ledger: the query, or the body of a search."""
-        return self._mask(urlsplit(url).query if body is None else body.decode())
-
-    def _target(self, url: str) -> str:
-        """The address below the base URL, masked."""
-        return self._mask(url.removeprefix(self._address.root))
-
-    def _persist(
-        self, url: str, accept: Callable[[Answer], Result], course: _Course, stop: threading.Event, attempts: int
-    ) -> Result:
-        """Try until `accept` is content, an error is final or the attempts are used up (then RetriableError)."""
-        while True:
-            self._pace.wait(stop)
-            course.attempts, course.answer = course.attempts + 1, None
-            try:
-                answer = self._sent(url, course, stop)
-                return accept(answer)
-            except RetriableError as error:
-                failure = error
-            if self._used_up(failure.status, course.attempts, attempts):
-                break
-            stop.wait(self._delay(failure, course.attempts))
-        self._delay(failure, course.attempts)
-        tried = f" (tried {course.attempts} times)" if course.attempts > 1 else ""
-        raise RetriableError(self._mask(str(failure)) + tried, failure.retry_after, failure.status)
-
-    def _sent(self, url: str, course: _Course, stop: threading.Event) -> Answer:
-        """One attempt. An answer that did not change is the one of the earlier tape."""
-        earlier = course.earlier
-        if course.body is not None:
-            answer = self._wire.search(url, course.body, stop, course.seconds)
-        else:
-            answer = self._wire.get(url, stop, course.seconds, earlier.conditions if earlier is not None else {})
-        course.answer = replace(answer, url=self._mask(answer.url), attempts=course.attempts)
-        self._gauge.read(answer.headers)
-        if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
-            self._pace.answered()
-        if answer.status == HTTPStatus.NOT_MODIFIED and earlier is not None:
-            course.unmodified = True
-            if not course.ask:
-                unchanged = earlier.answer(course.answer.url, answer.address)
-                assert unchanged is not None  # noqa: S101  (it was accepted)
-                return unchanged
-        return course.answer
-
-    def _used_up(self, status: int | None, made: int, attempts: int) -> bool:
-        rarely_passes = status is not None and status >= 500 and status not in PASSING
-        return made >= (min(attempts, _ATTEMPTS_AT_500) if rarely_passes else attempts)
-
-    def _delay(self, failure: RetriableError, attempt: int) -> float:
-        """Seconds this request waits for itself; if the server is too busy, the gate is held for all threads instead."""
-        seconds = max(backoff(attempt, self._backoff_base), failure.retry_after or 0)
-        if failure.status in (403, 429) or (failure.status == 503 and failure.retry_after):
-            self._pace.hold(seconds, too_many=failure.status != HTTPStatus.SERVICE_UNAVAILABLE)
-            return 0
-        return seconds
-
 
 def _weight(result: Page | Skipped) -> int:
     """Bytes of a page's records."""
     return 0 if isinstance(result, Skipped) else sum(map(len, result.records))
-
-
-def _is_final(error: SpectraError) -> bool:
-    """Whether the request will end like this again, so that a replay must know it."""
-    return isinstance(error, SkippableError) or (
-        isinstance(error, RetriableError) and error.status == HTTPStatus.INTERNAL_SERVER_ERROR
-    )
 
 
 def _credential(variable: str | None, purpose: str) -> Secret:

@@ -22,7 +22,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChangingApi]:
     server = ChangingApi()
     server.fill(35)
     monkeypatch.setenv(URL, server.url)
-    monkeypatch.setattr("spectra_assets.client.api.backoff", lambda attempt, base: 0.0)
+    monkeypatch.setattr("spectra_assets.client.exchange.backoff", lambda attempt, base: 0.0)
     yield server
     server.close()
 

@@ -81,7 +81,7 @@ def test_an_undisturbed_extraction_leaves_a_complete_attempt(made: Extracts, api
 
 
 def test_a_run_that_was_cut_off_is_continued(made: Extracts, api: SmallApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spectra_assets.client.api.backoff", lambda attempt, base: 0.0)
+    monkeypatch.setattr("spectra_assets.client.exchange.backoff", lambda attempt, base: 0.0)
     made.deliver(GROUPS)
     kept = cut_off(made, api, 9)
     assert attempts(made)[-1].state == "open"
@@ -98,7 +98,7 @@ def test_a_run_that_was_cut_off_is_continued(made: Extracts, api: SmallApi, monk
 
 
 def test_requests_of_the_tape_are_in_the_ledger(made: Extracts, api: SmallApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spectra_assets.client.api.backoff", lambda attempt, base: 0.0)
+    monkeypatch.setattr("spectra_assets.client.exchange.backoff", lambda attempt, base: 0.0)
     made.deliver(GROUPS)
     kept = cut_off(made, api, 9)
     made.deliver(ITEMS, "run2")
@@ -112,7 +112,7 @@ def test_requests_of_the_tape_are_in_the_ledger(made: Extracts, api: SmallApi, m
 def test_an_attempt_that_is_too_old_or_from_the_future_is_begun_again(
     made: Extracts, api: SmallApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spectra_assets.client.api.backoff", lambda attempt, base: 0.0)
+    monkeypatch.setattr("spectra_assets.client.exchange.backoff", lambda attempt, base: 0.0)
     made.deliver(GROUPS)
     for hours in (-25, 2):
         cut_off(made, api, 9)
@@ -273,7 +273,7 @@ def test_a_damaged_segment_costs_requests_and_nothing_else(made: Extracts, api: 
 
 
 def test_a_cut_last_entry_is_left_out(made: Extracts, api: SmallApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spectra_assets.client.api.backoff", lambda attempt, base: 0.0)
+    monkeypatch.setattr("spectra_assets.client.exchange.backoff", lambda attempt, base: 0.0)
     made.deliver(GROUPS)
     kept = cut_off(made, api, 9)
     *_, segment = sorted(newest(made).glob("*.zst"), key=lambda path: path.stat().st_mtime_ns)

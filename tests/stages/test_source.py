@@ -147,6 +147,6 @@ def test_a_token_that_expires_stops_the_probing(fresh):
 
 
 def test_a_silent_api_stops_the_probing(fresh, monkeypatch):
-    monkeypatch.setattr("spectra_assets.client.api.backoff", lambda *_: 0.0)
+    monkeypatch.setattr("spectra_assets.client.exchange.backoff", lambda *_: 0.0)
     with pytest.raises(RetriableError):
         fresh("down").make("source.endpoints")
