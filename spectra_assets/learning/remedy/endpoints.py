@@ -24,6 +24,9 @@ _SAME = 0.8
 _LISTS = 20
 """Lists that are looked at in search of one that is gone."""
 
+_ADDRESSES = 100
+"""Addresses that are taken from what the root of the API answers."""
+
 _PARENTS = 4
 """Parents that are asked for with a path which may have taken the place of another one."""
 
@@ -108,11 +111,26 @@ def _others(path: str, facts: Facts) -> list[str]:
     now, and what the API describes now."""
     taken = {route for hint in facts.pack.entities for route in hint.routes}
     listed = [each.path for each in facts.pack.endpoints if each.method == "GET"]
-    root = _told("/", facts)
-    named = [_below(value, facts) for value in (root.values() if isinstance(root, dict) else ()) if isinstance(value, str)]
+    named = [_below(address, facts) for address in texts_in(_told("/", facts))]
     parameters = _PARAMETER.findall(path)
     found = dict.fromkeys(_called(each, parameters) for each in [*named, *_described(facts), *listed] if each)
     return [each for each in found if each and each not in taken and each != path and carried(each)][:_LISTS]
+
+
+def texts_in(told: Any) -> Iterator[str]:
+    """Every text of a JSON value, from the outermost inwards, that may be an address: the first hundred."""
+    level, left = [told], _ADDRESSES
+    while level:
+        inner: list[Any] = []
+        for value in level:
+            if isinstance(value, dict | list):
+                inner += value.values() if isinstance(value, dict) else value
+            elif isinstance(value, str) and "/" in value:
+                yield value
+                left -= 1
+            if not left:
+                return
+        level = inner
 
 
 def _described(facts: Facts) -> list[str]:

@@ -1,0 +1,25 @@
+"""Where a list may have gone that answers no more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from spectra_assets.learning.remedy.endpoints import texts_in
+
+
+@pytest.mark.parametrize(
+    ("root", "addresses"),
+    [
+        ({"orders": "/orders", "version": "2.7"}, ["/orders"]),
+        ({"service": "Shop", "resources": {"orders": "/v2/billing/orders"}}, ["/v2/billing/orders"]),
+        ([{"rel": "orders", "href": "https://shop.example.com/orders"}], ["https://shop.example.com/orders"]),
+        ({"deep": {"a": [{"b": "/inner"}]}, "near": "/outer"}, ["/outer", "/inner"]),
+        (None, []),
+        ("/itself", ["/itself"]),
+        ({str(n): f"/{n}" for n in range(500)}, [f"/{n}" for n in range(100)]),
+    ],
+)
+def test_addresses_are_found_wherever_the_root_names_them(root: Any, addresses: list[str]) -> None:
+    assert list(texts_in(root)) == addresses
