@@ -84,7 +84,11 @@ ZEPHYR: tuple[Case, ...] = (
         ("new-status:9",),
         "values_mapped",
         outcome="asks",
-        unsure=("clean.execution.status", "clean.testcase.lastTestResultExecutionStatus"),
+        unsure=(
+            "clean.execution.status",
+            "clean.execution.lastTestResultExecutionStatus",
+            "clean.testcase.lastTestResultExecutionStatus",
+        ),
     ),
     _case(
         "a list is forbidden",
