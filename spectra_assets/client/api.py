@@ -244,27 +244,30 @@ class ApiClient:
 
     def records(self, fetch: Fetch, query: Query, parent_value: ParentValue | None = None) -> list[bytes]:
         """The records of one answer to the list of `fetch`, asked with `query` on top of its own. Raises what `read` raises."""
-        url, body = self._call(fetch, target(fetch, parent_value), {name: str(value) for name, value in query.items()})
-        parent = None if parent_value is None else parent_text(parent_value)
-        entry = Entry(fetch.path, fetch.entity, parent, method=fetch.method)
 
         def accept(answer: Answer) -> list[bytes]:
             return self._verdict.decoded(answer, lambda body: split(body, fetch.records, fetch.told))[0]
 
-        return self._exchange.listed(AGAIN, url, entry, accept, Course(body=body), _NEVER)
+        return self._again(fetch, {name: str(value) for name, value in query.items()}, parent_value, accept)
 
     def declared(self, fetch: Fetch, parent_value: ParentValue | None = None) -> int | None:
         """Rows that the API says the list has, asked for with a page of one; None if it does not say. Raises as `read`."""
-        url, body = self._call(fetch, target(fetch, parent_value), first(fetch.paging, 1).query)
-        parent = None if parent_value is None else parent_text(parent_value)
-        entry = Entry(fetch.path, fetch.entity, parent, method=fetch.method)
 
         def accept(answer: Answer) -> Sheet:
             return self._verdict.decoded(answer, lambda body: Reader(fetch).read(body, answer.headers))
 
-        sheet = self._exchange.listed(AGAIN, url, entry, accept, Course(body=body), _NEVER)
+        sheet = self._again(fetch, first(fetch.paging, 1).query, parent_value, accept)
         # one that is no more than the page's own rows may be just their number
         return sheet.declared_total if (sheet.declared_total or 0) > len(sheet.records) else None
+
+    def _again(
+        self, fetch: Fetch, query: Mapping[str, str], parent_value: ParentValue | None, accept: Callable[[Answer], Result]
+    ) -> Result:
+        """What `accept` makes of one answer beside the reading of the list itself."""
+        url, body = self._call(fetch, target(fetch, parent_value), query)
+        parent = None if parent_value is None else parent_text(parent_value)
+        entry = Entry(fetch.path, fetch.entity, parent, method=fetch.method)
+        return self._exchange.listed(AGAIN, url, entry, accept, Course(body=body), _NEVER)
 
     def unmodified(self, headers: Iterable[Mapping[str, Any]]) -> bool:
         """Whether the API says of every answer of the earlier tape that it did not change. Ends at the first that did.

@@ -147,7 +147,7 @@ class Pipeline:
                 f"{breaking} of them breaking; solution-engine covenant diff {self.source} tells them"
             )
 
-    def promised(self, covenant: Covenant) -> Covenant | None:
+    def in_force(self, covenant: Covenant) -> Covenant | None:
         """The covenant in force, where `covenant` would break those who read its tables by nothing but what the data are now.
 
         Then this run goes by the one in force: its gates say what is wrong, its remedies keep the promise, and a person takes

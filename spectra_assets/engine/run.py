@@ -99,11 +99,11 @@ def _designed(engine: Pipeline, pack: Pack, before: Covenant | None) -> Covenant
     console.step("Design", "playbooks + intelligence + canon → covenant")
     covenant, notices = design(engine.settings, pack, canon_of(engine.settings, pack))
     engine.notices = tuple(str(notice) for notice in notices)
-    promised = engine.promised(covenant)
-    if promised is None:
+    in_force = engine.in_force(covenant)
+    if in_force is None:
         engine.designed(before, covenant)
     else:
-        covenant = promised
+        covenant = in_force
     console.step("Build", f"{len(list(covenant.tables()))} tables, {len(covenant.edges())} edges, {_gates(covenant)} gates")
     return covenant
 

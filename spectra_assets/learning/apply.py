@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,7 +84,8 @@ def apply(settings: Settings, lesson: Lesson, remedy: Remedy) -> Lesson:
         commit=None,
         uncommitted=None,
     )
-    return _carry_out(settings, made, texts, covenants, f"Lesson {lesson.id}: {words(remedy)}")
+    files = _files(settings, texts) | covenants | _told(settings, [made])
+    return carry_out(settings, files, lesson.id, f"Lesson {lesson.id}: {words(remedy)}"[:200])
 
 
 def words(remedy: Remedy) -> str:
@@ -101,14 +102,11 @@ def take_back(settings: Settings, lesson: Lesson, status: str, why: str) -> Less
     What a person removed already is not missed. A standard that was made of the lesson goes too: it held for fewer sources.
     """
     assert lesson.remedy is not None  # noqa: S101  (the caller's condition)
-    texts, others = without(settings, lesson)
-    covenants, _ = _covenants(settings, lesson.source, texts, None if others else lesson.remedy)
+    files, others = _taken_back(settings, lesson)
     tried = (*lesson.tried, Tried(remedy=lesson.remedy.said, outcome=why))
     made = lesson.but(status=status, playbook=None, applied_at=None, applied_version=None, commit=None, uncommitted=None,
                       remedy=None, standard=None, question=None, tried=kept(tried))  # fmt: skip
-    files = {settings.playbooks / name: text for name, text in texts.items()} | covenants
-    told = {settings.lessons / f"{each.id}.md": text_of(each) for each in (*others, made)}
-    return carry_out(settings, files | told, made.id, f"Lesson {lesson.id} taken back: {status}")
+    return carry_out(settings, files | _told(settings, (*others, made)), made.id, f"Lesson {lesson.id} taken back: {status}")
 
 
 def without(settings: Settings, lesson: Lesson) -> tuple[dict[str, str], list[Lesson]]:
@@ -140,9 +138,9 @@ def kept(tried: Sequence[Tried], most: int = 20) -> tuple[Tried, ...]:
 def raise_to_standard(settings: Settings, lessons: Sequence[Lesson], rule: str, texts: Mapping[str, str]) -> list[Lesson]:
     """Write the standards with a rule that held for these lessons, which name it from now on. The caller holds the lock."""
     made = [lesson.but(standard=rule) for lesson in lessons]
-    files = {settings.playbooks / name: text for name, text in texts.items()}
-    told = {settings.lessons / f"{lesson.id}.md": text_of(lesson) for lesson in made}
-    carry_out(settings, files | told, made[0].id, f"Standard {rule}: held for {len(made)} lessons")
+    carry_out(
+        settings, _files(settings, texts) | _told(settings, made), made[0].id, f"Standard {rule}: held for {len(made)} lessons"
+    )
     return made
 
 
@@ -150,15 +148,12 @@ def difference(settings: Settings, lesson: Lesson, remedy: Remedy) -> dict[Path,
     """File → its text before and after, as `apply` would write them, without the lesson."""
     texts = changed(settings.playbooks, remedy, lesson.id)
     covenants, _ = _covenants(settings, lesson.source, texts, remedy)
-    files = {settings.playbooks / name: text for name, text in texts.items()} | covenants
-    return _both(files)
+    return _both(_files(settings, texts) | covenants)
 
 
 def difference_without(settings: Settings, lesson: Lesson) -> dict[Path, tuple[str, str]]:
     """The same of taking it back."""
-    texts, others = without(settings, lesson)
-    covenants, _ = _covenants(settings, lesson.source, texts, None if others else lesson.remedy)
-    return _both({settings.playbooks / name: text for name, text in texts.items()} | covenants)
+    return _both(_taken_back(settings, lesson)[0])
 
 
 def _both(files: Mapping[Path, str]) -> dict[Path, tuple[str, str]]:
@@ -223,13 +218,20 @@ def _same_but(settings: Settings, file: Path, version: str) -> bool:
     return now.version == read(file).version != version
 
 
-def _carry_out(
-    settings: Settings, lesson: Lesson, texts: Mapping[str, str], covenants: Mapping[Path, str], message: str
-) -> Lesson:
-    """Write all files, the lesson last, and commit them."""
-    files = {settings.playbooks / name: text for name, text in texts.items()} | dict(covenants)
-    told = {settings.lessons / f"{lesson.id}.md": text_of(lesson)}
-    return carry_out(settings, files | told, lesson.id, message[:200])
+def _taken_back(settings: Settings, lesson: Lesson) -> tuple[dict[Path, str], list[Lesson]]:
+    """Playbook and covenant files with their texts without what the lesson brought; other lessons that lose their standard."""
+    texts, others = without(settings, lesson)
+    covenants, _ = _covenants(settings, lesson.source, texts, None if others else lesson.remedy)
+    return _files(settings, texts) | covenants, others
+
+
+def _files(settings: Settings, texts: Mapping[str, str]) -> dict[Path, str]:
+    return {settings.playbooks / name: text for name, text in texts.items()}
+
+
+def _told(settings: Settings, lessons: Iterable[Lesson]) -> dict[Path, str]:
+    """File of each lesson → its text."""
+    return {settings.lessons / f"{lesson.id}.md": text_of(lesson) for lesson in lessons}
 
 
 def _place(texts: Mapping[str, str], lesson: str) -> str:

@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from spectra_assets.covenant.files import covenant_file, covenant_files, read
+from spectra_assets.covenant.files import covenant_files, read
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import DocumentError, SpectraError, StorageError
 from spectra_assets.learning import apply
@@ -32,7 +31,7 @@ from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.standard import generalise
 from spectra_assets.learning.verify import Seen, gone, is_quiet, passed_again, verdict_of
 from spectra_assets.settings import Settings
-from spectra_assets.stages.design import playbooks_of
+from spectra_assets.stages.design import playbooks_of, written
 
 Say = Callable[[str], None]
 
@@ -107,7 +106,7 @@ def heal(settings: Settings, learned: Learned, say: Say = lambda _: None, covena
         return
     begun, most = time.monotonic(), int(playbooks_of(settings).setting("learn_seconds", lessons[0].source))
     # all are proven under the covenant that ran: one remedy's covenant may hold by the way what another gap is about
-    ran = {source: _covenant(settings, source) for source in {lesson.source for lesson in lessons}}
+    ran = {source: written(settings, source) for source in {lesson.source for lesson in lessons}}
     for lesson in lessons:
         mine = covenant if covenant is not None and covenant.source == lesson.source else ran[lesson.source]
         if mine is None:
@@ -162,7 +161,7 @@ def _tables(settings: Settings, lessons: Iterable[Lesson], run: Seen) -> set[str
     seen = {f"{each.stage}.{each.table}" for each in run.evaluations}
     if all(lesson.full_table in seen for lesson in lessons):
         return set()
-    covenant = _covenant(settings, run.evaluations[0].source)
+    covenant = written(settings, run.evaluations[0].source)
     return {table.table for table in covenant.tables()} if covenant is not None else set()
 
 
@@ -349,8 +348,3 @@ def _latest(settings: Settings, lesson: Lesson) -> Lesson | None:
     """The lesson as it is by now; None if it is no more."""
     file = place(settings.lessons, lesson.id)
     return read_lesson(file) if file is not None else None
-
-
-def _covenant(settings: Settings, source: str) -> Covenant | None:
-    file: Path = covenant_file(settings.covenants, source)
-    return read(file) if file.is_file() else None

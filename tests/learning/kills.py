@@ -53,11 +53,17 @@ def lesson(settings: Settings) -> Lesson:
     return made
 
 
-def project(folder: Path, repository: bool = True) -> Settings:
-    """A project without pipelines, with another person's staged and unstaged work in its repository."""
+def bare(folder: Path) -> Settings:
+    """A project without pipelines, in no repository."""
     shutil.copytree(REPOSITORY / "playbooks", folder / "playbooks")
     for name in ("covenants", "lessons"):
         (folder / name).mkdir()
+    return Settings(project=folder, lakehouse_root=str(folder / "lakehouse"))
+
+
+def project(folder: Path, repository: bool = True) -> Settings:
+    """A project without pipelines, with another person's staged and unstaged work in its repository."""
+    settings = bare(folder)
     (folder / "notes.txt").write_text("one")
     if repository:
         git(folder, "init", "-q", "-b", "trunk")
@@ -66,7 +72,7 @@ def project(folder: Path, repository: bool = True) -> Settings:
         (folder / "notes.txt").write_text("two")
         (folder / "staged.txt").write_text("mine")
         git(folder, "add", "staged.txt")
-    return Settings(project=folder, lakehouse_root=str(folder / "lakehouse"))
+    return settings
 
 
 def killed(work: Callable[[], Any], at: int | None = None, after: float | None = None, changes_only: bool = False) -> bool:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from spectra_assets.learning import apply
-from spectra_assets.learning.gap import Cause, Gap
-from spectra_assets.learning.lesson import Lesson, Tried, read
-from spectra_assets.learning.record import record
+from spectra_assets.learning.lesson import Tried, read
 from spectra_assets.learning.remedy.model import AddGate, AddRule, AddStep, Remedy, RemedyKind
 from spectra_assets.settings import Settings
+from tests.learning.kills import bare, lesson
 
 REPOSITORY = Path(__file__).parent.parent.parent
 PREPARE = "fabric/pipeline/pipeline.001-prepare-stage-orchestration.md"
@@ -48,20 +46,7 @@ STEP = Remedy(
 @pytest.fixture
 def project(tmp_path: Path) -> Settings:
     """A project without pipelines, in no repository."""
-    shutil.copytree(REPOSITORY / "playbooks", tmp_path / "playbooks")
-    for name in ("covenants", "lessons"):
-        (tmp_path / name).mkdir()
-    return Settings(project=tmp_path, lakehouse_root=str(tmp_path / "lakehouse"))
-
-
-def lesson(settings: Settings) -> Lesson:
-    gap = Gap(
-        source="acme", stage="extract", table="orders", check="no_schema_drift", severity="ERROR", covenant_version="1",
-        run_id="run1", evaluation="run1:x", seen_at="2026-01-01T00:00:00+00:00", cause=Cause.CHANGED_TYPE, subject="a: {b}",
-        entity="order", message="it is text",
-    )  # fmt: skip
-    (made,) = record(settings.lessons, [gap])
-    return made
+    return bare(tmp_path)
 
 
 def documents(settings: Settings) -> dict[str, bytes]:

@@ -19,6 +19,7 @@ from spectra_assets.learning.loop import Learned, heal, observe
 from spectra_assets.learning.person import approve, dry_run, explained, reject, revert
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
 from spectra_assets.settings import Settings
+from tests.learning.kills import bare
 
 REPOSITORY = Path(__file__).parent.parent.parent
 PREPARE = "fabric/pipeline/pipeline.001-prepare-stage-orchestration.md"
@@ -27,10 +28,7 @@ BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    shutil.copytree(REPOSITORY / "playbooks", tmp_path / "playbooks")
-    for name in ("covenants", "lessons"):
-        (tmp_path / name).mkdir()
-    return Settings(project=tmp_path, lakehouse_root=str(tmp_path / "lakehouse"))
+    return bare(tmp_path)
 
 
 def run(number: int, *fields: str, table: str = "orders", version: str = "1", later: float = 0) -> Evaluation:

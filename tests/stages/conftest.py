@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 import requests
 
+from benchmarks.extract.small import URL
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.forms import EXTRACT_FORM, FORMS
 from spectra_assets.covenant.model import Covenant, Extraction, Pipeline, StageContract, Table
@@ -24,6 +25,7 @@ from spectra_assets.settings import Settings
 from spectra_assets.stages import actions  # noqa: F401  registers them all
 from spectra_assets.stages.work import Draft, Work, make
 from spectra_assets.standin.server import StandIn
+from tests.stages.changing import ChangingApi
 
 NAME = "zephyr"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -179,3 +181,14 @@ def fresh(tmp_path: Path) -> Iterator[Callable[..., Runner]]:
     yield start
     for standin in running:
         standin.stop()
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChangingApi]:
+    """An API of 35 items whose records change; what it refuses is asked for again at once."""
+    server = ChangingApi()
+    server.fill(35)
+    monkeypatch.setenv(URL, server.url)
+    monkeypatch.setattr("spectra_assets.client.exchange.backoff", lambda attempt, base: 0.0)
+    yield server
+    server.close()

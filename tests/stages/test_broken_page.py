@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from benchmarks.extract.small import ITEMS, URL
+from benchmarks.extract.small import ITEMS
 from spectra_assets.covenant.access import OffsetPaging
 from spectra_assets.errors import GateError, RetriableError
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.raw import Attempts
 from tests.stages.changing import PAGE, Changing, ChangingApi, by_page
-
-
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChangingApi]:
-    server = ChangingApi()
-    server.fill(35)
-    monkeypatch.setenv(URL, server.url)
-    monkeypatch.setattr("spectra_assets.client.exchange.backoff", lambda attempt, base: 0.0)
-    yield server
-    server.close()
 
 
 def breaking(*parts: str) -> object:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
@@ -15,16 +14,6 @@ from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.raw import Attempts, Recording
 from spectra_assets.stages.extract.scope import refuted
 from tests.stages.changing import BY_TIME, PAGE, Changing, ChangingApi, Row, stamp
-
-
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChangingApi]:
-    server = ChangingApi()
-    server.fill(35)
-    monkeypatch.setenv(URL, server.url)
-    monkeypatch.setattr("spectra_assets.client.exchange.backoff", lambda attempt, base: 0.0)
-    yield server
-    server.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
-from spectra_assets.covenant.paths import escaped, split_path
+from spectra_assets.covenant.paths import escaped
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
@@ -15,7 +15,7 @@ from spectra_assets.learning.remedy.registry import PREPARE, carried, paths_of, 
 from spectra_assets.playbook.rules import AliasRule, RequiredRule
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.prepare.fields.inference import typed
-from spectra_assets.stages.prepare.fields.shapes import Shape, shape_of
+from spectra_assets.stages.prepare.fields.shapes import Shape, shape_at
 
 _ALIKE = 0.95
 """Share of records whose value under the new name must be that of the old one."""
@@ -182,9 +182,8 @@ def _has_value(value: Any) -> bool:
 
 def _field_of(path: str, records: Sequence[Record]) -> dict[str, Any] | None:
     """What a rule of kind field says of the field at `path`, by all its values."""
-    leaf = split_path(path)[-1].removesuffix("[]")
     values = [value for record in records for value in values_at(record, path) if _has_value(value)]
-    shape = shape_of([{leaf: value} for value in values]).fields.get(leaf, Shape())
+    leaf, shape = shape_at(path, values)
     if shape.seen == {"record"} and shape.fields and not shape.is_map:
         return {"data_type": "json", "fields": dict(_leaves(shape, ""))} if _small(shape) else {"data_type": "json"}
     items = shape.items

@@ -6,16 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from spectra_assets.covenant.canon import CanonEntity
-from spectra_assets.errors import SpectraError
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.fields import renamed, unknown_paths
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
-from spectra_assets.learning.remedy.plans import promised_plan_of
+from spectra_assets.learning.remedy.plans import listed, promised_plan_of
 from spectra_assets.learning.remedy.registry import EXTRACT, PREPARE, carried, remedies_for, rule, scope
 from spectra_assets.playbook.rules import PrimaryKeyRule
 from spectra_assets.stages.asking.answers import Record, values_at
-from spectra_assets.stages.asking.sampling import Asked
 from spectra_assets.stages.prepare.routes.identity import HASH, digest, find_key
 
 _VERSIONS = 0.5
@@ -170,15 +168,10 @@ def _stands_still(facts: Facts, entity: CanonEntity, lists: Lists) -> bool:
     """Whether the list, read once more, holds the same records in the same order: what stands in it twice does so for good."""
     plan = promised_plan_of(entity.entity, facts)
     pages = lists.get("")
-    if plan is None or plan.parent is not None or pages is None or len(lists) > 1 or facts.explorer is None:
+    listing = listed(plan, facts, _PAGES) if plan is not None and pages is not None and len(lists) == 1 else None
+    if listing is None or pages is None or not listing.whole:
         return False
-    facts.explorer.paging[plan.path] = plan.paging
-    try:
-        listing = facts.explorer.listing(Asked(plan.path, query=tuple(plan.query.items())), pages=_PAGES)
-    except SpectraError:
-        return False
-    now = [digest(record) for record in listing.records]
-    return listing.whole and now == [digest(record) for page in pages for record in page]
+    return [digest(record) for record in listing.records] == [digest(record) for page in pages for record in page]
 
 
 def _cursor(entity: CanonEntity, groups: Sequence[Sequence[Record]]) -> str | None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spectra_assets.covenant.model import Bridge, Dimension, Fact, Reference
-from spectra_assets.errors import SpectraError
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
-from spectra_assets.learning.remedy.plans import promised_plan_of
+from spectra_assets.learning.remedy.plans import listed, promised_plan_of
 from spectra_assets.learning.remedy.registry import EXTRACT, remedies_for, rule
 from spectra_assets.names import TableRef
 from spectra_assets.stages.asking.answers import values_at
-from spectra_assets.stages.asking.sampling import Asked
 
 _PAGES = 10
 """Pages of the parents' list that are read in search of those that were missing."""
@@ -85,11 +83,7 @@ def _now(entity: str, key: str, facts: Facts) -> set[str]:
     fetch = promised_plan_of(entity, facts)
     clean = facts.table(f"clean.{entity}")
     column = clean.columns.get(key) if clean else None
-    if fetch is None or fetch.parent is not None or column is None or facts.explorer is None:
-        return set()
-    facts.explorer.paging[fetch.path] = fetch.paging
-    try:
-        listing = facts.explorer.listing(Asked(fetch.path, query=tuple(fetch.query.items())), pages=_PAGES)
-    except SpectraError:
+    listing = listed(fetch, facts, _PAGES) if fetch is not None and column is not None else None
+    if listing is None or column is None:
         return set()
     return {str(value) for record in listing.records for path in column.source for value in values_at(record, path)}

@@ -14,7 +14,7 @@ from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.remedy.registry import EXTRACT, PREPARE, carried, remedies_for, rule, scope
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.asking.locations import location_of, noun_of, records_at
-from spectra_assets.stages.asking.sampling import Asked
+from spectra_assets.stages.asking.sampling import Asked, Listing
 from spectra_assets.stages.prepare.paging.constraints import measure
 
 _PLANS = (
@@ -55,6 +55,17 @@ def promised_plan_of(entity: str, facts: Facts) -> Fetch | None:
         if isinstance(table.build, Extraction) and table.entity == entity:
             return table.build.fetch
     return None
+
+
+def listed(plan: Fetch, facts: Facts, pages: int) -> Listing | None:
+    """The first pages of a list without parents as the API gives them now; None if it can't be asked, or does not answer."""
+    if plan.parent is not None or facts.explorer is None:
+        return None
+    facts.explorer.paging[plan.path] = plan.paging
+    try:
+        return facts.explorer.listing(Asked(plan.path, query=tuple(plan.query.items())), pages=pages)
+    except SpectraError:
+        return None
 
 
 def _found(entity: str, facts: Facts) -> Fetch | None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from spectra_assets.covenant.canon import CanonField
 from spectra_assets.covenant.model import DataType
-from spectra_assets.covenant.paths import split_path
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.fields import scalar_values
@@ -16,7 +15,7 @@ from spectra_assets.learning.remedy.registry import PREPARE, carried, paths_of, 
 from spectra_assets.playbook.rules import TypeRule
 from spectra_assets.stages.prepare.fields.dates import EPOCH_MILLIS, ISO, PER_SECOND, as_date, day_first, reading, turned, unit_of
 from spectra_assets.stages.prepare.fields.inference import is_integer, typed
-from spectra_assets.stages.prepare.fields.shapes import Shape, shape_of
+from spectra_assets.stages.prepare.fields.shapes import Shape, shape_at
 from spectra_assets.stages.rulings import FORMATS
 
 _DATED = (DataType.DATE, DataType.TIMESTAMP)
@@ -109,8 +108,7 @@ def _form(pattern: str) -> str:
 
 
 def _wider(gap: Gap, facts: Facts, known: CanonField, values: Sequence[Any]) -> Iterator[Remedy]:
-    leaf = split_path(known.raw)[-1].removesuffix("[]")
-    shape = shape_of([{leaf: value} for value in values]).fields.get(leaf, Shape())
+    leaf, shape = shape_at(known.raw, values)
     found = typed(leaf, shape, None).type
     timed = known.type == DataType.DATE and found == DataType.TIMESTAMP
     if found == known.type or (found in _DATED and known.type in _DATED and not timed):

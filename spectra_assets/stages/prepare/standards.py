@@ -10,13 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 from spectra_assets.covenant.model import DataType
-from spectra_assets.covenant.paths import split_path
 from spectra_assets.playbook.model import Playbooks
 from spectra_assets.playbook.rules import BaseRule, DateFormatRule, DeduplicateRule, PrimaryKeyRule, RequiredRule, TypeRule
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.prepare.fields.dates import as_date
 from spectra_assets.stages.prepare.fields.inference import typed
-from spectra_assets.stages.prepare.fields.shapes import shape_of
+from spectra_assets.stages.prepare.fields.shapes import shape_at
 
 _DATED = (DataType.DATE, DataType.TIMESTAMP)
 _HELD: Mapping[DataType, tuple[DataType, ...]] = {
@@ -82,5 +81,4 @@ def _missing(path: str, records: Sequence[Record]) -> str | None:
 
 
 def _type_of(path: str, values: Sequence[Any]) -> DataType:
-    leaf = split_path(path)[-1].removesuffix("[]")
-    return typed(leaf, shape_of([{leaf: value} for value in values]).fields[leaf], None).type
+    return typed(*shape_at(path, values), None).type

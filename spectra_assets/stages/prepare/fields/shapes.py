@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from spectra_assets.covenant.paths import escaped as escaped
+from spectra_assets.covenant.paths import split_path
 
 Kind = Literal["null", "bool", "int", "float", "text", "record", "array"]
 
@@ -111,6 +112,12 @@ class Shape:
                 self.items.add(below)
         elif kind != "null":
             self.scalars.append(value)
+
+
+def shape_at(path: str, values: Iterable[Any]) -> tuple[str, Shape]:
+    """The last name of a path, and the shape of the values that stand there."""
+    leaf = split_path(path)[-1].removesuffix("[]")
+    return leaf, shape_of({leaf: value} for value in values).fields.get(leaf, Shape())
 
 
 def shape_of(records: Iterable[Mapping[str, Any]]) -> Shape:
