@@ -31,9 +31,9 @@ def plan(folder: Path) -> None:
     from spectra_assets.covenant.files import write
     from spectra_assets.covenant.model import DataType
     from spectra_assets.intelligence.model import EntityHint, Pack
+    from spectra_assets.lakehouse.commit import CommitInfo
     from spectra_assets.lakehouse.engine import shared
     from spectra_assets.lakehouse.staging import Staging
-    from spectra_assets.lakehouse.store import CommitInfo
     from spectra_assets.names import TableRef
     from spectra_assets.stages.design import design
     from spectra_assets.stages.prepare.fields.canonise import canonise

@@ -18,12 +18,14 @@ from urllib.parse import parse_qsl, urlsplit
 import pyarrow as pa
 
 from spectra_assets.covenant.access import Auth, Fetch, Incremental, OffsetPaging, ParentKey, Server
+from spectra_assets.covenant.build import Extraction
 from spectra_assets.covenant.canon import CanonEntity, CanonField, to_row
 from spectra_assets.covenant.forms import EXTRACT_FORM
-from spectra_assets.covenant.model import Covenant, Extraction, Gate, Pipeline, StageContract, Table
+from spectra_assets.covenant.model import Covenant, Gate, Pipeline, StageContract, Table
+from spectra_assets.lakehouse.commit import CommitInfo
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.staging import Staging
-from spectra_assets.lakehouse.store import CommitInfo, Lakehouse
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
 from spectra_assets.playbook.model import Playbooks, Standards
 from spectra_assets.settings import Settings

@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Iterator
 
 from spectra_assets.covenant.amounts import amounts, currency, line_amount
+from spectra_assets.covenant.build import Fact
 from spectra_assets.covenant.derive import Deriving
-from spectra_assets.covenant.model import DataType, Fact, Table
+from spectra_assets.covenant.model import DataType, Table
 from spectra_assets.covenant.network import Node
 from spectra_assets.covenant.star import surrogate_of
 from spectra_assets.covenant.traits import USABLE, done, event_time, going, is_status, span, statuses

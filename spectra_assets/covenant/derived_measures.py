@@ -10,11 +10,12 @@ from dataclasses import replace
 from itertools import islice, zip_longest
 
 from spectra_assets.covenant.amounts import NUMBERS, Amount, amounts, line_amount
+from spectra_assets.covenant.build import Bridge, Dimension, Fact, Reference
 from spectra_assets.covenant.derive import Deriving
 from spectra_assets.covenant.derived_figure import Figures
 from spectra_assets.covenant.derived_meaning import LASTED, LINE_AMOUNT, OPEN, owners_currency, owners_time, quoted
 from spectra_assets.covenant.events import nested_counts
-from spectra_assets.covenant.model import Bridge, DataType, Dimension, Fact, Reference, Table
+from spectra_assets.covenant.model import DataType, Table
 from spectra_assets.covenant.star import surrogate_of
 from spectra_assets.covenant.traits import changed_time, event_time, is_status, own_columns, span, statuses
 from spectra_assets.names import Stage

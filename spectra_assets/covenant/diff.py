@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from spectra_assets.covenant.access import Model
+from spectra_assets.covenant.build import Dimension
 from spectra_assets.covenant.files import plain
-from spectra_assets.covenant.model import Column, Covenant, DataType, Dimension, Table
+from spectra_assets.covenant.model import Column, Covenant, DataType, Table
 
 _WIDER = {(DataType.INT64, DataType.FLOAT64), (DataType.INT64, DataType.DECIMAL), (DataType.DATE, DataType.TIMESTAMP)}
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain, count
 from typing import TypeVar
 
+from spectra_assets.covenant.build import Refinement
 from spectra_assets.covenant.design import Design
-from spectra_assets.covenant.model import Column, Refinement, Table
+from spectra_assets.covenant.model import Column, Table
 from spectra_assets.errors import DocumentError, SpectraError, one_of
 from spectra_assets.playbook import rules as written
 from spectra_assets.playbook.model import Notice

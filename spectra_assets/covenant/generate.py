@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+from spectra_assets.covenant.build import Extraction, Fixed, Flattening
 from spectra_assets.covenant.canon import HASH, Canon, CanonEntity, CanonField
 from spectra_assets.covenant.derive import Deriving, follow, note_idle
 from spectra_assets.covenant.derived_meaning import derived_meaning
@@ -19,17 +20,7 @@ from spectra_assets.covenant.design import Design, Registry, SchemaOf, SourceFac
 from spectra_assets.covenant.files import text_of
 from spectra_assets.covenant.forms import EXTRACT_FORM, FORMS
 from spectra_assets.covenant.measures import add_measures
-from spectra_assets.covenant.model import (
-    Column,
-    Covenant,
-    Extraction,
-    Fixed,
-    Flattening,
-    Pipeline,
-    StageContract,
-    StageGates,
-    Table,
-)
+from spectra_assets.covenant.model import Column, Covenant, Pipeline, StageContract, StageGates, Table
 from spectra_assets.covenant.refined import add_refined
 from spectra_assets.covenant.star import add_star
 from spectra_assets.errors import DocumentError

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from spectra_assets.covenant.build import Chart, Join, Kpi, Reconciliation
 from spectra_assets.covenant.design import Design
 from spectra_assets.covenant.following import followed, identifiers, typed
-from spectra_assets.covenant.model import Chart, Column, Join, Kpi, Reconciliation, Table
+from spectra_assets.covenant.model import Column, Table
 from spectra_assets.names import Stage
 from spectra_assets.playbook import rules as written
 

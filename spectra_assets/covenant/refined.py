@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from spectra_assets.covenant.build import Derivation, Enrichment, Refinement
 from spectra_assets.covenant.design import Design
 from spectra_assets.covenant.following import identifiers, inherited, typed
-from spectra_assets.covenant.model import Column, Derivation, Enrichment, Refinement, Table
+from spectra_assets.covenant.model import Column, Table
 from spectra_assets.errors import DocumentError, one_of
 from spectra_assets.names import Stage
 from spectra_assets.playbook import rules as written

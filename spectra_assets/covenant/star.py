@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
+from spectra_assets.covenant.build import Bridge, Calendar, Dimension, Enumeration, Fact, Hop, Reference
 from spectra_assets.covenant.design import Design
 from spectra_assets.covenant.following import demand, followed, inherited, unused
-from spectra_assets.covenant.model import Bridge, Calendar, Column, DataType, Dimension, Enumeration, Fact, Hop, Reference, Table
+from spectra_assets.covenant.model import Column, DataType, Table
 from spectra_assets.errors import DocumentError
 from spectra_assets.names import Stage
 from spectra_assets.playbook import rules as written

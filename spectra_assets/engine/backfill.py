@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spectra_assets.covenant.model import Covenant, Extraction
+from spectra_assets.covenant.build import Extraction
+from spectra_assets.covenant.model import Covenant
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.replay import Replayed, below, covenant_of, remade
 from spectra_assets.errors import RequestError, one_of

@@ -16,8 +16,10 @@ from spectra_assets.covenant.access import Auth
 from spectra_assets.engine.answer import answer as _answer
 from spectra_assets.engine.answer import command as _command
 from spectra_assets.engine.answer import fail as _fail
+from spectra_assets.engine.contracts import covenant, playbook
 from spectra_assets.engine.lessons import lessons
-from spectra_assets.errors import BreakingError, RequestError, SpectraError
+from spectra_assets.engine.summary import summary_text
+from spectra_assets.errors import RequestError, SpectraError
 from spectra_assets.names import check_source
 from spectra_assets.settings import load as load_settings
 
@@ -86,58 +88,8 @@ def run(
     headers = tuple(fixed_header(text) for text in header)
     options = Options(base_url, token_env, user_env, auth, openapi, allow_post_search, request_budget, rediscover, headers)
     summary = run_sentence(text, load_settings(), Console(quiet=as_json, verbose=verbose), commit_files, options)
-    _answer(summary.model_dump(mode="json"), _summary_text(summary, verbose), as_json)
+    _answer(summary.model_dump(mode="json"), summary_text(summary, verbose), as_json)
     sys.exit(summary.exit_code)
-
-
-def _summary_text(summary: Any, verbose: bool = False) -> str:
-    """What a run came to; of its tables the figures, and those there is something to say of."""
-    lines = [""]
-    told = [table for table in summary.tables if verbose or _telling(table)]
-    named = max((len(table["table"]) for table in told), default=0)
-    for table in told:
-        rows = "" if table["rows"] is None else f"{table['rows']:,}"
-        notes = [table["status"]]
-        if table["quarantined"]:
-            notes.append(f"{table['quarantined']} in quarantine")
-        notes += [f"✗ {gate}" for gate in table["gates_failed"]] + [f"! {gate}" for gate in table["gates_warned"]]
-        lines.append(f"  {table['table']:<{named}}  {rows:>12}  {', '.join(notes)}")
-    unchanged = sum(table["status"] == "unchanged" for table in summary.tables)
-    more = f"; `solution-engine status {summary.source}` lists them all" if len(told) < len(summary.tables) else ""
-    lines += [
-        "",
-        f"Tables     {len(summary.tables)}, of which {unchanged} unchanged{more}",
-        f"Gates      {summary.gates_passed} passed, {summary.gates_failed} failed, {summary.gates_warned} warned",
-        f"Lakehouse  {summary.lakehouse}",
-    ]
-    if summary.coverage:
-        lines.append(f"Coverage   {summary.coverage}")
-    if summary.held:
-        lines.append(f"Kept       the covenant, against {len(summary.held)} kinds of breaking change in what the API gives now")
-    if summary.document:
-        lines.append(f"Document   {summary.document}")
-    if summary.export:
-        lines.append(f"Later      {summary.export}   # before `dagster dev`, or a run without --base-url")
-    lines.append("UI         make dev, then open http://127.0.0.1:3000")
-    lines += [f"Lesson     lessons/{lesson}.md" for lesson in summary.lessons]
-    lines += [f"Learned    {text}" for text in summary.learned]
-    asked = [lesson for lesson in summary.waiting if lesson not in summary.proposed]
-    lines += [f"Asks you   solution-engine lessons explain {lesson}" for lesson in asked]
-    lines += [
-        f"Proposed   {remedy}\n           solution-engine lessons approve {lesson}   # --dry-run shows it; explain, reject"
-        for lesson, remedy in summary.proposed.items()
-    ]
-    if summary.ok:
-        lines.append(f"\nDone in {summary.seconds} s: every table of {summary.source} is in place, every blocking gate passed.")
-    else:
-        lines.append(f"\nNot done after {summary.seconds} s: {summary.problem}")
-        lines.append("What was published before stays. Mend the cause and run the same sentence again.")
-    return "\n".join(lines)
-
-
-def _telling(table: dict[str, Any]) -> bool:
-    troubled = table["quarantined"] or table["gates_failed"] or table["gates_warned"] or table["status"] in ("blocked", "failed")
-    return bool(troubled) or table["table"].startswith("analyse.")
 
 
 @main.command()
@@ -253,94 +205,8 @@ def quarantine_replay(source: str, table: str | None, as_json: bool) -> None:
     sys.exit(result.exit_code)
 
 
-@main.group()
-def covenant() -> None:
-    """Generate, compare and validate covenants."""
-
-
-@covenant.command("generate")
-@click.argument("source")
-@_command
-def covenant_generate(source: str, as_json: bool) -> None:
-    """Write covenants/SOURCE.yaml from playbooks, intelligence pack and canon."""
-    from spectra_assets.covenant.files import covenant_file, write
-    from spectra_assets.intelligence.model import load_pack
-    from spectra_assets.stages.design import canon_of, design
-    from spectra_assets.stages.proposal import withdraw
-
-    settings = load_settings()
-    pack = load_pack(source, settings.intelligence)
-    made, notices = design(settings, pack, canon_of(settings, pack))
-    file = covenant_file(settings.covenants, source)
-    changed = write(file, made)
-    withdraw(settings, source)
-    answer = {"file": str(file), "version": made.version, "changed": changed, "notices": [str(notice) for notice in notices]}
-    text = f"{file}: version {made.version}, {'written' if changed else 'unchanged'}"
-    _answer(answer, "\n".join([text, *map(str, notices)]), as_json)
-
-
-@covenant.command("diff")
-@click.argument("source")
-@_command
-def covenant_diff(source: str, as_json: bool) -> None:
-    """Say in words what `covenant generate` would change; exit code 8 if it breaks those who read the tables."""
-    from spectra_assets.covenant.diff import grouped
-    from spectra_assets.stages.proposal import next_version
-
-    settings = load_settings()
-    _, changes = next_version(settings, source)
-    groups = grouped(changes, len(changes))
-    lines = [f"{'BREAKS ' if group.breaking else '       '}{group.about}\n         {group.text}" for group in groups]
-    text = "\n".join(lines) if lines else f"nothing would change: covenants/{source}.yaml is what the playbooks say"
-    breaking = any(change.breaking for change in changes)
-    answer = {
-        "source": source,
-        "breaking": breaking,
-        "changes": [change.model_dump() for change in changes],
-    }
-    _answer(answer, text, as_json)
-    sys.exit(BreakingError.exit_code if breaking else 0)
-
-
-@covenant.command("validate")
-@click.argument("source", required=False)
-@_command
-def covenant_validate(source: str | None, as_json: bool) -> None:
-    """Check one covenant file, or all."""
-    from spectra_assets.covenant.files import covenant_file, covenant_files, read
-
-    settings = load_settings()
-    files = [covenant_file(settings.covenants, source)] if source else list(covenant_files(settings.covenants))
-    found = [read(file) for file in files]
-    answer = [{"source": c.source, "version": c.version, "tables": len(list(c.tables())), "edges": len(c.edges())} for c in found]
-    text = "\n".join(f"{a['source']}: version {a['version']}, {a['tables']} tables, {a['edges']} edges" for a in answer)
-    _answer(answer, text or "no covenants yet", as_json)
-
-
-@main.group()
-def playbook() -> None:
-    """Work with playbooks."""
-
-
-@playbook.command("validate")
-@_command
-def playbook_validate(as_json: bool) -> None:
-    """Check every playbook: format, actions, gates, rules."""
-    from spectra_assets.stages.design import playbooks_of
-
-    found = playbooks_of(load_settings())
-    answer = {
-        "playbooks": [
-            {"file": p.file, "stage": p.stage, "steps": len(p.steps), "gates": len(p.gates), "rules": len(p.rules)}
-            for p in found.playbooks
-        ],
-        "standards": len(found.standards.rules),
-        "warnings": [str(warning) for warning in found.warnings],
-    }
-    lines = [f"{p.file}: {len(p.steps)} steps, {len(p.gates)} gates, {len(p.rules)} rules" for p in found.playbooks]
-    _answer(answer, "\n".join([*lines, *map(str, found.warnings)]), as_json)
-
-
+main.add_command(covenant)
+main.add_command(playbook)
 main.add_command(lessons)
 
 
@@ -397,7 +263,7 @@ def demo(executions: int, seed: int, as_json: bool) -> None:
 
     with standin_environment(executions, seed):
         summary = run_sentence(f"create SPECTRA pipeline for {SOURCE}", load_settings(), Console(quiet=as_json))
-    _answer(summary.model_dump(mode="json"), _summary_text(summary), as_json)
+    _answer(summary.model_dump(mode="json"), summary_text(summary), as_json)
     sys.exit(summary.exit_code)
 
 

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from spectra_assets.covenant.model import Column, Covenant, Extraction, Flattening, Kpi, Refinement, StageContract, Table
+from spectra_assets.covenant.build import Extraction, Flattening, Kpi, Refinement
+from spectra_assets.covenant.model import Column, Covenant, StageContract, Table
 from spectra_assets.errors import StorageError
 
 _QUOTED = re.compile(r"`([A-Za-z_][A-Za-z0-9_]*)`")

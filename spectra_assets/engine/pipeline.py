@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from pydantic import BaseModel, ConfigDict
 
 from spectra_assets.covenant.diff import diff, grouped
 from spectra_assets.covenant.files import covenant_file, write
@@ -18,6 +17,7 @@ from spectra_assets.engine.console import Console
 from spectra_assets.engine.leftover import left_over
 from spectra_assets.engine.source import requests_setting
 from spectra_assets.engine.status import covered
+from spectra_assets.engine.summary import Summary
 from spectra_assets.errors import ConfigurationError, CredentialError, GateError, SourceError, SpectraError
 from spectra_assets.gates.judgement import Result
 from spectra_assets.graph import runner
@@ -41,45 +41,6 @@ _BREAKING = " (breaking)"
 
 _PROOFS = ("hierarchy_proven", "dependencies_proven", "schema_has_all_entities")
 """Gates which show that an entity of the pack can't be fetched."""
-
-
-class Summary(BaseModel):
-    """What a run came to; `--json` prints it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    source: str
-    ok: bool
-    covenant_version: str
-    covenant_changed: bool
-    changes: tuple[str, ...]
-    held: tuple[str, ...] = ()
-    """What the data would change that breaks those who read the tables: the covenant stays until a person takes it over."""
-    notices: tuple[str, ...]
-    tables: tuple[dict[str, Any], ...]
-    gates_passed: int
-    gates_failed: int
-    gates_warned: int
-    left_over: tuple[str, ...] = ()
-    """Tables of before that the covenant no longer makes; they stay as they are."""
-    lessons: tuple[str, ...]
-    waiting: tuple[str, ...] = ()
-    """Those of the lessons that ask a person."""
-    proposed: dict[str, str] = {}
-    """Those of which one may say yes or no → the remedy that waits."""
-    learned: tuple[str, ...] = ()
-    """Remedies that were proven and applied in this call."""
-    runs: tuple[str, ...]
-    lakehouse: str
-    coverage: str = ""
-    """How many endpoints are ingested, excluded, and which are gaps."""
-    document: str | None
-    export: str | None = None
-    """What to set before this pipeline runs elsewhere (`dagster dev`): the address that was given on the command line."""
-    commit: str | None
-    seconds: float
-    problem: str | None = None
-    exit_code: int = 0
 
 
 class Pipeline:

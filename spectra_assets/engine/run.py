@@ -12,9 +12,10 @@ from spectra_assets.discovery.discover import base_url_variable
 from spectra_assets.engine.commit import commit
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.document import write_document
-from spectra_assets.engine.pipeline import Pipeline, Summary, relative
+from spectra_assets.engine.pipeline import Pipeline, relative
 from spectra_assets.engine.sentence import understand
 from spectra_assets.engine.source import Options, addressed, pack_for
+from spectra_assets.engine.summary import Summary
 from spectra_assets.intelligence.model import Pack
 from spectra_assets.names import Stage
 from spectra_assets.settings import Settings, variable

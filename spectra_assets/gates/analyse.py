@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from pyspark.sql import functions as F  # noqa: N812
 
-from spectra_assets.covenant.model import Bridge, Covenant, DataType, Fact, Kpi
+from spectra_assets.covenant.build import Bridge, Fact, Kpi
+from spectra_assets.covenant.model import Covenant, DataType
 from spectra_assets.errors import SpectraError
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F  # noqa: N812
 
-from spectra_assets.covenant.model import DataType, Extraction
+from spectra_assets.covenant.build import Extraction
+from spectra_assets.covenant.model import DataType
 from spectra_assets.errors import SpectraError
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule

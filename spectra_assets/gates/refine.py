@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spectra_assets.covenant.model import DataType, Derivation, Refinement
+from spectra_assets.covenant.build import Derivation, Refinement
+from spectra_assets.covenant.model import DataType
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged
 from spectra_assets.gates.registry import gate

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.window import Window
 
-from spectra_assets.covenant.model import Bridge, Calendar, DataType, Dimension, Enumeration, Fact
+from spectra_assets.covenant.build import Bridge, Calendar, Dimension, Enumeration, Fact
+from spectra_assets.covenant.model import DataType
 from spectra_assets.errors import SpectraError
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule

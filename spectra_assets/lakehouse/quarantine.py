@@ -16,8 +16,9 @@ import pyarrow as pa
 from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.errors import StorageError
+from spectra_assets.lakehouse.commit import CommitInfo, Published
 from spectra_assets.lakehouse.staging import CONTROL, RAW, REASONS, Staging
-from spectra_assets.lakehouse.store import CommitInfo, Lakehouse, Published
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import QUARANTINE, TableRef
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ import msgspec
 import pyarrow as pa
 from filelock import Timeout
 
-from spectra_assets.lakehouse.store import storage_error
+from spectra_assets.lakehouse.failure import storage_error
 
 KEY_BYTES = 16
 

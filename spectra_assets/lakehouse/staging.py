@@ -24,7 +24,8 @@ from pyspark.sql import functions as F  # noqa: N812  # the name every Spark pro
 
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.adopting import holds
-from spectra_assets.lakehouse.store import Lakehouse, is_storage_failure, storage_error
+from spectra_assets.lakehouse.failure import is_storage_failure, storage_error
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.lakehouse.types import fitted, fresh, schema_hash, storable
 from spectra_assets.names import TableRef
 

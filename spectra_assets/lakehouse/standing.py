@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from spectra_assets.errors import StorageError
+from spectra_assets.lakehouse.commit import FINGERPRINT, TableState
 from spectra_assets.lakehouse.staging import Counts, Staged
-from spectra_assets.lakehouse.store import FINGERPRINT, Lakehouse, TableState
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.lakehouse.types import storable
 from spectra_assets.names import TableRef
 

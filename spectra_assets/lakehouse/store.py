@@ -1,4 +1,4 @@
-"""Delta tables and local files of one source's lakehouse. The only module that imports deltalake.
+"""Delta tables and local files of one source's lakehouse.
 
 Writing is atomic (a Delta commit), retried on conflict, locked per table among the processes of one machine, and leaves
 in the commit's metadata who wrote what: `spectra.run_id`, `.covenant_version`, `.rows_in`, `.rows_out`, `.gates`,
@@ -14,107 +14,40 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake import DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 from filelock import FileLock, Timeout
 
-from spectra_assets.errors import MissingInputError, SpectraError, StorageError
+from spectra_assets.errors import MissingInputError, StorageError
 from spectra_assets.lakehouse.adopting import adopted, replace
-from spectra_assets.lakehouse.types import fresh, schema_hash, storable
+from spectra_assets.lakehouse.commit import (
+    FINGERPRINT,
+    INPUTS,
+    ROW_GROUP,
+    Candidate,
+    CommitInfo,
+    Published,
+    TableState,
+    last_commit,
+    properties_of,
+    rows_of,
+    spectra_of,
+    writer_properties,
+)
+from spectra_assets.lakehouse.failure import guarded
+from spectra_assets.lakehouse.types import fresh, storable
 from spectra_assets.names import TableRef, lakehouse_name
 
 ATTEMPTS = 6
 LOCK_SECONDS = 600.0
-ROW_GROUP = 131_072
-"""Rows of one row group at most: what a writer holds in memory."""
-
-FINGERPRINT = "spectra.fingerprint"
-INPUTS = "spectra.inputs"
-"""Tables this one was made from, as `CommitInfo.extra` gives them: other inputs make another version."""
-
 _CONFIGURATION = {"delta.enableDeletionVectors": "false"}
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.=]|-(?!-)){0,99}")
 _UNUSABLE_ROOT = re.compile(r"[\[\]{}*?\\]")
-_OS_ERROR = re.compile(r"(?:os error |code: |\[Errno )(\d+)")
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_ADVICE = {
-    "1": "give this user the right to write there",
-    "13": "give this user the right to write there",
-    "17": "a file stands where a folder must be; move it away",
-    "20": "a file stands where a folder must be; move it away",
-    "27": "raise the file size limit (ulimit -f)",
-    "28": "free space on that disk, or set SPECTRA_LAKEHOUSE to a folder on another one",
-    "30": "that disk is read-only; set SPECTRA_LAKEHOUSE to a folder that can be written",
-    "122": "the disk quota is used up; free space, or set SPECTRA_LAKEHOUSE to another folder",
-}
-
-
-class Candidate(Protocol):
-    """What `publish` takes: rows that passed their gates. `staging.Staged` is one."""
-
-    @property
-    def rows(self) -> int: ...
-    @property
-    def schema(self) -> pa.Schema: ...
-    @property
-    def fingerprint(self) -> str: ...
-    def batches(self) -> pa.RecordBatchReader: ...
-    def files(self) -> Sequence[Path]:
-        """Local Parquet files that hold just these rows in just this schema; none if the rows must be written anew."""
-
-
-@dataclass(frozen=True)
-class CommitInfo:
-    """Why a table is written. `gates` is JSON text, `extra` goes into the metadata under `spectra.<name>`."""
-
-    run_id: str
-    covenant_version: str
-    rows_in: int | None = None
-    gates: str = "[]"
-    extra: Mapping[str, str] = field(default_factory=dict)
-
-    def metadata(self, rows_out: int | None, schema: pa.Schema, fingerprint: str | None = None) -> dict[str, str]:
-        """The commit's metadata; what is unknown is left out."""
-        values = {
-            "run_id": self.run_id,
-            "covenant_version": self.covenant_version,
-            "rows_in": self.rows_in,
-            "rows_out": rows_out,
-            "gates": self.gates,
-            "schema_hash": schema_hash(schema),
-            "fingerprint": fingerprint,
-            **self.extra,
-        }
-        return {f"spectra.{name}": str(value) for name, value in values.items() if value is not None}
-
-
-@dataclass(frozen=True)
-class Published:
-    """The table after a write: version, rows it holds, whether this write changed it."""
-
-    version: int
-    rows: int
-    changed: bool
-
-
-@dataclass(frozen=True)
-class TableState:
-    """The table as it is: `columns` are name → Arrow type, `metadata` the `spectra.…` entries of the last commit."""
-
-    version: int
-    rows: int
-    bytes: int
-    files: int
-    columns: dict[str, str]
-    metadata: dict[str, str]
-    written_at: datetime
 
 
 class Lakehouse:
@@ -151,7 +84,7 @@ class Lakehouse:
 
     def exists(self, ref: TableRef) -> bool:
         """Whether the table has ever been delivered."""
-        with _guarded(self.path(ref), "read"):
+        with guarded(self.path(ref), "read"):
             return bool(DeltaTable.is_deltatable(self.path(ref), self._options))
 
     def require(self, ref: TableRef) -> str:
@@ -171,30 +104,30 @@ class Lakehouse:
     def describe(self, ref: TableRef) -> TableState:
         """State of the table, from its log alone. Raises MissingInputError, StorageError."""
         table = self._open(ref)
-        with _guarded(self.path(ref), "read"):
+        with guarded(self.path(ref), "read"):
             actions = pa.table(table.get_add_actions(flatten=True))
             schema = pa.schema(table.schema().to_arrow())
-            last = _last_commit(table)
+            last = last_commit(table)
         return TableState(
             version=table.version(),
-            rows=_count(table),
+            rows=rows_of(table),
             bytes=sum(actions["size_bytes"].to_pylist()),
             files=actions.num_rows,
             columns={column.name: str(column.type) for column in storable(schema)},
-            metadata=_spectra(last),
+            metadata=spectra_of(last),
             written_at=datetime.fromtimestamp(last.get("timestamp", 0) / 1000, UTC),
         )
 
     def read(self, ref: TableRef, columns: Sequence[str] | None = None) -> pa.Table:
         """The table in memory, all columns or the named ones in that order. Raises MissingInputError, StorageError."""
         reader = self.batches(ref, columns)
-        with _guarded(self.path(ref), "read"):
+        with guarded(self.path(ref), "read"):
             return reader.read_all()
 
     def batches(self, ref: TableRef, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
         """The table as a stream of batches, in flat memory, of one version even while others write."""
         table = self._open(ref)
-        with _guarded(self.path(ref), "read"):
+        with guarded(self.path(ref), "read"):
             dataset = table.to_pyarrow_dataset()
             absent = [name for name in columns or () if name not in dataset.schema.names]
             if absent:
@@ -218,13 +151,13 @@ class Lakehouse:
         with self._writing(ref):
             if self.exists(ref):
                 table = self._open(ref)
-                last = _spectra(_last_commit(table))
+                last = spectra_of(last_commit(table))
                 if last.get(FINGERPRINT) == candidate.fingerprint and last.get(INPUTS) == commit.extra.get("inputs"):
                     return Published(table.version(), candidate.rows, changed=False)
             metadata = commit.metadata(candidate.rows, schema, candidate.fingerprint)
             self._commit(ref, lambda: self._replace(ref, candidate, schema, metadata, comment or None))
             table = self._open(ref)
-            rows = _count(table)
+            rows = rows_of(table)
         if rows != candidate.rows:
             raise StorageError(
                 f"{self.path(ref)} has {rows} rows after {candidate.rows} were published: another machine wrote to it "
@@ -255,21 +188,19 @@ class Lakehouse:
             before = self._open(ref)
             self._commit(ref, lambda: self._merge(ref, _stream(table.to_reader(), schema), keys, metadata))
             after = self._open(ref)
-            return Published(after.version(), _count(after), changed=after.version() != before.version())
+            return Published(after.version(), rows_of(after), changed=after.version() != before.version())
 
     def compact(self, ref: TableRef, max_files: int = 32, keep_days: int = 7) -> TableState:
         """Join small files if there are more than `max_files`; delete what no version of the last `keep_days` needs."""
         with self._writing(ref):
             table = self._open(ref)
-            properties = _properties(_spectra(_last_commit(table)))
+            properties = properties_of(spectra_of(last_commit(table)))
             if len(table.file_uris()) > max_files:
                 self._commit(
                     ref,
-                    lambda: self._open(ref).optimize.compact(
-                        commit_properties=properties, writer_properties=_writer_properties()
-                    ),
+                    lambda: self._open(ref).optimize.compact(commit_properties=properties, writer_properties=writer_properties()),
                 )
-            with _guarded(self.path(ref), "cleaned"):
+            with guarded(self.path(ref), "cleaned"):
                 self._open(ref).vacuum(
                     retention_hours=keep_days * 24,
                     dry_run=False,
@@ -280,21 +211,21 @@ class Lakehouse:
 
     def move_out(self, ref: TableRef, place: Path) -> None:
         """Move the table's folder to `place`, whole. Raises MissingInputError, StorageError."""
-        with self._writing(ref), _guarded(str(place), "written"):
+        with self._writing(ref), guarded(str(place), "written"):
             folder = Path(self.require(ref))
             place.parent.mkdir(parents=True, exist_ok=True)
             folder.rename(place)
 
     def _open(self, ref: TableRef) -> DeltaTable:
         path = self.require(ref)
-        with _guarded(path, "read"):
+        with guarded(path, "read"):
             return DeltaTable(path, storage_options=self._options)
 
     @contextmanager
     def _writing(self, ref: TableRef) -> Iterator[None]:
         """One writer of a table at a time on this machine: a stale overwrite would keep rows appended meanwhile."""
         lock = self.files("locks", f"{ref}.lock")
-        with _guarded(str(lock.parent), "written"):
+        with guarded(str(lock.parent), "written"):
             lock.parent.mkdir(parents=True, exist_ok=True)
             handle = FileLock(lock, timeout=LOCK_SECONDS)
             try:
@@ -310,13 +241,13 @@ class Lakehouse:
         if once is not None and self.exists(ref):
             before = self._open(ref)
             if before.transaction_version(once) is not None:
-                return Published(before.version(), _count(before), changed=False)
+                return Published(before.version(), rows_of(before), changed=False)
         schema = self._compatible(ref, table.schema)
         metadata = commit.metadata(table.num_rows, schema)
         ids = [Transaction(once, 1)] if once is not None else None
         self._commit(ref, lambda: self._write(ref, _stream(table.to_reader(), schema), metadata, "append", transactions=ids))
         after = self._open(ref)
-        return Published(after.version(), _count(after), changed=True)
+        return Published(after.version(), rows_of(after), changed=True)
 
     def _compatible(self, ref: TableRef, schema: pa.Schema) -> pa.Schema:
         wanted = storable(schema)
@@ -340,7 +271,7 @@ class Lakehouse:
         path = self.path(ref)
         for attempt in range(ATTEMPTS):
             try:
-                with _guarded(path, "written"):
+                with guarded(path, "written"):
                     write()
                 return
             except StorageError as error:
@@ -359,7 +290,7 @@ class Lakehouse:
         table = self._open(ref) if self.exists(ref) else None
         with adopted(files, Path(path)) as actions:
             facts = {"description": comment, "configuration": _CONFIGURATION}
-            replace(table, path, actions, schema, _properties(metadata), **facts)
+            replace(table, path, actions, schema, properties_of(metadata), **facts)
 
     def _write(
         self,
@@ -378,8 +309,8 @@ class Lakehouse:
             description=description,
             configuration=_CONFIGURATION,
             storage_options=self._options,
-            writer_properties=_writer_properties(),
-            commit_properties=_properties(metadata, transactions),
+            writer_properties=writer_properties(),
+            commit_properties=properties_of(metadata, transactions),
         )
 
     def _merge(self, ref: TableRef, reader: pa.RecordBatchReader, keys: Sequence[str], metadata: Mapping[str, str]) -> None:
@@ -395,65 +326,16 @@ class Lakehouse:
             source_alias="s",
             target_alias="t",
             merge_schema=True,
-            writer_properties=_writer_properties(),
-            commit_properties=_properties(metadata),
+            writer_properties=writer_properties(),
+            commit_properties=properties_of(metadata),
         ).when_not_matched_insert_all()
         if differs:
             merge = merge.when_matched_update_all(predicate=differs)
         merge.execute()
 
 
-@contextmanager
-def _guarded(path: str, doing: str) -> Iterator[None]:
-    """Turn what storage raises into a StorageError: deltalake has no common base for its errors but Exception."""
-    try:
-        yield
-    except SpectraError:
-        raise
-    except Exception as error:
-        raise storage_error(path, doing, error) from error
-
-
-def storage_error(path: str, doing: str, error: Exception) -> StorageError:
-    """`path` can't be `doing` because of `error`, and what to do as far as the operating system's number tells."""
-    text = " ".join(_COLOUR.sub("", str(error)).split())[:300]
-    number = _OS_ERROR.search(str(error))
-    advice = _ADVICE.get(number[1]) if number else None
-    return StorageError(f"{path} can't be {doing}: {text}{f'; {advice}' if advice else ''}")
-
-
-def is_storage_failure(error: Exception) -> bool:
-    """Whether the text of another engine's error tells of the disk, not of the query."""
-    number = _OS_ERROR.search(str(error))
-    return number is not None and number[1] in _ADVICE
-
-
 def _stream(reader: pa.RecordBatchReader, schema: pa.Schema) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(schema, (fresh(batch, schema) for batch in reader))
-
-
-def _properties(metadata: Mapping[str, str], transactions: list[Transaction] | None = None) -> CommitProperties:
-    return CommitProperties(custom_metadata=dict(metadata), app_transactions=transactions)
-
-
-def _writer_properties() -> WriterProperties:
-    return WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=ROW_GROUP)
-
-
-def _last_commit(table: DeltaTable) -> dict[str, Any]:
-    return next(iter(table.history(1)), {})
-
-
-def _spectra(commit: Mapping[str, Any]) -> dict[str, str]:
-    return {name: str(value) for name, value in commit.items() if name.startswith("spectra.")}
-
-
-def _count(table: DeltaTable) -> int:
-    """Rows by the log; files of writers that left no statistics are counted."""
-    counts = pa.table(table.get_add_actions(flatten=True))["num_records"]
-    if counts.null_count:
-        return int(table.to_pyarrow_dataset().count_rows())
-    return int(pc.sum(counts).as_py() or 0)
 
 
 def _check_keys(ref: TableRef, table: pa.Table, keys: Sequence[str]) -> None:

@@ -15,8 +15,9 @@ from typing import Any
 
 from pyarrow import compute as pc
 
+from spectra_assets.covenant.build import Enumeration
 from spectra_assets.covenant.files import covenant_file, read
-from spectra_assets.covenant.model import Covenant, Enumeration
+from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import DocumentError
 from spectra_assets.gates.evaluate import GATES
 from spectra_assets.lakehouse.raw import attempts_in

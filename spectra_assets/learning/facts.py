@@ -11,8 +11,9 @@ import msgspec
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.tape import LIST
+from spectra_assets.covenant.build import Extraction
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField, from_rows
-from spectra_assets.covenant.model import Covenant, Extraction, Table
+from spectra_assets.covenant.model import Covenant, Table
 from spectra_assets.errors import ConfigurationError, CredentialError, SourceError
 from spectra_assets.intelligence.model import Pack, load_pack
 from spectra_assets.lakehouse.raw import Attempts

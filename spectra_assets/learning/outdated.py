@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from spectra_assets.covenant.access import Fetch, NoPaging, Paging
+from spectra_assets.covenant.build import Extraction, Flattening
 from spectra_assets.covenant.canon import from_rows
-from spectra_assets.covenant.model import Covenant, DataType, Extraction, Flattening
+from spectra_assets.covenant.model import Covenant, DataType
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
 from spectra_assets.playbook.model import Playbooks

@@ -22,9 +22,9 @@ from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.evaluate import blocking, evaluate
 from spectra_assets.gates.judgement import Result
 from spectra_assets.lakehouse import quarantine
+from spectra_assets.lakehouse.commit import CommitInfo, Published
 from spectra_assets.lakehouse.staging import Staged, Staging
 from spectra_assets.lakehouse.standing import standing
-from spectra_assets.lakehouse.store import CommitInfo, Published
 from spectra_assets.lakehouse.types import arrow_schema, schema_hash
 from spectra_assets.names import LOG
 from spectra_assets.stages.twin import recorded

@@ -16,8 +16,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spectra_assets.covenant.build import Chart
 from spectra_assets.covenant.forms import FORMS
-from spectra_assets.covenant.model import Chart, DataType
+from spectra_assets.covenant.model import DataType
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.lakehouse.types import arrow_schema

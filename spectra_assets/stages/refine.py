@@ -8,7 +8,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.window import Window
 
-from spectra_assets.covenant.model import Derivation, Enrichment, Refinement
+from spectra_assets.covenant.build import Derivation, Enrichment, Refinement
 from spectra_assets.errors import SpectraError
 from spectra_assets.stages.frames import build_of, col, finished, first_input
 from spectra_assets.stages.work import Draft, Work, action

@@ -19,7 +19,7 @@ from spectra_assets.client.pacing import Clock
 from spectra_assets.client.tape import Held
 from spectra_assets.client.wire import Fault, Meter, Metered, Recorded
 from spectra_assets.covenant.access import Auth
-from spectra_assets.covenant.model import Extraction
+from spectra_assets.covenant.build import Extraction
 from spectra_assets.errors import ConfigurationError, CredentialError, MissingInputError, StorageError
 from spectra_assets.lakehouse.raw import RAW, Attempts, Manifest, Recording, attempts_in
 from spectra_assets.lakehouse.segments import Segments, packed

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from spectra_assets.covenant.access import ParentKey
+from spectra_assets.covenant.build import Bridge, Calendar, Dimension, Fact, Kpi, Refinement
 from spectra_assets.covenant.canon import Canon
 from spectra_assets.covenant.derived_meaning import literal, quoted
 from spectra_assets.covenant.files import parse, text_of
-from spectra_assets.covenant.model import Bridge, Calendar, Covenant, Dimension, Fact, Kpi, Refinement
+from spectra_assets.covenant.model import Covenant
 from spectra_assets.engine.document import document
 from spectra_assets.lakehouse.engine import Engine
 from tests.covenant.canons import (

@@ -5,9 +5,9 @@ import io
 import pytest
 
 from spectra_assets.covenant.model import Severity, Table
-from spectra_assets.engine.cli import _summary_text
 from spectra_assets.engine.console import Console
-from spectra_assets.engine.pipeline import Summary, _refusal
+from spectra_assets.engine.pipeline import _refusal
+from spectra_assets.engine.summary import Summary, summary_text
 from spectra_assets.gates.judgement import Result
 from spectra_assets.stages.prepare.routes.forecast import PREDICTED
 
@@ -51,13 +51,13 @@ def summary(**keys: object) -> Summary:
 
 
 def test_the_end_tells_figures_and_what_is_not_as_it_should_be() -> None:
-    text = _summary_text(summary())
+    text = summary_text(summary())
     assert "clean.a " not in text
     assert "! fields_seen" in text
     assert "analyse.c" in text
     assert "Coverage   endpoints: 3 ingested, 1 gaps: /x" in text
     assert "`solution-engine status s` lists them all" in text
-    assert "clean.a " in _summary_text(summary(), verbose=True)
+    assert "clean.a " in summary_text(summary(), verbose=True)
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, 3), (403, 3), (200, 2), (404, 2), (204, 2), (500, 6), (503, 6)])

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from spectra_assets.engine.cli import _summary_text, main
-from spectra_assets.engine.pipeline import Summary
+from spectra_assets.engine.cli import main
+from spectra_assets.engine.summary import Summary, summary_text
 from spectra_assets.learning.lesson import Lesson, find, save
 from spectra_assets.settings import Settings
 from tests.learning.kills import PREPARE, RULE, lesson, project
@@ -74,7 +74,7 @@ def test_the_last_lines_of_a_run_name_the_lesson_to_approve() -> None:
         gates_failed=1, gates_warned=0, lessons=("acme-a", "acme-b"), waiting=("acme-a", "acme-b"), runs=(), lakehouse="lake",
         proposed={"acme-b": "rule deduplicate for entity order"}, document=None, commit=None, seconds=1.0, problem="no", exit_code=7,
     )  # fmt: skip
-    lines = _summary_text(made).splitlines()
+    lines = summary_text(made).splitlines()
     assert "Asks you   solution-engine lessons explain acme-a" in lines
     asked = lines.index("Proposed   rule deduplicate for entity order")
     assert lines[asked + 1].strip().startswith("solution-engine lessons approve acme-b ")

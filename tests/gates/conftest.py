@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 
 from spectra_assets.covenant.access import Auth, Server
+from spectra_assets.covenant.build import Fixed
 from spectra_assets.covenant.model import (
     Column,
     Covenant,
     DataType,
-    Fixed,
     Gate,
     PiiLevel,
     Pipeline,
@@ -24,9 +24,10 @@ from spectra_assets.covenant.model import (
     Table,
 )
 from spectra_assets.gates.evaluate import Candidate, Result, evaluate
+from spectra_assets.lakehouse.commit import CommitInfo
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.staging import Staging
-from spectra_assets.lakehouse.store import CommitInfo, Lakehouse
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.lakehouse.types import arrow_schema
 from spectra_assets.names import TableRef
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from spectra_assets.covenant.access import Fetch, ParentKey
+from spectra_assets.covenant.build import Extraction, Flattening
 from spectra_assets.covenant.forms import EXTRACT_FORM
-from spectra_assets.covenant.model import Extraction, Flattening, Table
+from spectra_assets.covenant.model import Table
 from spectra_assets.errors import SpectraError
 from tests.gates.conftest import Bench, column, table
 

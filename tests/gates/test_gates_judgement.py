@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from spectra_assets.covenant.model import DataType, Flattening, Gate, Severity
+from spectra_assets.covenant.build import Flattening
+from spectra_assets.covenant.model import DataType, Gate, Severity
 from spectra_assets.errors import SpectraError
 from spectra_assets.gates.evaluate import blocking, evaluate
 from spectra_assets.gates.judgement import Judged, Rule, judge

@@ -8,17 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from spectra_assets.covenant.model import (
-    DataType,
-    Derivation,
-    Enrichment,
-    Fact,
-    Flattening,
-    Kpi,
-    Reconciliation,
-    Reference,
-    Refinement,
-)
+from spectra_assets.covenant.build import Derivation, Enrichment, Fact, Flattening, Kpi, Reconciliation, Reference, Refinement
+from spectra_assets.covenant.model import DataType
 from spectra_assets.errors import MissingInputError, SpectraError
 from tests.gates.conftest import Bench, column, person, table, text
 

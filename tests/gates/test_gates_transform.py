@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from spectra_assets.covenant.build import Bridge, Calendar, Dimension, Enumeration, Fact, Reference
 from spectra_assets.covenant.forms import FORMS
-from spectra_assets.covenant.model import Bridge, Calendar, Column, DataType, Dimension, Enumeration, Fact, Reference, Table
+from spectra_assets.covenant.model import Column, DataType, Table
 from spectra_assets.errors import MissingInputError, SpectraError
 from tests.gates.conftest import Bench, column, table, text
 

@@ -13,9 +13,10 @@ from deltalake import DeltaTable
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse import staging as stagings
 from spectra_assets.lakehouse import store
+from spectra_assets.lakehouse.commit import CommitInfo
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.staging import Staged, Staging
-from spectra_assets.lakehouse.store import CommitInfo, Lakehouse
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
 
 CYCLE = TableRef("clean", "cycle")

@@ -8,9 +8,10 @@ import pytest
 
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse import quarantine
+from spectra_assets.lakehouse.commit import CommitInfo, Published
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.staging import Staging
-from spectra_assets.lakehouse.store import CommitInfo, Lakehouse, Published
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
 
 CYCLE = TableRef("clean", "cycle")

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from spectra_assets.engine.console import Console
-from spectra_assets.engine.pipeline import Summary
 from spectra_assets.engine.run import run_sentence
+from spectra_assets.engine.summary import Summary
 from spectra_assets.intelligence.model import load_pack
 from spectra_assets.learning.lesson import find
 from spectra_assets.learning.person import approve

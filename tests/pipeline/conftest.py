@@ -17,8 +17,8 @@ import requests
 from spectra_assets.covenant.files import covenant_file, read
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.engine.console import Console
-from spectra_assets.engine.pipeline import Summary
 from spectra_assets.engine.run import run_sentence
+from spectra_assets.engine.summary import Summary
 from spectra_assets.graph import runner
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef

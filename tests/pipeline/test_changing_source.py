@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from spectra_assets.covenant.files import covenant_file, read
 from spectra_assets.engine.cli import main
 from spectra_assets.engine.console import Console
-from spectra_assets.engine.pipeline import Summary
 from spectra_assets.engine.run import run_sentence
 from spectra_assets.engine.source import Options
+from spectra_assets.engine.summary import Summary
 from spectra_assets.errors import GateError
 from spectra_assets.lakehouse.attic import delivered
 from spectra_assets.lakehouse.store import Lakehouse

@@ -15,9 +15,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from benchmarks.extract.small import GATES, GROUPS, ITEMS, STEPS, URL, Extracts, fields
 from spectra_assets.covenant.access import Auth, Fetch, Incremental, OffsetPaging, PagePaging, ParentKey, Server
+from spectra_assets.covenant.build import Extraction
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.forms import EXTRACT_FORM
-from spectra_assets.covenant.model import Covenant, Extraction, Gate, Pipeline, StageContract, Table
+from spectra_assets.covenant.model import Covenant, Gate, Pipeline, StageContract, Table
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.stages.extract import cursor  # noqa: F401  registers the action
 from spectra_assets.stages.extract.scope import WATCH

@@ -14,11 +14,13 @@ import pytest
 import requests
 
 from benchmarks.extract.small import URL
+from spectra_assets.covenant.build import Extraction
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.forms import EXTRACT_FORM, FORMS
-from spectra_assets.covenant.model import Covenant, Extraction, Pipeline, StageContract, Table
+from spectra_assets.covenant.model import Covenant, Pipeline, StageContract, Table
 from spectra_assets.intelligence.model import load_pack
-from spectra_assets.lakehouse.store import CommitInfo, Lakehouse
+from spectra_assets.lakehouse.commit import CommitInfo
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef, plural
 from spectra_assets.playbook.model import Playbooks, Standards
 from spectra_assets.settings import Settings

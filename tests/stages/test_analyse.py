@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from spectra_assets.covenant.model import Chart
+from spectra_assets.covenant.build import Chart
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.stages.analyse.chart import MOST_BYTES, draw, label

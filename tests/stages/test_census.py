@@ -11,10 +11,12 @@ import pytest
 
 from spectra_assets.client.target import parent_text
 from spectra_assets.covenant.access import Auth, CursorPaging, Fetch, OffsetPaging, PagePaging, ParentKey, Server
+from spectra_assets.covenant.build import Extraction
 from spectra_assets.covenant.canon import CanonEntity, CanonField, to_row
 from spectra_assets.covenant.forms import EXTRACT_FORM
-from spectra_assets.covenant.model import Covenant, Extraction, Pipeline, StageContract, Table
-from spectra_assets.lakehouse.store import CommitInfo, Lakehouse
+from spectra_assets.covenant.model import Covenant, Pipeline, StageContract, Table
+from spectra_assets.lakehouse.commit import CommitInfo
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef, plural
 from spectra_assets.playbook.model import Playbooks, Standards
 from spectra_assets.settings import Settings

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from spectra_assets.covenant.model import Refinement, Table
+from spectra_assets.covenant.build import Refinement
+from spectra_assets.covenant.model import Table
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.engine import Engine
 from tests.golden.scenarios import refine, refined

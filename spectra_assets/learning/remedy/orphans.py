@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spectra_assets.covenant.model import Bridge, Dimension, Fact, Reference
+from spectra_assets.covenant.build import Bridge, Dimension, Fact, Reference
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from spectra_assets.covenant.access import Fetch, NoPaging, Paging
-from spectra_assets.covenant.model import Extraction
+from spectra_assets.covenant.build import Extraction
 from spectra_assets.errors import SpectraError
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F  # noqa: N812
 
-from spectra_assets.covenant.model import Join, Kpi
+from spectra_assets.covenant.build import Join, Kpi
 from spectra_assets.errors import SpectraError
 from spectra_assets.stages.analyse.chart import MOST_ROWS, draw
 from spectra_assets.stages.analyse.semantics import described

@@ -13,7 +13,7 @@ from typing import Any
 import pygal
 from pygal.style import Style
 
-from spectra_assets.covenant.model import Chart
+from spectra_assets.covenant.build import Chart
 
 MOST_ROWS = 400
 """Rows that are drawn at most."""

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from spectra_assets.covenant.build import Bridge, Calendar, Dimension, Enumeration, Fact, Kpi
 from spectra_assets.covenant.forms import FORMS
-from spectra_assets.covenant.model import Bridge, Calendar, Covenant, Dimension, Enumeration, Fact, Kpi, Table
+from spectra_assets.covenant.model import Covenant, Table
 from spectra_assets.lakehouse.types import arrow_schema
 from spectra_assets.names import Stage
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.window import Window
 
+from spectra_assets.covenant.build import Flattening
 from spectra_assets.covenant.model import Column as Promise
-from spectra_assets.covenant.model import DataType, Flattening
+from spectra_assets.covenant.model import DataType
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.staging import DUPLICATE, REASONS
 from spectra_assets.names import Stage

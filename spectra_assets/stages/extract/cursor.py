@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from spectra_assets.covenant.access import Fetch, Incremental
-from spectra_assets.covenant.model import Extraction
+from spectra_assets.covenant.build import Extraction
 from spectra_assets.lakehouse.raw import Attempts
 from spectra_assets.stages.asking.moments import micros, reader
 from spectra_assets.stages.evidence import EXAMPLES

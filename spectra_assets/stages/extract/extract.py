@@ -10,8 +10,8 @@ import msgspec
 import pyarrow as pa
 
 from spectra_assets.covenant.access import Fetch
+from spectra_assets.covenant.build import Extraction
 from spectra_assets.covenant.forms import HASHING
-from spectra_assets.covenant.model import Extraction
 from spectra_assets.errors import SpectraError
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.extract.landing import BATCH_BYTES, BATCH_ROWS, hash_of

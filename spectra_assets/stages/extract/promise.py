@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from spectra_assets.covenant.build import Flattening
 from spectra_assets.covenant.canon import CanonEntity, CanonField
-from spectra_assets.covenant.model import Column, Covenant, DataType, Flattening
+from spectra_assets.covenant.model import Column, Covenant, DataType
 
 
 def promised(known: CanonEntity, covenant: Covenant) -> CanonEntity:

@@ -22,9 +22,9 @@ from spectra_assets.client.tape import NETWORK, NOT_MODIFIED, TAPE, Tape
 from spectra_assets.covenant.access import Auth, Fetch
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.errors import FatalError, GateError, MissingInputError, RetriableError, SpectraError, StorageError
+from spectra_assets.lakehouse.commit import FINGERPRINT
 from spectra_assets.lakehouse.raw import Attempts, Manifest, Recording, Reel
 from spectra_assets.lakehouse.segments import Segments
-from spectra_assets.lakehouse.store import FINGERPRINT
 from spectra_assets.lakehouse.turn import Turn
 from spectra_assets.names import TableRef, plural
 from spectra_assets.stages.extract import kin

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812
 
-from spectra_assets.covenant.model import Calendar, Dimension, Enumeration
+from spectra_assets.covenant.build import Calendar, Dimension, Enumeration
 from spectra_assets.covenant.model import Column as Promise
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.types import ddl

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.window import Window
 
-from spectra_assets.covenant.model import Bridge, Dimension, Enumeration, Fact, Hop, Reference
+from spectra_assets.covenant.build import Bridge, Dimension, Enumeration, Fact, Hop, Reference
 from spectra_assets.errors import SpectraError
 from spectra_assets.stages.frames import build_of, col, drafted, finished, first_input
 from spectra_assets.stages.transform.days import day_key

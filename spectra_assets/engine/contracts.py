@@ -1,0 +1,100 @@
+"""`solution-engine covenant` and `solution-engine playbook`: generate, compare and check what a pipeline promises."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from spectra_assets.engine.answer import answer as _answer
+from spectra_assets.engine.answer import command as _command
+from spectra_assets.errors import BreakingError
+from spectra_assets.settings import load as load_settings
+
+
+@click.group()
+def covenant() -> None:
+    """Generate, compare and validate covenants."""
+
+
+@covenant.command("generate")
+@click.argument("source")
+@_command
+def covenant_generate(source: str, as_json: bool) -> None:
+    """Write covenants/SOURCE.yaml from playbooks, intelligence pack and canon."""
+    from spectra_assets.covenant.files import covenant_file, write
+    from spectra_assets.intelligence.model import load_pack
+    from spectra_assets.stages.design import canon_of, design
+    from spectra_assets.stages.proposal import withdraw
+
+    settings = load_settings()
+    pack = load_pack(source, settings.intelligence)
+    made, notices = design(settings, pack, canon_of(settings, pack))
+    file = covenant_file(settings.covenants, source)
+    changed = write(file, made)
+    withdraw(settings, source)
+    answer = {"file": str(file), "version": made.version, "changed": changed, "notices": [str(notice) for notice in notices]}
+    text = f"{file}: version {made.version}, {'written' if changed else 'unchanged'}"
+    _answer(answer, "\n".join([text, *map(str, notices)]), as_json)
+
+
+@covenant.command("diff")
+@click.argument("source")
+@_command
+def covenant_diff(source: str, as_json: bool) -> None:
+    """Say in words what `covenant generate` would change; exit code 8 if it breaks those who read the tables."""
+    from spectra_assets.covenant.diff import grouped
+    from spectra_assets.stages.proposal import next_version
+
+    settings = load_settings()
+    _, changes = next_version(settings, source)
+    groups = grouped(changes, len(changes))
+    lines = [f"{'BREAKS ' if group.breaking else '       '}{group.about}\n         {group.text}" for group in groups]
+    text = "\n".join(lines) if lines else f"nothing would change: covenants/{source}.yaml is what the playbooks say"
+    breaking = any(change.breaking for change in changes)
+    answer = {
+        "source": source,
+        "breaking": breaking,
+        "changes": [change.model_dump() for change in changes],
+    }
+    _answer(answer, text, as_json)
+    sys.exit(BreakingError.exit_code if breaking else 0)
+
+
+@covenant.command("validate")
+@click.argument("source", required=False)
+@_command
+def covenant_validate(source: str | None, as_json: bool) -> None:
+    """Check one covenant file, or all."""
+    from spectra_assets.covenant.files import covenant_file, covenant_files, read
+
+    settings = load_settings()
+    files = [covenant_file(settings.covenants, source)] if source else list(covenant_files(settings.covenants))
+    found = [read(file) for file in files]
+    answer = [{"source": c.source, "version": c.version, "tables": len(list(c.tables())), "edges": len(c.edges())} for c in found]
+    text = "\n".join(f"{a['source']}: version {a['version']}, {a['tables']} tables, {a['edges']} edges" for a in answer)
+    _answer(answer, text or "no covenants yet", as_json)
+
+
+@click.group()
+def playbook() -> None:
+    """Work with playbooks."""
+
+
+@playbook.command("validate")
+@_command
+def playbook_validate(as_json: bool) -> None:
+    """Check every playbook: format, actions, gates, rules."""
+    from spectra_assets.stages.design import playbooks_of
+
+    found = playbooks_of(load_settings())
+    answer = {
+        "playbooks": [
+            {"file": p.file, "stage": p.stage, "steps": len(p.steps), "gates": len(p.gates), "rules": len(p.rules)}
+            for p in found.playbooks
+        ],
+        "standards": len(found.standards.rules),
+        "warnings": [str(warning) for warning in found.warnings],
+    }
+    lines = [f"{p.file}: {len(p.steps)} steps, {len(p.gates)} gates, {len(p.rules)} rules" for p in found.playbooks]
+    _answer(answer, "\n".join([*lines, *map(str, found.warnings)]), as_json)
