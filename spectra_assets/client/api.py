@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, TypeVar
@@ -34,7 +33,7 @@ from spectra_assets.client.searches import Searches
 from spectra_assets.client.tape import AGAIN, LIST, NotTapedError, Tape, key_of
 from spectra_assets.client.target import ParentValue, Target, parent_text, target
 from spectra_assets.client.transport import Answer, Limits, Transport
-from spectra_assets.client.verdict import Verdict, json_text
+from spectra_assets.client.verdict import Verdict, is_lasting, json_text
 from spectra_assets.client.wire import Fault, Keep, Player, Recorded, Recorder, Wire
 from spectra_assets.covenant.access import Fetch, Server
 from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SkippableError
@@ -42,7 +41,7 @@ from spectra_assets.errors import ConfigurationError, CredentialError, Retriable
 Result = TypeVar("Result")
 
 _BROKEN_IN_A_ROW = 20
-"""Parents one after the other that answer 500 until it is the API that is broken, and not they."""
+"""Parents one after the other that answer 500, or no JSON, until it is the API that is broken, and not they."""
 
 _HELD_BYTES = 32 << 20
 """Bytes of records that may wait for their turn while parents are read at the same time."""
@@ -64,6 +63,8 @@ class Skipped:
 
     parent_value: ParentValue
     error: SkippableError
+    lasting: bool = False
+    """It failed on every attempt (see verdict.is_lasting), and was not refused."""
 
 
 class _Fetched(NamedTuple):
@@ -317,9 +318,9 @@ class ApiClient:
     ) -> Iterator[tuple[ParentValue, Page] | Skipped]:
         """Pages for many parents, `in_flight` at a time, in the order of `parent_values`, in flat memory.
 
-        A parent that ends in a SkippableError, or in a 500 on every attempt (what APIs answer for an id they do not know),
-        gives a Skipped, after the pages it had. Any other error is raised at once and stops the rest, and so is
-        RetriableError for the last of many parents in a row that answer 500.
+        A parent that ends in a SkippableError, in a 500 on every attempt (what APIs answer for an id they do not know), or in a
+        body that never is JSON, gives a Skipped, after the pages it had. Any other error is raised at once and stops the rest,
+        and so is RetriableError for the last of many parents in a row that answer so.
         """
 
         def work(value: ParentValue, stop: threading.Event) -> Iterator[Page | Skipped]:
@@ -328,9 +329,9 @@ class ApiClient:
             except SkippableError as error:
                 yield Skipped(value, error)
             except RetriableError as error:
-                if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                if not is_lasting(error):
                     raise
-                yield Skipped(value, SkippableError(str(error), error.status))
+                yield Skipped(value, SkippableError(str(error), error.status), lasting=True)
 
         broken, rests = 0, self._spare.rests if self._told(fetch) else lambda _: None
         for value, result in fan_out(parent_values, work, hands(self.in_flight), _weight, _HELD_BYTES, rests):
@@ -338,7 +339,7 @@ class ApiClient:
                 broken = 0
                 yield value, result
                 continue
-            broken = broken + 1 if result.error.status == HTTPStatus.INTERNAL_SERVER_ERROR else 0
+            broken = broken + 1 if result.lasting else 0
             if broken >= _BROKEN_IN_A_ROW:
                 raise RetriableError(f"{broken} parents in a row: {result.error}", status=result.error.status)
             yield result

@@ -16,7 +16,7 @@ from spectra_assets.client.pacing import Pace, SeenLimit, StoppedError, backoff
 from spectra_assets.client.ratelimit import Gauge
 from spectra_assets.client.tape import NOT_MODIFIED, TAPE, NotTapedError, Tape, Taped, key_of
 from spectra_assets.client.transport import Answer
-from spectra_assets.client.verdict import PASSING
+from spectra_assets.client.verdict import PASSING, is_lasting
 from spectra_assets.client.wire import Wire
 from spectra_assets.errors import RetriableError, SkippableError, SpectraError
 
@@ -208,6 +208,4 @@ class Exchange:
 
 def _is_final(error: SpectraError) -> bool:
     """Whether the request will end like this again, so that a replay must know it."""
-    return isinstance(error, SkippableError) or (
-        isinstance(error, RetriableError) and error.status == HTTPStatus.INTERNAL_SERVER_ERROR
-    )
+    return isinstance(error, SkippableError) or (isinstance(error, RetriableError) and is_lasting(error))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from spectra_assets.covenant.access import (
     CursorPaging,
@@ -25,6 +25,9 @@ _REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,]+))", re.IGNORECASE)
 
 _NO_TOKEN = ("", "0")
 """Some APIs count cursors and end with 0, which would be the first page again."""
+
+_LONGEST = 16
+"""Digits from which on a text is no number of a page."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,48 @@ def following(paging: Paging, asked: Ask, got: Got) -> Ask | None:
         address = linked(text, "next") or ("" if text.startswith("<") or paging.header == "Link" else text)
         return Ask(url=address) if address else None
     return None
+
+
+def beyond(paging: Paging, before: Ask, ask: Ask, rows: int) -> Ask | None:
+    """The page after `ask`, which gave nothing that names it; None where only that page would have said where it is.
+
+    A chain may be counted all the same: if one number alone told `ask` from the page `before` it, of so many rows, and went on
+    by one (pages) or by these rows (offsets), it goes on like that. What the first page does not name yet is a page 2, or an
+    offset from 0 or 1.
+    """
+    if isinstance(paging, KeysetPaging):
+        return None
+    old, new = _numbers(before), _numbers(ask)
+    steps: dict[str, int] = {}
+    for name, value in new.items():
+        if name in old and value - old[name] in (1, rows):
+            steps[name] = value - old[name]
+        elif name not in old and value in (2, rows, rows + 1) and name != paging_size(paging):
+            steps[name] = 1 if value == 2 else rows
+    moved = [name for name in new if new[name] != old.get(name)]
+    if len(steps) != 1 or rows < 1 or moved != list(steps):
+        return None
+    ((name, step),) = steps.items()
+    there = str(new[name] + step)
+    return Ask({**ask.query, name: there}) if ask.url is None else Ask(url=_with(ask.url, name, there))
+
+
+def paging_size(paging: Paging) -> str | None:
+    """The parameter that tells how long a page is."""
+    return None if isinstance(paging, NoPaging) else paging.size_param
+
+
+def _numbers(ask: Ask) -> dict[str, int]:
+    told = ask.query if ask.url is None else query_of(ask.url)
+    return {name: int(text) for name, text in told.items() if text.isdecimal() and len(text) < _LONGEST}
+
+
+def _with(url: str, name: str, value: str) -> str:
+    """The address with another value of a query parameter, all else as it was."""
+    parts = urlsplit(url)
+    pieces = [piece.partition("=") for piece in parts.query.split("&")]
+    query = "&".join(f"{key}={value if unquote_plus(key) == name else text}" for key, _, text in pieces)
+    return parts._replace(query=query).geturl()
 
 
 def text_at(value: Any, path: str) -> str:

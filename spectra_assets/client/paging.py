@@ -15,13 +15,15 @@ followed by another request, whatever the declared total. An offset goes on by t
 numbers go on by one while the size asked stays the same, so that a cap changes nothing. Past its end a list answers empty, or
 400, 404, 410, 416 or 422, or gives the last page again. That is taken for the end only if the total is complete, if there are
 fewer rows than anybody caps at, or if page numbers are known to lead on here and the end can be proven with pages of another
-size. The last page of the walk says what happened (`Page.refused`), so that its reader proves the end. A page that answers 500
-however often it is asked for (`Page.broken`) is passed over as one of usual length, unless it is the first one of a parent's
-list, which is how some servers say that they do not know the parent.
+size. The last page of the walk says what happened (`Page.refused`), so that its reader proves the end.
 
 Lists that are chained (cursor, next, link, keyset) end where an answer names no next page. An empty page that names one goes
 on, a bounded number of times; one that hands back what it was asked with is the end. What was asked before is never asked
 again: that is a loop, and so is a page whose rows came before.
+
+A page that answers 500, or something that is no JSON, however often it is asked for (`Page.broken`) is passed over as one of
+usual length, unless it is the first one of a parent's list, which is how some servers say that they do not know the parent. Of
+a chain only that page says where the next one is, unless a number that goes on evenly shows it (pager.beyond).
 """
 
 from __future__ import annotations
@@ -31,14 +33,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
-from http import HTTPStatus
 from typing import Any, Protocol
 
 import msgspec
 from xxhash import xxh3_128_digest
 
-from spectra_assets.client.pager import Ask, Got, first, following, text_at
+from spectra_assets.client.pager import Ask, Got, beyond, first, following, text_at
 from spectra_assets.client.records import LINES, header_total, sparse, split
+from spectra_assets.client.verdict import is_lasting
 from spectra_assets.covenant.access import (
     CursorPaging,
     Fetch,
@@ -65,7 +67,7 @@ _SMALLEST_CAP = 10
 _PROOFS = 3
 _EMPTY_IN_A_ROW = 20
 _BROKEN_IN_A_ROW = 3
-"""Pages one after the other that answer 500 until it is the list that is broken, and not they."""
+"""Pages one after the other that can't be had until it is the list that is broken, and not they."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class Page:
     A fetch without rows gives one page without records. `declared_total` is the API's own count of all rows, if it
     declares one. A page without records after others tells by `refused` that the list ended there because the API refused this
     page (its status, of `PAST_END`) or gave the last one again (200): whether that was its end is for the reader to prove.
-    `broken` says why a page in the middle could not be had: its rows are missing, and those after it come all the same.
+    `broken` says why a page could not be had: its rows are missing, usually `lost` of them (None: unknown); those after it come
+    all the same, unless `cut`: then nothing tells where they are.
     """
 
     number: int
@@ -87,6 +90,8 @@ class Page:
     repeated: int = 0
     refused: int | None = None
     broken: RetriableError | None = None
+    lost: int | None = None
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,9 +183,9 @@ def _walk_counted(fetch: Fetch, reader: Reader, request: Request, widest: Widest
         except RetriableError as error:
             broken, before = broken + 1, before or size or 0
             whole_list = limit is None and (number > 1 or fetch.parent is None)
-            if error.status != HTTPStatus.INTERNAL_SERVER_ERROR or not whole_list or broken > _BROKEN_IN_A_ROW or not before:
+            if not is_lasting(error) or not whole_list or broken > _BROKEN_IN_A_ROW or not before:
                 raise
-            yield Page(number, [], ask.query, "", broken=error)
+            yield Page(number, [], ask.query, "", broken=error, lost=before)
             so_far += before
             ask = _onward(paging, ask, Got(before, so_far, number))
             continue
@@ -219,9 +224,29 @@ def _walk_chain(fetch: Fetch, reader: Reader, request: Request, limit: int | Non
     paging = fetch.paging
     ask, so_far, empty = first(paging, _size(paging, limit)), 0, 0
     asked = {_mark(ask): 1}
+    before: tuple[Ask, int] | None = None
+    total: int | None = None
+    broken = 0
     for number in range(1, most + 1):
-        request_id, query, sheet = request(ask, number, reader)
-        rows = len(sheet.records)
+        try:
+            request_id, query, sheet = request(ask, number, reader)
+        except RetriableError as error:
+            broken += 1
+            if before is None or limit is not None or not is_lasting(error) or broken > _BROKEN_IN_A_ROW:
+                raise
+            guess, usual = beyond(paging, before[0], ask, before[1]), before[1]
+            last_one = total is not None and so_far < total <= so_far + usual
+            lost = total - so_far if last_one and total is not None else usual if guess is not None else None
+            yield Page(number, [], ask.query, "", broken=error, lost=lost, cut=guess is None and not last_one)
+            if guess is None or last_one:
+                return
+            so_far, before, ask = so_far + usual, (ask, usual), guess
+            continue
+        except SkippableError as error:
+            if broken and error.status in PAST_END:  # the broken page was the last one
+                return
+            raise
+        rows, broken, total = len(sheet.records), 0, sheet.declared_total or total
         reader.turn(sheet, number)
         if rows or number == 1:
             keep = rows if limit is None else limit - so_far
@@ -243,7 +268,7 @@ def _walk_chain(fetch: Fetch, reader: Reader, request: Request, limit: int | Non
             )
         if empty >= _EMPTY_IN_A_ROW:
             raise SourceError(f"{fetch.told}: {empty} pages in a row without rows, each of which names a next one; given up")
-        ask = onward
+        before, ask = (ask, rows or (before[1] if before else 0)), onward
     raise _endless(fetch, most)
 
 

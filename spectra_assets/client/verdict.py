@@ -33,6 +33,11 @@ def may_pass(status: int) -> bool:
     return status in PASSING or status >= 500
 
 
+def is_lasting(error: RetriableError) -> bool:
+    """Whether what was tried on every attempt will most likely fail again, and alone: a 500, or a body that is no JSON."""
+    return error.status == HTTPStatus.INTERNAL_SERVER_ERROR or error.status in _CONTENT
+
+
 def limited(answer: Answer) -> bool:
     """Whether a 403 is no refusal, but says that requests came too fast, as some servers do."""
     return answer.status == 403 and ("Retry-After" in answer.headers or spent(answer.headers))

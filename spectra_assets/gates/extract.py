@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ def extract_complete(candidate: Candidate) -> Judged:
     landed = candidate.counts.rows
     checks = (
         ("skipped", facts["skippedCount"], facts["parentsAsked"], "parents could not be read", facts["skipped"]),
-        ("pages", facts.get("brokenCount", 0), facts["pages"], "pages could not be read", facts.get("broken")),
+        ("pages", facts.get("brokenCount", 0), facts["pages"], "pages could not be read", _pages(facts.get("broken") or ())),
         ("unanswered", facts["unansweredCount"], facts["parentsAsked"], "parents never answered", ()),
         ("repeated", facts["repeatedCount"], facts["rows"], f"rows came twice{_alike(candidate)}", _keys(facts["repeated"])),
         ("mismatch", facts["mismatchCount"], facts["parentsAsked"], "row counts differ from the API's own", facts["mismatches"]),
@@ -79,6 +79,17 @@ def _keys(repeated: Any) -> list[str]:
     """`parent/key` as a person reads it."""
     split = (str(each).partition("/") for each in repeated)
     return [f"key {key} of parent {parent}" if parent else f"key {key}" for parent, _, key in split]
+
+
+def _pages(broken: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Each broken page as a person reads it."""
+    found = []
+    for each in broken:
+        where = f"parent {each['parent']}, page {each['page']}" if each["parent"] else f"page {each['page']}"
+        rows = f", about {each['rows']} rows" if each.get("rows") else ""
+        after = ", nothing after it can be reached" if each.get("beyond") == "unreachable" else ""
+        found.append(f"{where}{rows}{after}, status {each['status']}, reason {each['reason']}")
+    return found
 
 
 def _told(examples: Any) -> str:

@@ -108,10 +108,14 @@ class SkippedParent(TypedDict):
 
 
 class BrokenPage(TypedDict):
-    """A page of a list that could not be had, however often it was asked for; those after it came."""
+    """A page of a list that could not be had, however often it was asked for."""
 
     parent: str | None
     page: int
+    rows: int | None
+    """Those it usually holds, or that the API's own number says are missing; None if neither is known."""
+    beyond: Literal["read", "unreachable"]
+    """What became of the pages after it: of a chained list often nothing but this page says where they are."""
     status: int | None
     reason: str
     """With the address, without the credential."""

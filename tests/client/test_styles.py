@@ -22,7 +22,7 @@ from spectra_assets.covenant.access import (
     Paging,
     ParentKey,
 )
-from spectra_assets.errors import SkippableError, SourceError
+from spectra_assets.errors import RetriableError, SkippableError, SourceError
 from tests.client.conftest import Api, Asked, Reply
 
 Connect = Callable[..., ApiClient]
@@ -133,6 +133,76 @@ def test_a_refused_page_of_a_chain_is_no_end(api: Api, connect: Connect, style: 
     api.answer = lambda asked: rows(asked) if len(api.asked) < 3 else Reply(status=404)
     with pytest.raises(SkippableError, match="404"):
         list(connect().pages(plan(style)))
+
+
+BROKEN = {"500": Reply(b'{"error": "no"}', status=500), "corrupt": Reply(b'{"data": [{"key": {"id": 4')}
+
+
+def broken(page: int, style: str, reply: Reply, rows: Rows) -> Callable[[Asked], Reply]:
+    """A list whose page with this number (from 0) never comes."""
+    rows.first = 0 if style == "page0" else 1
+    bad = json.dumps(rows.rows[page * 10 : page * 10 + 1])[1:-1].encode()
+
+    def answer(asked: Asked) -> Reply:
+        made = rows(asked)
+        return reply if bad in made.body else made
+
+    return answer
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+@pytest.mark.parametrize("style", [style for style in STYLES if style != "page"])
+def test_a_page_that_never_comes_is_told_and_what_can_be_reached_after_it_comes(
+    api: Api, connect: Connect, style: str, fault: str
+) -> None:
+    api.answer = broken(1, style, BROKEN[fault], Rows(45))
+    pages = list(connect(attempts=2).pages(plan(style)))
+    (page,) = [page for page in pages if page.broken]
+    reached = style not in ("cursor", "keyset")  # whose pages nothing else tells
+    assert (page.number, page.lost, page.cut) == (2, 10 if reached else None, not reached)
+    assert ids(pages) == [5 + 3 * number for number in range(45) if number < 10 or (number >= 20 and reached)]
+
+
+@pytest.mark.parametrize("style", CHAINED)
+def test_the_last_page_of_a_chain_never_comes(api: Api, connect: Connect, style: str) -> None:
+    """By the declared total it is the last one; without it a number that goes on finds nothing after it."""
+    rows = Rows(25)
+    rows.more = {"total": 25}
+    api.answer = broken(2, style, BROKEN["500"], rows)
+    pages = list(connect().pages(plan(style)))
+    assert [(page.number, page.lost, page.cut) for page in pages if page.broken] == [(3, 5, False)]
+    assert len(ids(pages)) == 20
+    if style in ("next", "link"):
+        rows = Rows(25, beyond=404)
+        api.answer = lambda asked: BROKEN["500"] if asked.query.get("start") == ["20"] else rows(asked)
+        pages = list(connect().pages(plan(style)))
+        assert [(page.number, page.lost, page.cut) for page in pages if page.broken] == [(3, 10, False)]
+        assert len(ids(pages)) == 20
+
+
+@pytest.mark.parametrize("style", CHAINED)
+def test_a_chain_that_is_broken_from_some_page_on_is_an_error(api: Api, connect: Connect, style: str) -> None:
+    rows = Rows(100)
+    api.answer = lambda asked: rows(asked) if len(api.asked) < 3 else BROKEN["500"]
+    if style in ("next", "link"):
+        with pytest.raises(RetriableError, match="500"):
+            list(connect().pages(plan(style)))
+    else:
+        assert list(connect().pages(plan(style)))[-1].cut
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_list_whose_first_page_is_no_json_is_a_parent_that_is_skipped(api: Api, connect: Connect, style: str) -> None:
+    parent = ParentKey(entity="top", path="id", parameter="top")
+    rows = Rows(5)
+    rows.first = 0 if style == "page0" else 1
+    api.answer = lambda asked: BROKEN["corrupt"] if asked.path == "/tops/2/rows" else rows(asked)
+    client = connect(attempts=2)
+    found = list(client.fetch_all(plan(style, path="/tops/{top}/rows", parent=parent), [1, 2, 3]))
+    (skipped,) = [each for each in found if isinstance(each, Skipped)]
+    assert (skipped.parent_value, skipped.lasting) == (2, True)
+    assert "no complete JSON" in str(skipped.error)
+    assert len(ids([each[1] for each in found if not isinstance(each, Skipped)])) == 10
 
 
 @pytest.mark.parametrize("style", STYLES)

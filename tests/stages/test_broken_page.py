@@ -29,7 +29,9 @@ def test_all_but_the_page_is_kept_and_the_next_run_asks_for_it_alone(
     version, before = made.lakehouse.describe(made.covenant.table(ITEMS).ref).version, made.found()
     api.row(2001).name = "changed"
     api.fault = breaking("groups/2/", "page=2&" if paging == "page" else "offset=10&")  # type: ignore[assignment]
-    with pytest.raises(GateError, match=r"1 pages could not be read \(parent 2, page 2, status 500, reason GET http.*items\?"):
+    with pytest.raises(
+        GateError, match=r"1 pages could not be read \(parent 2, page 2, about 10 rows, status 500, reason GET http"
+    ):
         made.both("run2")
     assert made.lakehouse.describe(made.covenant.table(ITEMS).ref).version == version
     assert made.found() == before
@@ -52,6 +54,22 @@ def test_all_but_the_page_is_kept_and_the_next_run_asks_for_it_alone(
     (page,) = [address for address in api.asked if not any(end in address for end in ends) and "size=10" in address]
     assert page.startswith("/groups/2/items?")
     assert "page=2&" in page or "offset=10&" in page
+
+
+def test_a_page_that_is_no_json_for_ever_is_told_like_one_that_answers_500(
+    tmp_path: Path, engine: Engine, api: ChangingApi
+) -> None:
+    made = Changing(tmp_path, engine, None)
+    api.torn = lambda address: "groups/2/" in address and "offset=10&" in address
+    with pytest.raises(
+        GateError, match=r"1 pages could not be read \(parent 2, page 2, about 10 rows, status 200, reason GET http"
+    ):
+        made.both("run1")
+    assert Attempts(made.lakehouse, "item").all()[-1][1].state == "open"
+    api.torn = lambda _: False
+    healed = made.deliver(ITEMS, "run2")
+    assert healed.draft.evidence["tape"]["resumed"] == 13  # all pages but this one
+    assert made.found() == api.truth()
 
 
 def test_the_last_page_of_a_list_may_be_the_broken_one(tmp_path: Path, engine: Engine, api: ChangingApi) -> None:

@@ -139,7 +139,7 @@ class Census:
             parent.refused = page.refused
             return
         if page.broken is not None:
-            self._broken(parent, page.number, page.broken)
+            self._broken(parent, page, page.broken)
             return
         facts["pages"] += 1
         parent.pages += 1
@@ -208,13 +208,20 @@ class Census:
                 SkippedParent(parent=parent_text(skipped.parent_value), status=skipped.error.status, reason=reason)
             )
 
-    def _broken(self, parent: _Parent, number: int, error: RetriableError) -> None:
+    def _broken(self, parent: _Parent, page: Page, error: RetriableError) -> None:
         parent.broken += 1
         name = list_name(parent.value)
         self.facts["brokenCount"] += 1
         self.failed.add(name)
         if len(self.facts["broken"]) < EXAMPLES:
-            told = BrokenPage(parent=name or None, page=number, status=error.status, reason=str(error)[:300])
+            told = BrokenPage(
+                parent=name or None,
+                page=page.number,
+                rows=page.lost,
+                beyond="unreachable" if page.cut else "read",
+                status=error.status,
+                reason=str(error)[:300],
+            )
             self.facts["broken"].append(told)
 
     def _close(self, parent: _Parent | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from spectra_assets.client.api import ApiClient, Narrow, whole
 from spectra_assets.client.paging import PAST_END
 from spectra_assets.client.target import ParentValue
+from spectra_assets.client.verdict import is_lasting
 from spectra_assets.covenant.access import Fetch, OffsetPaging, PagePaging
 from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import values_at
@@ -48,7 +48,7 @@ class Recount:
                 return self._at_offset(end, paging)
             return self._at_page(end, paging) if isinstance(paging, PagePaging) else None
         except (SkippableError, RetriableError) as error:
-            if isinstance(error, RetriableError) and error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+            if isinstance(error, RetriableError) and not is_lasting(error):
                 raise
             return end.rows, f"the end of the list can't be read again: {str(error)[:200]}"
 

@@ -39,6 +39,9 @@ _FORM = "1"
 _COMPLETE = "extract_complete"
 """The gate that judges what was read."""
 
+_BROKEN = frozenset((HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.OK))
+"""What a page answered that may be mended: an error of the server, or something that is no page of the list."""
+
 _TOLD = 5
 _OF_THIS_RUN = ("tape", "lists", "merge", "cursor", "doubtful", "kin", "unread", "asked")
 """Evidence that is not kept with the raw pages."""
@@ -263,7 +266,7 @@ class _Ending:
         if facts is None or not isinstance(error, GateError) or error.gates != {_COMPLETE}:
             return False
         others = (facts[name] for name in ("unansweredCount", "repeatedCount", "mismatchCount"))
-        failing = all(each["status"] == HTTPStatus.INTERNAL_SERVER_ERROR for each in (*facts["skipped"], *facts["broken"]))
+        failing = all(each["status"] in _BROKEN for each in (*facts["skipped"], *facts["broken"]))
         return failing and not any(others)
 
 
