@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -173,3 +173,26 @@ def fan_out(
     finally:
         run.cancel()
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Aside(Generic[Piece, Result]):
+    """Questions that are asked while something else goes on, in at most `threads` threads of their own."""
+
+    def __init__(self, work: Callable[[Piece], Result], threads: int) -> None:
+        self._work = work
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="aside")
+        self._asked: deque[tuple[Piece, Future[Result]]] = deque()
+
+    def ask(self, piece: Piece) -> None:
+        """Begin one more as soon as a thread is free."""
+        self._asked.append((piece, self._pool.submit(self._work, piece)))
+
+    def answers(self) -> Iterator[tuple[Piece, Result]]:
+        """Each piece and what came of it, in the order they were asked in; waits for it. Raises what `work` raised."""
+        while self._asked:
+            piece, future = self._asked.popleft()
+            yield piece, future.result()
+
+    def close(self) -> None:
+        """Begin nothing more; what is under way ends by itself."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -4,7 +4,8 @@ A server that is asked for more than it can do at a time lets requests wait: eac
 That is found out by trying. Over a stretch of answers the answers per second and the seconds of each are measured; then fewer
 requests are let out at once. If as many answers come as before, and each sooner, those left out had only waited in the server's
 queue: they stay out, and fewer still are tried. Else all is as it was, and the next trial comes later. In the same way more are
-let out again, and stay if more answers come. An API that slows down to half its pace is tried with fewer at once.
+let out again, and stay if more answers come. An API that slows down to half its pace is tried with fewer at once. Where answers
+take hardly longer than the quickest one did, nothing waits in a queue: a trial of fewer would only cost time.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ _AS_MANY = 0.85
 more, or lose less, than the seconds of each: a server that keeps up answers as much as is let out, another one lets wait."""
 
 _SLOWER = 2.0
+_WAITS = 1.5
+"""Times the quickest answer from which on the others may have waited in a queue."""
+
 _STRETCH, _AT_LEAST = 2, 16
 """Answers of a stretch: so many for each request that may be under way, and at least so many."""
 
@@ -56,6 +60,7 @@ class Width:
         """During a trial what was let out before it."""
         self._rest, self._patience = 0, _PATIENCE
         self._turn = False
+        self._quickest = float("inf")
         self._begin(settling=most)  # a queue that fills up tells too little
 
     @contextmanager
@@ -76,6 +81,7 @@ class Width:
     def answered(self, seconds: float) -> None:
         """Note how long the API took for one answer."""
         with self._changed:
+            self._quickest = min(self._quickest, seconds)
             if self._settling:  # it was asked for while another number was let out
                 self._settling -= 1
                 self._began = self._clock()
@@ -101,7 +107,7 @@ class Width:
             fewer, rate = self.width < before, now.rate / known.rate
             if rate >= now.seconds / known.seconds and (not fewer or rate >= _AS_MANY):
                 self._known, self._patience = now, _PATIENCE
-                self._try(fewer)
+                self._try(fewer, now)
                 return
             self._rest, self._patience = self._patience, min(2 * self._patience, _LONGEST)
             self._let(before)
@@ -112,15 +118,18 @@ class Width:
             self._begin()
             return
         self._rest -= 1
-        if self._rest <= 0:
+        waits = now.seconds > _WAITS * self._quickest
+        if self._rest <= 0 and (waits or self.width < self.most):
             self._known, self._turn = now, not self._turn
-            self._try(self._turn or self.width == self.most)
+            self._try(waits and (self._turn or self.width == self.most), now)
         else:
             self._begin()
 
-    def _try(self, fewer: bool) -> None:
+    def _try(self, fewer: bool, now: _Stretch) -> None:
+        """With fewer than the answers of the time that the quickest one took, the server would have nothing to do for a while."""
         self._before = self.width
-        self._let(max(1, int(_FEWER * self.width)) if fewer else min(self.most, ceil(_MORE * self.width)))
+        least = min(self.width, ceil(now.rate * self._quickest))
+        self._let(max(1, least, int(_FEWER * self.width)) if fewer else min(self.most, ceil(_MORE * self.width)))
         if self.width == self._before:  # there is nothing to try
             self._before, self._rest = None, self._patience
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from spectra_assets.client.api import ApiClient, Skipped
-from spectra_assets.client.fan_out import fan_out
+from spectra_assets.client.fan_out import Aside, fan_out
 from spectra_assets.client.ledger import Entry, Ledger
 from spectra_assets.covenant.access import Fetch, OffsetPaging, ParentKey
 from spectra_assets.errors import CredentialError, RetriableError
@@ -241,3 +241,22 @@ def test_the_ledger_is_bounded() -> None:
         ledger.add(Entry(f"/{number}"))
     assert (len(ledger), ledger.dropped) == (3, 2)
     assert [row["path"] for row in ledger.drain()] == ["/2", "/3", "/4"]
+
+
+def test_what_is_asked_aside_is_answered_in_its_order_and_raises_what_went_wrong() -> None:
+    later = threading.Event()
+
+    def work(number: int) -> int:
+        if number == 0:
+            later.wait(10)
+        later.set()
+        return 10 // (3 - number)
+
+    aside = Aside(work, threads=2)
+    for number in range(4):
+        aside.ask(number)
+    answers = aside.answers()
+    assert [next(answers) for _ in range(3)] == [(0, 3), (1, 5), (2, 10)]
+    with pytest.raises(ZeroDivisionError):
+        next(answers)
+    aside.close()

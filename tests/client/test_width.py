@@ -55,8 +55,8 @@ def test_what_only_waits_in_the_servers_queue_is_not_sent(capacity: int) -> None
 def test_a_server_that_keeps_up_is_asked_with_all_there_is() -> None:
     served = Served(most=16, capacity=64)
     rate = served.run(3_000)
-    assert served.gate.width >= 12
-    assert rate >= 0.95 * 16 / served.seconds
+    assert served.gate.width == 16
+    assert rate >= 0.99 * 16 / served.seconds  # no trial of fewer: nothing waits
 
 
 def test_more_are_let_out_again_when_the_server_can_do_more() -> None:

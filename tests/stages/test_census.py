@@ -117,6 +117,17 @@ def test_a_list_that_moves_while_it_is_read_by_pages(api, connect):
     assert "the last page, 4, now has 6 rows" in facts["mismatches"][0]["reason"]
 
 
+def test_ends_are_asked_for_again_while_other_lists_are_read(api, connect):
+    api.answer = Rows(12)
+    fetch = plan(STYLES["offset"], path="/rows/{n}", parent=ParentKey(entity="project", path="id", parameter="n"))
+    facts, rows = counted(connect(in_flight=2), fetch, list(range(30)))
+    assert (len(rows), facts["recounts"], facts["mismatchCount"]) == (360, 30, 0)
+    asked = [(asked.path, asked.query) for asked in api.asked]
+    again = [number for number, (_, query) in enumerate(asked) if query["offset"] == ["11"]]
+    assert len(again) == 30
+    assert again[0] < min(number for number, (path, _) in enumerate(asked) if path == "/rows/29")
+
+
 def test_rows_that_come_after_the_last_page(api, connect):
     server = Rows(20)
     server.more = {"total": 20}

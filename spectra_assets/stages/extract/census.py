@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from spectra_assets.client.api import ApiClient, Skipped, whole
+from spectra_assets.client.fan_out import Aside
 from spectra_assets.client.paging import Page, counted
 from spectra_assets.client.target import ParentValue, parent_text
 from spectra_assets.covenant.access import Fetch, NoPaging
@@ -66,17 +66,27 @@ class Census:
         """Of lists that were asked for what changed: how many rows the API says each has in all, where it says so."""
         self._partial = scope is not None
         self._since = scope.since.keys() if scope is not None else ()
-        self._declaring: list[ParentValue | None] = []
         self._narrow = scope.narrow if scope is not None else whole
         self.moved: dict[str, int] = {}
         """Lists which seem to have moved while they were read → their rows that came twice: to be read again."""
-        self._ends: list[End] = []
+        # asked as soon as a list was read, while others still are: nothing waits for the end of all
+        self._recounts = Aside(Recount(client, fetch, self._narrow).ends_there, client.in_flight)
+        self._totals = Aside(self._declared, client.in_flight)
         self._first_keys: set[Any] | None = None
         self._alike = True
         self._started = self._said = time.monotonic()
 
     def sheets(self, parents: Iterable[ParentValue] | None) -> Iterator[Sheet]:
         """Every record, in the order of the parents."""
+        try:
+            yield from self._sheets(parents)
+            self._recount()
+            self._count()
+        finally:
+            self._recounts.close()
+            self._totals.close()
+
+    def _sheets(self, parents: Iterable[ParentValue] | None) -> Iterator[Sheet]:
         current: _Parent | None = None
         for answer in self._answers(parents):
             value = None if parents is None else answer.parent_value if isinstance(answer, Skipped) else answer[0]
@@ -89,8 +99,6 @@ class Census:
                 continue
             yield from self._page(current, answer[1])
         self._close(current)
-        self._recount()
-        self._count()
 
     def finished(self, sampled: int | None) -> Extraction:
         """The facts, now complete. `sampled` are the records that Prepare saw; None if only a part was asked for."""
@@ -241,7 +249,7 @@ class Census:
         # a total that equals the first page's rows, or changes from page to page, is none
         unsteady = len(parent.totals) > 1 and None not in parent.totals and self._fetch.totals == "credible"
         if list_name(parent.value) in self._since and self._fetch.totals == "credible" and None not in parent.totals:
-            self._declaring.append(parent.value)
+            self._totals.ask(parent.value)
         if parent.repeated or unsteady:
             self._has_moved(parent.value, parent.repeated)
         if total and total > parent.rows and total != parent.first_page:
@@ -249,31 +257,28 @@ class Census:
             self._mismatch(parent.value, "declaredTotal", total, parent.rows, "the API declares more rows than came")
         if counted(self._fetch.paging) and (parent.pages > 1 or parent.refused is not None):
             end = End(parent.value, parent.rows, parent.last, parent.pages, parent.first_page, parent.last_page, parent.refused)
-            self._ends.append(end)
+            self._recounts.ask(end)
 
     def _has_moved(self, parent: ParentValue | None, repeated: int = 0) -> None:
         name = list_name(parent)
         self.moved[name] = max(repeated, self.moved.get(name, 0))
 
     def _recount(self) -> None:
-        """Ask for the end of each counted list of several pages again. A chained list has ended if no next page was named."""
-        recount = Recount(self._client, self._fetch, self._narrow)
-        with ThreadPoolExecutor(self._client.in_flight) as pool:
-            for end, problem in zip(self._ends, pool.map(recount.ends_there, self._ends), strict=True):
-                self.facts["recounts"] += 1
-                self.facts["requests"] += 1
-                if problem:
-                    found, reason = problem
-                    self._has_moved(end.value)
-                    self._mismatch(end.value, "recount", end.rows, found, reason)
+        """What asking again for the end of each counted list of several pages showed. A chained one has no end to ask for."""
+        for end, problem in self._recounts.answers():
+            self.facts["recounts"] += 1
+            self.facts["requests"] += 1
+            if problem:
+                found, reason = problem
+                self._has_moved(end.value)
+                self._mismatch(end.value, "recount", end.rows, found, reason)
 
     def _count(self) -> None:
-        """Ask how many rows each list has that was asked for what changed only: one that lost rows says nothing else of them."""
-        with ThreadPoolExecutor(self._client.in_flight) as pool:
-            for value, total in zip(self._declaring, pool.map(self._declared, self._declaring), strict=True):
-                self.facts["requests"] += 1
-                if total is not None:
-                    self.declared[list_name(value)] = total
+        """How many rows each list has that was asked for what changed only: one that lost rows says nothing else of them."""
+        for value, total in self._totals.answers():
+            self.facts["requests"] += 1
+            if total is not None:
+                self.declared[list_name(value)] = total
 
     def _declared(self, value: ParentValue | None) -> int | None:
         try:
