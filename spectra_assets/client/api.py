@@ -48,11 +48,11 @@ _HELD_BYTES = 32 << 20
 
 _NEVER = threading.Event()
 
-Narrow = Callable[[ParentValue | None], Mapping[str, str]]
-"""From a parent to further query parameters of its list."""
+Narrow = Callable[[ParentValue | None], Mapping[str, str | int]]
+"""From a parent to further parameters of its list: in the query, or in the body of a search."""
 
 
-def whole(_: ParentValue | None) -> Mapping[str, str]:
+def whole(_: ParentValue | None) -> Mapping[str, str | int]:
     """The list as the plan has it."""
     return MappingProxyType({})
 
@@ -249,7 +249,7 @@ class ApiClient:
         def accept(answer: Answer) -> list[bytes]:
             return self._verdict.decoded(answer, lambda body: split(body, fetch.records, fetch.told))[0]
 
-        return self._again(fetch, {name: str(value) for name, value in query.items()}, parent_value, accept)
+        return self._again(fetch, query, parent_value, accept)
 
     def declared(self, fetch: Fetch, parent_value: ParentValue | None = None) -> int | None:
         """Rows that the API says the list has, asked for with a page of one; None if it does not say. Raises as `read`."""
@@ -261,9 +261,7 @@ class ApiClient:
         # one that is no more than the page's own rows may be just their number
         return sheet.declared_total if (sheet.declared_total or 0) > len(sheet.records) else None
 
-    def _again(
-        self, fetch: Fetch, query: Mapping[str, str], parent_value: ParentValue | None, accept: Callable[[Answer], Result]
-    ) -> Result:
+    def _again(self, fetch: Fetch, query: Query, parent_value: ParentValue | None, accept: Callable[[Answer], Result]) -> Result:
         """What `accept` makes of one answer beside the reading of the list itself."""
         url, body = self._call(fetch, target(fetch, parent_value), query)
         parent = None if parent_value is None else parent_text(parent_value)
@@ -354,7 +352,10 @@ class ApiClient:
         ahead: bool = False,
     ) -> Iterator[Page]:
         where = target(fetch, parent_value)
-        where = where._replace(query={**where.query, **narrow(parent_value)})
+        if fetch.method == "GET":
+            where = where._replace(query={**where.query, **{name: str(value) for name, value in narrow(parent_value).items()}})
+        else:
+            where = where._replace(inside={**where.inside, **narrow(parent_value)})
         parent = None if parent_value is None else parent_text(parent_value)
         start = here = self._address.url(where.path)
 
@@ -409,7 +410,7 @@ class ApiClient:
         told = counted(fetch.paging) and fetch.method == "GET" and fetch.totals == "credible"
         return told and not (self._exchange.tape and self._exchange.tape.only)
 
-    def _call(self, fetch: Fetch, where: Target, query: Mapping[str, str]) -> tuple[str, bytes | None]:
+    def _call(self, fetch: Fetch, where: Target, query: Query) -> tuple[str, bytes | None]:
         """Address and body of one page, whose parameters a search has in its body."""
         if fetch.method == "GET":
             return self._address.url(where.path, {**where.query, **query}), None

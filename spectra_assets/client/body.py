@@ -24,8 +24,8 @@ def body_of(always: Mapping[str, Any], values: Mapping[str, Any]) -> bytes:
     return msgspec.json.encode(body, order="sorted")
 
 
-def paged(paging: Paging, query: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters of a page as a body has them: sizes, offsets and page numbers are numbers, tokens what they came as."""
+def paged(paging: Paging, query: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a page as a body has them: sizes, offsets and page numbers are numbers, all else is what it came as."""
     numbers = {getattr(paging, "size_param", None)}
     if isinstance(paging, OffsetPaging):
         numbers.add(paging.offset_param)

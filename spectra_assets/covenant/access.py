@@ -204,10 +204,10 @@ class ParentKey(Model):
 class Incremental(Model):
     """How a list is asked for what changed since the last time: proven by Prepare.
 
-    `parameter` takes an instant, written as `form` says (a strftime pattern in UTC, `epoch_seconds` or `epoch_millis`), and
-    leaves out the rows whose `cursor` lies before it. An extraction asks from the last instant it saw minus `overlap_seconds`;
-    every `sweep_runs`-th one, and the first one after `sweep_days`, reads everything: it finds what was deleted, and rows that
-    changed although their cursor did not move.
+    `parameter` (of a search by POST a JSON path in its body) takes an instant, written as `form` says (a strftime pattern in UTC,
+    `epoch_seconds` or `epoch_millis`), and leaves out the rows whose `cursor` lies before it. An extraction asks from the last
+    instant it saw minus `overlap_seconds`; every `sweep_runs`-th one, and the first one after `sweep_days`, reads everything: it
+    finds what was deleted, and rows that changed although their cursor did not move.
     """
 
     cursor: str
@@ -216,6 +216,8 @@ class Incremental(Model):
     form: str
     boundary: Literal["inclusive", "exclusive", "notSeen"] = "notSeen"
     """Whether rows at the very instant come; the overlap makes it of no consequence."""
+    number: bool = False
+    """In the body of a search by POST the instant is a number."""
     overlap_seconds: int = Field(gt=0)
     sweep_runs: int = Field(gt=0)
     sweep_days: int = Field(gt=0)

@@ -137,6 +137,18 @@ def test_parents_stand_in_path_or_body(api: Api, connect: Connect) -> None:
     assert (api.asked[1].path, api.asked[1].body) == ("/db/a%20b/query", b"{}")
 
 
+def test_what_a_list_is_narrowed_by_stands_in_the_body_as_text_or_number(api: Api, connect: Connect) -> None:
+    api.answer = sliced(lambda body: body["page"]["offset"], "limit")
+    client, paging = connect(searches=["/rows/filter"]), OffsetPaging(offset_param="page.offset", size_param="limit", size=3)
+    for since in ("2026-01-01T00:00:00Z", 1_767_225_600_000):
+        api.asked.clear()
+        pages = list(client.pages(plan(paging), narrow=lambda _, since=since: {"filter.changed": since}))
+        assert [json.loads(record) for page in pages for record in page.records] == ROWS
+        client.records(plan(paging), {"filter.changed": since, "page.offset": "6", "limit": "2"})
+        assert all(body["filter"] == {"changed": since} for body in sent(api))
+        assert not any(asked.query for asked in api.asked)
+
+
 def test_a_search_is_tried_again_like_a_get(api: Api, connect: Connect) -> None:
     api.replies(Reply(fault="hangup"), Reply(status=503), Reply(b'{"rows": [{"id": 1}]}'))
     client = connect(searches=["/rows/filter"])

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from spectra_assets.client.api import ApiClient
-from spectra_assets.covenant.access import Auth, Server
+from spectra_assets.covenant.access import Auth, Search, Server
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Identifier, Pack, Parameter
 
 
@@ -64,8 +64,9 @@ class ListServer:
         self._http.shutdown()
         self._http.server_close()
 
-    def client(self, **options: Any) -> ApiClient:
-        server = Server(base_url_env="DEMO_URL", auth=Auth(kind="none"), probe="/")
+    def client(self, searches: tuple[str, ...] = (), **options: Any) -> ApiClient:
+        allowed = [Search(path=path, allowed_by="a test") for path in searches]
+        server = Server(base_url_env="DEMO_URL", auth=Auth(kind="none"), probe="/", searches=allowed)
         return ApiClient(server, self.url, None, **{"backoff_base": 0.01, "timeout": (1, 2), **options})
 
 
@@ -74,12 +75,19 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server_: ListServer
 
+    def do_POST(self) -> None:
+        """What stands in the body is told as if it stood in the query, and as text."""
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self._answer(Call(urlsplit(self.path).path, {name: str(value) for name, value in body.items()}))
+
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        call = Call(parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)))
+        self._answer(Call(parts.path, dict(parse_qsl(parts.query, keep_blank_values=True))))
+
+    def _answer(self, call: Call) -> None:
         self.server_.calls.append(call)
         self.server_.methods.add(self.command)
-        answering = self.server_.routes.get(parts.path)
+        answering = self.server_.routes.get(call.path)
         found = Reply({"error": "nothing here"}, 404) if answering is None else answering(call)
         reply = found if isinstance(found, Reply) else Reply(found)
         body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from spectra_assets.covenant.access import OffsetPaging
-from spectra_assets.intelligence.model import Endpoint
+from spectra_assets.covenant.access import Auth, OffsetPaging, Search, Server
+from spectra_assets.intelligence.model import Endpoint, Parameter
 from spectra_assets.stages.asking.moments import forms_like, micros, reader, written
 from spectra_assets.stages.asking.sampling import Asked, Explorer
 from spectra_assets.stages.asking.wire import Wire
@@ -96,6 +96,27 @@ def test_a_day_is_enough_where_the_server_takes_no_more() -> None:
     found, _, _ = sought(answer, ["updated_since"])
     assert found is not None
     assert found.form == "%Y-%m-%d"
+
+
+@pytest.mark.parametrize(("kind", "write", "read"), [("text", iso, str), ("integer", millis, int)])
+def test_a_search_by_post_takes_the_instant_in_its_body(kind: Any, write: Any, read: Any) -> None:
+    search = Endpoint(
+        method="POST", path="/rows", group="", reads=True, body={}, query=["offset", "size", "changedSince"],
+        parameters=[Parameter(name="offset", type="integer"), Parameter(name="size", type="integer"), Parameter(name="changedSince", type=kind)],
+    )  # fmt: skip
+    with ListServer({"/rows": served(rows(write), since("changedSince", read=read))}) as server:
+        api = Server(
+            base_url_env="DEMO_URL", auth=Auth(kind="none"), probe="/", searches=[Search(path="/rows", allowed_by="a test")]
+        )
+        known_pack = pack("/rows").model_copy(update={"endpoints": [search], "server": api})
+        explorer = Explorer(Wire(server.client(searches=("/rows",)), 100), known_pack, {"/rows": PAGING}, {"/rows": ""})
+        asked = Asked("/rows")
+        known = known_list(asked, explorer.listing(asked, PAGES), "updatedAt")
+        assert known is not None
+        found = Seeker(explorer, [known]).found(candidates(search, "updatedAt"))
+        assert found is not None
+        assert (found.parameter, found.boundary) == ("changedSince", "inclusive")
+        assert server.methods == {"POST"}
 
 
 def test_an_ignored_parameter_costs_one_request_per_form() -> None:

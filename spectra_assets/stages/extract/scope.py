@@ -44,13 +44,17 @@ class Scope(BaseModel):
 
     parameter: str = ""
     since: dict[str, str] = {}
+    number: bool = False
+    """In the body of a search the value is a number."""
     only: tuple[str, ...] | None = None
     stays: frozenset[str] = frozenset()
 
-    def narrow(self, value: ParentValue | None) -> Mapping[str, str]:
+    def narrow(self, value: ParentValue | None) -> Mapping[str, str | int]:
         """What the list of this parent is asked with on top of the plan."""
         name = list_name(value)
-        return {self.parameter: self.since[name]} if name in self.since else {}
+        if name not in self.since:
+            return {}
+        return {self.parameter: int(self.since[name]) if self.number else self.since[name]}
 
     def wanted(self, values: Iterable[ParentValue]) -> Iterable[ParentValue]:
         """Of the parents those whose lists are asked for."""
@@ -125,7 +129,7 @@ def since(fetch: Fetch, steps: Sequence[str], standing: Standing, now: datetime)
     overlap = known.overlap_seconds * 1_000_000
     # an instant in the future must not hide what changes until then
     asked = {name: written(min(each.seen, latest) - overlap, known.form) for name, each in lists.items()}
-    return Scope(parameter=known.parameter, since=asked)
+    return Scope(parameter=known.parameter, since=asked, number=known.number)
 
 
 def mergeable(fetch: Fetch) -> bool:

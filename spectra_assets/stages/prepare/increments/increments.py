@@ -8,12 +8,16 @@ from spectra_assets.client.pager import first
 from spectra_assets.covenant.access import Fetch, Incremental
 from spectra_assets.covenant.canon import CanonEntity, from_rows
 from spectra_assets.covenant.model import DataType
+from spectra_assets.intelligence.model import Endpoint
 from spectra_assets.names import TableRef
+from spectra_assets.stages.asking.moments import EPOCH_MILLIS, EPOCH_SECONDS
 from spectra_assets.stages.asking.parents import parent_paths, values_of
 from spectra_assets.stages.asking.sampling import Asked, Explorer, read_sample, spread
+from spectra_assets.stages.asking.searches import numeric
 from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.extract.scope import mergeable, refuted
 from spectra_assets.stages.log import waiting
+from spectra_assets.stages.prepare.fields.shapes import escaped
 from spectra_assets.stages.prepare.increments.naming import candidates, pages_by, tells_change
 from spectra_assets.stages.prepare.increments.proof import PAGES, Known, Proven, Seeker, known_list
 from spectra_assets.stages.prepare.prepare import schema_table
@@ -64,13 +68,13 @@ def _proven(
     cursors = _cursors(entity)
     if wire is None or not cursors:
         return None, "no field tells when a record changed"
-    if not mergeable(fetch) or fetch.records == "$" or fetch.method != "GET":
-        return None, "its rows can't be replaced one by one, or it is a search"
+    if not mergeable(fetch) or fetch.records == "$":
+        return None, "its rows can't be replaced one by one"
     gone = refuted(work.lakehouse, entity.entity)
     cursor = next((each for each in cursors if each not in gone), None)
     if cursor is None:
         return None, f"{cursors[0]} does not tell every change: {gone[cursors[0]]}"
-    known = next((each for each in work.pack.endpoints if (each.method, each.path) == ("GET", fetch.path)), None)
+    known = next((each for each in work.pack.endpoints if (each.method, each.path) == (fetch.method, fetch.path)), None)
     if known is None:
         return None, "its endpoint is not in the catalogue"
     names = [name for name in candidates(known, cursor) if not _taken(fetch, name)]
@@ -85,7 +89,7 @@ def _proven(
         seeker = Seeker(explorer, lists)
         way = seeker.found(names)
         if way is not None:
-            return _way(work, cursor, way), way.evidence
+            return _way(work, known, cursor, way), way.evidence
         why = seeker.why
     else:
         why = "no list read has rows of different instants"
@@ -94,10 +98,11 @@ def _proven(
     return None, why
 
 
-def _way(work: Work, cursor: str, way: Proven) -> Incremental:
+def _way(work: Work, endpoint: Endpoint, cursor: str, way: Proven) -> Incremental:
+    number = endpoint.method == "POST" and way.form in (EPOCH_SECONDS, EPOCH_MILLIS) and numeric(endpoint, way.parameter)
     source = work.covenant.source
     settings = {name: int(work.playbooks.setting(name, source)) for name in ("overlap_seconds", "sweep_runs", "sweep_days")}
-    return Incremental(cursor=cursor, parameter=way.parameter, form=way.form, boundary=way.boundary, **settings)
+    return Incremental(cursor=cursor, parameter=way.parameter, form=way.form, boundary=way.boundary, number=number, **settings)
 
 
 def _cursors(entity: CanonEntity) -> list[str]:
@@ -117,7 +122,7 @@ def _cursors(entity: CanonEntity) -> list[str]:
 def _lists(work: Work, explorer: Explorer, entity: CanonEntity, cursor: str) -> list[Known]:
     """Lists of the entity that can show whether a filter works, as they are without one."""
     found: list[Known] = []
-    for asked in _asked(work, entity.fetch):
+    for asked in _asked(work, entity.fetch, explorer.pack.search(entity.fetch.path)):
         if explorer.wire.spent or len(found) >= _LISTS:
             break
         known = known_list(asked, explorer.listing(asked, PAGES), cursor)
@@ -126,8 +131,8 @@ def _lists(work: Work, explorer: Explorer, entity: CanonEntity, cursor: str) -> 
     return found
 
 
-def _asked(work: Work, fetch: Fetch) -> Iterator[Asked]:
-    query = tuple(fetch.query.items())
+def _asked(work: Work, fetch: Fetch, search: Endpoint | None) -> Iterator[Asked]:
+    query = (*fetch.query.items(), *(_constants(fetch, search) if search is not None else ()))
     if fetch.parent is None:
         yield Asked(fetch.path, (), query)
         return
@@ -142,11 +147,18 @@ def _asked(work: Work, fetch: Fetch) -> Iterator[Asked]:
         yield Asked(fetch.path, tuple(zip(parameters, values, strict=True)), query)
 
 
+def _constants(fetch: Fetch, search: Endpoint) -> Iterator[tuple[str, str]]:
+    """What the plan's body holds beside what every body of this search must."""
+    for name, value in (fetch.body or {}).items():
+        if name not in (search.body or {}) and isinstance(value, str | int | float):
+            yield escaped(name), str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _taken(fetch: Fetch, name: str) -> bool:
     """Whether the plan sends this parameter for something else."""
     paging = [str(value) for key, value in fetch.paging.model_dump().items() if key.endswith("_param") and value]
     parent = [fetch.parent.parameter] if fetch.parent else []
-    return pages_by([*first(fetch.paging).query, *paging, *fetch.query, *parent], name)
+    return pages_by([*first(fetch.paging).query, *paging, *fetch.query, *(fetch.body or {}), *parent], name)
 
 
 def _before(work: Work) -> Mapping[str, Incremental]:
