@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 
@@ -14,6 +14,18 @@ class Headers(Mapping[str, str]):
     def __init__(self, headers: Mapping[str, str]) -> None:
         # not by `items`, which in urllib3 gives a header that came twice in two parts
         self._named = {name.lower(): (name, headers[name]) for name in headers}
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
+        """Headers as they came; those of one name belong together, their values separated by commas (RFC 9110, 5.3)."""
+        made = cls({})
+        named = made._named
+        for name, value in pairs:
+            key, text = name.decode("latin-1"), value.decode("latin-1").strip()
+            lower = key.lower()
+            before = named.get(lower)
+            named[lower] = (key, text) if before is None else (before[0], f"{before[1]}, {text}")
+        return made
 
     def __getitem__(self, name: str) -> str:
         return self._named[name.lower()][1]

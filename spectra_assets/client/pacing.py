@@ -25,6 +25,9 @@ _RANDOM = SystemRandom()
 _REMEMBERED, _LATELY = 512, 1.0
 """Answers whose instants are remembered, and seconds over which they are counted when the API first refuses one."""
 
+_JITTER = 0.05
+"""Share of a limit without a stated rest that is left: requests arrive a little sooner after one another than they left."""
+
 _RESERVE = 0.25
 """Share of a limit up to which requests leave as fast as they come; the rest is spread over the time until it is renewed."""
 
@@ -143,7 +146,8 @@ class Pace:
         """Keep a limit of which answers state no rest: in no `window` seconds leave more than `limit`."""
         with self._lock:
             burst = _RESERVE * limit
-            self._buckets.setdefault(name, _Bucket(burst, time.monotonic(), (limit - burst) / window, burst))
+            rate = ((1 - _JITTER) * limit - burst) / window
+            self._buckets.setdefault(name, _Bucket(burst, time.monotonic(), rate, burst))
 
     def _spread(self, now: float) -> float:
         """Seconds to the next request, so that what is left of each limit lasts until it is renewed. Counts this one."""

@@ -8,26 +8,25 @@ and certificate bundles of the environment are honoured.
 
 from __future__ import annotations
 
-import logging
+import re
+import ssl
 import threading
 import time
-import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.client import HTTPException
 from types import MappingProxyType
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import urllib3
-from urllib3.util import make_headers
+from urllib3.util import make_headers, parse_url
 
 from spectra_assets.client.address import Address, host_of, origin
 from spectra_assets.client.credential import Credential
-from spectra_assets.client.headers import Headers
+from spectra_assets.client.line import Bounds, CutError, ForeignError, LargeError, SlowError, rendered
 from spectra_assets.client.mask import Mask, masked_url
 from spectra_assets.client.pacing import StoppedError
-from spectra_assets.client.pool import pool
+from spectra_assets.client.pool import Pool
 from spectra_assets.client.searches import Searches
 from spectra_assets.client.width import Width
 from spectra_assets.errors import (
@@ -40,16 +39,12 @@ from spectra_assets.errors import (
 
 REDIRECTS = 5
 _REDIRECT = {301, 302, 303, 307, 308}
-_CHUNK = 1 << 20
 _ACCEPT = "application/json, application/*+json;q=0.9, application/x-ndjson;q=0.8, */*;q=0.5"
 _ALWAYS = {"Accept": _ACCEPT, "User-Agent": "spectra-assets", **make_headers(accept_encoding=True, keep_alive=True)}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _JSON = {"Content-Type": "application/json"}
-_HTTP_1_1 = 11
-_WITH_BODY = frozenset((200, 203, 206))
-
-_WIRE_LOG = "urllib3.connectionpool"
-"""The logger which notes the address of every request, query included."""
+_PLAIN = re.compile(r"/(?!/)[\w\-.~!$&'()*+,;=:@/?]*(?:%[0-9A-Fa-f]{2}[\w\-.~!$&'()*+,;=:@/?]*)*", re.ASCII)
+"""Path and query that need no rewriting: nothing in them but what may stand there (dots that lead elsewhere are looked for)."""
 
 _PATIENCE = 10
 """A whole body may take this many read timeouts, so that a dripping server does not hold a thread for ever."""
@@ -85,21 +80,6 @@ class Limits:
     max_body: int
 
 
-class _Unlogged(logging.Filter):
-    """Masks the credential in what the wire's logger says, since a query may hold it there."""
-
-    def __init__(self, mask: Mask) -> None:
-        super().__init__()
-        self._mask = mask
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        masked = self._mask(text)
-        if masked != text:
-            record.msg, record.args = masked, None
-        return True
-
-
 class Transport:
     """Sends GET requests to one API; safe to use from many threads, of which `width` lets `in_flight` through at most."""
 
@@ -120,15 +100,13 @@ class Transport:
         self._limits = limits
         self._mask = mask
         self.width = Width(limits.in_flight)
-        self._pool = pool(address.root, limits.in_flight)
-        log, unlogged = logging.getLogger(_WIRE_LOG), _Unlogged(mask)
-        log.addFilter(unlogged)
-        self._log_again = weakref.finalize(self, log.removeFilter, unlogged)
+        self._pool = Pool(address.root)
+        parts = urlsplit(address.root)
+        self._server = f"{parts.scheme}://{parts.netloc}"
 
     def close(self) -> None:
         """Close the pooled connections."""
-        self._pool.clear()
-        self._log_again()
+        self._pool.close()
 
     def get(
         self,
@@ -214,56 +192,33 @@ class Transport:
         started = time.perf_counter()
         connect, read = self._limits.timeout
         most = seconds or _PATIENCE * read
+        bounds = Bounds(min(read, most), started + most, self._limits.max_body)
         if isinstance(data, Mapping):
             headers, data = {**_FORM, **headers}, urlencode(data).encode()
         try:
-            response = self._pool.urlopen(
-                method,
-                sent,
-                body=data,
-                headers={**self._headers, **headers},
-                timeout=urllib3.Timeout(connect=min(connect, most), read=min(read, most)),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-            )
+            target = self._target(sent)
+            request = rendered(method, target, {"Host": self._pool.host, **self._pool.headers, **self._headers, **headers}, data)
+            line = self._pool.line(min(connect, most))
             try:
-                body = self._credential.scrub(self._body(response, url, started, most, stop))
-            except BaseException:
-                response.close()  # what is left of the answer is not read, so its connection can't be used again
-                raise
+                came = line.ask(request, bounds, stop)
             finally:
-                response.release_conn()
-            if not body and _is_headless(response):
-                raise RetriableError(
-                    f"{method} {masked_url(url)}: {host_of(url)} cut the connection before its answer was complete"
-                )
+                self._pool.back(line)  # which closes one whose answer was not read to its end
+            body = self._credential.scrub(came.body)
             elapsed = (time.perf_counter() - started) * 1000
-            headers = self._credential.scrubbed(Headers(response.headers))
-            return Answer(response.status, headers, body, elapsed, 1, masked_url(url), url)
-        except (urllib3.exceptions.HTTPError, OSError, HTTPException, ValueError) as error:
-            failure = self._failure(error, method, url)
+            return Answer(came.status, self._credential.scrubbed(came.headers), body, elapsed, 1, masked_url(url), url)
+        except (urllib3.exceptions.HTTPError, OSError, CutError, SlowError, LargeError, ForeignError, ValueError) as error:
+            failure = self._failure(error, method, url, most)
         # raised here and not as `from error`: that exception may hold the request with its Authorization header
         raise failure
 
-    def _body(self, response: urllib3.BaseHTTPResponse, url: str, started: float, seconds: float, stop: threading.Event) -> bytes:
-        declared = response.headers.get("Content-Length", "")
-        most = self._limits.max_body
-        if declared.isdecimal() and int(declared) > most:
-            raise _too_large(url, most)
-        deadline = started + seconds
-        chunks, size = [], 0
-        # read1 gives what has arrived: the fastest way through urllib3, and the only one that notices a dripping server
-        while chunk := response.read1(_CHUNK, decode_content=True):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > most:
-                raise _too_large(url, most)
-            if time.perf_counter() > deadline:
-                raise RetriableError(f"GET {masked_url(url)}: the body did not end within {seconds:g} s")
-            if stop.is_set():
-                raise StoppedError
-        return b"".join(chunks)
+    def _target(self, sent: str) -> str:
+        """What a request names: path and query, or all of the address for a proxy. Raises urllib3's LocationParseError."""
+        if self._pool.direct and sent.startswith(self._server):
+            target = sent[len(self._server) :]
+            if _PLAIN.fullmatch(target) and "/." not in target:
+                return target
+        parts = parse_url(sent)
+        return parts.request_uri if self._pool.direct else parts._replace(auth=None, fragment=None).url
 
     def _follow(self, url: str, location: str) -> str:
         """The address a redirect leads to. Raises SourceError naming both hosts if it is another server."""
@@ -282,50 +237,43 @@ class Transport:
             )
         )
 
-    def _failure(self, error: Exception, method: str, url: str) -> SpectraError:
+    def _failure(self, error: Exception, method: str, url: str, seconds: float) -> SpectraError:
         """What went wrong on the wire, in words that hold nothing of the request."""
         where, check = f"{method} {masked_url(url)}", f"check {self._address.variable}"
         kinds = _chain(error)
         connect, read = self._limits.timeout
+        if isinstance(error, LargeError):
+            return SkippableError(f"{where}: the body is larger than {self._limits.max_body:,} bytes, the most that is read")
         if any("CERTIFICATE_VERIFY_FAILED" in str(link) for link in kinds):
             return ConfigurationError(
                 f"{where}: the certificate of {host_of(url)} is not trusted here; if it is your organisation's own, "
                 "set REQUESTS_CA_BUNDLE to the file with its authority's certificate"
             )
-        if _any(kinds, urllib3.exceptions.ProxyError):
+        if isinstance(error, SlowError):
+            reason = f"the body did not end within {seconds:g} s"
+        elif isinstance(error, ForeignError):
+            reason = f"{host_of(url)} answered with what is no valid HTTP ({error}); {check}"
+        elif _any(kinds, urllib3.exceptions.ProxyError):
             reason = "the proxy which HTTP_PROXY or HTTPS_PROXY names does not connect"
-        elif _any(kinds, urllib3.exceptions.SSLError):
+        elif _any(kinds, ssl.SSLError, urllib3.exceptions.SSLError):
             reason = f"no secure connection to {host_of(url)} (TLS); {check}"
-        elif _any(kinds, urllib3.exceptions.ReadTimeoutError, TimeoutError):
-            reason = f"{host_of(url)} sent nothing for {read:g} s"
         elif _any(kinds, urllib3.exceptions.NameResolutionError):
             reason = f"the name of the host {host_of(url)} is not known (DNS); {check}"
         elif _any(kinds, ConnectionRefusedError):
             reason = f"nothing listens on {host_of(url)} (connection refused); {check}"
-        elif _any(kinds, urllib3.exceptions.NewConnectionError):
-            reason = f"no connection to {host_of(url)}; {check}"
         elif _any(kinds, urllib3.exceptions.ConnectTimeoutError):
             reason = f"no connection to {host_of(url)} within {connect:g} s; {check}"
+        elif _any(kinds, urllib3.exceptions.NewConnectionError):
+            reason = f"no connection to {host_of(url)}; {check}"
+        elif _any(kinds, TimeoutError):
+            reason = f"{host_of(url)} sent nothing for {read:g} s"
         elif _any(kinds, urllib3.exceptions.DecodeError):
             reason = "the compressed body is damaged"
-        elif _any(kinds, urllib3.exceptions.ProtocolError, urllib3.exceptions.IncompleteRead, OSError, HTTPException):
+        elif _any(kinds, CutError, OSError):
             reason = f"{host_of(url)} cut the connection before its answer was complete"
         else:
             return SourceError(f"{where}: the request can't be sent ({type(error).__name__}); {check}")
         return RetriableError(f"{where}: {reason}")
-
-
-def _is_headless(response: urllib3.BaseHTTPResponse) -> bool:
-    """Whether nothing says where an answer without a body ends: its head was cut, of which http.client says nothing."""
-    headers = response.headers
-    ends = (
-        headers.get("Content-Length", "").strip().isdecimal() or headers.get("Transfer-Encoding", "").strip().lower() == "chunked"
-    )
-    return response.version == _HTTP_1_1 and response.status in _WITH_BODY and not ends and "Connection" not in headers
-
-
-def _too_large(url: str, most: int) -> SkippableError:
-    return SkippableError(f"GET {masked_url(url)}: the body is larger than {most:,} bytes, the most that is read")
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -1,7 +1,5 @@
 """Headers are found by name in any case, and none is lost."""
 
-from urllib3 import HTTPHeaderDict
-
 from spectra_assets.client.headers import Headers
 
 
@@ -16,7 +14,10 @@ def test_names_in_any_case() -> None:
 
 
 def test_a_header_that_came_twice_is_whole() -> None:
-    came = HTTPHeaderDict()
-    came.add("Link", "</a>; rel=first")
-    came.add("link", "</b>; rel=next")
-    assert Headers(came).get("Link") == "</a>; rel=first, </b>; rel=next"
+    came = Headers.of([(b"Link", b"</a>; rel=first"), (b"ETag", b' "a" '), (b"link", b"</b>; rel=next")])
+    assert came.get("Link") == "</a>; rel=first, </b>; rel=next"
+    assert dict(came) == {"Link": "</a>; rel=first, </b>; rel=next", "ETag": '"a"'}
+
+
+def test_bytes_beyond_ascii_are_kept() -> None:
+    assert Headers.of([(b"X-Name", b"caf\xe9")])["x-name"] == "caf\xe9"
