@@ -36,5 +36,5 @@ check: $(READY) ## format, lint, types, layers, then the tests
 bench: $(READY) ## the benchmarks, with their figures
 	@$(BIN)/python -m benchmarks
 
-clean: ## everything that was generated: virtual environment, lakehouse, Dagster's home
-	rm -rf $(VENV) lakehouse .dagster
+clean: ## the virtual environment; what pipelines made (lakehouse, .dagster) stays: `rm -r` it yourself if nothing of it is needed
+	rm -rf $(VENV)

@@ -128,7 +128,7 @@ def singular(word: str) -> str:
 
 
 def plural(word: str) -> str:
-    """The regular English plural of an identifier: the inverse of `singular`."""
+    """The regular English plural of an identifier. `singular` does not always lead back: of `buses` it makes `buse`."""
     if word.endswith("y") and word[-2:-1] not in "aeiou":
         return word[:-1] + "ies"
     if word.endswith(("s", "x", "ch", "sh")):

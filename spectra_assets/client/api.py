@@ -154,6 +154,11 @@ class ApiClient:
         return self._address.root
 
     @property
+    def mask(self) -> Mask:
+        """What takes the credential out of texts."""
+        return self._mask
+
+    @property
     def address(self) -> Address:
         """Where requests go, and how their URLs are made."""
         return self._address

@@ -6,6 +6,7 @@ A credential is put on a request only as it is sent. Addresses, which reach ledg
 from __future__ import annotations
 
 import base64
+import json
 import re
 import threading
 import time
@@ -27,8 +28,10 @@ _UNSEEN = re.compile(r"[^\x21-\x7e]")
 _EARLY = 30.0
 """Seconds before its end from which on a token is replaced; at most a tenth of its life."""
 
-_LEAST_SCRUBBED = 8
-"""Characters a token must have to be taken out of bodies: a shorter one would be found in data that has nothing to do with it."""
+_LEAST = 8
+_LONG = 16
+"""Characters from which on a secret is taken out of answers: the fewer if letters and figures mix in it. A shorter or plainer one
+(a password `administrator`) would be found in data that has nothing to do with it."""
 
 
 class Reply(Protocol):
@@ -52,6 +55,7 @@ class Credential:
     def __init__(self, headers: Mapping[str, Secret] | None = None, parameter: tuple[str, Secret] | None = None) -> None:
         self._headers = dict(headers or {})
         self._parameter = parameter
+        self._echoes: tuple[tuple[str, bytes], ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self._headers or self._parameter)
@@ -77,19 +81,22 @@ class Credential:
         """An address that the API gave, without the credential it may repeat."""
         return without(url, self._parameter[0]) if self._parameter else url
 
+    def hide(self, *secrets: Secret) -> None:
+        """Take these out of every answer, however it writes them, from here on."""
+        forms = {form for secret in secrets if _is_telling(secret.reveal()) for form in _written(secret.reveal())}
+        forms |= {text for text, _ in self._echoes}
+        self._echoes = tuple((form, form.encode()) for form in sorted(forms, key=len, reverse=True))
+
     def scrub(self, body: bytes) -> bytes:
-        """A body without the token, which APIs repeat in the links they give. Only a token of the query is looked for."""
-        if self._parameter is None or len(self._parameter[1].reveal()) < _LEAST_SCRUBBED:
-            return body
-        value = self._parameter[1].reveal()
-        forms = {value, quote_plus(value), value.replace("/", "\\/"), re.sub(r"%..", lambda m: m[0].lower(), quote_plus(value))}
-        for form in sorted(forms, key=len, reverse=True):
-            body = body.replace(form.encode(), b"***")
+        """A body without the credential, which APIs repeat in links, in what they refuse and in a user's own record."""
+        for _, form in self._echoes:
+            if form in body:
+                body = body.replace(form, b"***")
         return body
 
     def scrubbed(self, headers: Mapping[str, str]) -> Mapping[str, str]:
-        """The headers of an answer without the token."""
-        if self._parameter is None:
+        """The headers of an answer without the credential."""
+        if not any(form in value for value in headers.values() for form, _ in self._echoes):
             return headers
         return Headers({name: self.scrub(value.encode()).decode() for name, value in headers.items()})
 
@@ -153,6 +160,7 @@ class ClientCredentials(Credential):
             )
         secret = Secret(token)
         self._mask.add(secret)
+        self.hide(secret)
         life = _seconds(given.get("expires_in"))
         return secret, asked + life - min(_EARLY, life / 10)
 
@@ -181,6 +189,8 @@ def credential_of(auth: Auth, secret: Secret | None, user: str | None, mask: Mas
     credential = _made(auth, secret, user, mask)
     for each in (secret, *credential.secrets):
         mask.add(each)
+        credential.hide(Secret(each.reveal().rpartition(" ")[2]))
+    credential.hide(secret)
     return credential
 
 
@@ -220,5 +230,18 @@ def _seconds(life: object) -> float:
     """Seconds a token lives; one whose end is not said lives until it is refused."""
     try:
         return max(float(life), 0.0) if isinstance(life, int | float | str) and not isinstance(life, bool) else float("inf")
-    except ValueError:
+    except (ValueError, OverflowError):
         return float("inf")
+
+
+def _is_telling(value: str) -> bool:
+    """Whether data that hold this value hold the secret, and not a word that happens to be the same."""
+    mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
+    return len(value) >= (_LEAST if mixed else _LONG)
+
+
+def _written(value: str) -> set[str]:
+    """The ways an answer may write a secret: plain, in JSON, in an address."""
+    quoted = quote_plus(value)
+    lower = re.sub(r"%..", lambda m: m[0].lower(), quoted)
+    return {value, json.dumps(value)[1:-1], value.replace("/", "\\/"), quoted, lower}

@@ -12,6 +12,8 @@ from typing import NoReturn
 from urllib.parse import quote as percent
 from urllib.parse import quote_plus, urlsplit
 
+from spectra_assets.untrusted import printable
+
 HIDDEN = "***"
 QUOTED = 200
 """Characters of an answer's body which an error quotes at most."""
@@ -67,14 +69,14 @@ class Mask:
 
     def line(self, text: str) -> str:
         """`text` on one line: secrets masked, control characters escaped."""
-        return _printable(self(text))
+        return printable(self(text))
 
     def quote(self, body: bytes) -> str:
         """The start of a body: at most 200 characters on one line, secrets masked, control characters escaped."""
         text = self(body[:_READ].decode("utf-8", "replace"))
         if len(body) > _READ:
             text = self._without_cut_secret(text)
-        shown = _printable(text[: QUOTED + 1])
+        shown = printable(text[: QUOTED + 1])
         return shown if len(shown) <= QUOTED else shown[: QUOTED - 1] + "…"
 
     def _without_cut_secret(self, text: str) -> str:
@@ -87,19 +89,10 @@ class Mask:
         return text
 
 
-def mask(text: str, secrets: Iterable[Secret | None]) -> str:
-    """`text` with every occurrence of the secrets replaced by `***`."""
-    return Mask(secrets)(text)
-
-
 def masked_url(url: str) -> str:
     """Scheme, host and path of `url`; user, password, query and fragment never."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{'?' + HIDDEN if parts.query else ''}"
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _forms(value: str) -> set[str]:

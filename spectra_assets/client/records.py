@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from operator import methodcaller
 from typing import Any
 
 import msgspec
 
+from spectra_assets.client.totals import ABOUT, COUNT, DEPTH, RANGE, TOTAL_HEADERS, TOTALS, plain
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.errors import SkippableError
 
@@ -16,26 +16,8 @@ LINES = "@lines"
 OBJECT = "$"
 MAP = "{}"
 
-_TOTALS = (
-    "total", "totalCount", "total_count", "totalResults", "total_results", "totalElements", "total_elements", "totalRecords",
-    "total_records", "totalItems", "total_items", "totalRows", "total_rows", "totalSize", "resultSize", "recordsTotal",
-    "numFound", "@odata.count", "odata.count", "@count",
-)  # fmt: skip
-_COUNT = "count"
-"""A total by many an API, by others the rows of the page: looked at last."""
-
-_ABOUT = {
-    "meta", "metadata", "page", "paging", "pagination", "paginator", "pager", "pageinfo", "pagedetails", "info", "resultinfo",
-    "responsemetadata", "resultset", "listinfo", "cursor", "hits", "header",
-}  # fmt: skip
-"""Objects beside the records that speak of the list, their names in lower case and without signs."""
-
-TOTAL_HEADERS = (
-    "X-Total-Count", "X-Total", "X-WP-Total", "Total-Count", "X-Total-Results", "X-Pagination-Total-Count", "Pagination-Count",
-)  # fmt: skip
-_RANGE = re.compile(r"\s*(?:[\w-]+\s+)?(?:\d+-\d+|\*)/(\d{1,18})\s*", re.ASCII)
-_DEPTH = 2
-"""Levels below an object about the list at which a total is looked for: `meta.page.totalElements`."""
+_BESIDE = 200
+"""Names of an object among which a total is looked for."""
 
 _ENVELOPE: Any = dict[str, list[msgspec.Raw] | dict[str, msgspec.Raw] | int | float | str | bool | None]
 """An object that holds records, and what stands beside them. (A number beyond a double is looked for in the slower way.)"""
@@ -83,7 +65,7 @@ def header_total(headers: Mapping[str, str]) -> int | None:
         total = _number(headers.get(name, "").strip().encode())
         if total is not None:
             return total
-    found = _RANGE.fullmatch(headers.get("Content-Range", ""))
+    found = RANGE.fullmatch(headers.get("Content-Range", ""))
     return int(found[1]) if found else None
 
 
@@ -117,7 +99,7 @@ def _enveloped(body: bytes, way: str) -> tuple[list[bytes], int | None] | None:
         return None
     # an array says nothing of the total; where the records were, there is one too
     beside = {name: msgspec.Raw(b"[]" if isinstance(value, list) else _encoded(value)) for name, value in envelope.items()}
-    records, total = _records(found), next(_totals(beside, key, _DEPTH), None)
+    records, total = _records(found), next(_totals(beside, key, DEPTH), None)
     return records, None if records and not total else total
 
 
@@ -135,26 +117,28 @@ def _descended(body: bytes, way: str, what: str) -> tuple[bytes, int | None]:
         if key not in envelope:
             found = ", ".join(sorted(envelope)[:12])[:200]
             raise SkippableError(f"{what}: expected records at {way!r}, found an object with only: {found or 'nothing'}")
-        total = next(_totals(envelope, key, _DEPTH), total)
+        total = next(_totals(envelope, key, DEPTH), total)
         value = bytes(envelope[key])
     return value.strip(), total
 
 
 def _totals(envelope: dict[str, msgspec.Raw], records: str, depth: int) -> Iterator[int]:
     """The totals in an object beside the records, and in those that speak of the list, the surest first."""
-    yield from _named(envelope, _TOTALS)
-    for name, below in envelope.items():
-        if depth and name != records and re.sub(r"[^a-z]", "", name.lower()) in _ABOUT:
-            text = bytes(below).strip()
+    beside = {plain(name): name for name in reversed([*envelope][:_BESIDE]) if name != records}
+    yield from _named(envelope, beside, TOTALS)
+    for known, name in reversed(beside.items()):
+        if depth and known in ABOUT:
+            text = bytes(envelope[name]).strip()
             if text[:1] == b"{":
                 yield from _totals(msgspec.json.decode(text, type=dict[str, msgspec.Raw]), "", depth - 1)
-    yield from _named(envelope, (_COUNT,))
+    yield from _named(envelope, beside, (COUNT,))
 
 
-def _named(envelope: dict[str, msgspec.Raw], names: tuple[str, ...]) -> Iterator[int]:
+def _named(envelope: dict[str, msgspec.Raw], beside: Mapping[str, str], names: Sequence[str]) -> Iterator[int]:
+    """The totals under these plain names; `beside` are the names of the object by their plain ones."""
     for name in names:
-        if name in envelope:
-            text = bytes(envelope[name]).strip()
+        if name in beside:
+            text = bytes(envelope[beside[name]]).strip()
             total = _number(_exact(text) if text[:1] == b"{" else text)
             if total is not None:
                 yield total

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from spectra_assets.client.headers import Headers
 from spectra_assets.client.ledger import Entry
-from spectra_assets.client.records import TOTAL_HEADERS
+from spectra_assets.client.totals import TOTAL_HEADERS
 from spectra_assets.client.transport import Answer
 from spectra_assets.errors import StorageError
 

@@ -60,7 +60,7 @@ def target(fetch: Fetch, parent_value: ParentValue | None) -> Target:
             query[name] = value
             continue
         text = segment(fetch.path, name, value)
-        if text in ("", ".", ".."):
+        if not stands(text):
             raise SkippableError(f"{value!r} can't stand for {name} in {fetch.path}")
         place = f"{{{name}}}"
         if place not in fetch.path:
@@ -69,6 +69,11 @@ def target(fetch: Fetch, parent_value: ParentValue | None) -> Target:
     if "{" in path:
         raise ConfigurationError(f"nothing fills {path[path.index('{') :]} in {fetch.path} of {fetch.entity}")
     return Target(path, query, inside)
+
+
+def stands(text: str) -> bool:
+    """Whether a text can be one part of a path: `.` and `..` would lead to another path, whatever their quoting."""
+    return text not in ("", ".", "..")
 
 
 def segment(path: str, parameter: str, value: str) -> str:

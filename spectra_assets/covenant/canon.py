@@ -114,7 +114,7 @@ def to_row(entity: CanonEntity) -> dict[str, Any]:
     return {
         "entity": entity.entity,
         "entitySortOrder": entity.order,
-        "sourceEndpoint": f"GET {entity.fetch.path}",
+        "sourceEndpoint": entity.fetch.told,
         "apiStatus": entity.api_status,
         "primaryKey": [entity.primary_key],
         "cursorField": entity.cursor_field,

@@ -15,6 +15,7 @@ from spectra_assets.client.address import Address, origin
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.mask import Secret
 from spectra_assets.client.pager import linked, query_of
+from spectra_assets.client.target import stands
 from spectra_assets.covenant.access import Auth, Server
 from spectra_assets.discovery.links import is_address_list, links_of, may_lead
 from spectra_assets.errors import ConfigurationError, RetriableError, SourceError, SpectraError
@@ -247,13 +248,13 @@ class Scout:
                 raise
             return _unseen(path, asked, error)
         except ConfigurationError:
-            if "?" not in path and "#" not in path:
+            if "?" not in path and "#" not in path and all(map(stands, segments(path))):
                 raise
             return _unseen(path, asked, ConfigurationError(f"{path!r} is no path of a request"))
         except SpectraError as error:
             return _unseen(path, asked, error)
         self._silent = 0
-        found = _bounded(sight(answer), len(answer.body))
+        found = _bounded(sight(answer, client.mask), len(answer.body))
         return Look(path, asked, answer.status, found, answer.headers, _told(path, answer.body), found.reason)
 
     def _server(self, variable: str, auth: Auth) -> Server:

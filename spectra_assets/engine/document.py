@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from spectra_assets.covenant.build import Extraction, Flattening, Kpi, Refinement
 from spectra_assets.covenant.model import Column, Covenant, StageContract, Table
 from spectra_assets.errors import StorageError
-
-_QUOTED = re.compile(r"`([A-Za-z_][A-Za-z0-9_]*)`")
+from spectra_assets.untrusted import code, prose
 
 _PURPOSES = {
     "source": "connects, proves the credential, catalogues every endpoint",
@@ -49,15 +47,15 @@ def document(covenant: Covenant) -> str:
 def _lines(covenant: Covenant) -> Iterator[str]:
     pipeline = covenant.pipeline
     tables = list(covenant.tables())
-    yield f"# {pipeline.title}: SPECTRA pipeline"
+    yield f"# {prose(pipeline.title)}: SPECTRA pipeline"
     yield ""
     made_from = f"`covenants/{covenant.source}.yaml`, version {covenant.version}"
-    yield f"Written by `solution-engine` from {made_from}. Owner: {pipeline.owner}."
+    yield f"Written by `solution-engine` from {made_from}. Owner: {prose(pipeline.owner)}."
     yield ""
     yield "## Purpose"
     yield ""
     yield (
-        f"Brings the data of {pipeline.title} into a governed lakehouse: {len(tables)} tables in "
+        f"Brings the data of {prose(pipeline.title)} into a governed lakehouse: {len(tables)} tables in "
         f"{len(pipeline.stages)} stages, each checked by its gates before it is published."
     )
     yield ""
@@ -83,9 +81,12 @@ def _fetching(covenant: Covenant) -> Iterator[str]:
     yield "| entity | request | for each | pages |"
     yield "|---|---|---|---|"
     for fetch in covenant.fetches().values():
-        each = f"`{fetch.parent.entity}.{fetch.parent.path}` as `{fetch.parent.parameter}`" if fetch.parent else "once"
-        pages = "one" if fetch.paging.kind == "none" else f"by {fetch.paging.kind}, {fetch.paging.size} rows"
-        yield f"| {fetch.entity} | `GET {fetch.path}` | {each} | {pages} |"
+        each = (
+            f"{code(f'{fetch.parent.entity}.{fetch.parent.path}')} as {code(fetch.parent.parameter)}" if fetch.parent else "once"
+        )
+        size = getattr(fetch.paging, "size", None)
+        pages = "one" if fetch.paging.kind == "none" else f"by {fetch.paging.kind}" + (f", {size} rows" if size else "")
+        yield f"| {fetch.entity} | {code(fetch.told)} | {each} | {pages} |"
     yield ""
 
 
@@ -124,11 +125,11 @@ def _kpis(tables: list[Table]) -> Iterator[str]:
         yield "| measure | how |"
         yield "|---|---|"
         for name, expression in {**build.measures, **build.after}.items():
-            yield f"| {name} | {_code(expression)} |"
+            yield f"| {name} | {code(expression)} |"
         reconcile = build.reconcile
         yield ""
         pairs = {reconcile.expression: reconcile.equals, **reconcile.also}
-        equal = "; ".join(f"{_code(here)} must equal {_code(there)}" for here, there in pairs.items())
+        equal = "; ".join(f"{code(here)} must equal {code(there)}" for here, there in pairs.items())
         yield f"Reconciled with `{reconcile.table}`: {equal}."
         yield ""
 
@@ -148,7 +149,7 @@ def _only_in_clean(tables: list[Table]) -> Iterator[str]:
     for table in left:
         to = table.primary_key[:-1] if isinstance(table.build, Flattening) and table.build.array else []
         keys = to or [column.name for column in table.schema_ if column.references]
-        yield f"| {table.table} | {_cell(table.grain)} | {', '.join(map(_code, keys))} |"
+        yield f"| {table.table} | {prose(table.grain)} | {', '.join(map(code, keys))} |"
     yield ""
 
 
@@ -187,10 +188,10 @@ def _columns(table: Table) -> Iterator[str]:
 
 def _about(table: Table, column: Column) -> str:
     if column.name in _calculated(table):
-        return _code(column.description)
+        return code(column.description)
     if column.source:
-        return " ".join(filter(None, [_cell(column.description), "from " + ", ".join(map(_code, column.source))]))
-    return _cell(column.description) or ", ".join(f"`{place}`" for place in column.lineage)
+        return " ".join(filter(None, [prose(column.description), "from " + ", ".join(map(code, column.source))]))
+    return prose(column.description) or ", ".join(f"`{place}`" for place in column.lineage)
 
 
 def _calculated(table: Table) -> set[str]:
@@ -204,17 +205,5 @@ def _calculated(table: Table) -> set[str]:
 
 def _sentence(text: str) -> str:
     """Prose with a capital letter first and a full stop last."""
-    flat = _cell(text).rstrip(".")
+    flat = prose(text).rstrip(".")
     return f"{flat[:1].upper()}{flat[1:]}."
-
-
-def _code(text: str) -> str:
-    """Text as a code span in a table's cell; columns quoted in an expression stand plain there."""
-    flat = _QUOTED.sub(r"\1", " ".join(text.split()))
-    return "`" + flat.replace("`", "'").replace("|", "\\|") + "`"
-
-
-def _cell(text: str) -> str:
-    """Prose in a table's cell: on one line, with nothing that ends the cell or starts HTML."""
-    flat = " ".join(text.split())
-    return flat.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")

@@ -22,6 +22,7 @@ from spectra_assets.names import LOG, Stage
 from spectra_assets.settings import Settings
 from spectra_assets.stages.deliver import Delivery
 from spectra_assets.stages.work import Work
+from spectra_assets.untrusted import prose
 
 REPLAY = "spectra/replay"
 """Tag of a run that makes tables again from what was kept. With the value `raw`, Extract reads the raw pages and asks no API."""
@@ -102,8 +103,8 @@ def _owner(owner: str) -> str:
 
 
 def _description(table: Table) -> str:
-    grain = f"\n\n{table.grain[:1].upper()}{table.grain[1:]}." if table.grain else ""
-    return f"{table.description}{grain}"
+    grain = f"\n\n{prose(table.grain[:1].upper() + table.grain[1:])}." if table.grain else ""
+    return f"{prose(table.description)}{grain}"
 
 
 def _deliver(context: dg.AssetExecutionContext, covenant: Covenant, table: Table) -> Iterator[Event]:

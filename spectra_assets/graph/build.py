@@ -14,6 +14,7 @@ from spectra_assets.graph.learning import learn_job
 from spectra_assets.graph.resources import EngineResource, ProjectResource
 from spectra_assets.graph.sensor import lessons_sensor
 from spectra_assets.settings import Settings
+from spectra_assets.untrusted import prose
 
 
 def covenants_of(settings: Settings) -> list[Covenant]:
@@ -43,5 +44,5 @@ def _jobs(covenants: Iterable[Covenant]) -> Iterable[dg.UnresolvedAssetJobDefini
         yield dg.define_asset_job(
             job_name(covenant.source),
             selection=dg.AssetSelection.key_prefixes([covenant.source]),
-            description=f"Everything of {covenant.pipeline.title}, from Source to Analyse and the log.",
+            description=f"Everything of {prose(covenant.pipeline.title)}, from Source to Analyse and the log.",
         )

@@ -15,6 +15,7 @@ from spectra_assets.gates.judgement import Result
 from spectra_assets.lakehouse.types import ddl
 from spectra_assets.settings import Settings
 from spectra_assets.stages.deliver import Delivery
+from spectra_assets.untrusted import prose
 
 _SAMPLE_CELL = 120
 _LINEAGE_ROWS = 200
@@ -43,7 +44,7 @@ def column_schema(table: Table) -> dg.TableSchema:
             dg.TableColumn(
                 name=column.name,
                 type=ddl(column.type),
-                description=column.description or None,
+                description=prose(column.description) or None,
                 constraints=dg.TableColumnConstraints(nullable=not column.required, unique=table.primary_key == [column.name]),
                 tags={"pii": str(column.pii)} if column.pii != PiiLevel.NONE else None,
             )

@@ -32,9 +32,9 @@ telemetry:
   enabled: false
 nux:
   enabled: false
-run_monitoring:  # a killed run is noticed after four hours at the latest
+run_monitoring:  # Dagster takes a run that was killed for a running one until this ends: longer than the longest extraction
   enabled: true
-  max_runtime_seconds: 14400
+  max_runtime_seconds: 604800
 """
 
 

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,6 +17,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 _LONGEST = 64
@@ -25,7 +26,10 @@ _LONGEST = 64
 
 @contextmanager
 def adopted(files: Sequence[Path], table: Path) -> Iterator[list[AddAction]]:
-    """The files, linked into the folder of `table`, as a commit adds them; taken away again if the block ends by an error."""
+    """The files, linked into the folder of `table`, as a commit adds them.
+
+    If the block ends by an error, those that no commit added are taken away again: an interruption may come after the commit.
+    """
     there: list[Path] = []
     try:
         table.mkdir(parents=True, exist_ok=True)
@@ -34,9 +38,21 @@ def adopted(files: Sequence[Path], table: Path) -> Iterator[list[AddAction]]:
             _link(file, there[-1])
         yield [_action(file) for file in there]
     except BaseException:
-        for file in there:
-            file.unlink(missing_ok=True)
+        _take_away(there, table)
         raise
+
+
+def _take_away(files: Sequence[Path], table: Path) -> None:
+    """Remove those of the files that the table does not list; all stay where that can't be told, as nobody reads them."""
+    held: set[str] = set()
+    if (table / "_delta_log").exists():
+        with suppress(DeltaError, OSError):
+            held = {Path(uri).name for uri in DeltaTable(table).file_uris()}
+        if not held:
+            return
+    for file in files:
+        if file.name not in held:
+            file.unlink(missing_ok=True)
 
 
 def replace(

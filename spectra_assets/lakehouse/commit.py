@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties
+from deltalake import CommitProperties, DeltaTable, WriterProperties
 
 from spectra_assets.lakehouse.types import schema_hash
 
@@ -83,8 +83,8 @@ class TableState:
     written_at: datetime
 
 
-def properties_of(metadata: Mapping[str, str], transactions: list[Transaction] | None = None) -> CommitProperties:
-    return CommitProperties(custom_metadata=dict(metadata), app_transactions=transactions)
+def properties_of(metadata: Mapping[str, str]) -> CommitProperties:
+    return CommitProperties(custom_metadata=dict(metadata))
 
 
 def writer_properties() -> WriterProperties:

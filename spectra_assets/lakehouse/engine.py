@@ -14,6 +14,7 @@ import shutil
 import socket
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -112,7 +113,7 @@ class Engine:
         if "://" in path or _PLAIN_PATH.fullmatch(path) or self._server is None:
             return path
         link = self._folder / hashlib.sha256(path.encode()).hexdigest()[:16]
-        if not link.is_symlink():
+        with suppress(FileExistsError):  # another thread was here first
             link.symlink_to(Path(path).resolve(), target_is_directory=True)
         return str(link)
 

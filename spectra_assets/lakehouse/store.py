@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, Transaction, write_deltalake
+from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 from filelock import FileLock, Timeout
 
@@ -45,19 +45,25 @@ from spectra_assets.names import TableRef, lakehouse_name
 
 ATTEMPTS = 6
 LOCK_SECONDS = 600.0
+KEPT_DAYS = 7
+"""Days for which earlier versions of a table can be read."""
+
+_TIDIED_EVERY = 10
+"""Versions of a table after which the files of those that are older are removed."""
+
 _CONFIGURATION = {"delta.enableDeletionVectors": "false"}
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.=]|-(?!-)){0,99}")
 _UNUSABLE_ROOT = re.compile(r"[\[\]{}*?\\]")
 
 
 class Lakehouse:
-    """The lakehouse of `source` below `root`: a folder, or a URI for deltalake (`abfss://…`, with `storage_options`).
+    """The lakehouse of `source` below `root`: a folder, or a URI for deltalake (`abfss://…`).
 
     Files always are local: with a URI as root they live in the system's temporary folder.
     Raises StorageError if `root` has characters that Delta tools take for patterns.
     """
 
-    def __init__(self, root: str, source: str, storage_options: Mapping[str, str] | None = None) -> None:
+    def __init__(self, root: str, source: str) -> None:
         if "://" not in root:
             root = str(Path(root).expanduser().absolute())
             if _UNUSABLE_ROOT.search(root):
@@ -65,7 +71,6 @@ class Lakehouse:
         self.root = root.rstrip("/") or "/"
         self.source = source
         self.name = lakehouse_name(source)
-        self._options = dict(storage_options) if storage_options else None
 
     def path(self, ref: TableRef) -> str:
         """Folder or URI of the table: `<root>/<source>.Lakehouse/Tables/<schema>/<table>`."""
@@ -85,7 +90,7 @@ class Lakehouse:
     def exists(self, ref: TableRef) -> bool:
         """Whether the table has ever been delivered."""
         with guarded(self.path(ref), "read"):
-            return bool(DeltaTable.is_deltatable(self.path(ref), self._options))
+            return bool(DeltaTable.is_deltatable(self.path(ref)))
 
     def require(self, ref: TableRef) -> str:
         """The table's path. Raises MissingInputError, naming the asset to materialise, if it has not been delivered."""
@@ -158,6 +163,8 @@ class Lakehouse:
             self._commit(ref, lambda: self._replace(ref, candidate, schema, metadata, comment or None))
             table = self._open(ref)
             rows = rows_of(table)
+            if table.version() % _TIDIED_EVERY == 0:
+                self._tidy(ref, table)
         if rows != candidate.rows:
             raise StorageError(
                 f"{self.path(ref)} has {rows} rows after {candidate.rows} were published: another machine wrote to it "
@@ -165,49 +172,15 @@ class Lakehouse:
             )
         return Published(table.version(), rows, changed=True)
 
-    def append(self, ref: TableRef, table: pa.Table, commit: CommitInfo, once: str | None = None) -> Published:
-        """Add rows. New columns are added to the table; columns that `table` lacks are null.
-
-        With `once`, a name for these very rows, a repetition adds nothing. Raises StorageError if a column has another
-        type than the table's (deltalake would cast 1.9 to 1 in silence).
-        """
-        with self._writing(ref):
-            return self._append(ref, table, commit, once)
-
-    def upsert(self, ref: TableRef, table: pa.Table, keys: Sequence[str], commit: CommitInfo) -> Published:
-        """Insert rows with new `keys`, update rows that differ, leave the others alone (no commit if all are equal).
-
-        Raises StorageError if a key is absent, null or twice in `table`, or a column has another type than the table's.
-        """
-        _check_keys(ref, table, keys)
-        with self._writing(ref):
-            if not self.exists(ref):
-                return self._append(ref, table, commit)
-            schema = self._compatible(ref, table.schema)
-            metadata = commit.metadata(table.num_rows, schema)
-            before = self._open(ref)
-            self._commit(ref, lambda: self._merge(ref, _stream(table.to_reader(), schema), keys, metadata))
-            after = self._open(ref)
-            return Published(after.version(), rows_of(after), changed=after.version() != before.version())
-
-    def compact(self, ref: TableRef, max_files: int = 32, keep_days: int = 7) -> TableState:
-        """Join small files if there are more than `max_files`; delete what no version of the last `keep_days` needs."""
-        with self._writing(ref):
-            table = self._open(ref)
-            properties = properties_of(spectra_of(last_commit(table)))
-            if len(table.file_uris()) > max_files:
-                self._commit(
-                    ref,
-                    lambda: self._open(ref).optimize.compact(commit_properties=properties, writer_properties=writer_properties()),
-                )
-            with guarded(self.path(ref), "cleaned"):
-                self._open(ref).vacuum(
-                    retention_hours=keep_days * 24,
-                    dry_run=False,
-                    enforce_retention_duration=False,
-                    commit_properties=properties,
-                )
-        return self.describe(ref)
+    def _tidy(self, ref: TableRef, table: DeltaTable) -> None:
+        """Remove the files that no version of the last days needs. (The platform of a remote lakehouse does so itself.)"""
+        if "://" in self.root:
+            return
+        folder = Path(self.path(ref))
+        with guarded(str(folder), "cleaned"):
+            # only listed by deltalake, which would commit what it removes: a version of its own, that nobody made
+            for name in table.vacuum(KEPT_DAYS * 24, dry_run=True, enforce_retention_duration=False, full=True):
+                (folder / name).unlink(missing_ok=True)
 
     def move_out(self, ref: TableRef, place: Path) -> None:
         """Move the table's folder to `place`, whole. Raises MissingInputError, StorageError."""
@@ -219,7 +192,7 @@ class Lakehouse:
     def _open(self, ref: TableRef) -> DeltaTable:
         path = self.require(ref)
         with guarded(path, "read"):
-            return DeltaTable(path, storage_options=self._options)
+            return DeltaTable(path)
 
     @contextmanager
     def _writing(self, ref: TableRef) -> Iterator[None]:
@@ -236,35 +209,6 @@ class Lakehouse:
             yield
         finally:
             handle.release()
-
-    def _append(self, ref: TableRef, table: pa.Table, commit: CommitInfo, once: str | None = None) -> Published:
-        if once is not None and self.exists(ref):
-            before = self._open(ref)
-            if before.transaction_version(once) is not None:
-                return Published(before.version(), rows_of(before), changed=False)
-        schema = self._compatible(ref, table.schema)
-        metadata = commit.metadata(table.num_rows, schema)
-        ids = [Transaction(once, 1)] if once is not None else None
-        self._commit(ref, lambda: self._write(ref, _stream(table.to_reader(), schema), metadata, "append", transactions=ids))
-        after = self._open(ref)
-        return Published(after.version(), rows_of(after), changed=True)
-
-    def _compatible(self, ref: TableRef, schema: pa.Schema) -> pa.Schema:
-        wanted = storable(schema)
-        if not self.exists(ref):
-            return wanted
-        held = storable(pa.schema(self._open(ref).schema().to_arrow()))
-        same_case = {name.lower(): name for name in held.names}
-        for column in wanted:
-            name = same_case.get(column.name.lower())
-            if name is None:
-                continue
-            if name != column.name or held.field(name).type != column.type:
-                raise StorageError(
-                    f"column {column.name} ({column.type}) doesn't fit {ref}, where {name} is {held.field(name).type}; "
-                    "cast it first"
-                )
-        return wanted
 
     def _commit(self, ref: TableRef, write: Callable[[], Any]) -> None:
         """Run `write`, again if another machine committed first: each attempt starts from the newest version."""
@@ -284,7 +228,7 @@ class Lakehouse:
     ) -> None:
         files = candidate.files() if "://" not in self.root else ()
         if not files:
-            self._write(ref, _stream(candidate.batches(), schema), metadata, "overwrite", description=comment)
+            self._write(ref, _stream(candidate.batches(), schema), metadata, comment)
             return
         path = self.path(ref)
         table = self._open(ref) if self.exists(ref) else None
@@ -292,62 +236,21 @@ class Lakehouse:
             facts = {"description": comment, "configuration": _CONFIGURATION}
             replace(table, path, actions, schema, properties_of(metadata), **facts)
 
-    def _write(
-        self,
-        ref: TableRef,
-        reader: pa.RecordBatchReader,
-        metadata: Mapping[str, str],
-        mode: str,
-        description: str | None = None,
-        transactions: list[Transaction] | None = None,
-    ) -> None:
+    def _write(self, ref: TableRef, reader: pa.RecordBatchReader, metadata: Mapping[str, str], comment: str | None) -> None:
         write_deltalake(
             self.path(ref),
             reader,
-            mode=mode,
-            schema_mode="overwrite" if mode == "overwrite" else "merge",
-            description=description,
+            mode="overwrite",
+            schema_mode="overwrite",
+            description=comment,
             configuration=_CONFIGURATION,
-            storage_options=self._options,
-            writer_properties=writer_properties(),
-            commit_properties=properties_of(metadata, transactions),
-        )
-
-    def _merge(self, ref: TableRef, reader: pa.RecordBatchReader, keys: Sequence[str], metadata: Mapping[str, str]) -> None:
-        table = self._open(ref)
-        held = {column.name for column in table.schema().fields}
-        others = [name for name in reader.schema.names if name not in keys]
-        differs = " OR ".join(
-            f"(s.`{name}` IS DISTINCT FROM t.`{name}`)" if name in held else f"(s.`{name}` IS NOT NULL)" for name in others
-        )
-        merge = table.merge(
-            reader,
-            " AND ".join(f"t.`{key}` = s.`{key}`" for key in keys),
-            source_alias="s",
-            target_alias="t",
-            merge_schema=True,
             writer_properties=writer_properties(),
             commit_properties=properties_of(metadata),
-        ).when_not_matched_insert_all()
-        if differs:
-            merge = merge.when_matched_update_all(predicate=differs)
-        merge.execute()
+        )
 
 
 def _stream(reader: pa.RecordBatchReader, schema: pa.Schema) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(schema, (fresh(batch, schema) for batch in reader))
-
-
-def _check_keys(ref: TableRef, table: pa.Table, keys: Sequence[str]) -> None:
-    absent = [key for key in keys if key not in table.column_names]
-    if absent or not keys:
-        raise StorageError(f"rows for {ref} lack the key {', '.join(absent) or '(none given)'}")
-    for key in keys:
-        if table[key].null_count:
-            raise StorageError(f"rows for {ref} have {table[key].null_count} without a value in the key {key}")
-    distinct = table.select(list(keys)).group_by(list(keys)).aggregate([]).num_rows
-    if distinct != table.num_rows:
-        raise StorageError(f"rows for {ref} repeat the key {', '.join(keys)}: {table.num_rows} rows, {distinct} keys")
 
 
 def _plain(part: str) -> str:

@@ -22,7 +22,11 @@ _REASONS: tuple[tuple[str, Cause], ...] = (
     (r"\b5[0-9][0-9]\b|\bbroken\b|not ?json|unreachable|never answered", Cause.ENDPOINT_BROKEN),
     (r"\bignored?s?\b|same rows", Cause.IGNORED_PARAMETER),
 )
-"""What a reason says, in the order in which it is asked. Reasons are made by the client and the proofs, not by the API."""
+"""What a reason says, in the order in which it is asked. Reasons are made by the client and the proofs, and may quote the API."""
+
+_ADDRESS = re.compile(r"https?://\S+|(?<=\s)/\S+|\bparent .*?(?=, status )")
+_STATUS = re.compile(r"\b[1-5][0-9]{2}\b")
+"""The first number of this form that is in no address and names no parent is the status: what follows it was said by the API."""
 
 _LAWFUL = re.compile(r"too few to compare|too few rows|budget of requests|never asked|used up")
 """Reasons for which a gate that only warns shows no gap: there was nothing to see."""
@@ -74,8 +78,9 @@ def gap(evaluation: Evaluation, cause: Cause, subject: str, facts: Iterable[Fact
 
 
 def reason_of(text: str, otherwise: Cause) -> Cause:
-    """The cause that a reason names."""
-    return next((cause for pattern, cause in _REASONS if re.search(pattern, text, re.IGNORECASE)), otherwise)
+    """The cause that a reason names: by its status, and by its words."""
+    told = f"{_STATUS.sub('', _ADDRESS.sub(' ', text))} {status_of(text) or ''}"
+    return next((cause for pattern, cause in _REASONS if re.search(pattern, told, re.IGNORECASE)), otherwise)
 
 
 def text(value: Any) -> str | None:
@@ -94,8 +99,8 @@ def number(value: Any) -> int | None:
 
 def status_of(reason: str) -> int | None:
     """The HTTP status that a reason names."""
-    match = re.search(r"\b([1-5][0-9]{2})\b", reason)
-    return int(match[1]) if match else None
+    match = _STATUS.search(_ADDRESS.sub(" ", reason))
+    return int(match[0]) if match else None
 
 
 def _subject(subject: str) -> str:

@@ -48,7 +48,7 @@ class Made:
 def root_of(project: Path) -> Path | None:
     """The top of the repository that holds the project; None if it is in none, or git is not installed."""
     try:
-        found = _git(project, "rev-parse", "--show-toplevel", check=False).strip()
+        found = git(project, "rev-parse", "--show-toplevel", check=False).strip()
     except ConfigurationError:
         return None
     return Path(found) if found else None
@@ -58,7 +58,7 @@ def busy(project: Path) -> str | None:
     """What somebody has begun in the project's repository and not ended: a merge, a rebase, …; None if nothing."""
     if root_of(project) is None:
         return None
-    folder = Path(_git(project, "rev-parse", "--absolute-git-dir").strip())
+    folder = Path(git(project, "rev-parse", "--absolute-git-dir").strip())
     return next((what for name, what in _UNDER_WAY.items() if (folder / name).exists()), None)
 
 
@@ -102,28 +102,28 @@ def make(project: Path, files: Mapping[Path, str | None], message: str, author: 
     ref, tip, start = _branch(root, branch)
     with tempfile.TemporaryDirectory(prefix="spectra-commit-") as folder:
         environment = {"GIT_INDEX_FILE": str(Path(folder) / "index"), **_names(author)}
-        _git(root, "read-tree", *([start] if start else ["--empty"]), more=environment)
+        git(root, "read-tree", *([start] if start else ["--empty"]), more=environment)
         for path, text in _wanted(root, files).items():
             _stage(root, path, text and _hashed(root, path, text), _mode(root, start, path), environment)
-        tree = _git(root, "write-tree", more=environment).strip()
-        if start and tree == _git(root, "rev-parse", f"{start}^{{tree}}").strip():
+        tree = git(root, "write-tree", more=environment).strip()
+        if start and tree == git(root, "rev-parse", f"{start}^{{tree}}").strip():
             return None
         if start:
             _ask_hooks(root, start, tree, message, Path(folder) / "hooks", _names(author))
         parents = ["-p", start] if start else []
-        made = _git(root, "commit-tree", tree, *parents, "-F", "-", more=environment, text=message).strip()
+        made = git(root, "commit-tree", tree, *parents, "-F", "-", more=environment, text=message).strip()
     return Made(ref, tip or _NONE, made)
 
 
 def publish(project: Path, made: Made, message: str) -> None:
     """Move the branch to the commit. Raises StorageError if it is elsewhere by now, or git refuses."""
-    _git(project, "check-ref-format", made.ref)
-    _git(project, "update-ref", "-m", message.splitlines()[0][:200], made.ref, made.commit, made.parent)
+    git(project, "check-ref-format", made.ref)
+    git(project, "update-ref", "-m", message.splitlines()[0][:200], made.ref, made.commit, made.parent)
 
 
 def holds(project: Path, made: Made) -> bool:
     """Whether the branch holds the commit."""
-    if root_of(project) is None or not _git(project, "rev-parse", "--verify", "--quiet", made.ref, check=False):
+    if root_of(project) is None or not git(project, "rev-parse", "--verify", "--quiet", made.ref, check=False):
         return False
     return _asked(project, "merge-base", "--is-ancestor", made.commit, made.ref).returncode == 0
 
@@ -147,7 +147,7 @@ def settle(project: Path, made: Made, files: Mapping[Path, str | None]) -> None:
 
 
 def _current(root: Path) -> str:
-    return _git(root, "symbolic-ref", "--quiet", "HEAD", check=False).strip()
+    return git(root, "symbolic-ref", "--quiet", "HEAD", check=False).strip()
 
 
 def _short(ref: str) -> str:
@@ -162,15 +162,15 @@ def _branch(root: Path, branch: str | None) -> tuple[str, str, str]:
     ref = f"refs/heads/{branch}" if branch else _current(root)
     if not ref:
         raise StorageError(f"{root} is on no branch (detached HEAD)")
-    tip = _git(root, "rev-parse", "--verify", "--quiet", ref, check=False).strip()
-    head = _git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False).strip()
+    tip = git(root, "rev-parse", "--verify", "--quiet", ref, check=False).strip()
+    head = git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False).strip()
     behind = bool(tip and head) and _asked(root, "merge-base", "--is-ancestor", tip, head).returncode == 0
     return ref, tip, head if behind or not tip else tip
 
 
 def _checked_out(root: Path) -> set[str]:
     """Branches that other work trees of the repository have checked out."""
-    told = _git(root, "worktree", "list", "--porcelain", check=False)
+    told = git(root, "worktree", "list", "--porcelain", check=False)
     found = set()
     for block in told.split("\n\n"):
         lines = dict(line.partition(" ")[::2] for line in block.splitlines())
@@ -181,12 +181,12 @@ def _checked_out(root: Path) -> set[str]:
 
 def _ask_hooks(root: Path, start: str, tree: str, message: str, folder: Path, names: Mapping[str, str]) -> None:
     """Ask the repository's hooks whether they take the commit, in a checkout of their own. Raises StorageError if one refuses."""
-    there = [name for name in _HOOKS if os.access(root / _git(root, "rev-parse", "--git-path", f"hooks/{name}").strip(), os.X_OK)]
+    there = [name for name in _HOOKS if os.access(root / git(root, "rev-parse", "--git-path", f"hooks/{name}").strip(), os.X_OK)]
     if not there:
         return
-    _git(root, *_NO_HOOKS, "worktree", "add", "--quiet", "--detach", str(folder), start)
+    git(root, *_NO_HOOKS, "worktree", "add", "--quiet", "--detach", str(folder), start)
     try:
-        _git(folder, *_NO_HOOKS, "read-tree", "-u", "-m", start, tree)
+        git(folder, *_NO_HOOKS, "read-tree", "-u", "-m", start, tree)
         told = folder.with_name("message")
         told.write_text(message, encoding="utf-8")
         for name in there:
@@ -196,7 +196,7 @@ def _ask_hooks(root: Path, start: str, tree: str, message: str, folder: Path, na
                 said = (asked.stderr or asked.stdout).decode("utf-8", "replace")
                 raise StorageError(f"the hook {name} refuses the commit: {' '.join(said.split())[:300] or 'it says nothing'}")
     finally:
-        _git(root, "worktree", "remove", "--force", "--force", str(folder), check=False)
+        git(root, "worktree", "remove", "--force", "--force", str(folder), check=False)
 
 
 # ---------------------------------------------------------------- trees
@@ -217,30 +217,30 @@ def _wanted(root: Path, files: Mapping[Path, str | None]) -> dict[str, str | Non
 
 def _blob(root: Path, commit: str, path: str) -> str | None:
     """The hash of a file's content in a commit."""
-    told = _git(root, "ls-tree", commit, "--", path) if commit else ""
+    told = git(root, "ls-tree", commit, "--", path) if commit else ""
     return told.split()[2] if told else None
 
 
 def _mode(root: Path, commit: str, path: str) -> str:
-    told = _git(root, "ls-tree", commit, "--", path) if commit else ""
+    told = git(root, "ls-tree", commit, "--", path) if commit else ""
     return told.split()[0] if told else "100644"
 
 
 def _staged(root: Path, path: str) -> set[str]:
     """What the index holds of a file: several where it is in conflict."""
-    return {line.split()[1] for line in _git(root, "ls-files", "--stage", "--", path).splitlines()}
+    return {line.split()[1] for line in git(root, "ls-files", "--stage", "--", path).splitlines()}
 
 
 def _hashed(root: Path, path: str, text: str, write: bool = True) -> str:
     """The hash of a text as `git add` would keep it at this path."""
-    return _git(root, "hash-object", *(["-w"] if write else []), "--stdin", "--path", path, text=text).strip()
+    return git(root, "hash-object", *(["-w"] if write else []), "--stdin", "--path", path, text=text).strip()
 
 
 def _stage(root: Path, path: str, blob: str | None, mode: str, environment: Mapping[str, str]) -> None:
     if blob is None:
-        _git(root, "update-index", "--force-remove", "--", path, more=environment)
+        git(root, "update-index", "--force-remove", "--", path, more=environment)
     else:
-        _git(root, "update-index", "--add", "--cacheinfo", f"{mode},{blob},{path}", more=environment)
+        git(root, "update-index", "--add", "--cacheinfo", f"{mode},{blob},{path}", more=environment)
 
 
 # ---------------------------------------------------------------- the command
@@ -252,7 +252,11 @@ def _names(author: str) -> dict[str, str]:
     return {f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in both.items()}
 
 
-def _git(place: Path, *arguments: str, check: bool = True, more: Mapping[str, str] | None = None, text: str = "") -> str:
+def git(place: Path, *arguments: str, check: bool = True, more: Mapping[str, str] | None = None, text: str = "") -> str:
+    """What git says in `place`, about the repository there whatever git's variables in the environment name.
+
+    Raises ConfigurationError if git is not installed, and unless `check` is off, StorageError if it fails.
+    """
     done = _asked(place, *arguments, more=more, text=text)
     if check and done.returncode:
         what = next(word for word in arguments if not word.startswith(("-", "core.")))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -205,18 +205,24 @@ class Delivery:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             self.outcome = self._finish(None if isinstance(error, GeneratorExit) else error)
-            requests = self.work.ledger.drain()
-            first = suppress(*([StorageError] if error is not None else []))  # the first error is the one to tell
-            try:
-                if self.ref.schema != LOG:
-                    with first:
-                        leave_record(self.work, self.outcome, requests)
-            finally:
-                for hear in self.draft.afterwards or ():
-                    with first:
-                        hear(self.outcome.status, error)
+            self._tell(self.outcome, self.work.ledger.drain(), error)
         finally:
             self._staging.close()
+
+    def _tell(self, outcome: Outcome, requests: Sequence[dict[str, Any]], error: BaseException | None) -> None:
+        """Record what happened, and let everybody who waits for the end hear of it, whatever one of them raises. The first error
+        is the one to tell."""
+        with ExitStack() as endings:  # which ends with what was pushed first
+            quiet = suppress(*([StorageError] if error is not None else []))
+            for hear in reversed(self.draft.afterwards or ()):
+                endings.callback(_in_peace, quiet, hear, outcome.status, error)
+            if self.ref.schema != LOG:
+                endings.callback(_in_peace, quiet, leave_record, self.work, outcome, requests)
+
+
+def _in_peace(quiet: AbstractContextManager[None], do: Callable[..., None], *arguments: Any) -> None:
+    with quiet:
+        do(*arguments)
 
 
 def leave_record(work: Work, outcome: Outcome, requests: Sequence[dict[str, Any]]) -> None:

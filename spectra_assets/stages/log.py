@@ -187,7 +187,10 @@ def _clear(work: Work) -> None:
     held = {(row["runId"], row["table"], row["startedAt"]) for row in manifest}
     requests = set(work.lakehouse.read(refs["requests"], ["requestId"])["requestId"].to_pylist())
     for file in _waiting_files(work.lakehouse):
-        record = json.loads(file.read_text(encoding="utf-8"))
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:  # another run of this pipeline has collected it just now
+            continue
         row = record["manifest"]
         published = (row["runId"], row["table"], _instant(row["startedAt"])) in held
         if published and all(request["requestId"] in requests for request in record["requests"]):

@@ -13,13 +13,15 @@ import subprocess
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import pytest
 
 from spectra_assets.client.api import ApiClient
-from spectra_assets.client.mask import Mask, Secret, mask, masked_url
+from spectra_assets.client.mask import Mask, Secret, masked_url
 from spectra_assets.covenant.access import Auth, Fetch
 from spectra_assets.errors import ConfigurationError, CredentialError, SkippableError, SourceError, SpectraError
+from spectra_assets.stages.asking.wire import Wire
 from tests.client.conftest import TOKEN, Api, Asked, Reply
 
 Connect = Callable[..., ApiClient]
@@ -98,6 +100,36 @@ def test_an_echo_where_a_record_was_expected(api: Api, connect: Connect) -> None
     with pytest.raises(SkippableError) as caught:
         list(connect().pages(Fetch(entity="thing", path="/x", records="results")))
     assert TOKEN not in everything(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["bearer", "basic", "query"])
+def test_the_credential_in_an_answer_goes_no_further(api: Api, connect: Connect, kind: str) -> None:
+    """A user's own record may hold the key, a link or a refusal the token it was asked with."""
+    auth = Auth(kind=kind, token_env="DEMO_TOKEN", parameter="key" if kind == "query" else None)  # type: ignore[arg-type]
+    pair = base64.b64encode(f"jo:{TOKEN}".encode()).decode()
+    forms = [TOKEN, quote_plus(TOKEN), *([pair] if kind == "basic" else [])]
+    records = [{"id": 1, "apiKey": form, "name": "jo"} for form in forms]
+    api.replies(Reply(json.dumps(records).encode(), headers={"X-Echo": TOKEN}))
+    client = connect(auth=auth, user="jo")
+    found = client.records(Fetch(entity="me", path="/me", records=""), {})
+    assert found == [b'{"id": 1, "apiKey": "***", "name": "jo"}'] * len(forms)
+    assert client.get("/me").headers["X-Echo"] == "***"
+
+
+def test_a_word_that_is_also_a_password_stays_in_the_data(api: Api, connect: Connect) -> None:
+    api.replies(Reply(b'[{"role": "administrator"}]'))
+    client = connect(auth=Auth(kind="basic", token_env="DEMO_TOKEN"), user="jo", secret=Secret("administrator"))
+    assert client.read("/x") == b'[{"role": "administrator"}]'
+
+
+@pytest.mark.parametrize("status", [200, 403, 500])
+def test_what_a_refusal_says_is_one_line_without_the_credential(api: Api, connect: Connect, status: int) -> None:
+    said = f"the credential {TOKEN.upper()} \x1b[31mlacks\n a scope"
+    api.replies(Reply(json.dumps({"error": said}).encode(), status=status))
+    reason = Wire(connect(attempts=1), 10).get("/x").sight.reason
+    assert "lacks a scope" in reason
+    assert TOKEN.lower() not in reason.lower()
+    assert reason.isprintable()
 
 
 def test_nothing_is_logged(
@@ -210,8 +242,8 @@ def test_a_redirect_loop_ends(api: Api, connect: Connect) -> None:
 
 
 def test_masks() -> None:
-    assert mask("a tok b", [Secret("tok"), None, Secret("")]) == "a *** b"
-    assert mask("a tok b", []) == "a tok b"
+    assert Mask([Secret("tok"), None, Secret("")])("a tok b") == "a *** b"
+    assert Mask()("a tok b") == "a tok b"
     assert masked_url("https://u:p@h:1/path?x=1#f") == "https://h:1/path?***"
     secret = "z" * 3000
     assert "zz" not in Mask([Secret(secret)]).quote((secret * 5).encode())

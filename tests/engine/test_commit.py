@@ -56,5 +56,30 @@ def test_a_project_without_git_is_told_so(tmp_path: Path) -> None:
 def test_what_git_says_is_told(project: Path) -> None:
     (project / ".git" / "index.lock").write_text("")
     (project / "a.yaml").write_text("x")
-    with pytest.raises(StorageError, match=r"git add failed: .*index\.lock"):
+    with pytest.raises(StorageError, match=r"git add failed in .*index\.lock"):
+        commit(project, [project / "a.yaml"], "m")
+
+
+def test_gits_own_variables_lead_to_no_other_repository(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hook of another repository that runs the sentence: git has set its variables for that one."""
+    other = tmp_path_factory.mktemp("other")
+    git(other, "init", "-q", "-b", "main")
+    (project / "a.yaml").write_text("x")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+    made = commit(project, [project / "a.yaml"], "m")
+    monkeypatch.delenv("GIT_DIR")
+    monkeypatch.delenv("GIT_INDEX_FILE")
+    assert git(project, "rev-parse", "HEAD").strip() == made
+    assert git(other, "for-each-ref") == ""
+
+
+def test_the_hooks_of_the_repository_are_asked(project: Path) -> None:
+    hook = project / ".git" / "hooks" / "pre-commit"
+    hook.write_text("#!/bin/sh\necho not today >&2\nexit 1\n")
+    hook.chmod(0o755)
+    (project / "a.yaml").write_text("x")
+    with pytest.raises(StorageError, match=r"git commit failed in .*: not today"):
         commit(project, [project / "a.yaml"], "m")

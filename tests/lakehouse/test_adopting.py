@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse import staging as stagings
 from spectra_assets.lakehouse import store
+from spectra_assets.lakehouse.adopting import adopted, replace
 from spectra_assets.lakehouse.commit import CommitInfo
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.staging import Staged, Staging
@@ -71,14 +73,16 @@ def test_the_log_tells_rows_nulls_and_short_bounds(lakehouse: Lakehouse, engine:
 
 
 def test_another_schema_and_what_comes_after_it(lakehouse: Lakehouse, engine: Engine) -> None:
-    """Further versions, an append, a merge and a clean-up work on files that were adopted."""
+    """Further versions, and what others do to a Delta table, work on files that were adopted."""
     with Staging(lakehouse, "run", engine) as staging:
         lakehouse.publish(CYCLE, staging.stage_arrow(CYCLE, ROWS), COMMIT)
         other = pa.table({"id": ["7", "8"], "n": [1.5, None]})
         assert lakehouse.publish(CYCLE, staging.stage_arrow(CYCLE, other), COMMIT).version == 1
-    lakehouse.append(CYCLE, pa.table({"id": ["9"]}), COMMIT)
-    lakehouse.upsert(CYCLE, pa.table({"id": ["8"], "n": [2.5]}), ["id"], COMMIT)
-    lakehouse.compact(CYCLE, max_files=1, keep_days=0)
+    table = DeltaTable(lakehouse.path(CYCLE))
+    write_deltalake(table, pa.table({"id": ["9"]}), mode="append", schema_mode="merge")
+    table.update({"n": "2.5"}, predicate="id = '8'")
+    table.optimize.compact()
+    table.vacuum(0, dry_run=False, enforce_retention_duration=False)
     assert by_id(lakehouse.read(CYCLE).to_pylist()) == [{"id": "7", "n": 1.5}, {"id": "8", "n": 2.5}, {"id": "9", "n": None}]
     assert len(data_files(lakehouse)) == 1
 
@@ -93,6 +97,25 @@ def test_a_commit_that_fails_leaves_no_file(lakehouse: Lakehouse, engine: Engine
         with pytest.raises(StorageError):
             lakehouse.publish(CYCLE, staging.stage_arrow(CYCLE, ROWS.slice(0, 1)), COMMIT)
     assert data_files(lakehouse) == before
+
+
+def test_an_interruption_after_the_commit_takes_nothing_away(lakehouse: Lakehouse, engine: Engine) -> None:
+    """Ctrl-C waits while a commit is written, and is raised right after it."""
+    table = Path(lakehouse.path(CYCLE))
+
+    def interrupted(files: Sequence[Path], schema: pa.Schema) -> None:
+        with adopted(files, table) as actions:
+            held = DeltaTable(str(table)) if DeltaTable.is_deltatable(str(table)) else None
+            replace(held, str(table), actions, schema, CommitProperties())
+            raise KeyboardInterrupt
+
+    for number in range(2):
+        rows = pa.table({"id": [number]})
+        with Staging(lakehouse, "run", engine) as staging:
+            files = staging.stage_arrow(CYCLE, rows).files()
+            with pytest.raises(KeyboardInterrupt):
+                interrupted(files, rows.schema)
+        assert lakehouse.read(CYCLE).to_pylist() == [{"id": number}]
 
 
 def test_a_file_system_without_links_gets_a_copy(lakehouse: Lakehouse, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from spectra_assets.errors import MissingInputError, StorageError
 from spectra_assets.lakehouse import store
@@ -20,6 +22,7 @@ from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.staging import Staging
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
+from tests.lakehouse.rows import Rows
 
 CYCLE = TableRef("clean", "cycle")
 COMMIT = CommitInfo("run-1", "1.2.0", rows_in=7, gates='{"types_hold": "pass"}', extra={"note": "first"})
@@ -65,7 +68,7 @@ def test_a_root_that_looks_like_a_pattern_is_refused(tmp_path: Path, character: 
 
 
 def test_what_is_not_delivered_names_its_asset(lakehouse: Lakehouse) -> None:
-    for ask in (lakehouse.require, lakehouse.read, lakehouse.version, lakehouse.describe, lakehouse.compact):
+    for ask in (lakehouse.require, lakehouse.read, lakehouse.version, lakehouse.describe):
         with pytest.raises(MissingInputError, match=r"clean.cycle of acme has not been delivered") as caught:
             ask(CYCLE)
         assert 'dagster asset materialize -m spectra_assets.definitions --select "acme/clean/cycle"' in str(caught.value)
@@ -114,7 +117,7 @@ def test_publishing_the_same_rows_again_is_quiet(lakehouse: Lakehouse, engine: E
     table = pa.table({"id": [1, 2, 3], "name": ["a", None, "c"]})
     assert publish(lakehouse, engine, table).changed
     assert publish(lakehouse, engine, table.take([2, 0, 1]), CommitInfo("run-2", "1.2.0")) == Published(0, 3, False)
-    lakehouse.append(CYCLE, pa.table({"id": [4]}), COMMIT)
+    write_deltalake(lakehouse.path(CYCLE), pa.table({"id": [4]}), mode="append", schema_mode="merge")
     assert publish(lakehouse, engine, table) == Published(2, 3, True)
 
 
@@ -129,7 +132,6 @@ def test_nested_slices_survive(lakehouse: Lakehouse, engine: Engine) -> None:
     whole = pa.table({"a": pa.array([{"b": {"c": [n, None]}} for n in range(1000)], kind)})
     table = pa.concat_tables([whole.slice(17, 500), whole.slice(601, 90)])
     assert publish(lakehouse, engine, table).rows == 590
-    assert lakehouse.append(CYCLE, table.slice(3, 11), COMMIT).rows == 601
 
 
 def test_a_failing_stream_leaves_the_last_version(lakehouse: Lakehouse, engine: Engine) -> None:
@@ -155,74 +157,44 @@ def test_a_failing_stream_leaves_the_last_version(lakehouse: Lakehouse, engine: 
     assert lakehouse.read(CYCLE).to_pylist() == [{"id": 1}]
 
 
-def test_append_adds_rows_and_columns_but_never_casts(lakehouse: Lakehouse) -> None:
-    assert lakehouse.append(CYCLE, pa.table({"id": [1]}), COMMIT) == Published(0, 1, True)
-    assert lakehouse.append(CYCLE, pa.table({"more": ["x"], "id": [2]}), COMMIT) == Published(1, 2, True)
-    rows = sorted(lakehouse.read(CYCLE).to_pylist(), key=lambda row: row["id"])
-    assert rows == [{"id": 1, "more": None}, {"id": 2, "more": "x"}]
-    for wrong in ({"id": [1.9]}, {"id": ["7"]}, {"ID": [1]}):
-        with pytest.raises(StorageError, match=r"doesn't fit clean.cycle, where id is int64"):
-            lakehouse.append(CYCLE, pa.table(wrong), COMMIT)
-    assert lakehouse.version(CYCLE) == 1
+def test_earlier_versions_are_kept_for_days_and_then_their_files_are_removed(lakehouse: Lakehouse) -> None:
+    for number in range(21):
+        if number == 15:
+            age(lakehouse, store.KEPT_DAYS + 1)
+        lakehouse.publish(CYCLE, Rows(pa.table({"id": [number]})), COMMIT)
+    files = {file.name for file in Path(lakehouse.path(CYCLE)).glob("*.parquet")}
+    assert len(files) == 7  # of the versions 14 (which held until 15 came) to 20
+    assert DeltaTable(lakehouse.path(CYCLE), version=14).to_pyarrow_table().to_pylist() == [{"id": 14}]
+    assert lakehouse.read(CYCLE).to_pylist() == [{"id": 20}]
+    assert lakehouse.version(CYCLE) == 20
+    assert not lakehouse.publish(CYCLE, Rows(pa.table({"id": [20]})), COMMIT).changed
 
 
-def test_append_once(lakehouse: Lakehouse) -> None:
-    for changed in (True, False):
-        assert lakehouse.append(CYCLE, pa.table({"id": [1]}), COMMIT, once="run-1/page-1").changed is changed
-    assert lakehouse.append(CYCLE, pa.table({"id": [1]}), COMMIT, once="run-1/page-2") == Published(1, 2, True)
-
-
-def test_upsert_inserts_updates_and_is_quiet(lakehouse: Lakehouse) -> None:
-    def upsert(**columns: object) -> Published:
-        return lakehouse.upsert(CYCLE, pa.table(columns), ["id"], COMMIT)
-
-    assert upsert(id=[1, 2], name=["a", None]) == Published(0, 2, True)
-    assert upsert(id=[1, 2], name=["a", None]) == Published(0, 2, False)
-    assert upsert(id=[2, 3], name=["b", "c"], more=[1, 2]) == Published(1, 3, True)
-    rows = sorted(lakehouse.read(CYCLE).to_pylist(), key=lambda row: row["id"])
-    assert rows == [
-        {"id": 1, "name": "a", "more": None},
-        {"id": 2, "name": "b", "more": 1},
-        {"id": 3, "name": "c", "more": 2},
-    ]
-    for wrong, message in (
-        ({"id": [1, 1]}, "repeat the key id: 2 rows, 1 keys"),
-        ({"id": pa.array([1, None])}, "1 without a value in the key id"),
-        ({"name": ["x"]}, "lack the key id"),
-        ({"id": [9], "more": ["x"]}, "where more is int64"),
-    ):
-        with pytest.raises(StorageError, match=message):
-            upsert(**wrong)
-
-
-def test_compact_joins_files_and_keeps_the_fingerprint(lakehouse: Lakehouse, engine: Engine) -> None:
-    for number in range(4):
-        lakehouse.append(CYCLE, pa.table({"id": [number]}), COMMIT)
-    assert lakehouse.compact(CYCLE, max_files=4).files == 4
-    state = lakehouse.compact(CYCLE, max_files=3, keep_days=0)
-    assert (state.files, state.rows) == (1, 4)
-    assert state.metadata["spectra.run_id"] == "run-1"
-    assert len(list(Path(lakehouse.path(CYCLE)).glob("*.parquet"))) == 1
-    table = pa.table({"id": [9]})
-    publish(lakehouse, engine, table)
-    lakehouse.compact(CYCLE, keep_days=0)
-    assert not publish(lakehouse, engine, table).changed
+def age(lakehouse: Lakehouse, days: int) -> None:
+    """Let what the table's log tells have happened days earlier."""
+    for file in (Path(lakehouse.path(CYCLE)) / "_delta_log").glob("*.json"):
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        for action in (action for line in lines for action in line.values() if isinstance(action, dict)):
+            for name in ("timestamp", "deletionTimestamp", "modificationTime"):
+                if isinstance(action.get(name), int):
+                    action[name] -= days * 86_400_000
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for file in Path(lakehouse.path(CYCLE)).glob("*.parquet"):
+        os.utime(file, (time.time() - days * 86_400,) * 2)
 
 
 def test_writers_take_turns(lakehouse: Lakehouse) -> None:
     def write(number: int) -> None:
         for step in range(3):
-            lakehouse.upsert(CYCLE, pa.table({"id": [number], "step": [step]}), ["id"], COMMIT)
-            lakehouse.append(TableRef("log", "runs"), pa.table({"id": [number]}), COMMIT)
+            lakehouse.publish(CYCLE, Rows(pa.table({"id": [number], "step": [step]})), COMMIT)
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(lakehouse.read(CYCLE)["id"].to_pylist()) == [0, 1, 2, 3]
-    assert lakehouse.read(CYCLE)["step"].to_pylist() == [2] * 4
-    assert lakehouse.read(TableRef("log", "runs")).num_rows == 12
+    assert lakehouse.version(CYCLE) == 11
+    assert lakehouse.read(CYCLE)["step"].to_pylist() == [2]
 
 
 def test_conflicts_with_another_machine_are_retried(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +215,7 @@ def test_a_file_in_the_way_is_named(lakehouse: Lakehouse, tmp_path: Path, where:
     (tmp_path / where).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / where).touch()
     with pytest.raises(StorageError, match=r"can't be (written|read): .*a file stands where a folder must be"):
-        lakehouse.append(CYCLE, pa.table({"a": [1]}), COMMIT)
+        lakehouse.publish(CYCLE, Rows(pa.table({"a": [1]})), COMMIT)
     assert (tmp_path / where).is_file()
 
 
@@ -251,13 +223,15 @@ LIMITED = """
 import resource, sys
 import pyarrow as pa
 from spectra_assets.errors import StorageError
-from spectra_assets.lakehouse.store import CommitInfo, Lakehouse
+from spectra_assets.lakehouse.commit import CommitInfo
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
+from tests.lakehouse.rows import Rows
 lakehouse, ref, commit = Lakehouse(sys.argv[1], "acme"), TableRef("clean", "cycle"), CommitInfo("r", "1")
-lakehouse.append(ref, pa.table({"id": [-1]}), commit)
+lakehouse.publish(ref, Rows(pa.table({"id": [-1]})), commit)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
-    lakehouse.append(ref, pa.table({"id": range(2_000_000)}), commit)
+    lakehouse.publish(ref, Rows(pa.table({"id": range(2_000_000)})), commit)
 except StorageError as error:
     print(error)
 print(lakehouse.version(ref), lakehouse.read(ref).num_rows)
@@ -278,13 +252,13 @@ def test_a_full_disk_is_told_and_leaves_the_last_version(tmp_path: Path) -> None
         pytest.skip("needs the right to mount a small disk")
     try:
         lakehouse = Lakehouse(str(tmp_path), "acme")
-        lakehouse.append(CYCLE, pa.table({"id": [-1]}), COMMIT)
+        lakehouse.publish(CYCLE, Rows(pa.table({"id": [-1]})), COMMIT)
         with pytest.raises(StorageError, match=r"Tables/clean/cycle can't be written: .*free space on that disk"):
-            lakehouse.append(CYCLE, pa.table({"id": range(2_000_000)}), COMMIT)
+            lakehouse.publish(CYCLE, Rows(pa.table({"id": range(2_000_000)})), COMMIT)
         assert lakehouse.read(CYCLE).to_pylist() == [{"id": -1}]
         subprocess.run(["mount", "-o", "remount,ro", str(tmp_path)], check=True)
         with pytest.raises(StorageError, match="read-only"):
-            lakehouse.append(CYCLE, pa.table({"id": [1]}), COMMIT)
+            lakehouse.publish(CYCLE, Rows(pa.table({"id": [1]})), COMMIT)
         assert lakehouse.read(CYCLE).num_rows == 1
     finally:
         subprocess.run(["umount", "-l", str(tmp_path)], check=True)
@@ -295,7 +269,8 @@ import resource, sys
 import pyarrow as pa
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.staging import Staging
-from spectra_assets.lakehouse.store import CommitInfo, Lakehouse
+from spectra_assets.lakehouse.commit import CommitInfo
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
 lakehouse, ref = Lakehouse(sys.argv[1], "acme"), TableRef("clean", "cycle")
 schema = pa.schema([("id", pa.int64()), ("name", pa.string()), ("value", pa.float64())])

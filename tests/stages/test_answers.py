@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from spectra_assets.client.mask import Mask
 from spectra_assets.client.transport import Answer
 from spectra_assets.stages.asking.answers import sight, sight_of
 from spectra_assets.stages.asking.locations import location_of, noun_of, records_at
@@ -126,18 +127,18 @@ def test_the_size_asked_for_is_evidence():
 
 @pytest.mark.parametrize("content_type", ["application/x-ndjson", "application/json", "text/plain", "application/jsonl"])
 def test_one_json_text_per_line(content_type):
-    found = sight(answer(b"\n".join(map(msgspec.json.encode, TWO)) + b"\n", content_type))
+    found = sight(answer(b"\n".join(map(msgspec.json.encode, TWO)) + b"\n", content_type), Mask())
     assert (found.shape, found.location, found.records) == ("lines", "@lines", TWO)
 
 
 def test_lines_by_content_type_may_be_a_single_one():
-    assert sight(answer(b'{"id": 1}', "application/x-ndjson")).location == "@lines"
-    assert sight(answer(b'{"id": 1}')).location == "$"
+    assert sight(answer(b'{"id": 1}', "application/x-ndjson"), Mask()).location == "@lines"
+    assert sight(answer(b'{"id": 1}'), Mask()).location == "$"
 
 
 @pytest.mark.parametrize("body", [b'{"id": 1}\n{"id": ', b"{", b"nothing", b'{"a": 1} {"b": 2'])
 def test_what_is_no_json_is_told(body):
-    assert sight(answer(body)).category == "notJson"
+    assert sight(answer(body), Mask()).category == "notJson"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_what_is_no_json_is_told(body):
     ],
 )
 def test_declared_totals(value, headers, total, place):
-    found = sight(answer(msgspec.json.encode(value), **headers))
+    found = sight(answer(msgspec.json.encode(value), **headers), Mask())
     assert (found.declared_total, found.total_at) == (total, place)
 
 

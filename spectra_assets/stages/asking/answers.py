@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
+from spectra_assets.client.mask import Mask
 from spectra_assets.client.transport import Answer
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.stages.asking.locations import ITSELF, LINES, MAP, holds_nothing, is_page, location_of, noun_of, records_at
@@ -66,8 +67,16 @@ class Sight:
         return list(self.value) if isinstance(self.value, dict) else []
 
 
-def sight(answer: Answer, records: str | None = None) -> Sight:
-    """Read an answer. `records` says where the records are, where that is known and the answer has it."""
+def sight(answer: Answer, mask: Mask, records: str | None = None) -> Sight:
+    """Read an answer. `records` says where the records are, where that is known and the answer has it.
+
+    What the API says to a refusal is untrusted: the `reason` is one line without control characters and without secrets.
+    """
+    found = _seen(answer, records)
+    return replace(found, reason=mask.line(found.reason)) if found.reason else found
+
+
+def _seen(answer: Answer, records: str | None) -> Sight:
     status = answer.status
     if status in (204, 205) or (status == 200 and not answer.body.strip()):
         return Sight("readable", "empty", headers=answer.headers)

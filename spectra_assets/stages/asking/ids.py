@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from spectra_assets.client.target import segment
+from spectra_assets.client.target import segment, stands
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.stages.asking.answers import flattened, recursive_field, values_at
 from spectra_assets.stages.asking.locations import Record
@@ -180,8 +180,8 @@ def ids_in(records: Iterable[Record], path: str) -> list[Id]:
 
 
 def is_id(value: object) -> bool:
-    """Whether a value can name a record."""
-    return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
+    """Whether a value can name a record in a request."""
+    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, str) and stands(value))
 
 
 def _spread(place: int, count: int) -> int:

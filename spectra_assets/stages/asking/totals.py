@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from spectra_assets.client.totals import ABOUT, COUNT, DEPTH, RANGE, TOTAL_HEADERS, TOTALS, plain
 from spectra_assets.covenant.paths import join_path, split_path
-from spectra_assets.stages.asking.locations import MAP, words
+from spectra_assets.stages.asking.locations import MAP
 
-_NAMES = (
-    *("total", "totalcount", "totalresults", "totalelements", "totalrecords", "totalitems", "totalhits", "totalrows"),
-    *("totalsize", "totalentries", "resultsize", "recordstotal", "recordcount", "numfound", "odatacount", "nbhits", "found"),
-    *("matches", "count"),
-)
-"""Names of a total in lower case without signs, the surest first; `count` may be the page's own."""
-
-_ABOUT = words(
-    """
-    meta metadata page paging pagination paginator pager pageinfo pagedetails info resultinfo responsemetadata resultset
-    listinfo cursor hits header total summary
-    """
-)
-"""Names of objects that speak of the list."""
-
-_DEPTH = 2
-
-_HEADERS = (
-    *("X-Total-Count", "X-Total", "X-WP-Total", "Total-Count", "X-Total-Results", "X-Pagination-Total-Count", "Pagination-Count"),
-    *("X-Count", "X-Total-Records", "X-Total-Items"),
-)
-_RANGE = re.compile(r"\s*[\w-]+\s+(?:\d+-\d+|\*)/(\d{1,18})\s*", re.ASCII)
+_BESIDE = 200
+"""Names of an object among which a total is looked for."""
 
 
 def declared_total(value: Any, location: str | None, headers: Mapping[str, str]) -> tuple[int | None, str]:
@@ -41,32 +21,39 @@ def declared_total(value: Any, location: str | None, headers: Mapping[str, str])
         for key in keys[:depth]:
             level = level.get(key) if isinstance(level, dict) else None
         if isinstance(level, dict):
-            for path, total in _totals(level, keys[: depth + 1], _DEPTH):
+            for path, total in _totals(level, keys[: depth + 1], DEPTH):
                 return total, path
-    for name in _HEADERS:
+    for name in TOTAL_HEADERS:
         text = headers.get(name, "").strip()
         if text.isascii() and text.isdigit() and len(text) < 19:
             return int(text), f"header {name}"
-    found = _RANGE.fullmatch(headers.get("Content-Range", "")[:200])
+    found = RANGE.fullmatch(headers.get("Content-Range", "")[:200])
     return (int(found[1]), "header Content-Range") if found else (None, "")
 
 
 def _totals(level: Mapping[str, Any], records: list[str], depth: int) -> Iterator[tuple[str, int]]:
     """Totals of one object beside the key of the records, and of those in it that speak of the list."""
     above = records[:-1]
-    plain = {re.sub(r"[^a-z]", "", key.lower()): key for key in reversed([*level][:200]) if key != records[-1]}
-    for name in _NAMES:
-        key = plain.get(name)
-        total = _number(level[key]) if key is not None else None
-        if key is not None and total is not None:
-            yield join_path([*above, key]), total
-    for name, key in reversed(plain.items()):
+    beside = {plain(key): key for key in reversed([*level][:_BESIDE]) if key != records[-1]}
+    yield from _named(level, above, beside, TOTALS)
+    for name, key in reversed(beside.items()):
         below = level[key]
-        if depth and name in _ABOUT and isinstance(below, dict) and below.get("relation", "eq") == "eq":
+        if depth and name in ABOUT and isinstance(below, dict) and below.get("relation", "eq") == "eq":
             total = _number(below.get("value")) if name == "total" else None
             if total is not None:
                 yield join_path([*above, key, "value"]), total
             yield from _totals(below, [*above, key, ""], depth - 1)
+    yield from _named(level, above, beside, (COUNT,))
+
+
+def _named(
+    level: Mapping[str, Any], above: Sequence[str], beside: Mapping[str, str], names: Sequence[str]
+) -> Iterator[tuple[str, int]]:
+    """The totals under these plain names; `beside` are the names of the object by their plain ones."""
+    for key in (beside[name] for name in names if name in beside):
+        total = _number(level[key])
+        if total is not None:
+            yield join_path([*above, key]), total
 
 
 def _number(value: Any) -> int | None:

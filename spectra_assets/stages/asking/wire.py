@@ -128,7 +128,7 @@ class Wire:
             self._ended()
             status = error.status if isinstance(error, SkippableError) else None
             return Met(Sight("broken", "text", reason=str(error)[:200]), status)
-        found = sight(answer, records)
+        found = sight(answer, self.client.mask, records)
         self._count(refused=found.category == "unauthorized")
         if found.category == "readable":
             self._answered = self._answered or send

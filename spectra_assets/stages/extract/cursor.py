@@ -52,7 +52,7 @@ def watch_cursor(draft: Draft, work: Work) -> None:
         watch.compare(work)
     draft.batches = watch.watched(draft, draft.batches)
     if draft.afterwards is not None:
-        draft.afterwards.append(lambda status, error: watch.heard(work, status))
+        draft.afterwards.insert(0, lambda status, error: watch.heard(work, status))  # before the turn is given up
 
 
 @dataclass

@@ -116,7 +116,7 @@ def watch(draft: Draft, work: Work, fetch: Fetch) -> None:
             after = _judged(seen(work.lakehouse, fetch.entity), before, draft.evidence["kin"], work.run_id)
             _keep(work.lakehouse, fetch.entity, after)
 
-    draft.afterwards.append(heard)
+    draft.afterwards.insert(0, heard)  # before the turn is given up
 
 
 def _watched(

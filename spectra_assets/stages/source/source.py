@@ -69,7 +69,7 @@ def prove_credential(draft: Draft, work: Work) -> None:
     """
     server = work.covenant.pipeline.server
     answer = work.client.get(server.probe)
-    found = sight(answer)
+    found = sight(answer, work.client.mask)
     valid = answer.status == 200 and found.category == "readable" and found.shape != "empty"
     message = _message(found, answer.status, server.auth.token_env, server.base_url_env) if not valid else "accepted"
     draft.rows = table_of(
@@ -181,13 +181,15 @@ def summarise_portfolio(draft: Draft, work: Work) -> None:
 
 
 def _message(found: Sight, status: int, token: str | None, address: str) -> str:
+    if status in (401, 403) and token is None:
+        return f"the API wants a credential ({found.reason}): name the variable that holds it, `run … --token-env NAME`"
     if status in (401, 403):
         return f"the API refuses the credential ({found.reason}): set {token} to a valid one"
     if found.category == "notJson":
         return f"{status}, but {found.reason}: check {address}"
     if status in (200, 204):
         return f"{status} without content, where a valid credential gets a document: check {address}"
-    return f"the API did not answer as it must ({found.reason or status}): check {address}, then the API itself"
+    return f"the API gave an unexpected answer ({found.reason or status}): check {address}, then the API itself"
 
 
 def _masked(secret: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
@@ -75,7 +76,7 @@ def _by_chance(columns: Sequence[Sequence[Any]]) -> float:
     count = len(columns[0])
     alike = count * (count - 1) / 2
     for column in columns:
-        alike *= sum((column.count(value) / count) ** 2 for value in set(column))
+        alike *= sum((times / count) ** 2 for times in Counter(column).values())
     return alike
 
 

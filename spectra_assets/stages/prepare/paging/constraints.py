@@ -17,6 +17,7 @@ from spectra_assets.covenant.access import (
     Paging,
     PagingStyle,
 )
+from spectra_assets.covenant.paths import split_path
 from spectra_assets.stages.asking.ids import Id, Pick
 from spectra_assets.stages.asking.sampling import Asked, Explorer
 from spectra_assets.stages.prepare.paging.limits import ENDLESS, Finding, extent, past_the_end, totals
@@ -202,7 +203,7 @@ def _fits(style: PagingStyle, plain: Leaf | None, named: Sequence[str]) -> bool:
         return not named
     if isinstance(style, NextPaging | CursorPaging):
         value: Any = plain.sight.value
-        for key in style.next.split("."):
+        for key in split_path(style.next):
             if not isinstance(value, Mapping) or key not in value:
                 return False
             value = value[key]

@@ -1,0 +1,29 @@
+"""Text that came from an API, made fit to stand in Markdown that people read: it can't link, load a picture, or end its place."""
+
+from __future__ import annotations
+
+import re
+
+_SPAN = re.compile(r"(`[^`]*`)")
+_COLUMN = re.compile(r"`([A-Za-z_][A-Za-z0-9_]*)`")
+
+
+def printable(text: str) -> str:
+    """`text` with control characters and marks of direction as escapes."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def prose(text: str) -> str:
+    """Prose on one line, also in a table's cell: code spans stay, links, pictures and HTML become plain text."""
+    flat = printable(" ".join(text.split())).replace("\\", "\\\\").replace("|", "\\|")
+    return "".join(part if place % 2 else _plain(part) for place, part in enumerate(_SPAN.split(flat)))
+
+
+def code(text: str) -> str:
+    """A code span, also in a table's cell; columns quoted in an expression stand plain in it."""
+    flat = _COLUMN.sub(r"\1", printable(" ".join(text.split())))
+    return "`" + flat.replace("`", "'").replace("|", "\\|") + "`"
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[").replace("]", "\\]").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,33 @@
+"""Text of an API in Markdown: nothing of it is live."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from markdown_it import MarkdownIt
+
+from spectra_assets.untrusted import code, prose
+
+HOSTILE = (
+    "![px](http://evil.example/p.png) [click](javascript:alert(1)) <img src=x onerror=alert(1)>",
+    "a \\`![px](http://evil.example/p.png)` b",
+    "``![px](http://evil.example/p.png)``` `x",
+    "[a]: http://evil.example\n\n[a] | # Title\n- item",
+    "x\x1b[31m\u202e | y `a|b`",
+    "<!-- --> &lt;b> `` ` ``![p](http://evil.example)",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("make", [prose, code])
+def test_nothing_is_live(text: str, make: object) -> None:
+    page = MarkdownIt("commonmark").enable("table").render(f"| a | b |\n|---|---|\n| {make(text)} | end |\n")  # type: ignore[operator]
+    assert set(re.findall(r"<(\w+)", page)) <= {"table", "thead", "tbody", "tr", "th", "td", "code"}
+    assert page.count("<td>") == 2
+    assert "<td>end</td>" in page
+    assert "\x1b" not in page
+
+
+def test_what_is_harmless_stays() -> None:
+    assert prose("the `id` of a *cycle*, as `a.b` gives it") == "the `id` of a *cycle*, as `a.b` gives it"
