@@ -33,6 +33,17 @@ def guarded(path: str, doing: str) -> Iterator[None]:
         raise storage_error(path, doing, error) from error
 
 
+@contextmanager
+def writing(place: str) -> Iterator[None]:
+    """Turn an OSError that tells of the disk into a StorageError which names its file, or `place` where it names none."""
+    try:
+        yield
+    except OSError as error:
+        if str(error.errno) not in _ADVICE:
+            raise
+        raise storage_error(str(error.filename or place), "written", error) from error
+
+
 def storage_error(path: str, doing: str, error: Exception) -> StorageError:
     """`path` can't be `doing` because of `error`, and what to do as far as the operating system's number tells."""
     text = " ".join(_COLOUR.sub("", str(error)).split())[:300]

@@ -312,8 +312,8 @@ def _write_batches(folder: Path, schema: pa.Schema, batches: Iterator[pa.RecordB
         ) as writer:
             for group in chain((first,), groups):
                 writer.write_table(group, row_group_size=max(1, group.num_rows))
-    except OSError as error:
-        raise storage_error(str(folder), "written", error) from error
+    except OSError as error:  # what makes the rows may write too
+        raise storage_error(str(error.filename or folder), "written", error) from error
 
 
 def _repeating(table: pa.Table) -> list[str]:

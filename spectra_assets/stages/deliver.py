@@ -23,6 +23,7 @@ from spectra_assets.gates.evaluate import blocking, evaluate
 from spectra_assets.gates.judgement import Result
 from spectra_assets.lakehouse import quarantine
 from spectra_assets.lakehouse.commit import CommitInfo, Published
+from spectra_assets.lakehouse.failure import writing
 from spectra_assets.lakehouse.staging import Staged, Staging
 from spectra_assets.lakehouse.standing import standing
 from spectra_assets.lakehouse.types import arrow_schema, schema_hash
@@ -99,8 +100,9 @@ class Delivery:
 
     def audit(self) -> list[Result]:
         """Make the candidate and evaluate its gates. Raises whatever its actions raise."""
-        make(self.work, self.draft)
-        self._staged = self._stage(self.draft)
+        with writing(self._place):
+            make(self.work, self.draft)
+            self._staged = self._stage(self.draft)
         candidate = Candidate(
             table=self.work.table,
             covenant=self.work.covenant,
@@ -135,6 +137,11 @@ class Delivery:
         )
         self.published = self.work.lakehouse.publish(self.ref, self._staged, commit, self.work.table.description)
         return self.published
+
+    @property
+    def _place(self) -> str:
+        """Where what it writes lies."""
+        return str(self.work.lakehouse.files().parent)
 
     @property
     def staged(self) -> Staged | None:
@@ -215,13 +222,13 @@ class Delivery:
         with ExitStack() as endings:  # which ends with what was pushed first
             quiet = suppress(*([StorageError] if error is not None else []))
             for hear in reversed(self.draft.afterwards or ()):
-                endings.callback(_in_peace, quiet, hear, outcome.status, error)
+                endings.callback(_in_peace, quiet, self._place, hear, outcome.status, error)
             if self.ref.schema != LOG:
-                endings.callback(_in_peace, quiet, leave_record, self.work, outcome, requests)
+                endings.callback(_in_peace, quiet, self._place, leave_record, self.work, outcome, requests)
 
 
-def _in_peace(quiet: AbstractContextManager[None], do: Callable[..., None], *arguments: Any) -> None:
-    with quiet:
+def _in_peace(quiet: AbstractContextManager[None], place: str, do: Callable[..., None], *arguments: Any) -> None:
+    with quiet, writing(place):
         do(*arguments)
 
 

@@ -45,7 +45,10 @@ def test_each_subject_is_a_gap_of_its_own() -> None:
         ("(parent , status 400, reason GET /x: 400 Bad Request)", Cause.PAGE_LIMIT),
         ("(parent , status 200, reason GET /x: expected records at 'items', found an object)", Cause.ENVELOPE_CHANGED),
         ("(parent , status 429, reason too many requests)", Cause.RATE_LIMITED),
-        ("(parent 429, status 404, reason GET http://127.0.0.1:8401/cycle/429: 404 Not Found: 'error 503 of 401')", Cause.ENDPOINT_GONE),
+        (
+            "(parent 429, status 404, reason GET http://127.0.0.1:8401/cycle/429: 404 Not Found: 'error 503 of 401')",
+            Cause.ENDPOINT_GONE,
+        ),
         ("GET /orders/401/lines: 500 Internal Server Error", Cause.ENDPOINT_BROKEN),
     ],
 )

@@ -119,6 +119,28 @@ def test_a_search_by_post_takes_the_instant_in_its_body(kind: Any, write: Any, r
         assert server.methods == {"POST"}
 
 
+def test_a_page_that_can_not_be_had_proves_and_refutes_nothing() -> None:
+    whole = served(rows(), since("updated_since"))
+    found, seeker, _ = sought(
+        lambda call: Reply("no", 500) if call.query.get("offset") == "20" else whole(call), ["updated_since"]
+    )
+    assert found is not None, "the rows before that page are known, and the answers are short"
+    assert "20 rows" in found.evidence
+
+    def answer(call: Call) -> Any:
+        return Reply("no", 500) if "updated_since" in call.query and call.number("offset", 0) else whole(call)
+
+    found, seeker, _ = sought(answer, ["updated_since"])
+    assert found is not None
+    many = served(rows(count=80), since("updated_since"))
+    found, seeker, _ = sought(
+        lambda call: Reply(b"[{", 200) if "updated_since" in call.query and call.number("offset", 0) else many(call),
+        ["updated_since"],
+    )
+    assert found is None
+    assert seeker.torn.startswith("page 2 could not be read (the body is no JSON")
+
+
 def test_an_ignored_parameter_costs_one_request_per_form() -> None:
     found, seeker, server = sought(served(rows(), lambda row, query: True))
     assert found is None

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.extract.small import GATES, GROUPS, ITEMS, PAGE, URL, Extracts, SmallApi
+from benchmarks.extract.small import GATES, GROUPS, ITEMS, PAGE, URL, Extracts, SmallApi, fields
+from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.errors import GateError, MissingInputError, RetriableError, StorageError
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.raw import MANIFEST, Attempts, Manifest
@@ -317,6 +318,20 @@ def test_a_full_disk_names_the_place_and_spoils_nothing(made: Extracts, api: Sma
     second = made.deliver(ITEMS, "run2")
     assert second.draft.evidence["tape"]["damaged"] == []
     assert len(made.rows(ITEMS)) == 1200
+
+
+def test_what_is_written_beside_the_tables_names_its_place_too(tmp_path: Path, engine: Engine, api: SmallApi) -> None:
+    class Lacking(Extracts):
+        """Its canon knows no owner, so that records are kept for the next sample."""
+
+        def canon(self) -> list[CanonEntity]:
+            return [fields(entity.fetch, ("id", "name")) for entity in super().canon()]
+
+    made = Lacking(tmp_path, engine)
+    made.deliver(GROUPS)
+    made.lakehouse.files("samples").write_text("in the way")
+    with pytest.raises(StorageError, match=r"Files/samples can't be written: .*; a file stands where a folder must be"):
+        made.deliver(ITEMS)
 
 
 def test_two_runs_take_turns(made: Extracts, api: SmallApi, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,9 @@ from spectra_assets.stages.asking.locations import ITSELF, Record, location_of, 
 from spectra_assets.stages.asking.searches import body
 from spectra_assets.stages.asking.wire import SPENT, Wire, fill
 
+_TORN = ("broken", "notJson")
+"""What a single page may be of a list that answers otherwise."""
+
 SAMPLES = "samples"
 """Folder of the samples below Files."""
 
@@ -32,7 +35,8 @@ SAMPLES = "samples"
 class Listing:
     """Rows of one list as far as they were read. `failure` is empty if the API answered; `whole` if all rows are here.
 
-    `category` is that of the last answer.
+    `category` is that of the last answer. `torn` says why a page after others could not be had: the list answers, and what it
+    lacks is for Extract to tell.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -42,6 +46,7 @@ class Listing:
     shape: str = "empty"
     pages: int = 1
     category: Category = "readable"
+    torn: str = ""
     values: list[Any] = field(default_factory=list, repr=False)
     """The decoded answers."""
 
@@ -140,7 +145,7 @@ class Explorer:
     def _read(self, asked: Asked, pages: int) -> Listing:
         paging = self.paging.get(asked.path, NoPaging())
         sights: list[Sight] = []
-        failure, whole = "", False
+        failure, torn, whole = "", "", False
         category: Category = "readable"
         here: str | None = None
         ask: Ask | None = first(paging)
@@ -154,7 +159,9 @@ class Explorer:
             if found.category != "readable":
                 # a page past the end is refused by some servers
                 whole = bool(sights) and counted(paging) and found.category in ("needsParameters", "notFound", "gone")
-                if not whole:
+                if sights and found.category in _TORN:
+                    torn = f"page {len(sights) + 1} could not be read ({found.reason or found.category})"
+                elif not whole:
                     failure, category = found.reason or found.category, found.category
                 break
             if found.records and any(found.records == each.records for each in sights):
@@ -169,7 +176,7 @@ class Explorer:
             if not _full(paging, found.rows):
                 ask = None
             whole = ask is None
-        return self._listing(asked, sights, paging, whole, failure, category)
+        return replace(self._listing(asked, sights, paging, whole, failure, category), torn=torn)
 
     def _listing(
         self, asked: Asked, sights: Sequence[Sight], paging: Paging, whole: bool, failure: str, category: Category

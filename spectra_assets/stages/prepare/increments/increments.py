@@ -90,11 +90,12 @@ def _proven(
         way = seeker.found(names)
         if way is not None:
             return _way(work, known, cursor, way), way.evidence
-        why = seeker.why
+        why, torn = seeker.why, seeker.torn
     else:
-        why = "no list read has rows of different instants"
-    if wire.spent or not lists:
-        return before, f"{'as proven before; ' if before else ''}{'the budget of requests is used up' if wire.spent else why}"
+        why, torn = "no list read has rows of different instants", ""
+    if wire.spent or not lists or torn:
+        why = "the budget of requests is used up" if wire.spent else torn or why
+        return before, f"{'as proven before; ' if before else ''}{why}"
     return None, why
 
 

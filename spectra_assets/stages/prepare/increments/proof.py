@@ -91,6 +91,8 @@ class Seeker:
     lists: Sequence[Known]
     why: str = ""
     """Why none was found."""
+    torn: str = ""
+    """Why an answer says nothing: one of its pages could not be had."""
 
     def found(self, names: Sequence[str]) -> Proven | None:
         """The first of the candidates that is proven."""
@@ -126,6 +128,9 @@ class Seeker:
             for instant in instants:
                 value = written(instant, form)
                 answer = self._ask(known, {name: value})
+                if answer.torn:
+                    self.torn = answer.torn
+                    continue
                 seen = _judged(known, answer, instant)
                 if seen is None:
                     self.why = self.why or f"{name}={value} gave {answer.failure or f'{len(answer.records)} other rows'}"
@@ -137,7 +142,7 @@ class Seeker:
                 told.append(f"{name}={value} gave {len(answer.records)} of {len(known.moments)} rows")
         alike = {field for known in self.lists for field in known.others} - separate
         if not told:
-            self.why = "no instant divides the rows"
+            self.why = self.torn or "no instant divides the rows"
             return None
         if alike and not names_change(name):
             self.why = (

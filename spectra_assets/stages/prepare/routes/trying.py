@@ -267,4 +267,5 @@ def nested(known: Mapping[str, Known], trial: Trial, other: Trial) -> dict[str, 
 
 
 def _plenty(listing: Listing) -> str:
-    return f"{len(listing.records)} rows without a parent{'' if listing.whole else ' and more'}"
+    more = f", then {listing.torn}" if listing.torn else "" if listing.whole else " and more"
+    return f"{len(listing.records)} rows without a parent{more}"
