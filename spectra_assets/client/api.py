@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from spectra_assets import settings
@@ -22,7 +22,7 @@ from spectra_assets.client.body import body_of, paged
 from spectra_assets.client.budget import budget_of
 from spectra_assets.client.credential import credential_of
 from spectra_assets.client.exchange import Course, Exchange
-from spectra_assets.client.fan_out import fan_out, hands
+from spectra_assets.client.fan_out import every, fan_out, hands
 from spectra_assets.client.ledger import Entry, Ledger
 from spectra_assets.client.mask import Mask, Secret
 from spectra_assets.client.pacing import Clock, Pace, PlayedPace, SeenLimit
@@ -30,7 +30,7 @@ from spectra_assets.client.pager import Ask, first, query_of
 from spectra_assets.client.paging import MOST_PAGES, PAST_END, Page, Reader, Sheet, Widest, counted, walk
 from spectra_assets.client.records import split
 from spectra_assets.client.searches import Searches
-from spectra_assets.client.tape import AGAIN, LIST, NotTapedError, Tape, key_of
+from spectra_assets.client.tape import AGAIN, LIST, Held, NotTapedError, Tape, Taped, key_of
 from spectra_assets.client.target import ParentValue, Target, parent_text, target
 from spectra_assets.client.transport import Answer, Limits, Transport
 from spectra_assets.client.verdict import Verdict, is_lasting, json_text
@@ -273,28 +273,31 @@ class ApiClient:
         entry = Entry(fetch.path, fetch.entity, parent, method=fetch.method)
         return self._exchange.listed(AGAIN, url, entry, accept, Course(body=body), _NEVER)
 
-    def unmodified(self, headers: Iterable[Mapping[str, Any]]) -> bool:
+    def unmodified(self, earlier: Iterable[Held | None]) -> bool:
         """Whether the API says of every answer of the earlier tape that it did not change. Ends at the first that did.
 
-        `headers` are those of the answers; each is asked for conditionally, `in_flight` at a time. What did not change is
-        confirmed on the tape. Raises SourceError for a redirect to another server and StorageError; any other error is a change.
+        `earlier` are the answers, None for one that was not accepted then or can't be read; each is asked for conditionally,
+        `in_flight` at a time. What did not change is confirmed on the tape. Raises SourceError for a redirect to another server
+        and StorageError; any other error is a change.
         """
         tape = self._exchange.tape
         assert tape is not None  # noqa: S101  (a programmer's error)
 
-        def work(header: Mapping[str, Any], stop: threading.Event) -> Iterator[bool]:
+        def same(held: Held | None, stop: threading.Event) -> bool:
+            taped = Taped(held) if held is not None else None
+            if taped is None or not taped.conditions:
+                return False
+            header = taped.header
             url = self._address.root + header["target"]
-            key = key_of(header["purpose"], url)
-            entry, course = Entry(*(header[name] for name in ("path", "entity", "parent", "page"))), Course(ask=True)
-            course.earlier = tape.earlier(key)
-            if course.earlier is not None:
-                with suppress(SkippableError, RetriableError):
-                    self._exchange.request(url, entry, self._verdict.passing, course, stop)
+            entry = Entry(header["path"], header["entity"], header["parent"], header["page"])
+            course = Course(ask=True, earlier=taped)
+            with suppress(SkippableError, RetriableError):
+                self._exchange.request(url, entry, self._verdict.passing, course, stop)
             if course.unmodified:
-                tape.confirm(key)
-            yield course.unmodified
+                tape.confirm(key_of(header["purpose"], url))
+            return course.unmodified
 
-        return all(same for _, same in fan_out(headers, work, hands(self.in_flight)))
+        return every(earlier, same, hands(self.in_flight))
 
     def pages(
         self,

@@ -28,6 +28,7 @@ _RING = 64
 """Answers whose instants are kept."""
 
 _FORM = struct.Struct(f"<{10 + _RING}d")
+_FRONT, _TOUCHED = struct.Struct("<5d"), struct.Struct("<d")
 _VERSION = 2.0
 _FORGOTTEN = 600.0
 """Seconds without a request after which a rate that was found is found anew."""
@@ -103,8 +104,10 @@ class Budget:
     @property
     def awake(self) -> bool:
         """Whether the host refused somebody lately: only then there is anything to keep."""
-        state = self._read()
-        return state.rate > 0 or state.held > time.monotonic()
+        now = time.monotonic()
+        version, boot, held, _, rate = _FRONT.unpack_from(self._map)
+        (touched,) = _TOUCHED.unpack_from(self._map, _FORM.size - _TOUCHED.size)
+        return self._counts(version, boot, touched, now) and (rate > 0 or held > now)
 
     @property
     def rate(self) -> float:
@@ -167,9 +170,11 @@ class Budget:
         version, touched = facts[0], facts[-1]
         boot, held, free, rate, ceiling, burst, pressed, refused = facts[1:9]
         state = _State(boot, held, free, rate, ceiling, burst, pressed, refused, facts[9:-1], touched)
-        if version != _VERSION or state.boot != self._boot or time.monotonic() - touched > _FORGOTTEN:
-            return _State(boot=self._boot)
-        return state
+        return state if self._counts(version, boot, touched, time.monotonic()) else _State(boot=self._boot)
+
+    def _counts(self, version: float, boot: float, touched: float, now: float) -> bool:
+        """Whether what the file says is of this form and start of the machine, and not forgotten."""
+        return version == _VERSION and boot == self._boot and now - touched <= _FORGOTTEN
 
     @contextmanager
     def _changed(self) -> Iterator[_State]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from spectra_assets.client.ledger import Entry, Ledger, body_hash
 from spectra_assets.client.mask import Mask, masked_url
@@ -149,7 +148,7 @@ class Exchange:
 
     def _shown(self, url: str, body: bytes | None) -> str:
         """What was asked, for the ledger: the query, or the body of a search."""
-        return self._mask(urlsplit(url).query if body is None else body.decode())
+        return self._mask(url.partition("#")[0].partition("?")[2] if body is None else body.decode())
 
     def _target(self, url: str) -> str:
         """The address below the base URL, masked."""
@@ -181,17 +180,20 @@ class Exchange:
             answer = self.wire.search(url, course.body, stop, course.seconds)
         else:
             answer = self.wire.get(url, stop, course.seconds, earlier.conditions if earlier is not None else {})
-        course.answer = replace(answer, url=self._mask(answer.url), attempts=course.attempts)
+        told = self._mask(answer.url)
+        if told != answer.url or course.attempts != answer.attempts:
+            answer = replace(answer, url=told, attempts=course.attempts)
+        course.answer = answer
         self._gauge.read(answer.headers)
         if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
             self._pace.answered()
         if answer.status == HTTPStatus.NOT_MODIFIED and earlier is not None:
             course.unmodified = True
             if not course.ask:
-                unchanged = earlier.answer(course.answer.url, answer.address)
+                unchanged = earlier.answer(answer.url, answer.address)
                 assert unchanged is not None  # noqa: S101  (it was accepted)
                 return unchanged
-        return course.answer
+        return answer
 
     def _used_up(self, status: int | None, made: int, attempts: int) -> bool:
         rarely_passes = status is not None and status >= 500 and status not in PASSING

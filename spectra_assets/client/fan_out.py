@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from spectra_assets.client.pacing import StoppedError
 
@@ -172,6 +172,32 @@ def fan_out(
             begin()
     finally:
         run.cancel()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def every(pieces: Iterable[Piece], holds: Callable[[Piece, threading.Event], bool], threads: int) -> bool:
+    """Whether `holds` is true of all pieces, which so many threads take in turn. Ends at the first of which it is not.
+
+    `holds` gets an event that says to stop. Raises the first exception of any.
+    """
+    stop, lock, waiting = threading.Event(), threading.Lock(), iter(pieces)
+    end = object()
+
+    def work() -> bool:
+        while not stop.is_set():
+            with lock:
+                piece: Any = next(waiting, end)
+            if piece is end:
+                break
+            if not holds(piece, stop):
+                return False
+        return True
+
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="every")
+    try:
+        return all(future.result() for future in as_completed([pool.submit(work) for _ in range(threads)]))
+    finally:
+        stop.set()
         pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -18,14 +18,20 @@ class Headers(Mapping[str, str]):
     @classmethod
     def of(cls, pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
         """Headers as they came; those of one name belong together, their values separated by commas (RFC 9110, 5.3)."""
-        made = cls({})
-        named = made._named
+        named: dict[str, tuple[str, str]] = {}
         for name, value in pairs:
             key, text = name.decode("latin-1"), value.decode("latin-1").strip()
             lower = key.lower()
             before = named.get(lower)
             named[lower] = (key, text) if before is None else (before[0], f"{before[1]}, {text}")
+        made = cls.__new__(cls)
+        made._named = named
         return made
+
+    def mention(self, *words: str) -> bool:
+        """Whether a name holds one of these words, written in lower case: most answers speak of nothing that is looked for."""
+        names = " ".join(self._named)
+        return any(word in names for word in words)
 
     def __getitem__(self, name: str) -> str:
         return self._named[name.lower()][1]

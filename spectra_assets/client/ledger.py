@@ -6,8 +6,8 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 from xxhash import xxh3_64_hexdigest
 
@@ -37,7 +37,7 @@ class Entry:
     bodyHash: str | None = None  # noqa: N815
     error: str | None = None
     origin: str = "network"
-    requestId: str = field(default_factory=lambda: uuid4().hex)  # noqa: N815
+    requestId: str = field(default_factory=lambda: token_hex(16))  # noqa: N815
     requestedAt: datetime = field(default_factory=lambda: datetime.now(UTC))  # noqa: N815
 
 

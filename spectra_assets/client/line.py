@@ -29,6 +29,7 @@ _CHUNK = 1 << 20
 _CONTINUED = 200
 """Answers below it are followed by the one that counts (100 Continue, 103 Early Hints)."""
 
+_NONE = Headers({})
 _WITH_BODY = frozenset((200, 203, 206))
 _BREAK = re.compile(r"[\r\n\0]")
 
@@ -118,7 +119,7 @@ class _Reading:
     def __init__(self, most: int) -> None:
         self.done = self.kept = False
         self.status = 0
-        self.headers = Headers.of(())
+        self.headers = _NONE
         self.parts: list[bytes] = []
         self._most = most
         self._size = 0

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable
 from typing import NoReturn
 from urllib.parse import quote as percent
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import quote_plus
 
 from spectra_assets.untrusted import printable
 
@@ -91,8 +91,10 @@ class Mask:
 
 def masked_url(url: str) -> str:
     """Scheme, host and path of `url`; user, password, query and fragment never."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{'?' + HIDDEN if parts.query else ''}"
+    bare, _, query = url.partition("#")[0].partition("?")
+    scheme, _, rest = bare.partition("://")
+    server, slash, path = rest.partition("/")
+    return f"{scheme}://{server.rpartition('@')[2]}{slash}{path}{'?' + HIDDEN if query else ''}"
 
 
 def _forms(value: str) -> set[str]:

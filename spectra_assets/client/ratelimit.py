@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from spectra_assets.client.headers import Headers
 from spectra_assets.client.pacing import LONGEST_WAIT, Pace, SeenLimit, instant
 
 _FAMILIES = ("RateLimit", "X-RateLimit", "X-Rate-Limit")
@@ -78,7 +79,7 @@ def _untouched(quota: Quota) -> float | None:
 
 def quotas(headers: Mapping[str, str]) -> list[Quota]:
     """Every limit the headers speak of; none where they say nothing, or nothing that makes sense."""
-    if not any("rate" in name.lower() for name in headers):
+    if not (headers.mention("rate") if isinstance(headers, Headers) else any("rate" in name.lower() for name in headers)):
         return []
     found = [*_structured(headers), *(quota for family in _FAMILIES for quota in _spelled(headers, family))]
     return [quota for quota in found if quota.limit or (quota.limit is None and quota.remaining is not None)]

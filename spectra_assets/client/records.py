@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from spectra_assets.client.headers import Headers
 from spectra_assets.client.totals import ABOUT, COUNT, DEPTH, RANGE, TOTAL_HEADERS, TOTALS, plain
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.errors import SkippableError
@@ -61,6 +62,8 @@ def split(body: bytes, location: str, what: str) -> tuple[list[bytes], int | Non
 
 def header_total(headers: Mapping[str, str]) -> int | None:
     """The total of all rows which the headers declare."""
+    if isinstance(headers, Headers) and not headers.mention("total", "count", "range"):
+        return None
     for name in TOTAL_HEADERS:
         total = _number(headers.get(name, "").strip().encode())
         if total is not None:

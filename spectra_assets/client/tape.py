@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -24,6 +25,9 @@ KEPT_HEADERS = ("Content-Type", "Content-Range", "Link", "ETag", "Last-Modified"
 """What of an answer's headers is kept: what tells its type, its total, the next page, and whether it changed."""
 
 _VALIDATORS = ("ETag", "Last-Modified")
+
+_KEPT = {name.lower(): name for name in KEPT_HEADERS}
+_KEPT_OF_SEARCHES = {lower: name for lower, name in _KEPT.items() if name not in _VALIDATORS}
 
 _KEY_BYTES = 16
 _SETTLED = 2.0
@@ -90,15 +94,15 @@ class Taped:
         elapsed, attempts = self.header["elapsedMs"], self.header["attempts"]
         return Answer(self.header["status"], headers, self._held.body, elapsed, attempts, url, address)
 
+    @cached_property
+    def conditions(self) -> dict[str, str]:
+        """Headers that ask for it only if it changed; empty if the API gave nothing to tell that by."""
+        return conditions(self.header)
+
     @property
     def request_id(self) -> str:
         """Id of the request which brought it."""
         return str(self.header["requestId"])
-
-    @property
-    def conditions(self) -> dict[str, str]:
-        """Headers that ask for it only if it changed; empty if the API gave nothing to tell that by."""
-        return conditions(self.header)
 
 
 class Tape:
@@ -133,8 +137,9 @@ class Tape:
         Whether the answer to a search by POST changed can't be asked: what would tell that is not kept.
         """
         header: dict[str, Any] = {name: getattr(entry, name) for name in _OF_ENTRY}
-        kept = [name for name in KEPT_HEADERS if entry.method == "GET" or name not in _VALIDATORS]
-        headers = {name: answer.headers[name] for name in kept if name in answer.headers} if answer else {}
+        kept = _KEPT if entry.method == "GET" else _KEPT_OF_SEARCHES
+        came = answer.headers.items() if answer else ()
+        headers = {kept[name.lower()]: text for name, text in came if name.lower() in kept}
         header |= {"requestedAt": entry.requestedAt.isoformat(), "purpose": purpose, "target": target, "headers": headers}
         self._reel.add(key, header, answer.body if answer else b"", accepted)
         self.count(NETWORK)
@@ -163,7 +168,7 @@ def key_of(purpose: str, url: str, body: bytes | None = None) -> bytes:
 
 def conditions(header: Mapping[str, Any]) -> dict[str, str]:
     """Headers that ask for an answer only if it changed, by the `header` that was kept with it; empty if nothing tells that."""
-    headers = Headers(header["headers"])
+    headers = header["headers"]  # under the names of KEPT_HEADERS
     if "ETag" in headers:
         return {"If-None-Match": headers["ETag"]}
     if "Last-Modified" in headers and _settled(headers["Last-Modified"], headers.get("Date", "")):

@@ -21,6 +21,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from hashlib import blake2b
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,6 +104,22 @@ class Segments:
             with self._lock:
                 self.damaged.append(f"{path} is damaged at byte {offset}")
         return None
+
+    def entries(self) -> Iterator[Entry | None]:
+        """What `find` gives for the key of each entry, in the order they were written in; the files are read from end to end."""
+        for number, places in groupby(sorted(self._places), lambda place: place >> _OFFSET_BITS):
+            path = self._files[number]
+            with storing(path, "read"), path.open("rb") as file:
+                for place in places:
+                    file.seek(self._where(place)[1])
+                    prefix = _prefix(file.read(_PREFIX.size))
+                    packed = file.read(prefix.size - _PREFIX.size) if prefix is not None else b""
+                    if prefix is None:
+                        yield None
+                    elif prefix.mark and len(self._at(prefix.key)) == 1 and _sound(prefix, packed):
+                        yield Entry(prefix, packed)
+                    else:
+                        yield self.find(prefix.key)
 
     def __iter__(self) -> Iterator[tuple[bytes, bool]]:
         """(key, whether it has the mark) of every entry, in the order it was written in."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from spectra_assets.client.api import ApiClient, Skipped
-from spectra_assets.client.fan_out import Aside, fan_out
+from spectra_assets.client.fan_out import Aside, every, fan_out
 from spectra_assets.client.ledger import Entry, Ledger
 from spectra_assets.covenant.access import Fetch, OffsetPaging, ParentKey
 from spectra_assets.errors import CredentialError, RetriableError
@@ -260,3 +260,23 @@ def test_what_is_asked_aside_is_answered_in_its_order_and_raises_what_went_wrong
     with pytest.raises(ZeroDivisionError):
         next(answers)
     aside.close()
+
+
+def test_what_holds_of_all_is_asked_of_each_once() -> None:
+    seen: list[int] = []
+    assert every(range(200), lambda number, stop: seen.append(number) is None, threads=4)
+    assert sorted(seen) == list(range(200))
+    assert every([], lambda number, stop: False, threads=4)
+
+
+def test_the_first_of_which_it_does_not_hold_ends_it() -> None:
+    seen: list[int] = []
+
+    def holds(number: int, stop: threading.Event) -> bool:
+        seen.append(number)
+        return number < 10 or (number > 10 and stop.wait(10))
+
+    assert not every(range(10_000), holds, threads=4)
+    assert len(seen) <= 14
+    with pytest.raises(ZeroDivisionError):
+        every(range(100), lambda number, stop: bool(50 // (50 - number)), threads=1)

@@ -217,6 +217,24 @@ def test_every_flipped_byte_is_noticed(attempts: Attempts) -> None:
         assert entry is None or (entry.body, entry.header) == (b"[1,2,3]", {"n": 1})
 
 
+def test_entries_are_what_is_found_under_their_keys(attempts: Attempts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spectra_assets.lakehouse.raw.SEGMENT_BYTES", 300)
+    recording = begun(attempts)
+    one, two, three = (key_of("list", name) for name in "123")
+    recording.add(one, {"n": 1}, b"a" * 300)
+    recording.add(two, {"n": 2}, b"b" * 300, mark=False)
+    recording.add(one, {"n": 3}, b"c" * 300)
+    recording.add(three, {"n": 4}, b"d" * 300)
+    recording.end("complete")
+    segments = Segments(recording.folder)
+    found = [entry and (entry.header["n"], entry.body[:1]) for entry in segments.entries()]
+    assert found == [(3, b"c"), None, (3, b"c"), (4, b"d")]
+    last = max(recording.folder.glob("*.zst"), key=lambda file: file.stat().st_mtime_ns)
+    last.write_bytes(last.read_bytes()[:-1] + b"?")
+    assert [entry and entry.header["n"] for entry in segments.entries()] == [3, None, 3, None]
+    assert len(segments.damaged) == 1
+
+
 def test_segments_roll_and_are_named_by_their_content(attempts: Attempts, monkeypatch: pytest.MonkeyPatch) -> None:
     from hashlib import blake2b
 

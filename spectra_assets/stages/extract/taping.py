@@ -167,7 +167,7 @@ def _recorded(draft: Draft, work: Work, fetch: Fetch, known: CanonEntity, client
     draft.afterwards.insert(0, _Ending(draft, work, fetch, recording, attempts, keep, last, made).heard)
     whole = scope is None and len(standing.chain) == 1 and not again
     if last is not None and earlier is not None and whole and begun is None and _same(work, last[1], plan, inputs):
-        made.unchanged = not earlier.damaged and client.unmodified(_headers(earlier))
+        made.unchanged = not earlier.damaged and client.unmodified(earlier.entries())
     if made.unchanged and last is not None:
         draft.standing, draft.rows_in = True, last[1].rows_in
         draft.evidence |= last[1].evidence
