@@ -7,7 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from spectra_assets.discovery.links import (
+from spectra_assets.discovery.route import Fill, Route, entity_name, likely_key, plain_values, shape
+from spectra_assets.discovery.scout import Look, Scout, joined, segments
+from spectra_assets.discovery.templates import Seen, address, generalised, values_of
+from spectra_assets.names import camel, plural, singular, words
+from spectra_assets.stages.asking.answers import Record
+from spectra_assets.stages.asking.links import (
     Link,
     is_address_list,
     is_directory,
@@ -17,11 +22,6 @@ from spectra_assets.discovery.links import (
     names_in,
     template_of,
 )
-from spectra_assets.discovery.route import Fill, Route, entity_name, likely_key, plain_values, shape
-from spectra_assets.discovery.scout import Look, Scout, joined, segments
-from spectra_assets.discovery.templates import Seen, address, generalised, values_of
-from spectra_assets.names import camel, plural, singular, words
-from spectra_assets.stages.asking.answers import Record
 
 USUAL = (
     "users", "projects", "items", "orders", "products", "customers", "posts", "comments", "todos", "albums", "photos",

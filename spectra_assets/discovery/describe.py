@@ -12,12 +12,12 @@ import msgspec
 
 from spectra_assets.client.address import origin
 from spectra_assets.client.pager import linked, query_of
-from spectra_assets.discovery.links import links_of
 from spectra_assets.discovery.scout import Scout, joined, segments
 from spectra_assets.errors import DocumentError, RequestError, SourceError
 from spectra_assets.intelligence.description.model import Description
 from spectra_assets.intelligence.description.text import MOST_BYTES
 from spectra_assets.intelligence.model import Evidence
+from spectra_assets.stages.asking.links import links_of
 
 Read = Callable[[bytes, str], Description]
 

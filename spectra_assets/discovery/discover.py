@@ -16,7 +16,6 @@ from spectra_assets.discovery.build import Facts, pack_of
 from spectra_assets.discovery.crawl import USUAL, Crawl
 from spectra_assets.discovery.details import with_details
 from spectra_assets.discovery.given import Given, signature
-from spectra_assets.discovery.links import leads_nowhere, links_of
 from spectra_assets.discovery.place import Place, moved, place_of, probes_of
 from spectra_assets.discovery.scout import Scout
 from spectra_assets.discovery.searches import allow, strike
@@ -28,6 +27,7 @@ from spectra_assets.intelligence.entities import entities_of
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Evidence, Identifier, Pack
 from spectra_assets.names import check_source
 from spectra_assets.settings import Settings
+from spectra_assets.stages.asking.links import leads_nowhere, links_of
 
 BUDGET = 300
 """Requests of a discovery, unless a playbook's setting `discovery_requests` says otherwise."""

@@ -17,9 +17,9 @@ from spectra_assets.client.mask import Secret
 from spectra_assets.client.pager import linked, query_of
 from spectra_assets.client.target import stands
 from spectra_assets.covenant.access import Auth, Server
-from spectra_assets.discovery.links import is_address_list, links_of, may_lead
 from spectra_assets.errors import ConfigurationError, RetriableError, SourceError, SpectraError
 from spectra_assets.stages.asking.answers import Record, Sight, sight
+from spectra_assets.stages.asking.links import is_address_list, links_of, may_lead
 
 NOWHERE = "no-such-thing-987654321"
 """A segment that names nothing."""

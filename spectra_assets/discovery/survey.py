@@ -8,11 +8,11 @@ from urllib.parse import quote
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.target import segment
 from spectra_assets.covenant.paths import split_path
-from spectra_assets.discovery.links import is_directory
 from spectra_assets.discovery.route import Fill, Route, likely_key, plain_values
 from spectra_assets.discovery.scout import Look, Scout
 from spectra_assets.intelligence.model import Identifier, Pack
 from spectra_assets.names import words
+from spectra_assets.stages.asking.links import is_directory
 from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.source.probing import Probe, Prober
 

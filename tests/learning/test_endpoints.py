@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spectra_assets.learning.remedy.endpoints import texts_in
+from spectra_assets.learning.remedy.endpoints import addresses_in
 
 
 @pytest.mark.parametrize(
@@ -17,9 +17,12 @@ from spectra_assets.learning.remedy.endpoints import texts_in
         ([{"rel": "orders", "href": "https://shop.example.com/orders"}], ["https://shop.example.com/orders"]),
         ({"deep": {"a": [{"b": "/inner"}]}, "near": "/outer"}, ["/outer", "/inner"]),
         (None, []),
-        ("/itself", ["/itself"]),
+        ("/itself", []),
+        ({"_links": {"self": {"href": "/"}, "logout": {"href": "/logout"}, "orders": {"href": "/orders{?page}"}}}, ["/orders"]),
+        (["/orders/delete", "/sessions/revoke", "/orders.csv", "/orders"], ["/orders"]),
+        ({"items": "/items{/id}"}, ["/items", "/items/{id}"]),
         ({str(n): f"/{n}" for n in range(500)}, [f"/{n}" for n in range(100)]),
     ],
 )
 def test_addresses_are_found_wherever_the_root_names_them(root: Any, addresses: list[str]) -> None:
-    assert list(texts_in(root)) == addresses
+    assert addresses_in(root) == addresses

@@ -13,7 +13,6 @@ from spectra_assets.intelligence.description.model import Description, Reply
 from spectra_assets.intelligence.description.pointers import mapping, sequence
 
 _KEYS = ("routes", "endpoints", "paths")
-_LEAST = 3
 _MOST = 20_000
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 _GROUP = re.compile(r"\(\?P?<([A-Za-z_]\w*)>")
@@ -22,12 +21,22 @@ _TYPES = {"integer": "integer", "number": "number", "string": "text", "boolean":
 
 def is_routes(root: Any) -> bool:
     """Whether a parsed document holds a map of paths with their methods."""
-    return _routes(root) is not None
+    return any(any(_operations(below)) for below in routes_of(root).values())
+
+
+def routes_of(root: Any) -> Mapping[str, Any]:
+    """The map of paths to what each of them takes that a document holds, as the root of WordPress and of its namespaces does;
+    empty if it holds none."""
+    for key in _KEYS:
+        held = mapping(mapping(root).get(key))
+        if held and all(str(path).startswith("/") and isinstance(below, dict | list) for path, below in held.items()):
+            return held
+    return {}
 
 
 def read_routes(root: Any, name: str, findings: Findings) -> Description:
     """The routes that it lists. Raises DocumentError if none can be asked for."""
-    endpoints = catalogued(_listed(_routes(root) or {}, findings), findings)
+    endpoints = catalogued(_listed(routes_of(root), findings), findings)
     if not endpoints:
         raise DocumentError("none of the routes it lists can be asked for", name)
     return Description(
@@ -39,15 +48,6 @@ def read_routes(root: Any, name: str, findings: Findings) -> Description:
         replies={endpoint.path: Reply() for endpoint in endpoints if endpoint.method == "GET"},
         findings=findings.lines(),
     )
-
-
-def _routes(root: Any) -> Mapping[str, Any] | None:
-    for key in _KEYS:
-        held = mapping(mapping(root).get(key))
-        paths = len(held) >= _LEAST and all(isinstance(path, str) and path.startswith("/") for path in held)
-        if paths and any(any(_operations(below)) for below in held.values()):
-            return held
-    return None
 
 
 def _operations(route: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from spectra_assets.client.pager import linked
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.errors import SpectraError
 from spectra_assets.learning.facts import Facts
@@ -16,6 +17,7 @@ from spectra_assets.learning.remedy.plans import promised_plan
 from spectra_assets.learning.remedy.registry import SOURCE, carried, remedies_for, rule
 from spectra_assets.names import plural
 from spectra_assets.stages.asking.answers import Record, values_at
+from spectra_assets.stages.asking.links import leads_nowhere, links_of, may_lead, template_of
 from spectra_assets.stages.asking.sampling import Asked
 
 _SAME = 0.8
@@ -29,6 +31,9 @@ _ADDRESSES = 100
 
 _PARENTS = 4
 """Parents that are asked for with a path which may have taken the place of another one."""
+
+_SUCCESSORS = ("successor-version", "latest-version", "alternate", "canonical")
+"""Relations of an address that holds the same in another place."""
 
 _DESCRIPTIONS = ("/openapi.json", "/swagger.json", "/v3/api-docs", "/api-docs")
 """Where an API may describe itself as it is now."""
@@ -107,30 +112,39 @@ def _parents(plan: Fetch | None, facts: Facts) -> list[Any]:
 
 
 def _others(path: str, facts: Facts) -> list[str]:
-    """Lists that may have taken the place of one, with its parameters: those of the catalogue, what the root of the API names
-    now, and what the API describes now."""
+    """Lists that may have taken the place of one, with its parameters: what its own refusal names, what the root of the API names
+    now, what the API describes now, those of the catalogue; first those called as it is. No address that is an action."""
     taken = {route for hint in facts.pack.entities for route in hint.routes}
     listed = [each.path for each in facts.pack.endpoints if each.method == "GET"]
-    named = [_below(address, facts) for address in texts_in(_told("/", facts))]
+    named = [_below(address, facts) for address in (*_successors(path, facts), *addresses_in(_told("/", facts)))]
     parameters = _PARAMETER.findall(path)
     found = dict.fromkeys(_called(each, parameters) for each in [*named, *_described(facts), *listed] if each)
-    return [each for each in found if each and each not in taken and each != path and carried(each)][:_LISTS]
+    others = [each for each in found if each and each not in taken and each != path and carried(each)]
+    lists = [each for each in others if not leads_nowhere(_PARAMETER.sub("", each).rstrip("/").rpartition("/")[2], each)]
+    return sorted(lists, key=lambda each: _last(each) != _last(path))[:_LISTS]
 
 
-def texts_in(told: Any) -> Iterator[str]:
-    """Every text of a JSON value, from the outermost inwards, that may be an address: the first hundred."""
-    level, left = [told], _ADDRESSES
-    while level:
-        inner: list[Any] = []
-        for value in level:
-            if isinstance(value, dict | list):
-                inner += value.values() if isinstance(value, dict) else value
-            elif isinstance(value, str) and "/" in value:
-                yield value
-                left -= 1
-            if not left:
-                return
-        level = inner
+def _last(path: str) -> str:
+    """The last segment of a path that is no parameter."""
+    return next((part for part in reversed(path.split("/")) if part and not _PARAMETER.fullmatch(part)), "").lower()
+
+
+def _successors(path: str, facts: Facts) -> list[str]:
+    """Where a list that is gone says that it went, in the headers of its refusal (RFC 5829, RFC 9110)."""
+    if facts.explorer is None or "{" in path:
+        return []
+    try:
+        headers = facts.explorer.one(Asked(path)).headers
+    except SpectraError:
+        return []
+    link = headers.get("Link", "")
+    return [text for text in (*(linked(link, relation) for relation in _SUCCESSORS), headers.get("Location", "")) if text]
+
+
+def addresses_in(told: Any) -> list[str]:
+    """The addresses that a root names and that may lead to lists, the outermost first, a hundred at most."""
+    links = sorted(filter(may_lead, links_of(told, document=True)), key=lambda link: link.place.count("."))
+    return list(dict.fromkeys(text for link in links for text in template_of(link.url)[0]))[:_ADDRESSES]
 
 
 def _described(facts: Facts) -> list[str]:

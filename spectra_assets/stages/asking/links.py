@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from spectra_assets.intelligence.description.routes import routes_of
 from spectra_assets.names import words
 
 _DEEP, _MANY = 6, 5_000
@@ -61,7 +62,7 @@ def is_directory(value: Any) -> bool:
     """Whether an object is mostly addresses of others: a root or service document."""
     if not isinstance(value, dict) or not value:
         return False
-    if _is_odata(value) or _lists_routes(value):
+    if _is_odata(value) or routes_of(value):
         return True
     announced = value.get("_links", value.get("links"))
     if isinstance(announced, dict | list):
@@ -203,12 +204,6 @@ def _announced(place: str) -> bool:
 def _is_odata(value: dict[str, Any]) -> bool:
     listed = value.get("value")
     return isinstance(listed, list) and bool(listed) and all(_is_named(entry) and entry.get("name") for entry in listed)
-
-
-def _lists_routes(value: dict[str, Any]) -> bool:
-    """Whether an object holds a map of paths to what each of them takes, as the root of WordPress and of its namespaces does."""
-    held: dict[str, Any] = next((value[key] for key in ("routes", "endpoints", "paths") if isinstance(value.get(key), dict)), {})
-    return bool(held) and all(str(path).startswith("/") and isinstance(below, dict) for path, below in held.items())
 
 
 def _is_named(entry: Any) -> bool:
