@@ -26,7 +26,7 @@ from spectra_assets.covenant.star import add_star
 from spectra_assets.errors import DocumentError
 from spectra_assets.names import LOG, Stage, plural
 from spectra_assets.playbook.model import Notice, Output, Playbook, Playbooks
-from spectra_assets.playbook.rules import OrderRule
+from spectra_assets.playbook.rules import OrderRule, RequiredRule
 
 
 def generate(
@@ -187,6 +187,9 @@ def _cleaned(design: Design, entity: CanonEntity, group: str, references: bool) 
         merged.setdefault(item.target, []).append(item)
     keys = list(dict.fromkeys(item.target for item in fields if item.key))
     columns = [_column(name, items, raw_table, name in keys, references) for name, items in merged.items()]
+    columns = [
+        column.model_copy(update={"sparse": True}) if _may_be_empty(design, entity, column) else column for column in columns
+    ]
     child = group != entity.entity
     array = next((_array_of(item.raw) for item in fields if "[]" in item.raw), None) if child else None
     cursor = next((item.target for item in fields if item.raw == entity.cursor_field), None)
@@ -221,6 +224,15 @@ def _has_column(item: CanonField, entity: CanonEntity) -> bool:
 def _array_of(raw: str) -> str:
     """Path of the innermost array that `raw` lies in."""
     return raw[: raw.rindex("[]")]
+
+
+def _may_be_empty(design: Design, entity: CanonEntity, column: Column) -> bool:
+    """Whether a rule says of each of the column's fields that it is not required."""
+    told = [
+        rules[-1].required if (rules := design.playbooks.rules(RequiredRule, design.facts.source, entity.entity, path)) else None
+        for path in column.source
+    ]
+    return bool(told) and all(each is False for each in told) and not column.required
 
 
 def _column(name: str, items: list[CanonField], raw_table: str, is_key: bool, references: bool) -> Column:

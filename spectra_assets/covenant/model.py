@@ -65,6 +65,8 @@ class Column(Model):
     type: DataType
     description: str = ""
     required: bool = False
+    sparse: bool = False
+    """A rule says that it may be empty: that it is, is no news."""
     pii: PiiLevel = PiiLevel.NONE
     source: list[str] = []
     date_format: str | None = None

@@ -105,6 +105,20 @@ class Staged:
         """Same text for the same accepted rows in any order: row count, sum of their hashes, hash of the schema."""
         return self._measured[1]
 
+    def empties(self) -> tuple[int, dict[str, int]]:
+        """Rows, and how many of them have no value in each plain column, by the files' own statistics: all rows, also those that
+        stay behind. A column of which one of the files tells nothing is left out."""
+        rows, found = 0, dict[str, int | None]()
+        for group in (each for file in sorted(self.path.glob("*.parquet")) for each in _parts(file)):
+            rows += group.num_rows
+            for place in range(group.num_columns):
+                column = group.column(place)
+                told = column.statistics
+                before = found.get(column.path_in_schema, 0)
+                known = told is not None and told.has_null_count and before is not None
+                found[column.path_in_schema] = (before or 0) + told.null_count if known else None
+        return rows, {name: found[name] or 0 for name in self.schema.names if found.get(name) is not None}
+
     def batches(self) -> pa.RecordBatchReader:
         """The accepted rows in the table's schema, streaming; split off by the engine only if some stay behind."""
         counts = self.counts()
@@ -166,6 +180,11 @@ class Staged:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.discard()
+
+
+def _parts(file: Path) -> Iterator[pq.RowGroupMetaData]:
+    told = pq.read_metadata(file)
+    return (told.row_group(place) for place in range(told.num_row_groups))
 
 
 class Staging:

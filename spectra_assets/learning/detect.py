@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from spectra_assets.learning.gap import FACTS, WIDTH, Cause, Evaluation, Fact, Gap
+from spectra_assets.names import plural
 
 SEEN = ("table_made", "requests_calm", "values_mapped", "outputs_gated", "plan_holds", "steps_ran", "requests_steady",
         "rows_accepted", "times_kept")  # fmt: skip
@@ -119,7 +120,8 @@ def _whole(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
 def _credential(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     name = text(row.get("tokenVariable"))
     status = number(row.get("httpStatus"))
-    return Cause.CREDENTIAL, name or "", Fact(kind="credential", parameter=name, status=status, note=text(row.get("message")))
+    fact = Fact(kind="credential", parameter=name, status=status, note=text(row.get("message")))
+    return Cause.ENDPOINT_GONE if status in (404, 405, 410) else Cause.CREDENTIAL, name or "", fact
 
 
 def _unreachable(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact] | None:
@@ -214,6 +216,20 @@ def _required(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     return Cause.NULL_IN_REQUIRED, column, Fact(kind="required", column=text(column))
 
 
+def _emptied(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    """A column that was filled and is empty now."""
+    column = text(row.get("column")) or ""
+    fact = Fact(
+        kind="emptied",
+        column=column,
+        path=text(row.get("path")),
+        expected=text(row.get("before")),
+        count=number(row.get("empty")),
+        total=number(row.get("rows")),
+    )
+    return Cause.MISSING_FIELD, column, fact
+
+
 def _parents(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     return Cause.ORPHAN, "", Fact(kind="orphan", seen=text(row.get("parentKey")), count=number(row.get("records")))
 
@@ -303,6 +319,7 @@ _TAKEN: dict[str, _Take] = {
     "extract_complete": _complete,
     "no_schema_drift": _drift,
     "fields_seen": _drift,
+    "columns_filled": _emptied,
     "parents_resolved": _parents,
     "types_hold": _column,
     "rules_applied": _column,
@@ -332,6 +349,7 @@ CAUSES: dict[str, Cause] = {
     "no_schema_drift": Cause.OTHER,
     "cursor_tells_changes": Cause.INCOMPLETE_EXTRACT,
     "fields_seen": Cause.MISSING_FIELD,
+    "columns_filled": Cause.MISSING_FIELD,
     "primary_key_present": Cause.MISSING_KEY,
     "parents_resolved": Cause.ORPHAN,
     "types_hold": Cause.CHANGED_TYPE,
@@ -356,6 +374,10 @@ CAUSES: dict[str, Cause] = {
 
 
 def of_runs(evaluations: Iterable[Evaluation]) -> Iterator[Gap]:
-    """The gaps of several evaluations."""
-    for evaluation in evaluations:
-        yield from gaps_of(evaluation)
+    """The gaps of several evaluations. An empty column is told once: by Extract, where no record has its field any more."""
+    gaps = [gap for evaluation in evaluations for gap in gaps_of(evaluation)]
+    gone = {(gap.run_id, gap.source, gap.table, gap.subject) for gap in gaps if gap.check in ("fields_seen", "no_schema_drift")}
+    for gap in gaps:
+        paths = [(gap.run_id, gap.source, plural(gap.table), fact.path) for fact in gap.evidence if fact.kind == "emptied"]
+        if not any(path in gone for path in paths):
+            yield gap

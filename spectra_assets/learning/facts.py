@@ -26,7 +26,7 @@ from spectra_assets.stages.asking.answers import Record, flattened
 from spectra_assets.stages.asking.locations import records_at
 from spectra_assets.stages.asking.sampling import Explorer, read_sample
 from spectra_assets.stages.asking.wire import Wire
-from spectra_assets.stages.design import playbooks_of
+from spectra_assets.stages.design import playbooks_of, written
 from spectra_assets.stages.rulings import ruled_pack
 
 MOST_RECORDS = 20_000
@@ -63,6 +63,11 @@ class Facts:
     def pack(self) -> Pack:
         """What is known of the source, with what the playbooks' rules say of it."""
         return ruled_pack(load_pack(self.covenant.pipeline.intelligence, self.settings.intelligence), self.playbooks)
+
+    @cached_property
+    def in_force(self) -> Covenant:
+        """The covenant as it was written: while the first stages run by a sentence, `covenant` ends with them."""
+        return written(self.settings, self.source) or self.covenant
 
     @cached_property
     def lakehouse(self) -> Lakehouse:
@@ -131,6 +136,15 @@ class Facts:
             if len(found) >= MOST_RECORDS:
                 break
         return [record for record in found if isinstance(record, dict)]
+
+    def published_by_parent(self, entity: str) -> dict[str, list[Record]]:
+        """What `published` gives, by the text of the value with which each record's list was asked for."""
+        ref = TableRef("extract", plural(entity))
+        found: dict[str, list[Record]] = {}
+        for batch in self.lakehouse.batches(ref, ["parentKey", "record"]) if self.lakehouse.exists(ref) else ():
+            for parent, text in zip(*(batch.column(n).to_pylist()[:MOST_RECORDS] for n in (0, 1)), strict=True):
+                found.setdefault(parent or "", []).append(msgspec.json.decode(text))
+        return found
 
     def came(self, entity: str) -> Iterator[Came]:
         """The answers of the newest extraction of the entity, whatever became of it, in the order of its tape."""

@@ -242,7 +242,9 @@ def _beyond(control: Covenant | None, made: Remade, gap: Gap, remedy: Remedy) ->
         subjects |= {HASH, *_keys(control, gap), *_keys(made.covenant, gap)}
     edit = remedy.edits[0]
     if remedy.kind == RemedyKind.FOLLOW_RENAME and isinstance(edit, AddRule):
-        subjects |= {str(edit.rule["scope"]["field"]), *edit.rule["also"]}
+        together = edit.rule.get("paths", {})
+        alone = [edit.rule["scope"].get("field"), *edit.rule.get("also", ())]
+        subjects |= {str(path) for path in (*together, *together.values(), *alone) if path}
     for table in made.covenant.tables():
         if table.ref.schema == Stage.CLEAN and _others(plain.get(table.table), subjects) != _others(table, subjects):
             yield f"designing again repairs it without this, which changes {table.table} beside"

@@ -20,6 +20,7 @@ from spectra_assets.covenant.forms import HASHING, VOLATILE
 from spectra_assets.errors import GateError, SpectraError, StorageError
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.evaluate import blocking, evaluate
+from spectra_assets.gates.filled import FILLED, carried, columns_filled
 from spectra_assets.gates.judgement import Result
 from spectra_assets.lakehouse import quarantine
 from spectra_assets.lakehouse.commit import CommitInfo, Published
@@ -97,6 +98,7 @@ class Delivery:
         self._staging = Staging(work.lakehouse, work.run_id, work.engine)
         self._staged: Staged | None = None
         self._rejected: Published | None = None
+        self._told: dict[str, str] = {}
 
     def audit(self) -> list[Result]:
         """Make the candidate and evaluate its gates. Raises whatever its actions raise."""
@@ -113,6 +115,8 @@ class Delivery:
             evidence=self.draft.evidence,
         )
         self.results = evaluate(candidate)
+        if any(each.gate == columns_filled.__name__ for each in self.results):
+            self._told[FILLED] = carried(candidate)
         return self.results
 
     def publish(self) -> Published:
@@ -174,7 +178,7 @@ class Delivery:
             covenant_version=self.work.covenant.version,
             rows_in=self.draft.rows_in,
             gates=json.dumps(gates),
-            extra={"inputs": ",".join(self.work.table.inputs)},
+            extra={"inputs": ",".join(self.work.table.inputs), **self._told},
         )
 
     def _finish(self, error: BaseException | None) -> Outcome:

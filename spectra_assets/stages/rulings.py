@@ -6,7 +6,7 @@ Rules have the last word, a route excepted: that is proven like any other.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from spectra_assets.covenant.access import (
     CursorPaging,
@@ -26,6 +26,7 @@ from spectra_assets.intelligence.model import Endpoint, EntityHint, FieldSpec, I
 from spectra_assets.playbook.model import Playbooks
 from spectra_assets.playbook.rules import (
     AddFieldRule,
+    AliasesRule,
     AliasRule,
     BaseRule,
     DateFormatRule,
@@ -60,7 +61,11 @@ _MADE: dict[DataType, Any] = {
 
 
 def ruled_server(server: Server, playbooks: Playbooks, source: str) -> Server:
-    """The server, asked no faster than the setting `requests_per_minute` allows."""
+    """The server, asked no faster than the setting `requests_per_minute` allows, and its credential proven where the endpoint for
+    that went."""
+    moved = [rule.instead for rule in playbooks.rules(EndpointRule, source) if rule.instead and rule.path == server.probe]
+    if moved:
+        server = server.model_copy(update={"probe": moved[-1]})
     most = int(playbooks.setting("requests_per_minute", source))
     if not most:
         return server
@@ -84,9 +89,9 @@ def ruled_pack(pack: Pack, playbooks: Playbooks) -> Pack:
 def _with_aliases(pack: Pack, playbooks: Playbooks) -> list[Identifier]:
     """The identifiers, which fields fill by each of their names."""
     names = {
-        f"{hint.entity}.{rule.scope.field}": [f"{hint.entity}.{path}" for path in rule.also]
+        f"{hint.entity}.{name.path}": [f"{hint.entity}.{path}" for path in name.also]
         for hint in pack.entities
-        for rule in playbooks.rules(AliasRule, pack.source, hint.entity)
+        for name in names_of(playbooks, pack.source, hint.entity)
     }
     if not names:
         return pack.identifiers
@@ -173,6 +178,9 @@ def _without_endpoint(pack: Pack, rule: EndpointRule) -> Pack:
         if hint.routes:
             entities.append(hint)
     endpoints = list(pack.endpoints)
+    if rule.instead and rule.instead.rstrip("/") == rule.path.rstrip("/"):  # the same one, written another way
+        here = {"path": rule.instead}
+        endpoints = [each.model_copy(update=here) if each.path == rule.path else each for each in endpoints]
     if rule.instead and all(each.path != rule.instead for each in endpoints):
         old = next((each for each in endpoints if each.method == "GET" and each.path == rule.path), None)
         endpoints.append(Endpoint(method="GET", path=rule.instead, group="", query=old.query if old else [], origin="discovered"))
@@ -195,12 +203,12 @@ def ruled_fetch(fetch: Fetch, playbooks: Playbooks, source: str) -> Fetch:
     for moved in playbooks.rules(EndpointRule, source):
         if moved.instead and moved.path == fetch.path:
             changes["path"] = moved.instead
-    for renamed in playbooks.rules(AliasRule, source, fetch.entity):
-        if renamed.scope.field == fetch.primary_key:
+    for renamed in names_of(playbooks, source, fetch.entity):
+        if renamed.path == fetch.primary_key:
             changes["primary_key"] = renamed.also[-1]
     if fetch.parent is not None:
-        for renamed in playbooks.rules(AliasRule, source, fetch.parent.entity):
-            if renamed.scope.field == fetch.parent.path:
+        for renamed in names_of(playbooks, source, fetch.parent.entity):
+            if renamed.path == fetch.parent.path:
                 changes["parent"] = fetch.parent.model_copy(update={"path": renamed.also[-1]})
     if shared := [rule.key for rule in playbooks.rules(DeduplicateRule, source, fetch.entity) if rule.key]:
         changes["primary_key"] = shared[-1]
@@ -303,6 +311,25 @@ def _origin(rule: BaseRule) -> dict[str, str]:
     return {"evidence": "lesson" if rule.lesson else "playbook"}
 
 
+class Names(NamedTuple):
+    """The paths of one field: its first one, and those that it has beside. `evidence` says who told, as in the canon."""
+
+    path: str
+    also: list[str]
+    evidence: str
+
+
+def names_of(playbooks: Playbooks, source: str, entity: str) -> list[Names]:
+    """What rules of kind alias and aliases say of the fields of an entity, one entry per field."""
+    found: dict[str, Names] = {}
+    for one in playbooks.rules(AliasRule, source, entity):
+        found.setdefault(one.scope.field, Names(one.scope.field, [], _origin(one)["evidence"])).also.extend(one.also)
+    for several in playbooks.rules(AliasesRule, source, entity):
+        for path, other in several.paths.items():
+            found.setdefault(path, Names(path, [], _origin(several)["evidence"])).also.append(other)
+    return [Names(path, list(dict.fromkeys(also)), told) for path, also, told in found.values()]
+
+
 def with_aliases(entity: CanonEntity, playbooks: Playbooks, source: str) -> tuple[CanonEntity, dict[str, str]]:
     """The entity with every path of its renamed fields, and further path → the path whose column it fills.
 
@@ -311,8 +338,8 @@ def with_aliases(entity: CanonEntity, playbooks: Playbooks, source: str) -> tupl
     """
     fields = {field.raw: field for field in entity.fields}
     found: dict[str, str] = {}
-    for rule in playbooks.rules(AliasRule, source, entity.entity):
-        paths = [rule.scope.field, *rule.also]
+    for names in names_of(playbooks, source, entity.entity):
+        paths = [names.path, *names.also]
         known = [fields[path] for path in paths if path in fields]
         shown = next((field for field in known if field.evidence == "sample"), known[0] if known else None)
         if shown is None or any(path in found for path in paths):
@@ -323,9 +350,9 @@ def with_aliases(entity: CanonEntity, playbooks: Playbooks, source: str) -> tupl
             same = ("type", "date_format", "group", "structure", "values", "references")
             like = {name: getattr(shown, name) for name in same}
             # none of them alone is missed where another one has the value
-            own = {"raw": path, "evidence": _origin(rule)["evidence"]}
+            own = {"raw": path, "evidence": names.evidence}
             fields[path] = mine.model_copy(update={**like, **own, "key": is_key, "required": is_key, "nullable": not is_key})
-        found |= dict.fromkeys(rule.also, rule.scope.field)
+        found |= dict.fromkeys(names.also, names.path)
         place = min(list(fields).index(path) for path in paths)
         others = [field for path, field in fields.items() if path not in paths]
         ordered = [*others[:place], *(fields[path] for path in paths), *others[place:]]

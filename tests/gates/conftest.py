@@ -84,11 +84,11 @@ class Bench:
         self.lakehouse = lakehouse
         self.staging = staging
 
-    def publish(self, promised: Table, rows: list[dict[str, Any]]) -> Table:
-        """Make the table readable for others."""
+    def publish(self, promised: Table, rows: list[dict[str, Any]], **told: str) -> Table:
+        """Make the table readable for others; `told` goes into the commit."""
         data = pa.Table.from_pylist(rows, schema=arrow_schema(promised.schema_))
         staged = self.staging.stage_arrow(promised.ref, data)
-        self.lakehouse.publish(promised.ref, staged, CommitInfo("r0", "1"))
+        self.lakehouse.publish(promised.ref, staged, CommitInfo("r0", "1", extra=told))
         return promised
 
     def candidate(

@@ -209,6 +209,9 @@ def _bad_clean(project: Project) -> Covenant:
     def all_required(table: Row) -> None:
         next(column for column in table["schema"] if column["name"] == "url")["required"] = True
 
+    def emptied(table: Row) -> None:
+        next(column for column in table["schema"] if column["name"] == "testcaseName")["source"] = ["nowhere"]
+
     def unreadable(rows: Rows) -> Rows:
         rows[0]["record"] = rows[0]["record"].replace('"id":', '"was":', 1)
         rows[1]["record"] = re.sub(r'"projectId":\d+', '"projectId":"seven, or 7"', rows[1]["record"])
@@ -222,6 +225,7 @@ def _bad_clean(project: Project) -> Covenant:
         clean__project=without_step("clean.deduplicate"),
         clean__release=with_step(SPOIL),
         clean__requirement=all_required,
+        clean__testcase=emptied,
     )
 
 
@@ -317,6 +321,7 @@ SCENARIOS = {
             Break("rows_conserved", "clean.release", ("transform.dimRelease",)),
             Break("required_present", "clean.requirement", ("transform.dimRequirement",)),
             Break("quarantine_small", "clean.requirementtree", warns=True),
+            Break("columns_filled", "clean.testcase", warns=True),
         ),
     ),
     "bad star": Scenario(

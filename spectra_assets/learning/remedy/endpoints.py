@@ -13,7 +13,7 @@ from spectra_assets.errors import SpectraError
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
-from spectra_assets.learning.remedy.plans import promised_plan
+from spectra_assets.learning.remedy.plans import promised_plan, promised_plan_of
 from spectra_assets.learning.remedy.registry import SOURCE, carried, remedies_for, rule
 from spectra_assets.names import plural
 from spectra_assets.stages.asking.answers import Record, values_at
@@ -44,8 +44,10 @@ _PARAMETER = re.compile(r"\{[^{}/]*\}")
 @remedies_for(Cause.ENDPOINT_GONE, Cause.ENDPOINT_FORBIDDEN, Cause.ENDPOINT_BROKEN, Cause.UNREACHABLE_ENTITY)
 def another_endpoint(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     """Another list that holds the same records; else the entity is left out: if it was read before, a person decides that."""
-    promised = promised_plan(gap, facts)
-    entity = gap.entity or (promised.entity if promised else None)
+    proves = gap.check == "auth_valid"
+    entity = facts.pack.entity_at(facts.covenant.pipeline.server.probe) if proves else gap.entity
+    promised = promised_plan(gap, facts) if entity is None else promised_plan_of(entity, facts)
+    entity = entity or (promised.entity if promised else None)
     if entity is None:
         return
     path = promised.path if promised else next(iter(_routes(entity, facts)), None)
@@ -56,6 +58,8 @@ def another_endpoint(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         values = {"path": path, "instead": found[0], "reason": f"it answers no more; GET {found[0]} lists the same records"}
         why = f"GET {path} does not answer, and GET {found[0]} lists {found[1]} of its {found[2]} records"
         yield rule(RemedyKind.REPLACE_ENDPOINT, SOURCE, "endpoint", {"source": gap.source}, values, why)
+    if proves:
+        return  # without it nothing can be asked
     told = {Cause.ENDPOINT_GONE: "it is gone", Cause.ENDPOINT_FORBIDDEN: "the credential may not read it"}
     reason = told.get(gap.cause, "it does not answer")
     needs = None
@@ -79,7 +83,7 @@ def _same_list(entity: str, path: str, plan: Fetch | None, facts: Facts) -> tupl
         return None
     keys = {str(value) for record in before for value in values_at(record, known.primary_key)}
     parents = _parents(plan, facts)
-    if bool(parents) != ("{" in path):
+    if bool(parents) != (plan is not None and plan.parent is not None) or ("{" in path and not parents):
         return None
     for other in _others(path, facts):
         try:
@@ -104,8 +108,8 @@ def _rows(path: str, plan: Fetch | None, parents: Sequence[Any], facts: Facts) -
 
 
 def _parents(plan: Fetch | None, facts: Facts) -> list[Any]:
-    """Values of some parents by which the plan asks in its path."""
-    if plan is None or plan.parent is None or plan.parent.also or plan.parent.location != "path":
+    """Values of some parents by which the plan asks, in its path or by a parameter."""
+    if plan is None or plan.parent is None or plan.parent.composite:
         return []
     records = facts.published(plan.parent.entity)
     return [value for record in records for value in values_at(record, plan.parent.path)][:_PARENTS]

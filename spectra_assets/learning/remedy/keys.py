@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
-from spectra_assets.learning.remedy.fields import renamed, unknown_paths
+from spectra_assets.learning.remedy.fields import renamed_together
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.remedy.plans import listed, promised_plan_of
 from spectra_assets.learning.remedy.registry import EXTRACT, PREPARE, carried, remedies_for, rule, scope
+from spectra_assets.learning.remedy.renames import goes_on, renamed, unknown_paths
 from spectra_assets.playbook.rules import PrimaryKeyRule
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.prepare.routes.identity import HASH, digest, find_key
@@ -36,8 +37,10 @@ def keys(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         return
     entity = entity.model_copy(update={"primary_key": facts.promised_key(entity)})
     lists: Lists = facts.lists(entity.entity) or {"": [facts.published(entity.entity)]}
-    if (new := _renamed_key(gap, facts, entity, lists)) is not None:
-        yield new
+    if goes_on(entity, entity.primary_key, [record for pages in lists.values() for page in pages for record in page], facts):
+        return  # another gap of the same change brought it
+    if renames := [*_renamed_key(gap, facts, entity, lists)]:
+        yield from renames
         return
     groups = _repeated(entity, lists)
     cursor = _cursor(entity, groups)
@@ -46,17 +49,19 @@ def keys(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     yield from _other_key(gap, facts, entity, lists)
 
 
-def _renamed_key(gap: Gap, facts: Facts, entity: CanonEntity, lists: Lists) -> Remedy | None:
-    """The key under another name, where no record has it any more and a field nobody knew holds the keys of before."""
+def _renamed_key(gap: Gap, facts: Facts, entity: CanonEntity, lists: Lists) -> Iterator[Remedy]:
+    """The key under another name, alone or with other fields, where no record has it any more and a field nobody knew holds the
+    keys of before."""
     records = [record for pages in lists.values() for page in pages for record in page]
     if gap.cause != Cause.MISSING_KEY or any(next(values_at(record, entity.primary_key), None) for record in records):
-        return None
+        return
+    yield from renamed_together(gap, facts, entity, records, entity.primary_key)
     for new in unknown_paths(facts, entity, records):
         found = renamed(entity, new, records, facts)
         if found is not None and found[0] == entity.primary_key and carried(new, found[0]):
             why = f"no record has {found[0]} any more, and {new} holds {found[1]} of the keys of before: it was renamed"
-            return rule(RemedyKind.FOLLOW_RENAME, PREPARE, "alias", scope(gap, facts, found[0]), {"also": [new]}, why)
-    return None
+            yield rule(RemedyKind.FOLLOW_RENAME, PREPARE, "alias", scope(gap, facts, found[0]), {"also": [new]}, why)
+            return
 
 
 def _deduplicated(

@@ -51,7 +51,7 @@ def promised_plan(gap: Gap, facts: Facts) -> Fetch | None:
 
 def promised_plan_of(entity: str, facts: Facts) -> Fetch | None:
     """The plan by which the covenant extracts an entity."""
-    for table in facts.covenant.tables():
+    for table in facts.in_force.tables():
         if isinstance(table.build, Extraction) and table.entity == entity:
             return table.build.fetch
     return None

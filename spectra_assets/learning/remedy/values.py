@@ -9,9 +9,9 @@ from spectra_assets.covenant.build import Enumeration, Extraction
 from spectra_assets.errors import SpectraError
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
-from spectra_assets.learning.remedy.fields import plain_paths
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.remedy.registry import TRANSFORM, carried, remedies_for, rule
+from spectra_assets.learning.remedy.renames import plain_paths
 from spectra_assets.names import words
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.asking.sampling import Asked

@@ -16,6 +16,7 @@ from pydantic import Field
 from spectra_assets.playbook.rules.access import EndpointRule, OrderRule, PagingRule, RecordsRule, RouteRule
 from spectra_assets.playbook.rules.fields import (
     AddFieldRule,
+    AliasesRule,
     AliasRule,
     DateFormatRule,
     DeduplicateRule,
@@ -46,6 +47,7 @@ __all__ = [
     "SETTINGS",
     "AddFieldRule",
     "AliasRule",
+    "AliasesRule",
     "BaseRule",
     "BridgeRule",
     "CalendarRule",
@@ -94,6 +96,7 @@ Rule = Annotated[
     | AddFieldRule
     | DateFormatRule
     | AliasRule
+    | AliasesRule
     | DeduplicateRule
     | RouteRule
     | EndpointRule

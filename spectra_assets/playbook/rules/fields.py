@@ -100,6 +100,16 @@ class AliasRule(FieldRule):
     also: list[Path] = Field(min_length=1, max_length=20)
 
 
+class AliasesRule(BaseRule):
+    """The same of several fields of one entity, which were renamed together: JSON path → its other JSON path."""
+
+    uses = frozenset({"source", "entity"})
+    needs = frozenset({"entity"})
+
+    kind: Literal["aliases"] = "aliases"
+    paths: dict[Path, Path] = Field(min_length=1, max_length=200)
+
+
 class DeduplicateRule(BaseRule):
     """An entity's records may come more than once: of those with one key the one with the greatest value at `by` counts.
 

@@ -13,6 +13,7 @@ from spectra_assets.settings import load
 from tests.learning.bench.bench import Bench, Verdict, table
 from tests.learning.bench.cases import CASES, HEALTHY
 from tests.learning.bench.further import FURTHER
+from tests.learning.bench.unlisted import UNLISTED
 from tests.learning.bench.zephyr import ZEPHYR
 
 
@@ -27,7 +28,7 @@ def main() -> int:
     verdicts: list[Verdict] = []
     false: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory(prefix="spectra-bench-") as folder, Bench(Path(folder)) as bench:
-        for case in (*CASES, *FURTHER, *ZEPHYR):
+        for case in (*CASES, *FURTHER, *UNLISTED, *ZEPHYR):
             if any(options.only in text for text in (case.name, case.kind, case.world.__name__)):
                 verdicts.append(_case(bench, case))
                 print(_line(verdicts[-1]), file=sys.stderr, flush=True)

@@ -187,14 +187,22 @@ class Bench:
             verdict.failed = project.failed
             checks = {f"{lesson.stage}.{lesson.table}:{lesson.check}" for lesson in project.lessons}
             seen = {*verdict.failed, *checks, *(lesson.check for lesson in project.lessons)}
-            verdict.seen = bool(seen & set(case.fails))
+            verdict.seen = bool(seen & set(case.fails)) or ("any" in case.fails and bool(seen))
+            for _ in range(case.rounds - 1):
+                project.run()
+                project.learn()
             passed = project.run()
             project.learn()
             again = project.failed
             if passed:
                 verdict.wrong = tuple(self._wrong(case, project))
             self._judge(case, verdict, project, passed and not set(again) & set(case.fails))
-        verdict.said = tuple(project.said) if verdict.problems else ()
+        verdict.said = (
+            *project.said,
+            *(f"asks {lesson.id}: {lesson.question}" for lesson in project.lessons if lesson.question),
+            *(("WRONG " + w) for w in verdict.wrong),
+            f"failed {verdict.failed}",
+        )
         verdict.seconds = round(time.process_time() - begun, 1)
         shutil.rmtree(project.folder, ignore_errors=True)
         return verdict

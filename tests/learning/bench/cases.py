@@ -39,6 +39,8 @@ class Case:
     """What a careless hand does to the playbooks."""
     healthy: bool = False
     """The truth is what the pipeline made before the change: in every column it had."""
+    rounds: int = 1
+    """Runs that show a gap and let the loop learn, where each shows what the one before had to hold back."""
     fast: bool = False
     """Part of the short set of the test suite."""
 

@@ -60,6 +60,8 @@ class List:
     """What is given in place of the rows, which stay the truth."""
     given: Callable[[World], None] | None = None
     """What happens to the world as its rows are asked for."""
+    said: Callable[[Answer, Asked], Any] | None = None
+    """What becomes of an answer on its way."""
 
 
 class World(Api):
@@ -97,7 +99,8 @@ class World(Api):
         for each in self.lists.values():
             pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(each.path))
             if found := re.fullmatch(pattern, asked.path):
-                return self._listed(each, asked, found.groupdict())
+                made = self._listed(each, asked, found.groupdict())
+                return made if each.said is None else each.said(made if isinstance(made, Answer) else Answer(made), asked)
         raise RefusedError(404, "no such resource")
 
     @contextmanager

@@ -1,0 +1,79 @@
+"""Columns that were filled and are empty now. What is known of each column is carried on in the commits of its table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from spectra_assets.covenant.model import DataType
+from spectra_assets.gates.candidate import Candidate
+from spectra_assets.gates.judgement import Judged, Rule
+from spectra_assets.gates.registry import gate
+
+FILLED = "filled"
+"""Name under which a commit tells how the columns of its table are filled."""
+
+_FULL, _EMPTIED, _ROWS = 0.05, 0.5, 20
+"""A column of at least so many rows is full if at most this share has no value, and emptied if more than that share has none."""
+
+_SHOWN = ("column", "path", "before", "empty", "rows")
+
+
+class Fill(NamedTuple):
+    """How many rows there are, and how many of them have no value in a column."""
+
+    rows: int
+    empty: int
+
+    @property
+    def is_full(self) -> bool:
+        return self.rows >= _ROWS and self.empty <= _FULL * self.rows
+
+    @property
+    def is_emptied(self) -> bool:
+        return self.rows >= _ROWS and self.empty > _EMPTIED * self.rows
+
+
+@gate("columns_filled", kinds=("flattening",))
+def columns_filled(candidate: Candidate) -> Judged:
+    """No column that nearly every row filled before is empty in most rows now, unless a rule says that it may be."""
+    known, now = _known(candidate), _now(candidate)
+    columns = dict.fromkeys(_SHOWN, DataType.TEXT) | {"empty": DataType.INT64, "rows": DataType.INT64, "emptied": DataType.BOOL}
+    promised = {column.name: column for column in candidate.table.schema_ if not column.required and not column.sparse}
+    rows = [
+        {
+            "column": name,
+            "path": next((path for path in column.source if not path.startswith("@")), None),
+            "before": f"{known[name].empty} of {known[name].rows}" if name in known else None,
+            **now[name]._asdict(),
+            "emptied": name in known and now[name].is_emptied,
+        }
+        for name, column in promised.items()
+        if name in now
+    ]
+    rule = Rule("NOT emptied", "are empty in most rows, though nearly every row filled them before")
+    advice = "if the source is so, a rule of kind required with `required: false` says it; else a value is lost on the way"
+    return Judged(candidate.small(columns, rows), (rule,), unit="columns", show=_SHOWN, advice=advice)
+
+
+def carried(candidate: Candidate) -> str:
+    """What the next candidate is compared with, as the commit tells it: of a column that is emptied, or of which there are too
+    few rows to tell, what was known before."""
+    known, now = _known(candidate), _now(candidate)
+    kept = {name: known[name] if name in known and (fill.is_emptied or fill.rows < _ROWS) else fill for name, fill in now.items()}
+    return json.dumps({name: fill for name, fill in sorted(kept.items()) if fill.is_full}, separators=(",", ":"))
+
+
+def _known(candidate: Candidate) -> Mapping[str, Fill]:
+    """Columns that were full, by the last commit; none of a table that is new, or was written by others."""
+    ref = candidate.table.ref
+    if not candidate.lakehouse.exists(ref):
+        return {}
+    told = candidate.lakehouse.describe(ref).metadata.get(f"spectra.{FILLED}", "{}")
+    return {name: Fill(*fill) for name, fill in json.loads(told).items()}
+
+
+def _now(candidate: Candidate) -> Mapping[str, Fill]:
+    rows, empty = candidate.staged.empties()
+    return {name: Fill(rows, count) for name, count in empty.items()}

@@ -1,0 +1,157 @@
+"""Renamed fields: known values under a name that nobody knew, compared record by record by their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from spectra_assets.covenant.canon import CanonEntity, CanonField
+from spectra_assets.covenant.paths import escaped
+from spectra_assets.learning.facts import Facts
+from spectra_assets.stages.asking.answers import Record, values_at
+from spectra_assets.stages.rulings import names_of
+
+_ALIKE = 0.95
+"""Share of records whose value under the new name must be that of the old one."""
+
+_LOOKED_AT = 1_000
+"""Records among which fields are looked for that nobody knows."""
+
+_ENOUGH = 3
+"""Records that must show it, with at least two different values."""
+
+_MANY = 200
+"""Renamed fields that are looked for together."""
+
+
+def renamed(
+    entity: CanonEntity, new: str, records: Sequence[Record], facts: Facts, among: Sequence[CanonField] | None = None
+) -> tuple[str, int] | None:
+    """(known path, records compared) whose plain values are those at `new` now, record by record, and which is gone there."""
+    key_path = facts.promised_key(entity)
+    before = {_key(record, key_path): record for record in [*facts.sampled(entity.entity), *facts.published(entity.entity)]}
+    before.pop("", None)
+    now = [record for record in records if _plain(record, new)]
+    if among is None and (compared := renamed_key(key_path, new, now, set(before))):
+        return key_path, compared
+    pairs = [(before[key], record) for record in now if (key := _key(record, key_path)) in before]
+    for field in among or facts.promised_fields(entity):
+        usable = not field.raw.startswith("@") and field.raw != new and _array_of(field.raw) == _array_of(new)
+        if not usable or any(_plain(record, field.raw) for record in now):
+            continue
+        both = [(old, _plain(record, new)) for earlier, record in pairs if (old := _plain(earlier, field.raw))]
+        same = sum(old == value for old, value in both)
+        if len(both) >= _ENOUGH and same >= _ALIKE * len(both) and len({repr(old) for old, _ in both}) > 1:
+            return field.raw, len(both)
+    return None
+
+
+def renamed_key(key_path: str, new: str, now: Sequence[Record], keys: set[str]) -> int:
+    """How many records hold at `new`, each once, what was a record's key before, though none has its key; 0 if too few."""
+    values = [str(_plain(record, new)[0]) for record in now]
+    gone = not any(_key(record, key_path) for record in now)
+    known = sum(value in keys for value in values)
+    alike = len(set(values)) == len(values) >= _ENOUGH and known >= _ALIKE * min(len(values), len(keys))
+    return known if gone and alike else 0
+
+
+def together(entity: CanonEntity, records: Sequence[Record], facts: Facts) -> dict[str, str]:
+    """Known path → its new one, of all fields outside of lists that were renamed at once; also where the key itself was.
+
+    Each is shown by its values, record by record. A field with one value throughout shows nothing: it is believed where its name
+    is written alike and others were renamed.
+    """
+    key_path = facts.promised_key(entity)
+    before = {_key(record, key_path): record for record in [*facts.sampled(entity.entity), *facts.published(entity.entity)]}
+    before.pop("", None)
+    looked = records[:_LOOKED_AT]
+    new = unknown_paths(facts, entity, looked, _MANY)
+    here = [path for path in new if renamed_key(key_path, path, [r for r in looked if _plain(r, path)], set(before))]
+    key_now = here[0] if here else key_path
+    pairs = [(before[key], record) for record in looked if (key := _key(record, key_now)) in before]
+    fields = [field.raw for field in facts.promised_fields(entity) if not field.raw.startswith("@") and "[]" not in field.raw]
+    gone = [raw for raw in fields[: 5 * _MANY] if raw != key_path and not any(_plain(record, raw) for record in looked)]
+    olds = {raw: [_plain(old, raw) for old, _ in pairs] for raw in gone}
+    news = {path: [_plain(record, path) for _, record in pairs] for path in new if path != key_now}
+    found = {key_path: key_now} if here else {}
+    likely: dict[str, str] = {}
+    for raw, held in olds.items():
+        free = [path for path in news if path not in (*found.values(), *likely.values()) and _alike(held, news[path])]
+        best = next((path for path in free if _written(path) & _written(raw)), free[0] if free else None)
+        if best is not None and len({repr(value) for value in held if value}) > 1:
+            found[raw] = best
+        elif best is not None and _written(best) & _written(raw):
+            likely[raw] = best
+    return found | likely if len(found) > 1 else found
+
+
+def _alike(old: Sequence[list[Any]], new: Sequence[list[Any]]) -> bool:
+    """Whether the new values are those of before, wherever there were any."""
+    both = [(one, other) for one, other in zip(old, new, strict=True) if one]
+    allowed = len(both) * (1 - _ALIKE)
+    for one, other in both:
+        allowed -= one != other
+        if allowed < 0:
+            return False
+    return len(both) >= _ENOUGH
+
+
+def _written(path: str) -> set[str]:
+    """The letters and digits of the path, and of its last name, whatever way they are written."""
+    plain = ["".join(char for char in text.lower() if char.isalnum()) for text in (path, path.rpartition(".")[2])]
+    return {text for text in plain if text}
+
+
+def is_followed(entity: CanonEntity, path: str, facts: Facts) -> bool:
+    """Whether rules say already that a path, or what lies below it, is another name of a field."""
+    others = [other for names in names_of(facts.playbooks, facts.source, entity.entity) for other in names.also]
+    return any(other == path or other.startswith(f"{path}.") for other in others)
+
+
+def goes_on(entity: CanonEntity, path: str, records: Sequence[Record], facts: Facts) -> bool:
+    """Whether the records have a known field under another name that rules tell already."""
+    names = names_of(facts.playbooks, facts.source, entity.entity)
+    others = [other for each in names if each.path == path for other in each.also]
+    return any(_plain(record, other) for record in records[:_LOOKED_AT] for other in others)
+
+
+def unknown_paths(facts: Facts, entity: CanonEntity, records: Sequence[Record], most: int = 20) -> list[str]:
+    """Plain fields of the records, at any depth outside of arrays, that the covenant does not promise."""
+    known = {field.raw for field in facts.promised_fields(entity)} - _unpromised(facts, entity)
+    found = dict.fromkeys(path for record in records[:_LOOKED_AT] for path in plain_paths(record))
+    return [path for path in found if path not in known][:most]
+
+
+def _unpromised(facts: Facts, entity: CanonEntity) -> set[str]:
+    """Fields that only the canon has: Prepare found them since."""
+    tables = [table for table in facts.covenant.tables() if table.entity == entity.entity]
+    held = {path for table in tables for column in table.schema_ for path in column.source}
+    return {field.raw for field in entity.fields} - held
+
+
+def plain_paths(record: Any, above: str = "") -> Iterator[str]:
+    """The paths of a record's plain values outside of arrays."""
+    for name, value in record.items():
+        path = f"{above}{escaped(name)}"
+        if isinstance(value, dict):
+            yield from plain_paths(value, f"{path}.")
+        elif has_value(value) and not isinstance(value, list):
+            yield path
+
+
+def _key(record: Record, path: str) -> str:
+    return str(next(values_at(record, path), ""))
+
+
+def _plain(record: Record, path: str) -> list[Any]:
+    """The values at a path that are neither empty nor containers."""
+    return [value for value in values_at(record, path) if has_value(value) and not isinstance(value, dict | list)]
+
+
+def _array_of(path: str) -> str:
+    """Path of the innermost array that the path lies in; empty outside of any."""
+    return path[: path.rindex("[]")] if "[]" in path else ""
+
+
+def has_value(value: Any) -> bool:
+    return value is not None and value != "" and value != [] and value != {}
