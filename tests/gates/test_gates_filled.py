@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spectra_assets.covenant.model import Flattening
+from spectra_assets.covenant.build import Flattening
 from spectra_assets.gates.filled import carried
 from tests.gates.conftest import Bench, column, table, text
 
