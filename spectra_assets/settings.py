@@ -13,6 +13,8 @@ from spectra_assets.errors import ConfigurationError
 from spectra_assets.names import check_source
 
 LESSONS_AUTHOR = "SPECTRA learning loop <lessons@spectra.invalid>"
+DAILY = "0 5 * * *"
+_CRON = r"\S+( \S+){4}"
 _COMMIT = r"current|off|branch:(?!-)[A-Za-z0-9._/-]{1,100}"
 _NUMBER = re.compile(r"[1-9][0-9]*")
 
@@ -25,6 +27,7 @@ class Settings(BaseModel):
     sources         SPECTRA_SOURCES         comma-separated sources whose covenants are loaded; default: all
     engine          SPECTRA_ENGINE          `sail` (embedded, default) or the address of a Spark Connect server, sc://…
     engine_memory   SPECTRA_ENGINE_MEMORY   MiB which the embedded engine may use; default 1024
+    schedule        SPECTRA_SCHEDULE        when a pipeline runs once its schedule is switched on: cron, in UTC; default 0 5 * * *
     in_flight       SPECTRA_IN_FLIGHT       requests in flight to one API at most; default: what its covenant says
     learning        SPECTRA_LEARNING        `apply` (default): remedies that are proven are applied; `propose`: a person applies
                                             them; `off`: gaps are written down only
@@ -39,6 +42,7 @@ class Settings(BaseModel):
     sources: tuple[str, ...] = ()
     engine: str = "sail"
     engine_memory: int = 1024
+    schedule: str = DAILY
     in_flight: int | None = None
     learning: str = "apply"
     lessons_commit: str = "current"
@@ -75,6 +79,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         sources=tuple(check_source(name.strip()) for name in env.get("SPECTRA_SOURCES", "").split(",") if name.strip()),
         engine=engine,
         engine_memory=_number(env, "SPECTRA_ENGINE_MEMORY") or 1024,
+        schedule=_form(env, "SPECTRA_SCHEDULE", DAILY, _CRON, f"cron with five fields, such as {DAILY}"),
         in_flight=_number(env, "SPECTRA_IN_FLIGHT"),
         learning=_form(env, "SPECTRA_LEARNING", "apply", r"apply|propose|off", "apply, propose and off"),
         lessons_commit=_form(env, "SPECTRA_LESSONS_COMMIT", "current", _COMMIT, "current, off and branch:NAME"),

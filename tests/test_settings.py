@@ -42,6 +42,7 @@ def test_every_setting_has_a_variable() -> None:
         ("SPECTRA_ENGINE", "spark", "sail and sc://host:port"),
         ("SPECTRA_ENGINE_MEMORY", "1.5", "a whole number from 1"),
         ("SPECTRA_IN_FLIGHT", "0", "a whole number from 1"),
+        ("SPECTRA_SCHEDULE", "daily", "cron with five fields"),
         ("SPECTRA_SOURCES", "../x", "lower-case letters"),
     ],
 )

@@ -114,7 +114,7 @@ def _proxy(root: str) -> tuple[Url | None, dict[str, str]]:
         return proxy._replace(auth=None), headers
     # nothing of it is told: the address of a proxy may hold a password
     raise ConfigurationError(
-        "the proxy which HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names is none that can be used; valid is an address such as "
+        "the proxy which HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names is not usable; valid is an address such as "
         "http://proxy.example.com:3128"
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from spectra_assets.covenant.amounts import flows
 from spectra_assets.covenant.canon import HASH
 from spectra_assets.covenant.network import Node
-from spectra_assets.covenant.traits import event_time, is_status, span, statuses, usable
+from spectra_assets.covenant.traits import event_time, is_status, label, span, statuses, time_kind, usable
 
 
 def events(nodes: Mapping[str, Node]) -> list[str]:
@@ -38,16 +38,18 @@ def _event(node: Node, nodes: Mapping[str, Node]) -> bool:
     """An entity's table: with a time, two references at least (those in its nested lists count), and more than refer to it.
 
     What has a state or an end is an event also if as many refer to it; what nothing refers to needs only one reference if
-    it holds an amount.
+    it holds an amount, or if nobody would call it by a name and its time is not just that of its creation (a reading, a stop).
     """
-    if event_time(node) is None or not node.links:
+    time = event_time(node)
+    if time is None or not node.links:
         return False
     inner = [link for other in nodes.values() if other.owner == node.name for link in other.others]
     out, into = len(node.links) + len(inner), _referrers(node, nodes)
     runs = span(node) is not None or any(is_status(node, column) for column in statuses(node))
     if out >= 2:
         return into < out or (runs and into == out)
-    return into == 0 and bool(flows(node))
+    nameless = label(node, personal=True) is None and time_kind(node, time) != "created"
+    return into == 0 and (nameless or bool(flows(node)))
 
 
 def _nested_event(node: Node) -> bool:

@@ -36,7 +36,7 @@ def main() -> None:
 @click.option(
     "--commit", "commit_files", is_flag=True, help="Commit the covenant, the document and what was discovered, nothing else."
 )
-@click.option("--base-url", metavar="URL", help="Address of the API: all that a source needs which nobody described.")
+@click.option("--base-url", metavar="URL", help="Address of the API: all that an API without a built-in pack needs.")
 @click.option(
     "--token-env", metavar="NAME", help="Environment variable with the credential (token, key, password, client secret)."
 )
@@ -57,7 +57,7 @@ def main() -> None:
 )
 @click.option("--request-budget", type=click.IntRange(1), metavar="N", help="Requests that discovery may send.")
 @click.option("--rediscover", is_flag=True, help="Find out about the source again, in place of what was found before.")
-@click.option("--verbose", "-v", is_flag=True, help="Say everything: each endpoint tried, each change, each table.")
+@click.option("--verbose", "-v", is_flag=True, help="Show everything: each endpoint tried, each change, each table.")
 @_command
 def run(
     sentence: tuple[str, ...],
@@ -145,10 +145,10 @@ def _not_done(result: Any) -> list[str]:
 @main.command()
 @click.argument("source")
 @click.argument("tables", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Put aside all that is left over.")
+@click.option("--all", "every", is_flag=True, help="Archive all of them.")
 @_command
 def retire(source: str, tables: tuple[str, ...], every: bool, as_json: bool) -> None:
-    """List the tables of before that the covenant no longer makes; put aside those named. They go to Files/retired, whole."""
+    """List tables that the covenant no longer makes; archive those you name: they move to Files/retired, whole."""
     from spectra_assets.engine.leftover import leftovers
     from spectra_assets.engine.leftover import retire as put_aside
 
@@ -168,7 +168,7 @@ def retire(source: str, tables: tuple[str, ...], every: bool, as_json: bool) -> 
 
 @main.group()
 def quarantine() -> None:
-    """Rows that broke a rule: list them, and bring back those that do no more."""
+    """Rows that broke a rule: list them, and restore those that now pass."""
 
 
 @quarantine.command("list")

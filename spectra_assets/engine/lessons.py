@@ -29,7 +29,7 @@ def lessons() -> None:
 @lessons.command("list")
 @click.option("--source", help="Only lessons of this source.")
 @click.option("--status", help="Only lessons in this state.")
-@click.option("--all", "every", is_flag=True, help="Those of the archive too: what held for long, and what went away by itself.")
+@click.option("--all", "every", is_flag=True, help="Include archived lessons: what held for long, and what went away by itself.")
 @command
 def list_(source: str | None, status: str | None, every: bool, as_json: bool) -> None:
     """One line per lesson."""

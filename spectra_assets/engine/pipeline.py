@@ -126,7 +126,7 @@ class Pipeline:
         self.console.line(
             f"covenants/{self.source}.yaml, version {now.version}: kept, since what the API gives now would break it:"
         )
-        self.console.some([f"! {line}" for line in self.held], f"solution-engine covenant diff {self.source} tells them all")
+        self.console.some([f"! {line}" for line in self.held], f"solution-engine covenant diff {self.source} lists them all")
         self.console.line(f"to take it over: solution-engine covenant generate {self.source}, then the same sentence")
         return now
 
@@ -154,7 +154,7 @@ class Pipeline:
         gaps = refuted.keys() - later
         told = [f"not proven, so told as gaps: {', '.join(sorted(gaps))[:300]}"] if gaps else []
         told += [f"no requests left to try, so postponed to the next run: {', '.join(sorted(later))[:300]}"] if later else []
-        self.console.line(f"{'; '.join(told)}; once more without them")
+        self.console.line(f"{'; '.join(told)}; trying again without them")
         resolved = withdraw(self.settings.lessons, self.source, self.runs[-1])
         self.lessons = [lesson for lesson in self.lessons if lesson.id not in resolved]
         self.console.forget()
@@ -195,7 +195,7 @@ class Pipeline:
                 self.console.line(f"! {line}")
             others = [line for line in self.changes if not line.endswith(_BREAKING)]
             self.console.some(others, f"git diff covenants/{covenant.source}.yaml shows them all, --json tells them")
-        self.console.some(self.notices, "--verbose or --json tells them all")
+        self.console.some(self.notices, "--verbose or --json lists them all")
         left = tuple(str(ref) for ref in left_over(covenant, self.lakehouse))
         if left:
             names = ", ".join(left[:8]) + (f" and {len(left) - 8} more" if len(left) > 8 else "")

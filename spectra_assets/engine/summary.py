@@ -69,7 +69,7 @@ def summary_text(summary: Summary, verbose: bool = False) -> str:
     if summary.coverage:
         lines.append(f"Coverage   {summary.coverage}")
     if summary.held:
-        lines.append(f"Kept       the covenant, against {len(summary.held)} kinds of breaking change in what the API gives now")
+        lines.append(f"Kept       the covenant: {len(summary.held)} kinds of breaking change are proposed, not applied")
     if summary.document:
         lines.append(f"Document   {summary.document}")
     if summary.export:

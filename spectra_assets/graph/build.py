@@ -8,12 +8,13 @@ import dagster as dg
 
 from spectra_assets.covenant.files import covenant_files, read
 from spectra_assets.covenant.model import Covenant
+from spectra_assets.errors import ConfigurationError
 from spectra_assets.graph.assets import ENGINE, IO_MANAGER, PROJECT, pipeline_assets
 from spectra_assets.graph.io import LakehouseIOManager
 from spectra_assets.graph.learning import learn_job
 from spectra_assets.graph.resources import EngineResource, ProjectResource
 from spectra_assets.graph.sensor import lessons_sensor
-from spectra_assets.settings import Settings
+from spectra_assets.settings import DAILY, Settings
 from spectra_assets.untrusted import prose
 
 
@@ -28,10 +29,19 @@ def definitions(covenants: Sequence[Covenant], settings: Settings) -> dg.Definit
     return dg.Definitions(
         assets=[asset for covenant in covenants for asset in pipeline_assets(covenant, settings)],
         jobs=[*jobs, learn_job],
+        schedules=[_schedule(job, settings.schedule) for job in jobs],
         sensors=[lessons_sensor(jobs, job_name)],
         resources={ENGINE: EngineResource(), PROJECT: ProjectResource(), IO_MANAGER: LakehouseIOManager()},
         executor=dg.in_process_executor,
     )
+
+
+def _schedule(job: dg.UnresolvedAssetJobDefinition, cron: str) -> dg.ScheduleDefinition:
+    """A schedule of the pipeline that a person switches on. Raises ConfigurationError if `cron` is none."""
+    try:
+        return dg.ScheduleDefinition(name=f"{job.name}_schedule", job=job, cron_schedule=cron, execution_timezone="UTC")
+    except dg.DagsterInvalidDefinitionError:
+        raise ConfigurationError(f"SPECTRA_SCHEDULE is {cron!r}; valid is cron with five fields, such as {DAILY}") from None
 
 
 def job_name(source: str) -> str:

@@ -240,6 +240,22 @@ def test_the_time_of_an_event(designer: Designer, fields: dict[str, F], event: s
         assert fact(made, "factX").event_time == event
 
 
+@pytest.mark.parametrize(
+    ("fields", "table"),
+    [
+        ({"recordedAt": TIME, "lat": NUMBER}, "transform.factReading"),
+        ({"plannedAt": TIME, "city": TEXT}, "transform.factReading"),
+        ({"recordedAt": TIME, "name": TEXT}, "transform.dimReading"),
+        ({"createdAt": TIME, "street": TEXT}, "transform.dimReading"),
+    ],
+)
+def test_what_has_no_name_and_a_time_is_an_event(designer: Designer, fields: dict[str, F], table: str) -> None:
+    device = entity("device", {"id": INT, "name": TEXT})
+    order = entity("order", {"id": INT, "deviceId": to("device.id"), "orderedAt": TIME, "total": NUMBER})
+    made = designer.covenant(canon_of(device, order, entity("reading", {"id": INT, "deviceId": to("device.id"), **fields})))
+    assert table.removeprefix("transform.") in tables(made, "transform")
+
+
 def test_a_list_of_pairs_is_a_bridge(designer: Designer) -> None:
     canon = canon_of(
         entity("user", {"id": INT, "friendIds[]": to("user.id")}),

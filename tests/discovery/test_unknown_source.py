@@ -139,7 +139,7 @@ def test_what_discovery_drops_by_itself_is_no_lesson(project: Settings, serve: C
     )
     summary, said = run(project, Options(base_url=api.base_url))
     assert summary.ok, said
-    assert "once more without them" in said
+    assert "trying again without them" in said
     assert len(summary.runs) == 3
     gaps = [each.about for each in load_pack("tracker", project.intelligence).evidence if each.finding == "gap"]
     assert any("/echo" in about for about in gaps), gaps

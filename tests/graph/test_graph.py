@@ -6,6 +6,7 @@ import pytest
 
 from spectra_assets.covenant.files import parse, read
 from spectra_assets.covenant.model import Covenant
+from spectra_assets.errors import ConfigurationError
 from spectra_assets.graph.build import definitions
 from spectra_assets.settings import load
 
@@ -85,4 +86,11 @@ def test_the_repository_loads_whole_with_the_learning_job_and_its_sensor(covenan
     loaded = definitions([covenant], load({})).get_repository_def()
     loaded.load_all_definitions()
     assert {"zephyr_pipeline", "learn"} <= {job.name for job in loaded.get_all_jobs()}
+    schedule = loaded.get_schedule_def("zephyr_pipeline_schedule")
+    assert (schedule.cron_schedule, schedule.default_status) == ("0 5 * * *", dg.DefaultScheduleStatus.STOPPED)
     assert {target.job_name for target in loaded.get_sensor_def("lessons").targets} == {"zephyr_pipeline", "learn"}
+
+
+def test_a_schedule_that_is_none_is_refused_with_what_is_valid(covenant: Covenant) -> None:
+    with pytest.raises(ConfigurationError, match=r"SPECTRA_SCHEDULE is '99 . . . .'; valid is cron"):
+        definitions([covenant], load({"SPECTRA_SCHEDULE": "99 * * * *"}))

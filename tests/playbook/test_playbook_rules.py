@@ -9,7 +9,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from spectra_assets.covenant import model as covenant
+from spectra_assets.covenant import build as covenant
+from spectra_assets.covenant.model import DataType, PiiLevel
 from spectra_assets.errors import DocumentError
 from spectra_assets.playbook import rules
 from spectra_assets.playbook.rules import DimensionRule, EnrichRule, EnumerationRule, PiiRule, RenameRule, fits, names
@@ -190,8 +191,8 @@ def test_rules_carry_what_the_covenant_needs(rule: type[BaseModel], made: type[B
 
 def test_words_are_those_of_the_covenant() -> None:
     lists = {"text_list"}
-    assert set(get_args(names.DataType)) == {kind.value for kind in covenant.DataType} - lists
-    assert set(get_args(names.PiiLevel)) == {level.value for level in covenant.PiiLevel}
+    assert set(get_args(names.DataType)) == {kind.value for kind in DataType} - lists
+    assert set(get_args(names.PiiLevel)) == {level.value for level in PiiLevel}
 
 
 def test_rules_are_frozen_and_know_their_kind(copy: Any) -> None:

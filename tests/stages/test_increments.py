@@ -244,7 +244,7 @@ def test_a_backfill_of_a_parent_that_is_none_names_those_there_are(made: Changin
     made.both("run1")
     with pytest.raises(RequestError, match=r"item can't be read for 9: extract\.groups has no such id; it has 1, 2.* 3"):
         made.deliver(ITEMS, "run2", backfill=("9",))
-    with pytest.raises(RequestError, match="group hangs on no parent"):
+    with pytest.raises(RequestError, match="group has no parent"):
         made.deliver(GROUPS, "run2", backfill=("9",))
 
 

@@ -319,6 +319,12 @@ def test_drift_keeps_records_of_every_kind_of_difference():
     assert [sorted(record) for record in kept] == [["id", "n", "new"]] * 3 + [["id", "n"], ["id", "n", "rare"]]
 
 
+def test_the_value_of_a_quantity_is_read_by_the_quantitys_name():
+    money = [{"amount": {"value": f"{n}.50", "currency": "EUR"}, "setting": {"value": f"{n}.10"}} for n in range(3)]
+    types = {field.raw: field.type for field in canon([{"id": n, **each} for n, each in enumerate(money)]).fields}
+    assert (types["amount.value"], types["setting.value"]) == (DataType.DECIMAL, DataType.TEXT)
+
+
 def test_the_share_of_rows_with_a_value_is_known():
     lines = [{"sku": "a", "note": None}, {"sku": "b", "note": " "}, {"sku": "c", "note": "x"}, {"sku": "d"}]
     records = [{"id": n, "paid": "2025-01-01" if n < 3 else None, "who": {"mail": "a"} if n else None} for n in range(4)]

@@ -39,6 +39,7 @@ _EPOCHS = frozenset(
      "timestamp-ms", "epoch_ms", "unix-ms", "millis")
 )  # fmt: skip
 _SAYS_EPOCH = re.compile(r"\b(unix|epoch|posix)[ -]?(time|timestamp|seconds|milli)|(seconds|milliseconds|millis) since", re.I)
+_NUMBER_TEXTS = frozenset(("decimal", "number", "numeric", "double", "float", "bignumber", "money"))
 _INTEGER_TEXTS = frozenset(("int64", "uint64", "int32", "uint32", "integer", "long", "bigint"))
 
 
@@ -133,6 +134,8 @@ def _type(view: View) -> Type:
     kind = kinds.pop()
     form = (view.format or "").lower()
     if kind == "text":
+        if form in _NUMBER_TEXTS:
+            return "number"
         return "date" if form in _DATES else "integer" if form in _INTEGER_TEXTS else "text"
     if kind in ("integer", "number") and (form in _EPOCHS or _SAYS_EPOCH.search(view.description)):
         return "epoch"

@@ -290,7 +290,7 @@ def _as_asked(parents: Iterable[ParentValue], asked: frozenset[str]) -> Iterator
 
 def _check_parents(work: Work, fetch: Fetch, only: Iterable[str]) -> None:
     if fetch.parent is None:
-        raise RequestError(f"{fetch.entity} hangs on no parent: read all of it again")
+        raise RequestError(f"{fetch.entity} has no parent: leave --parent out to read all of it again")
     there = {parent_text(value) for value in parents_of(work, fetch)}
     absent = [name for name in only if name not in there]
     if absent:

@@ -14,7 +14,7 @@ from spectra_assets.intelligence.model import EntityHint, FieldSpec
 from spectra_assets.names import child_entity, words
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.prepare.fields.dates import PER_SECOND, as_date, day_first, reading, turned, utc_day
-from spectra_assets.stages.prepare.fields.inference import Typed, confidence, typed
+from spectra_assets.stages.prepare.fields.inference import Typed, confidence, measures, typed
 from spectra_assets.stages.prepare.fields.shapes import Shape, escaped, shape_of
 from spectra_assets.stages.prepare.routes.identity import HASH
 
@@ -151,7 +151,7 @@ class _Canoniser:
 
     def _leaf(self, raw: str, key: str, shape: Shape, group: str, spec: FieldSpec | None = None) -> None:
         spec = spec or self.specs.get(raw)
-        found = typed(key, shape, spec)
+        found = typed(_named(raw, key), shape, spec)
         evidence = "sample" if shape.seen or spec is None else "spec"
         sure = confidence(found.share * found.certainty, shape.values) if shape.seen else SPEC_CONFIDENCE if spec else 0.0
         self._add(raw, found, group, sure, evidence, shape.solid)
@@ -164,6 +164,12 @@ class _Canoniser:
             values=() if key else found.values, note=found.note[:_LONGEST_NOTE],
             filled=round(min(1.0, solid / rows), 2) if (rows := self.rows.get(group, 0)) else 1.0,
         )  # fmt: skip
+
+
+def _named(raw: str, key: str) -> str:
+    """What a field is called: its key; of the value of a quantity, `amount.value`, the key of the quantity."""
+    parts = split_path(raw)
+    return parts[-2] if key.lower() == "value" and len(parts) > 1 and measures(parts[-2]) else key
 
 
 def canonise(

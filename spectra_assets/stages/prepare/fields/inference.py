@@ -247,7 +247,7 @@ def _written_with_commas(leaf: str, filled: Sequence[str], spec: FieldSpec | Non
     """
     found = writing(filled)
     said = {word.lower() for word in words(leaf)}
-    named = bool(said & (_MONEY_WORDS | _MEASURE_WORDS)) and not _wordy(leaf)
+    named = measures(leaf) and not _wordy(leaf)
     silent = spec is None or spec.type in ("unknown", "text")
     if found is None or not (silent or _says(spec, "number")) or said & (_ID_WORDS | _PROSE_WORDS):
         return Typed("scalar", DataType.TEXT)
@@ -294,6 +294,11 @@ def _decimal(leaf: str, values: Sequence[Any], spec: FieldSpec | None) -> bool:
     """Whether the description says that texts are numbers, or their name that they are money, and there are cents."""
     said = {word.lower() for word in words(leaf)}
     return _says(spec, "number") or (bool(_MONEY_WORDS & said) and not _wordy(leaf) and _cents(values))
+
+
+def measures(leaf: str) -> bool:
+    """Whether a name says that it is money or measured."""
+    return bool((_MONEY_WORDS | _MEASURE_WORDS) & {word.lower() for word in words(leaf)})
 
 
 def _cents(values: Sequence[Any]) -> bool:
