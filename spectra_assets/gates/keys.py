@@ -14,6 +14,7 @@ from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.registry import gate
 from spectra_assets.gates.rejected import too_many
 from spectra_assets.gates.sample import quoted
+from spectra_assets.names import TableRef
 
 COUNTED = ("flattening", "fact", "bridge", "refinement")
 """Kinds of build whose every input row has one fate."""
@@ -81,10 +82,30 @@ def _required(candidate: Candidate) -> list[str]:
 
 
 @gate("rows_conserved", kinds=(*COUNTED, "extraction"))
-def rows_conserved(candidate: Candidate) -> Judged:
+def rows_conserved(candidate: Candidate) -> Iterator[Judged]:
     """Rows in = rows published + quarantined + left out as repetitions; in Extract, every record and every row of before has a
-    fate: it is landed, was there already, took another one's place, or went."""
-    return _fates(candidate) if candidate.table.build.kind == "extraction" else _balance(candidate)
+    fate: it is landed, was there already, took another one's place, or went. Each input has the rows that were delivered."""
+    yield _fates(candidate) if candidate.table.build.kind == "extraction" else _balance(candidate)
+    tampered = _tampered(candidate)
+    if tampered is not None:
+        yield tampered
+
+
+def _tampered(candidate: Candidate) -> Judged | None:
+    """Inputs with more or fewer rows than their delivery published: somebody changed them since. None if all are as they were."""
+    facts = []
+    for name in candidate.table.inputs:
+        ref = TableRef.parse(name)
+        state = candidate.lakehouse.describe(ref) if candidate.lakehouse.exists(ref) else None
+        if state is not None and state.delivered not in (None, state.rows):
+            told = f"{name} has {state.rows} rows, and {state.delivered} were delivered"
+            facts.append({"input": name, "rows": state.rows, "delivered": state.delivered, "told": told})
+    if not facts:
+        return None
+    columns = {"input": DataType.TEXT, "rows": DataType.INT64, "delivered": DataType.INT64, "told": DataType.TEXT}
+    rule = Rule("rows = delivered", "were changed past the pipeline", "inputs")
+    advice = f"materialise {', '.join(str(fact['input']) for fact in facts)} again, then this table"
+    return Judged(candidate.small(columns, facts), (rule,), unit="inputs", quote="told", advice=advice)
 
 
 def _fates(candidate: Candidate) -> Judged:

@@ -21,6 +21,11 @@ FINGERPRINT = "spectra.fingerprint"
 INPUTS = "spectra.inputs"
 """Tables this one was made from, as `CommitInfo.extra` gives them: other inputs make another version."""
 
+ROWS_OUT = "spectra.rows_out"
+
+_LOOKED_BACK = 20
+"""Commits by others (OPTIMIZE, VACUUM, an edit by hand) behind which the last delivery is looked for."""
+
 
 class Candidate(Protocol):
     """What `publish` takes: rows that passed their gates. `staging.Staged` is one."""
@@ -72,7 +77,10 @@ class Published:
 
 @dataclass(frozen=True)
 class TableState:
-    """The table as it is: `columns` are name → Arrow type, `metadata` the `spectra.…` entries of the last commit."""
+    """The table as it is: `columns` are name → Arrow type, `metadata` the `spectra.…` entries of the last commit.
+
+    `delivered` are the rows which the newest delivery says that it published; None if none of the last commits is one.
+    """
 
     version: int
     rows: int
@@ -80,6 +88,7 @@ class TableState:
     files: int
     columns: dict[str, str]
     metadata: dict[str, str]
+    delivered: int | None
     written_at: datetime
 
 
@@ -93,6 +102,12 @@ def writer_properties() -> WriterProperties:
 
 def last_commit(table: DeltaTable) -> dict[str, Any]:
     return next(iter(table.history(1)), {})
+
+
+def delivered(table: DeltaTable, last: Mapping[str, Any]) -> int | None:
+    """The rows that the newest delivery says it published, whoever committed after it."""
+    commits = [last] if ROWS_OUT in last else table.history(_LOOKED_BACK)
+    return next((int(commit[ROWS_OUT]) for commit in commits if ROWS_OUT in commit), None)
 
 
 def spectra_of(commit: Mapping[str, Any]) -> dict[str, str]:

@@ -1,13 +1,15 @@
 """Candidates: rows waiting as Parquet files for their gates, before anything is published.
 
 They live in `Files/staging/<run>/<schema>.<table>/` and go when their Staging ends; what a killed process left is swept
-after a day. Control columns say which rows stay behind: `_reasons` (list of text, why the row is rejected) and `_duplicate`
-(bool); `_raw` (text) is what such a row was made from, for the quarantine.
+after a day by the clock, but never what a living one holds. Control columns say which rows stay behind: `_reasons` (list of
+text, why the row is rejected) and `_duplicate` (bool); `_raw` (text) is what such a row was made from, for the quarantine.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,12 +21,13 @@ from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F  # noqa: N812  # the name every Spark programmer reads
 
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.adopting import holds
-from spectra_assets.lakehouse.failure import is_storage_failure, storage_error
+from spectra_assets.lakehouse.failure import is_storage_failure, storage_error, writing
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.lakehouse.types import fitted, fresh, schema_hash, storable
 from spectra_assets.names import TableRef
@@ -42,6 +45,12 @@ CONTROL = (REASONS, DUPLICATE, RAW)
 ROWS = "rows"
 
 STALE_SECONDS = 24 * 3600
+_SET_BACK = 3600.0
+"""Seconds by which clocks may differ."""
+
+_ALIVE = ".alive"
+"""Ending of the file that the process whose staging it is holds locked."""
+
 WORTH_SPLITTING = 50_000
 """Rows from which on the engine takes control columns away faster than a stream."""
 
@@ -195,7 +204,20 @@ class Staging:
         self.run_id = run_id
         self.engine = engine
         self._folders: set[Path] = set()
+        self._alive: FileLock | None = None
         sweep(lakehouse)
+
+    def hold(self) -> None:
+        """From here on no other process sweeps the run's folder, whatever its clock says. Raises StorageError."""
+        if self._alive is not None:
+            return
+        folder = self.lakehouse.files("staging", self.run_id)
+        with writing(str(folder)):
+            folder.mkdir(parents=True, exist_ok=True)
+            handle, path = tempfile.mkstemp(_ALIVE, dir=folder)
+            os.close(handle)
+            self._alive = FileLock(path, thread_local=False)
+            self._alive.acquire(timeout=0)
 
     def stage_frame(
         self,
@@ -251,6 +273,10 @@ class Staging:
         for path in self._folders:
             shutil.rmtree(path, ignore_errors=True)
         self._folders.clear()
+        if self._alive is not None:
+            Path(self._alive.lock_file).unlink(missing_ok=True)
+            self._alive.release()
+            self._alive = None
         folder = self.lakehouse.files("staging", self.run_id)
         if folder.is_dir() and not any(folder.iterdir()):
             shutil.rmtree(folder, ignore_errors=True)
@@ -259,6 +285,7 @@ class Staging:
         return self.lakehouse.files("staging", self.run_id, str(ref)) / part
 
     def _folder(self, ref: TableRef) -> Path:
+        self.hold()
         folder = self._beside(ref, ROWS)
         shutil.rmtree(folder.parent, ignore_errors=True)
         self._folders.add(folder.parent)
@@ -282,19 +309,33 @@ class Staging:
 
 
 def sweep(lakehouse: Lakehouse, older_than: float = STALE_SECONDS) -> list[str]:
-    """Remove stagings in which nothing was written for `older_than` seconds; returns their names."""
+    """Remove stagings in which nothing was written for `older_than` seconds, and that no process holds; returns their names.
+
+    One that was written in the future, as the clock was set back since, is as old.
+    """
     folder = lakehouse.files("staging")
     gone = []
-    limit = time.time() - older_than
+    now = time.time()
     for run in folder.iterdir() if folder.is_dir() else ():
         try:
             newest = max(path.stat().st_mtime for path in (run, *run.rglob("*")))
         except FileNotFoundError:  # its run is clearing it away just now
             continue
-        if newest < limit:
+        if not -_SET_BACK <= now - newest <= older_than and not any(map(_is_held, run.glob(f"*{_ALIVE}"))):
             shutil.rmtree(run, ignore_errors=True)
             gone.append(run.name)
     return gone
+
+
+def _is_held(lock: Path) -> bool:
+    """Whether a process that lives holds the lock."""
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # gone meanwhile, or it can't be told: then it is not for us to clear away
+        return True
 
 
 def row_hash(fields: Sequence[pa.Field]) -> Column:

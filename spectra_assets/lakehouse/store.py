@@ -33,6 +33,7 @@ from spectra_assets.lakehouse.commit import (
     CommitInfo,
     Published,
     TableState,
+    delivered,
     last_commit,
     properties_of,
     rows_of,
@@ -113,6 +114,7 @@ class Lakehouse:
             actions = pa.table(table.get_add_actions(flatten=True))
             schema = pa.schema(table.schema().to_arrow())
             last = last_commit(table)
+            out = delivered(table, last)
         return TableState(
             version=table.version(),
             rows=rows_of(table),
@@ -120,6 +122,7 @@ class Lakehouse:
             files=actions.num_rows,
             columns={column.name: str(column.type) for column in storable(schema)},
             metadata=spectra_of(last),
+            delivered=out,
             written_at=datetime.fromtimestamp(last.get("timestamp", 0) / 1000, UTC),
         )
 

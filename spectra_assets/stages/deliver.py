@@ -103,6 +103,7 @@ class Delivery:
     def audit(self) -> list[Result]:
         """Make the candidate and evaluate its gates. Raises whatever its actions raise."""
         with writing(self._place):
+            self._staging.hold()
             make(self.work, self.draft)
             self._staged = self._stage(self.draft)
         candidate = Candidate(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from spectra_assets.covenant.build import Derivation, Enrichment, Fact, Flattening, Kpi, Reconciliation, Reference, Refinement
 from spectra_assets.covenant.model import DataType
@@ -87,6 +88,23 @@ def test_rows_are_conserved(bench: Bench) -> None:
         assert (result.passed, result.failed, result.rule_id) == (False, 1, "rows_conserved")
         assert words in result.message
     assert bench.judge(promised, [], rows_in=0).passed
+
+
+def test_an_input_that_somebody_changed_is_told(bench: Bench) -> None:
+    """Not one that was only compacted, nor one whose rows its own delivery replaced."""
+    source = bench.publish(table("extract.cycles", columns=[column("cycleId")]), [{"cycleId": n} for n in range(5)])
+    promised = table("clean.cycle", "rows_conserved", inputs=["extract.cycles"], **CYCLE)
+    delta = DeltaTable(bench.lakehouse.path(source.ref))
+    delta.optimize.compact()
+    delta.optimize.z_order(["cycleId"])
+    assert bench.judge(promised, rows(*"abcde"), others=[source], rows_in=5).passed
+    delta.delete("cycleId >= 3")
+    result = bench.judge(promised, rows(*"abc"), others=[source], rows_in=3)
+    assert (result.passed, result.rule_id) == (False, "clean.rows_conserved:inputs")
+    assert "extract.cycles has 3 rows, and 5 were delivered" in result.message
+    assert "Materialise extract.cycles again" in result.message
+    bench.publish(source, [{"cycleId": n} for n in range(4)])
+    assert bench.judge(promised, rows(*"abcd"), others=[source], rows_in=4).passed
 
 
 def test_types_hold(bench: Bench) -> None:

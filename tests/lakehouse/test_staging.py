@@ -132,7 +132,7 @@ def test_everything_staged_goes_with_the_staging(lakehouse: Lakehouse, engine: E
         with pytest.raises(StorageError), Staging(lakehouse, "a", engine) as mine:
             mine.stage_arrow(TableRef("clean", "x"), pa.table({"a": [1], "A": [1]}))
         assert kept.path.exists()  # another step of the same run
-        assert [path.name for path in lakehouse.files("staging", "a").iterdir()] == ["clean.cycle"]
+        assert [path.name for path in lakehouse.files("staging", "a").iterdir() if path.is_dir()] == ["clean.cycle"]
     assert list(lakehouse.files("staging").iterdir()) == []
 
 
@@ -166,6 +166,25 @@ def test_stagings_of_dead_runs_are_swept(lakehouse: Lakehouse, engine: Engine) -
         os.utime(path, (past, past))
     assert sweep(lakehouse) == ["dead"]
     assert live.exists()
+    future = time.time() + 25 * 3600  # the clock was set back since
+    for path in (live / "part", live):
+        os.utime(path, (future, future))
+    assert sweep(lakehouse) == ["live"]
+
+
+@pytest.mark.parametrize("hours", [-25, 25])
+def test_no_jump_of_a_clock_takes_what_a_living_run_holds(lakehouse: Lakehouse, engine: Engine, hours: int) -> None:
+    with Staging(lakehouse, "run", engine) as staging:
+        staged = staging.stage_arrow(CYCLE, pa.table({"a": [1, 2]}))
+        moment = time.time() + hours * 3600
+        folder = lakehouse.files("staging", "run")
+        for path in (*folder.rglob("*"), folder):
+            os.utime(path, (moment, moment))
+        assert sweep(lakehouse) == []
+        assert staged.rows == 2
+    assert not folder.exists()
+    for path in lakehouse.files("staging").rglob("*"):
+        assert path.is_dir()
 
 
 def test_a_file_in_the_way_is_named(lakehouse: Lakehouse, engine: Engine) -> None:
