@@ -66,10 +66,11 @@ class Spare:
 
 
 class Ahead(Generic[Fetched]):
-    """Reads ahead in one list. Used by the thread that walks it."""
+    """Reads ahead in one list. Used by the thread that walks it. `believing`: its total is its end, full last page or not."""
 
-    def __init__(self, paging: Paging, spare: Spare, fetch: Callable[[Ask, int], Fetched]) -> None:
+    def __init__(self, paging: Paging, spare: Spare, fetch: Callable[[Ask, int], Fetched], believing: bool = False) -> None:
         self._paging = paging
+        self._believing = believing
         self._spare = spare
         self._fetch = fetch
         self._waiting: dict[tuple[tuple[str, str], ...], Future[Fetched]] = {}
@@ -101,7 +102,8 @@ class Ahead(Generic[Fetched]):
         if number == 1:
             self._rows, self._total = rows, total or 0
             size = getattr(self._paging, "size", None)
-            self._beyond = int(size is not None and rows >= size)  # a full last page is followed by one more request
+            # a full last page is followed by one more request
+            self._beyond = int(size is not None and rows >= size and not self._believing)
         self._wrong = self._wrong or rows != self._rows or total != self._total
         if self._wrong or not rows:
             return

@@ -27,13 +27,14 @@ from spectra_assets.client.ledger import Entry, Ledger
 from spectra_assets.client.mask import Mask, Secret
 from spectra_assets.client.pacing import Clock, Pace, PlayedPace, SeenLimit
 from spectra_assets.client.pager import Ask, first, query_of
-from spectra_assets.client.paging import MOST_PAGES, PAST_END, Page, Reader, Sheet, Widest, counted, walk
+from spectra_assets.client.paging import MOST_PAGES, PAST_END, Page, Reader, Sheet, counted, walk
 from spectra_assets.client.records import split
 from spectra_assets.client.searches import Searches
 from spectra_assets.client.tape import AGAIN, LIST, Held, NotTapedError, Tape, Taped, key_of
 from spectra_assets.client.target import ParentValue, Target, parent_text, target
 from spectra_assets.client.transport import Answer, Limits, Transport
 from spectra_assets.client.verdict import Verdict, is_lasting, json_text
+from spectra_assets.client.widest import Widest
 from spectra_assets.client.wire import Fault, Keep, Player, Recorded, Recorder, Wire
 from spectra_assets.covenant.access import Fetch, Server
 from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SkippableError
@@ -114,7 +115,7 @@ class ApiClient:
         budget = budget_of(budgets, urlsplit(self._address.root).netloc) if budgets is not None else None
         pace = Pace(self._per_second, backoff_base / 10, self.in_flight, budget)
         self._exchange = Exchange(self._address.root, wire, pace, self.ledger, self._mask, attempts, backoff_base)
-        self._widest = Widest()
+        self.widest = Widest()
         self._spare = Spare(self.in_flight)
         self._most_pages = most_pages
 
@@ -405,13 +406,13 @@ class ApiClient:
         later = Reader(fetch)
         early = self._ahead(fetch, lambda ask, number: fetched(ask, number, later, start)) if ahead else None
         try:
-            yield from walk(fetch, request, self._widest, limit, self._most_pages)
+            yield from walk(fetch, request, self.widest, limit, self._most_pages)
         finally:
             if early is not None:
                 early.close()
 
     def _ahead(self, fetch: Fetch, get: Callable[[Ask, int], _Fetched]) -> Ahead[_Fetched] | None:
-        return Ahead(fetch.paging, self._spare, get) if self._told(fetch) else None
+        return Ahead(fetch.paging, self._spare, get, self.widest.believes(fetch)) if self._told(fetch) else None
 
     def _told(self, fetch: Fetch) -> bool:
         """Whether pages can be told beforehand: of a counted list whose totals are true, of an API that is asked."""

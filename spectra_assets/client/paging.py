@@ -10,12 +10,13 @@ page is the last one only if something shows that it was not capped:
 
 Otherwise one more request is made for the next page. That happens only while pages set a new record in length: about
 ln(n) times for n parents of random length, and never again once one page was full. Ties with the record under ten rows
-(every parent has exactly one) end it after three empty answers, since nobody caps a page at so few. A full page is always
-followed by another request, whatever the declared total. An offset goes on by the rows received, not by the size asked; page
-numbers go on by one while the size asked stays the same, so that a cap changes nothing. Past its end a list answers empty, or
-400, 404, 410, 416 or 422, or gives the last page again. That is taken for the end only if the total is complete, if there are
-fewer rows than anybody caps at, or if page numbers are known to lead on here and the end can be proven with pages of another
-size. The last page of the walk says what happened (`Page.refused`), so that its reader proves the end.
+(every parent has exactly one) end it after three empty answers, since nobody caps a page at so few. A full page is followed by
+another request, whatever the declared total, unless the caller asks for every end again (`Widest.believe`). An offset goes on
+by the rows received, not by the size asked; page numbers go on by one while the size asked stays the same, so that a cap
+changes nothing. Past its end a list answers empty, or 400, 404, 410, 416 or 422, or gives the last page again. That is taken
+for the end only if the total is complete, if there are fewer rows than anybody caps at, or if page numbers are known to lead on
+here and the end can be proven with pages of another size. The last page of the walk says what happened (`Page.refused`), so
+that its reader proves the end.
 
 Lists that are chained (cursor, next, link, keyset) end where an answer names no next page. An empty page that names one goes
 on, a bounded number of times; one that hands back what it was asked with is the end. What was asked before is never asked
@@ -28,7 +29,6 @@ a chain only that page says where the next one is, unless a number that goes on 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -41,6 +41,7 @@ from xxhash import xxh3_128_digest
 from spectra_assets.client.pager import Ask, Got, beyond, first, following, text_at
 from spectra_assets.client.records import LINES, header_total, sparse, split
 from spectra_assets.client.verdict import is_lasting
+from spectra_assets.client.widest import SMALLEST_CAP, Widest
 from spectra_assets.covenant.access import (
     CursorPaging,
     Fetch,
@@ -63,8 +64,6 @@ PAST_END = frozenset({400, 404, 410, 416, 422})
 _UNKNOWN = 1 << 62
 """The size of a page which the server alone decides."""
 
-_SMALLEST_CAP = 10
-_PROOFS = 3
 _EMPTY_IN_A_ROW = 20
 _BROKEN_IN_A_ROW = 3
 """Pages one after the other that can't be had until it is the list that is broken, and not they."""
@@ -116,40 +115,6 @@ class Request(Protocol):
     def __call__(self, ask: Ask, number: int, reader: Reader) -> tuple[str, Mapping[str, str], Sheet]: ...
 
 
-class Widest:
-    """The longest page seen of each endpoint: what tells a capped page from a last one. Safe for threads."""
-
-    def __init__(self) -> None:
-        self._rows: dict[tuple[str, int], int] = {}
-        self._proofs: dict[tuple[str, int], int] = {}
-        self._moving: set[tuple[str, int]] = set()
-        self._lock = threading.Lock()
-
-    def is_last(self, endpoint: tuple[str, int], rows: int) -> bool:
-        """Whether a page of `rows` rows of `endpoint` (path template, size asked) is proven not to be capped."""
-        with self._lock:
-            widest = self._rows.get(endpoint, 0)
-            if rows > widest:
-                self._rows[endpoint] = rows
-                self._proofs[endpoint] = 0
-            if rows == 0 or rows < min(widest, endpoint[1]):
-                return True
-            return rows == widest and rows < min(_SMALLEST_CAP, endpoint[1]) and self._proofs[endpoint] >= _PROOFS
-
-    def nothing_followed(self, endpoint: tuple[str, int], rows: int) -> None:
-        """Note that after a page of `rows` rows an empty one came."""
-        with self._lock:
-            if rows == self._rows.get(endpoint):
-                self._proofs[endpoint] += 1
-
-    def moves(self, endpoint: tuple[str, int], seen: bool = False) -> bool:
-        """Whether a second page that differs from the first has been seen; `seen` notes it."""
-        with self._lock:
-            if seen:
-                self._moving.add(endpoint)
-            return endpoint in self._moving
-
-
 def counted(paging: Paging) -> bool:
     """Whether the list is asked for by numbers, so that a page past its end can be asked for."""
     return isinstance(paging, OffsetPaging | PagePaging)
@@ -193,7 +158,7 @@ def _walk_counted(fetch: Fetch, reader: Reader, request: Request, widest: Widest
         rows, total = len(sheet.records), sheet.declared_total
         declared = total if number == 1 else declared
         again = rows > 0 and number > 1 and reader.is_last_again(sheet)
-        few = number == 2 and so_far < min(_SMALLEST_CAP, endpoint[1])
+        few = number == 2 and so_far < min(SMALLEST_CAP, endpoint[1])
         provable = isinstance(paging, PagePaging) and paging.size_param is not None and widest.moves(endpoint)
         if number > 1 and (not rows or (again and (total == declared == so_far or few or provable))):
             widest.nothing_followed(endpoint, before)
@@ -206,7 +171,8 @@ def _walk_counted(fetch: Fetch, reader: Reader, request: Request, widest: Widest
         keep = rows if limit is None else limit - so_far
         yield Page(number, sheet.records[:keep], query, request_id, total, sheet.repeated)
         so_far += rows
-        whole = number > 1 and rows < endpoint[1] and total == declared == so_far > rows
+        whole = number > 1 and total == declared == so_far > rows
+        whole = whole and (rows < endpoint[1] or (limit is None and widest.believes(fetch)))
         if whole or (limit is not None and so_far >= limit) or widest.is_last(endpoint, rows):
             return
         ask, before = _onward(paging, ask, Got(rows, so_far, number)), rows

@@ -50,7 +50,7 @@ class ChangingApi:
     """`/groups` and `/groups/<id>/items`, filtered by `updated_since` (at or after), paged by offset or by page.
 
     `between` is called after each page of items with its number in this list; `asked` counts requests by address, `since`
-    those with the filter. `fault` may give a status for an address; of the addresses that `torn` tells half of the text comes.
+    those with the filter. Totals go no further than `counts_to`. `fault` may give a status for an address; of the addresses that `torn` tells half of the text comes.
     """
 
     groups: list[int] = field(default_factory=lambda: [1, 2, 3])
@@ -61,6 +61,7 @@ class ChangingApi:
     fault: Callable[[str], int | None] = lambda _: None
     torn: Callable[[str], bool] = lambda _: False
     total: bool = False
+    counts_to: int = 1_000_000
     touches: bool = False
     """A group's time of change is that of its youngest item."""
 
@@ -112,7 +113,7 @@ class ChangingApi:
         start = (int(query["page"]) - 1) * size if "page" in query else int(query.get("offset", 0))
         body: Any = found[start : start + size]
         if self.total:
-            body = {"total": len(found), "items": body}
+            body = {"total": min(len(found), self.counts_to), "items": body}
         return 200, body
 
     def _changed(self, group: int) -> str:

@@ -128,6 +128,16 @@ def test_ends_are_asked_for_again_while_other_lists_are_read(api, connect):
     assert again[0] < min(number for number, (path, _) in enumerate(asked) if path == "/rows/29")
 
 
+@pytest.mark.parametrize("style", ["offset", "page1"])
+def test_a_complete_total_ends_a_list_at_a_full_page(api, connect, style):
+    """Two pages, and what asks for the end again: one request by offset, two by page."""
+    api.answer = server = Rows(20)
+    server.more = {"total": 20}
+    facts, rows = counted(connect(), plan(STYLES[style]))
+    assert (len(rows), facts["requests"], facts["recounts"], facts["mismatchCount"]) == (20, 3, 1, 0)
+    assert len(api.asked) == (3 if style == "offset" else 4)
+
+
 def test_rows_that_come_after_the_last_page(api, connect):
     server = Rows(20)
     server.more = {"total": 20}

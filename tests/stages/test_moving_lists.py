@@ -85,6 +85,16 @@ def test_the_table_is_the_truth_although_the_list_moved(made: Changing, api: Cha
     assert all(result.passed for result in delivery.results)
 
 
+def test_a_total_that_ends_at_a_full_page_is_no_end(made: Changing, api: ChangingApi) -> None:
+    """The API counts no further than 30, three full pages of its 35 rows: what asking for the ends again shows is read."""
+    api.counts_to = 30
+    delivery = made.both("run1")
+    assert made.found() == api.truth()
+    assert delivery.draft.notes["lists read again"] > 0
+    facts = delivery.draft.evidence["extraction"]
+    assert (facts["repeatedCount"], facts["mismatchCount"], facts["rows"]) == (0, 0, len(api.truth()))
+
+
 def test_only_the_list_that_moved_is_read_again(made: Changing, api: ChangingApi) -> None:
     after(api, 2, 2, insert(api, 2, 2900))
     made.both("run1")

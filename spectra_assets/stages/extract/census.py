@@ -20,7 +20,7 @@ from spectra_assets.stages.evidence import EXAMPLES, BrokenPage, Extraction, Mis
 from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.extract.landing import Sheet
 from spectra_assets.stages.extract.recount import End, Recount
-from spectra_assets.stages.extract.scope import Scope, list_name
+from spectra_assets.stages.extract.scope import Scope, list_name, mergeable
 from spectra_assets.stages.prepare.routes.identity import HASH, digest
 
 SAY_SECONDS = 5.0
@@ -70,6 +70,8 @@ class Census:
         self.moved: dict[str, int] = {}
         """Lists which seem to have moved while they were read → their rows that came twice: to be read again."""
         # asked as soon as a list was read, while others still are: nothing waits for the end of all
+        if mergeable(fetch):  # else a list whose end was none could not be read again
+            client.widest.believe(fetch.path)
         self._recounts = Aside(Recount(client, fetch, self._narrow).ends_there, client.in_flight)
         self._totals = Aside(self._declared, client.in_flight)
         self._first_keys: set[Any] | None = None
@@ -270,6 +272,7 @@ class Census:
             self.facts["requests"] += 1
             if problem:
                 found, reason = problem
+                self._client.widest.doubt(self._fetch.path)
                 self._has_moved(end.value)
                 self._mismatch(end.value, "recount", end.rows, found, reason)
 
