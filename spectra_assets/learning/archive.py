@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from spectra_assets.errors import StorageError
-from spectra_assets.learning.lesson import ARCHIVE, Lesson, prefix, read, read_all, write
+from spectra_assets.learning.lesson import ARCHIVE, Lesson, prefix, read, read_all, state_of, write
 from spectra_assets.learning.prose import text_of
 
 HELD = 5
@@ -39,7 +39,8 @@ def put_away(folder: Path, lessons: Iterable[Lesson]) -> list[Lesson]:
         write(
             folder / ARCHIVE / f"{lesson.id}.md", text_of(lesson)
         )  # a process killed here leaves both, and the first one counts
-        (folder / f"{lesson.id}.md").unlink(missing_ok=True)
+        for file in (folder / f"{lesson.id}.md", state_of(folder / f"{lesson.id}.md")):
+            file.unlink(missing_ok=True)
     for source in {lesson.source for lesson in over}:
         _prune(folder, source)
     return over

@@ -90,6 +90,31 @@ def obstacle(project: Path, before: Mapping[Path, str | None], branch: str | Non
     return None
 
 
+def changed(project: Path, folder: Path, branch: str | None = None) -> dict[Path, str]:
+    """Files below `folder` that the current branch, or `branch`, holds otherwise than they are now → the text that it holds.
+
+    Without those of which somebody staged something. Empty where nothing could be committed now: without a repository, on no
+    branch, in the middle of a merge. Raises StorageError if git fails.
+    """
+    root = root_of(project)
+    if root is None or busy(project) or not folder.is_dir():
+        return {}
+    try:
+        ref, _, start = _branch(root, branch)
+    except StorageError:
+        return {}
+    if not start or (ref != _current(root) and ref in _checked_out(root)):
+        return {}
+    place = _inside(root, folder)
+    entries = (line.partition("\t") for line in _git(root, "ls-tree", "-r", "-z", start, "--", place).split("\0") if line)
+    held = {path: told.split()[2] for told, _, path in entries}
+    there = [path for path in held if (root / path).is_file() and "\n" not in path]
+    now = dict(zip(there, _git(root, "hash-object", "--stdin-paths", text="\n".join(there)).split(), strict=True))
+    staged = set(_git(root, "diff", "--cached", "--name-only", "-z", start, "--", place).split("\0"))
+    mine = [path for path in held if now.get(path) != held[path] and (ref != _current(root) or path not in staged)]
+    return {root / path: _git(root, "cat-file", "blob", held[path]) for path in mine}
+
+
 def make(project: Path, files: Mapping[Path, str | None], message: str, author: str, branch: str | None = None) -> Made | None:
     """A commit of these texts (None: the file is no more) on top of the current branch, or of `branch`; the branch stays.
 

@@ -1,9 +1,9 @@
 """The journal: files that change together, and the commit of them, whole or not at all.
 
-What is to be written lies in `lessons/.journal.json` first: each file with its text before and after, later the commit that was
-made. A process that is killed leaves it, and whoever comes next finishes what it says, or takes it back if a person changed a
-file meanwhile. A commit that can't be made (a hook refuses it, HEAD is on no branch) leaves the files changed and a lesson that
-says why.
+What is to be written lies in `lessons/.state/journal.json` first: each file with its text before and after, later the commit
+that was made. A process that is killed leaves it, and whoever comes next finishes what it says, or takes it back if a person
+changed a file meanwhile. A commit that can't be made (a hook refuses it, HEAD is on no branch) leaves the files changed and a
+lesson that says why.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from spectra_assets.errors import DocumentError, StorageError
 from spectra_assets.learning import git
-from spectra_assets.learning.lesson import Lesson, locked, read, sweep
+from spectra_assets.learning.lesson import STATE, Lesson, locked, read, sweep
 from spectra_assets.learning.lesson import write as write_file
 from spectra_assets.learning.prose import text_of
 from spectra_assets.settings import Settings
 
-JOURNAL = ".journal.json"
+JOURNAL = f"{STATE}/journal.json"
 
 _TRIES = 3
 """Times a commit is made where another one came between."""
@@ -33,6 +33,7 @@ class Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     lesson: str
+    """The one that it is about; empty: all those among the files."""
     message: str
     commit: bool
     """Whether the change is to be committed."""
@@ -60,19 +61,40 @@ def carry_out(settings: Settings, files: Mapping[Path, str], lesson: str, messag
     Raises StorageError if a file can't be written, or somebody is in the middle of a merge; then nothing has changed.
     """
     finish(settings)
-    wanted = settings.lessons_commit != "off" and git.root_of(settings.project) is not None
+    wanted = commits(settings)
     if wanted and (what := git.busy(settings.project)):
         raise StorageError(f"the repository is in the middle of {what}: nothing is changed until that is ended")
-    if (settings.lessons / JOURNAL).is_file():
+    if waits(settings):
         raise StorageError("git does not know of the last change yet: its index is locked by another process")
     others = {file: text_at(file) for file in files if not file.is_relative_to(settings.lessons)}
-    obstacle = git.obstacle(settings.project, others, _branch(settings)) if wanted else None
-    root = settings.project.resolve()
-    both: dict[str, list[str | None]] = {
-        str(file.resolve().relative_to(root)): [text_at(file), text] for file, text in files.items()
-    }
-    _keep(settings, Entry(lesson=lesson, message=message, commit=wanted and not obstacle, obstacle=obstacle, files=both))
+    obstacle = git.obstacle(settings.project, others, branch_of(settings)) if wanted else None
+    _keep(settings, _entry(settings, lesson, message, files, wanted, obstacle))
     return finish(settings) or read(settings.lessons / f"{lesson}.md")
+
+
+def commit(settings: Settings, files: Mapping[Path, str | None], message: str) -> None:
+    """Commit lessons that are written, or gone (None), already; those that can't be committed say why.
+
+    The caller holds the lessons' lock. Raises StorageError.
+    """
+    obstacle = git.obstacle(settings.project, {}, branch_of(settings))
+    _keep(settings, _entry(settings, "", message, files, True, obstacle))
+    finish(settings)
+
+
+def commits(settings: Settings) -> bool:
+    """Whether what the loop changes is to be committed."""
+    return settings.lessons_commit != "off" and git.root_of(settings.project) is not None
+
+
+def waits(settings: Settings) -> bool:
+    """Whether the last change is not ended: git's index is locked by another process."""
+    return (settings.lessons / JOURNAL).is_file()
+
+
+def branch_of(settings: Settings) -> str | None:
+    """The branch for what is learned; None: the current one."""
+    return settings.lessons_commit.removeprefix("branch:") if settings.lessons_commit.startswith("branch:") else None
 
 
 def finish(settings: Settings) -> Lesson | None:
@@ -131,7 +153,7 @@ def _commit(settings: Settings, entry: Entry, texts: Mapping[Path, str | None]) 
     problem = ""
     for _ in range(_TRIES):
         try:
-            made = git.make(settings.project, texts, entry.message, settings.lessons_author, _branch(settings))
+            made = git.make(settings.project, texts, entry.message, settings.lessons_author, branch_of(settings))
             if made is None:
                 return entry.model_copy(update={"made": None, "obstacle": "git is told to ignore these files"})
             entry = entry.model_copy(update={"made": made})
@@ -144,31 +166,41 @@ def _commit(settings: Settings, entry: Entry, texts: Mapping[Path, str | None]) 
 
 
 def _conclude(settings: Settings, entry: Entry, files: Mapping[Path, list[str | None]]) -> Lesson | None:
-    """The lesson names its commit, or why there is none, the index knows of it, and the journal goes."""
+    """The index knows of the commit, each lesson says why it is in none, the one that was applied names it, and the journal goes.
+
+    The lesson that it was about.
+    """
     journal = settings.lessons / JOURNAL
-    file = settings.lessons / f"{entry.lesson}.md"
-    lesson = read(file) if file.is_file() else None
+    place = (settings.lessons / f"{entry.lesson}.md").resolve()
     if entry.made is not None:
         try:
             git.settle(settings.project, entry.made, {each: states[-1] for each, states in files.items()})
         except StorageError:
-            return lesson  # the journal stays, so that the next pass lets the index know
-    states = next((states for each, states in files.items() if each == file.resolve()), [])
-    if lesson is not None and text_at(file) in states:
+            return read(place) if place.is_file() else None  # the journal stays, so that the next pass lets the index know
+    told = None
+    for file, states in files.items():
+        if not file.is_relative_to(settings.lessons.resolve()) or not file.is_file() or text_at(file) not in states:
+            continue
+        lesson = read(file)
         made = lesson.but(uncommitted=entry.obstacle)
-        if entry.made is not None and lesson.status == "applied":
+        if entry.made is not None and file == place and lesson.status == "applied":
             made = made.but(commit=entry.made.commit)
         if made != lesson:
-            name = str(file.resolve().relative_to(settings.project.resolve()))
-            _keep(settings, entry.model_copy(update={"files": entry.files | {name: [*entry.files[name], text_of(made)]}}))
+            name = str(file.relative_to(settings.project.resolve()))
+            entry = entry.model_copy(update={"files": entry.files | {name: [*entry.files[name], text_of(made)]}})
+            _keep(settings, entry)
             write_file(file, text_of(made))
-        lesson = made
+        told = made if file == place else told
     journal.unlink(missing_ok=True)
-    return lesson
+    return told
 
 
-def _branch(settings: Settings) -> str | None:
-    return settings.lessons_commit.removeprefix("branch:") if settings.lessons_commit.startswith("branch:") else None
+def _entry(
+    settings: Settings, lesson: str, message: str, files: Mapping[Path, str | None], wanted: bool, obstacle: str | None
+) -> Entry:
+    root = settings.project.resolve()
+    both = {str(file.resolve().relative_to(root)): [text_at(file), text] for file, text in files.items()}
+    return Entry(lesson=lesson, message=message, commit=wanted and not obstacle, obstacle=obstacle, files=both)
 
 
 def _keep(settings: Settings, entry: Entry) -> None:

@@ -1,10 +1,13 @@
 """Lessons: one Markdown file per distinct gap, written from its validated front matter (`prose.py`).
 
 Those that are open, or that a run may still judge, lie in `lessons/`; what is over lies in `lessons/archive/` (`archive.py`).
+Of a lesson that git holds, what runs only counted since lies in `.state/` beside it (`books.py`), and is read with it.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -29,6 +32,9 @@ MOST_RETURNS = 3
 
 ARCHIVE = "archive"
 """Folder below the lessons of those that are over."""
+
+STATE = ".state"
+"""Folder beside lessons for what is the machine's alone; git is told to ignore it."""
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LOCK_SECONDS = 60
@@ -150,11 +156,16 @@ class Lesson(BaseModel):
 
 
 def read(file: Path) -> Lesson:
-    """The lesson in `file`. Raises DocumentError naming file, line, key and what is valid."""
+    """The lesson in `file`, with what was counted since. Raises DocumentError naming file, line, key and what is valid."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DocumentError(f"can't be read: {error}", file) from None
+    return _counted_since(file, text) or parse(text, file)
+
+
+def parse(text: str, file: Path) -> Lesson:
+    """The lesson that a text holds. Raises as `read`."""
     front = _FRONT.match(text)
     if not front:
         raise DocumentError("a lesson starts with front matter between two lines of ---", file, 1)
@@ -213,19 +224,51 @@ def find(folder: Path, lesson_id: str) -> Lesson:
 
 def show(folder: Path, lesson_id: str) -> str:
     """The text of one lesson. Raises RequestError naming the lessons there are."""
-    file = place(folder, find(folder, lesson_id).id)
-    return file.read_text(encoding="utf-8") if file is not None else ""
+    return text_of(find(folder, lesson_id))
 
 
 def save(folder: Path, lesson: Lesson) -> None:
     """Write the lesson, whole or not at all; the caller holds the folder's lock. Raises StorageError."""
     write(folder / f"{lesson.id}.md", text_of(lesson))
-    (folder / ARCHIVE / f"{lesson.id}.md").unlink(missing_ok=True)
+    for file in (state_of(folder / f"{lesson.id}.md"), folder / ARCHIVE / f"{lesson.id}.md"):
+        file.unlink(missing_ok=True)
 
 
 def _line(front: str, key: str) -> int:
     first = key.split(".", 1)[0]
     return next((n for n, line in enumerate(front.splitlines(), 2) if line.startswith(f"{first}:")), 1)
+
+
+# ---------------------------------------------------------------- what was counted since
+
+
+def state_of(file: Path) -> Path:
+    """Where lies what was counted since a lesson's file was written."""
+    return file.parent / STATE / f"{file.stem}.json"
+
+
+def set_aside(file: Path, lesson: Lesson, text: str) -> None:
+    """Keep what the lesson counts beside its file, which holds `text`, or will at once: of any other text it does not count.
+
+    The caller holds the folder's lock. Raises StorageError.
+    """
+    _room(file.parent)
+    write(state_of(file), json.dumps({"of": _digest(text), "lesson": lesson.model_dump(mode="json")}, ensure_ascii=False))
+
+
+def _counted_since(file: Path, text: str) -> Lesson | None:
+    """The lesson as it was counted last; None if it is as its file says."""
+    try:
+        held = json.loads(state_of(file).read_text(encoding="utf-8"))
+        return Lesson.model_validate(held["lesson"]) if held["of"] == _digest(text) else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # a cache of counts that is spoilt counts from the file again
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 # ---------------------------------------------------------------- files
@@ -248,17 +291,25 @@ def write(file: Path, text: str) -> None:
 def locked(folder: Path) -> Iterator[None]:
     """Only this process changes lessons, and what they change, meanwhile. Raises StorageError."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=_LOCK_SECONDS, is_singleton=True):  # who holds it may take it again
+        _room(folder)
+        with FileLock(folder / STATE / "lock", timeout=_LOCK_SECONDS, is_singleton=True):  # who holds it may take it again
             yield
     except Timeout:
-        raise StorageError(f"another process has held {folder / '.lock'} for {_LOCK_SECONDS} seconds") from None
+        raise StorageError(f"another process has held {folder / STATE / 'lock'} for {_LOCK_SECONDS} seconds") from None
     except OSError as error:
         raise StorageError(f"can't write lessons to {folder}: {error.strerror}") from None
 
 
 def sweep(folder: Path) -> None:
     """Remove what processes that were killed left half written; the caller holds the lessons' lock."""
-    for file in folder.iterdir() if folder.is_dir() else ():
-        if _DRAFT.fullmatch(file.name):
-            file.unlink(missing_ok=True)
+    for room in (folder, folder / STATE):
+        for file in room.iterdir() if room.is_dir() else ():
+            if _DRAFT.fullmatch(file.name):
+                file.unlink(missing_ok=True)
+
+
+def _room(folder: Path) -> None:
+    """The folder for what is the machine's alone, which git ignores by a file of its own. Raises OSError."""
+    (folder / STATE).mkdir(parents=True, exist_ok=True)
+    if not (folder / STATE / ".gitignore").exists():
+        (folder / STATE / ".gitignore").write_text("*\n", encoding="utf-8")

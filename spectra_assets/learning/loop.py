@@ -16,6 +16,7 @@ from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import DocumentError, SpectraError, StorageError
 from spectra_assets.learning import apply
 from spectra_assets.learning.archive import archived, put_away
+from spectra_assets.learning.books import balance
 from spectra_assets.learning.expected import expected
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Evaluation
@@ -93,6 +94,7 @@ def observe(settings: Settings, evaluations: Iterable[Evaluation], say: Say = la
         for lesson in generalise(settings):
             learned.note(lesson)
             say(f"lesson {lesson.id}: held for several sources, so it is a standard now: {lesson.standard}")
+    balance(settings)
     return learned
 
 
@@ -102,8 +104,12 @@ def heal(settings: Settings, learned: Learned, say: Say = lambda _: None, covena
     It begins no further lesson once the setting `learn_seconds` is spent; what is left waits for the next pass.
     """
     lessons = [lesson for lesson in learned.changed.values() if lesson.curable][:MOST_PER_PASS]
-    if not lessons:
-        return
+    if lessons:
+        _heal(settings, learned, lessons, say, covenant)
+        balance(settings)
+
+
+def _heal(settings: Settings, learned: Learned, lessons: Sequence[Lesson], say: Say, covenant: Covenant | None) -> None:
     begun, most = time.monotonic(), int(playbooks_of(settings).setting("learn_seconds", lessons[0].source))
     # all are proven under the covenant that ran: one remedy's covenant may hold by the way what another gap is about
     ran = {source: written(settings, source) for source in {lesson.source for lesson in lessons}}

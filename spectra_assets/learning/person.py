@@ -11,6 +11,7 @@ from pathlib import Path
 
 from spectra_assets.errors import RequestError
 from spectra_assets.learning import apply
+from spectra_assets.learning.books import balance
 from spectra_assets.learning.gap import Cause
 from spectra_assets.learning.journal import settled
 from spectra_assets.learning.lesson import Lesson, Tried, find, save
@@ -37,7 +38,8 @@ def approve(settings: Settings, lesson_id: str) -> Lesson:
     """Apply the remedy that waits, because a person says so. Raises RequestError if none does, and as `apply.apply`."""
     with settled(settings):
         lesson, remedy = _in(settings, lesson_id, WAITS, "proposes nothing that could be approved")
-        return apply.apply(settings, lesson, remedy)
+        apply.apply(settings, lesson, remedy)
+    return _balanced(settings, lesson)
 
 
 def reject(settings: Settings, lesson_id: str) -> Lesson:
@@ -45,9 +47,8 @@ def reject(settings: Settings, lesson_id: str) -> Lesson:
     with settled(settings):
         lesson, remedy = _in(settings, lesson_id, WAITS, "proposes nothing that could be rejected")
         tried = apply.kept((*lesson.tried, Tried(remedy=remedy.said, outcome=apply.REJECTED)))
-        made = lesson.but(status="observed", remedy=None, tried=tried, question=question_of(lesson, tried))
-        save(settings.lessons, made)
-        return made
+        save(settings.lessons, lesson.but(status="observed", remedy=None, tried=tried, question=question_of(lesson, tried)))
+    return _balanced(settings, lesson)
 
 
 def revert(settings: Settings, lesson_id: str) -> Lesson:
@@ -55,9 +56,8 @@ def revert(settings: Settings, lesson_id: str) -> Lesson:
     with settled(settings):
         lesson, _ = _in(settings, lesson_id, STANDS, "has brought nothing that could be taken back")
         made = apply.take_back(settings, lesson, "reverted", apply.REVERTED)
-        made = made.but(question=question_of(made, made.tried))
-        save(settings.lessons, made)
-        return made
+        save(settings.lessons, made.but(question=question_of(made, made.tried)))
+    return _balanced(settings, lesson)
 
 
 def dry_run(settings: Settings, lesson_id: str, what: str) -> str:
@@ -124,6 +124,12 @@ def question_of(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None =
     kept = f" {why}." if why else ""
     kept += f" {ADVICE[lesson.cause].format(source=lesson.source)}" if lesson.cause in ADVICE else ""
     return f"{lesson.full_table} shows {words}{about}, and no remedy for it is proven.{back}{kept} What should be done?{done}"
+
+
+def _balanced(settings: Settings, lesson: Lesson) -> Lesson:
+    """The lesson as it is once git knows what was decided."""
+    balance(settings)
+    return find(settings.lessons, lesson.id)
 
 
 def _in(settings: Settings, lesson_id: str, states: Sequence[str], otherwise: str) -> tuple[Lesson, Remedy]:

@@ -12,7 +12,7 @@ from spectra_assets.covenant.files import covenant_files
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.archive import files_of
-from spectra_assets.learning.lesson import Lesson, prefix, read, read_all
+from spectra_assets.learning.lesson import Lesson, prefix, read, read_all, state_of
 from spectra_assets.names import LOG
 from spectra_assets.settings import Settings
 from spectra_assets.stages.log import LESSONS
@@ -41,7 +41,8 @@ def untold(settings: Settings) -> set[str]:
 def _is_stale(settings: Settings, source: str) -> bool:
     left = Lakehouse(settings.lakehouse_root, source).files(LOG, LESSONS)
     since = left.stat().st_mtime_ns if left.is_file() else 0
-    return any(file.stat().st_mtime_ns > since for file in settings.lessons.glob(f"{prefix(source)}*.md"))
+    files = settings.lessons.glob(f"{prefix(source)}*.md")
+    return any(each.stat().st_mtime_ns > since for file in files for each in (file, state_of(file)) if each.is_file())
 
 
 def _over(settings: Settings, source: str, file: Path) -> list[dict[str, Any]]:

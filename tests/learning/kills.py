@@ -143,7 +143,9 @@ def faults(settings: Settings, before: Lesson, texts: dict[str, bytes], commits:
         found.append(f"the lesson is {lesson_now.status}, neither as before nor {now_is}")
     if (documents(settings) != texts) != done:
         found.append("lesson and playbook do not agree")
-    litter = [file.name for file in folder.rglob(".*") if file.is_file() and ".git/" not in str(file) and file.name != ".lock"]
+    litter = [
+        file.name for file in folder.rglob(".*") if file.is_file() and ".git/" not in str(file) and file.name != ".gitignore"
+    ]
     if litter or (settings.lessons / JOURNAL).exists():
         found.append(f"left behind: {litter}")
     if (folder / ".git").is_dir():
@@ -152,12 +154,9 @@ def faults(settings: Settings, before: Lesson, texts: dict[str, bytes], commits:
             found.append(f"{made} commits were made")
         if done and now_is == "applied" and not git(folder, "rev-parse", "HEAD").startswith(lesson_now.commit or "none"):
             found.append("the lesson does not name its commit")
-        status = set(git(folder, "status", "--porcelain").splitlines()) - {
-            f"?? lessons/{before.id}.md",
-            "?? lessons/.lock",
-            "?? lessons/",
-        }
-        if status - {f" M lessons/{before.id}.md"} != {"A  staged.txt", " M notes.txt"}:
+        status = set(git(folder, "status", "--porcelain").splitlines())
+        untold = {f"?? lessons/{before.id}.md", "?? lessons/"} if not done and now_is == "applied" else set()
+        if status - untold != {"A  staged.txt", " M notes.txt"}:
             found.append(f"git status is {sorted(status)}")
         if git(folder, "fsck", "--no-dangling", "--no-progress").strip():
             found.append("git fsck complains")

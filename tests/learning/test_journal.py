@@ -210,6 +210,7 @@ def test_a_file_that_a_person_changed_meanwhile_takes_the_rest_back(
 
 
 def test_a_journal_reaches_nothing_outside_of_the_documents(repository: Settings) -> None:
+    lesson(repository)
     (repository.lessons / journal.JOURNAL).write_text(
         '{"lesson": "x", "message": "m", "commit": false, "files": {"../outside": [null, "owned"]}}'
     )
