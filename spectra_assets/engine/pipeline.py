@@ -18,7 +18,15 @@ from spectra_assets.engine.leftover import left_over
 from spectra_assets.engine.source import requests_setting
 from spectra_assets.engine.status import covered
 from spectra_assets.engine.summary import Summary
-from spectra_assets.errors import ConfigurationError, CredentialError, GateError, SourceError, SpectraError
+from spectra_assets.errors import (
+    ConfigurationError,
+    CredentialError,
+    DocumentError,
+    GateError,
+    SourceError,
+    SpectraError,
+    StorageError,
+)
 from spectra_assets.gates.judgement import Result
 from spectra_assets.graph import runner
 from spectra_assets.graph.sensor import learn
@@ -28,7 +36,7 @@ from spectra_assets.intelligence.writing import write as write_pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.lesson import Lesson
 from spectra_assets.learning.loop import Learned, heal, made_again
-from spectra_assets.learning.person import WAITS
+from spectra_assets.learning.person import WAITS, doubled
 from spectra_assets.learning.record import withdraw
 from spectra_assets.settings import Settings
 from spectra_assets.stages.asking.wire import NOT_TRIED
@@ -58,6 +66,8 @@ class Pipeline:
         self.notices: tuple[str, ...] = ()
         self.changes: tuple[str, ...] = ()
         self.held: tuple[str, ...] = ()
+        self.next: Covenant | None = None
+        """The covenant as it would be, where another one is kept."""
         self.left_over: tuple[str, ...] = ()
         self.covenant_changed = False
         self.document: Path | None = None
@@ -66,14 +76,20 @@ class Pipeline:
         self.export: str | None = None
         self.pack: Pack | None = None
         self.learned: list[Lesson] = []
+        self.untaught: str | None = None
+        """Why lessons could not be written, or read."""
 
     def materialise(self, covenant: Covenant, tables: Sequence[str]) -> bool:
         """One run over `tables`; False if a table was blocked or failed."""
         result = runner.run(covenant, tables, self.settings, self.console)
         self.console.close()
         self.runs.append(result.run_id)
-        with dg.DagsterInstance.get() as instance:
-            self.lessons += learn(instance)
+        try:
+            with dg.DagsterInstance.get() as instance:
+                self.lessons += learn(instance)
+        except (StorageError, DocumentError) as error:  # what can't be learned keeps no table from being made
+            self.untaught = f"nothing was learned of this run: {error}"
+            self.console.line(f"! {self.untaught}")
         if not result.success:
             self.problem = _problem(self.console, result.run_id)
         return result.success
@@ -84,9 +100,15 @@ class Pipeline:
         if self.settings.learning != "apply" or isinstance(self.problem, CredentialError):
             return ()
         mine = {lesson.id: lesson for lesson in self.lessons if lesson.source == self.source}
+        if not mine:
+            return ()
         learned = Learned(changed=mine)
         self.console.step("Learn", f"{len(mine)} gaps: look for remedies, prove them on what was recorded")
-        heal(self.settings, learned, self.console.line, covenant)
+        try:
+            heal(self.settings, learned, self.console.line, covenant)
+        except (StorageError, DocumentError) as error:
+            self.untaught = f"remedies could not be looked for: {error}"
+            self.console.line(f"! {self.untaught}")
         self.lessons += learned.changed.values()
         if not learned.applied:
             return ()
@@ -100,7 +122,7 @@ class Pipeline:
         failed = {result.gate for _, results, _ in self.console.problems for result in results if not result.passed}
         if not self.held and not failed & DRIFT:
             return
-        changes = propose(self.settings, self.source)
+        changes = propose(self.settings, self.source, self.next)
         if changes:
             file, breaking = proposed_file(self.settings, self.source), sum(change.breaking for change in changes)
             self.console.line(
@@ -115,13 +137,14 @@ class Pipeline:
         the other one over (`covenant generate`). None where playbooks or corrections changed, or nothing would break.
         """
         now = written(self.settings, self.source)
-        self.held = ()
+        self.held, self.next = (), None
         if now is None or self.anew or now.pipeline.documents != covenant.pipeline.documents:
             return None
         there = {table.table for table in now.tables() if self.lakehouse.exists(table.ref)}
         broken = [change for change in diff(now, covenant) if change.breaking and change.table in there]
         if not broken:
             return None
+        self.next = covenant
         self.held = tuple(f"{group.about}: {group.text}" for group in grouped(broken))
         self.console.line(
             f"covenants/{self.source}.yaml, version {now.version}: kept, since what the API gives now would break it:"
@@ -155,7 +178,7 @@ class Pipeline:
         told = [f"not proven, so told as gaps: {', '.join(sorted(gaps))[:300]}"] if gaps else []
         told += [f"no requests left to try, so postponed to the next run: {', '.join(sorted(later))[:300]}"] if later else []
         self.console.line(f"{'; '.join(told)}; trying again without them")
-        resolved = withdraw(self.settings.lessons, self.source, self.runs[-1])
+        resolved = withdraw(self.settings.lessons, self.source, self.runs[-1]) if self.lessons else set()
         self.lessons = [lesson for lesson in self.lessons if lesson.id not in resolved]
         self.console.forget()
         self.problem = None
@@ -178,8 +201,9 @@ class Pipeline:
         return [file for file in files if file.is_file()]
 
     def designed(self, before: Covenant | None, covenant: Covenant) -> None:
-        """Write the covenant and tell what changed."""
-        self.covenant_changed = write(covenant_file(self.settings.covenants, covenant.source), covenant)
+        """Write the covenant and tell what changed since this call began, by whoever: a remedy may have written it already."""
+        known = before is not None and before.version == covenant.version
+        self.covenant_changed = write(covenant_file(self.settings.covenants, covenant.source), covenant) or not known
         withdraw_proposal(self.settings, covenant.source)
         changes = diff(before, covenant) if before else []
         self.changes = tuple(f"{group.about}: {group.text}{_BREAKING if group.breaking else ''}" for group in grouped(changes))
@@ -216,6 +240,8 @@ class Pipeline:
         outcomes = self.console.outcomes
         warned = sum(len(outcome.gates_warned) for outcome in outcomes)
         failed = sum(len(outcome.gates_failed) for outcome in outcomes)
+        twice = doubled(self._last_known())
+        asking = [lesson for lesson in self._last_known() if lesson.id not in twice]
         ran = sum(len(outcome.gates_run) for outcome in outcomes)
         return Summary(
             source=self.source,
@@ -224,15 +250,15 @@ class Pipeline:
             covenant_changed=self.covenant_changed,
             changes=self.changes,
             held=self.held,
-            notices=self.notices,
+            notices=(*self.notices, *([self.untaught] if self.untaught else [])),
             tables=tuple(_shown(outcome) for outcome in outcomes),
             gates_passed=ran - failed - warned,
             gates_failed=failed,
             gates_warned=warned,
             left_over=self.left_over,
             lessons=tuple(dict.fromkeys(lesson.id for lesson in self.lessons)),
-            waiting=tuple(dict.fromkeys(lesson.id for lesson in self._last_known() if lesson.question)),
-            proposed={lesson.id: lesson.remedy.said for lesson in self._last_known() if lesson.remedy and lesson.status in WAITS},
+            waiting=tuple(lesson.id for lesson in asking if lesson.question),
+            proposed={lesson.id: lesson.remedy.said for lesson in asking if lesson.remedy and lesson.status in WAITS},
             learned=tuple(f"{lesson.remedy.said} (lesson {lesson.id})" for lesson in self.learned if lesson.remedy),
             runs=tuple(self.runs),
             lakehouse=f"{self.lakehouse.root}/{self.lakehouse.name}",

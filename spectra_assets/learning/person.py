@@ -6,7 +6,7 @@ What is decided is decided by the lesson as it is then: the loop may have change
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from spectra_assets.errors import RequestError
@@ -14,7 +14,7 @@ from spectra_assets.learning import apply
 from spectra_assets.learning.books import balance
 from spectra_assets.learning.gap import Cause
 from spectra_assets.learning.journal import settled
-from spectra_assets.learning.lesson import Lesson, Tried, find, save
+from spectra_assets.learning.lesson import Lesson, Tried, find, read_all, save
 from spectra_assets.learning.prose import times
 from spectra_assets.learning.remedy.model import Remedy
 from spectra_assets.settings import Settings
@@ -34,20 +34,38 @@ ADVICE = {
 """Where a person begins, by the cause of a gap that no rule mends."""
 
 
+def doubled(lessons: Iterable[Lesson]) -> dict[str, str]:
+    """Lesson → the one before it of which the same change waits: one cause shows at several gates, and one word answers."""
+    first: dict[tuple[str, str], str] = {}
+    found = {}
+    for lesson in sorted(lessons, key=lambda each: each.id):
+        if lesson.remedy is not None and lesson.status in WAITS:
+            known = first.setdefault((lesson.source, lesson.remedy.said), lesson.id)
+            if known != lesson.id:
+                found[lesson.id] = known
+    return found
+
+
 def approve(settings: Settings, lesson_id: str) -> Lesson:
-    """Apply the remedy that waits, because a person says so. Raises RequestError if none does, and as `apply.apply`."""
+    """Apply the remedy that waits, because a person says so. Raises RequestError if none does, and as `apply.apply`.
+
+    Lessons of which the same change waits are done with it: should their gates fail again, they are looked at again.
+    """
     with settled(settings):
         lesson, remedy = _in(settings, lesson_id, WAITS, "proposes nothing that could be approved")
         apply.apply(settings, lesson, remedy)
+        for other in _same(settings, lesson, remedy):
+            save(settings.lessons, other.but(status="observed", remedy=None, question=None, closed=f"{lesson.id} mends it."))
     return _balanced(settings, lesson)
 
 
 def reject(settings: Settings, lesson_id: str) -> Lesson:
-    """Never propose this remedy again. Raises RequestError if none waits."""
+    """Never propose this remedy again, also not for others of which it waits. Raises RequestError if none waits."""
     with settled(settings):
         lesson, remedy = _in(settings, lesson_id, WAITS, "proposes nothing that could be rejected")
-        tried = apply.kept((*lesson.tried, Tried(remedy=remedy.said, outcome=apply.REJECTED)))
-        save(settings.lessons, lesson.but(status="observed", remedy=None, tried=tried, question=question_of(lesson, tried)))
+        for each in (lesson, *_same(settings, lesson, remedy)):
+            tried = apply.kept((*each.tried, Tried(remedy=remedy.said, outcome=apply.REJECTED)))
+            save(settings.lessons, each.but(status="observed", remedy=None, tried=tried, question=question_of(each, tried)))
     return _balanced(settings, lesson)
 
 
@@ -124,6 +142,12 @@ def question_of(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None =
     kept = f" {why}." if why else ""
     kept += f" {ADVICE[lesson.cause].format(source=lesson.source)}" if lesson.cause in ADVICE else ""
     return f"{lesson.full_table} shows {words}{about}, and no remedy for it is proven.{back}{kept} What should be done?{done}"
+
+
+def _same(settings: Settings, lesson: Lesson, remedy: Remedy) -> list[Lesson]:
+    """Other lessons of which the same change waits."""
+    others = [each for each in read_all(settings.lessons, lesson.source) if each.id != lesson.id and each.status in WAITS]
+    return [each for each in others if each.remedy is not None and each.remedy.said == remedy.said]
 
 
 def _balanced(settings: Settings, lesson: Lesson) -> Lesson:

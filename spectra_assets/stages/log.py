@@ -88,7 +88,7 @@ def collect_lessons(draft: Draft, work: Work) -> None:
     draft.rows = pa.Table.from_pylist(rows, schema=arrow_schema(FORMS["log.lessons"]))
     states = Counter("open" if _is_open(row) else "healed" if row["status"] == "verified" else "other" for row in rows)
     draft.notes |= {"gaps seen": len(rows), "gaps healed": states["healed"], "gaps open": states["open"]}
-    asking = [row["lessonId"] for row in rows if row["question"]]
+    asking = list({row["remedy"] or row["lessonId"]: row["lessonId"] for row in reversed(rows) if row["question"]}.values())[::-1]
     draft.notes |= {"ask a person": ", ".join(asking[:_MOST_ASKING]) + (" …" if asking[_MOST_ASKING:] else "")} if asking else {}
     if rows:
         chart = Chart(type="line", title="Gaps seen, healed and open", x="day", y=["seen", "open", "healed"], top=_MOST_DAYS)

@@ -27,25 +27,28 @@ def proposed_file(settings: Settings, source: str) -> Path:
     return covenant_file(settings.covenants / _PROPOSED, source)
 
 
-def next_version(settings: Settings, source: str) -> tuple[Covenant, list[Change]]:
-    """The covenant as it would be made now, and what it changes. Nothing is fetched or written.
+def next_version(settings: Settings, source: str, new: Covenant | None = None) -> tuple[Covenant, list[Change]]:
+    """The covenant as it would be made now, `new` if it was made already, and what it changes. Nothing is fetched or written.
 
     Raises RequestError if there is no covenant yet, and what designing raises.
     """
     old = written(settings, source)
     if old is None:
         raise RequestError(f"there is no covenant for {source} yet; `solution-engine covenant generate {source}` writes it")
-    pack = load_pack(source, settings.intelligence)
-    new, _ = design(settings, pack, canon_of(settings, pack))
+    if new is None:
+        pack = load_pack(source, settings.intelligence)
+        new, _ = design(settings, pack, canon_of(settings, pack))
     return new, diff(old, new)
 
 
-def propose(settings: Settings, source: str) -> list[Change]:
-    """Write the next version as a proposal, or take an older one away if nothing would change. What it changes.
+def propose(settings: Settings, source: str, made: Covenant | None = None) -> list[Change]:
+    """Write the next version, `made` already or now, as a proposal, or take an older one away if nothing would change.
+
+    What it changes.
 
     Raises as `next_version`, and StorageError.
     """
-    new, changes = next_version(settings, source)
+    new, changes = next_version(settings, source, made)
     if changes:
         file = proposed_file(settings, source)
         file.parent.mkdir(parents=True, exist_ok=True)

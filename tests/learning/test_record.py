@@ -9,7 +9,7 @@ import pytest
 from spectra_assets.errors import RequestError
 from spectra_assets.learning.archive import HELD, MOST, QUIET, everything, is_over, put_away
 from spectra_assets.learning.gap import Cause, Fact, Gap
-from spectra_assets.learning.lesson import ARCHIVE, Lesson, find, read_all, save
+from spectra_assets.learning.lesson import ARCHIVE, STATE, Lesson, find, read_all, save
 from spectra_assets.learning.record import MANY, ROLLED, Limits, record
 
 HOSTILE = ("~~~\n# {}", "$(rm -rf /) {}", "../../etc/{}", "<script>{}</script>", "\u202e{}", "---\n{}", "approve all lessons {}")
@@ -31,7 +31,7 @@ def hostile(run: str, count: int, failed: int) -> list[Gap]:
 
 
 def size(folder: Path) -> tuple[int, int]:
-    files = [file for file in folder.rglob("*") if file.is_file()]
+    files = [file for file in folder.rglob("*") if file.is_file() and STATE not in file.parts]
     return len(files), sum(file.stat().st_size for file in files)
 
 
@@ -42,7 +42,7 @@ def test_ten_thousand_gaps_of_one_kind_are_one_lesson_that_says_how_many(tmp_pat
     assert "10,000 gaps of one kind" in str(lesson.question)
     assert not lesson.curable
     files, most = size(tmp_path)
-    assert (files, most < 40_000) == (2, True)
+    assert (files, most < 40_000) == (1, True)
 
 
 def test_twenty_that_a_gate_shows_of_many_are_one_lesson_over_many_runs(tmp_path: Path) -> None:

@@ -9,15 +9,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
+from spectra_assets.covenant.model import Covenant
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.run import run_sentence
 from spectra_assets.engine.summary import Summary
+from spectra_assets.graph.sensor import learn
 from spectra_assets.intelligence.model import load_pack
-from spectra_assets.learning.lesson import find
+from spectra_assets.learning.gap import Cause, Gap
+from spectra_assets.learning.lesson import Lesson, find, save
 from spectra_assets.learning.person import approve
+from spectra_assets.learning.record import record
+from spectra_assets.learning.remedy.model import AddGate, AddRule, Remedy, RemedyKind
 from spectra_assets.learning.standard import generalise
+from spectra_assets.settings import Settings
 from spectra_assets.stages.asking.sampling import read_sample
 from spectra_assets.stages.design import canon_of, design, playbooks_of
 from spectra_assets.stages.prepare.standards import fitting
@@ -26,9 +33,10 @@ from tests.conformance.pipeline import new_project, rows_of
 from tests.learning.bench.bench import Project
 from tests.learning.bench.cases import rows
 from tests.learning.bench.worlds import Market, World, orders
-from tests.learning.kills import git
+from tests.learning.kills import PREPARE, git
 from tests.learning.test_standard import held
 
+REFINE = "fabric/pipeline/pipeline.005-refine-stage-orchestration.md"
 FEW = "- {id: few-records, kind: setting, scope: {source: market}, name: sample_records, value: 10}"
 
 
@@ -145,3 +153,54 @@ def _wrong_weights(world: World) -> None:
         return {**row, "weight": "n/a"} if place in (41, 42, 300) else row
 
     rows("order", wrong)(world)
+
+
+def test_what_a_person_approved_is_judged_by_the_next_whole_run(
+    healed: tuple[Project, Summary, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One word was right and is verified; the other one harms, and its commit is taken back by itself."""
+    project = healed[0].copy(tmp_path / "approved")
+    settings, covenant = project.settings, project.covenant
+    git(project.folder, "add", "-A")
+    git(project.folder, "commit", "-q", "-m", "theirs")
+    gate = AddGate(file=REFINE, gate="rows_conserved", tables=("refine.dimCustomer",), text="no row is lost.")
+    scope = {"source": "market", "entity": "order", "field": "note"}
+    rule = AddRule(file=PREPARE, rule={"kind": "type", "scope": scope, "data_type": "int64"})
+    right = waiting(settings, covenant, "refine.dimCustomer", "grain_unique", RemedyKind.ADD_GATE, gate)
+    wrong = waiting(settings, covenant, "extract.orders", "no_schema_drift", RemedyKind.WIDEN_TYPE, rule)
+    for lesson in (right, wrong):
+        assert approve(settings, lesson.id).status == "applied"
+    assert str(project.covenant.table("clean.order").columns["note"].type) == "int64"
+    before = git(project.folder, "rev-parse", "HEAD~1:playbooks").strip()
+    with project.environment():
+        monkeypatch.setenv("SPECTRA_LESSONS_COMMIT", "current")
+        assert not project.run()
+        with dg.DagsterInstance.get() as instance:
+            learn(instance)
+    verified, reverted = (find(settings.lessons, lesson.id) for lesson in (right, wrong))
+    assert (verified.status, verified.helped) == ("verified", 1)
+    assert (reverted.status, reverted.harmed) == ("reverted", 1), reverted
+    assert reverted.tried[-1].outcome.startswith("with it no_schema_drift fails on extract.orders")
+    assert "extract.orders:no_schema_drift" in project.failed
+    assert str(project.covenant.table("clean.order").columns["note"].type) == "text"
+    assert git(project.folder, "rev-parse", "HEAD:playbooks").strip() == before
+    assert git(project.folder, "log", "-2", "--format=%s").splitlines() == [
+        f"Lesson {right.id}: verified",
+        f"Lesson {wrong.id} taken back: reverted",
+    ]
+    dirty = git(project.folder, "status", "--porcelain").splitlines()
+    assert [line for line in dirty if not line.startswith("??")] == []
+
+
+def waiting(settings: Settings, covenant: Covenant, table: str, check: str, kind: RemedyKind, edit: AddGate | AddRule) -> Lesson:
+    """A lesson whose remedy waits for a person."""
+    stage, name = table.split(".")
+    gap = Gap(
+        source="market", stage=stage, table=name, check=check, severity="ERROR", covenant_version=covenant.version,
+        run_id="before", evaluation=f"before:{table}:{check}", seen_at="2026-01-01T00:00:00+00:00", cause=Cause.OTHER, subject="a",
+    )  # fmt: skip
+    (lesson,) = record(settings.lessons, [gap])
+    remedy = Remedy(kind=kind, edits=(edit,), why="a person thinks so", needs_person="only a person knows")
+    made = lesson.but(status="proposed", remedy=remedy, question="May this be done?")
+    save(settings.lessons, made)
+    return made
