@@ -123,7 +123,8 @@ class Facts:
     def sampled(self, entity: str) -> list[Record]:
         """The records that Prepare sampled, trees flattened."""
         known = self.entity(entity)
-        return flattened(read_sample(self.lakehouse, entity), known.fetch.recursive if known else None)
+        kept = read_sample(self.lakehouse, entity, known.fetch.primary_key if known else None)
+        return flattened(kept, known.fetch.recursive if known else None)
 
     def published(self, entity: str) -> list[Record]:
         """The records of the last good version of the entity's Extract table."""

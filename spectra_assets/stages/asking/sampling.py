@@ -18,7 +18,7 @@ from spectra_assets.client.paging import counted
 from spectra_assets.covenant.access import KeysetPaging, NoPaging, OffsetPaging, PagePaging, Paging
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.lakehouse.store import Lakehouse
-from spectra_assets.stages.asking.answers import Category, Sight, shape_of
+from spectra_assets.stages.asking.answers import Category, Sight, shape_of, values_at
 from spectra_assets.stages.asking.ids import Id
 from spectra_assets.stages.asking.locations import ITSELF, Record, location_of, noun_of, records_at
 from spectra_assets.stages.asking.searches import body
@@ -235,11 +235,29 @@ def keep_drifted(lakehouse: Lakehouse, entity: str, records: Iterable[Record]) -
     return _keep(lakehouse.files(SAMPLES, f"{entity}.drifted.ndjson"), records)
 
 
-def read_sample(lakehouse: Lakehouse, entity: str) -> list[Record]:
-    """The records kept for the entity, those that showed new fields last; none if nothing was kept."""
-    paths = [lakehouse.files(SAMPLES, f"{entity}{kind}.ndjson") for kind in ("", ".drifted")]
-    lines = [line for path in paths if path.exists() for line in path.read_bytes().splitlines() if line.strip()]
-    return [msgspec.json.decode(line) for line in lines]
+def read_sample(lakehouse: Lakehouse, entity: str, key: str | None = None) -> list[Record]:
+    """The records kept for the entity, those that showed new fields last; none if nothing was kept.
+
+    With `key`, the path of an id, a record that showed new fields takes the place of the one that it is: what is in both would
+    look as if no key told it apart.
+    """
+    sampled, drifted = (_kept(lakehouse.files(SAMPLES, f"{entity}{kind}.ndjson")) for kind in ("", ".drifted"))
+    ids = [_told(record, key) for record in sampled] if key else []
+    if not drifted or not ids or len(set(ids)) < len(ids):
+        return [*sampled, *drifted]
+    newer = {known: record for record in drifted if (known := _told(record, key)) is not None and known in ids}
+    rest = [record for record in drifted if _told(record, key) not in newer]
+    return [*(newer.get(known, record) for known, record in zip(ids, sampled, strict=True)), *rest]
+
+
+def _told(record: Record, path: str | None) -> str | None:
+    """What stands at the path; None if nothing does."""
+    return repr(list(values_at(record, path))) if path and any(True for _ in values_at(record, path)) else None
+
+
+def _kept(path: Path) -> list[Record]:
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return [msgspec.json.decode(line) for line in lines if line.strip()]
 
 
 def _keep(path: Path, records: Iterable[Record]) -> Path:

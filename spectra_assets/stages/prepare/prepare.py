@@ -127,7 +127,8 @@ def infer_fields(draft: Draft, work: Work) -> None:
         hint = hints[row["entity"]]
         fetch = ruled_fetch(Fetch.model_validate_json(row["fetch"]), playbooks, source)
         reference = row["inclusionField"] if _is_reference(row) else None
-        sample = flattened(read_sample(work.lakehouse, hint.entity), fetch.recursive) if row["verdict"] != "empty" else []
+        kept = read_sample(work.lakehouse, hint.entity, fetch.primary_key) if row["verdict"] != "empty" else []
+        sample = flattened(kept, fetch.recursive)
         entity, pairs = canonise(hint, fetch, place, sample, reference, _key_types(fetch, canon), groups, _is_shared(row))
         canon[hint.entity], samples[hint.entity] = entity, sample
         if pairs:
