@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from spectra_assets.engine.answer import answer, command
 from spectra_assets.settings import load as load_settings
+
+if TYPE_CHECKING:
+    from spectra_assets.learning.lesson import Lesson
 
 
 class _Lessons(click.Group):
@@ -29,13 +33,15 @@ def lessons() -> None:
 @lessons.command("list")
 @click.option("--source", help="Only lessons of this source.")
 @click.option("--status", help="Only lessons in this state.")
-@click.option("--all", "every", is_flag=True, help="Include archived lessons: what held for long, and what went away by itself.")
+@click.option(
+    "--all", "every", is_flag=True, help="Include what is over, archived or not: what held for long, and what went away by itself."
+)
 @command
 def list_(source: str | None, status: str | None, every: bool, as_json: bool) -> None:
-    """One line per lesson."""
+    """One line per lesson: what asks you first, then what is under way, then what holds."""
     from spectra_assets.errors import RequestError, one_of
     from spectra_assets.learning.archive import everything
-    from spectra_assets.learning.lesson import Lesson, Status, read_all
+    from spectra_assets.learning.lesson import Status, read_all
 
     if status is not None and status not in get_args(Status):
         raise RequestError(f"--status is {status!r}; valid are {one_of(get_args(Status))}")
@@ -45,26 +51,57 @@ def list_(source: str | None, status: str | None, every: bool, as_json: bool) ->
     if source is not None and known and source not in sources:
         raise RequestError(f"no lesson is about {source!r}; there are lessons of {one_of(sources)}")
     chosen = [item for item in known if source in (None, item.source) and status in (None, item.status)]
-    lines = [line for item in sorted(chosen, key=_urgency) for line in _line(item)]
-    if any(_urgency(item)[0] == 0 for item in chosen):
-        lines.append("solution-engine lessons explain ID says what is asked, and how to answer")
     none = "no lessons yet: no gate has failed" if not known else "no such lesson"
-    answer([item.model_dump(mode="json") for item in chosen], "\n".join(lines) or none, as_json)
+    text = "\n".join(_listed(chosen, every or status is not None)) if chosen else none
+    answer([item.model_dump(mode="json") for item in chosen], text, as_json)
 
 
-def _urgency(lesson: Any) -> tuple[int, str]:
-    """What waits for a person comes first, what is over last."""
-    waits = lesson.question is not None or lesson.status in ("proposed", "proven")
-    return (0 if waits else 2 if lesson.closed or lesson.status == "verified" else 1, lesson.id)
+_ROOMS = ("Asks you", "Under way", "Holds", "Over")
 
 
-def _line(lesson: Any) -> list[str]:
+def _listed(lessons: Sequence[Lesson], over: bool) -> Iterator[str]:
+    """The list for people: rooms with a line each; what is over is counted only, unless it is asked for."""
+    from spectra_assets.learning.person import doubled
     from spectra_assets.learning.prose import bounded, times
 
-    asks = ", asks" if lesson.question else ", closed" if lesson.closed else ""
-    about = bounded(f"{lesson.full_table}: {lesson.cause.replace('_', ' ')} {lesson.subject}".rstrip(), 100)
-    many = f", at least {lesson.many:,} gaps" if lesson.many else ""
-    return [f"{lesson.id}", f"    {lesson.status}{asks}, seen {times(lesson.seen)}{many}, last {lesson.last_seen}; {about}"]
+    twice = doubled(lessons)
+    rooms: dict[str, list[Lesson]] = {name: [] for name in _ROOMS}
+    for lesson in sorted(lessons, key=lambda each: each.last_seen, reverse=True):
+        rooms[_room(lesson, twice)].append(lesson)
+    shown = [lesson for name, mine in rooms.items() for lesson in mine if over or name != "Over"]
+    tables = {lesson.id: f"{lesson.source}/{lesson.stage}/{lesson.table}" for lesson in shown}
+    wide = min(_MOST_WIDE, max(map(len, tables.values()), default=0))
+    for name, mine in rooms.items():
+        if name == "Over" and not over:
+            if mine:
+                yield f"{len(mine)} are over: what they tell went away, or a change for another one mends it; --all shows them"
+            continue
+        if mine:
+            yield f"{name} ({len(mine)})"
+        for lesson in mine:
+            about = lesson.subject if lesson.many is None else f"(at least {lesson.many:,} of them)"
+            what = bounded(f"{str(lesson.cause).replace('_', ' ')} {about}".rstrip(), _MOST_WIDE)
+            seen = f"{lesson.status}, seen {times(lesson.seen)}, last {lesson.last_seen[:16].replace('T', ' ')}"
+            yield f"  {lesson.id[-8:]}  {bounded(tables[lesson.id], wide):<{wide}}  {what}; {seen}"
+            if name == "Asks you" and lesson.remedy is not None:
+                yield f"  {'':8}  may this be done: {bounded(lesson.remedy.said, 2 * _MOST_WIDE)}?"
+            elif lesson.id in twice:
+                yield f"  {'':8}  waits with {twice[lesson.id][-8:]}: one word answers both"
+    yield "solution-engine lessons explain ID (these eight characters will do) tells what was seen and tried, and how to answer"
+
+
+_MOST_WIDE = 60
+
+
+def _room(lesson: Lesson, twice: Mapping[str, str]) -> str:
+    """Where a lesson stands in the list."""
+    if lesson.id in twice:
+        return "Under way"
+    if lesson.question is not None or lesson.status in ("proposed", "proven"):
+        return "Asks you"
+    if lesson.status == "verified":
+        return "Holds"
+    return "Over" if lesson.closed else "Under way"
 
 
 @lessons.command()

@@ -209,14 +209,18 @@ def place(folder: Path, lesson_id: str) -> Path | None:
 
 
 def find(folder: Path, lesson_id: str) -> Lesson:
-    """The lesson of this id, or of the only id that begins so. Raises RequestError naming the lessons there are."""
+    """The lesson of this id, or of the only id that begins so, or ends with these characters after its last dash.
+
+    Raises RequestError naming the lessons there are.
+    """
     files = [*folder.glob("*.md"), *(folder / ARCHIVE).glob("*.md")]
     known = {each.stem for each in files} - {"README"}
-    found = [lesson_id] if lesson_id in known else [name for name in sorted(known) if lesson_id and name.startswith(lesson_id)]
+    alike = [name for name in sorted(known) if lesson_id and (name.startswith(lesson_id) or name.endswith(f"-{lesson_id}"))]
+    found = [lesson_id] if lesson_id in known else alike
     if len(found) == 1 and (file := place(folder, found[0])) is not None:
         return read(file)
     if found:
-        raise RequestError(f"{len(found)} lessons begin with {lesson_id!r}: {one_of(found)}")
+        raise RequestError(f"{len(found)} lessons begin or end with {lesson_id!r}: {one_of(found)}")
     if not known:
         raise RequestError(f"there is no lesson {lesson_id!r}: there are none yet, for no gate has failed")
     raise RequestError(f"there is no lesson {lesson_id!r}; there are {one_of(known)} (`solution-engine lessons list`)")

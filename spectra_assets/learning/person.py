@@ -15,12 +15,15 @@ from spectra_assets.learning.books import balance
 from spectra_assets.learning.gap import Cause
 from spectra_assets.learning.journal import settled
 from spectra_assets.learning.lesson import Lesson, Tried, find, read_all, save
-from spectra_assets.learning.prose import times
+from spectra_assets.learning.prose import fact_of, meaning_of, standing, times
 from spectra_assets.learning.remedy.model import Remedy
 from spectra_assets.settings import Settings
 
 WAITS = ("proposed", "proven")
 """States in which a remedy waits for a person."""
+
+_FACTS = 6
+"""Pieces of evidence that a person is told at once."""
 
 STANDS = ("applied", "verified")
 """States in which a playbook holds the remedy."""
@@ -89,18 +92,17 @@ def dry_run(settings: Settings, lesson_id: str, what: str) -> str:
 
 def explained(lesson: Lesson) -> list[str]:
     """The lesson as a person is told it: what was seen, what was tried, what to do."""
-    about = f" about {lesson.subject!r}" if lesson.subject else ""
-    many = f", at least {lesson.many:,} of them" if lesson.many else ""
-    what = f"{lesson.cause.replace('_', ' ')}{about}{many}"
+    about = f" about {lesson.subject!r}" if lesson.subject and not lesson.many else ""
     lines = [
-        f"{lesson.id}: {lesson.status}",
-        f"Seen       {lesson.check} on {lesson.source}/{lesson.stage}/{lesson.table}: {what}",
+        f"{lesson.id}: {lesson.status}, {standing(lesson)}",
+        f"Seen       {lesson.check} on {lesson.source}/{lesson.stage}/{lesson.table}: {lesson.cause.replace('_', ' ')}{about}",
+        f"           {meaning_of(lesson)}",
         f"           {times(lesson.seen)}, last {lesson.last_seen} in run {lesson.last_run}",
         f"Said       {lesson.message}",
     ]
-    for fact in lesson.evidence:
-        told = ", ".join(f"{name} {value}" for name, value in fact.model_dump(exclude_none=True).items())
-        lines.append(f"Evidence   {told}")
+    lines += [f"Evidence   {told}" for fact in lesson.evidence[:_FACTS] if (told := fact_of(fact))]
+    more = len(lesson.evidence) - _FACTS
+    lines += [f"           and {more} more, see `solution-engine lessons show {lesson.id[-8:]}`"] if more > 0 else []
     if lesson.remedy is not None:
         lines += [f"Remedy     {lesson.remedy.said}", f"Because    {lesson.remedy.why}"]
     if lesson.playbook is not None:
@@ -119,7 +121,7 @@ def explained(lesson: Lesson) -> list[str]:
 
 
 def _answers(lesson: Lesson) -> list[str]:
-    name = f"solution-engine lessons {{}} {lesson.id}"
+    name = f"solution-engine lessons {{}} {lesson.id[-8:]}"
     if lesson.remedy is not None and lesson.status in WAITS:
         return [f"Yes        {name.format('approve')}   # --dry-run shows what it changes", f"No         {name.format('reject')}"]
     if lesson.status in STANDS:

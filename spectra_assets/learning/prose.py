@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import yaml
+
+from spectra_assets.learning.gap import Cause, Fact
 
 if TYPE_CHECKING:
     from spectra_assets.learning.lesson import Lesson
@@ -20,6 +23,52 @@ WIDTH = 90
 
 QUOTED = 600
 """Characters of a quoted text at most."""
+
+_FACTS = 6
+"""Pieces of evidence that the prose shows; all of them stand in the front matter."""
+
+MEANING: Mapping[str, str] = {
+    Cause.CREDENTIAL: "the API does not take the credential",
+    Cause.CATALOGUE: "the list of endpoints is not as it should be",
+    Cause.UNREACHABLE_ENTITY: "an entity can't be reached",
+    Cause.UNPROVEN_DEPENDENCY: "the route to an entity is not proven",
+    Cause.IGNORED_PARAMETER: "the API ignores a parameter",
+    Cause.INCOMPLETE_SCHEMA: "the canon lacks something that every table needs",
+    Cause.UNCOVERED_ENDPOINT: "something that the API offers is read by nobody",
+    Cause.ENDPOINT_GONE: "an endpoint is gone",
+    Cause.ENDPOINT_FORBIDDEN: "an endpoint is forbidden",
+    Cause.ENDPOINT_BROKEN: "an endpoint fails",
+    Cause.RATE_LIMITED: "the API is asked too fast",
+    Cause.PAGE_LIMIT: "a list can't be read in such pages",
+    Cause.PAGING_CHANGED: "a list pages another way than the covenant says",
+    Cause.ENVELOPE_CHANGED: "the records are at another place of the answer",
+    Cause.INCOMPLETE_EXTRACT: "not every record was read",
+    Cause.DUPLICATE_ROWS: "records come more than once",
+    Cause.NEW_FIELD: "records have a field that the covenant does not know",
+    Cause.CHANGED_TYPE: "values are of another type than the covenant promises",
+    Cause.MISSING_FIELD: "no record has a promised field any more",
+    Cause.RENAMED_FIELD: "a field has another name",
+    Cause.SECOND_DATE_FORMAT: "dates are written another way",
+    Cause.NULL_IN_REQUIRED: "a required value is missing",
+    Cause.MISSING_KEY: "records have no key",
+    Cause.WRONG_KEY: "the key does not tell rows apart",
+    Cause.ORPHAN: "rows refer to something that is not there",
+    Cause.LATE_PARENT: "rows came before what they refer to",
+    Cause.UNMAPPED_VALUE: "a value has no label",
+    Cause.LOST_ROWS: "rows got lost between two tables",
+    Cause.QUARANTINE: "too many rows are set aside",
+    Cause.HISTORY: "the history of a dimension is broken",
+    Cause.ROWS_SET_ASIDE: "rows are set aside",
+    Cause.UNSTEADY_ENDPOINT: "an endpoint answers at a later try only",
+    Cause.STEP_DID_NOT_RUN: "a step of the playbook was not carried out",
+    Cause.TOTALS: "figures and facts do not add up",
+    Cause.LINEAGE: "tables were made from others than the covenant says",
+    Cause.MISSING_OUTPUT: "a table is missing",
+    Cause.MISSING_GATE: "a gate is missing",
+    Cause.MISSING_STEP: "a step is missing",
+    Cause.OTHER: "a promise was not kept",
+}
+"""Cause → what it means, in words for a person."""
 
 _UNNAMED = re.compile(r"[^\w./@:+-]+")
 
@@ -31,16 +80,19 @@ def text_of(lesson: Lesson) -> str:
     front = yaml.safe_dump(
         {name: value for name, value in content.items() if value != []}, sort_keys=False, allow_unicode=True, width=120
     )
-    parts = [f"# {_title(lesson)}", _told(lesson), f"## What the gate said\n\n{quoted(lesson.message)}", _cause(lesson)]
-    return (
-        f"---\n{front}---\n\n"
-        + "\n\n".join(part for part in (*parts, _remedy(lesson), _tried(lesson), _asked(lesson)) if part)
-        + "\n"
-    )
+    said = f"## What the gate said\n\n`{_name(lesson.check)}`:\n\n{quoted(lesson.message)}"
+    parts = (f"# {_title(lesson)}", _told(lesson), _asked(lesson), said, _cause(lesson), _remedy(lesson), _tried(lesson))
+    return f"---\n{front}---\n\n" + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def meaning_of(lesson: Lesson) -> str:
+    """What the gap is, in a few words that no API chose."""
+    told = MEANING.get(str(lesson.cause), str(lesson.cause).replace("_", " "))
+    return f"{told}, at least {lesson.many:,} of the kind at once" if lesson.many else told
 
 
 def _title(lesson: Lesson) -> str:
-    return _name(f"{lesson.check} failed on {lesson.source}/{lesson.stage}/{lesson.table}")
+    return f"{_name(f'{lesson.source}, {lesson.stage}.{lesson.table}')}: {meaning_of(lesson)}"
 
 
 def _name(text: str) -> str:
@@ -49,54 +101,94 @@ def _name(text: str) -> str:
 
 
 def _told(lesson: Lesson) -> str:
-    counted = "" if lesson.failed_rows is None else f" {lesson.failed_rows} of {lesson.total_rows} rows failed last time."
-    blocked = "The tables after it did not run; its last good version stayed." if lesson.severity == "ERROR" else "It only warns."
+    rows = lesson.failed_rows is not None and lesson.total_rows is not None
+    counted = f" {lesson.failed_rows:,} of {lesson.total_rows:,} rows failed last time." if rows else ""
+    blocked = (
+        "What is made from this table did not run, and its last good version stayed."
+        if lesson.severity == "ERROR"
+        else "It only warns: the tables were published."
+    )
+    first = f", first {_moment(lesson.first_seen)}" if lesson.seen > 1 else ""
     return (
-        f"Status: **{lesson.status}**. Seen {times(lesson.seen)}, first {_name(lesson.first_seen)}, last "
-        f"{_name(lesson.last_seen)} in run {_name(lesson.last_run)}, under covenant version "
-        f"{_name(lesson.covenant_version)}.{counted} {blocked}"
+        f"**{str(lesson.status).capitalize()}**: {standing(lesson)} Seen {times(lesson.seen)}{first}, last "
+        f"{_moment(lesson.last_seen)} in run {_name(lesson.last_run)[:8]}, under version {_name(lesson.covenant_version)} of the "
+        f"covenant.{counted} {blocked}"
     )
 
 
+def standing(lesson: Lesson) -> str:
+    """Where the lesson stands, in a sentence."""
+    if lesson.closed is not None:
+        return "it is over, see below."
+    if lesson.status in ("observed", "ineffective", "reverted"):
+        return "it asks a person." if lesson.question else "a remedy is looked for."
+    return {
+        "proposed": "a remedy waits for a person.",
+        "proven": "a remedy is proven on recorded answers, and not applied yet.",
+        "applied": "a remedy is applied; the next run shows whether it holds.",
+        "verified": f"a remedy is applied, and {times(lesson.helped)} a run showed that it holds.",
+    }[lesson.status]
+
+
+def _moment(text: str) -> str:
+    return _name(text)[:16].replace("T", " ")
+
+
 def _cause(lesson: Lesson) -> str:
-    about = f", about\n\n{quoted(lesson.subject)}" if lesson.subject else "."
-    return f"## Cause\n\n{lesson.cause.replace('_', ' ').capitalize()}{about}"
+    about = f", about\n\n{quoted(lesson.subject)}" if lesson.subject and not lesson.many else "."
+    facts = [line for fact in lesson.evidence[:_FACTS] if (line := fact_of(fact))]
+    more = len(lesson.evidence) - len(facts)
+    shown = f"\n\nShown by\n\n{lines(facts)}" if facts else ""
+    shown += f"\n\nand {more} more in the head of this file." if facts and more > 0 else ""
+    return f"## Cause\n\n{str(lesson.cause).replace('_', ' ').capitalize()}{about}{shown}"
+
+
+def fact_of(fact: Fact) -> str:
+    """A fact as a person reads it."""
+    where = next((text for text in (fact.path, fact.column, fact.endpoint, fact.parameter, fact.entity) if text), "")
+    counted = f"seen {times(fact.count)}" if fact.count is not None else ""
+    counted = f"{fact.count:,} of {fact.total:,}" if fact.count is not None and fact.total is not None else counted
+    changed = f"{fact.expected or 'nothing'} was expected, {fact.seen or 'nothing'} was seen" if fact.expected else fact.seen
+    status = f"status {fact.status}" if fact.status is not None else ""
+    told = "; ".join(each for each in (changed, counted, status, fact.note) if each)
+    return f"{where}: {told}" if where and told else where or told
 
 
 def _remedy(lesson: Lesson) -> str:
     if lesson.remedy is None:
         return f"## What became of it\n\n{quoted(lesson.closed)}" if lesson.closed else ""
-    state = {
-        "proposed": "Proposed; it waits for a person.",
-        "proven": "Proven on recorded answers; not applied yet.",
-        "applied": "Applied; the next run shows whether it holds.",
-        "verified": f"Applied, and it held: the gate passed {times(lesson.helped)} since.",
-        "ineffective": "Applied, and the gap came back.",
-        "reverted": "Taken back.",
-        "observed": "Thought of.",
-    }[lesson.status]
-    place = f" It stands at `playbooks/{lesson.playbook}`." if lesson.playbook else ""
+    place = f"It stands at `playbooks/{lesson.playbook}`." if lesson.playbook else "It stands in no playbook yet."
     commit = f" Commit {lesson.commit}." if lesson.commit else ""
     commit += f" It is in no commit: {_name(lesson.uncommitted)}." if lesson.uncommitted else ""
     commit += f" It holds for every source now, by the rule `{lesson.standard}` of STANDARDS.md." if lesson.standard else ""
     needs = f"\n\nWhy a person decides:\n\n{quoted(lesson.remedy.needs_person)}" if lesson.remedy.needs_person else ""
-    text = f"{lesson.remedy.said}. Because {lesson.remedy.why}"
-    return f"## Remedy\n\n{state}{place}{commit}\n\n{quoted(text)}{needs}"
+    because = f"\n\nBecause\n\n{quoted(lesson.remedy.why)}"
+    return f"## Remedy\n\n{place}{commit}\n\n{quoted(lesson.remedy.said)}{because}{needs}"
 
 
 def _tried(lesson: Lesson) -> str:
-    if not lesson.tried:
-        return ""
-    return "## Tried before\n\n" + quoted(" // ".join(f"{each.remedy}: {each.outcome}" for each in lesson.tried))
+    told = "\n\n".join(quoted(f"{each.remedy}: {each.outcome}") for each in lesson.tried)
+    return f"## Tried before\n\n{told}" if told else ""
 
 
 def _asked(lesson: Lesson) -> str:
-    return f"## Question to a person\n\n{quoted(lesson.question)}" if lesson.question else ""
+    if not lesson.question:
+        return ""
+    waits = lesson.remedy is not None and lesson.status in ("proposed", "proven")
+    words = ("approve", "reject") if waits else ("explain",)
+    how = ", ".join(f"`solution-engine lessons {word} {lesson.id[-8:]}`" for word in words)
+    return f"## Question to a person\n\n{quoted(lesson.question)}\n\n{how}"
+
+
+def lines(texts: Sequence[str]) -> str:
+    """Untrusted texts as one fenced block, a line each."""
+    shown = (bounded(text, WIDTH).replace("`", "'").replace("~", "-") for text in texts)
+    return "\n".join(("~~~text", *shown, "~~~"))
 
 
 def times(count: int) -> str:
     """How often, in words."""
-    return "once" if count == 1 else f"{count} times"
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def bounded(text: str, most: int = QUOTED) -> str:

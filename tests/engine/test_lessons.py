@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from spectra_assets.engine.cli import main
 from spectra_assets.engine.summary import Summary, summary_text
+from spectra_assets.learning.apply import REJECTED
 from spectra_assets.learning.lesson import Lesson, find, save
 from spectra_assets.settings import Settings
 from tests.learning.kills import PREPARE, RULE, lesson, project
@@ -79,3 +81,36 @@ def test_the_last_lines_of_a_run_name_the_lesson_to_approve() -> None:
     asked = lines.index("Proposed   rule deduplicate for entity order")
     assert lines[asked + 1].strip().startswith("solution-engine lessons approve acme-b ")
     assert not any("explain acme-b" in line for line in lines)
+
+
+def test_fifty_lessons_are_read_in_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What asks comes first, with what it asks; one cause is asked once; what is over is a number."""
+    settings, first = made(tmp_path, monkeypatch, repository=False)
+    (settings.lessons / f"{first.id}.md").unlink()
+
+    def lesson_of(number: int, **changes: object) -> Lesson:
+        mark = f"{number:08x}"
+        made = first.but(id=f"acme-orders-changed-type-{mark}", fingerprint=mark * 8, subject=f"field{number}", **changes)
+        save(settings.lessons, made)
+        return made
+
+    asking = [lesson_of(n, status="proposed", remedy=RULE, question="May this be done?") for n in (1, 2)]
+    lesson_of(3, question="What should be done?")
+    lesson_of(4, status="verified", remedy=RULE, helped=2)
+    for number in range(5, 51):
+        lesson_of(number, closed="It passed again.")
+    lines = CliRunner().invoke(main, ["lessons"]).stdout.splitlines()
+    assert len(lines) < 20
+    assert [line for line in lines if not line.startswith(" ")][:-1] == [
+        "Asks you (2)", "Under way (1)", "Holds (1)",
+        "46 are over: what they tell went away, or a change for another one mends it; --all shows them",
+    ]  # fmt: skip
+    assert f"            may this be done: {RULE.said}?" in lines
+    assert "            waits with 00000001: one word answers both" in lines
+    assert max(map(len, lines)) < 150
+    assert CliRunner().invoke(main, ["lessons", "--all"]).stdout.count("\n") > 50
+    assert len(json.loads(CliRunner().invoke(main, ["lessons", "--json"]).stdout)) == 50
+    CliRunner().invoke(main, ["lessons", "reject", "00000001"])
+    assert [(each.status, each.tried[-1].outcome) for each in (find(settings.lessons, one.id) for one in asking)] == [
+        ("observed", REJECTED)
+    ] * 2

@@ -63,7 +63,7 @@ def test_hostile_text_can_neither_end_its_block_nor_grow_the_file(tmp_path: Path
     record(tmp_path, [gap(message=text)])
     (lesson,) = read_all(tmp_path)
     shown = show(tmp_path, lesson.id)
-    block = shown.split("## What the gate said\n\n")[1].split("\n\n## Cause")[0]
+    block = shown.split("## What the gate said\n\n`no_schema_drift`:\n\n")[1].split("\n\n## Cause")[0]
     assert block.splitlines()[0] == "~~~text"
     assert [line for line in block.splitlines()[1:] if "~" in line or "`" in line] == ["~~~"]
     assert block.splitlines()[-1] == "~~~"

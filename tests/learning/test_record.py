@@ -124,8 +124,10 @@ def test_the_archive_forgets_what_no_rule_stands_for(tmp_path: Path) -> None:
 
 def test_a_lesson_is_found_by_the_beginning_of_its_name(tmp_path: Path) -> None:
     record(tmp_path, [gap("alpha"), gap("beta")])
-    assert find(tmp_path, "acme-orders-new-field-al").subject == "alpha"
-    with pytest.raises(RequestError, match="2 lessons begin with 'acme'"):
+    lesson = find(tmp_path, "acme-orders-new-field-al")
+    assert lesson.subject == "alpha"
+    assert find(tmp_path, lesson.id[-8:]) == lesson
+    with pytest.raises(RequestError, match="2 lessons begin or end with 'acme'"):
         find(tmp_path, "acme")
     with pytest.raises(RequestError, match="no lesson 'nope'; there are acme"):
         find(tmp_path, "nope")

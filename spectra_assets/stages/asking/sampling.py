@@ -247,7 +247,7 @@ def read_sample(lakehouse: Lakehouse, entity: str, key: str | None = None) -> li
         return [*sampled, *drifted]
     newer = {known: record for record in drifted if (known := _told(record, key)) is not None and known in ids}
     rest = [record for record in drifted if _told(record, key) not in newer]
-    return [*(newer.get(known, record) for known, record in zip(ids, sampled, strict=True)), *rest]
+    return [*(newer.get(known or "", record) for known, record in zip(ids, sampled, strict=True)), *rest]
 
 
 def _told(record: Record, path: str | None) -> str | None:
