@@ -106,13 +106,13 @@ def changed(project: Path, folder: Path, branch: str | None = None) -> dict[Path
     if not start or (ref != _current(root) and ref in _checked_out(root)):
         return {}
     place = _inside(root, folder)
-    entries = (line.partition("\t") for line in _git(root, "ls-tree", "-r", "-z", start, "--", place).split("\0") if line)
+    entries = (line.partition("\t") for line in git(root, "ls-tree", "-r", "-z", start, "--", place).split("\0") if line)
     held = {path: told.split()[2] for told, _, path in entries}
     there = [path for path in held if (root / path).is_file() and "\n" not in path]
-    now = dict(zip(there, _git(root, "hash-object", "--stdin-paths", text="\n".join(there)).split(), strict=True))
-    staged = set(_git(root, "diff", "--cached", "--name-only", "-z", start, "--", place).split("\0"))
+    now = dict(zip(there, git(root, "hash-object", "--stdin-paths", text="\n".join(there)).split(), strict=True))
+    staged = set(git(root, "diff", "--cached", "--name-only", "-z", start, "--", place).split("\0"))
     mine = [path for path in held if now.get(path) != held[path] and (ref != _current(root) or path not in staged)]
-    return {root / path: _git(root, "cat-file", "blob", held[path]) for path in mine}
+    return {root / path: git(root, "cat-file", "blob", held[path]) for path in mine}
 
 
 def make(project: Path, files: Mapping[Path, str | None], message: str, author: str, branch: str | None = None) -> Made | None:

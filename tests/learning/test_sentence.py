@@ -188,7 +188,7 @@ def test_what_a_person_approved_is_judged_by_the_next_whole_run(
         f"Lesson {right.id}: verified",
         f"Lesson {wrong.id} taken back: reverted",
     ]
-    dirty = git(project.folder, "status", "--porcelain").splitlines()
+    dirty = git(project.folder, "status", "--porcelain", "lessons", "playbooks", "covenants").splitlines()
     assert [line for line in dirty if not line.startswith("??")] == []
 
 
