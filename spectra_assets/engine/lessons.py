@@ -34,7 +34,10 @@ def lessons() -> None:
 @click.option("--source", help="Only lessons of this source.")
 @click.option("--status", help="Only lessons in this state.")
 @click.option(
-    "--all", "every", is_flag=True, help="Include what is over, archived or not: what held for long, and what went away by itself."
+    "--all",
+    "every",
+    is_flag=True,
+    help="Include what is over, archived or not: what held for long, and what went away by itself.",
 )
 @command
 def list_(source: str | None, status: str | None, every: bool, as_json: bool) -> None:
