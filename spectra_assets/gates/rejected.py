@@ -11,7 +11,7 @@ from spectra_assets.covenant.model import DataType
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.sample import quoted
-from spectra_assets.lakehouse.staging import REASONS
+from spectra_assets.lakehouse.parts import REASONS
 
 if TYPE_CHECKING:
     from pyspark.sql import Column

@@ -1,7 +1,8 @@
 """The relational engine behind the PySpark DataFrame API: Sail in this process, or a Spark Connect server elsewhere.
 
 Sail (Rust, no JVM) serves Spark Connect on a loopback port, with a capped memory pool and a spill folder of its own.
-Every session is in UTC. Tables and staged files are passed by path, so a remote engine must see the same paths.
+Every session is in UTC. Tables and staged files are passed by path, so a remote engine must see the same paths; its
+Python workers write staged files by this package.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.commit import CommitInfo, Published
-from spectra_assets.lakehouse.staging import CONTROL, RAW, REASONS, Staging
+from spectra_assets.lakehouse.parts import CONTROL, RAW, REASONS
+from spectra_assets.lakehouse.staging import Staging
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import QUARANTINE, TableRef
 

@@ -1,8 +1,8 @@
 """Candidates: rows waiting as Parquet files for their gates, before anything is published.
 
 They live in `Files/staging/<run>/<schema>.<table>/` and go when their Staging ends; what a killed process left is swept
-after a day by the clock, but never what a living one holds. Control columns say which rows stay behind: `_reasons` (list of
-text, why the row is rejected) and `_duplicate` (bool); `_raw` (text) is what such a row was made from, for the quarantine.
+after a day by the clock, but never what a living one holds. Rows that stay behind are in files of their own, with the control
+columns that say why (see `parts.py`).
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain
+from functools import cached_property, reduce
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -24,23 +23,20 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F  # noqa: N812  # the name every Spark programmer reads
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.adopting import holds
 from spectra_assets.lakehouse.failure import is_storage_failure, storage_error, writing
+from spectra_assets.lakehouse.parts import CONTROL, DUPLICATE, FORM, HASH, RAW, REASONS, ROW_GROUP, Sorted, Sorter
 from spectra_assets.lakehouse.store import Lakehouse
-from spectra_assets.lakehouse.types import fitted, fresh, schema_hash, storable
+from spectra_assets.lakehouse.types import fresh, schema_hash, storable
 from spectra_assets.names import TableRef
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column, DataFrame, Row
 
     from spectra_assets.lakehouse.engine import Engine
-
-REASONS = "_reasons"
-DUPLICATE = "_duplicate"
-RAW = "_raw"
-CONTROL = (REASONS, DUPLICATE, RAW)
 
 ROWS = "rows"
 
@@ -51,15 +47,13 @@ _SET_BACK = 3600.0
 _ALIVE = ".alive"
 """Ending of the file that the process whose staging it is holds locked."""
 
-WORTH_SPLITTING = 50_000
-"""Rows from which on the engine takes control columns away faster than a stream."""
 
-ROW_GROUP = 65_536
-GROUP_BYTES = 32 * 2**20
-"""A row group ends at whichever comes first: so many rows, or so many bytes in memory."""
-
-_LONG = 100
-"""Bytes of a value on average."""
+_BLANK: dict[str, Callable[[], Column]] = {
+    REASONS: lambda: F.array().cast("array<string>"),
+    DUPLICATE: lambda: F.lit(False),
+    RAW: lambda: F.lit(None).cast("string"),
+}
+"""The control columns of rows that do not stay behind."""
 
 
 @dataclass(frozen=True)
@@ -74,31 +68,46 @@ class Counts:
 
 @dataclass(frozen=True)
 class Staged:
-    """One candidate: Parquet files in the folder `path`, the columns `volatile` left out of the fingerprint.
+    """One candidate: Parquet files in the folder `path`, and in `behind` those of the rows that are not published.
 
-    `schema` is what the table will have (no control columns). Counting is one query, run when first asked for.
-    A context manager that removes the files.
+    `schema` is what the table will have (no control columns), `found` what was counted while the rows were written; the columns
+    `volatile` are left out of the fingerprint. A context manager that removes the files.
     """
 
     engine: Engine
     ref: TableRef
     path: Path
     schema: pa.Schema
-    control: tuple[str, ...]
     volatile: frozenset[str]
+    control: tuple[str, ...]
+    behind: Path | None
+    found: Sorted
 
     def frame(self) -> DataFrame:
         """All rows with the control columns."""
-        return self.engine.read_parquet(str(self.path))
+        rows = self.accepted()
+        if not self.control:
+            return rows
+        rows = rows.select("*", *(_BLANK[name]().alias(name) for name in self.control))
+        left = self._left()
+        return rows if left is None else rows.unionByName(left)
 
     def accepted(self) -> DataFrame:
         """Rows that will be published, without control columns."""
-        return self.frame().where(self._accepts).drop(*self.control) if self.control else self.frame()
+        return self.engine.read_parquet(str(self.path))
 
     def rejected(self) -> DataFrame:
         """Rows with at least one reason; `_reasons` (list of text) and `_raw` stay, `_duplicate` goes."""
-        frame = self.frame().where(self._rejects).drop(DUPLICATE)
-        return frame if REASONS in self.control else frame.withColumn(REASONS, F.array().cast("array<string>"))
+        left = self._left() if REASONS in self.control else None
+        if left is not None:
+            return left.where(F.size(REASONS) > 0).drop(DUPLICATE)
+        frame = self.frame().where(F.lit(False)).drop(DUPLICATE)
+        return frame if REASONS in self.control else frame.withColumn(REASONS, _BLANK[REASONS]())
+
+    def repeats(self, key: Iterable[str]) -> bool:
+        """Whether two accepted rows have the same values in the columns `key`; NULL equals NULL."""
+        counted = self.accepted().groupBy(*(F.col(f"`{name}`") for name in key)).agg(F.count(F.lit(1)).alias("_rows"))
+        return bool(counted.where("_rows > 1").take(1))
 
     def counts(self) -> Counts:
         """How many rows there are and what becomes of them."""
@@ -118,7 +127,8 @@ class Staged:
         """Rows, and how many of them have no value in each plain column, by the files' own statistics: all rows, also those that
         stay behind. A column of which one of the files tells nothing is left out."""
         rows, found = 0, dict[str, int | None]()
-        for group in (each for file in sorted(self.path.glob("*.parquet")) for each in _parts(file)):
+        files = (file for folder in (self.path, self.behind) if folder is not None for file in sorted(folder.glob("*.parquet")))
+        for group in (each for file in files for each in _parts(file)):
             rows += group.num_rows
             for place in range(group.num_columns):
                 column = group.column(place)
@@ -129,60 +139,31 @@ class Staged:
         return rows, {name: found[name] or 0 for name in self.schema.names if found.get(name) is not None}
 
     def batches(self) -> pa.RecordBatchReader:
-        """The accepted rows in the table's schema, streaming; split off by the engine only if some stay behind."""
-        counts = self.counts()
-        folder = self._split() if counts.accepted != counts.rows else self.path
-        return pa.RecordBatchReader.from_batches(self.schema, _scan(folder, self.schema))
+        """The accepted rows in the table's schema, streaming."""
+        return pa.RecordBatchReader.from_batches(self.schema, _scan(self.path, self.schema))
 
     def files(self) -> list[Path]:
-        """Files of the accepted rows in the table's schema, split off by the engine if that pays; none if they hold more."""
-        counts = self.counts()
-        folder = self.path
-        if self.control:
-            if counts.accepted < WORTH_SPLITTING:
-                return []
-            folder = self._split()
-        found = sorted(folder.glob("*.parquet"))
+        """Files that hold just the accepted rows in just the table's schema."""
+        found = sorted(self.path.glob("*.parquet"))
         return found if holds(found, self.schema) else []
-
-    def _split(self) -> Path:
-        """A folder with the accepted rows alone, without control columns."""
-        folder = self.path.with_name("accepted")
-        shutil.rmtree(folder, ignore_errors=True)
-        _write_frame(self.accepted(), folder)
-        return folder
 
     def discard(self) -> None:
         """Remove the files."""
         shutil.rmtree(self.path.parent, ignore_errors=True)
 
-    @property
-    def _rejects(self) -> Column:
-        if REASONS not in self.control:
-            return F.lit(False)
-        return F.coalesce(F.size(REASONS) > 0, F.lit(False))
-
-    @property
-    def _repeats(self) -> Column:
-        return F.coalesce(F.col(DUPLICATE), F.lit(False)) if DUPLICATE in self.control else F.lit(False)
-
-    @property
-    def _accepts(self) -> Column:
-        return ~self._rejects & ~self._repeats
+    def _left(self) -> DataFrame | None:
+        """Rows that stay behind, with the control columns; None if there are none."""
+        there = self.behind is not None and any(self.behind.glob("*.parquet"))
+        return self.engine.read_parquet(str(self.behind)) if there else None
 
     @cached_property
     def _measured(self) -> tuple[Counts, str]:
-        one = F.lit(1)
-        hashed = row_hash([field for field in self.schema if field.name not in self.volatile])
-        row = self.frame().agg(
-            F.count(one),
-            F.count(F.when(self._accepts, one)),
-            F.count(F.when(self._rejects, one)),
-            F.sum(F.when(self._accepts, hashed.cast("decimal(38,0)"))),
-        )
-        rows, accepted, rejected, total = row.collect()[0]
-        counts = Counts(rows, accepted, rejected, rows - accepted - rejected)
-        return counts, f"{accepted}:{total or 0}:{schema_hash(self.schema)}"
+        accepted, rejected, duplicates, hashed = self.found
+        if hashed is None:
+            total = F.sum(row_hash(_lasting(self.schema, self.volatile)).cast("decimal(38,0)"))
+            hashed = int(self.accepted().agg(total).collect()[0][0] or 0)
+        counts = Counts(accepted + rejected + duplicates, accepted, rejected, duplicates)
+        return counts, f"{accepted}:{hashed}:{schema_hash(self.schema)}"
 
     def __enter__(self) -> Self:
         return self
@@ -238,12 +219,20 @@ class Staging:
         folder = self._folder(ref)
         if ordered:
             rows = frame.toArrow()
-            _write_batches(folder, rows.schema, iter(rows.to_batches()))
-            return self._add(ref, folder, volatile)
-        _write_frame(frame.coalesce(partitions) if partitions else frame, folder)
-        if not any(folder.glob("*.parquet")):  # Sail writes no file for no rows
-            _write_batches(folder, frame.where(F.lit(False)).toArrow().schema, iter(()))
-        return self._add(ref, folder, volatile)
+            return self._staged(ref, folder, rows.schema, self._written(folder, rows.schema, rows.to_batches()), volatile)
+        schema = to_arrow_schema(frame.schema, timezone="UTC")
+        hashed = frame.withColumn(HASH, row_hash(_lasting(_published(schema), frozenset(volatile))))
+        sorter = Sorter(str(folder), str(_behind(folder)))
+        told = _collected((hashed.coalesce(partitions) if partitions else hashed).mapInArrow(sorter, FORM), folder)
+        keep = {row.file for row in told}
+        for file in (*folder.glob("*.parquet"), *_behind(folder).glob("*.parquet")):
+            if file.name not in keep:  # of an attempt that the engine gave up
+                file.unlink()
+        parts = [Sorted(row.accepted, row.rejected, row.duplicates, int(row.hashed)) for row in told]
+        found = reduce(Sorted.with_more, parts, Sorted(0, 0, 0, 0))
+        if not found.accepted:
+            self._written(folder, schema, ())  # a table of no rows has a file
+        return self._staged(ref, folder, schema, found, volatile)
 
     def stage_arrow(
         self,
@@ -265,8 +254,8 @@ class Staging:
                 raise StorageError(f"batches for {ref} come without a schema; give one")
             schema = data.schema
         folder = self._folder(ref) if part == ROWS else self._beside(ref, part)
-        _write_batches(folder, schema, iter(data.to_batches() if isinstance(data, pa.Table) else data))
-        return self._add(ref, folder, volatile)
+        found = self._written(folder, schema, data.to_batches() if isinstance(data, pa.Table) else data)
+        return self._staged(ref, folder, schema, found, volatile)
 
     def close(self) -> None:
         """Remove everything this object staged, and the run's folder if it is empty then."""
@@ -295,11 +284,17 @@ class Staging:
             raise storage_error(str(folder.parent), "written", error) from error
         return folder
 
-    def _add(self, ref: TableRef, folder: Path, volatile: Iterable[str]) -> Staged:
-        written = pq.read_schema(min(folder.glob("*.parquet")))
-        control = tuple(name for name in CONTROL if name in written.names)
-        schema = storable(pa.schema([field for field in written if field.name not in control]))
-        return Staged(self.engine, ref, folder, schema, control, frozenset(volatile))
+    def _written(self, folder: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Sorted:
+        try:
+            found = Sorter(str(folder), str(_behind(folder))).sort(batches, "part-0.parquet", schema)
+        except OSError as error:  # what makes the rows may write too
+            raise storage_error(str(error.filename or folder), "written", error) from error
+        assert found is not None  # noqa: S101  (there is a schema)
+        return found
+
+    def _staged(self, ref: TableRef, folder: Path, schema: pa.Schema, found: Sorted, volatile: Iterable[str]) -> Staged:
+        control = tuple(name for name in CONTROL if name in schema.names)
+        return Staged(self.engine, ref, folder, _published(schema), frozenset(volatile), control, _behind(folder), found)
 
     def __enter__(self) -> Self:
         return self
@@ -347,56 +342,27 @@ def row_hash(fields: Sequence[pa.Field]) -> Column:
     return F.xxhash64(*inputs) if inputs else F.lit(0)
 
 
-def _write_frame(frame: DataFrame, folder: Path) -> None:
+def _collected(frame: DataFrame, folder: Path) -> list[Row]:
     try:
-        frame.write.mode("overwrite").parquet(str(folder))
+        rows: list[Row] = frame.collect()
     except PySparkException as error:
         if is_storage_failure(error):
             raise storage_error(str(folder), "written", error) from error
         raise
+    return rows
 
 
-def _write_batches(folder: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
-    held = storable(schema)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        groups = _groups(batches, held)
-        first = next(groups, held.empty_table())
-        with pq.ParquetWriter(
-            folder / "part-0.parquet",
-            held,
-            compression="zstd",
-            compression_level=1,
-            store_schema=False,
-            use_dictionary=_repeating(first),
-        ) as writer:
-            for group in chain((first,), groups):
-                writer.write_table(group, row_group_size=max(1, group.num_rows))
-    except OSError as error:  # what makes the rows may write too
-        raise storage_error(str(error.filename or folder), "written", error) from error
+def _published(schema: pa.Schema) -> pa.Schema:
+    return storable(pa.schema([column for column in schema if column.name not in CONTROL]))
 
 
-def _repeating(table: pa.Table) -> list[str]:
-    """Columns whose values may well repeat: long texts do not, and looking for repetitions costs as much as writing them."""
-    return [name for name in table.column_names if table[name].nbytes <= _LONG * max(1, table.num_rows)]
+def _lasting(schema: pa.Schema, volatile: frozenset[str]) -> list[pa.Field]:
+    return [column for column in schema if column.name not in volatile]
 
 
-def _groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Tables of about one row group each, whatever the size of the batches."""
-    waiting: list[pa.RecordBatch] = []
-    rows = size = 0
-    for batch in batches:
-        step = max(1, min(ROW_GROUP, batch.num_rows * GROUP_BYTES // max(1, batch.nbytes)))
-        for start in range(0, batch.num_rows, step):
-            piece = fitted(batch.slice(start, step), schema)
-            if waiting and (rows + piece.num_rows > ROW_GROUP or size + piece.nbytes > GROUP_BYTES):
-                yield pa.Table.from_batches(waiting, schema)
-                waiting, rows, size = [], 0, 0
-            waiting.append(piece)
-            rows += piece.num_rows
-            size += piece.nbytes
-    if waiting:
-        yield pa.Table.from_batches(waiting, schema)
+def _behind(folder: Path) -> Path:
+    """Where the rows are that stay behind, of those that are not in `folder`."""
+    return folder.with_name(f"{folder.name}-behind")
 
 
 def _scan(folder: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

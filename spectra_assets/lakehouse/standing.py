@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.commit import FINGERPRINT, TableState
+from spectra_assets.lakehouse.parts import Sorted
 from spectra_assets.lakehouse.staging import Counts, Staged
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.lakehouse.types import storable
@@ -29,7 +30,7 @@ class Standing(Staged):
     location: str
     state: TableState
 
-    def frame(self) -> DataFrame:
+    def accepted(self) -> DataFrame:
         """All rows."""
         return self.engine.read(self.location)
 
@@ -54,4 +55,6 @@ def standing(
 ) -> Staged:
     """The published table as a candidate. Raises MissingInputError, StorageError."""
     location = lakehouse.require(ref)
-    return Standing(engine, ref, Path(location), storable(schema), (), volatile, location, lakehouse.describe(ref))
+    state = lakehouse.describe(ref)
+    found = Sorted(state.rows, 0, 0, None)
+    return Standing(engine, ref, Path(location), storable(schema), volatile, (), None, found, location, state)

@@ -161,6 +161,11 @@ class Delivery:
             schema = arrow_schema(self.work.table.schema_)
             return standing(self.work.engine, self.work.lakehouse, self.ref, schema, volatile)
         if draft.frame is not None:
+            quick = draft.unrepeated
+            if quick is not None and quick.of is draft.frame:
+                staged = self._staging.stage_frame(self.ref, quick.frame, volatile=volatile)
+                if not staged.repeats(quick.key):
+                    return staged
             return self._staging.stage_frame(self.ref, draft.frame, volatile=volatile, ordered=draft.ordered)
         data = draft.rows if draft.rows is not None else draft.batches
         if data is None:

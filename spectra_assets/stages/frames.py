@@ -14,7 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the name every Spark pro
 
 from spectra_assets.covenant.access import Model
 from spectra_assets.errors import SpectraError, one_of
-from spectra_assets.lakehouse.staging import DUPLICATE, REASONS
+from spectra_assets.lakehouse.parts import DUPLICATE, REASONS
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

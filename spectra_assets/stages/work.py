@@ -38,6 +38,15 @@ REQUESTS_PER_ENTITY, ENTITIES_WITHIN = 25, 12
 """Requests that each entity adds to the setting `probe_requests`, above so many entities."""
 
 
+@dataclass(frozen=True)
+class Unrepeated:
+    """The rows of a draft's frame `of` without a search for repetitions: just those, if no two good ones agree in `key`."""
+
+    frame: DataFrame
+    key: tuple[str, ...]
+    of: DataFrame
+
+
 @dataclass
 class Draft:
     """A table in the making: rows as Arrow (Source, Prepare, Extract) or as a Spark frame (Clean to Analyse).
@@ -45,6 +54,7 @@ class Draft:
     `frame` may carry the control columns `_reasons` (array<string>: ids of the row rules a row breaks) and `_duplicate`
     (bool): such rows are not published; rejected ones go to quarantine. `rows_in` is what the inputs held, counted apart from
     the frame. `notes` become metadata of the materialisation; `evidence` is what gates of this table judge beside its rows.
+    `unrepeated` is tried before `frame`, if it is of that.
     `ordered`: the frame's rows are stored in its order, so they must be few. `standing`: the table as it is published holds
     exactly these rows. `afterwards` hear what became of the table, and by which error; None if there is nobody who tells them.
     """
@@ -56,6 +66,7 @@ class Draft:
     rows_in: int | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
+    unrepeated: Unrepeated | None = None
     ordered: bool = False
     mend: Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]] | None = None
     standing: bool = False

@@ -12,7 +12,6 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from spectra_assets.errors import StorageError
-from spectra_assets.lakehouse import staging as stagings
 from spectra_assets.lakehouse import store
 from spectra_assets.lakehouse.adopting import adopted, replace
 from spectra_assets.lakehouse.commit import CommitInfo
@@ -128,16 +127,12 @@ def test_a_file_system_without_links_gets_a_copy(lakehouse: Lakehouse, engine: E
     assert by_id(lakehouse.read(CYCLE).to_pylist()) == by_id(ROWS.to_pylist())
 
 
-@pytest.mark.parametrize("worth", [1, 1_000])
-def test_control_columns_are_no_part_of_it(
-    lakehouse: Lakehouse, engine: Engine, monkeypatch: pytest.MonkeyPatch, worth: int
-) -> None:
-    """Rows that stay behind, and what tells so, are split off by the engine where there are many, else by a stream."""
-    monkeypatch.setattr(stagings, "WORTH_SPLITTING", worth)
+def test_control_columns_are_no_part_of_it(lakehouse: Lakehouse, engine: Engine) -> None:
+    """Rows that stay behind, and what tells so, are in no file of the table."""
     control = {"_reasons": pa.array([[], ["bad"], []], pa.list_(pa.string())), "_duplicate": [False] * 3, "_raw": ["{}"] * 3}
     with Staging(lakehouse, "run", engine) as staging:
         staged = staging.stage_arrow(CYCLE, pa.table({"id": [1, 2, 3], "name": ["a", "b", None], **control}))
-        assert bool(staged.files()) == (worth == 1)
+        assert staged.files()
         assert lakehouse.publish(CYCLE, staged, COMMIT).rows == 2
     assert by_id(lakehouse.read(CYCLE).to_pylist()) == [{"id": 1, "name": "a"}, {"id": 3, "name": None}]
 

@@ -153,7 +153,7 @@ def test_a_full_disk_is_told(tmp_path: Path, engine: Engine) -> None:
 
 def test_an_error_of_the_query_stays_the_engines(staging: Staging) -> None:
     with pytest.raises(PySparkException):
-        staging.stage_frame(CYCLE, staging.engine.session.range(3).selectExpr("raise_error('no')"))
+        staging.stage_frame(CYCLE, staging.engine.session.range(3).selectExpr("raise_error('no') AS n"))
 
 
 def test_stagings_of_dead_runs_are_swept(lakehouse: Lakehouse, engine: Engine) -> None:

@@ -18,12 +18,12 @@ from spectra_assets.covenant.build import Flattening
 from spectra_assets.covenant.model import Column as Promise
 from spectra_assets.covenant.model import DataType
 from spectra_assets.errors import SpectraError
-from spectra_assets.lakehouse.staging import DUPLICATE, REASONS
+from spectra_assets.lakehouse.parts import DUPLICATE, REASONS
 from spectra_assets.names import Stage
 from spectra_assets.stages.clean.casts import cast, filled, plausible, trimmed
 from spectra_assets.stages.clean.records import count_elements, flattened
 from spectra_assets.stages.frames import RAW, build_of, col, drafted, finished
-from spectra_assets.stages.work import Draft, Work, action
+from spectra_assets.stages.work import Draft, Unrepeated, Work, action
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -64,14 +64,14 @@ def _records_of(work: Work) -> str:
     return table
 
 
-def _read(work: Work, promised: Sequence[Promise], array: str | None, sparse: bool = False) -> DataFrame:
-    """These columns as texts, and the actions' own; `array` and `sparse` as in `flattened`."""
+def _read(work: Work, promised: Sequence[Promise], array: str | None) -> DataFrame:
+    """These columns as texts, and the actions' own; `array` as in `flattened`."""
     frame = work.frame(_records_of(work))
     sources = [(column.name, path) for column in promised for path in column.source]
     paths = list(dict.fromkeys(path for _, path in sources if not path.startswith("@")))
     carried = [*_FROM_REQUEST.values(), "sequence"]
     decimals = {path for column in promised if column.type == DataType.DECIMAL for path in column.source}
-    rows = flattened(frame, "record", paths, array, carried, decimals, sparse)
+    rows = flattened(frame, "record", paths, array, carried, decimals)
     texts = {path: F.col(f"_leaf_{i}") for i, path in enumerate(paths)}
     texts |= {path: F.col(name).cast("string") for path, name in _FROM_REQUEST.items()}
     texts |= {path: F.get_json_object("parentKey", f"$[{part[1]}]") for _, path in sources if (part := _PART.fullmatch(path))}
@@ -152,34 +152,15 @@ def deduplicate(draft: Draft, work: Work) -> None:
     key = [name for name in repeats if name in frame.columns]
     newest = [build.deduplicate_by] if build.deduplicate_by else []
     order = [col(name).desc_nulls_last() for name in (*newest, *_HELPERS, RAW) if name in frame.columns]
-    if key and order and not _are_single(work, key):
-        window = Window.partitionBy(*(col(name) for name in key), good).orderBy(*order)
-        frame = frame.withColumn(DUPLICATE, good & (F.row_number().over(window) > 1))
-    else:
-        frame = frame.withColumn(DUPLICATE, F.lit(False))
-    draft.frame = finished(frame, work, "clean.deduplicate")
-
-
-def _are_single(work: Work, key: Sequence[str]) -> bool:
-    """Whether no two rows of a large table share a key, as the table's steps make it of the records.
-
-    To find that costs a sixth of ordering whole rows by their key. Elements of an array differ by their place, so that it is
-    enough if no two records share the rest of the key; of arrays with another key it is not asked.
-    """
-    array = build_of(work, Flattening).array
-    columns = [column for column in work.table.schema_ if column.name in key and (array is None or column.source != [_INDEX])]
-    placed = array is None or ("[]" not in array and len(columns) < len(key))
-    if not placed or not columns or any("[]" in path for column in columns for path in column.source):
-        return False
-    if work.count(_records_of(work)) < MANY:
-        return False
-    draft = Draft(frame=_read(work, columns, None, sparse=True))
-    for step in (trim_text, cast_types):
-        if f"clean.{step.__name__}" in work.table.steps:
-            step(draft, work)
-    assert draft.frame is not None  # noqa: S101  (it was given)
-    rows = draft.frame.groupBy(*(col(column.name) for column in columns)).agg(F.count(F.lit(1)).alias("_rows"))
-    return not rows.where("_rows > 1").take(1)
+    single = frame.withColumn(DUPLICATE, F.lit(False))
+    if not key or not order:
+        draft.frame = finished(single, work, "clean.deduplicate")
+        return
+    window = Window.partitionBy(*(col(name) for name in key), good).orderBy(*order)
+    marked = frame.withColumn(DUPLICATE, good & (F.row_number().over(window) > 1))
+    draft.frame = finished(marked, work, "clean.deduplicate")
+    if work.count(_records_of(work)) >= MANY:  # to order whole rows by their key takes half as long again as to make them
+        draft.unrepeated = Unrepeated(finished(single, work, "clean.deduplicate"), tuple(key), draft.frame)
 
 
 def _step(step: str, number: int, column: Promise) -> str:

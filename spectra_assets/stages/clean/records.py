@@ -123,12 +123,10 @@ def flattened(
     array: str | None,
     carried: Sequence[str],
     exact: Collection[str] = (),
-    sparse: bool = False,
 ) -> DataFrame:
     """One row per record, or per element of `array`: the `carried` columns, and the leaf at `paths[i]` as `_leaf_<i>`.
 
     Numbers at the paths `exact` outside arrays keep all their digits, as far as the engine can (Sail: all; JVM Spark: integers).
-    `sparse`: few of many leaves are wanted, and a number may come as it is written.
     `_raw` is the JSON text of the record or element, `_index` the element's position in the innermost array, from 0.
     """
     arrays = levels(array)
@@ -140,7 +138,7 @@ def flattened(
         parser = Parser()
         here = [(i, keys) for i, (level, keys) in enumerate(places) if level == depth]
         entered = None
-        if few := depth == 0 and (sparse or bool(arrays)) and _are_few([*(keys for _, keys in here), *arrays[:1]]):
+        if few := depth == 0 and bool(arrays) and _are_few([*(keys for _, keys in here), *arrays[:1]]):
             parsed, values = current, {i: _looked_up(keys) for i, keys in here}
         else:
             numbers = {i: parser.place(keys) for i, keys in here if keys}
