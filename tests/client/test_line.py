@@ -265,6 +265,6 @@ def test_a_proxy_that_refuses_is_named(proxied: Callable[[str], None]) -> None:
 
 def test_a_proxy_that_is_none_is_refused_without_its_password(proxied: Callable[[str], None]) -> None:
     proxied("socks5://jo:hidden@127.0.0.1:1")
-    with pytest.raises(ConfigurationError, match="HTTP_PROXY.*valid is an address such as") as caught:
+    with pytest.raises(ConfigurationError, match=r"HTTP_PROXY.*valid is an address such as") as caught:
         client("http://api.invalid")
     assert "hidden" not in str(caught.value)
