@@ -13,6 +13,7 @@ import dagster as dg
 from spectra_assets.covenant.files import covenant_files, read
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import SpectraError
+from spectra_assets.graph.presence import present
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.lesson import Lesson, read_all
 from spectra_assets.learning.loop import Learned, heal, made_again
@@ -87,7 +88,9 @@ def learn_op(context: dg.OpExecutionContext) -> None:
     """One pass; each lesson that changed is observed on the page of its table."""
     settings = load_settings()
     again = [lesson for lesson in read_all(settings.lessons) if lesson.id in context.op_config["lessons"]]
-    for lesson in list(look(settings, again, context.log.info).changed.values())[:_MOST_TOLD]:
+    with present(context.instance, context.run_id):
+        learned = look(settings, again, context.log.info)
+    for lesson in list(learned.changed.values())[:_MOST_TOLD]:
         context.log_event(observation(lesson))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from spectra_assets.gates.evaluate import GATES
+from spectra_assets.graph.presence import present
 from spectra_assets.lakehouse import engine as engines
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.playbook.model import Playbooks
@@ -41,12 +43,18 @@ class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Settings and playbooks of the project, read when a run starts."""
+    """Settings and playbooks of the project, read when a run starts; others see that it is under way as long as it lives."""
 
     _settings: Settings | None = PrivateAttr(default=None)
+    _present: ExitStack = PrivateAttr(default_factory=ExitStack)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         self._settings = load_settings()
+        if context.run_id is not None and context.instance is not None:
+            self._present.enter_context(present(context.instance, context.run_id))
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        self._present.close()
 
     @property
     def settings(self) -> Settings:

@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from spectra_assets.graph.learning import catching_up, learn_job, passes, telling
+from spectra_assets.graph.presence import bury
 from spectra_assets.learning.gap import Evaluation
 from spectra_assets.learning.lesson import Lesson
 from spectra_assets.learning.loop import observe
@@ -31,6 +32,7 @@ def learn(instance: dg.DagsterInstance) -> list[Lesson]:
     Lessons that were applied are judged as well: one that did not hold is taken back.
     """
     settings = load_settings()
+    bury(instance)  # what a killed run showed counts too
     position = _position(instance)
     changed: dict[str, Lesson] = observe(settings, ()).changed  # what a killed pass left is finished first
     more = True
