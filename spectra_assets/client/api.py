@@ -160,6 +160,11 @@ class ApiClient:
         return self._mask
 
     @property
+    def credential_from(self) -> str:
+        """The variable with the credential, for people."""
+        return self._verdict.token_env or "the token variable of the covenant"
+
+    @property
     def address(self) -> Address:
         """Where requests go, and how their URLs are made."""
         return self._address

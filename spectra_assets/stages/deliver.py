@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from spectra_assets.covenant.forms import HASHING, VOLATILE
-from spectra_assets.errors import GateError, SpectraError, StorageError
+from spectra_assets.errors import GateError, RequestError, SpectraError, StorageError
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.evaluate import blocking, evaluate
 from spectra_assets.gates.filled import FILLED, carried, columns_filled
@@ -233,7 +233,7 @@ class Delivery:
             quiet = suppress(*([StorageError] if error is not None else []))
             for hear in reversed(self.draft.afterwards or ()):
                 endings.callback(_in_peace, quiet, self._place, hear, outcome.status, error)
-            if self.ref.schema != LOG:
+            if self.ref.schema != LOG and not isinstance(error, RequestError):  # a slip that says nothing of the table
                 endings.callback(_in_peace, quiet, self._place, leave_record, self.work, outcome, requests)
 
 

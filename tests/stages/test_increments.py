@@ -44,6 +44,7 @@ def test_the_second_run_asks_only_for_what_changed(made: Changing, api: Changing
     facts = second.draft.evidence["merge"]
     assert (facts["changed"], facts["new"], facts["removed"], facts["rows"]) == (1, 1, 0, 106)
     assert second.outcome.status == "published"
+    assert list(made.lakehouse.files("staging").iterdir()) == []
 
 
 def test_each_list_goes_on_from_its_own_last_change(made: Changing, api: ChangingApi) -> None:
@@ -246,6 +247,8 @@ def test_a_backfill_of_a_parent_that_is_none_names_those_there_are(made: Changin
         made.deliver(ITEMS, "run2", backfill=("9",))
     with pytest.raises(RequestError, match="group has no parent"):
         made.deliver(GROUPS, "run2", backfill=("9",))
+    records = [json.loads(path.read_text())["manifest"] for path in made.lakehouse.files("log", "waiting").glob("*.json")]
+    assert {record["runId"] for record in records} == {"run1"}, "a slip of a person says nothing of the tables"
 
 
 def test_a_backfill_needs_a_table_to_merge_into(made: Changing, api: ChangingApi) -> None:

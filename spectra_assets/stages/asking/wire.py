@@ -134,7 +134,8 @@ class Wire:
             self._answered = self._answered or send
         known = self._ended()
         if known and found.category != "readable" and self._refused >= _REFUSED_IN_A_ROW and not self._accepted():
-            raise CredentialError(f"the API refuses the credential since {what} (401): set it to a valid one and run again")
+            name = self.client.credential_from
+            raise CredentialError(f"the API refuses the credential since {what} (401): set {name} to a valid one and run again")
         return Met(found, answer.status, round(answer.elapsed_ms, 1))
 
     def _ended(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -63,9 +64,11 @@ class Spool:
         self.table: pa.Table = pa.ipc.open_file(self._map).read_all()
 
     def close(self) -> None:
-        """Remove the file."""
+        """Remove the file, and its folder with the last one."""
         self._map.close()
         self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.parent.rmdir()
 
 
 class Merge:
