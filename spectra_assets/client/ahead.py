@@ -1,4 +1,4 @@
-"""Reading ahead in a counted list: later pages are asked for while earlier ones are read, by threads that are idle.
+"""Reading ahead in a counted list: later pages are asked for while earlier ones are read, mostly by threads that are idle.
 
 What is asked for is a guess: that pages stay as long as the first one, up to the total that the API declares. The list is still
 walked page by page, by what came (see paging.py), so a wrong guess costs requests and nothing else.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import Generic, TypeVar
 
 from spectra_assets.client.fan_out import hands
@@ -18,34 +19,51 @@ from spectra_assets.covenant.access import Paging
 Fetched = TypeVar("Fetched")
 
 
+_EARLY = 8
+"""Of so many lists under way at once, one is among those that come first."""
+
+
 class Spare:
-    """The threads of a client that read ahead: as many as its lists under way leave idle, and half as many pages more."""
+    """The threads of a client that read ahead: as many as its lists under way leave idle, and half as many pages more.
+
+    The lists that come first may read half as many pages ahead as requests may be in flight, however busy the threads are: their
+    rows are wanted first, and who lands them would have nothing to do while all lists go on page by page at the same time.
+    """
 
     def __init__(self, in_flight: int) -> None:
         self._in_flight = in_flight
         self._lists = self._pages = 0
+        self._number = 0
+        self._open: dict[int, None] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
 
-    def begin(self) -> None:
-        """One more list is under way."""
+    def begin(self) -> int:
+        """One more list is under way. Its number."""
         with self._lock:
             self._lists += 1
+            self._number += 1
+            self._open[self._number] = None
+            return self._number
 
-    def end(self) -> None:
+    def end(self, number: int) -> None:
         """It is no longer."""
         with self._lock:
             self._lists -= 1
+            del self._open[number]
 
     def rests(self, yes: bool) -> None:
         """A list under way waits for its pages to be read, and sends nothing (or goes on): others may read ahead meanwhile."""
         with self._lock:
             self._lists += -1 if yes else 1
 
-    def take(self, work: Callable[[], Fetched]) -> Future[Fetched] | None:
-        """Let an idle thread do `work`; None if there is none. `give` it back once its result was taken."""
+    def take(self, number: int, work: Callable[[], Fetched]) -> Future[Fetched] | None:
+        """Let a thread do `work` for the list of this number; None if none may. `give` it back once its result was taken."""
         with self._lock:
-            if 2 * self._pages >= 3 * (self._in_flight - self._lists):
+            most = 3 * (self._in_flight - self._lists)
+            if number in islice(self._open, self._in_flight // _EARLY):
+                most = max(most, self._in_flight)
+            if 2 * self._pages >= most:
                 return None
             self._pages += 1
             if self._pool is None:
@@ -77,7 +95,7 @@ class Ahead(Generic[Fetched]):
         self._next: tuple[Ask, Got] | None = None
         self._total = self._beyond = self._rows = self._so_far = self._number = 0
         self._wrong = False
-        spare.begin()
+        self._list = spare.begin()
 
     def take(self, ask: Ask) -> Fetched | None:
         """The page, if it was asked for ahead: waits for it, and raises what came of it. None if it was not."""
@@ -114,7 +132,7 @@ class Ahead(Generic[Fetched]):
     def close(self) -> None:
         """The list has ended."""
         self._drop()
-        self._spare.end()
+        self._spare.end(self._list)
 
     def _reach(self) -> None:
         """Ask for the pages after `_next`, as far as the total goes and threads are idle."""
@@ -124,7 +142,7 @@ class Ahead(Generic[Fetched]):
             if onward is None or got.so_far >= self._total + self._beyond:
                 return
             number = got.number + 1
-            future = self._spare.take(lambda onward=onward, number=number: self._fetch(onward, number))  # type: ignore[misc]
+            future = self._spare.take(self._list, lambda onward=onward, number=number: self._fetch(onward, number))  # type: ignore[misc]
             if future is None:
                 # what is not asked for ahead now is walked to; from there on the guess goes on
                 self._next = None if not self._waiting else self._next

@@ -176,16 +176,28 @@ def test_a_list_reads_ahead_once_others_rest() -> None:
 
 def test_spare_threads_are_those_that_lists_leave() -> None:
     spare, hold = Spare(4), threading.Event()
-    for _ in range(4):
-        spare.begin()
-    assert spare.take(hold.wait) is None
-    for _ in range(3):
-        spare.end()
-    taken = [spare.take(hold.wait) for _ in range(7)]
+    one, *others = [spare.begin() for _ in range(4)]
+    assert spare.take(one, hold.wait) is None
+    for number in others:
+        spare.end(number)
+    taken = [spare.take(one, hold.wait) for _ in range(7)]
     assert sum(each is not None for each in taken) == 5  # three threads, and half as many pages more
     hold.set()
     spare.give()
-    assert spare.take(hold.wait) is not None
+    assert spare.take(one, hold.wait) is not None
+    spare.close()
+
+
+def test_the_lists_that_come_first_read_ahead_however_busy_the_threads_are() -> None:
+    spare, hold = Spare(16), threading.Event()
+    numbers = [spare.begin() for _ in range(20)]
+    taken = [spare.take(number, hold.wait) is not None for number in (*numbers, *numbers[:2] * 4)]
+    assert taken == [True] * 2 + [False] * 18 + [True] * 6 + [False] * 2  # eight pages in all
+    spare.end(numbers[0])
+    for _ in range(8):
+        spare.give()
+    assert spare.take(numbers[2], hold.wait) is not None  # now it is among the first two
+    hold.set()
     spare.close()
 
 
