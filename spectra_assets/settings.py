@@ -15,7 +15,9 @@ from spectra_assets.names import check_source
 LESSONS_AUTHOR = "SPECTRA learning loop <lessons@spectra.invalid>"
 DAILY = "0 5 * * *"
 _CRON = r"\S+( \S+){4}"
+LESSONS_MESSAGE = "{message}"
 _COMMIT = r"current|off|branch:(?!-)[A-Za-z0-9._/-]{1,100}"
+_MESSAGE = r"(?=.{1,200}$)[^{}\n]*\{message\}[^{}\n]*"
 _NUMBER = re.compile(r"[1-9][0-9]*")
 
 
@@ -33,6 +35,7 @@ class Settings(BaseModel):
                                             them; `off`: gaps are written down only
     lessons_commit  SPECTRA_LESSONS_COMMIT  where what the loop changes is committed: `current` (default), `branch:NAME` or `off`
     lessons_author  SPECTRA_LESSONS_AUTHOR  author of these commits, `Name <address>`
+    lessons_message  SPECTRA_LESSONS_MESSAGE  their message, one line with `{message}` for what the loop says of the change
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +50,7 @@ class Settings(BaseModel):
     learning: str = "apply"
     lessons_commit: str = "current"
     lessons_author: str = LESSONS_AUTHOR
+    lessons_message: str = LESSONS_MESSAGE
 
     @property
     def playbooks(self) -> Path:
@@ -84,6 +88,13 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         learning=_form(env, "SPECTRA_LEARNING", "apply", r"apply|propose|off", "apply, propose and off"),
         lessons_commit=_form(env, "SPECTRA_LESSONS_COMMIT", "current", _COMMIT, "current, off and branch:NAME"),
         lessons_author=_form(env, "SPECTRA_LESSONS_AUTHOR", LESSONS_AUTHOR, r"[^<>\n]+ <[^<>\s]+>", "Name <address>"),
+        lessons_message=_form(
+            env,
+            "SPECTRA_LESSONS_MESSAGE",
+            LESSONS_MESSAGE,
+            _MESSAGE,
+            "one line of at most 200 characters with {message} in it, once",
+        ),
     )
 
 

@@ -44,6 +44,8 @@ def test_every_setting_has_a_variable() -> None:
         ("SPECTRA_IN_FLIGHT", "0", "a whole number from 1"),
         ("SPECTRA_SCHEDULE", "daily", "cron with five fields"),
         ("SPECTRA_SOURCES", "../x", "lower-case letters"),
+        ("SPECTRA_LESSONS_MESSAGE", "DATA-12", "with {message} in it, once"),
+        ("SPECTRA_LESSONS_MESSAGE", "{message} {lesson}", "with {message} in it, once"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_valid(name: str, value: str, valid: str) -> None:

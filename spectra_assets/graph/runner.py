@@ -32,7 +32,7 @@ telemetry:
   enabled: false
 nux:
   enabled: false
-run_monitoring:  # Dagster takes a run that was killed for a running one until this ends: longer than the longest extraction
+run_monitoring:  # for runs of which nothing else tells that they are over; one that was killed here is noticed at the next look
   enabled: true
   max_runtime_seconds: 604800
 """

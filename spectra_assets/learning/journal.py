@@ -150,15 +150,15 @@ def _take_back(files: Mapping[Path, list[str | None]]) -> None:
 
 def _commit(settings: Settings, entry: Entry, texts: Mapping[Path, str | None]) -> Entry:
     """The entry with the commit that its branch holds now, or with what stands in the way."""
-    problem = ""
+    problem, message = "", settings.lessons_message.replace("{message}", entry.message)
     for _ in range(_TRIES):
         try:
-            made = git.make(settings.project, texts, entry.message, settings.lessons_author, branch_of(settings))
+            made = git.make(settings.project, texts, message, settings.lessons_author, branch_of(settings))
             if made is None:
                 return entry.model_copy(update={"made": None, "obstacle": "git is told to ignore these files"})
             entry = entry.model_copy(update={"made": made})
             _keep(settings, entry)
-            git.publish(settings.project, made, entry.message)
+            git.publish(settings.project, made, message)
             return entry
         except StorageError as error:
             problem = str(error)

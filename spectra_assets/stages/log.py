@@ -105,10 +105,12 @@ def _by_day(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     A gap whose remedy no run has confirmed yet is neither.
     """
-    form = (
-        "%Y-%m-%d" if len({row["lastSeen"].date() for row in rows} | {row["firstSeen"].date() for row in rows}) > 1 else "%H:00"
-    )
-    events: dict[str, Counter[str]] = {}
+    daily = len({row["lastSeen"].date() for row in rows} | {row["firstSeen"].date() for row in rows}) > 1
+    form, step = ("%Y-%m-%d", timedelta(days=1)) if daily else ("%H:00", timedelta(hours=1))
+    times = [row[name] for row in rows for name in ("firstSeen", "lastSeen", "appliedAt") if row[name] is not None]
+    last = max(times)
+    quiet = range(min(int((last - min(times)) / step), _MOST_DAYS) + 1)
+    events: dict[str, Counter[str]] = {(last - step * back).strftime(form): Counter() for back in quiet}
     for row in rows:
         events.setdefault(row["firstSeen"].strftime(form), Counter())["seen"] += 1
         ended = row["appliedAt"] if row["status"] in ("applied", "verified") else row["lastSeen"] if row["closed"] else None

@@ -127,6 +127,14 @@ def test_what_can_not_be_committed_is_applied_and_says_so(repository: Settings, 
     assert not (repository.lessons / journal.JOURNAL).exists()
 
 
+def test_author_and_message_are_those_of_the_settings(repository: Settings) -> None:
+    _hook(repository.project, "commit-msg", "grep -q '^DATA-12 ' $1 || exit 1")
+    own = repository.model_copy(update={"lessons_author": "Data Bot <bot@example.org>", "lessons_message": "DATA-12 {message}"})
+    made = applied(own)
+    shown = git(own.project, "show", "--no-patch", "--format=%an <%ae>%n%s", "HEAD").splitlines()
+    assert shown == ["Data Bot <bot@example.org>", f"DATA-12 Lesson {made.id}: rule type"]
+
+
 def test_a_hook_that_agrees_sees_just_the_commit(repository: Settings) -> None:
     told = repository.project.parent / "told"
     _hook(repository.project, "pre-commit", f"git diff --cached --name-only > {told}; git status --porcelain >> {told}")
