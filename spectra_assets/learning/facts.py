@@ -69,6 +69,11 @@ class Facts:
         """The covenant as it was written: while the first stages run by a sentence, `covenant` ends with them."""
         return written(self.settings, self.source) or self.covenant
 
+    @property
+    def has_learned(self) -> bool:
+        """Whether something was applied since the run whose gaps are looked at: the next one shows what that is worth."""
+        return self.in_force.pipeline.documents != self.covenant.pipeline.documents
+
     @cached_property
     def lakehouse(self) -> Lakehouse:
         return Lakehouse(self.settings.lakehouse_root, self.source)

@@ -10,6 +10,7 @@ from spectra_assets.lakehouse.engine import Engine
 from tests.learning.bench.bench import Bench
 from tests.learning.bench.cases import CASES, HEALTHY, Case
 from tests.learning.bench.further import FURTHER
+from tests.learning.bench.unlisted import UNLISTED
 from tests.learning.bench.zephyr import ZEPHYR
 
 KINDS = (
@@ -25,7 +26,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[
         yield bench
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.fast], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [case for case in (*CASES, *UNLISTED) if case.fast], ids=lambda case: case.name)
 def test_a_gap_is_healed_with_nobodys_help(bench: Bench, case: Case) -> None:
     verdict = bench.case(case)
     assert verdict.problems == [], verdict.said
@@ -39,9 +40,10 @@ def test_a_healthy_run_leaves_no_lesson(bench: Bench) -> None:
 
 
 def test_the_bench_holds_every_kind_of_gap() -> None:
-    every = (*CASES, *FURTHER, *ZEPHYR)
+    every = (*CASES, *FURTHER, *UNLISTED, *ZEPHYR)
     assert len(CASES) >= 25
     assert len(ZEPHYR) >= 5
+    assert any(case.beside is not None and case.refused for case in every)
     assert len(HEALTHY) >= 20
     assert len({case.name for case in every}) == len(every)
     assert [kind for kind in KINDS if not any(kind in case.kind for case in every)] == []

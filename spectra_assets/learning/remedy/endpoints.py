@@ -16,6 +16,7 @@ from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.remedy.plans import promised_plan, promised_plan_of
 from spectra_assets.learning.remedy.registry import SOURCE, carried, remedies_for, rule
 from spectra_assets.names import plural
+from spectra_assets.playbook.rules import EndpointRule
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.asking.links import leads_nowhere, links_of, may_lead, template_of
 from spectra_assets.stages.asking.sampling import Asked
@@ -51,7 +52,7 @@ def another_endpoint(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     if entity is None:
         return
     path = promised.path if promised else next(iter(_routes(entity, facts)), None)
-    if path is None:
+    if path is None or (facts.has_learned and _is_new(path, facts)):
         return
     found = _same_list(entity, path, promised, facts)
     if found is not None:
@@ -69,6 +70,11 @@ def another_endpoint(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         needs = "what is broken may be mended: a person decides whether to go on without it"
     values = {"path": path, "reason": reason}
     yield rule(RemedyKind.SKIP_ENDPOINT, SOURCE, "endpoint", {"source": gap.source}, values, f"GET {path}: {reason}", needs)
+
+
+def _is_new(path: str, facts: Facts) -> bool:
+    """Whether a rule says that this path took the place of another one."""
+    return any(rule.instead == path for rule in facts.playbooks.rules(EndpointRule, facts.source))
 
 
 def _routes(entity: str, facts: Facts) -> list[str]:

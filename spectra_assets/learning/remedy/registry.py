@@ -45,16 +45,22 @@ def propose(gap: Gap, facts: Facts) -> list[Remedy]:
     lakehouse raises."""
     found: list[Remedy] = []
     for family in FAMILIES.get(gap.cause, ()):
-        found += [remedy for remedy in family(gap, facts) if remedy not in found and not _is_said(remedy, facts)]
+        for remedy in family(gap, facts):
+            if _is_said(remedy, gap, facts):
+                if facts.has_learned:
+                    return []  # another gap of the same change brought it
+            elif remedy not in found:
+                found.append(remedy)
     return found[:MOST]
 
 
-def _is_said(remedy: Remedy, facts: Facts) -> bool:
-    """Whether a rule of the playbooks says the same: another gap with the same cause brought it."""
+def _is_said(remedy: Remedy, gap: Gap, facts: Facts) -> bool:
+    """Whether a rule of the playbooks says the same: another gap with the same cause brought it. How long pages are does not
+    count where the gap is not about that: it was measured at two moments."""
     edit = remedy.edits[0]
     if not isinstance(edit, AddRule):
         return False
-    about = {"id", "lesson", "description"}
+    about = {"id", "lesson", "description"} | (set() if gap.cause == Cause.PAGE_LIMIT else {"size"})
     mine = KINDS[edit.rule["kind"]].model_validate({**edit.rule, "id": "proposed"}).model_dump(exclude=about)
     return any(rule.kind == mine["kind"] and rule.model_dump(exclude=about) == mine for rule in facts.playbooks.all_rules())
 

@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,10 @@ class Verdict:
 class Project:
     """A project folder with one pipeline."""
 
-    def __init__(self, folder: Path, world: World) -> None:
+    def __init__(self, folder: Path, world: World, beside: World | None = None) -> None:
         self.folder = folder
         self.world = world
+        self.beside = beside
         self.settings = Settings(project=folder, lakehouse_root=str(folder / "lakehouse"))
         self.source = world.name()
         self.lakehouse = Lakehouse(self.settings.lakehouse_root, self.source)
@@ -80,6 +81,8 @@ class Project:
             f"{self.source.upper()}_BASE_URL": self.world.base_url,
             "SPECTRA_LESSONS_COMMIT": "off",
         }
+        if self.beside is not None:
+            values[f"{self.beside.name().upper()}_BASE_URL"] = self.beside.base_url
         if self.world.token_env is not None:
             values[self.world.token_env] = self.world.credential
         before = {name: os.environ.get(name) for name in values}
@@ -116,7 +119,13 @@ class Project:
     def copy(self, folder: Path) -> Project:
         """The same project in another folder, with no memory of its runs."""
         shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns(".dagster"))
-        return Project(folder, self.world)
+        return Project(folder, self.world, self.beside)
+
+    @property
+    def other(self) -> Project:
+        """The pipeline of the other source in the same project."""
+        assert self.beside is not None
+        return Project(self.folder, self.beside, self.world)
 
     def redesign(self) -> None:
         """The covenant by the playbooks as they are now."""
@@ -153,7 +162,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._healthy: dict[type[World], Project] = {}
+        self._healthy: dict[tuple[type[World], type[World] | None], Project] = {}
         self._servers = ExitStack()
 
     def __enter__(self) -> Bench:
@@ -162,32 +171,40 @@ class Bench:
     def __exit__(self, *_: object) -> None:
         self._servers.close()
 
-    def project(self, world: type[World], name: str) -> Project:
-        """A healthy project of its own."""
-        if world not in self._healthy:
+    def project(self, world: type[World], name: str, beside: type[World] | None = None) -> Project:
+        """A healthy project of its own, with the pipeline of another source beside it."""
+        if (world, beside) not in self._healthy:
             running = self._servers.enter_context(world())
-            made = Project(self.folder / f"healthy-{world.__name__.lower()}", running)
+            other = self._servers.enter_context(beside()) if beside is not None else None
+            made = Project(self.folder / f"healthy-{len(self._healthy)}-{world.__name__.lower()}", running, other)
             made.create()
-            self._healthy[world] = made
+            if other is not None:
+                made.other.create(new=False)
+            self._healthy[world, beside] = made
         place = self.folder / "".join(char if char.isalnum() else "-" for char in name)
         shutil.rmtree(place, ignore_errors=True)
-        return self._healthy[world].copy(place)
+        return self._healthy[world, beside].copy(place)
 
     def case(self, case: Case) -> Verdict:
         """Run 1, the loop, run 2, the loop again."""
-        project = self.project(case.world, case.name)
+        project = self.project(case.world, case.name, case.beside)
         begun = time.process_time()
         verdict = Verdict(case.name, case.kind, case.outcome)
-        with project.environment(), project.world.changed(case.change or (lambda world: None)):
+        with project.environment(), project.world.changed(case.change or (lambda world: None)), ExitStack() as also:
             if case.documents:
                 case.documents(project.settings.playbooks)
                 project.redesign()
+            if project.beside is not None:
+                also.enter_context(project.beside.changed(case.change_beside or (lambda world: None)))
+                project.other.redesign()
+                if not project.other.run():
+                    raise AssertionError(f"{project.other.source} is not healthy: {', '.join(project.other.failed)}")
             project.run()
             project.learn()
             verdict.failed = project.failed
             checks = {f"{lesson.stage}.{lesson.table}:{lesson.check}" for lesson in project.lessons}
             seen = {*verdict.failed, *checks, *(lesson.check for lesson in project.lessons)}
-            verdict.seen = bool(seen & set(case.fails)) or ("any" in case.fails and bool(seen))
+            verdict.seen = bool(seen & set(case.fails))
             for _ in range(case.rounds - 1):
                 project.run()
                 project.learn()
@@ -197,20 +214,32 @@ class Bench:
             if passed:
                 verdict.wrong = tuple(self._wrong(case, project))
             self._judge(case, verdict, project, passed and not set(again) & set(case.fails))
-        verdict.said = (
-            *project.said,
-            *(f"asks {lesson.id}: {lesson.question}" for lesson in project.lessons if lesson.question),
-            *(("WRONG " + w) for w in verdict.wrong),
-            f"failed {verdict.failed}",
-        )
+            if project.beside is not None:
+                verdict.problems += self._regressions(case, project)
+        asked = (f"asks: {lesson.question}" for lesson in project.lessons if lesson.question)
+        verdict.said = (*project.said, *asked) if verdict.problems else ()
         verdict.seconds = round(time.process_time() - begun, 1)
         shutil.rmtree(project.folder, ignore_errors=True)
         return verdict
 
+    def _regressions(self, case: Case, project: Project) -> list[str]:
+        """What is no longer right of the other source in the same project, and what no proof showed of it although it must."""
+        other = project.other
+        passed = other.run()
+        found = [f"the other source failed: {', '.join(other.failed)}"] if not passed else []
+        if case.refused:
+            told = [each.outcome for lesson in project.lessons for each in lesson.tried]
+            if not any(f"breaks {other.source}: " in outcome for outcome in told):
+                found.append(f"nothing was refused because of {other.source}: {'; '.join(told) or 'nothing was tried'}"[:400])
+        else:
+            beside = replace(case, meant=dict, lists=tuple(other.world.lists), unsure=())
+            found += faults(beside, other.world, other.covenant, other.lakehouse)
+        return found
+
     def _wrong(self, case: Case, project: Project) -> list[str]:
         if not case.healthy:
             return faults(case, project.world, project.covenant, project.lakehouse)
-        before = self._healthy[case.world]
+        before = self._healthy[case.world, case.beside]
         return changes(case, (before.covenant, before.lakehouse), (project.covenant, project.lakehouse))
 
     def _judge(self, case: Case, verdict: Verdict, project: Project, passed: bool) -> None:

@@ -39,6 +39,12 @@ class Case:
     """What a careless hand does to the playbooks."""
     healthy: bool = False
     """The truth is what the pipeline made before the change: in every column it had."""
+    beside: type[World] | None = None
+    """Another source in the same project: it must be as before, whatever is learned."""
+    change_beside: Change | None = None
+    """What that one's API was changed by before, without a gate that saw it."""
+    refused: bool = False
+    """A remedy must be tried, and refused because of the other source."""
     rounds: int = 1
     """Runs that show a gap and let the loop learn, where each shows what the one before had to hold back."""
     fast: bool = False
@@ -104,7 +110,7 @@ def _later_versions(rows: list[Row]) -> list[Row]:
     ]
 
 
-def _without_gate(gate: str) -> Callable[[Path], None]:
+def without_gate(gate: str) -> Callable[[Path], None]:
     """Its item goes from the list of gates of every playbook."""
 
     def edit(playbooks: Path) -> None:
@@ -401,7 +407,7 @@ CASES: tuple[Case, ...] = (
         "a gate was taken out",
         "add a missing gate",
         Market,
-        documents=_without_gate("primary_key_unique"),
+        documents=without_gate("primary_key_unique"),
         fails=("outputs_gated", "log.manifest:all_gates_ran"),
     ),
     Case(
