@@ -230,6 +230,21 @@ def _emptied(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     return Cause.MISSING_FIELD, column, fact
 
 
+def _scaled(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    """A column whose numbers are all so many times what they were."""
+    column = text(row.get("column")) or ""
+    note = text(f"all of its numbers are {row.get('factor')} times what they were")
+    fact = Fact(
+        kind="scale",
+        column=column,
+        path=text(row.get("path")),
+        expected=text(row.get("before")),
+        seen=text(row.get("now")),
+        note=note,
+    )
+    return Cause.OTHER, column, fact
+
+
 def _parents(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     return Cause.ORPHAN, "", Fact(kind="orphan", seen=text(row.get("parentKey")), count=number(row.get("records")))
 
@@ -320,6 +335,7 @@ _TAKEN: dict[str, _Take] = {
     "no_schema_drift": _drift,
     "fields_seen": _drift,
     "columns_filled": _emptied,
+    "scale_kept": _scaled,
     "parents_resolved": _parents,
     "types_hold": _column,
     "rules_applied": _column,

@@ -13,7 +13,7 @@ from spectra_assets.client.api import ApiClient
 from spectra_assets.client.tape import LIST
 from spectra_assets.covenant.build import Extraction
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField, from_rows
-from spectra_assets.covenant.model import Covenant, Table
+from spectra_assets.covenant.model import Column, Covenant, Table
 from spectra_assets.errors import ConfigurationError, CredentialError, SourceError
 from spectra_assets.intelligence.model import Pack, load_pack
 from spectra_assets.lakehouse.raw import Attempts
@@ -98,9 +98,8 @@ class Facts:
 
     def promised(self, entity: CanonEntity, path: str) -> CanonField | None:
         """A field as the covenant has it: the canon may know more by now than what the gates judge by."""
-        known = next((field for field in entity.fields if field.raw == path), None)
-        tables = [table for table in self.covenant.tables() if table.entity == entity.entity and table.ref.schema == Stage.CLEAN]
-        found = next(((column, table) for table in tables for column in table.schema_ if path in column.source), None)
+        known = self._fields.get(entity.entity, {}).get(path)
+        found = self._columns.get(entity.entity, {}).get(path)
         if found is None:
             return known
         column, table = found
@@ -110,10 +109,24 @@ class Facts:
 
     def promised_fields(self, entity: CanonEntity) -> list[CanonField]:
         """The entity's own fields as the covenant has them, and what the canon knows beside."""
-        tables = [table for table in self.covenant.tables() if table.entity == entity.entity and table.ref.schema == Stage.CLEAN]
-        paths = [path for table in tables for column in table.schema_ for path in column.source]
-        names = dict.fromkeys([*paths, *(field.raw for field in entity.fields)])
+        names = dict.fromkeys([*self._columns.get(entity.entity, {}), *(field.raw for field in entity.fields)])
         return [field for path in names if (field := self.promised(entity, path)) is not None]
+
+    @cached_property
+    def _columns(self) -> dict[str, dict[str, tuple[Column, Table]]]:
+        """Entity → path → the first column of Clean that it fills."""
+        found: dict[str, dict[str, tuple[Column, Table]]] = {}
+        for table in self.covenant.tables():
+            mine = found.setdefault(table.entity or "", {}) if table.ref.schema == Stage.CLEAN else {}
+            for column in table.schema_:
+                for path in column.source:
+                    mine.setdefault(path, (column, table))
+        return found
+
+    @cached_property
+    def _fields(self) -> dict[str, dict[str, CanonField]]:
+        """Entity → path → its field in the canon."""
+        return {each.entity: {field.raw: field for field in reversed(each.fields)} for each in self.canon.entities}
 
     def promised_key(self, entity: CanonEntity) -> str:
         """The path of the primary key that the covenant follows."""

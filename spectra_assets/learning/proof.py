@@ -199,11 +199,21 @@ class _Trial:
         elif self.gap.full_table not in left_out:
             yield f"{self.gap.full_table} was not made: {made.ended or 'what it is made from was held back'}"
         known = latest_attempts(_lakehouse(self.settings, self.covenant))
-        others = {name: each for name, each in made.tables.items() if name != self.gap.full_table}
+        others = {name: each for name, each in made.tables.items() if name != self.gap.full_table and not self._elsewhere(each)}
         anyway = self._anyway([name for name, each in others.items() if any(_failures({name: each}, known))], known)
         yield from _failures(others, known | anyway)
         if made.covenant is not None and self.gap.fingerprint in _ungated(made.covenant):
             yield f"{self.gap.full_table} lacks the gate with it too"
+
+    def _elsewhere(self, made: Made) -> bool:
+        """Whether a table shows only what came to other endpoints as well: where one is replaced, that is seen only then."""
+        edit = self.remedy.edits[0]
+        if self.remedy.kind != RemedyKind.REPLACE_ENDPOINT or not isinstance(edit, AddRule) or (made.error and not made.failed):
+            return False
+        shown = [gap for gap in of_runs(made.evaluations) if gap.severity == "ERROR"]
+        new = edit.rule["instead"]
+        mine = [gap for gap in shown if gap.cause != self.gap.cause or any(fact.endpoint == new for fact in gap.evidence)]
+        return bool(shown) and not mine
 
     def _anyway(self, names: Collection[str], known: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """Their last attempts, with what fails by the documents as they are and what is sampled now: another gap of the same time

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from spectra_assets.learning.detect import of_runs
-from spectra_assets.learning.gap import Evaluation, Gap
+from spectra_assets.learning.gap import Cause, Evaluation, Gap
 from spectra_assets.learning.lesson import Lesson
 
 Verdict = Literal["held", "returned", "harmed"]
@@ -115,11 +115,16 @@ def _harms(gap: Gap, lesson: Lesson, before: Sequence[Lesson]) -> bool:
     """Whether a gap may come from the lesson: a blocking one of the same source and entity that was never seen before it."""
     if gap.source != lesson.source or gap.severity != "ERROR" or gap.fingerprint == lesson.fingerprint:
         return False
+    if gap.cause == lesson.cause and gap.cause in _OF_ENDPOINTS and gap.entity != lesson.entity:
+        return False  # it only let be seen what came to another one as well
     known = next((each for each in before if each.fingerprint == gap.fingerprint), None)
     about = lesson.entity or ""
     near = gap.full_table == lesson.full_table or (about and gap.entity == about) or gap.stage in _AFTER.get(lesson.stage, ())
     return bool(near) and (known is None or known.first_seen >= (lesson.applied_at or ""))
 
+
+_OF_ENDPOINTS = (Cause.ENDPOINT_GONE, Cause.ENDPOINT_FORBIDDEN, Cause.ENDPOINT_BROKEN)
+"""What an API does to its endpoints: no rule about one of them brings it about for another."""
 
 FURTHER_GAPS = "further_gaps"
 """The check of the lesson for gaps beyond what a source may have: no gate is named so."""

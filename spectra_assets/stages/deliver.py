@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict
 from spectra_assets.covenant.forms import HASHING, VOLATILE
 from spectra_assets.errors import GateError, RequestError, SpectraError, StorageError
 from spectra_assets.gates.candidate import Candidate
+from spectra_assets.gates.carried import carried
 from spectra_assets.gates.evaluate import blocking, evaluate
-from spectra_assets.gates.filled import FILLED, carried, columns_filled
 from spectra_assets.gates.judgement import Result
 from spectra_assets.lakehouse import quarantine
 from spectra_assets.lakehouse.commit import CommitInfo, Published
@@ -116,8 +116,7 @@ class Delivery:
             evidence=self.draft.evidence,
         )
         self.results = evaluate(candidate)
-        if any(each.gate == columns_filled.__name__ for each in self.results):
-            self._told[FILLED] = carried(candidate)
+        self._told = carried(candidate, self.results)
         return self.results
 
     def publish(self) -> Published:

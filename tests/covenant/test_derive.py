@@ -551,3 +551,10 @@ def test_sixty_entities_are_designed_in_seconds(designer: Designer) -> None:
     made = designer.covenant(large(60))
     assert len(tables(made, "transform")) == 30 + 30 + 30 + 30 + 1
     assert time.process_time() - start < 60, "on a busy machine; half of it is usual"
+
+
+def test_a_column_is_sparse_where_a_rule_says_that_its_field_may_be_empty(designer: Designer, shop: Covenant) -> None:
+    here = {"source": "acme", "entity": "customer", "field": "createdAt"}
+    told = designer.covenant(SHOP, rule(id="may-be-empty", kind="required", scope=here, required=False)).table("clean.customer")
+    assert [column.name for column in told.schema_ if column.sparse] == ["createdAt"]
+    assert not any(column.sparse for column in shop.table("clean.customer").schema_)

@@ -212,12 +212,16 @@ def _bad_clean(project: Project) -> Covenant:
     def emptied(table: Row) -> None:
         next(column for column in table["schema"] if column["name"] == "testcaseName")["source"] = ["nowhere"]
 
+    def in_another_unit(rows: Rows) -> Rows:
+        return [{**row, "record": re.sub(r'"orderId":(\d+)', r'"orderId":\g<1>00', row["record"])} for row in rows]
+
     def unreadable(rows: Rows) -> Rows:
         rows[0]["record"] = rows[0]["record"].replace('"id":', '"was":', 1)
         rows[1]["record"] = re.sub(r'"projectId":\d+', '"projectId":"seven, or 7"', rows[1]["record"])
         return rows
 
     tampered(project, "extract.projects", lambda rows: [*rows, rows[0]])
+    tampered(project, "extract.teststeps", in_another_unit)
     tampered(project, "extract.requirementtrees", unreadable)
     return altered(
         project.covenant,
@@ -322,6 +326,7 @@ SCENARIOS = {
             Break("required_present", "clean.requirement", ("transform.dimRequirement",)),
             Break("quarantine_small", "clean.requirementtree", warns=True),
             Break("columns_filled", "clean.testcase", warns=True),
+            Break("scale_kept", "clean.teststep", warns=True),
         ),
     ),
     "bad star": Scenario(

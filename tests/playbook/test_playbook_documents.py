@@ -71,6 +71,7 @@ def test_every_gate_of_the_product_is_demanded_in_its_stage(loaded: Playbooks) -
         "cursor_tells_changes",
         "fields_seen",
         "columns_filled",
+        "scale_kept",
     }
 
 

@@ -208,6 +208,13 @@ UNLISTED: tuple[Case, ...] = (
         "clean.order:columns_filled",
         outcome="asks",
     ),
+    _case(
+        "amounts become cents",
+        Market,
+        rows("order", lambda n, row: {**row, "weight": row["weight"] * 100}),
+        "clean.order:scale_kept",
+        outcome="asks",
+    ),
     _case("a field is split in two", Market, rows("customer", _split_name), "extract.customers:no_schema_drift", outcome="asks"),
     _case(
         "ids get a prefix on one side",

@@ -1,0 +1,63 @@
+"""What rules say over a source's pack and the names of its fields."""
+
+from __future__ import annotations
+
+import pytest
+
+from spectra_assets.covenant.access import Auth, Server
+from spectra_assets.intelligence.model import Endpoint, EntityHint, Pack
+from spectra_assets.stages.rulings import names_of, ruled_pack, ruled_server
+from tests.covenant.canons import SOURCE, playbooks, rule
+
+SERVER = Server(base_url_env="ACME_URL", auth=Auth(kind="none"), probe="/orders")
+PACK = Pack(
+    source=SOURCE,
+    title="Acme",
+    server=SERVER,
+    endpoints=[
+        Endpoint(method="GET", path="/orders", group="", query=["page"]),
+        Endpoint(method="POST", path="/orders", group=""),
+    ],
+    entities=[EntityHint(entity="order", description="", routes=["/orders"])],
+)
+
+
+def moved(path: str, instead: str):
+    return playbooks(rule(id="moved", kind="endpoint", path=path, instead=instead, reason="it went"))
+
+
+def test_a_field_has_all_the_names_that_rules_tell_one_by_one_or_together() -> None:
+    here = {"source": SOURCE, "entity": "order"}
+    told = playbooks(
+        rule(id="one", kind="alias", scope={**here, "field": "note"}, also=["remark"]),
+        rule(id="several", kind="aliases", scope=here, paths={"note": "node.note", "id": "node.id"}, lesson="a-lesson"),
+    )
+    assert [tuple(names) for names in names_of(told, SOURCE, "order")] == [
+        ("note", ["remark", "node.note"], "playbook"),
+        ("id", ["node.id"], "lesson"),
+    ]
+    assert names_of(told, SOURCE, "customer") == []
+
+
+@pytest.mark.parametrize(("path", "probe"), [("/orders", "/v2/orders"), ("/customers", "/orders")])
+def test_what_proves_the_credential_moves_with_its_endpoint(path: str, probe: str) -> None:
+    assert ruled_server(SERVER, moved(path, "/v2/orders"), SOURCE).probe == probe
+
+
+def test_an_endpoint_that_is_only_written_another_way_is_the_same_one() -> None:
+    pack = ruled_pack(PACK, moved("/orders", "/orders/"))
+    assert [(each.method, each.path, each.query) for each in pack.endpoints] == [
+        ("GET", "/orders/", ["page"]),
+        ("POST", "/orders/", []),
+    ]
+    assert pack.entities[0].routes == ["/orders/"]
+
+
+def test_another_endpoint_comes_beside_the_one_that_is_gone() -> None:
+    pack = ruled_pack(PACK, moved("/orders", "/purchases"))
+    assert [(each.method, each.path) for each in pack.endpoints] == [
+        ("GET", "/orders"),
+        ("POST", "/orders"),
+        ("GET", "/purchases"),
+    ]
+    assert pack.excluded == {"/orders": "it went"}
