@@ -52,6 +52,33 @@ def test_control_columns_split_the_rows(staging: Staging) -> None:
     assert sorted(staged.batches().read_all()["cycleId"].to_pylist()) == [1, 2]
 
 
+def test_rows_of_a_query_are_sorted_where_they_are_made(staging: Staging) -> None:
+    """As rows of Arrow are: the same rows in the same places, whatever the number of files."""
+    frame = staging.engine.session.createDataFrame(controlled(staging)).withColumn("_raw", F.concat(F.lit("raw "), "cycleId"))
+    for partitions in (1, 3):
+        staged = staging.stage_frame(CYCLE, frame.repartition(partitions))
+        assert staged.counts() == Counts(rows=5, accepted=2, rejected=2, duplicates=1)
+        assert sorted(staged.batches().read_all()["cycleId"].to_pylist()) == [1, 2]
+        assert {tuple(pq.read_schema(file).names) for file in staged.files()} == {("cycleId",)}
+        everything = {row.cycleId: (row._reasons, row._duplicate, row._raw) for row in staged.frame().collect()}
+        assert everything == {
+            1: ([], False, None), 2: ([], False, None), 3: (["no name"], False, "raw 3"), 4: ([], True, "raw 4"),
+            5: (["no name", "bad date"], True, "raw 5"),
+        }  # fmt: skip
+        assert {row.cycleId: row._raw for row in staged.rejected().collect()} == {3: "raw 3", 5: "raw 5"}
+        assert staged.empties() == (5, {"cycleId": 0})
+        same = pa.table({"cycleId": [2, 1]})
+        assert staged.fingerprint == staging.stage_arrow(TableRef("clean", "other"), same).fingerprint
+
+
+def test_repetitions_among_accepted_rows_are_seen(staging: Staging) -> None:
+    rows = pa.table({"a": [1, 1, None, 2, 2], "b": ["x", "y", None, "z", "z"], "_duplicate": [False] * 4 + [True]})
+    staged = staging.stage_arrow(CYCLE, rows)
+    assert (staged.repeats(["a"]), staged.repeats(["a", "b"])) == (True, False)
+    nulls = staging.stage_arrow(TableRef("clean", "other"), pa.table({"a": pa.array([None, None], pa.int64())}))
+    assert nulls.repeats(["a"]), "NULL equals NULL"
+
+
 def test_without_control_columns_all_rows_are_accepted(staging: Staging) -> None:
     staged = staging.stage_frame(CYCLE, staging.engine.session.range(10).withColumn("t", F.current_timestamp()))
     assert staged.counts() == Counts(10, 10, 0, 0)
@@ -98,6 +125,18 @@ def test_fingerprints_ignore_order_and_files_and_nothing_else(staging: Staging) 
     one = staging.stage_frame(CYCLE, frame, partitions=1)
     assert len(list(one.path.glob("*.parquet"))) == 1
     assert one.fingerprint == staging.stage_frame(CYCLE, frame.repartition(7)).fingerprint
+
+
+def test_a_query_has_the_fingerprint_of_its_rows(staging: Staging) -> None:
+    """Whether they are hashed while they are written or afterwards: of values of all types."""
+    sql = """SELECT id, IF(id % 3 = 0, NULL, CAST(id AS STRING)) AS text, CAST(id / 7 AS DECIMAL(38, 9)) AS amount, id / 3.0D AS f,
+        TIMESTAMP '2024-01-02 00:00:00.000001' AS at, DATE '2024-02-29' AS day, id % 2 = 0 AS odd, '😀\u0000' AS sign,
+        IF(id = 1, NULL, array(CAST(id AS STRING), NULL)) AS tags, CAST(NULL AS INT) AS nothing, now() AS volatile FROM range(5000)"""
+    staged = staging.stage_frame(CYCLE, staging.engine.session.sql(sql), volatile=["volatile"])
+    again = staging.stage_arrow(TableRef("clean", "other"), staged.batches(), volatile=["volatile"])
+    assert staged.found.hashed is not None
+    assert again.found.hashed is None
+    assert staged.fingerprint == again.fingerprint
 
 
 def test_volatile_columns_are_not_in_the_fingerprint(staging: Staging) -> None:
