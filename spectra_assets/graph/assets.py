@@ -127,6 +127,7 @@ def _deliver(context: dg.AssetExecutionContext, covenant: Covenant, table: Table
             if failed:  # a log also tells what went wrong: it is published, and fails
                 raise GateError(" ".join(f"{result.gate}: {result.message}" for result in failed))
     except GeneratorExit:
+        error = delivery.failure
         raise
     except SpectraError as problem:
         error = problem

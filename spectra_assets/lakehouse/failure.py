@@ -10,6 +10,7 @@ from spectra_assets.errors import SpectraError, StorageError
 
 _OS_ERROR = re.compile(r"(?:os error |code: |\[Errno )(\d+)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_LONGEST = 300
 _ADVICE = {
     "1": "give this user the right to write there",
     "13": "give this user the right to write there",
@@ -46,8 +47,11 @@ def writing(place: str) -> Iterator[None]:
 
 def storage_error(path: str, doing: str, error: Exception) -> StorageError:
     """`path` can't be `doing` because of `error`, and what to do as far as the operating system's number tells."""
-    text = " ".join(_COLOUR.sub("", str(error)).split())[:300]
-    number = _OS_ERROR.search(str(error))
+    plain = _COLOUR.sub("", str(error))
+    number = _OS_ERROR.search(plain)
+    if number and len(plain) > _LONGEST:  # the line that tells, out of another engine's stack trace
+        plain = plain[plain.rfind("\n", 0, number.start()) + 1 :].partition("\n")[0]
+    text = " ".join(plain.split())[:_LONGEST]
     advice = _ADVICE.get(number[1]) if number else None
     return StorageError(f"{path} can't be {doing}: {text}{f'; {advice}' if advice else ''}")
 

@@ -94,6 +94,8 @@ class Delivery:
         self.started_at = datetime.now(UTC)
         self.results: list[Result] = []
         self.published: Published | None = None
+        self.failure: SpectraError | None = None
+        """Why it could not be published."""
         self.outcome: Outcome | None = None
         self._staging = Staging(work.lakehouse, work.run_id, work.engine)
         self._staged: Staged | None = None
@@ -125,22 +127,30 @@ class Delivery:
             names = ", ".join(f"{result.gate} ({result.message})" for result in failed)
             raise GateError(f"{self.ref} is not published, its last good version stays: {names}", [each.gate for each in failed])
         assert self._staged is not None, "audit comes first"  # noqa: S101 (a programmer's error, not an input's)
+        try:
+            self.published = self._publish(self._staged)
+        except SpectraError as error:
+            self.failure = error
+            raise
+        return self.published
+
+    def _publish(self, staged: Staged) -> Published:
+        """Quarantine first: rows that stay behind are kept before the table without them is visible."""
         commit = self._commit_info()
-        counts = self._staged.counts()
+        counts = staged.counts()
         self._rejected = (
             quarantine.keep(
                 self._staging,
                 self.ref,
-                self._staged.rejected(),
-                [name for name in self.work.table.primary_key if name in self._staged.schema.names],
+                staged.rejected(),
+                [name for name in self.work.table.primary_key if name in staged.schema.names],
                 commit,
                 rules=[gate.name for gate in self.work.table.gates],
             )
             if counts.rejected or self.work.lakehouse.exists(quarantine.table_of(self.ref))
             else None
         )
-        self.published = self.work.lakehouse.publish(self.ref, self._staged, commit, self.work.table.description)
-        return self.published
+        return self.work.lakehouse.publish(self.ref, staged, commit, self.work.table.description)
 
     @property
     def _place(self) -> str:
@@ -220,6 +230,10 @@ class Delivery:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
+            if (
+                isinstance(error, GeneratorExit) and self.failure is not None
+            ):  # Dagster ends a step whose output it could not keep
+                error = self.failure
             self.outcome = self._finish(None if isinstance(error, GeneratorExit) else error)
             self._tell(self.outcome, self.work.ledger.drain(), error)
         finally:

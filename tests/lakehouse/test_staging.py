@@ -14,6 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.lakehouse.failure import storage_error
 from spectra_assets.lakehouse.staging import ROW_GROUP, Counts, Staging, sweep
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
@@ -188,6 +189,12 @@ def test_a_full_disk_is_told(tmp_path: Path, engine: Engine) -> None:
         assert [path.name for path in tmp_path.rglob("*")] == ["acme.Lakehouse", "Files", "staging"]
     finally:
         subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+def test_of_a_stack_trace_the_line_about_the_disk_is_told() -> None:
+    trace = "An exception was thrown from the Python worker.\n" * 20 + "OSError: [Errno 28] No space left on device\n" + "more\n"
+    told = str(storage_error("/lake/rows", "written", OSError(trace)))
+    assert told.startswith("/lake/rows can't be written: OSError: [Errno 28] No space left on device; free space on that disk")
 
 
 def test_an_error_of_the_query_stays_the_engines(staging: Staging) -> None:

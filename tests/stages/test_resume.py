@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.raw import MANIFEST, Attempts, Manifest
 from spectra_assets.lakehouse.segments import Segments
 from spectra_assets.lakehouse.turn import Turn
+from spectra_assets.names import TableRef
+from spectra_assets.stages.deliver import Delivery
 
 VOLATILE = ("requestId", "seenAt", "sequence")
 
@@ -332,6 +335,21 @@ def test_what_is_written_beside_the_tables_names_its_place_too(tmp_path: Path, e
     made.lakehouse.files("samples").write_text("in the way")
     with pytest.raises(StorageError, match=r"Files/samples can't be written: .*; a file stands where a folder must be"):
         made.deliver(ITEMS)
+
+
+def test_why_a_table_could_not_be_published_is_told_although_its_step_is_ended(made: Extracts) -> None:
+    """Dagster closes a step whose output it could not keep, and says nothing of the reason."""
+    with suppress(GeneratorExit), Delivery(made.work(GROUPS, "run1")) as delivery:
+        delivery.audit()
+        place = Path(made.lakehouse.path(TableRef.parse(GROUPS))).parent
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("in the way")
+        with pytest.raises(StorageError, match="can't be written"):
+            delivery.publish()
+        raise GeneratorExit
+    assert delivery.outcome is not None
+    assert delivery.outcome.status == "failed"
+    assert "extract/groups can't be written" in str(delivery.outcome.error)
 
 
 def test_two_runs_take_turns(made: Extracts, api: SmallApi, monkeypatch: pytest.MonkeyPatch) -> None:
