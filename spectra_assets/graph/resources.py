@@ -50,8 +50,8 @@ class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         self._settings = load_settings()
-        if context.run_id is not None and context.instance is not None:
-            self._present.enter_context(present(context.instance, context.run_id))
+        if context.run is not None and context.instance is not None:
+            self._present.enter_context(present(context.instance, context.run.run_id))
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         self._present.close()

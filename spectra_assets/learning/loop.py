@@ -154,7 +154,7 @@ def _observe(settings: Settings, learned: Learned, run: Seen, say: Say) -> None:
         _judge(settings, learned, _latest(settings, lesson), verdict, why, run, say)
     tables = _tables(settings, live, run)
     for lesson in live:
-        closing = passed_again(lesson, run) or (gone(lesson, tables, run) if tables else None)
+        closing = passed_again(lesson, run, before) or (gone(lesson, tables, run) if tables else None)
         if closing is not None:
             _close(settings, learned, _latest(settings, lesson), closing, run)
         elif is_quiet(lesson, run):

@@ -102,7 +102,7 @@ def _name(text: str) -> str:
 
 def _told(lesson: Lesson) -> str:
     rows = lesson.failed_rows is not None and lesson.total_rows is not None
-    counted = f" {lesson.failed_rows:,} of {lesson.total_rows:,} rows failed last time." if rows else ""
+    counted = f" {lesson.failed_rows:,} of {lesson.total_rows:,} failed last time." if rows else ""
     blocked = (
         "What is made from this table did not run, and its last good version stayed."
         if lesson.severity == "ERROR"
@@ -126,7 +126,7 @@ def standing(lesson: Lesson) -> str:
         "proposed": "a remedy waits for a person.",
         "proven": "a remedy is proven on recorded answers, and not applied yet.",
         "applied": "a remedy is applied; the next run shows whether it holds.",
-        "verified": f"a remedy is applied, and {times(lesson.helped)} a run showed that it holds.",
+        "verified": f"a remedy is applied, and its gate passed {times(lesson.helped)} since.",
     }[lesson.status]
 
 
@@ -148,7 +148,7 @@ def fact_of(fact: Fact) -> str:
     where = next((text for text in (fact.path, fact.column, fact.endpoint, fact.parameter, fact.entity) if text), "")
     counted = f"seen {times(fact.count)}" if fact.count is not None else ""
     counted = f"{fact.count:,} of {fact.total:,}" if fact.count is not None and fact.total is not None else counted
-    changed = f"{fact.expected or 'nothing'} was expected, {fact.seen or 'nothing'} was seen" if fact.expected else fact.seen
+    changed = f"expected {fact.expected}{f', seen {fact.seen}' if fact.seen else ''}" if fact.expected else fact.seen
     status = f"status {fact.status}" if fact.status is not None else ""
     told = "; ".join(each for each in (changed, counted, status, fact.note) if each)
     return f"{where}: {told}" if where and told else where or told

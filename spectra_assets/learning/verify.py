@@ -52,16 +52,26 @@ def verdict_of(lesson: Lesson, run: Seen, before: Sequence[Lesson]) -> tuple[Ver
     return "held", f"{lesson.check} on {lesson.full_table} does not show it in run {run.run_id}"
 
 
-def passed_again(lesson: Lesson, run: Seen) -> str | None:
-    """Why an open lesson without a rule is closed: its gate passed in a later run by itself; None if it did not."""
+def passed_again(lesson: Lesson, run: Seen, before: Sequence[Lesson]) -> str | None:
+    """Why an open lesson without a rule is closed: its gate passed in a later run by itself, or by what another lesson brought;
+    None if it did not. `before` are all lessons as they were."""
     if not (lesson.open or lesson.status in ("proposed", "proven")):
         return None
     mine = _passing(lesson, run)
     if not mine:
         return None
+    other = next((each for each in before if _brought_since(each, lesson)), None)
+    if other is not None:
+        return f"{lesson.check} passed again in run {run.run_id}: what {other.id} brought mends it."
     changed = mine[-1].covenant_version != lesson.covenant_version
     how = "what Prepare sampled anew is in the covenant now" if changed else "the source is as it was, or was asked anew"
     return f"{lesson.check} passed again in run {run.run_id} without a rule: {how}."
+
+
+def _brought_since(other: Lesson, lesson: Lesson) -> bool:
+    """Whether another lesson about the same was applied since this one was seen."""
+    same = other.full_table == lesson.full_table or (other.entity is not None and other.entity == lesson.entity)
+    return other.id != lesson.id and same and other.playbook is not None and (other.applied_at or "") >= lesson.last_seen
 
 
 def is_quiet(lesson: Lesson, run: Seen) -> bool:

@@ -120,8 +120,8 @@ def test_what_fails_anew_under_it_is_harm(tmp_path: object) -> None:
 def test_a_gate_that_passes_again_closes_the_lesson(tmp_path: object) -> None:
     (lesson,) = record(tmp_path, gaps_of(said("no_schema_drift", DRIFT[0])))  # type: ignore[arg-type]
     good = Seen.of("r2", [said("no_schema_drift", passed=True, **LATER)])  # type: ignore[arg-type]
-    assert "sampled anew" in str(passed_again(lesson, good))
-    assert passed_again(lesson, Seen.of("r1", [said("no_schema_drift", passed=True)])) is None
+    assert "sampled anew" in str(passed_again(lesson, good, ()))
+    assert passed_again(lesson, Seen.of("r1", [said("no_schema_drift", passed=True)]), ()) is None
 
 
 def test_what_did_not_help_is_not_tried_again_but_a_proof_may_be() -> None:

@@ -125,6 +125,18 @@ def test_what_is_about_source_or_prepare_is_judged_though_their_first_covenant_i
     assert find(settings.lessons, lesson.id).status == "verified"
 
 
+def test_what_another_lessons_rule_mends_is_closed_and_says_so(settings: Settings) -> None:
+    observe(settings, [run(1, "discount"), run(1, "other", table="people")])
+    (lesson, elsewhere) = sorted(read_all(settings.lessons), key=lambda each: each.table)
+    with settled(settings):
+        made = apply.apply(settings, lesson, remedy("discount"))
+    also = lesson.but(id="acme-orders-other-00000000", fingerprint="0" * 64, subject="other")
+    save(settings.lessons, also)
+    observe(settings, [run(2, version="2", later=3650), run(2, table="people", version="2", later=3650)])
+    assert find(settings.lessons, also.id).closed == f"no_schema_drift passed again in run run2: what {made.id} brought mends it."
+    assert "without a rule" in str(find(settings.lessons, elsewhere.id).closed)
+
+
 def test_what_harms_is_taken_back(settings: Settings) -> None:
     before = texts(settings)
     lesson = applied(settings)

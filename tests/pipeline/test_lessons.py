@@ -145,7 +145,7 @@ def test_the_sensor_sees_runs_of_the_command_line_and_survives_being_killed(
     since = time.time()
     daemon = _daemon(project.folder / "second.log")
     try:
-        _until(lambda: _looked(since), 50, project.folder / "second.log")
+        _until(lambda: _looked(since), 200, project.folder / "second.log")
     finally:
         _kill(daemon)
     assert {gap: lesson.seen for gap, lesson in lessons(project).items()} == {
