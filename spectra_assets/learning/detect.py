@@ -227,7 +227,7 @@ def _emptied(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
         count=number(row.get("empty")),
         total=number(row.get("rows")),
     )
-    return Cause.MISSING_FIELD, column, fact
+    return Cause.EMPTIED_FIELD, column, fact
 
 
 def _scaled(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
@@ -242,7 +242,7 @@ def _scaled(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
         seen=text(row.get("now")),
         note=note,
     )
-    return Cause.OTHER, column, fact
+    return Cause.CHANGED_UNIT, column, fact
 
 
 def _parents(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
@@ -365,7 +365,8 @@ CAUSES: dict[str, Cause] = {
     "no_schema_drift": Cause.OTHER,
     "cursor_tells_changes": Cause.INCOMPLETE_EXTRACT,
     "fields_seen": Cause.MISSING_FIELD,
-    "columns_filled": Cause.MISSING_FIELD,
+    "columns_filled": Cause.EMPTIED_FIELD,
+    "scale_kept": Cause.CHANGED_UNIT,
     "primary_key_present": Cause.MISSING_KEY,
     "parents_resolved": Cause.ORPHAN,
     "types_hold": Cause.CHANGED_TYPE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spectra_assets.learning.detect import gaps_of
+from spectra_assets.learning.detect import gaps_of, of_runs
 from spectra_assets.learning.gap import Cause, Evaluation
 from spectra_assets.learning.lesson import Lesson, Tried
 from spectra_assets.learning.loop import _settled
@@ -54,6 +54,37 @@ def test_each_subject_is_a_gap_of_its_own() -> None:
 )
 def test_what_an_answer_says_decides_the_cause(first: str, cause: Cause) -> None:
     (gap,) = gaps_of(said("extract_complete", {"aspect": "skipped", "problems": "1", "among": "1", "first": first}))
+    assert gap.cause is cause
+
+
+EMPTIED = {"column": "note", "path": "note", "before": "0 of 90", "empty": "81", "rows": "90"}
+
+
+def test_an_empty_column_is_told_once() -> None:
+    clean = {"stage": "clean", "table": "order", "severity": "WARN"}
+    emptied = said("columns_filled", EMPTIED, **clean)
+    (gap,) = of_runs([emptied])
+    assert (gap.cause, gap.subject, gap.evidence[0].count) == (Cause.EMPTIED_FIELD, "note", 81)
+    gone = said("fields_seen", {"path": "note", "kind": "missingField", "expected": "text", "count": "90"}, severity="WARN")
+    assert [each.cause for each in of_runs([gone, emptied])] == [Cause.MISSING_FIELD]
+    other = said("fields_seen", {"path": "remark", "kind": "missingField", "expected": "text", "count": "90"}, severity="WARN")
+    assert [each.cause for each in of_runs([other, emptied])] == [Cause.MISSING_FIELD, Cause.EMPTIED_FIELD]
+
+
+def test_numbers_in_another_unit_are_a_gap_of_their_own() -> None:
+    row = {"column": "weight", "path": "weight", "before": "9.75", "now": "975", "factor": "100"}
+    (gap,) = gaps_of(said("scale_kept", row, stage="clean", table="order", severity="WARN"))
+    assert (gap.cause, gap.subject, gap.evidence[0].note) == (
+        Cause.CHANGED_UNIT, "weight", "all of its numbers are 100 times what they were",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"), [("401", Cause.CREDENTIAL), ("404", Cause.ENDPOINT_GONE), ("410", Cause.ENDPOINT_GONE)]
+)
+def test_an_endpoint_that_is_gone_is_no_wrong_credential(status: str, cause: Cause) -> None:
+    row = {"kind": "bearer", "tokenVariable": "ACME_TOKEN", "isValid": "false", "httpStatus": status, "message": "no"}
+    (gap,) = gaps_of(said("auth_valid", row, stage="source", table="credentials"))
     assert gap.cause is cause
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import escaped
-from spectra_assets.gates.filled import columns_filled
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
@@ -72,7 +71,7 @@ def moved_field(gap: Gap, facts: Facts) -> Iterator[Remedy]:
             return
 
 
-@remedies_for(Cause.MISSING_FIELD, Cause.NULL_IN_REQUIRED)
+@remedies_for(Cause.MISSING_FIELD, Cause.EMPTIED_FIELD, Cause.NULL_IN_REQUIRED)
 def without_value(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     """A renamed field is followed; else the field may be empty, if only a sample said that it never is."""
     entity = facts.entity(facts.entity_of(gap.full_table))
@@ -91,7 +90,7 @@ def without_value(gap: Gap, facts: Facts) -> Iterator[Remedy]:
             if held is not None and carried(new):
                 why = f"no record has {path} any more, and {new} holds what it held: it was renamed"
                 yield rule(RemedyKind.FOLLOW_RENAME, PREPARE, "alias", scope(gap, facts, path), {"also": [new]}, why)
-        if (known.required and (not known.key or "[]" in path)) or gap.check == columns_filled.__name__:
+        if (known.required and (not known.key or "[]" in path)) or gap.cause == Cause.EMPTIED_FIELD:
             yield _nullable(gap, facts, path, records)
 
 
@@ -107,7 +106,7 @@ def renamed_together(gap: Gap, facts: Facts, entity: CanonEntity, records: Seque
 
 def _nullable(gap: Gap, facts: Facts, path: str, records: Sequence[Record]) -> Remedy:
     empty = sum(not any(has_value(value) for value in values_at(record, path)) for record in records)
-    emptied = gap.check == columns_filled.__name__
+    emptied = gap.cause == Cause.EMPTIED_FIELD
     known = "nearly all had it before" if emptied else "that it is required was only inferred from a sample"
     why = f"{empty} of {len(records)} records have no {path}; {known}"
     entity = str(facts.entity_of(gap.full_table))

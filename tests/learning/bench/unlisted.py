@@ -282,9 +282,9 @@ UNLISTED: tuple[Case, ...] = (
         "outputs_gated",
         "log.manifest:all_gates_ran",
         outcome="asks",
-        documents=without_gate("extract_complete"),
+        documents=without_gate("primary_key_present"),
         beside=Branch,
-        change_beside=listed("order", told=95),
+        change_beside=rows("order", lambda n, row: {**row, "id": None if n == 5 else row["id"]}),
         refused=True,
     ),
 )
