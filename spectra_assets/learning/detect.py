@@ -370,7 +370,6 @@ CAUSES: dict[str, Cause] = {
     "primary_key_present": Cause.MISSING_KEY,
     "parents_resolved": Cause.ORPHAN,
     "types_hold": Cause.CHANGED_TYPE,
-    "scale_kept": Cause.OTHER,
     "primary_key_unique": Cause.WRONG_KEY,
     "rows_conserved": Cause.LOST_ROWS,
     "required_present": Cause.NULL_IN_REQUIRED,
