@@ -12,6 +12,7 @@ from spectra_assets.discovery.scout import Look, Scout, joined, segments
 from spectra_assets.discovery.templates import Seen, address, generalised, values_of
 from spectra_assets.names import camel, plural, singular, words
 from spectra_assets.stages.asking.answers import Record
+from spectra_assets.stages.asking.ids import is_id
 from spectra_assets.stages.asking.links import (
     Link,
     is_address_list,
@@ -303,7 +304,7 @@ class Crawl:
 
     def _references(self, route: Route, records: list[Record]) -> None:
         """Ids of other records (`authorId`, `author.id`) and counts of them (`commentCount`): endpoints that may be there."""
-        keys = dict.fromkeys(path for record in records[:5] for path in plain_values(record))
+        keys = dict.fromkeys(path for record in records[:5] for path in (*plain_values(record), *_lists_of_ids(record)))
         prefix = _static_prefix(route.path)
         ending = ".json" if route.path.endswith(".json") else ""
         for path in keys:
@@ -371,6 +372,13 @@ def _spread(examples: tuple[tuple[str, ...], ...]) -> list[tuple[str, ...]]:
 def _nothing_there(look: Look) -> bool:
     """Whether an answer says that there is no such record: `{"data": null}`."""
     return look.sight.shape == "empty"
+
+
+def _lists_of_ids(record: Record) -> Iterator[str]:
+    """Keys of arrays of plain values: `speakerIds` names speakers as `speakerId` does."""
+    for key, value in record.items():
+        if isinstance(value, list) and value and all(is_id(each) for each in value):
+            yield key
 
 
 def _static_prefix(path: str) -> str:

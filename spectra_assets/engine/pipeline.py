@@ -173,6 +173,9 @@ class Pipeline:
         budget = requests_setting(self.settings, self.source)
         fewer = without(pack_as_written(self.source, self.settings.intelligence), refuted, budget)
         write_pack(self.settings.intelligence, fewer)
+        left = load_pack(self.source, self.settings.intelligence)
+        if refuted.keys() & {hint.entity for hint in left.entities}:
+            return None  # a person's corrections name them: what is wrong with them is the person's to hear
         later = {waiting.hint.entity for waiting in fewer.postponed} & refuted.keys()
         gaps = refuted.keys() - later
         told = [f"not proven, so told as gaps: {', '.join(sorted(gaps))[:300]}"] if gaps else []
@@ -182,7 +185,7 @@ class Pipeline:
         self.lessons = [lesson for lesson in self.lessons if lesson.id not in resolved]
         self.console.forget()
         self.problem = None
-        return load_pack(self.source, self.settings.intelligence)
+        return left
 
     def prove(self, pack: Pack) -> Pack:
         """What Prepare proved goes into the pack that discovery wrote; a person's corrections stay over it."""

@@ -88,7 +88,7 @@ def _discovered(engine: Pipeline, pack: Pack, tables: Sequence[str]) -> Pack | N
         if left and engine.heal(first):
             tables = _FIRST
             continue
-        fewer = engine.settle(pack)
+        fewer = engine.settle(pack) if left else None
         if fewer is None:
             return None
         pack, tables = fewer, _FIRST

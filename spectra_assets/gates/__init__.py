@@ -3,6 +3,6 @@
 Importing the package registers them.
 """
 
-from spectra_assets.gates import analyse, clean, extract, filled, keys, log, prepare, refine, scale, source, transform
+from spectra_assets.gates import analyse, clean, extract, filled, keys, lasting, log, prepare, refine, scale, source, transform
 
-__all__ = ["analyse", "clean", "extract", "filled", "keys", "log", "prepare", "refine", "scale", "source", "transform"]
+__all__ = ["analyse", "clean", "extract", "filled", "keys", "lasting", "log", "prepare", "refine", "scale", "source", "transform"]

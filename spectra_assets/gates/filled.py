@@ -14,7 +14,7 @@ from spectra_assets.gates.registry import gate
 FILLED = "filled"
 """Name under which a commit tells how the columns of its table are filled."""
 
-_FULL, _EMPTIED, _ROWS = 0.05, 0.5, 20
+_FULL, _EMPTIED, _ROWS = 0.05, 0.25, 20
 """A column of at least so many rows is full if at most this share has no value, and emptied if more than that share has none."""
 
 _SHOWN = ("column", "path", "before", "empty", "rows")
@@ -37,7 +37,7 @@ class Fill(NamedTuple):
 
 @gate("columns_filled", kinds=("flattening",))
 def columns_filled(candidate: Candidate) -> Judged:
-    """No column that nearly every row filled before is empty in most rows now, unless a rule says that it may be."""
+    """No column that nearly every row filled is empty in more than a quarter of them now, unless a rule says that it may be."""
     known, now = _known(candidate), _now(candidate)
     columns = dict.fromkeys(_SHOWN, DataType.TEXT) | {"empty": DataType.INT64, "rows": DataType.INT64, "emptied": DataType.BOOL}
     promised = {column.name: column for column in candidate.table.schema_ if not column.required and not column.sparse}
@@ -52,7 +52,7 @@ def columns_filled(candidate: Candidate) -> Judged:
         for name, column in promised.items()
         if name in now
     ]
-    rule = Rule("NOT emptied", "are empty in most rows, though nearly every row filled them before")
+    rule = Rule("NOT emptied", "are empty in more than a quarter of the rows, though nearly every row filled them before")
     advice = "if the source is so, a rule of kind required with `required: false` says it; else a value is lost on the way"
     return Judged(candidate.small(columns, rows), (rule,), unit="columns", show=_SHOWN, advice=advice)
 

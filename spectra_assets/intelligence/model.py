@@ -48,7 +48,7 @@ class Endpoint(Model):
 
     method: Method
     path: str
-    group: str
+    group: str = ""
     query: list[str] = []
     """Names of its query parameters; of a search by POST the JSON paths of what may stand in its body (`limit`, `ids[]`)."""
     parameters: list[Parameter] = []
@@ -92,7 +92,7 @@ class EntityHint(Model):
     """One kind of record: the endpoints that may list it, best first, and its fields as far as they are known."""
 
     entity: str
-    description: str
+    description: str = ""
     routes: list[str]
     records: str | None = None
     """Where the records are in the answer, if evidence alone can't tell (see covenant Fetch.records)."""

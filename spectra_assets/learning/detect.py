@@ -245,6 +245,13 @@ def _scaled(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     return Cause.CHANGED_UNIT, column, fact
 
 
+def _united(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    """A column whose values changed alike, record by record."""
+    column = text(row.get("column")) or ""
+    counts = {"count": number(row.get("alike")), "total": number(row.get("compared"))}
+    return Cause.CHANGED_UNIT, column, Fact(kind="unit", column=column, note=text(row.get("told")), **counts)
+
+
 def _parents(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     return Cause.ORPHAN, "", Fact(kind="orphan", seen=text(row.get("parentKey")), count=number(row.get("records")))
 
@@ -336,6 +343,7 @@ _TAKEN: dict[str, _Take] = {
     "fields_seen": _drift,
     "columns_filled": _emptied,
     "scale_kept": _scaled,
+    "units_stay": _united,
     "parents_resolved": _parents,
     "types_hold": _column,
     "rules_applied": _column,
@@ -367,6 +375,8 @@ CAUSES: dict[str, Cause] = {
     "fields_seen": Cause.MISSING_FIELD,
     "columns_filled": Cause.EMPTIED_FIELD,
     "scale_kept": Cause.CHANGED_UNIT,
+    "records_stay": Cause.RECORDS_GONE,
+    "units_stay": Cause.CHANGED_UNIT,
     "primary_key_present": Cause.MISSING_KEY,
     "parents_resolved": Cause.ORPHAN,
     "types_hold": Cause.CHANGED_TYPE,
@@ -391,10 +401,14 @@ CAUSES: dict[str, Cause] = {
 
 
 def of_runs(evaluations: Iterable[Evaluation]) -> Iterator[Gap]:
-    """The gaps of several evaluations. An empty column is told once: by Extract, where no record has its field any more."""
+    """The gaps of several evaluations. An empty column is told once: by Extract, where no record has its field any more. So is
+    one in another unit: by the records that show it."""
     gaps = [gap for evaluation in evaluations for gap in gaps_of(evaluation)]
     gone = {(gap.run_id, gap.source, gap.table, gap.subject) for gap in gaps if gap.check in ("fields_seen", "no_schema_drift")}
+    shown = {(gap.run_id, gap.full_table, gap.subject) for gap in gaps if gap.check == "units_stay"}
     for gap in gaps:
+        if gap.check == "scale_kept" and (gap.run_id, gap.full_table, gap.subject) in shown:
+            continue
         paths = [(gap.run_id, gap.source, plural(gap.table), fact.path) for fact in gap.evidence if fact.kind == "emptied"]
         if not any(path in gone for path in paths):
             yield gap

@@ -56,6 +56,7 @@ class Cause(StrEnum):
     LATE_PARENT = "late_parent"
     UNMAPPED_VALUE = "unmapped_value"
     LOST_ROWS = "lost_rows"
+    RECORDS_GONE = "records_gone"
     QUARANTINE = "quarantine"
     HISTORY = "history"
     RULE = "rule"

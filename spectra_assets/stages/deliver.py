@@ -23,7 +23,7 @@ from spectra_assets.gates.carried import carried
 from spectra_assets.gates.evaluate import blocking, evaluate
 from spectra_assets.gates.judgement import Result
 from spectra_assets.lakehouse import quarantine
-from spectra_assets.lakehouse.commit import CommitInfo, Published
+from spectra_assets.lakehouse.commit import DOCUMENTS, CommitInfo, Published
 from spectra_assets.lakehouse.failure import writing
 from spectra_assets.lakehouse.staging import Staged, Staging
 from spectra_assets.lakehouse.standing import standing
@@ -193,7 +193,11 @@ class Delivery:
             covenant_version=self.work.covenant.version,
             rows_in=self.draft.rows_in,
             gates=json.dumps(gates),
-            extra={"inputs": ",".join(self.work.table.inputs), **self._told},
+            extra={
+                "inputs": ",".join(self.work.table.inputs),
+                DOCUMENTS: self.work.covenant.pipeline.documents,
+                **self._told,
+            },
         )
 
     def _finish(self, error: BaseException | None) -> Outcome:

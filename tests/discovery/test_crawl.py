@@ -110,16 +110,25 @@ def test_odata_names_its_sets(serve: Callable[..., Any], settings: Settings) -> 
 
 
 def test_without_any_link_usual_names_and_ids_in_records_are_tried(serve: Callable[..., Any], settings: Settings) -> None:
-    posts = [{"id": n, "authorId": 1 + n % 4, "title": f"t{n}", "commentCount": 2} for n in range(1, 13)]
+    posts = [
+        {"id": n, "authorId": 1 + n % 4, "title": f"t{n}", "commentCount": 2, "editorIds": [n, n + 1][: n % 3]}
+        for n in range(1, 13)
+    ]
     api = serve(
         {
             "/posts": posts,
             "/authors": [{"id": n, "name": f"a{n}"} for n in range(1, 5)],
+            "/editors": [{"id": n, "desk": f"d{n}"} for n in range(1, 15)],
             r"/posts/(?P<id>\d+)/comments": lambda match, *_: [{"id": int(match["id"]) * 10 + n, "text": "x"} for n in range(2)],
         }
     )
     pack = discover(settings, "blog", api.base_url)
-    assert routes_of(pack) == {"post": ["/posts"], "author": ["/authors"], "comment": ["/posts/{postId}/comments"]}
+    assert routes_of(pack) == {
+        "post": ["/posts"],
+        "author": ["/authors"],
+        "editor": ["/editors"],
+        "comment": ["/posts/{postId}/comments"],
+    }
     assert candidates(pack, "/posts/{postId}/comments") == {"postId": ["post.id"]}
 
 

@@ -128,6 +128,23 @@ def test_one_sentence_makes_the_pipeline_and_the_next_run_follows_what_was_prove
     assert not any(name.startswith(("extract.", "clean.", "transform.", "refine.", "analyse.")) for name in changed), changed
 
 
+def test_an_entity_of_a_person_that_is_not_there_is_told_and_nothing_is_called_done(
+    project: Settings, serve: Callable[..., Any]
+) -> None:
+    """Discovery leaves out what it can't prove; what a person's corrections name, it can't."""
+    api = serve(
+        {"/": {"projects": "{origin}/projects"}, "/projects": PROJECTS, "/ghosts": (400, {"error": "shop is required"}, {})}
+    )
+    project.intelligence.mkdir()
+    override = project.intelligence / "tracker.override.yaml"
+    override.write_text("endpoints:\n- {method: GET, path: /ghosts}\nentities:\n- {entity: ghost, routes: [/ghosts]}\n")
+    summary, said = run(project, Options(base_url=api.base_url))
+    assert not summary.ok, said
+    assert summary.exit_code == 7
+    assert "ghost" in str(summary.problem) + said
+    assert said.count("trying again") == 0
+
+
 def test_what_discovery_drops_by_itself_is_no_lesson(project: Settings, serve: Callable[..., Any]) -> None:
     """The echo is a list by all that discovery sees; Prepare shows that it is the same for every project."""
     api = serve(

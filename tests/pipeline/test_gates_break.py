@@ -13,13 +13,14 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
+from deltalake import CommitProperties, write_deltalake
 from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.covenant.model import Covenant
@@ -40,12 +41,13 @@ PLAYBOOK_001 = "playbooks/fabric/pipeline/pipeline.001-prepare-stage-orchestrati
 # ---------------------------------------------------------------- ways to break
 
 
-def tampered(project: Project, table: str, change: Callable[[Rows], Rows]) -> None:
-    """Write the table past the pipeline."""
+def tampered(project: Project, table: str, change: Callable[[Rows], Rows], **told: str) -> None:
+    """Write the table past the pipeline; `told` is what its commit tells."""
     ref = TableRef.parse(table)
     held = project.lakehouse.read(ref)
     rows = pa.Table.from_pylist(change(held.to_pylist()), schema=held.schema)
-    write_deltalake(project.lakehouse.path(ref), rows, mode="overwrite")
+    facts = CommitProperties(custom_metadata={f"spectra.{name}": value for name, value in told.items()})
+    write_deltalake(project.lakehouse.path(ref), rows, mode="overwrite", commit_properties=facts)
 
 
 def altered(covenant: Covenant, **changes: Callable[[Row], None]) -> Covenant:
@@ -213,7 +215,12 @@ def _bad_clean(project: Project) -> Covenant:
         next(column for column in table["schema"] if column["name"] == "testcaseName")["source"] = ["nowhere"]
 
     def in_another_unit(rows: Rows) -> Rows:
-        return [{**row, "record": re.sub(r'"orderId":(\d+)', r'"orderId":\g<1>00', row["record"])} for row in rows]
+        minutes = lambda found: f'"orderId":{int(found[1]) * 60}'  # noqa: E731
+        return [{**row, "record": re.sub(r'"orderId":(\d+)', minutes, row["record"])} for row in rows]
+
+    def an_hour_ago(rows: Rows) -> Rows:
+        moved = timedelta(hours=1)
+        return [{**row, "assignmentDate": row["assignmentDate"] and row["assignmentDate"] - moved} for row in rows]
 
     def unreadable(rows: Rows) -> Rows:
         rows[0]["record"] = rows[0]["record"].replace('"id":', '"was":', 1)
@@ -223,6 +230,9 @@ def _bad_clean(project: Project) -> Covenant:
     tampered(project, "extract.projects", lambda rows: [*rows, rows[0]])
     tampered(project, "extract.teststeps", in_another_unit)
     tampered(project, "extract.requirementtrees", unreadable)
+    rules = project.covenant.pipeline.documents
+    tampered(project, "clean.execution", an_hour_ago, documents=rules)
+    tampered(project, "clean.testcasetree", lambda rows: [{**row, "testcasetreeId": -row["testcasetreeId"]} for row in rows])
     return altered(
         project.covenant,
         clean__user=of_another_type,
@@ -327,6 +337,8 @@ SCENARIOS = {
             Break("quarantine_small", "clean.requirementtree", warns=True),
             Break("columns_filled", "clean.testcase", warns=True),
             Break("scale_kept", "clean.teststep", warns=True),
+            Break("records_stay", "clean.testcasetree", warns=True),
+            Break("units_stay", "clean.execution", ("transform.factExecution",)),
         ),
     ),
     "bad star": Scenario(

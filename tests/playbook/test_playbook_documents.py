@@ -72,6 +72,7 @@ def test_every_gate_of_the_product_is_demanded_in_its_stage(loaded: Playbooks) -
         "fields_seen",
         "columns_filled",
         "scale_kept",
+        "records_stay",
     }
 
 

@@ -309,6 +309,13 @@ def test_personal_by_place():
     assert by_values(entity, [{"where": "x@y.zz"}]) == {"where": PiiLevel.DIRECT}
 
 
+def test_the_parts_of_a_name_and_the_number_of_a_document_name_a_person():
+    records = [{"id": 1, "name": {"first": "Ann", "last": "Ek"}, "licence": {"number": "X1", "class": "B"}, "box": {"number": 7}}]
+    for entity, direct in (("driver", {"name.first", "name.last", "licence.number"}), ("product", set())):
+        fields = canon(records, entity=entity).fields
+        assert {field.raw for field in fields if by_place(entity, field) == PiiLevel.DIRECT} == direct
+
+
 def test_drift_keeps_records_of_every_kind_of_difference():
     kept: list[dict] = []
     watch = DriftWatch(canon([{"id": 1, "n": 1}]), kept.append)

@@ -6,10 +6,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from spectra_assets import settings
 from spectra_assets.client.address import host_of
+from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.playbook.rules import SETTINGS, SettingRule
 from spectra_assets.stages.asking.answers import Sight, sight
@@ -22,6 +24,10 @@ from spectra_assets.stages.work import Draft, Work, action
 
 _ACCOUNT = re.compile(r"user_?name|login|account|e?mail|(full_?|display_?)?name", re.IGNORECASE)
 _SINCE = re.compile(r"modified|updated|changed|since|after", re.IGNORECASE)
+_GONE = (404, 405, 410)
+_OTHERS = 5
+"""Lists that are asked at most in place of the one that proves the credential."""
+
 _PERSON = re.compile(r"(By|By_?id|Id|Name)$", re.IGNORECASE)
 
 
@@ -64,14 +70,26 @@ def read_settings(draft: Draft, work: Work) -> None:
 def prove_credential(draft: Draft, work: Work) -> None:
     """`source.credentials`: one GET that any valid credential may read; evidence `credential` (Credential).
 
-    A refused credential is a row with isValid false. Raises CredentialError or ConfigurationError for a missing variable,
-    RetriableError if the API is silent.
+    If that one is gone or wants something else, which says nothing of the credential, a few other lists are asked. A refused
+    credential is a row with isValid false. Raises CredentialError or ConfigurationError for a missing variable, RetriableError
+    if the API is silent.
     """
     server = work.covenant.pipeline.server
     answer = work.client.get(server.probe)
     found = sight(answer, work.client.mask)
-    valid = answer.status == 200 and found.category == "readable" and found.shape != "empty"
+    valid = _accepted(answer.status, found)
     message = _message(found, answer.status, server.auth.token_env, server.base_url_env) if not valid else "accepted"
+    if not valid and answer.status not in (401, 403):
+        for path in _other_lists(work.pack, server.probe):
+            with suppress(RetriableError, SkippableError):
+                other = work.client.get(path)
+                seen = sight(other, work.client.mask)
+                if _accepted(other.status, seen):
+                    message = (
+                        f"accepted by GET {path}; GET {server.probe}, which proved it before: {found.reason or answer.status}"
+                    )
+                    answer, found, valid = other, seen, True
+                    break
     draft.rows = table_of(
         "source.credentials",
         [
@@ -180,16 +198,29 @@ def summarise_portfolio(draft: Draft, work: Work) -> None:
     )
 
 
+def _accepted(status: int, found: Sight) -> bool:
+    return status == 200 and found.category == "readable" and found.shape != "empty"
+
+
+def _other_lists(pack: Pack, probe: str) -> list[str]:
+    """Paths of lists that want nothing but the credential, as far as is known."""
+    routes = {endpoint.path: endpoint for endpoint in pack.endpoints if endpoint.method == "GET"}
+    listed = [route for hint in pack.entities for route in hint.routes if route in routes and route != probe]
+    plain = [path for path in listed if not any(part.required or part.location == "path" for part in routes[path].parameters)]
+    return list(dict.fromkeys(path for path in plain if "{" not in path))[:_OTHERS]
+
+
 def _message(found: Sight, status: int, token: str | None, address: str) -> str:
     if status in (401, 403) and token is None:
         return f"the API wants a credential ({found.reason}): name the variable that holds it, `run … --token-env NAME`"
     if status in (401, 403):
         return f"the API refuses the credential ({found.reason}): set {token} to a valid one"
     if found.category == "notJson":
-        return f"{status}, but {found.reason}: check {address}"
+        return f"{status}, but {found.reason}: check {address}, or wait if the API is being maintained"
     if status in (200, 204):
         return f"{status} without content, where a valid credential gets a document: check {address}"
-    return f"the API gave an unexpected answer ({found.reason or status}): check {address}, then the API itself"
+    moved = "; if the API has moved (a new version in its paths), run the sentence with --rediscover" if status in _GONE else ""
+    return f"the API gave an unexpected answer ({found.reason or status}): check {address}, then the API itself{moved}"
 
 
 def _masked(secret: str | None) -> str | None:

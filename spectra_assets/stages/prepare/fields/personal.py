@@ -20,6 +20,12 @@ PERSONS = frozenset(
 """Entities and nested records with one of these names are people."""
 
 _NAMES = frozenset(("name", "title", "label", "handle", "bio", "about", "photo", "picture", "image", "signature"))
+_PARTS = frozenset(("first", "last", "given", "family", "middle", "full", "display", "nick", "maiden", "prefix", "suffix"))
+"""Parts of a name that is a record of its own, `name.first`."""
+
+_DOCUMENTS = frozenset(("licence", "license", "passport", "identity", "visa", "ssn", "tax", "insurance"))
+"""Documents of a person, whose numbers name that person."""
+
 _PLACES = frozenset(("latitude", "longitude", "lat", "lng", "lon", "geo", "location", "coordinates", "city", "company", "age"))
 
 _SHARE = 0.8
@@ -76,6 +82,10 @@ def by_place(entity: str, field: CanonField) -> PiiLevel:
             return PiiLevel.DIRECT
         if leaf in _PLACES:
             return PiiLevel.INDIRECT
+    owner = parts[-3] if len(parts) > 2 else entity
+    said = {word.lower() for word in words(around)}
+    if len(parts) > 1 and is_person(owner) and ((said & _NAMES and leaf in _PARTS) or (said & _DOCUMENTS and leaf == "number")):
+        return PiiLevel.DIRECT
     if len(parts) > 2 and leaf in _PLACES and (is_person(parts[-3]) or (is_person(entity) and len(parts) < 5)):
         return PiiLevel.INDIRECT
     return _referring(field)

@@ -1,0 +1,162 @@
+"""What holds from one version of a table to the next: its records, the units of its numbers, the zones of its instants.
+
+A table agrees with itself also when the source lost half of it, or gives cents for what were euros. The published version tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F  # noqa: N812
+
+from spectra_assets.covenant.model import Column, DataType
+from spectra_assets.gates.candidate import Candidate
+from spectra_assets.gates.judgement import Judged, Rule
+from spectra_assets.gates.keys import primary_key
+from spectra_assets.gates.registry import gate
+from spectra_assets.gates.sample import quoted
+from spectra_assets.lakehouse.commit import DOCUMENTS, FINGERPRINT
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column as Expression
+    from pyspark.sql import DataFrame
+
+_KNOWN, _MOST_GONE = 20, 0.5
+"""Of so many known records at least, more than this share gone at once is worth a word."""
+
+_MOST, _VALUES = 0.9, 5
+"""Share of the values that must have changed alike, and how many different ones there must be among them."""
+
+_FACTORS = tuple(10.0**power for power in (1, 2, 3, 6, 9, -1, -2, -3, -6, -9))
+_NEAR = 1e-6
+_QUARTER, _FARTHEST = 900, 14 * 3600
+"""Seconds: zones are apart by quarters of an hour, and by fourteen hours at most."""
+
+_NUMBERS = (DataType.INT64, DataType.FLOAT64, DataType.DECIMAL)
+
+
+@gate("records_stay", kinds=("flattening",), needs=primary_key)
+def records_stay(candidate: Candidate) -> Judged:
+    """Most of the records that the published table holds are still there, under their keys."""
+    before, gone = _gone(candidate)
+    row = {"before": before, "gone": gone, "fate": f"{gone} of {before} records"}
+    columns = {"before": DataType.INT64, "gone": DataType.INT64, "fate": DataType.TEXT}
+    rule = Rule(f"before < {_KNOWN} OR gone <= {_MOST_GONE} * before", "are no longer there")
+    advice = (
+        "if the source gave them up, or gave them other keys, nothing is to be done: their history is closed. If it lost them, "
+        "run again once it has them back"
+    )
+    return Judged(candidate.small(columns, [row]), (rule,), unit="comparisons", quote="fate", advice=advice)
+
+
+@gate("units_stay", kinds=("flattening",), needs=primary_key)
+def units_stay(candidate: Candidate) -> Judged:
+    """In nearly all records that stay, no number is one power of ten times what it was, and no instant moved by hours."""
+    columns = {"column": DataType.TEXT, "alike": DataType.INT64, "compared": DataType.INT64, "told": DataType.TEXT}
+    rule = Rule("alike = 0", "changed alike, as if their unit or time zone had changed")
+    advice = (
+        "look at the source: wrong units can't be told from right ones later. If it is right as it is, let the gate only WARN in "
+        "the playbook for one run"
+    )
+    found = list(_alike(candidate))
+    return Judged(candidate.small(columns, found), (rule,), unit="columns", quote="told", advice=advice)
+
+
+def _gone(candidate: Candidate) -> tuple[int, int]:
+    """How many records the published table has, and how many of their keys the candidate lacks; (0, 0) if nothing can be said."""
+    held = _published(candidate)
+    if held is None:
+        return 0, 0
+    keys = primary_key(candidate)
+    names = [f"key{place}" for place in range(len(keys))]
+    gone = held.select(*_keys(keys)).join(candidate.accepted.select(*_keys(keys)), names, "left_anti").count()
+    return candidate.lakehouse.describe(candidate.table.ref).rows, gone
+
+
+def _published(candidate: Candidate) -> DataFrame | None:
+    """The published table; None of a new one, of few records, of one with another key, if it holds just these rows, and of the
+    rows of a nested list, which have no life of their own."""
+    ref = candidate.table.ref
+    if getattr(candidate.table.build, "array", None) is not None or not candidate.lakehouse.exists(ref):
+        return None
+    state = candidate.lakehouse.describe(ref)
+    same = state.metadata.get(FINGERPRINT) == candidate.staged.fingerprint
+    if same or state.rows < _KNOWN or not set(primary_key(candidate)) <= set(state.columns):
+        return None
+    return candidate.engine.read(candidate.lakehouse.path(ref))
+
+
+def _alike(candidate: Candidate) -> Iterator[dict[str, Any]]:
+    """Of each number and instant: how many values changed in the same way, of how many that can be compared.
+
+    Where a person or a lesson changed rules since, values may change as they like.
+    """
+    held = _published(candidate)
+    documents = candidate.covenant.pipeline.documents
+    if held is None or candidate.lakehouse.describe(candidate.table.ref).metadata.get(f"spectra.{DOCUMENTS}") != documents:
+        return
+    keys = primary_key(candidate)
+    columns = [
+        column
+        for column in candidate.table.schema_
+        if column.type in (*_NUMBERS, DataType.TIMESTAMP)
+        and column.name not in keys
+        and column.references is None
+        and {column.name} <= set(held.columns) & set(candidate.staged.schema.names)
+    ]
+    if not columns:
+        return
+    both = _both(held, candidate.accepted, keys, columns)
+    ways = {(place, way): hit for place, column in enumerate(columns) for way, hit in _ways(place, column).items()}
+    counts = [F.count_if(F.col(f"was{place}").isNotNull() & F.col(f"is{place}").isNotNull()).alias(f"n{place}")
+              for place in range(len(columns))]  # fmt: skip
+    hits = [F.count_if(hit).alias(f"hit{number}") for number, hit in enumerate(ways.values())]
+    different = [F.count_distinct(F.when(hit, F.col(f"was{place}"))).alias(f"values{number}")
+                 for number, ((place, _), hit) in enumerate(ways.items())]  # fmt: skip
+    row = both.agg(*counts, *hits).collect()[0].asDict()
+    told: dict[int, dict[str, Any]] = {
+        place: {"column": column.name, "alike": 0, "compared": row[f"n{place}"], "told": column.name}
+        for place, column in enumerate(columns)
+    }
+    doubtful = [
+        number
+        for number, (place, _) in enumerate(ways)
+        if row[f"n{place}"] >= _KNOWN and row[f"hit{number}"] >= _MOST * row[f"n{place}"]
+    ]
+    if doubtful:
+        seen = both.agg(*(different[number] for number in doubtful)).collect()[0].asDict()
+        for number, (place, way) in enumerate(ways):
+            if number in doubtful and seen[f"values{number}"] >= _VALUES:
+                count, of = row[f"hit{number}"], row[f"n{place}"]
+                text = f"{count} of {of} values of {columns[place].name} {way}"
+                told[place] |= {"alike": count, "told": text}
+    yield from told.values()
+
+
+def _both(held: DataFrame, now: DataFrame, keys: Sequence[str], columns: Sequence[Column]) -> DataFrame:
+    """The records of both, by key: `was0`, `is0`, … are the values of the columns as doubles, of instants in seconds."""
+    was = held.select(*_keys(keys), *(_number(column).alias(f"was{place}") for place, column in enumerate(columns)))
+    is_ = now.select(*_keys(keys), *(_number(column).alias(f"is{place}") for place, column in enumerate(columns)))
+    return was.join(is_, [f"key{place}" for place in range(len(keys))], "inner")
+
+
+def _keys(keys: Sequence[str]) -> list[Expression]:
+    return [F.col(quoted(name)).cast("string").alias(f"key{place}") for place, name in enumerate(keys)]
+
+
+def _number(column: Column) -> Expression:
+    value = F.col(quoted(column.name))
+    return (F.unix_micros(value) / 1e6 if column.type == DataType.TIMESTAMP else value).cast("double")
+
+
+def _ways(place: int, column: Column) -> dict[str, Expression]:
+    """In which ways a value may have changed with its unit → whether it did."""
+    was, is_ = F.col(f"was{place}"), F.col(f"is{place}")
+    if column.type == DataType.TIMESTAMP:
+        moved = is_ - was
+        return {"moved by hours": (moved != 0) & (F.abs(moved) <= _FARTHEST) & (moved % _QUARTER == 0)}
+    return {
+        f"are {factor:g} times what they were": (was != 0) & (F.abs(is_ - was * factor) <= _NEAR * F.abs(was * factor))
+        for factor in _FACTORS
+    }

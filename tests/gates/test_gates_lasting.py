@@ -1,0 +1,121 @@
+"""Gates about what holds from one version of a table to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from spectra_assets.covenant.build import Flattening
+from spectra_assets.covenant.model import DataType
+from tests.gates.conftest import Bench, column, table, text
+
+Row = dict[str, Any]
+CYCLE = {"columns": [column("cycleId", required=True), text("cycleName")], "primary_key": ["cycleId"], "build": Flattening()}
+ORDER = {
+    "columns": [
+        column("orderId", required=True),
+        column("customerId", references="customer.id"),
+        column("total", DataType.DECIMAL),
+        column("weight", DataType.FLOAT64),
+        column("lines"),
+        column("at", DataType.TIMESTAMP),
+    ],
+    "primary_key": ["orderId"],
+    "build": Flattening(),
+}
+START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def rows(keys: range | tuple[int, ...], name: str = "a") -> list[Row]:
+    return [{"cycleId": key, "cycleName": name} for key in keys]
+
+
+@pytest.mark.parametrize(
+    ("now", "gone"),
+    [
+        (range(30), 0),
+        (range(100, 160), 30),  # other keys, as many as before and more
+        (range(16, 60), 16),
+        (range(15, 60), None),  # half of them may go
+        ((), 30),
+    ],
+)
+def test_most_known_records_are_still_there(bench: Bench, now: range | tuple[int, ...], gone: int | None) -> None:
+    promised = table("clean.cycle", "records_stay", **CYCLE)
+    held = rows(range(30))
+    assert bench.judge(promised, held).passed  # a new table
+    bench.publish(promised, held)
+    result = bench.judge(promised, rows(now, "b"))
+    assert result.passed == (gone in (0, None))
+    if gone:
+        assert f"{gone} of 30 records" in result.message
+
+
+@pytest.mark.parametrize(("count", "build"), [(19, Flattening()), (30, Flattening(array="steps"))])
+def test_few_records_and_rows_of_nested_lists_may_all_go(bench: Bench, count: int, build: Flattening) -> None:
+    promised = table("clean.cycle", "records_stay", **{**CYCLE, "build": build})
+    bench.publish(promised, rows(range(count)))
+    assert bench.judge(promised, []).passed
+
+
+def order(key: int, **other: Any) -> Row:
+    return {
+        "orderId": key,
+        "customerId": key,
+        "total": Decimal(f"{key}.50"),
+        "weight": key / 4,
+        "lines": key % 7,
+        "at": START + timedelta(minutes=key),
+        **other,
+    }
+
+
+def changed(change: Callable[[Row], Row], share: float = 1.0, count: int = 40) -> list[Row]:
+    found = [order(key) for key in range(count)]
+    return [{**row, **(change(row) if place < share * count else {})} for place, row in enumerate(found)]
+
+
+CENTS = lambda row: {"total": row["total"] * 100}  # noqa: E731
+HOURS = lambda row: {"at": row["at"] + timedelta(hours=1 + row["orderId"] % 2)}  # noqa: E731  (summer and winter)
+
+
+@pytest.mark.parametrize(
+    ("now", "column"),
+    [
+        (changed(CENTS), "total"),
+        (changed(CENTS, 0.95), "total"),
+        (changed(CENTS, 0.5), None),
+        (changed(CENTS, count=19), None),
+        (changed(lambda row: {"weight": row["weight"] / 1000}), "weight"),
+        (changed(lambda row: {"total": row["total"] * 2}), None),
+        (changed(lambda row: {"customerId": row["customerId"] * 10}), None),
+        (changed(HOURS), "at"),
+        (changed(lambda row: {"at": row["at"] + timedelta(days=7)}), None),
+        (changed(lambda row: {"at": row["at"] + timedelta(minutes=row["orderId"])}), None),
+        (changed(lambda row: {}), None),
+    ],
+)
+def test_units_and_zones_stay(bench: Bench, now: list[Row], column: str | None) -> None:
+    promised = table("clean.order", "units_stay", **ORDER)
+    assert bench.judge(promised, now).passed  # a new table
+    bench.publish(promised, [order(key) for key in range(len(now))], documents="")
+    result = bench.judge(promised, now)
+    assert result.passed == (column is None), result.message
+    if column is not None:
+        assert column in result.message
+
+
+def test_values_may_change_as_they_like_where_rules_changed(bench: Bench) -> None:
+    promised = table("clean.order", "units_stay", **ORDER)
+    bench.publish(promised, [order(key) for key in range(40)], documents="other rules")
+    assert bench.judge(promised, changed(CENTS)).passed
+
+
+def test_numbers_that_are_all_alike_say_nothing(bench: Bench) -> None:
+    promised = table("clean.order", "units_stay", **ORDER)
+    bench.publish(promised, [order(key, lines=1) for key in range(40)], documents="")
+    assert bench.judge(promised, [order(key, lines=10) for key in range(40)]).passed
