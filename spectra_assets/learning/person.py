@@ -32,8 +32,8 @@ STANDS = ("applied", "verified")
 ADVICE = {
     Cause.STEP_DID_NOT_RUN: "The covenant is older than the playbook: `solution-engine covenant generate {source}` follows it.",
     Cause.ROWS_SET_ASIDE: "`solution-engine quarantine list {source}` names the rules that they broke.",
-    Cause.CHANGED_UNIT: "Ask the owner of {source} for the unit or the time zone: nothing in the data tells. A gate that only warns "
-    "published what came; one that fails kept what stood.",
+    Cause.CHANGED_UNIT: "Ask the owner of {source} for the unit or the time zone: nothing in the data tells. A gate that only "
+    "warns published what came; one that fails kept what stood.",
     Cause.RECORDS_GONE: "Ask the owner of {source} whether they are really gone. What comes back is known again by its key.",
     Cause.UNSTEADY_ENDPOINT: "Nothing is lost by it, but whoever runs the API should know.",
 }
