@@ -99,7 +99,6 @@ class Delivery:
         self.outcome: Outcome | None = None
         self._staging = Staging(work.lakehouse, work.run_id, work.engine)
         self._staged: Staged | None = None
-        self._rejected: Published | None = None
         self._told: dict[str, str] = {}
 
     def audit(self) -> list[Result]:
@@ -135,10 +134,17 @@ class Delivery:
         return self.published
 
     def _publish(self, staged: Staged) -> Published:
-        """Quarantine first: rows that stay behind are kept before the table without them is visible."""
+        """The table and its quarantine, in the order in which no row is in neither, whenever it is killed."""
         commit = self._commit_info()
-        counts = staged.counts()
-        self._rejected = (
+        if staged.counts().rejected < quarantine.count(self.work.lakehouse, self.ref):  # rows come back from there
+            published = self.work.lakehouse.publish(self.ref, staged, commit, self.work.table.description)
+            self._keep_rejected(staged, commit)
+            return published
+        self._keep_rejected(staged, commit)
+        return self.work.lakehouse.publish(self.ref, staged, commit, self.work.table.description)
+
+    def _keep_rejected(self, staged: Staged, commit: CommitInfo) -> None:
+        if staged.counts().rejected or self.work.lakehouse.exists(quarantine.table_of(self.ref)):
             quarantine.keep(
                 self._staging,
                 self.ref,
@@ -147,10 +153,6 @@ class Delivery:
                 commit,
                 rules=[gate.name for gate in self.work.table.gates],
             )
-            if counts.rejected or self.work.lakehouse.exists(quarantine.table_of(self.ref))
-            else None
-        )
-        return self.work.lakehouse.publish(self.ref, staged, commit, self.work.table.description)
 
     @property
     def _place(self) -> str:

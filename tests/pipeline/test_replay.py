@@ -14,6 +14,8 @@ from click.testing import CliRunner
 from spectra_assets.covenant.files import covenant_file, write
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.engine.cli import main
+from spectra_assets.lakehouse.quarantine import table_of
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
 from tests.pipeline.conftest import Project
 
@@ -133,6 +135,9 @@ def test_rows_come_back_from_quarantine_once_when_the_rule_is_mended(alone: Proj
     file = covenant_file(alone.settings.covenants, "zephyr")
     write(file, stricter(mended, table, column))
     assert alone.materialise(table)[table].quarantined == len(keys)
+    lakehouse, ref = Lakehouse(alone.settings.lakehouse_root, "zephyr"), TableRef.parse(table)
+    # a run may be killed between two commits: no row is ever in neither of both tables
+    assert lakehouse.describe(table_of(ref)).written_at <= lakehouse.describe(ref).written_at
     assert engine("quarantine", "list", "zephyr") == (
         0,
         [{"table": table, "reasons": [f"required_present:{column}"], "rows": len(keys)}],
@@ -150,6 +155,7 @@ def test_rows_come_back_from_quarantine_once_when_the_rule_is_mended(alone: Proj
     (entry,) = answer["quarantine"]
     assert (entry["returned"], entry["still"], entry["gone"], entry["new"]) == (len(keys), 0, 0, 0)
     assert {row["key"] for row in entry["returned_rows"]} <= {str(key) for key in keys}
+    assert lakehouse.describe(ref).written_at <= lakehouse.describe(table_of(ref)).written_at
     assert_same(before, tables(alone))
 
     assert engine("quarantine", "list", "zephyr") == (0, [])
