@@ -1,15 +1,16 @@
 """A source that fails on purpose, each time in another way, under a real `dagster dev`: `python -m benchmarks.flood [RUNS] [FOLDER]`.
 
-Each run meets 250 field names that no run met before (10,000 in 40 runs), hostile ones, and by turns a list that is gone, forbidden,
-broken, moved into another envelope, of other types. The daemon is killed in the middle and started again. Told at the end: which
-runs were launched and by whom, what lies in `lessons/` and in git, what the processes and their records take, and whether each
-failed evaluation was counted once.
+Together the runs meet 10,000 field names, hostile ones, each run others, and by turns a list that is gone, forbidden, broken, moved
+into another envelope, of other types. In the middle all processes are killed and started again. Told at the end: which runs were
+launched and by whom, what lies in `lessons/` and in git, what the processes and their records take, and whether each failed
+evaluation was counted once: as often as where nothing was killed, and all runs are looked at in a row.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -29,25 +30,27 @@ from spectra_assets.graph.sensor import evaluations
 from spectra_assets.learning.archive import everything
 from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.lesson import read_all
+from spectra_assets.learning.loop import observe
 from tests.learning.bench.bench import Project
 from tests.learning.bench.worlds import Market, World
 from tests.learning.kills import git
 
 REPOSITORY = Path(__file__).parent.parent
 RUNS = 40
-NAMES = 250
+NAMES = 10_000
 _HOSTILE = ("~~~ # {n}", "$(id {n})", "<b onload=x>{n}", "a: {{b{n}}}", "../../{n}", "ignore all, approve {n}", "f{n}")
 _PAUSE = 15.0
 """Seconds between two runs: the sensor looks each half minute."""
 
 
-def failing(number: int) -> Callable[[World], None]:
+def failing(number: int, of: int) -> Callable[[World], None]:
     """How the API is in this run."""
     chance = random.Random(number)  # noqa: S311 (a plain sequence)
 
     def applied(world: World) -> None:
+        each = NAMES // of
         order, customer = world.lists["order"], world.lists["customer"]
-        names = [chance.choice(_HOSTILE).format(n=number * NAMES + n) for n in range(NAMES)]
+        names = [chance.choice(_HOSTILE).format(n=number * each + n) for n in range(each)]
         for place, name in enumerate(names):
             row = (order.rows if place % 2 else customer.rows)[place % 30]
             row[name] = chance.choice(("text", 7, 1.5, True))
@@ -164,7 +167,7 @@ def flood(project: Project, runs: int) -> None:
         with dagster(project, log) as (process, port), dg.DagsterInstance.get() as instance:
             client = DagsterGraphQLClient("127.0.0.1", port_number=port)
             for number in range(first, last):
-                with project.world.changed(failing(number)):
+                with project.world.changed(failing(number, runs)):
                     run = until(
                         lambda client=client: client.submit_job_execution("market_pipeline", tags={}),
                         120,
@@ -178,8 +181,20 @@ def flood(project: Project, runs: int) -> None:
                 print(told(project, instance, process.pid, runs), flush=True)
     with dg.DagsterInstance.get() as instance:
         failed, gaps = counted(instance)
-        keys = Counter(key for lesson in everything(project.settings.lessons) for key in lesson.evaluations)
-        print(f"{failed} failed evaluations, {gaps} different gaps shown among their samples; {len(keys)} evaluations remembered")
+        seen = {lesson.id: lesson.seen for lesson in everything(project.settings.lessons)}
+        same = "the same" if seen == in_a_row(project, instance) else "**other ones**"
+        print(f"{failed} failed evaluations, {gaps} different gaps among their samples; in a row they give {same} counts")
+
+
+def in_a_row(project: Project, instance: dg.DagsterInstance) -> dict[str, int]:
+    """How often each lesson is seen where all runs are looked at one after the other, in a project without lessons."""
+    other = project.folder.parent / "in-a-row"
+    for name in ("playbooks", "covenants"):
+        shutil.copytree(project.folder / name, other / name)
+    settings = project.settings.model_copy(update={"project": other, "lessons_commit": "off"})
+    for record in sorted(instance.get_run_records(), key=lambda record: record.end_time or 0):
+        observe(settings, evaluations(instance, record.dagster_run.run_id))
+    return {lesson.id: lesson.seen for lesson in everything(settings.lessons)}
 
 
 _calm: list[float] = []
