@@ -94,18 +94,17 @@ def changed(project: Path, folder: Path, branch: str | None = None) -> dict[Path
     """Files below `folder` that the current branch, or `branch`, holds otherwise than they are now → the text that it holds.
 
     Without those of which somebody staged something. Empty where nothing could be committed now: without a repository, on no
-    branch, in the middle of a merge. Raises StorageError if git fails.
+    branch, outside of it, in the middle of a merge. Raises StorageError if git fails.
     """
     root = root_of(project)
     if root is None or busy(project) or not folder.is_dir():
         return {}
     try:
-        ref, _, start = _branch(root, branch)
+        (ref, _, start), place = _branch(root, branch), _inside(root, folder)
     except StorageError:
         return {}
     if not start or (ref != _current(root) and ref in _checked_out(root)):
         return {}
-    place = _inside(root, folder)
     entries = (line.partition("\t") for line in git(root, "ls-tree", "-r", "-z", start, "--", place).split("\0") if line)
     held = {path: told.split()[2] for told, _, path in entries}
     there = [path for path in held if (root / path).is_file() and "\n" not in path]
