@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from spectra_assets.intelligence.model import OVERRIDE, Pack, load_pack, pack_as
 from spectra_assets.intelligence.writing import pack_file
 from spectra_assets.intelligence.writing import write as write_pack
 from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.learning.gap import Cause
 from spectra_assets.learning.lesson import Lesson
 from spectra_assets.learning.loop import Learned, heal, made_again
 from spectra_assets.learning.person import WAITS, doubled
@@ -94,12 +95,12 @@ class Pipeline:
             self.problem = _problem(self.console, result.run_id)
         return result.success
 
-    def heal(self, covenant: Covenant) -> tuple[str, ...]:
-        """Look for remedies of what failed, and apply those that are proven: what of Source and Prepare is to be made again
-        before the rest; empty if nothing was learned."""
+    def heal(self, covenant: Covenant, causes: Collection[Cause] = tuple(Cause)) -> tuple[str, ...]:
+        """Look for remedies of what failed by one of these causes, and apply those that are proven: what of Source and Prepare is
+        to be made again before the rest; empty if nothing was learned."""
         if self.settings.learning != "apply" or isinstance(self.problem, CredentialError):
             return ()
-        mine = {lesson.id: lesson for lesson in self.lessons if lesson.source == self.source}
+        mine = {lesson.id: lesson for lesson in self.lessons if lesson.source == self.source and lesson.cause in causes}
         if not mine:
             return ()
         learned = Learned(changed=mine)

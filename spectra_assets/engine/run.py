@@ -17,11 +17,15 @@ from spectra_assets.engine.sentence import understand
 from spectra_assets.engine.source import Options, addressed, pack_for
 from spectra_assets.engine.summary import Summary
 from spectra_assets.intelligence.model import Pack
+from spectra_assets.learning.gap import Cause
 from spectra_assets.names import Stage
 from spectra_assets.settings import Settings, variable
 from spectra_assets.stages.design import canon_of, design, written
 
 _FIRST = (Stage.SOURCE, Stage.PREPARE)
+_LOSING = (Cause.EMPTIED_FIELD, Cause.MISSING_FIELD)
+"""What only warns, but loses values: a field that went to another name is followed before anybody reads the empty column."""
+
 _ROUNDS = 4
 """Times that the pipeline, or its first two stages, are made at most in one call while remedies are found."""
 
@@ -64,11 +68,12 @@ def _carry_out(engine: Pipeline, pack: Pack, commit_files: bool) -> Covenant:
             return design(settings, engine.pack or pack, None)[0]
         pack = engine.prove(found)
         covenant = _designed(engine, pack, before)
-        if _delivered(engine, covenant):
+        delivered = _delivered(engine, covenant)
+        again = (engine.heal(covenant, _LOSING) if delivered else engine.heal(covenant)) if left else ()
+        if delivered and not again:
             if engine.held:
                 engine.propose()
             return _finalised(engine, pack, covenant, commit_files)
-        again = engine.heal(covenant) if left else ()
         if not again:
             engine.propose()
             return covenant

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
     from pyspark.sql import DataFrame
 
-_KNOWN, _MOST_GONE = 20, 0.5
+_KNOWN, _MOST_GONE = 20, 0.3
 """Of so many known records at least, more than this share gone at once is worth a word."""
 
 _MOST, _VALUES = 0.9, 5

@@ -39,8 +39,8 @@ def rows(keys: range | tuple[int, ...], name: str = "a") -> list[Row]:
     [
         (range(30), 0),
         (range(100, 160), 30),  # other keys, as many as before and more
-        (range(16, 60), 16),
-        (range(15, 60), None),  # half of them may go
+        (range(10, 60), 10),
+        (range(9, 60), None),  # three in ten may go
         ((), 30),
     ],
 )
