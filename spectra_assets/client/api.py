@@ -15,7 +15,7 @@ from types import MappingProxyType, TracebackType
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from spectra_assets import settings
+from spectra_assets.client.account import account_of
 from spectra_assets.client.address import Address, Query
 from spectra_assets.client.ahead import Ahead, Spare
 from spectra_assets.client.body import body_of, paged
@@ -37,7 +37,7 @@ from spectra_assets.client.verdict import Verdict, is_lasting, json_text
 from spectra_assets.client.widest import Widest
 from spectra_assets.client.wire import Fault, Keep, Player, Recorded, Recorder, Wire
 from spectra_assets.covenant.access import Fetch, Server
-from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SkippableError
+from spectra_assets.errors import RetriableError, SkippableError
 
 Result = TypeVar("Result")
 
@@ -132,21 +132,7 @@ class ApiClient:
 
         Raises ConfigurationError (no base URL, or not a valid one) and CredentialError (no token, no user).
         """
-        base_url = settings.variable(server.base_url_env)
-        if base_url is None:
-            raise ConfigurationError(
-                f"{server.base_url_env} is not set: it is the base URL of the API, for example https://api.example.com"
-            )
-        auth, secret, user = server.auth, None, None
-        if auth.kind != "none" and not (auth.kind == "basic" and auth.token_env is None):
-            purpose = {"basic": "the password", "oauth2": "the client secret"}.get(auth.kind, "the token")
-            secret = _credential(auth.token_env, purpose)
-        if auth.kind in ("basic", "oauth2"):
-            purpose = "the user name" if auth.kind == "basic" else "the client id"
-            name = _named(auth.user_env, purpose)
-            user = settings.variable(name)
-            if user is None:
-                raise CredentialError(f"{name} is not set: it is {purpose} the API knows you by, for example j.doe")
+        base_url, secret, user = account_of(server)
         return cls(server, base_url, secret, user, in_flight, ledger=ledger, most_pages=most_pages, budgets=budgets)
 
     @property
@@ -446,17 +432,3 @@ class ApiClient:
 def _weight(result: Page | Skipped) -> int:
     """Bytes of a page's records."""
     return 0 if isinstance(result, Skipped) else sum(map(len, result.records))
-
-
-def _credential(variable: str | None, purpose: str) -> Secret:
-    name = _named(variable, purpose)
-    value = settings.variable(name)
-    if value is None:
-        raise CredentialError(f"{name} is not set: it is {purpose} the API gave you, for example export {name}=<your credential>")
-    return Secret(value)
-
-
-def _named(variable: str | None, purpose: str) -> str:
-    if variable is None:
-        raise ConfigurationError(f"the covenant names no environment variable for {purpose} (server.auth)")
-    return variable

@@ -14,6 +14,7 @@ from spectra_assets.gates.registry import gate
 from spectra_assets.names import LOG
 
 _SHOWN = ("table", "runId", "status", "rowsOut", "deltaVersion", "schemaHash", "covenantVersion", "gatesRun")
+_DELIVERED = ("published", "unchanged")
 _NEEDED = (*_SHOWN, "startedAt", "finishedAt", "error")
 
 
@@ -27,10 +28,12 @@ def _promised(candidate: Candidate) -> list[Table]:
 
 
 def _latest(candidate: Candidate) -> dict[str, dict[str, Any]]:
-    """Table → its newest row in the manifest."""
-    order = Window.partitionBy("table").orderBy(
-        F.coalesce("finishedAt", "startedAt").desc_nulls_last(), F.desc("startedAt"), F.desc("runId")
-    )
+    """Table → its newest row in the manifest. Of what a replay left alone, the newest that delivered: it takes the tables that
+    stand, whatever was tried since."""
+    time = (F.coalesce("finishedAt", "startedAt").desc_nulls_last(), F.desc("startedAt"), F.desc("runId"))
+    replay = candidate.evidence.get("replay")
+    first = (F.desc(F.col("runId") == replay), F.desc(F.col("status").isin(*_DELIVERED))) if replay else ()
+    order = Window.partitionBy("table").orderBy(*first, *time)
     newest = candidate.accepted.withColumn("_place", F.row_number().over(order)).where("_place = 1")
     rows = newest.select(*_SHOWN, F.substring("error", 1, 200).alias("error")).toArrow()
     return {row["table"]: row for row in rows.to_pylist()}

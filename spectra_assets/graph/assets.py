@@ -160,6 +160,7 @@ def _work(context: dg.AssetExecutionContext, covenant: Covenant, table: Table) -
         now=_started(context),
         say=say,
         replay=context.run.tags.get(REPLAY) == RAW,
+        remakes=REPLAY in context.run.tags,
         backfill=_backfill(context, table),
     )
 

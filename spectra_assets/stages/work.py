@@ -77,7 +77,8 @@ class Draft:
 class Work:
     """Everything an action may use to make `table`. `now` is the run's instant in UTC; `say` shows progress to a person.
 
-    `replay`: Extract reads the raw pages that were kept, and asks no API. `twin` answers in place of the API; `keep` is given
+    `remakes`: tables are made again from others that stand. `replay`: so that Extract reads the raw pages that were kept, and
+    asks no API. `twin` answers in place of the API; `keep` is given
     every exchange with it.
     """
 
@@ -92,6 +93,7 @@ class Work:
     say: Callable[[str], None] = lambda _: None
     ledger: Ledger = field(default_factory=Ledger)
     replay: bool = False
+    remakes: bool = False
     asks: bool = True
     """False: nothing is asked of the API; what only it could show stays as it was."""
     backfill: tuple[str, ...] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from spectra_assets.engine.cli import main
 from spectra_assets.lakehouse.quarantine import table_of
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
+from spectra_assets.stages.deliver import Outcome
 from tests.pipeline.conftest import Project
 
 
@@ -82,6 +84,19 @@ def test_from_clean_extract_is_left_alone(alone: Project) -> None:
     assert not any(table["table"].startswith("extract.") for table in answer["tables"])
     assert {name: alone.lakehouse.version(TableRef.parse(name)) for name in versions} == versions
     assert_same(before, tables(alone))
+
+
+def test_what_was_tried_since_with_the_api_down_is_no_matter_of_a_replay(alone: Project) -> None:
+    now = datetime.now(UTC)
+    facts = {"run_id": "down", "source": "zephyr", "covenant_version": alone.covenant.version, "error": "no connection"}
+    tried = Outcome(table="source.credentials", status="failed", started_at=now, finished_at=now, **facts)
+    waiting = alone.lakehouse.files("log", "waiting")
+    waiting.mkdir(parents=True, exist_ok=True)
+    (waiting / "20990101T000000-source.credentials-1.json").write_text(
+        json.dumps({"manifest": tried.row(), "requests": []}, default=lambda value: value.isoformat())
+    )
+    code, answer = engine("replay", "zephyr", "--from", "clean")
+    assert code == 0, answer["problem"]
 
 
 def test_what_can_not_be_replayed_is_said(alone: Project) -> None:
