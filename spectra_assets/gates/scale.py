@@ -119,5 +119,5 @@ def _now(candidate: Candidate) -> Mapping[str, Scale]:
 
 
 def _sizes(values: pa.ChunkedArray) -> tuple[float, ...]:
-    sizes = pc.abs(values.drop_null().cast(pa.float64()))
+    sizes = pc.abs(values.drop_null().cast(pa.float64(), safe=False))  # how great, not exactly how many
     return tuple(pc.quantile(sizes, q=list(_LEVELS), interpolation="nearest").to_pylist())

@@ -71,3 +71,16 @@ def test_after_three_versions_that_is_how_it_is(bench: Bench) -> None:
         bench.publish(PROMISED, cents, scale=carried(bench.candidate(PROMISED, cents)))
         cents = [*cents, {**cents[-1], "orderId": len(cents)}]
     assert bench.judge(PROMISED, cents).passed
+
+
+def test_integers_that_no_double_holds_are_judged(bench: Bench) -> None:
+    promised = table(
+        "clean.order",
+        "scale_kept",
+        columns=[column("orderId", required=True), column("serial", source=["serial"])],
+        primary_key=["orderId"],
+        build=Flattening(),
+    )
+    great = [{"orderId": n, "serial": 2**60 + n} for n in range(30)]
+    bench.publish(promised, great, scale=carried(bench.candidate(promised, great)))
+    assert bench.judge(promised, great).passed
