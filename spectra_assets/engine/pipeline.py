@@ -188,6 +188,11 @@ class Pipeline:
         self.problem = None
         return left
 
+    def unreachable(self) -> set[str]:
+        """Entities of the covenant in force to which this call proved no route."""
+        refuted = refuted_by([result for _, results, _ in self.console.problems for result in results])
+        return refuted.keys() & _promised(self.settings, self.source)
+
     def prove(self, pack: Pack) -> Pack:
         """What Prepare proved goes into the pack that discovery wrote; a person's corrections stay over it."""
         if pack.origin != "discovered":

@@ -13,12 +13,13 @@ from spectra_assets.engine.commit import commit
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.document import write_document
 from spectra_assets.engine.pipeline import Pipeline, relative
+from spectra_assets.engine.replay import below
 from spectra_assets.engine.sentence import understand
 from spectra_assets.engine.source import Options, addressed, pack_for
 from spectra_assets.engine.summary import Summary
 from spectra_assets.intelligence.model import Pack
 from spectra_assets.learning.gap import Cause
-from spectra_assets.names import Stage
+from spectra_assets.names import LOG, Stage
 from spectra_assets.settings import Settings, variable
 from spectra_assets.stages.design import canon_of, design, written
 
@@ -65,7 +66,12 @@ def _carry_out(engine: Pipeline, pack: Pack, commit_files: bool) -> Covenant:
     for left in reversed(range(_ROUNDS)):
         found = _discovered(engine, pack, tables)
         if found is None:
-            return design(settings, engine.pack or pack, None)[0]
+            known = len(engine.lessons)
+            covenant = _others(engine, before) or design(settings, engine.pack or pack, None)[0]
+            if not left or len(engine.lessons) == known or not engine.heal(covenant):
+                return covenant
+            tables = _FIRST  # what the others showed was the cause: records in another form, whose children nobody could find
+            continue
         pack = engine.prove(found)
         covenant = _designed(engine, pack, before)
         delivered = _delivered(engine, covenant)
@@ -98,6 +104,23 @@ def _discovered(engine: Pipeline, pack: Pack, tables: Sequence[str]) -> Pack | N
             return None
         pack, tables = fewer, _FIRST
     return None
+
+
+def _others(engine: Pipeline, now: Covenant | None) -> Covenant | None:
+    """Make what does not hang on the entities that can't be had today, by the covenant in force: one list that is closed holds
+    back its own tables, and no others. What is wrong stays the problem. None if that is not why Source or Prepare failed."""
+    lost = engine.unreachable()
+    if now is None or not lost:
+        return None
+    closed = [table.table for table in now.tables() if table.ref.schema == Stage.EXTRACT and table.entity in lost]
+    kept = {*closed, *below(now, closed)}
+    others = [table.table for table in now.tables() if table.ref.schema not in (*_FIRST, LOG) and table.table not in kept]
+    if others:
+        problem = engine.problem
+        engine.console.step("Test", f"all that does not hang on {', '.join(sorted(lost))[:200]}, by the covenant in force")
+        engine.materialise(now, others)
+        engine.problem = problem
+    return now
 
 
 def _designed(engine: Pipeline, pack: Pack, before: Covenant | None) -> Covenant:

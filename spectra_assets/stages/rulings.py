@@ -111,6 +111,10 @@ def _ruled_hint(hint: EntityHint, playbooks: Playbooks, source: str) -> EntityHi
         for spec in _specs(rule)
         if spec.raw not in known and not known.add(spec.raw)  # type: ignore[func-returns-value]
     ]
+    described = {spec.raw: spec for spec in hint.fields}
+    for name in names_of(playbooks, source, hint.entity):  # by each of its names a field is what the description says of it
+        new += [described[name.path].model_copy(update={"raw": path}) for path in name.also
+                if name.path in described and path not in known]  # fmt: skip
     records = playbooks.rules(RecordsRule, source, hint.entity)
     changes: dict[str, Any] = {"fields": [*hint.fields, *new]} if new else {}
     if records:

@@ -145,6 +145,25 @@ def test_an_entity_of_a_person_that_is_not_there_is_told_and_nothing_is_called_d
     assert said.count("trying again") == 0
 
 
+def test_a_list_that_is_closed_holds_back_its_own_tables_alone(project: Settings, serve: Callable[..., Any]) -> None:
+    notes = [{"id": n, "text": f"t{n}", "projectId": n} for n in range(1, 10)]
+    routes: dict[str, Any] = {"/": {"projects": "{origin}/projects", "notes": "{origin}/notes"}}
+    routes |= {"/projects": PROJECTS, "/notes": notes}
+    api = serve(routes)
+    summary, said = run(project, Options(base_url=api.base_url))
+    assert summary.ok, said
+    routes |= {"/notes": (403, {"error": "no more"}, {}), "/projects": [{**PROJECTS[0], "name": "renamed"}, *PROJECTS[1:]]}
+    summary, said = run(project, Options(base_url=api.base_url))
+    assert summary.exit_code == 7, said
+    assert "note" in str(summary.problem)
+    statuses = {table["table"]: table["status"] for table in summary.tables}
+    assert statuses["clean.project"] == "published"
+    assert "clean.note" not in statuses
+    names = Lakehouse(project.lakehouse_root, "tracker").read(TableRef.parse("clean.project"), ["projectName"])
+    assert "renamed" in names["projectName"].to_pylist()
+    assert summary.proposed
+
+
 def test_what_discovery_drops_by_itself_is_no_lesson(project: Settings, serve: Callable[..., Any]) -> None:
     """The echo is a list by all that discovery sees; Prepare shows that it is the same for every project."""
     api = serve(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spectra_assets.covenant.access import Auth, Server
-from spectra_assets.intelligence.model import Endpoint, EntityHint, Pack
+from spectra_assets.intelligence.model import Endpoint, EntityHint, FieldSpec, Pack
 from spectra_assets.stages.rulings import names_of, ruled_pack, ruled_server
 from tests.covenant.canons import SOURCE, playbooks, rule
 
@@ -61,3 +61,14 @@ def test_another_endpoint_comes_beside_the_one_that_is_gone() -> None:
         ("GET", "/purchases"),
     ]
     assert pack.excluded == {"/orders": "it went"}
+
+
+def test_a_field_is_what_the_description_says_of_it_by_each_of_its_names() -> None:
+    described = EntityHint(
+        entity="order", routes=["/orders"], fields=[FieldSpec(raw="id", type="text", description="its number")]
+    )
+    told = playbooks(
+        rule(id="several", kind="aliases", scope={"source": SOURCE, "entity": "order"}, paths={"id": "node.id", "x": "node.x"})
+    )
+    pack = ruled_pack(PACK.model_copy(update={"entities": [described]}), told)
+    assert [(spec.raw, spec.type) for spec in pack.entities[0].fields] == [("id", "text"), ("node.id", "text")]
