@@ -1,7 +1,7 @@
 """The machine's clock jumps between runs and within a run: every table must be the truth all the same, and no run may wait for long.
 
-    apt-get download libfaketime && dpkg -x libfaketime_*.deb /tmp/faketime
-    python -m benchmarks.extract.clock /tmp/faketime/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1
+    apt-get download libfaketime && dpkg -x libfaketime_*.deb faketime
+    python -m benchmarks.extract.clock faketime/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1
 
 Each run is a process of its own whose wall clock libfaketime sets (the monotonic clock goes on, as it does when a real clock is set).
 Rows are changed, added and deleted between the runs; all but the sweeps ask for what changed.
