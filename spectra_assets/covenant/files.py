@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from spectra_assets.covenant.model import Covenant
-from spectra_assets.errors import ConfigurationError, DocumentError, StorageError, one_of
+from spectra_assets.errors import ConfigurationError, DocumentError, RequestError, StorageError, one_of
 from spectra_assets.names import check_source
 
 HEADER = (
@@ -29,6 +29,16 @@ _LIMIT = 20 * 1024 * 1024
 def covenant_file(folder: Path, source: str) -> Path:
     """Where the covenant of `source` lies. Raises ConfigurationError for an invalid name."""
     return folder / f"{check_source(source)}.yaml"
+
+
+def read_of(folder: Path, source: str) -> Covenant:
+    """The covenant of `source`. Raises RequestError naming the pipelines there are, and as `read`."""
+    file = covenant_file(folder, source)
+    if not file.is_file():
+        raise RequestError(
+            f"there is no pipeline for {source!r}; there are {one_of(each.stem for each in covenant_files(folder))}"
+        )
+    return read(file)
 
 
 def covenant_files(folder: Path, only: tuple[str, ...] = ()) -> Iterator[Path]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spectra_assets.covenant.build import Extraction
+from spectra_assets.covenant.files import read_of
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.engine.console import Console
-from spectra_assets.engine.replay import Replayed, below, covenant_of, remade
+from spectra_assets.engine.replay import Replayed, below, remade
 from spectra_assets.errors import RequestError, one_of
 from spectra_assets.names import Stage
 from spectra_assets.settings import Settings
@@ -19,7 +20,7 @@ def backfill(settings: Settings, source: str, entities: Sequence[str], parents: 
     Nothing else is asked for. Tables after Extract are made again if one of these changed. Raises RequestError for entities that
     the covenant does not extract, and for parents of several entities; failures of tables are in the result.
     """
-    covenant = covenant_of(settings, source)
+    covenant = read_of(settings.covenants, source)
     tables = [_table(covenant, entity) for entity in dict.fromkeys(entities)]
     if parents and len(tables) != 1:
         raise RequestError(f"--parent goes with one --entity; there are {len(tables)}: {', '.join(entities)}")

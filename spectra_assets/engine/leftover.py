@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from spectra_assets.covenant.files import covenant_file, covenant_files, read
+from spectra_assets.covenant.files import read_of
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import RequestError, one_of
 from spectra_assets.lakehouse.attic import delivered, put_aside
@@ -27,27 +27,19 @@ def left_over(covenant: Covenant, lakehouse: Lakehouse) -> list[TableRef]:
 def leftovers(settings: Settings, source: str) -> list[dict[str, Any]]:
     """What is left over of a source, with rows and age. Raises RequestError for a source without covenant."""
     lakehouse = Lakehouse(settings.lakehouse_root, source)
-    return [_told(lakehouse, ref) for ref in left_over(_covenant(settings, source), lakehouse)]
+    return [_told(lakehouse, ref) for ref in left_over(read_of(settings.covenants, source), lakehouse)]
 
 
 def retire(settings: Settings, source: str, names: Sequence[str]) -> list[dict[str, Any]]:
     """Put the named tables aside; RequestError, before any is moved, for one that the covenant makes or that is not there."""
     lakehouse = Lakehouse(settings.lakehouse_root, source)
-    there = {str(ref): ref for ref in left_over(_covenant(settings, source), lakehouse)}
+    there = {str(ref): ref for ref in left_over(read_of(settings.covenants, source), lakehouse)}
     for name in names:
         if name not in there:
             raise RequestError(f"{name} is not left over: the covenant of {source} no longer makes {one_of(there)}")
     now = datetime.now(UTC)
     told = [_told(lakehouse, there[name]) for name in dict.fromkeys(names)]
     return [{**entry, "moved_to": str(put_aside(lakehouse, there[entry["table"]], now))} for entry in told]
-
-
-def _covenant(settings: Settings, source: str) -> Covenant:
-    file = covenant_file(settings.covenants, source)
-    if not file.is_file():
-        known = [each.stem for each in covenant_files(settings.covenants)]
-        raise RequestError(f"there is no pipeline for {source!r}; there are {one_of(known)}")
-    return read(file)
 
 
 def _told(lakehouse: Lakehouse, ref: TableRef) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from spectra_assets.covenant.files import covenant_file, covenant_files, read
+from spectra_assets.covenant.files import read_of
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.engine.console import Console
 from spectra_assets.errors import GateError, RequestError, SpectraError, one_of
@@ -63,7 +63,7 @@ class Returned(BaseModel):
 
 def replay(settings: Settings, source: str, start: str, console: Console) -> Replayed:
     """Make every table again from `start` (of FROM) on. Raises RequestError; failures of tables are in the result."""
-    covenant = covenant_of(settings, source)
+    covenant = read_of(settings.covenants, source)
     if start not in FROM:
         raise RequestError(f"a pipeline can't be replayed from {start!r}; valid is {one_of(FROM)}")
     first = Stage.EXTRACT if start == RAW else Stage(start)
@@ -75,7 +75,7 @@ def replay(settings: Settings, source: str, start: str, console: Console) -> Rep
 
 def rejected_rows(settings: Settings, source: str) -> list[dict[str, Any]]:
     """The quarantine: one entry per table and set of rules, with how many rows it holds back. Raises RequestError."""
-    covenant = covenant_of(settings, source)
+    covenant = read_of(settings.covenants, source)
     lakehouse = Lakehouse(settings.lakehouse_root, covenant.source)
     found = []
     for table in covenant.tables():
@@ -89,7 +89,7 @@ def replay_quarantine(settings: Settings, source: str, table: str | None, consol
 
     Raises RequestError for a table that the covenant does not have.
     """
-    covenant = covenant_of(settings, source)
+    covenant = read_of(settings.covenants, source)
     lakehouse = Lakehouse(settings.lakehouse_root, covenant.source)
     names = [each.table for each in covenant.tables()]
     if table is not None and table not in names:
@@ -104,16 +104,6 @@ def replay_quarantine(settings: Settings, source: str, table: str | None, consol
     if made.ok:
         made = remade(covenant, below(covenant, changed), settings, console, "quarantine")
     return made, [_compared(covenant, lakehouse, name, before[name]) for name in affected]
-
-
-def covenant_of(settings: Settings, source: str) -> Covenant:
-    """The covenant as it lies there. Raises RequestError naming the pipelines there are."""
-    file = covenant_file(settings.covenants, source)
-    if not file.is_file():
-        raise RequestError(
-            f"there is no pipeline for {source!r}; there are {one_of(each.stem for each in covenant_files(settings.covenants))}"
-        )
-    return read(file)
 
 
 def remade(

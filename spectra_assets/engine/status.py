@@ -6,10 +6,9 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from spectra_assets.covenant.files import covenant_file, covenant_files, read
+from spectra_assets.covenant.files import covenant_files, read, read_of
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.engine.leftover import left_over
-from spectra_assets.errors import RequestError, one_of
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.lesson import read_all
 from spectra_assets.names import TableRef
@@ -19,11 +18,9 @@ from spectra_assets.stages.log import latest_attempts
 
 def health(settings: Settings, source: str | None = None) -> list[dict[str, Any]]:
     """One entry per pipeline with one per table. Raises RequestError for a source without covenant."""
-    if source is not None and not covenant_file(settings.covenants, source).is_file():
-        known = [file.stem for file in covenant_files(settings.covenants)]
-        raise RequestError(f"there is no pipeline for {source!r}; there are {one_of(known)}")
-    files = [covenant_file(settings.covenants, source)] if source else list(covenant_files(settings.covenants, settings.sources))
-    return [_pipeline(settings, read(file)) for file in files]
+    if source is not None:
+        return [_pipeline(settings, read_of(settings.covenants, source))]
+    return [_pipeline(settings, read(file)) for file in covenant_files(settings.covenants, settings.sources)]
 
 
 def _pipeline(settings: Settings, covenant: Covenant) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.keys import primary_key
 from spectra_assets.gates.registry import gate
 from spectra_assets.gates.sample import quoted
-from spectra_assets.lakehouse.commit import DOCUMENTS, FINGERPRINT
+from spectra_assets.gates.scale import numbers
+from spectra_assets.lakehouse.commit import DOCUMENTS, FINGERPRINT, TableState
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
@@ -32,8 +33,6 @@ _FACTORS = tuple(10.0**power for power in (1, 2, 3, 6, 9, -1, -2, -3, -6, -9))
 _NEAR = 1e-6
 _QUARTER, _FARTHEST = 900, 14 * 3600
 """Seconds: zones are apart by quarters of an hour, and by fourteen hours at most."""
-
-_NUMBERS = (DataType.INT64, DataType.FLOAT64, DataType.DECIMAL)
 
 
 @gate("records_stay", kinds=("flattening",), needs=primary_key)
@@ -65,18 +64,19 @@ def units_stay(candidate: Candidate) -> Judged:
 
 def _gone(candidate: Candidate) -> tuple[int, int]:
     """How many records the published table has, and how many of their keys the candidate lacks; (0, 0) if nothing can be said."""
-    held = _published(candidate)
-    if held is None:
+    known = _published(candidate)
+    if known is None:
         return 0, 0
+    held, state = known
     keys = primary_key(candidate)
     names = [f"key{place}" for place in range(len(keys))]
     gone = held.select(*_keys(keys)).join(candidate.accepted.select(*_keys(keys)), names, "left_anti").count()
-    return candidate.lakehouse.describe(candidate.table.ref).rows, gone
+    return state.rows, gone
 
 
-def _published(candidate: Candidate) -> DataFrame | None:
-    """The published table; None of a new one, of few records, of one with another key, if it holds just these rows, and of the
-    rows of a nested list, which have no life of their own."""
+def _published(candidate: Candidate) -> tuple[DataFrame, TableState] | None:
+    """The published table and its state; None of a new one, of few records, of one with another key, if it holds just these rows,
+    and of the rows of a nested list, which have no life of their own."""
     ref = candidate.table.ref
     if getattr(candidate.table.build, "array", None) is not None or not candidate.lakehouse.exists(ref):
         return None
@@ -84,7 +84,7 @@ def _published(candidate: Candidate) -> DataFrame | None:
     same = state.metadata.get(FINGERPRINT) == candidate.staged.fingerprint
     if same or state.rows < _KNOWN or not set(primary_key(candidate)) <= set(state.columns):
         return None
-    return candidate.engine.read(candidate.lakehouse.path(ref))
+    return candidate.engine.read(candidate.lakehouse.path(ref)), state
 
 
 def _alike(candidate: Candidate) -> Iterator[dict[str, Any]]:
@@ -92,19 +92,14 @@ def _alike(candidate: Candidate) -> Iterator[dict[str, Any]]:
 
     Where a person or a lesson changed rules since, values may change as they like.
     """
-    held = _published(candidate)
-    documents = candidate.covenant.pipeline.documents
-    if held is None or candidate.lakehouse.describe(candidate.table.ref).metadata.get(f"spectra.{DOCUMENTS}") != documents:
+    known = _published(candidate)
+    if known is None or known[1].metadata.get(f"spectra.{DOCUMENTS}") != candidate.covenant.pipeline.documents:
         return
+    held, state = known
     keys = primary_key(candidate)
-    columns = [
-        column
-        for column in candidate.table.schema_
-        if column.type in (*_NUMBERS, DataType.TIMESTAMP)
-        and column.name not in keys
-        and column.references is None
-        and {column.name} <= set(held.columns) & set(candidate.staged.schema.names)
-    ]
+    instants = [column for column in candidate.table.schema_ if column.type == DataType.TIMESTAMP and column.name not in keys]
+    there = state.columns.keys() & set(candidate.staged.schema.names)
+    columns = [column for column in (*numbers(candidate).values(), *instants) if column.name in there]
     if not columns:
         return
     both = _both(held, candidate.accepted, keys, columns)

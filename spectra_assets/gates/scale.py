@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from pyarrow import compute as pc
 
+from spectra_assets.covenant.amounts import NUMBERS
 from spectra_assets.covenant.model import Column, DataType
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
@@ -17,7 +18,6 @@ from spectra_assets.gates.registry import gate
 SCALE = "scale"
 """Name under which a commit tells how great the numbers of its table are."""
 
-_NUMBERS = (DataType.INT64, DataType.FLOAT64, DataType.DECIMAL)
 _FACTORS = tuple(float(each) for each in (10, 100, 1_000, 1_000_000, 60, 3_600, 1_024))
 _LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 """Parts of the rows, by the size of their numbers: of each the greatest is compared."""
@@ -51,7 +51,7 @@ def scale_kept(candidate: Candidate) -> Judged:
     known, now = _known(candidate), _now(candidate)
     columns = dict.fromkeys(_SHOWN, DataType.TEXT) | {"kept": DataType.BOOL}
     rows = []
-    for name, column in _numbers(candidate).items():
+    for name, column in numbers(candidate).items():
         factor = _factor(known.get(name), now.get(name))
         rows.append(
             {
@@ -94,13 +94,13 @@ def _factor(before: Scale | None, now: Scale | None) -> float | None:
     return next((each for each in every if all(abs(ratio / each - 1) <= _ALIKE for ratio in ratios)), None)
 
 
-def _numbers(candidate: Candidate) -> Mapping[str, Column]:
+def numbers(candidate: Candidate) -> Mapping[str, Column]:
     """Columns of numbers that say how much: none of keys, or of what refers to something."""
     table = candidate.table
     return {
         column.name: column
         for column in table.schema_
-        if column.type in _NUMBERS and column.name not in table.primary_key and column.references is None
+        if column.type in NUMBERS and column.name not in table.primary_key and column.references is None
     }
 
 
@@ -113,7 +113,7 @@ def _known(candidate: Candidate) -> Mapping[str, Scale]:
 
 
 def _now(candidate: Candidate) -> Mapping[str, Scale]:
-    names = [name for name in _numbers(candidate) if name in candidate.staged.schema.names]
+    names = [name for name in numbers(candidate) if name in candidate.staged.schema.names]
     found = candidate.staged.sample(names) if names else None
     return {name: Scale(_sizes(found[name])) for name in names if len(found[name].drop_null()) >= _ROWS} if found else {}
 

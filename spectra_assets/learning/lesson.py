@@ -265,10 +265,8 @@ def _counted_since(file: Path, text: str) -> Lesson | None:
     try:
         held = json.loads(state_of(file).read_text(encoding="utf-8"))
         return Lesson.model_validate(held["lesson"]) if held["of"] == _digest(text) else None
-    except FileNotFoundError:
-        return None
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # a cache of counts that is spoilt counts from the file again
+        return None  # nothing was counted; or the counts are spoilt, and begin at the file again
 
 
 def _digest(text: str) -> str:

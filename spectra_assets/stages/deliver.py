@@ -236,10 +236,8 @@ class Delivery:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
-            if (
-                isinstance(error, GeneratorExit) and self.failure is not None
-            ):  # Dagster ends a step whose output it could not keep
-                error = self.failure
+            if isinstance(error, GeneratorExit) and self.failure is not None:
+                error = self.failure  # Dagster ends a step whose output it could not keep
             self.outcome = self._finish(None if isinstance(error, GeneratorExit) else error)
             self._tell(self.outcome, self.work.ledger.drain(), error)
         finally:
