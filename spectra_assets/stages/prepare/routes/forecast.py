@@ -18,7 +18,7 @@ _USUAL_MS = 200.0
 
 @dataclass(frozen=True)
 class Forecast:
-    """Requests of all entities, and the seconds they take if the API answers as it did."""
+    """Requests of all entities, and the seconds (to the millisecond) they take if the API answers as it did."""
 
     requests: int
     seconds: float
@@ -40,7 +40,7 @@ def forecast(known: Iterable[Known], latencies: Mapping[str, float], in_flight: 
         together = in_flight if each.fetch.parent is not None or _is_counted(each) else 1
         taken = count * latencies.get(each.fetch.path, usual) / 1000 / max(1, together)
         seconds += max(taken, count / per_second if per_second else 0.0)
-    return Forecast(sum(requests.values()), round(seconds, 1), requests)
+    return Forecast(sum(requests.values()), round(seconds, 3), requests)
 
 
 def _is_counted(known: Known) -> bool:
