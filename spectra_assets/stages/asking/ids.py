@@ -10,7 +10,7 @@ from spectra_assets.client.target import segment, stands
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.stages.asking.answers import flattened, recursive_field, values_at
 from spectra_assets.stages.asking.locations import Record
-from spectra_assets.stages.prepare.paging.pagenames import opening
+from spectra_assets.stages.asking.pagenames import opening
 
 Id = str | int
 

@@ -1,4 +1,4 @@
-"""Instants as records hold them and as parameters take them, so that a list can be asked for what changed since."""
+"""Instants as records name and hold them and as parameters take them, so that a list can be asked for what changed since."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from spectra_assets.covenant.paths import split_path
+from spectra_assets.names import words
 
 EPOCH_SECONDS, EPOCH_MILLIS = "epoch_seconds", "epoch_millis"
 """Forms of a number; any other form is a strftime pattern."""
@@ -29,6 +30,27 @@ _EARLIEST_SECONDS = 10**8
 _TEXT = re.compile(
     r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?: ?(?:Z|[+-]\d{2}(?::?\d{2})?))?)?", re.ASCII
 )
+
+
+_TIME_WORDS = frozenset(
+    ("date", "time", "datetime", "timestamp", "on", "at", "created", "modified", "updated", "start", "end", "expiry", "expires",
+     "since", "until", "ts", "epoch", "unix", "utc", "expire", "expiration", "published", "deleted", "closed", "merged", "pushed",
+     "finished", "completed", "started", "ended", "opened", "resolved", "joined", "registered", "due", "when", "birthday",
+     "birthdate", "dob", "iat", "exp", "nbf", "mtime", "ctime", "atime")
+)  # fmt: skip
+_SPAN_WORDS = frozenset(
+    ("duration", "elapsed", "timeout", "ttl", "interval", "spent", "estimate", "estimated", "latency", "uptime", "runtime",
+     "response", "remaining", "cpu", "wait", "took")
+)  # fmt: skip
+"""Lengths of time are no points in time."""
+
+_JOINED_TIME = re.compile(r"(created|updated|modified|changed|deleted|published|started|finished)(at|on)", re.IGNORECASE)
+
+
+def timelike(leaf: str) -> bool:
+    """Whether a name says that its value is a point in time."""
+    said = {word.lower() for word in words(leaf)}
+    return bool(_TIME_WORDS & said or _JOINED_TIME.search(leaf)) and not _SPAN_WORDS & said
 
 
 def micros(value: Any) -> int | None:

@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.ids import Ids, Pick, described_value
+from spectra_assets.stages.asking.pagenames import opening
 from spectra_assets.stages.asking.searches import body
 from spectra_assets.stages.asking.wire import NOT_TRIED, Met, Wire, fill
-from spectra_assets.stages.prepare.paging.pagenames import opening
 
 SOURCE_SHARE = 0.46
 """Part of the setting `probe_requests` that Source may send; Prepare has the rest."""

@@ -15,9 +15,9 @@ from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.playbook.rules import SETTINGS, SettingRule
 from spectra_assets.stages.asking.answers import Sight, sight
+from spectra_assets.stages.asking.moments import timelike
 from spectra_assets.stages.asking.wire import NOT_TRIED, Wire
 from spectra_assets.stages.evidence import Credential, HierarchyProof, Probing
-from spectra_assets.stages.prepare.fields.inference import timelike
 from spectra_assets.stages.source.probing import SOURCE_SHARE, Probe, Prober, is_read, picks_json
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action

@@ -13,6 +13,7 @@ from spectra_assets.covenant.canon import StructureType
 from spectra_assets.covenant.model import DataType
 from spectra_assets.intelligence.model import TYPES, FieldSpec
 from spectra_assets.names import words
+from spectra_assets.stages.asking.moments import timelike
 from spectra_assets.stages.prepare.fields.dates import ODATA, reading, unit_of
 from spectra_assets.stages.prepare.fields.numbers import padded, writing
 from spectra_assets.stages.prepare.fields.shapes import Kind, Shape
@@ -44,19 +45,6 @@ _TOLERANCE = 0.8
 _UNDECIDED = 0.5
 """How sure the order of day and month is where nothing shows it."""
 
-_TIME_WORDS = frozenset(
-    ("date", "time", "datetime", "timestamp", "on", "at", "created", "modified", "updated", "start", "end", "expiry", "expires",
-     "since", "until", "ts", "epoch", "unix", "utc", "expire", "expiration", "published", "deleted", "closed", "merged", "pushed",
-     "finished", "completed", "started", "ended", "opened", "resolved", "joined", "registered", "due", "when", "birthday",
-     "birthdate", "dob", "iat", "exp", "nbf", "mtime", "ctime", "atime")
-)  # fmt: skip
-_SPAN_WORDS = frozenset(
-    ("duration", "elapsed", "timeout", "ttl", "interval", "spent", "estimate", "estimated", "latency", "uptime", "runtime",
-     "response", "remaining", "cpu", "wait", "took")
-)  # fmt: skip
-"""Lengths of time are no points in time."""
-
-_JOINED_TIME = re.compile(r"(created|updated|modified|changed|deleted|published|started|finished)(at|on)", re.IGNORECASE)
 _TEXT_WORDS = frozenset(
     ("name", "description", "key", "tag", "tags", "text", "comment", "comments", "title", "label", "data", "result", "details",
      "url", "code", "build", "environment", "step", "value", "summary", "note", "notes", "phone", "zip", "version", "postcode",
@@ -138,12 +126,6 @@ def enumeration(leaf: str, values: Sequence[Any]) -> tuple[str, ...]:
 def is_integer(text: str) -> bool:
     """Whether a text holds an integer in its one canonical form: no plus sign, no leading zeros, 64 bits."""
     return INTEGER.fullmatch(text) is not None
-
-
-def timelike(leaf: str) -> bool:
-    """Whether a name says that its value is a point in time."""
-    said = {word.lower() for word in words(leaf)}
-    return bool(_TIME_WORDS & said or _JOINED_TIME.search(leaf)) and not _SPAN_WORDS & said
 
 
 def _difference(shape: Shape, spec: FieldSpec | None) -> str:

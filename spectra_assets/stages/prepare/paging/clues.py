@@ -13,7 +13,7 @@ from spectra_assets.covenant.access import CursorPaging, LinkPaging, NextPaging
 from spectra_assets.covenant.paths import join_path, split_path
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.locations import ITSELF, LINES, MAP
-from spectra_assets.stages.prepare.paging.pagenames import CURSORS, cursors_in, numbered, plain, sizes_in
+from spectra_assets.stages.asking.pagenames import CURSORS, cursors_in, numbered, plain, sizes_in
 
 _DEPTH = 5
 _BREADTH = 200

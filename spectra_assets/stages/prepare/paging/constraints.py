@@ -19,10 +19,10 @@ from spectra_assets.covenant.access import (
 )
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.stages.asking.ids import Id, Pick
+from spectra_assets.stages.asking.pagenames import numbered
 from spectra_assets.stages.asking.sampling import Asked, Explorer
 from spectra_assets.stages.prepare.paging.limits import ENDLESS, Finding, extent, past_the_end, totals
 from spectra_assets.stages.prepare.paging.lister import Leaf, Lister
-from spectra_assets.stages.prepare.paging.pagenames import numbered
 from spectra_assets.stages.prepare.paging.proving import (
     Proof,
     with_size,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from spectra_assets.client.pager import first
 from spectra_assets.client.paging import counted
 from spectra_assets.covenant.access import KeysetPaging, OffsetPaging, PagePaging, PagingStyle
+from spectra_assets.stages.asking.pagenames import numbered
 from spectra_assets.stages.prepare.paging.clues import clues
 from spectra_assets.stages.prepare.paging.lister import Leaf, Lister
-from spectra_assets.stages.prepare.paging.pagenames import numbered
 from spectra_assets.stages.prepare.paging.proving import Proof, with_size
 
 _STEPS = (200, 100, 50, 25, 20, 10)

@@ -13,13 +13,13 @@ from spectra_assets.covenant.access import NoPaging, Paging, PagingStyle
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Pack
 from spectra_assets.names import TableRef
 from spectra_assets.stages.asking.ids import Ids
+from spectra_assets.stages.asking.pagenames import opening
 from spectra_assets.stages.asking.sampling import Asked, Explorer, spread
 from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.evidence import Measuring
 from spectra_assets.stages.prepare.paging.constraints import Finding, Habits, Measured, filled, measure
 from spectra_assets.stages.prepare.paging.hidden import hidden
 from spectra_assets.stages.prepare.paging.limits import ENDLESS
-from spectra_assets.stages.prepare.paging.pagenames import opening
 from spectra_assets.stages.rulings import ruled_paging
 from spectra_assets.stages.source.probing import SOURCE_SHARE, is_read, sent_at_most
 from spectra_assets.stages.tables import table_of

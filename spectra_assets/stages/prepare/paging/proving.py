@@ -16,10 +16,7 @@ from spectra_assets.covenant.access import (
     PagePaging,
     PagingStyle,
 )
-from spectra_assets.stages.asking.searches import numeric
-from spectra_assets.stages.prepare.paging.clues import clues, size_names
-from spectra_assets.stages.prepare.paging.lister import Leaf, Lister, Marks, first_that
-from spectra_assets.stages.prepare.paging.pagenames import (
+from spectra_assets.stages.asking.pagenames import (
     KEYSETS,
     OFFSETS,
     PAGE_FIRST,
@@ -30,6 +27,9 @@ from spectra_assets.stages.prepare.paging.pagenames import (
     page_style,
     sizes_in,
 )
+from spectra_assets.stages.asking.searches import numeric
+from spectra_assets.stages.prepare.paging.clues import clues, size_names
+from spectra_assets.stages.prepare.paging.lister import Leaf, Lister, Marks, first_that
 
 Outcome = Literal["proven", "ignored", "refused", "unfit"]
 Told = (NextPaging, LinkPaging, CursorPaging)

@@ -7,10 +7,10 @@ from typing import Any
 
 from spectra_assets.client.pager import first
 from spectra_assets.covenant.access import OffsetPaging, PagePaging, PagingStyle
+from spectra_assets.stages.asking.pagenames import STRICT_STYLES, page_style, sizes_in
+from spectra_assets.stages.asking.pagenames import numbered as styles_of
 from spectra_assets.stages.prepare.paging.clues import clues
 from spectra_assets.stages.prepare.paging.lister import Leaf, Lister
-from spectra_assets.stages.prepare.paging.pagenames import STRICT_STYLES, page_style, sizes_in
-from spectra_assets.stages.prepare.paging.pagenames import numbered as styles_of
 from spectra_assets.stages.prepare.paging.proving import (
     Proof,
     find_number,
