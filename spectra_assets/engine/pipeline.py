@@ -14,17 +14,14 @@ from spectra_assets.covenant.files import covenant_file, write
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.discovery.proven import proven, without
 from spectra_assets.engine.console import Console
+from spectra_assets.engine.ending import ended_by, exit_code
 from spectra_assets.engine.leftover import left_over
 from spectra_assets.engine.source import requests_setting
 from spectra_assets.engine.status import covered
 from spectra_assets.engine.summary import Summary
 from spectra_assets.errors import (
-    ConfigurationError,
     CredentialError,
     DocumentError,
-    GateError,
-    SourceError,
-    SpectraError,
     StorageError,
 )
 from spectra_assets.gates.judgement import Result
@@ -92,7 +89,7 @@ class Pipeline:
             self.untaught = f"nothing was learned of this run: {error}"
             self.console.line(f"! {self.untaught}")
         if not result.success:
-            self.problem = _problem(self.console, result.run_id)
+            self.problem = ended_by(self.console, result.run_id)
         return result.success
 
     def heal(self, covenant: Covenant, causes: Collection[Cause] = tuple(Cause)) -> tuple[str, ...]:
@@ -277,29 +274,8 @@ class Pipeline:
             commit=self.commit,
             seconds=round(time.monotonic() - begun, 1),
             problem=str(self.problem) if self.problem else None,
-            exit_code=_exit_code(self.problem),
+            exit_code=exit_code(self.problem),
         )
-
-
-def _problem(console: Console, run_id: str) -> BaseException:
-    """What ended a run: the first table's error; a refused credential by its own name."""
-    for outcome, results, error in console.problems:
-        refused = next((result for result in results if result.gate == "auth_valid" and not result.passed), None)
-        if refused is not None:
-            return _refusal(refused)
-        if error is not None:
-            return error
-        return GateError(outcome.error or f"{outcome.table} was not published")
-    return SpectraError(f"run {run_id} failed; see it in the Dagster UI (make dev)")
-
-
-def _refusal(result: Result) -> SpectraError:
-    """Why no credential was accepted: it was refused; or what answers at the base URL is not the API, or not well."""
-    statuses = {row.get("httpStatus") for row in result.sample}
-    if statuses & {401, 403}:
-        return CredentialError(result.message)
-    broken = any(status is not None and int(status) >= 500 for status in statuses)
-    return SourceError(result.message) if broken else ConfigurationError(result.message)
 
 
 def _promised(settings: Settings, source: str) -> set[str]:
@@ -317,14 +293,6 @@ def refuted_by(results: Iterable[Result]) -> dict[str, str]:
                 if row.get("entity"):
                     found.setdefault(str(row["entity"]), str(row.get("reason") or row.get("evidence") or result.message)[:300])
     return found
-
-
-def _exit_code(problem: BaseException | None) -> int:
-    if problem is None:
-        return 0
-    if isinstance(problem, SpectraError):
-        return problem.exit_code
-    return GateError.exit_code if isinstance(problem, dg.DagsterError) else SpectraError.exit_code
 
 
 def _shown(outcome: Outcome) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from spectra_assets.covenant.files import read_of
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.engine.console import Console
-from spectra_assets.errors import GateError, RequestError, SpectraError, one_of
+from spectra_assets.engine.ending import ended_by, exit_code
+from spectra_assets.errors import RequestError, one_of
 from spectra_assets.graph import runner
 from spectra_assets.lakehouse import quarantine
 from spectra_assets.lakehouse.quarantine import Rejected
@@ -117,7 +118,7 @@ def remade(
     """One run over these tables, see `runner.run`."""
     result = runner.run(covenant, tables, settings, console, replay=start, backfill=backfill)
     console.close()
-    problem = _problem(console, result)
+    problem = None if result.success else ended_by(console, result.run_id)
     return Replayed(
         source=covenant.source,
         run=result.run_id,
@@ -127,16 +128,8 @@ def remade(
             for each in console.outcomes
         ),
         problem=str(problem) if problem is not None else None,
-        exit_code=problem.exit_code if problem is not None else 0,
+        exit_code=exit_code(problem),
     )
-
-
-def _problem(console: Console, result: runner.RunResult) -> SpectraError | None:
-    if result.success:
-        return None
-    for outcome, _, error in console.problems:
-        return error if isinstance(error, SpectraError) else GateError(outcome.error or f"{outcome.table} was not published")
-    return SpectraError(f"run {result.run_id} failed; see it in the Dagster UI (make dev)")
 
 
 def _held(covenant: Covenant, lakehouse: Lakehouse) -> list[str]:

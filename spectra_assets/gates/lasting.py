@@ -15,9 +15,9 @@ from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.keys import primary_key
 from spectra_assets.gates.registry import gate
-from spectra_assets.gates.sample import quoted
 from spectra_assets.gates.scale import numbers
 from spectra_assets.lakehouse.commit import DOCUMENTS, FINGERPRINT, TableState
+from spectra_assets.lakehouse.types import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression

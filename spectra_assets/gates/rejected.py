@@ -10,8 +10,8 @@ from pyspark.sql import functions as F  # noqa: N812
 from spectra_assets.covenant.model import DataType
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
-from spectra_assets.gates.sample import quoted
 from spectra_assets.lakehouse.parts import REASONS
+from spectra_assets.lakehouse.types import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import Column

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F  # noqa: N812  # the name every Spark programmer reads
 
+from spectra_assets.lakehouse.types import quoted
+
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
@@ -26,11 +28,6 @@ COLUMNS = 12
 HIDDEN = "***"
 
 _PLAIN = frozenset({"boolean", "tinyint", "smallint", "int", "bigint", "float", "double"})
-
-
-def quoted(name: str) -> str:
-    """A column name as Spark SQL writes it."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 def one_line(text: str, width: int = WIDTH) -> str:

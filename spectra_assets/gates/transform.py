@@ -14,7 +14,7 @@ from spectra_assets.errors import SpectraError
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.registry import gate
-from spectra_assets.gates.sample import quoted
+from spectra_assets.lakehouse.types import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

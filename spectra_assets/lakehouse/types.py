@@ -67,6 +67,11 @@ _FORBIDDEN = frozenset(" ,;{}()\n\t=")
 """Characters that Delta refuses in column names."""
 
 
+def quoted(name: str) -> str:
+    """A column name as Spark SQL writes it."""
+    return "`" + name.replace("`", "``") + "`"
+
+
 def ddl(kind: DataType) -> str:
     """The Spark SQL type, as casts and schema strings write it."""
     return _DDL[kind]

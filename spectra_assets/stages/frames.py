@@ -15,6 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812  # the name every Spark pro
 from spectra_assets.covenant.access import Model
 from spectra_assets.errors import SpectraError, one_of
 from spectra_assets.lakehouse.parts import DUPLICATE, REASONS
+from spectra_assets.lakehouse.types import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -30,11 +31,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 B = TypeVar("B", bound=Model)
 C = TypeVar("C", bound=Model)
-
-
-def quoted(name: str) -> str:
-    """A column name as Spark SQL writes it."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 def col(name: str) -> Column:

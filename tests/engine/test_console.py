@@ -6,7 +6,7 @@ import pytest
 
 from spectra_assets.covenant.model import Severity, Table
 from spectra_assets.engine.console import Console
-from spectra_assets.engine.pipeline import _refusal
+from spectra_assets.engine.ending import refusal
 from spectra_assets.engine.summary import Summary, summary_text
 from spectra_assets.gates.judgement import Result
 from spectra_assets.stages.prepare.routes.forecast import PREDICTED
@@ -63,7 +63,7 @@ def test_the_end_tells_figures_and_what_is_not_as_it_should_be() -> None:
 @pytest.mark.parametrize(("status", "code"), [(401, 3), (403, 3), (200, 2), (404, 2), (204, 2), (500, 6), (503, 6)])
 def test_what_keeps_a_credential_from_being_accepted(status: int, code: int) -> None:
     result = Result("auth_valid", "source.credentials", False, Severity.ERROR, 1, 1, [{"httpStatus": status}], "r", "told", {})
-    assert _refusal(result).exit_code == code
+    assert refusal(result).exit_code == code
 
 
 def test_what_the_extraction_will_take_is_told_whatever_else_is_going_on() -> None:

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.covenant.paths import ARRAY, is_array, split_path
 from spectra_assets.errors import SpectraError
-from spectra_assets.stages.frames import quoted
+from spectra_assets.lakehouse.types import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
