@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from spectra_assets.client.api import ApiClient, Skipped
+from spectra_assets.client.api import ApiClient
 from spectra_assets.client.fan_out import Aside, every, fan_out
 from spectra_assets.client.ledger import Entry, Ledger
+from spectra_assets.client.lists import Skipped
 from spectra_assets.covenant.access import Fetch, OffsetPaging, ParentKey
 from spectra_assets.errors import CredentialError, RetriableError
 from tests.client.conftest import Api, Asked, Reply

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from spectra_assets.client.api import ApiClient, Skipped
+from spectra_assets.client.api import ApiClient
+from spectra_assets.client.lists import Skipped
 from spectra_assets.client.paging import Page
 from spectra_assets.covenant.access import (
     CursorPaging,

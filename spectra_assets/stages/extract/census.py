@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from spectra_assets.client.api import ApiClient, Skipped, whole
+from spectra_assets.client.api import ApiClient
 from spectra_assets.client.fan_out import Aside
+from spectra_assets.client.lists import Skipped, whole
 from spectra_assets.client.paging import Page, counted
 from spectra_assets.client.target import ParentValue, parent_text
 from spectra_assets.covenant.access import Fetch, NoPaging

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from spectra_assets.client.api import ApiClient, Narrow, whole
+from spectra_assets.client.api import ApiClient
+from spectra_assets.client.lists import Narrow, whole
 from spectra_assets.client.paging import PAST_END
 from spectra_assets.client.target import ParentValue
 from spectra_assets.client.verdict import is_lasting
