@@ -17,18 +17,16 @@ from typing import Any
 
 from spectra_assets.client.pacing import Clock
 from spectra_assets.client.wire import Throttle
-from spectra_assets.covenant.canon import HASH
-from spectra_assets.covenant.model import Column, Covenant, Table
+from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.apply import changed
+from spectra_assets.learning.comparison import beyond, failures, faults_of, gaps_in, left_out_by, losses, ungated
 from spectra_assets.learning.detect import of_runs
-from spectra_assets.learning.expected import gated
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remake import Deadline, Remade, remake
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
 from spectra_assets.learning.scratch import Made, Scratch
-from spectra_assets.names import Stage
 from spectra_assets.playbook.model import Playbooks
 from spectra_assets.settings import Settings
 from spectra_assets.stages.design import playbooks_of
@@ -96,7 +94,7 @@ def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, othe
         requests = int(playbooks.setting("proof_requests", covenant.source))
         twin = Twin(_lakehouse(settings, covenant), requests, anew=_read_later(remedy))
         before = _made_before(settings, covenant, gap, twin)
-        reproduced = gap.fingerprint in _gaps(before) | _ungated(covenant)
+        reproduced = gap.fingerprint in gaps_in(before) | ungated(covenant)
         if not reproduced:
             what = before.error or "; ".join(sorted(before.failed)) or "every gate passes"
             notes.append(f"on the recording {gap.full_table} does not show this gap: {what}")
@@ -105,7 +103,7 @@ def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, othe
             control = trial.control()
             with Scratch(settings, covenant.source, twin, edited) as scratch:
                 made = trial.remake(scratch, edited)
-                faults = [*trial.faults(made), *_beyond(control, made, gap, remedy)]
+                faults = [*trial.faults(made), *beyond(control, made, gap, remedy)]
                 costs = list(trial.costs(made))[:_TOLD]
                 notes.append(f"{len(made.tables)} tables made again: {', '.join(list(made.tables)[:_TOLD])}")
                 if control is not None and not faults:
@@ -139,7 +137,7 @@ def _slower(
         raise SpectraError("how many requests a minute were answered is not known")
     refused: list[int] = []
     regressions: list[str] = []
-    failures: list[str] = []
+    faults: list[str] = []
     for texts in ({}, edited):
         clock = Clock()
         throttle = Throttle(int(counted) / 60, 1, clock)
@@ -148,15 +146,15 @@ def _slower(
             scratch.bring(table.table for table in covenant.tables())
             first = scratch.first()
             made = scratch.make(first, first.table(gap.full_table))
-            failures = [f"{gap.full_table}: {each}" for each in (*sorted(made.failed), *([made.error] if made.error else []))]
+            faults = [f"{gap.full_table}: {each}" for each in (*sorted(made.failed), *([made.error] if made.error else []))]
             refused.append(throttle.refused)
-            if texts and not failures:
+            if texts and not faults:
                 playbooks = (playbooks_of(settings), playbooks_of(scratch.settings))
                 regressions = list(_regressions(settings, playbooks, others, edited, deadline))
     note = f"of what the recording asks, an API that bears {counted} a minute refuses {refused[0]}, with it {refused[1]}"
-    repaired = refused[1] < min(refused[0], _REFUSALS) and not failures
+    repaired = refused[1] < min(refused[0], _REFUSALS) and not faults
     taken = round(time.monotonic() - begun, 2)
-    return Proof(refused[0] >= _REFUSALS, repaired, tuple(regressions), (note, *failures[:_TOLD]), taken)
+    return Proof(refused[0] >= _REFUSALS, repaired, tuple(regressions), (note, *faults[:_TOLD]), taken)
 
 
 def _made_before(settings: Settings, covenant: Covenant, gap: Gap, twin: Twin) -> Made:
@@ -192,17 +190,17 @@ class _Trial:
 
     def faults(self, made: Remade) -> Iterator[str]:
         """Why the gap is not repaired, and what is worse than before."""
-        left_out = _left_out(self.covenant, self.gap, self.remedy)
+        left_out = left_out_by(self.covenant, self.gap, self.remedy)
         mine = made.tables.get(self.gap.full_table)
         if mine is not None:
-            yield from _faults_of(mine, self.before, self.gap, self.remedy)
+            yield from faults_of(mine, self.before, self.gap, self.remedy)
         elif self.gap.full_table not in left_out:
             yield f"{self.gap.full_table} was not made: {made.ended or 'what it is made from was held back'}"
         known = latest_attempts(_lakehouse(self.settings, self.covenant))
         others = {name: each for name, each in made.tables.items() if name != self.gap.full_table and not self._elsewhere(each)}
-        anyway = self._anyway([name for name, each in others.items() if any(_failures({name: each}, known))], known)
-        yield from _failures(others, known | anyway)
-        if made.covenant is not None and self.gap.fingerprint in _ungated(made.covenant):
+        anyway = self._anyway([name for name, each in others.items() if any(failures({name: each}, known))], known)
+        yield from failures(others, known | anyway)
+        if made.covenant is not None and self.gap.fingerprint in ungated(made.covenant):
             yield f"{self.gap.full_table} lacks the gate with it too"
 
     def _elsewhere(self, made: Made) -> bool:
@@ -235,93 +233,8 @@ class _Trial:
     def costs(self, made: Remade) -> Iterator[str]:
         """What would no longer be there, beside what the remedy leaves out on purpose."""
         if made.covenant is not None:
-            left_out = _left_out(self.covenant, self.gap, self.remedy)
-            yield from (loss for name, loss in _losses(self.covenant, made.covenant) if name not in left_out)
-
-
-def _beyond(control: Covenant | None, made: Remade, gap: Gap, remedy: Remedy) -> Iterator[str]:
-    """What a remedy changes beside its subject although nothing of it is needed: in Clean, where a rule about fields shows."""
-    if control is None or made.covenant is None:
-        return
-    plain = {table.table: table for table in control.tables()}
-    subjects = {gap.subject}
-    if remedy.kind in (
-        RemedyKind.PRIMARY_KEY,
-        RemedyKind.DEDUPLICATE,
-    ):  # what told records apart before and what does so now is what it is about
-        subjects |= {HASH, *_keys(control, gap), *_keys(made.covenant, gap)}
-    edit = remedy.edits[0]
-    if remedy.kind == RemedyKind.FOLLOW_RENAME and isinstance(edit, AddRule):
-        together = edit.rule.get("paths", {})
-        alone = [edit.rule["scope"].get("field"), *edit.rule.get("also", ())]
-        subjects |= {str(path) for path in (*together, *together.values(), *alone) if path}
-    for table in made.covenant.tables():
-        if table.ref.schema == Stage.CLEAN and _others(plain.get(table.table), subjects) != _others(table, subjects):
-            yield f"designing again repairs it without this, which changes {table.table} beside"
-            return
-
-
-def _keys(covenant: Covenant, gap: Gap) -> set[str]:
-    """The paths of the keys of the gap's entity."""
-    entity = next((table.entity for table in covenant.tables() if table.table == gap.full_table), gap.entity)
-    return {
-        path
-        for table in covenant.tables()
-        if table.entity == entity and table.ref.schema == Stage.CLEAN
-        for column in table.schema_
-        if column.name in table.primary_key
-        for path in column.source
-    }
-
-
-def _others(table: Table | None, subjects: Collection[str]) -> dict[str, Column] | None:
-    """The columns that are about none of the subjects."""
-    if table is None:
-        return None
-    inside = tuple(f"{subject}{mark}" for subject in subjects for mark in (".", "[]"))
-    return {
-        column.name: column
-        for column in table.schema_
-        if not any(raw in subjects or raw.startswith(inside) for raw in column.source)
-    }
-
-
-def _faults_of(mine: Made, before: Made, gap: Gap, remedy: Remedy) -> Iterator[str]:
-    """What is wrong with the gap's own table."""
-    shown, known = _gaps(mine), _gaps(before)
-    if gap.fingerprint in shown:
-        yield f"{mine.table} shows the gap with it too"
-    yield from (f"{mine.table} shows another gap with it: {shown[new]}" for new in sorted(shown.keys() - known.keys()))
-    if mine.error and not mine.failed:
-        yield f"{mine.table} can't be made with it: {mine.error}"
-    if lost := before.columns - mine.columns:
-        yield f"{mine.table} loses columns with it: {', '.join(sorted(lost))}"
-    if before.rows is None or mine.rows is None:
-        return
-    # of raw records copies may go: some ways lead to one record several times
-    copies = mine.different is not None and before.different is not None and mine.different >= before.different
-    fewer = mine.rows < before.rows and remedy.kind != RemedyKind.DEDUPLICATE
-    if (not copies and (fewer or mine.whole < before.whole)) or mine.rejected > before.rejected:
-        yield f"{mine.table} loses rows with it: {mine.rows:,} of {mine.whole:,}, before {before.rows:,} of {before.whole:,}"
-
-
-def _failures(made: dict[str, Made], known: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """Blocking gates that fail, and errors that come, in tables where they did not at the last attempt."""
-    for name, table in made.items():
-        last = known.get(name, {})
-        yield from (f"{name}: {gate} would fail" for gate in sorted(table.failed - set(last.get("gatesFailed") or ())))
-        if table.error and not table.failed and last.get("status") != "failed":
-            yield f"{name} could not be made: {table.error}"
-
-
-def _losses(before: Covenant, after: Covenant) -> Iterator[tuple[str, str]]:
-    """Tables and columns that a covenant no longer promises, each with its table."""
-    now = {table.table: {column.name for column in table.schema_} for table in after.tables()}
-    for table in before.tables():
-        if table.table not in now:
-            yield table.table, f"{table.table} would no longer be made"
-        elif lost := [column.name for column in table.schema_ if column.name not in now[table.table]]:
-            yield table.table, f"{table.table} would lose columns: {', '.join(lost)}"
+            left_out = left_out_by(self.covenant, self.gap, self.remedy)
+            yield from (loss for name, loss in losses(self.covenant, made.covenant) if name not in left_out)
 
 
 def _read_later(remedy: Remedy) -> Collection[str]:
@@ -329,13 +242,6 @@ def _read_later(remedy: Remedy) -> Collection[str]:
     edit = remedy.edits[0]
     late = remedy.kind == RemedyKind.ORDER_PARENT and isinstance(edit, AddRule)
     return (str(edit.rule["scope"]["entity"]),) if late and isinstance(edit, AddRule) else ()
-
-
-def _left_out(covenant: Covenant, gap: Gap, remedy: Remedy) -> Collection[str]:
-    """Tables that the remedy leaves out on purpose: those of the entity whose endpoint it skips."""
-    if remedy.kind != RemedyKind.SKIP_ENDPOINT or gap.entity is None:
-        return ()
-    return {table.table for table in covenant.tables() if table.entity == gap.entity}
 
 
 def _regressions(
@@ -357,9 +263,9 @@ def _regressions(
             lakehouse = _lakehouse(settings, covenant)
             with Scratch(settings, covenant.source, Twin(lakehouse), edited) as scratch:
                 made = remake(scratch, covenant, edited, deadline)
-            harm = [*_failures(made.tables, latest_attempts(lakehouse))]
+            harm = [*failures(made.tables, latest_attempts(lakehouse))]
             harm += [made.ended] if made.ended else []
-            harm += [loss for _, loss in _losses(covenant, made.covenant)] if made.covenant else []
+            harm += [loss for _, loss in losses(covenant, made.covenant)] if made.covenant else []
             yield from (f"{covenant.source}: {each}" for each in harm[:_TOLD])
         except SpectraError as error:
             yield f"{covenant.source}: nothing can be shown: {type(error).__name__}: {error}"
@@ -379,16 +285,6 @@ def _applying(playbooks: Playbooks, source: str) -> list[Any]:
         ],
         [(book.stage, gate.name, gate.tables, gate.severity) for book in books for gate in book.gates],
     ]
-
-
-def _gaps(made: Made) -> dict[str, str]:
-    """Fingerprint of each gap that a table shows → what it is, for people."""
-    return {gap.fingerprint: f"{gap.check}: {gap.cause} {gap.subject}".strip() for gap in of_runs(made.evaluations)}
-
-
-def _ungated(covenant: Covenant) -> dict[str, str]:
-    """The same of the gates that a covenant lacks."""
-    return {gap.fingerprint: f"{gap.check}: {gap.subject}" for gap in of_runs(gated(covenant, "", ""))}
 
 
 def _began(settings: Settings, covenant: Covenant, gap: Gap) -> datetime | None:

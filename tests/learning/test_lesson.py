@@ -6,7 +6,7 @@ import pytest
 
 from spectra_assets.errors import DocumentError, RequestError, StorageError
 from spectra_assets.gates.evaluate import GATES
-from spectra_assets.learning.detect import CAUSES
+from spectra_assets.learning.evidence import CAUSES
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.lesson import read, read_all, show
 from spectra_assets.learning.record import REMEMBERED, record

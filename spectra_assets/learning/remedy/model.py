@@ -44,6 +44,13 @@ class AddRule(_Part):
     kind: Literal["add_rule"] = "add_rule"
     rule: Mapping[str, Any]
 
+    @property
+    def paths(self) -> set[str]:
+        """The fields that the rule is about, by each of their names."""
+        together = self.rule.get("paths", {})
+        named = (self.rule.get("scope", {}).get("field"), *self.rule.get("also", ()), *together, *together.values())
+        return {str(path) for path in named if path}
+
 
 class AddGate(_Part):
     """A gate that these tables must pass, as the last of the document's Quality Gates."""

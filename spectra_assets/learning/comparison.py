@@ -1,0 +1,114 @@
+"""A remade pipeline against what it was: what a remedy mends, what is worse with it, and what it changes beside."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from spectra_assets.covenant.canon import HASH
+from spectra_assets.covenant.model import Column, Covenant, Table
+from spectra_assets.learning.detect import of_runs
+from spectra_assets.learning.expected import gated
+from spectra_assets.learning.gap import Gap
+from spectra_assets.learning.remake import Remade
+from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
+from spectra_assets.learning.scratch import Made
+from spectra_assets.names import Stage
+
+
+def beyond(control: Covenant | None, made: Remade, gap: Gap, remedy: Remedy) -> Iterator[str]:
+    """What a remedy changes beside its subject although nothing of it is needed: in Clean, where a rule about fields shows."""
+    if control is None or made.covenant is None:
+        return
+    plain = {table.table: table for table in control.tables()}
+    edit = remedy.edits[0]
+    subjects = {gap.subject}
+    if isinstance(edit, AddRule) and (remedy.kind == RemedyKind.FOLLOW_RENAME or not gap.subject):
+        subjects |= edit.paths  # a gap of the table as a whole names no field
+    if remedy.kind in (RemedyKind.PRIMARY_KEY, RemedyKind.DEDUPLICATE):
+        # what told records apart before and what does so now is what it is about
+        subjects |= {HASH, *_keys(control, gap), *_keys(made.covenant, gap)}
+    for table in made.covenant.tables():
+        if table.ref.schema == Stage.CLEAN and _others(plain.get(table.table), subjects) != _others(table, subjects):
+            yield f"designing again repairs it without this, which changes {table.table} beside"
+            return
+
+
+def _keys(covenant: Covenant, gap: Gap) -> set[str]:
+    """The paths of the keys of the gap's entity."""
+    entity = next((table.entity for table in covenant.tables() if table.table == gap.full_table), gap.entity)
+    return {
+        path
+        for table in covenant.tables()
+        if table.entity == entity and table.ref.schema == Stage.CLEAN
+        for column in table.schema_
+        if column.name in table.primary_key
+        for path in column.source
+    }
+
+
+def _others(table: Table | None, subjects: Collection[str]) -> dict[str, Column] | None:
+    """The columns that are about none of the subjects."""
+    if table is None:
+        return None
+    inside = tuple(f"{subject}{mark}" for subject in subjects for mark in (".", "[]"))
+    return {
+        column.name: column
+        for column in table.schema_
+        if not any(raw in subjects or raw.startswith(inside) for raw in column.source)
+    }
+
+
+def faults_of(mine: Made, before: Made, gap: Gap, remedy: Remedy) -> Iterator[str]:
+    """What is wrong with the gap's own table."""
+    shown, known = gaps_in(mine), gaps_in(before)
+    if gap.fingerprint in shown:
+        yield f"{mine.table} shows the gap with it too"
+    yield from (f"{mine.table} shows another gap with it: {shown[new]}" for new in sorted(shown.keys() - known.keys()))
+    if mine.error and not mine.failed:
+        yield f"{mine.table} can't be made with it: {mine.error}"
+    if lost := before.columns - mine.columns:
+        yield f"{mine.table} loses columns with it: {', '.join(sorted(lost))}"
+    if before.rows is None or mine.rows is None:
+        return
+    # of raw records copies may go: some ways lead to one record several times
+    copies = mine.different is not None and before.different is not None and mine.different >= before.different
+    fewer = mine.rows < before.rows and remedy.kind != RemedyKind.DEDUPLICATE
+    if (not copies and (fewer or mine.whole < before.whole)) or mine.rejected > before.rejected:
+        yield f"{mine.table} loses rows with it: {mine.rows:,} of {mine.whole:,}, before {before.rows:,} of {before.whole:,}"
+
+
+def failures(made: dict[str, Made], known: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Blocking gates that fail, and errors that come, in tables where they did not at the last attempt."""
+    for name, table in made.items():
+        last = known.get(name, {})
+        yield from (f"{name}: {gate} would fail" for gate in sorted(table.failed - set(last.get("gatesFailed") or ())))
+        if table.error and not table.failed and last.get("status") != "failed":
+            yield f"{name} could not be made: {table.error}"
+
+
+def losses(before: Covenant, after: Covenant) -> Iterator[tuple[str, str]]:
+    """Tables and columns that a covenant no longer promises, each with its table."""
+    now = {table.table: {column.name for column in table.schema_} for table in after.tables()}
+    for table in before.tables():
+        if table.table not in now:
+            yield table.table, f"{table.table} would no longer be made"
+        elif lost := [column.name for column in table.schema_ if column.name not in now[table.table]]:
+            yield table.table, f"{table.table} would lose columns: {', '.join(lost)}"
+
+
+def left_out_by(covenant: Covenant, gap: Gap, remedy: Remedy) -> Collection[str]:
+    """Tables that the remedy leaves out on purpose: those of the entity whose endpoint it skips."""
+    if remedy.kind != RemedyKind.SKIP_ENDPOINT or gap.entity is None:
+        return ()
+    return {table.table for table in covenant.tables() if table.entity == gap.entity}
+
+
+def gaps_in(made: Made) -> dict[str, str]:
+    """Fingerprint of each gap that a table shows → what it is, for people."""
+    return {gap.fingerprint: f"{gap.check}: {gap.cause} {gap.subject}".strip() for gap in of_runs(made.evaluations)}
+
+
+def ungated(covenant: Covenant) -> dict[str, str]:
+    """The same of the gates that a covenant lacks."""
+    return {gap.fingerprint: f"{gap.check}: {gap.subject}" for gap in of_runs(gated(covenant, "", ""))}
