@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 
 _SPAN = re.compile(r"(`[^`]*`)")
+_RUN = re.compile(r"``+")
+_OPENING = re.compile(r"^([0-9]{0,9})([.)#+*~_=-])(?=[ #*~_=-]|$)")
+"""What a line begins with that is a heading, a list, a rule or a fence."""
 _COLUMN = re.compile(r"`([A-Za-z_][A-Za-z0-9_]*)`")
 
 
@@ -14,9 +17,14 @@ def printable(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Prose on one line, also in a table's cell: code spans stay, links, pictures and HTML become plain text."""
+    """Prose on one line, also in a table's cell: code spans stay; links, pictures, HTML, headings and lists become plain text."""
     flat = printable(" ".join(text.split())).replace("\\", "\\\\").replace("|", "\\|")
-    return "".join(part if place % 2 else _plain(part) for place, part in enumerate(_SPAN.split(flat)))
+    # only single backticks in pairs: CommonMark (section 6.1) pairs runs of equal length, which may leave another one open
+    flat = _RUN.sub(lambda run: "'" * len(run[0]), flat)
+    if flat.count("`") % 2:
+        flat = "'".join(flat.rsplit("`", 1))
+    flat = "".join(part if place % 2 else _plain(part) for place, part in enumerate(_SPAN.split(flat)))
+    return _OPENING.sub(r"\1\\\2", flat)
 
 
 def code(text: str) -> str:

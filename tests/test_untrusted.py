@@ -16,6 +16,8 @@ HOSTILE = (
     "[a]: http://evil.example\n\n[a] | # Title\n- item",
     "x\x1b[31m\u202e | y `a|b`",
     "<!-- --> &lt;b> `` ` ``![p](http://evil.example)",
+    "`a ![px](http://evil.example/px) [x](http://evil.example) ``",
+    "` `` ![px](http://evil.example/px) ` ``",
 )
 
 
@@ -27,6 +29,17 @@ def test_nothing_is_live(text: str, make: object) -> None:
     assert page.count("<td>") == 2
     assert "<td>end</td>" in page
     assert "\x1b" not in page
+
+
+@pytest.mark.parametrize("text", ["# big", "- item", "+ item", "* item", "1. item", "12) item", "~~~ text", "---", "***", "#"])
+def test_no_line_begins_a_block(text: str) -> None:
+    page = MarkdownIt("commonmark").render(f"{prose(text)}\n")
+    assert set(re.findall(r"<(\w+)", page)) == {"p"}
+
+
+@pytest.mark.parametrize("text", ["-5 rows", "1.5 %", "2026-01-01", "#1 of 2", "*cycle*"])
+def test_no_more_is_escaped_than_must_be(text: str) -> None:
+    assert prose(text) == text
 
 
 def test_what_is_harmless_stays() -> None:

@@ -20,7 +20,7 @@ from spectra_assets.covenant.access import (
 )
 from spectra_assets.covenant.paths import split_path
 
-_LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[\w!#$&+^`|~.-]+\*?\s*=\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s;,]+))*)")
+_LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w!#$&+^`|~.-]+\*?\s*=\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s;,]+))*)")
 _REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,]+))", re.IGNORECASE)
 
 _NO_TOKEN = ("", "0")

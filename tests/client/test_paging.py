@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from spectra_assets.client.api import ApiClient
+from spectra_assets.client.pager import linked
 from spectra_assets.client.paging import Page
 from spectra_assets.covenant.access import Fetch, OffsetPaging, ParentKey
 from spectra_assets.errors import ConfigurationError, RetriableError, SkippableError, SourceError
@@ -226,3 +227,7 @@ def test_nested_keys_tell_records_apart(api: Api, connect: Connect) -> None:
     api.answer = answer
     fetch = plan(size=2).model_copy(update={"primary_key": "testcase.id"})
     assert sum(len(page.records) for page in connect().pages(fetch)) == 4
+
+
+def test_a_hostile_link_header_is_read_in_time() -> None:
+    assert linked("<" * 200_000, "next") == ""

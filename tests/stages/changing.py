@@ -109,7 +109,7 @@ class ChangingApi:
             found = [row.record() for row in mine if row.record()["updatedAt"] >= query.get("updated_since", "")]
         else:
             return 404, {"error": "not found"}
-        size = int(query.get("size", PAGE))
+        size = int(query.get("size", PAGE if len(path) == 3 else 1_000))
         start = (int(query["page"]) - 1) * size if "page" in query else int(query.get("offset", 0))
         body: Any = found[start : start + size]
         if self.total:

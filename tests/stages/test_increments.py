@@ -173,6 +173,11 @@ def test_an_instant_in_the_future_hides_nothing(made: Changing, api: ChangingApi
     api.row(1002).name, api.row(1002).updated = "changed", 24 * 365 * 2
     made.both("run2")
     assert made.found() == api.truth()
+    for number in range(3, 7):  # every change comes with a later instant: the sweep has nothing to hold against the cursor
+        api.row(1002 + number).name, api.row(1002 + number).updated = "changed", 24 * 365 * 3
+        made.both(f"run{number}")
+    assert made.found() == api.truth()
+    assert refuted(made.lakehouse, "item") == {}
 
 
 class Clock(datetime):

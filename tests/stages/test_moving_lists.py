@@ -11,6 +11,7 @@ import pytest
 from benchmarks.extract.small import ITEMS, URL
 from spectra_assets.errors import GateError
 from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.stages.evidence import EXAMPLES
 from tests.stages.changing import Changing, ChangingApi, Row, by_page
 
 
@@ -154,3 +155,16 @@ def test_an_increment_whose_list_moved_is_mended_too(tmp_path: Path, engine: Eng
     replayed = made.deliver(ITEMS, "run3", replay=True)
     assert replayed.outcome is not None
     assert replayed.outcome.status == "unchanged"
+
+
+def test_more_lists_than_are_told_of_may_be_read_again(made: Changing, api: ChangingApi) -> None:
+    api.groups = list(range(1, 31))
+    api.rows.clear()
+    api.fill(35)
+    api.counts_to = 30
+    delivery = made.both("run1")
+    assert made.found() == api.truth()
+    facts = delivery.draft.evidence["extraction"]
+    assert delivery.draft.notes["lists read again"] > EXAMPLES
+    assert (facts["mismatchCount"], facts["mismatches"], facts["rows"]) == (0, [], len(api.truth()))
+    assert delivery.outcome.status == "published"

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from spectra_assets.client.jsontext import mended
 from spectra_assets.client.mask import Mask
 from spectra_assets.client.transport import Answer
 from spectra_assets.covenant.paths import split_path
@@ -85,7 +86,7 @@ def _seen(answer: Answer, records: str | None) -> Sight:
     if answer.content_type in ("text/html", "application/xhtml+xml") or answer.body.lstrip()[:1] == b"<":
         return Sight("notJson", "html", reason="a web page came instead of JSON: the base URL looks wrong")
     try:
-        value, lined = _decoded(answer)
+        value, lined = _decoded(answer, answer.body.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         return Sight("notJson", "text", reason=f"the body is no JSON: {str(error)[:120]}")
     return sight_of(value, LINES if lined else records, answer.headers, noun_of(urlsplit(answer.url).path))
@@ -139,9 +140,18 @@ def told_refusal(value: Mapping[str, Any]) -> tuple[Category, str] | None:
     return category, f"200, but the answer is an error{': ' + text if text else ''}"
 
 
-def _decoded(answer: Answer) -> tuple[Any, bool]:
+def _decoded(answer: Answer, body: bytes) -> tuple[Any, bool]:
     """The decoded body, and whether it is one JSON text per line: by its content type, or because only that can be read."""
-    body = answer.body.removeprefix(b"\xef\xbb\xbf")
+    try:
+        return _decoded_as_it_is(answer, body)
+    except msgspec.DecodeError:
+        made = mended(body)
+        if made is None:
+            raise
+        return _decoded_as_it_is(answer, made)
+
+
+def _decoded_as_it_is(answer: Answer, body: bytes) -> tuple[Any, bool]:
     if _LINED.fullmatch(answer.content_type):
         return _lines(body), True
     try:

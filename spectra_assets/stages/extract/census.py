@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +69,8 @@ class Census:
         self._partial = scope is not None
         self._since = scope.since.keys() if scope is not None else ()
         self._narrow = scope.narrow if scope is not None else whole
+        self.mismatched: Counter[str] = Counter()
+        """List → its mismatches, all of them: `facts` holds some as examples."""
         self.moved: dict[str, int] = {}
         """Lists which seem to have moved while they were read → their rows that came twice: to be read again."""
         # asked as soon as a list was read, while others still are: nothing waits for the end of all
@@ -292,6 +295,7 @@ class Census:
 
     def _mismatch(self, parent: ParentValue | None, check: Any, expected: int, found: int, reason: str) -> None:
         self.facts["mismatchCount"] += 1
+        self.mismatched[list_name(parent)] += 1
         if len(self.facts["mismatches"]) < EXAMPLES:
             name = None if parent is None else parent_text(parent)
             self.facts["mismatches"].append(Mismatch(parent=name, check=check, expected=expected, found=found, reason=reason))

@@ -71,7 +71,8 @@ class _Watch:
         self._value = reader(known.cursor)
         self._key = reader(fetch.primary_key)
         self._lists: dict[str, _List] = {}
-        self._before: dict[str, Reached] = {}
+        self._before: dict[str, int] = {}
+        """List → the instant from which on its changes would have been asked for."""
         self._stood: Any = None
         self._facts = CursorFacts(cursor=known.cursor, checked=0, unseenCount=0, unseen=[])
 
@@ -80,7 +81,8 @@ class _Watch:
         chain = Attempts(work.lakehouse, self._fetch.entity).chain()
         if not chain or chain[-1][1].inputs.get("hash") != HASH_FORM or not work.lakehouse.exists(work.table.ref):
             return
-        self._before = reached(chain[-1][0])
+        latest = chain[-1][1].started_at
+        self._before = {name: each.going_on(latest, self._known) for name, each in reached(chain[-1][0]).items()}
         if self._before:
             hashes = (batch.column(0).to_pylist() for batch in work.lakehouse.batches(work.table.ref, ["recordHash"]))
             self._stood = np.unique(np.fromiter((_short(text) for some in hashes for text in some), np.uint64))
@@ -119,7 +121,7 @@ class _Watch:
             return
         known.seen = max(known.seen, moment)
         before = self._before.get(name)
-        if before is not None and self._stood is not None and moment < before.seen - self._known.overlap_seconds * 1_000_000:
+        if before is not None and self._stood is not None and moment < before:
             self._facts["checked"] += 1
             short = np.uint64(_short(digest))
             place = np.searchsorted(self._stood, short)

@@ -109,11 +109,12 @@ def _values(work: Work, parent: ParentKey) -> Iterator[ParentValue]:
 
 @dataclass
 class _Part:
-    """What was asked for of an entity, ready to be merged. `moved`, `declared`: see Census."""
+    """What was asked for of an entity, ready to be merged. `mismatched`, `moved`, `declared`: see Census."""
 
     merge: Merge
     extraction: Extraction
     drift: dict[str, Drift]
+    mismatched: Counter[str]
     moved: dict[str, int]
     declared: Mapping[str, int]
 
@@ -124,6 +125,7 @@ class _Part:
     def tell(self, draft: Draft) -> None:
         """Leave the evidence in the draft."""
         draft.evidence["extraction"] = {**self.extraction, "rows": self.merge.facts["rows"]}
+        draft.evidence["mismatched"] = self.mismatched
         draft.evidence["drift"] = self.drift
         draft.evidence["merge"] = self.merge.facts
         draft.evidence["doubtful"] = self.merge.moved
@@ -134,6 +136,7 @@ def _whole(draft: Draft, source: _Source) -> Iterator[pa.RecordBatch]:
     watch, census, batches = _fetched(source)
     yield from batches
     facts = draft.evidence["extraction"] = census.finished(source.known.sample_size)
+    draft.evidence["mismatched"] = census.mismatched
     draft.evidence["drift"] = watch.finish()
     draft.evidence["unread"] = census.failed
     source.taped.tell(draft, facts["records"])
@@ -176,7 +179,8 @@ def _part(draft: Draft, source: _Source) -> _Part:
         draft.notes["lists not asked for"] = len(scope.stays)
     drift = {path: change for path, change in watch.finish().items() if change["kind"] != "missingField"}
     moved = census.moved if mergeable(source.fetch) else {}
-    return _Part(Merge(source.fetch, scope, asked, failed, spool.table), extraction, drift, moved, census.declared)
+    merge = Merge(source.fetch, scope, asked, failed, spool.table)
+    return _Part(merge, extraction, drift, census.mismatched, moved, census.declared)
 
 
 def _merged(draft: Draft, source: _Source, part: _Part, standing: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -195,6 +199,7 @@ def _merged(draft: Draft, source: _Source, part: _Part, standing: Iterable[pa.Re
 def _mended(draft: Draft, source: _Source, moved: Mapping[str, int], rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The rows with those lists read again that moved while they were read; twice at most, then the gate tells of them."""
     facts: Extraction = draft.evidence["extraction"]
+    mismatched: Counter[str] = draft.evidence["mismatched"]
     merges = [draft.evidence["merge"]] if "merge" in draft.evidence else []
     draft.notes["lists read again"] = draft.notes.get("lists read again", 0) + len(moved)
     again = frozenset(moved)
@@ -206,7 +211,8 @@ def _mended(draft: Draft, source: _Source, moved: Mapping[str, int], rows: Itera
         part = _part(draft, replace(source, taped=replace(source.taped, scope=scope, expected=None)))
         rows = part.merge.rows(rows)
         merges.append(part.merge.facts)
-        facts = _without(facts, moved, part.extraction)
+        facts = _without(facts, moved, sum(mismatched.pop(name, 0) for name in moved), part.extraction)
+        mismatched += part.mismatched
         still, moved = part.moved == moved, part.moved
         if not moved or still:
             break
@@ -224,11 +230,10 @@ def _mended(draft: Draft, source: _Source, moved: Mapping[str, int], rows: Itera
     lists |= {name: lists[name].model_copy(update={"rows": counts[name]}) for name in again & lists.keys()}
 
 
-def _without(facts: Extraction, moved: Mapping[str, int], again: Extraction) -> Extraction:
-    """The facts of a reading, what concerns the lists that moved replaced by what reading them again showed."""
-    repeated = [each for each in facts["repeated"] if each.rpartition("/")[0] not in moved]
+def _without(facts: Extraction, moved: Mapping[str, int], gone: int, again: Extraction) -> Extraction:
+    """The facts of a reading, what concerns the lists that moved (`gone` mismatches) replaced by what reading them again says."""
+    repeated = [each for each in facts["repeated"] if not any(each.startswith(f"{name}/") for name in moved)]
     mismatches = [each for each in facts["mismatches"] if (each["parent"] or "") not in moved]
-    gone = len(facts["mismatches"]) - len(mismatches)
     return {
         **facts,
         "requests": facts["requests"] + again["requests"],

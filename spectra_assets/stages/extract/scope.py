@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer
 
 from spectra_assets.client.target import ParentValue, parent_text
-from spectra_assets.covenant.access import Fetch
+from spectra_assets.covenant.access import Fetch, Incremental
 from spectra_assets.lakehouse.raw import LISTS, SCOPE, Manifest
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.stages.asking.moments import written
@@ -91,6 +91,13 @@ class Reached(BaseModel):
     seen: int
     doubtful: bool = False
 
+    def going_on(self, latest: datetime, known: Incremental) -> int:
+        """The instant (microseconds) from which on changes are asked for, where `latest` is when the list was read.
+
+        An instant in the future must not hide what changes until then.
+        """
+        return min(self.seen, _micros(latest)) - known.overlap_seconds * 1_000_000
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -125,10 +132,8 @@ def since(fetch: Fetch, steps: Sequence[str], standing: Standing, now: datetime)
     lists = {name: each for name, each in standing.lists.items() if each.pages > 1 and not each.doubtful}
     if not lists or sum(each.rows for each in lists.values()) < _WORTH * standing.rows:
         return None
-    latest = _micros(standing.chain[-1][1].started_at)
-    overlap = known.overlap_seconds * 1_000_000
-    # an instant in the future must not hide what changes until then
-    asked = {name: written(min(each.seen, latest) - overlap, known.form) for name, each in lists.items()}
+    latest = standing.chain[-1][1].started_at
+    asked = {name: written(each.going_on(latest, known), known.form) for name, each in lists.items()}
     return Scope(parameter=known.parameter, since=asked, number=known.number)
 
 

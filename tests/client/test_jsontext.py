@@ -1,0 +1,48 @@
+"""JSON as some servers write it: NaN, infinities and half characters become JSON, and nothing else changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from spectra_assets.client.api import ApiClient
+from spectra_assets.client.jsontext import mended
+from spectra_assets.covenant.access import Fetch
+from tests.client.conftest import Api, Reply
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b'{"a": NaN, "b": [NaN,-Infinity]}', {"a": None, "b": [None, "-Infinity"]}),
+        (b'{"a": "\\ud83d", "b": NaN}', {"a": "\ufffd", "b": None}),
+        (b'"\\udc00 \\ud83d\\ud83d\\ude00 \\uD83D"', "\ufffd \ufffd\U0001f600 \ufffd"),
+        (b'["\\\\ud83d", "\\"NaN", NaN]', ["\\ud83d", '"NaN', None]),
+    ],
+)
+def test_what_is_no_json_becomes_json(text: bytes, value: object) -> None:
+    made = mended(text)
+    assert made is not None
+    assert json.loads(made) == value
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"[1]", b'["NaN"]', b'["\\ud83d\\ude00"]', b"[Nan]", b"[aNaN]", b'["Infinity and \\\\ud"]']
+)
+def test_all_else_is_left_as_it_is(text: bytes) -> None:
+    assert mended(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", [b'["' + b'\\"' * 1_000_000 + b"NaN", b'"' * 500_001 + b"NaN", b'"' + b"\\ud83d" * 100_000 + b'"']
+)
+def test_hostile_text_takes_no_longer_than_its_length(text: bytes) -> None:
+    mended(text)
+
+
+def test_a_page_with_half_a_character_is_read(api: Api, connect: Callable[..., ApiClient]) -> None:
+    api.replies(Reply(b'[{"id":1,"t":"cut \\ud83d"},{"id":2,"t":NaN}]'))
+    pages = list(connect().pages(Fetch(entity="flow", path="/flows")))
+    assert [json.loads(record) for record in pages[0].records] == [{"id": 1, "t": "cut \ufffd"}, {"id": 2, "t": None}]
