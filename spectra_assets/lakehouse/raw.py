@@ -87,6 +87,7 @@ class Recording:
         self._size = 0
         self._hash = blake2b(digest_size=KEY_BYTES)
         self._synced = time.monotonic()
+        self._sealed_at = 0
         self._write_manifest()
 
     def add(self, key: bytes, header: Mapping[str, Any], body: bytes, mark: bool = True) -> None:
@@ -165,6 +166,9 @@ class Recording:
         with file:
             os.fsync(file.fileno())
         path = Path(file.name)
+        # segments are read in the order of their times; a file system's own clock gives two the same one
+        self._sealed_at = max(time.time_ns(), self._sealed_at + 1)
+        os.utime(path, ns=(self._sealed_at, self._sealed_at))
         path.replace(path.with_name(f"{self._hash.hexdigest()}.zst"))
         self._synced = time.monotonic()
 

@@ -48,6 +48,8 @@ class Reply:
 
 
 class _Http(ThreadingHTTPServer):
+    request_queue_size = 128
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Quiet: clients that give up are what these tests are about. A fault of `answer` shows as a cut connection."""
 
@@ -99,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._hang_up()
             return
         if reply.fault == "stall":
-            self.api.over.wait(5)
+            self.api.over.wait(60)
         try:
             self._send(reply)
         except OSError:
@@ -119,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._hang_up()
         elif reply.fault == "midway":
             self.wfile.write(reply.body[: len(reply.body) // 2])
-            self.api.over.wait(5)
+            self.api.over.wait(60)
         elif reply.fault == "drip":
             for byte in reply.body:
                 if self.api.over.wait(0.02):
@@ -140,6 +142,39 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: Any) -> None:
         """Quiet."""
+
+
+class PlayedTime:
+    """The time of pacing and budgets, which goes on by what is waited for alone: in place of the module `time`, and of the event
+    that ends waiting. `later` are calls at instants to come."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+        self.later: list[tuple[float, Callable[[], None]]] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def is_set(self) -> bool:
+        return False
+
+    def wait(self, seconds: float) -> bool:
+        until = self.now + seconds
+        while self.later and self.later[0][0] <= until:
+            due, call = self.later.pop(0)
+            self.now = max(self.now, due)
+            call()
+        self.now = max(self.now, until)
+        return False
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> PlayedTime:
+    """Whatever is tested here takes the same steps on a fast machine and on a slow one."""
+    time = PlayedTime()
+    monkeypatch.setattr("spectra_assets.client.pacing.time", time)
+    monkeypatch.setattr("spectra_assets.client.budget.time", time)
+    return time
 
 
 @pytest.fixture
@@ -178,7 +213,7 @@ def connect(api: Api) -> Iterator[Callable[..., ApiClient]]:
             requests_per_second=requests_per_second,
             searches=[Search(path=path, allowed_by="a test") for path in searches],
         )
-        options = {"backoff_base": 0.01, "timeout": (1, 2), **options}
+        options = {"backoff_base": 0.01, "timeout": (20, 60), **options}
         clients.append(ApiClient(server, base_url or api.url, secret, **options))
         return clients[-1]
 

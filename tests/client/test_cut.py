@@ -55,7 +55,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Cutting]:
 
 def client(server: Cutting, attempts: int) -> ApiClient:
     access = Server(base_url_env="X", auth=Auth(kind="none"), probe="/rows")
-    return ApiClient(access, server.url, None, timeout=(2, 2), attempts=attempts, backoff_base=0.0)
+    return ApiClient(access, server.url, None, timeout=(20, 60), attempts=attempts, backoff_base=0.0)
 
 
 def test_what_was_cut_anywhere_comes_whole_with_the_next_try(server: Cutting) -> None:

@@ -87,16 +87,20 @@ def test_many_parents_in_a_row_that_are_internal_errors_are_fatal(api: Api, conn
 
 
 def test_the_first_fatal_error_ends_everything_at_once(api: Api, connect: Connect) -> None:
+    stalled = threading.Event()
+
     def answer(asked: Asked) -> Reply:
         if parent_of(asked) == 3:
             return Reply(status=401)
-        return Reply(b"[]", fault="stall" if parent_of(asked) == 0 else "")
+        if parent_of(asked) == 0:
+            api.over.wait(60)
+            stalled.set()
+        return Reply(b"[]")
 
     api.answer = answer
-    begun = time.monotonic()
     with pytest.raises(CredentialError):
-        list(connect(in_flight=4, timeout=(1, 10)).fetch_all(FETCH, range(1000)))
-    assert time.monotonic() - begun < 5, "it waited for the parent that stalls for 10 s"
+        list(connect(in_flight=4, timeout=(20, 120)).fetch_all(FETCH, range(1000)))
+    assert not stalled.is_set(), "it waited for the parent that stalls"
     asked = len(api.asked)
     assert asked < 30
     time.sleep(0.1)
@@ -108,8 +112,8 @@ def test_waiting_requests_end_when_another_fails(api: Api, connect: Connect) -> 
 
     def answer(asked: Asked) -> Reply:
         if parent_of(asked) == 0:
-            other_is_under_way.wait(5)
-            return Reply(status=429, headers={"Retry-After": "60"})
+            other_is_under_way.wait(60)
+            return Reply(status=429, headers={"Retry-After": "110"})
         other_is_under_way.set()
         time.sleep(0.1)
         return Reply(status=401)
@@ -118,7 +122,7 @@ def test_waiting_requests_end_when_another_fails(api: Api, connect: Connect) -> 
     client = connect(in_flight=2)
     with pytest.raises(CredentialError):
         list(client.fetch_all(FETCH, range(2)))
-    deadline = time.monotonic() + 1
+    deadline = time.monotonic() + 60
     while any(thread.name.startswith("fan-out") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -150,9 +154,10 @@ def test_parents_are_taken_lazily_and_results_wait_bounded() -> None:
     assert len(taken) <= 8
     assert len(made) <= 4 * 3 + 1
     results.close()  # type: ignore[attr-defined]
-    deadline = time.monotonic() + 1
+    deadline = time.monotonic() + 60
     while any(thread.name.startswith("fan-out") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_more_may_wait_of_what_comes_first() -> None:

@@ -150,7 +150,7 @@ def test_a_line_that_the_server_closed_meanwhile_costs_no_attempt(odd: Odd) -> N
     odd.closing = {WHOLE}
     with client(odd.url) as api:
         assert api.read("/x") == b"[1]"
-        for _ in range(200):  # until the end of the line has arrived
+        for _ in range(6_000):  # until the end of the line has arrived
             if not api.wire._pool._idle[0].waits:  # type: ignore[attr-defined]
                 break
             threading.Event().wait(0.01)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 
 import pytest
 
@@ -14,7 +15,7 @@ from spectra_assets.client.api import ApiClient
 from spectra_assets.client.pacing import Pace, SeenLimit
 from spectra_assets.client.ratelimit import Gauge, Quota, quotas, renewal
 from spectra_assets.errors import SkippableError
-from tests.client.conftest import Api, Asked, Reply
+from tests.client.conftest import Api, Asked, PlayedTime, Reply
 
 Connect = Callable[..., ApiClient]
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
@@ -93,12 +94,12 @@ def test_the_strictest_limit_is_seen() -> None:
 class Window:
     """A server that allows `limit` requests per `seconds`, says so in `style`, and counts those it had to refuse."""
 
-    def __init__(self, limit: int, seconds: float, style: str) -> None:
-        self.limit, self.seconds, self.style = limit, seconds, style
+    def __init__(self, limit: int, seconds: float, style: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit, self.seconds, self.style, self._clock = limit, seconds, style, clock
         self.opened, self.used, self.refused = 0.0, 0, 0
 
     def __call__(self, asked: Asked) -> Reply:
-        now = time.monotonic()
+        now = self._clock()
         if now - self.opened >= self.seconds:
             self.opened, self.used = now, 0
         self.used += 1
@@ -119,19 +120,33 @@ def test_a_stated_limit_is_never_run_into(api: Api, connect: Connect, style: str
     client.read("/first")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: client.read(f"/{number}"), range(23)))
-    assert window.refused == 0
+    assert window.refused <= 8, "a few may be late on a busy machine; without care it were 14"
     assert client.seen_limit is not None
     assert client.seen_limit.limit == 10
-    assert api.asked[-1].at - api.asked[0].at < 2.6, "two waits, not more"
+
+
+@pytest.mark.parametrize("style", ["x", "ietf", "policy"])
+def test_a_stated_limit_is_never_run_into_and_is_made_use_of(played: PlayedTime, style: str) -> None:
+    """One request, then 23 more, up to four of them under way at a time; each answer takes 5 ms."""
+    window, pace = Window(10, 0.8, style, played.monotonic), Pace(None, 0.001, 4)
+    gauge, begun = Gauge(pace), played.now
+    for number in range(24):
+        pace.wait(played)  # type: ignore[arg-type]
+        reply = window(Asked("/x", {}, {}))
+        played.later.append((played.now + 0.005, partial(gauge.read, reply.headers)))
+        while len(played.later) == 4 or (number == 0 and played.later):
+            played.wait(0.001)
+    assert window.refused == 0
+    assert played.now - begun < 2.6, "two waits, not more"
 
 
 def test_a_generous_limit_slows_nothing(api: Api, connect: Connect) -> None:
-    api.answer = Window(1000, 100, "x")
+    api.answer = Window(1000, 10_000, "x")
     client = connect()
     begun = time.monotonic()
     for _ in range(30):
         client.read("/x")
-    assert time.monotonic() - begun < 2, "evenly spaced they would take 3 s"
+    assert time.monotonic() - begun < 60, "evenly spaced they would take 300 s"
 
 
 def test_after_the_last_request_all_wait(api: Api, connect: Connect) -> None:

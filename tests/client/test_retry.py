@@ -14,9 +14,9 @@ from email.utils import format_datetime
 import pytest
 
 from spectra_assets.client.api import ApiClient
-from spectra_assets.client.pacing import LONGEST_WAIT, backoff, retry_after
+from spectra_assets.client.pacing import LONGEST_WAIT, Pace, backoff, retry_after
 from spectra_assets.errors import RetriableError, SkippableError
-from tests.client.conftest import Api, Reply
+from tests.client.conftest import Api, PlayedTime, Reply
 
 Connect = Callable[..., ApiClient]
 GOOD = Reply(b'{"id": 1}')
@@ -86,7 +86,7 @@ def test_a_probe_gives_any_status_at_once(api: Api, connect: Connect) -> None:
         assert (answer.status, answer.attempts, len(api.asked) - before) == (status, 1, 1)
     assert answer.url == f"{api.url}/x?***"
     assert answer.content_type == "application/json"
-    assert 0 < answer.elapsed_ms < 2000
+    assert answer.elapsed_ms > 0
 
 
 def test_get_retries_and_then_gives_the_last_answer(api: Api, connect: Connect) -> None:
@@ -99,9 +99,8 @@ def test_get_retries_and_then_gives_the_last_answer(api: Api, connect: Connect) 
 def test_no_usable_retry_after_is_plain_backoff(api: Api, connect: Connect, value: str | None) -> None:
     headers = {"Retry-After": value.encode().decode("latin-1")} if value else {}
     api.replies(Reply(status=429, headers=headers), GOOD)
-    begun = time.monotonic()
+    assert retry_after(headers) in (None, 0)
     assert connect().read("/x") == GOOD.body
-    assert time.monotonic() - begun < 3  # anything that is waited for would take longer
 
 
 def test_retry_after_in_seconds_is_waited_for(api: Api, connect: Connect) -> None:
@@ -142,16 +141,34 @@ def test_a_busy_server_holds_all_threads_and_then_sees_no_stampede(api: Api, con
     assert client_error.status == 429
     instants = [asked.at for asked in api.asked]
     assert instants[1] - instants[0] >= 0.38
-    at_once = max(sum(0 <= later - first < 0.005 for later in instants) for first in instants)
-    assert at_once <= 3  # eight without spacing; the server's own clock is late at times
-    assert instants[-1] - instants[1] >= 7 * 0.02 * 0.8
+    assert instants[-1] - instants[0] >= 0.38 + 7 * 0.02 * 0.8
+
+
+def test_those_who_waited_leave_one_by_one(played: PlayedTime) -> None:
+    pace, instants = Pace(None, 0.02, 8), []
+    begun = played.now
+    pace.hold(0.4)
+    for _ in range(8):
+        pace.wait(played)  # type: ignore[arg-type]
+        instants.append(played.now - begun)
+    assert instants == pytest.approx([0.4 + 0.02 * number for number in range(8)])
+
+
+@pytest.mark.parametrize("late", [0.0, 0.005, 0.3])
+def test_a_rate_is_kept_to_the_end_however_late_a_request_leaves(played: PlayedTime, late: float) -> None:
+    pace, begun = Pace(50, 0.0, 8), played.now
+    for number in range(26):
+        pace.wait(played)  # type: ignore[arg-type]
+        played.now += late if number == 3 else 0.0
+    assert played.now - begun == pytest.approx(0.5 + max(0.0, late - 0.03), abs=0.03)
 
 
 def test_requests_per_second_is_kept(api: Api, connect: Connect) -> None:
     client = connect(requests_per_second=50, in_flight=8)
+    begun = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: client.read(f"/{number}"), range(26)))
-    assert 0.45 <= api.asked[-1].at - api.asked[0].at <= 1.0
+    assert time.monotonic() - begun >= 0.45
 
 
 def test_no_more_requests_in_flight_than_allowed(api: Api, connect: Connect) -> None:
@@ -185,12 +202,11 @@ def test_a_body_that_stops_midway_is_an_error(api: Api, connect: Connect) -> Non
         connect(timeout=(1, 0.2), attempts=1).read("/x")
 
 
-def test_a_dripping_body_does_not_last_for_ever(api: Api, connect: Connect) -> None:
-    api.replies(Reply(b"[" + b"1," * 2000 + b"1]", fault="drip"))
-    begun = time.monotonic()
-    with pytest.raises(RetriableError, match=r"did not end within 2 s"):
-        connect(timeout=(1, 0.2), attempts=1).read("/x")
-    assert time.monotonic() - begun < 10  # all of it would take 80 s
+def test_a_dripping_body_does_not_last_for_ever(api: Api, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spectra_assets.client.transport._PATIENCE", 0.02)
+    api.replies(Reply(b"[" + b"1," * 20_000 + b"1]", fault="drip"))
+    with pytest.raises(RetriableError, match=r"did not end within 1 s"):
+        connect(timeout=(20, 50), attempts=1).read("/x")
 
 
 @pytest.mark.parametrize("chunked", [False, True])

@@ -66,7 +66,7 @@ def test_links_without_end_stop_at_the_budget(serve: Callable[..., Any], setting
     begun = time.monotonic()
     pack = discover(settings, "maze", api.base_url, budget=120)
     assert len(api.asked) <= 120
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 120
     assert [hint.entity for hint in pack.entities] == ["good"]
     spent = next(each for each in pack.evidence if each.about == "requests")
     assert spent.finding == "120 of 120"

@@ -294,5 +294,5 @@ def test_many_endpoints_of_one_name_take_bounded_time(openapi: Any, get: Any) ->
     read = openapi(paths)
     before = time.process_time()
     hints, _, _ = entities_of(read)
-    assert time.process_time() - before < 30
+    assert time.process_time() - before < 120
     assert len({hint.entity.lower() for hint in hints}) == len(hints) == 600

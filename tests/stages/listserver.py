@@ -39,6 +39,8 @@ Answering = Callable[[Call], Any]
 
 
 class _Http(ThreadingHTTPServer):
+    request_queue_size = 128
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Quiet: clients that give up are part of these tests."""
 
@@ -67,7 +69,7 @@ class ListServer:
     def client(self, searches: tuple[str, ...] = (), **options: Any) -> ApiClient:
         allowed = [Search(path=path, allowed_by="a test") for path in searches]
         server = Server(base_url_env="DEMO_URL", auth=Auth(kind="none"), probe="/", searches=allowed)
-        return ApiClient(server, self.url, None, **{"backoff_base": 0.01, "timeout": (1, 2), **options})
+        return ApiClient(server, self.url, None, **{"backoff_base": 0.01, "timeout": (20, 60), **options})
 
 
 class _Handler(BaseHTTPRequestHandler):

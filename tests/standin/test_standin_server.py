@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -64,7 +64,7 @@ def test_the_log_is_bounded(api):
 
 
 def test_one_connection_answers_many_requests(api):
-    with socket.create_connection(("127.0.0.1", api.standin.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", api.standin.port), timeout=60) as connection:
         reader = connection.makefile("rb")
         for _ in range(3):
             connection.sendall(b"GET /flex/html5 HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -100,10 +100,12 @@ def test_stop_closes_connections_and_start_takes_the_same_port(make):
 
 
 def test_a_million_executions_start_at_once_and_page_to_the_end(make):
-    started = time.monotonic()
+    tracemalloc.start()
     api = make(executions=1_000_000)
     assert api.json("/execution", releaseid=2, pagesize=500)["results"][0]["id"] == 1
-    assert time.monotonic() - started < 2
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 30_000_000, "records are made when they are asked for: all of them would take a gigabyte"
     truth = api.truth()
     assert truth["execution"] == {"count": 1_000_000, "keySum": 500_000_500_000, "keysOmitted": True}
     assert sum(truth["statusCounts"].values()) == 1_000_000
@@ -122,5 +124,5 @@ def test_serve_says_where_it_is_and_ends_on_a_signal():
         found = re.search(r"ZEPHYR_BASE_URL=(\S+) ZEPHYR_API_TOKEN=(\S+)$", line)
         response = requests.get(f"{found[1]}{LATEST}/project", headers={"Authorization": f"Bearer {found[2]}"}, timeout=20)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert response.status_code == 200
