@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _KIND_KEYS = ("kind", "type")
 _LIMIT = 20 * 1024 * 1024
+_ALIASES = (yaml.AnchorToken, yaml.AliasToken)
+_ALIAS = re.compile(r"(?:^|[\s\[\]{},:?-])[&*]\S")
+"""What may be an anchor or an alias; whether it is one, only a scan of the whole text tells, half as long as reading it."""
 
 
 def covenant_file(folder: Path, source: str) -> Path:
@@ -73,7 +77,7 @@ def read(file: Path) -> Covenant:
 def parse(text: str, file: Path | str) -> Covenant:
     """The covenant in `text`; `file` is named in errors. Raises DocumentError."""
     try:
-        if any(isinstance(token, (yaml.AnchorToken, yaml.AliasToken)) for token in yaml.scan(text, Loader=_LOADER)):
+        if _ALIAS.search(text) and any(isinstance(token, _ALIASES) for token in yaml.scan(text, Loader=_LOADER)):
             raise DocumentError("anchors and aliases are not allowed in a covenant", file)
         content = yaml.load(text, Loader=_LOADER)  # noqa: S506 (the safe loader's C form)
     except yaml.YAMLError as error:

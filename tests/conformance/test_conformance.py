@@ -20,7 +20,6 @@ GOAL = 0.98
 """Precision and recall of edges over all servers."""
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.__name__)
 def test_server(server: type[Api], tmp_path: Path, engine: Engine, scores: list[Score]) -> None:
     with server() as api:

@@ -21,7 +21,6 @@ from tests.conformance.servers.api import Api
 from tests.conformance.servers.dependencies import Family, Forge, Shop
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("server", [Family, Forge, Shop], ids=lambda server: server.__name__)
 def test_one_sentence_makes_all_seven_stages(server: type[Api], tmp_path: Path, engine: Engine) -> None:
     name, folder = server.name(), tmp_path / "project"

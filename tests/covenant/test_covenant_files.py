@@ -78,6 +78,8 @@ def test_an_unknown_key_is_refused_with_line_path_and_valid_keys(text: str, old:
         ("      - source.config\n", "      - source.nowhere\n", "which no step makes"),
         ("      - source.config\n", "      - source.portfolio\n", "in a circle"),
         ("quality_gates:\n", "quality_gates: &a\n", "anchors"),
+        ("quality_gates:\n", "more: [&b 1, *b]\nquality_gates:\n", "anchors"),
+        ("quality_gates:\n", "more: {a: !!str &b x}\nquality_gates:\n", "anchors"),
         ("pipeline:\n", "pipeline: [\n", "not valid YAML"),
     ],
 )

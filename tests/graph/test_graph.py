@@ -6,6 +6,7 @@ import pytest
 
 from spectra_assets.covenant.files import parse, read
 from spectra_assets.covenant.model import Covenant
+from spectra_assets.definitions import defs
 from spectra_assets.errors import ConfigurationError
 from spectra_assets.graph.build import definitions
 from spectra_assets.settings import load
@@ -94,3 +95,17 @@ def test_the_repository_loads_whole_with_the_learning_job_and_its_sensor(covenan
 def test_a_schedule_that_is_none_is_refused_with_what_is_valid(covenant: Covenant) -> None:
     with pytest.raises(ConfigurationError, match=r"SPECTRA_SCHEDULE is '99 . . . .'; valid is cron"):
         definitions([covenant], load({"SPECTRA_SCHEDULE": "99 * * * *"}))
+
+
+def test_definitions_are_made_once_until_a_covenant_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster asks for them twice while it loads a code location."""
+    for name in ("playbooks", "covenants"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("SPECTRA_PROJECT", str(tmp_path))
+    none = defs()
+    assert defs() is none
+    text = (PROJECT / "covenants" / "zephyr.yaml").read_text(encoding="utf-8")
+    (tmp_path / "covenants" / "zephyr.yaml").write_text(text, encoding="utf-8")
+    assert defs().resolve_asset_graph().get_all_asset_keys()
+    (tmp_path / "covenants" / "zephyr.yaml").unlink()
+    assert not defs().resolve_asset_graph().get_all_asset_keys()

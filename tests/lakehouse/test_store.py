@@ -239,7 +239,7 @@ print(lakehouse.version(ref), lakehouse.read(ref).num_rows)
 
 
 def test_a_write_cut_short_is_no_version(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     message, state = done.stdout.strip().splitlines()
     assert message.endswith("raise the file size limit (ulimit -f)")
@@ -293,7 +293,7 @@ with Engine.start("sail", 256) as engine, Staging(lakehouse, "run", engine) as s
 
 
 def test_two_million_rows_stream_in_flat_memory(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", STREAMED, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", STREAMED, str(tmp_path)], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     grown = float(done.stdout)
     assert grown < 300, f"peak memory grew by {grown} MiB"

@@ -61,7 +61,7 @@ class Project:
         return list(self.table(name).to_pylist())
 
     def truth(self) -> dict[str, Any]:
-        answer = requests.get(f"http://127.0.0.1:{self.standin.port}/__truth", timeout=60)
+        answer = requests.get(f"http://127.0.0.1:{self.standin.port}/__truth", timeout=200)
         return dict(answer.json())
 
     def materialise(self, *tables: str, covenant: Covenant | None = None) -> dict[str, Outcome]:

@@ -59,7 +59,7 @@ def raw(project: Project, path: str) -> list[bytes]:
     answer = requests.get(
         f"{project.standin.base_url}/flex/services/rest/latest{path}",
         headers={"Authorization": f"Bearer {project.standin.token}"},
-        timeout=60,
+        timeout=240,
     )
     answer.raise_for_status()
     return [bytes(record) for record in msgspec.json.decode(answer.content, type=list[msgspec.Raw])]
@@ -136,10 +136,10 @@ def test_a_source_that_is_no_name_never_becomes_a_path(project: Project, source:
 def test_the_exit_code_reaches_the_shell(project: Project) -> None:
     command = [sys.executable, "-m", "spectra_assets.engine.cli", "run", SENTENCE]
     surroundings = {name: value for name, value in os.environ.items() if name != "ZEPHYR_API_TOKEN"}
-    ended = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=60, env=surroundings)
+    ended = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=240, env=surroundings)
     assert ended.returncode == 3
     assert json.loads(ended.stdout)["error"] == "CredentialError"
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, env=surroundings)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=240, env=surroundings)
     assert (ended.returncode, ended.stdout) == (3, "")
     assert ended.stderr.startswith("CredentialError: ZEPHYR_API_TOKEN is not set")
     assert "Traceback" not in ended.stderr
@@ -271,7 +271,7 @@ def test_a_killed_run_leaves_whole_tables_and_the_next_one_ends_it(project: Proj
         time.sleep(0.01)
     time.sleep(random.uniform(0, 3))  # noqa: S311 (a moment, no secret)
     os.killpg(run.pid, signal.SIGKILL)
-    run.wait(20)
+    run.wait(200)
 
     held = state(project.folder)  # reads every table that is there
     assert "extract.cycles" in held

@@ -71,7 +71,7 @@ class Runner:
 
     def truth(self) -> dict[str, Any]:
         """What the stand-in really holds."""
-        document: dict[str, Any] = requests.get(f"{self.standin.base_url}/__truth", timeout=20).json()
+        document: dict[str, Any] = requests.get(f"{self.standin.base_url}/__truth", timeout=200).json()
         return document
 
     def make_through(self, last: str) -> Draft:

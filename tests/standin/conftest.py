@@ -23,7 +23,7 @@ class Api:
 
     def get(self, path: str, **query: Any) -> requests.Response:
         version = "" if path.startswith(("/v3/", "/v4/")) else "/latest"
-        return self.session.get(f"{self.standin.base_url}{ROOT}{version}{path}", params=query, timeout=20)
+        return self.session.get(f"{self.standin.base_url}{ROOT}{version}{path}", params=query, timeout=200)
 
     def json(self, path: str, **query: Any) -> Any:
         response = self.get(path, **query)
@@ -31,7 +31,7 @@ class Api:
         return response.json()
 
     def truth(self) -> dict[str, Any]:
-        document: dict[str, Any] = requests.get(f"{self.standin.base_url}/__truth", timeout=20).json()
+        document: dict[str, Any] = requests.get(f"{self.standin.base_url}/__truth", timeout=200).json()
         return document
 
     def all_pages(self, path: str, pagesize: int = 100, **query: Any) -> list[dict[str, Any]]:

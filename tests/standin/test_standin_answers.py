@@ -264,11 +264,11 @@ def test_attachments(api):
     assert api.json("/v3/attachment", itemid=13, type="Testcase") == []
     assert api.json("/v3/attachment", itemid=11, type="testcase")[0]["refId"] == rows[0]["refId"]  # C18
     url = f"{api.standin.base_url}/flex/download"
-    file = api.session.get(url, params={"action": "download", "fileId": rows[0]["refId"]}, timeout=20)
+    file = api.session.get(url, params={"action": "download", "fileId": rows[0]["refId"]}, timeout=200)
     assert file.headers["Content-Type"] == "application/octet-stream"
     assert file.content
     assert api.json(f"/attachment/{rows[0]['id']}")["refId"] == rows[0]["refId"]
-    assert api.session.get(url, params={"action": "download", "fileId": "testcase-0"}, timeout=20).status_code == 500
+    assert api.session.get(url, params={"action": "download", "fileId": "testcase-0"}, timeout=200).status_code == 500
 
 
 def test_requirements_need_a_tree_and_filter_by_release(api):

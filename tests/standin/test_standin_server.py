@@ -22,13 +22,13 @@ LATEST = "/flex/services/rest/latest"
 @pytest.mark.parametrize("header", [None, "Bearer wrong", "Bearer", "Basic bad!", "Digest x", "Basic d3Jvbmc="])
 def test_refused_credentials(api, header):
     headers = {"Authorization": header} if header else {}
-    response = requests.get(f"{api.standin.base_url}{LATEST}/project", headers=headers, timeout=20)
+    response = requests.get(f"{api.standin.base_url}{LATEST}/project", headers=headers, timeout=200)
     assert response.status_code == 401
     assert set(response.json()) == {"errorMsg", "errorCode"}
 
 
 def test_basic_takes_the_token_as_password(api):
-    response = requests.get(f"{api.standin.base_url}{LATEST}/project", auth=("anybody", api.standin.token), timeout=20)
+    response = requests.get(f"{api.standin.base_url}{LATEST}/project", auth=("anybody", api.standin.token), timeout=200)
     assert response.status_code == 200
 
 
@@ -39,7 +39,7 @@ def test_tokens_are_made_anew_or_given():
 
 @pytest.mark.parametrize("path", ["/flex/html5", "/", "/flex", "/flex/html5/project/details"])
 def test_a_wrong_base_url_answers_the_login_page(api, path):
-    response = api.session.get(f"{api.standin.base_url}{path}", timeout=20)
+    response = api.session.get(f"{api.standin.base_url}{path}", timeout=200)
     assert response.status_code == 200
     assert response.headers["Content-Type"].startswith("text/html")
 
@@ -49,7 +49,7 @@ def test_other_methods_are_refused_recorded_and_change_nothing(make, method):
     api = make(executions=100)
     before = api.truth()
     url = f"{api.standin.base_url}{LATEST}/execution/1"
-    assert api.session.request(method, url, params={"status": 2}, data="{}" * 999, timeout=20).status_code == 405
+    assert api.session.request(method, url, params={"status": 2}, data="{}" * 999, timeout=200).status_code == 405
     assert api.get("/user/current").status_code == 200
     assert [tuple(entry) for entry in api.standin.requests] == [
         (method, f"{LATEST}/execution/1", "status=2", 405),
@@ -81,7 +81,7 @@ def test_many_clients_at_once(api):
         url = f"{api.standin.base_url}{LATEST}/execution"
         headers = {"Authorization": f"Bearer {api.standin.token}"}
         query = {"releaseid": 2, "offset": number % 7, "pagesize": 3}
-        return requests.get(url, params=query, headers=headers, timeout=20).json()["results"][0]["id"]
+        return requests.get(url, params=query, headers=headers, timeout=200).json()["results"][0]["id"]
 
     first = ask(0)
     with ThreadPoolExecutor(16) as pool:
@@ -122,7 +122,7 @@ def test_serve_says_where_it_is_and_ends_on_a_signal():
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as process:
         line = process.stdout.readline()
         found = re.search(r"ZEPHYR_BASE_URL=(\S+) ZEPHYR_API_TOKEN=(\S+)$", line)
-        response = requests.get(f"{found[1]}{LATEST}/project", headers={"Authorization": f"Bearer {found[2]}"}, timeout=20)
+        response = requests.get(f"{found[1]}{LATEST}/project", headers={"Authorization": f"Bearer {found[2]}"}, timeout=200)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     assert response.status_code == 200
