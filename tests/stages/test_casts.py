@@ -9,7 +9,8 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.covenant.model import DataType
 from spectra_assets.lakehouse.engine import Engine
-from spectra_assets.stages.clean.casts import cast
+from spectra_assets.stages.clean.casts import cast, plausible
+from spectra_assets.stages.prepare.fields.dates import ISO
 from spectra_assets.stages.prepare.fields.numbers import COMMA, GROUPED
 
 WRITTEN = {
@@ -47,3 +48,38 @@ def test_moments_of_several_units(engine: Engine) -> None:
     moment = cast(F.col("text"), DataType.TIMESTAMP, "epoch_seconds | epoch_millis | dd.MM.yyyy")
     rows = frame.select("text", F.date_format(moment, "yyyy-MM-dd HH:mm:ss").alias("value")).collect()
     assert {row["text"]: row["value"] for row in rows} == UNITS
+
+
+ISO_TEXTS = {
+    "9999-12-31T23:59:59.9999999Z": "9999-12-31 23:59:59",
+    "2024-01-31": "2024-01-31 00:00:00",
+    "1700000000000": "2023-11-14 22:13:20",
+    "20240131": None,
+    "2024": None,
+}
+"""Beside dates in ISO 8601 a year or a day in figures is no number of milliseconds; .NET's last moment is one."""
+
+
+def test_moments_in_iso_8601(engine: Engine) -> None:
+    frame = engine.session.createDataFrame([(text,) for text in ISO_TEXTS], "text string")
+    moments = frame.select("text", cast(F.col("text"), DataType.TIMESTAMP, ISO).alias("value"))
+    shown = moments.select(
+        "text", F.date_format(plausible(F.col("value"), DataType.TIMESTAMP), "yyyy-MM-dd HH:mm:ss").alias("value")
+    )
+    assert {row["text"]: row["value"] for row in shown.collect()} == ISO_TEXTS
+
+
+DECIMALS = {
+    "1e2": "100",
+    "1.5E-3": "0.0015",
+    "0.1234567895": "0.12345679",
+    "99999999999999999999999999999.999999999": "99999999999999999999999999999.999999999",
+    "99999999999999999999999999999.9999999999": None,
+    "1234567890.1234567891e0": None,
+}
+
+
+def test_decimals_are_exact_or_none(engine: Engine) -> None:
+    frame = engine.session.createDataFrame([(text,) for text in DECIMALS], "text string")
+    rows = frame.select("text", cast(F.col("text"), DataType.DECIMAL).alias("value")).collect()
+    assert {row["text"]: row["value"] for row in rows} == {text: value and Decimal(value) for text, value in DECIMALS.items()}

@@ -35,8 +35,8 @@ BLANKS = " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u300
 )
 """What counts as blank at the ends of a text: Unicode's white space, the byte order mark and the zero-width space."""
 
-_YEARS = (-62_135_596_800_000, 253_402_300_799_999)
-"""Milliseconds of the years 1 to 9999."""
+_YEARS = (-62_135_596_800_000_000, 253_402_300_799_999_999)
+"""Microseconds of the years 1 to 9999."""
 
 _EXACT = 2.0**53
 """Doubles hold all integers up to here."""
@@ -44,6 +44,7 @@ _EXACT = 2.0**53
 _DIGITS = "^[+-]?[0-9]+$"
 _NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _EXPONENT = r"^[+-]?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]+$"
+_SHORT_EXPONENT = r"^[+-]?([0-9]\.?){1,15}[eE][+-]?[0-9]+$"
 _JSON_WORD = r"^(true|false|null|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?)$"
 _ISO = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -83,7 +84,7 @@ def plausible(value: Column, kind: DataType) -> Column:
     """What `cast` made, as the type it has in tables; moments only of the years 1 to 9999."""
     if kind not in (DataType.DATE, DataType.TIMESTAMP):
         return value
-    first, last = (F.timestamp_millis(F.lit(bound).cast("bigint")) for bound in _YEARS)
+    first, last = (F.timestamp_micros(F.lit(bound).cast("bigint")) for bound in _YEARS)
     moment = F.when(value.between(first, last), value)
     return moment.cast("date") if kind == DataType.DATE else moment
 
@@ -116,7 +117,8 @@ def _decimal(text: Column) -> Column:
     """Numbers with up to 29 digits before the point; from the tenth decimal on rounded half up."""
     kind = ddl(DataType.DECIMAL)
     number = F.when(text.rlike(_NUMBER), text)
-    return F.coalesce(number.try_cast(kind), _double(text).try_cast(kind))
+    short = F.when(text.rlike(_SHORT_EXPONENT), text)  # a double gives back as many digits; any more would be others
+    return F.coalesce(number.try_cast(kind), _double(short).try_cast(kind))
 
 
 def _pointed(text: Column, comma: bool) -> Column:
@@ -152,7 +154,9 @@ def _timestamp(text: Column, date_format: str | None) -> Column:
     if date_format == ODATA:
         millis = F.nullif(F.regexp_extract(text, _ODATA, 1), F.lit("")).try_cast("bigint")
         return F.coalesce(F.timestamp_millis(F.coalesce(millis, _whole(text, 15, 1e15))), _iso(text))
-    moments = [F.timestamp_millis(_whole(text, 15, 1e15)), _iso(text)]
+    # beside dates in ISO 8601, a number of few digits is a year, a day or no moment at all (12 digits: from 1973 on)
+    millis = F.when(text.rlike("^[0-9]{12,15}$"), text) if date_format == ISO else text
+    moments = [F.timestamp_millis(_whole(millis, 15, 1e15)), _iso(text)]
     if date_format and date_format != ISO:
         # a pattern of digits alone (yyyyMMdd) has a fixed length; no other pattern may look like epoch milliseconds
         plain = date_format.isalpha()
