@@ -9,7 +9,7 @@ import click
 import pytest
 
 from spectra_assets import errors
-from spectra_assets.engine.cli import main
+from spectra_assets.engine.cli import commands
 from spectra_assets.errors import SpectraError
 from spectra_assets.settings import Settings
 
@@ -17,15 +17,15 @@ PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
-def commands(group: click.Group, before: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
+def paths_of(group: click.Group, before: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
     found: set[tuple[str, ...]] = set()
     for name, command in group.commands.items():
-        found |= commands(command, (*before, name)) if isinstance(command, click.Group) else {(*before, name)}
+        found |= paths_of(command, (*before, name)) if isinstance(command, click.Group) else {(*before, name)}
     return found
 
 
 def test_every_command_that_the_readme_names_exists() -> None:
-    known = commands(main)
+    known = paths_of(commands)
     named = re.findall(r"^(?:\.venv/bin/)?solution-engine ([a-z-]+)(?: ([a-z]+))?", README, re.MULTILINE)
     assert len(named) > 7
     for words in named:

@@ -6,9 +6,13 @@ Exit codes: 0 done · 1 a bug · 2 something a person must change · 3 the crede
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
 import sys
-from typing import Any, get_args
+import traceback
+from contextlib import suppress
+from typing import Any, NoReturn, get_args
 
 import click
 
@@ -27,11 +31,11 @@ _AUTH = get_args(Auth.model_fields["kind"].annotation)
 
 
 @click.group(epilog=__doc__ and "\b\n" + __doc__.split("\n\n", 1)[1])
-def main() -> None:
+def commands() -> None:
     """Turns a REST API into a governed lakehouse pipeline: Source, Prepare, Extract, Clean, Transform, Refine, Analyse."""
 
 
-@main.command()
+@commands.command()
 @click.argument("sentence", nargs=-1, required=True)
 @click.option(
     "--commit", "commit_files", is_flag=True, help="Commit the covenant, the document and what was discovered, nothing else."
@@ -92,7 +96,7 @@ def run(
     sys.exit(summary.exit_code)
 
 
-@main.command()
+@commands.command()
 @click.argument("source", required=False)
 @_command
 def status(source: str | None, as_json: bool) -> None:
@@ -104,7 +108,7 @@ def status(source: str | None, as_json: bool) -> None:
     _answer(answer, status_text(answer), as_json)
 
 
-@main.command()
+@commands.command()
 @click.argument("source")
 @click.option("--from", "start", required=True, metavar="STAGE", help="raw, clean, transform, refine or analyse.")
 @_command
@@ -121,7 +125,7 @@ def replay(source: str, start: str, as_json: bool) -> None:
     sys.exit(result.exit_code)
 
 
-@main.command()
+@commands.command()
 @click.argument("source")
 @click.option("--entity", "entities", multiple=True, required=True, help="What to read again; may be given several times.")
 @click.option("--parent", "parents", multiple=True, help="Only the list of this parent, by its id; may be given several times.")
@@ -142,7 +146,7 @@ def _not_done(result: Any) -> list[str]:
     return [] if result.ok else [f"Not done: {result.problem}", "What was published before stays."]
 
 
-@main.command()
+@commands.command()
 @click.argument("source")
 @click.argument("tables", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Archive all of them.")
@@ -166,7 +170,7 @@ def retire(source: str, tables: tuple[str, ...], every: bool, as_json: bool) -> 
     _answer(answer, "\n".join(lines) or f"nothing is left over: the covenant of {source} makes every table there is", as_json)
 
 
-@main.group()
+@commands.group()
 def quarantine() -> None:
     """Rows that broke a rule: list them, and restore those that now pass."""
 
@@ -205,12 +209,12 @@ def quarantine_replay(source: str, table: str | None, as_json: bool) -> None:
     sys.exit(result.exit_code)
 
 
-main.add_command(covenant)
-main.add_command(playbook)
-main.add_command(lessons)
+commands.add_command(covenant)
+commands.add_command(playbook)
+commands.add_command(lessons)
 
 
-@main.command("serve-standin")
+@commands.command("serve-standin")
 @click.option("--executions", default=2000, show_default=True, type=click.IntRange(0), help="How many executions there are.")
 @click.option("--seed", default=7, show_default=True, help="The same seed gives the same data.")
 @click.option(
@@ -248,7 +252,7 @@ def _wait_for_signal() -> None:
     ended.wait()
 
 
-@main.command()
+@commands.command()
 @click.option(
     "--executions", default=2000, show_default=True, type=click.IntRange(0), help="How many executions the stand-in has."
 )
@@ -267,7 +271,7 @@ def demo(executions: int, seed: int, as_json: bool) -> None:
     sys.exit(summary.exit_code)
 
 
-@main.command()
+@commands.command()
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI on 127.0.0.1.")
 @click.option(
     "--executions", default=2000, show_default=True, type=click.IntRange(0), help="How many executions the stand-in has."
@@ -280,6 +284,29 @@ def dev(port: int, executions: int) -> None:
         sys.exit(serve_ui(load_settings(), port, executions))
     except SpectraError as error:
         _fail(error, as_json=False)
+
+
+def main() -> NoReturn:
+    """The process: what a command ends with is what the process ends with.
+
+    Threads of libraries may still run while the interpreter is taken down, and end it by SIGABRT (CPython 3.11 ends a thread that
+    wants the interpreter back by an exception through C++ frames: grpc/grpc issue 17621). So it is not taken down: what is to be
+    done at exit is done, output is written, and the process ends.
+    """
+    code: object = 0
+    try:
+        commands(prog_name="solution-engine")
+    except SystemExit as end:
+        code = end.code
+    except BaseException:  # noqa: BLE001  (a bug: its traceback is shown as Python would)
+        traceback.print_exc()
+        code = 1
+    with suppress(Exception):
+        atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # whoever read it is gone
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 
-from spectra_assets.engine.cli import main
+from spectra_assets.engine.cli import commands
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.run import run_sentence
 from spectra_assets.engine.source import Options
@@ -196,7 +196,7 @@ def test_what_is_missing_is_asked_for_by_name(project: Settings, tracker: Any) -
 
 def test_a_curated_pack_is_never_discovered_again(project: Settings) -> None:
     answer = CliRunner().invoke(
-        main, ["run", "create SPECTRA pipeline for zephyr", "--rediscover", "--base-url", "http://127.0.0.1:9"]
+        commands, ["run", "create SPECTRA pipeline for zephyr", "--rediscover", "--base-url", "http://127.0.0.1:9"]
     )
     assert answer.exit_code == 2
     assert "comes with the package" in answer.output

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from deltalake import write_deltalake
 
-from spectra_assets.engine.cli import main
+from spectra_assets.engine.cli import commands
 from spectra_assets.lakehouse.attic import delivered
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
@@ -36,7 +36,7 @@ def lakehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lakehouse:
 
 
 def answer(*arguments: str) -> tuple[int, object]:
-    result = CliRunner().invoke(main, [*arguments, "--json"])
+    result = CliRunner().invoke(commands, [*arguments, "--json"])
     return result.exit_code, json.loads(result.stdout)
 
 
@@ -45,7 +45,7 @@ def test_what_is_left_over_is_listed_and_stays(lakehouse: Lakehouse) -> None:
     assert isinstance(found, list)
     assert (code, [(entry["table"], entry["rows"]) for entry in found]) == (0, [(GONE, 2), (ASIDE, 2)])
     assert lakehouse.exists(TableRef.parse(GONE))
-    text = CliRunner().invoke(main, ["status", "zephyr"]).stdout
+    text = CliRunner().invoke(commands, ["status", "zephyr"]).stdout
     assert f"{GONE}: left over, no longer made; solution-engine retire zephyr" in text
 
 

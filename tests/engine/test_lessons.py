@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from spectra_assets.engine.cli import main
+from spectra_assets.engine.cli import commands
 from spectra_assets.engine.summary import Summary, summary_text
 from spectra_assets.learning.apply import REJECTED
 from spectra_assets.learning.lesson import Lesson, find, save
@@ -34,12 +34,12 @@ def proposed(folder: Path, monkeypatch: pytest.MonkeyPatch, repository: bool = T
 def test_a_word_at_the_wrong_time_ends_with_2_and_says_what_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings, observed = made(tmp_path, monkeypatch, repository=False)
     for words in (["approve"], ["approve", "--dry-run"], ["reject"], ["revert"], ["revert", "--dry-run"]):
-        told = CliRunner().invoke(main, ["lessons", *words, observed.id])
+        told = CliRunner().invoke(commands, ["lessons", *words, observed.id])
         valid = "applied and verified" if words[0] == "revert" else "proposed and proven"
         assert (told.exit_code, told.stdout) == (2, ""), told.output
         assert f"{observed.id} is observed" in told.stderr
         assert f"{valid} lessons can be" in told.stderr
-        assert CliRunner().invoke(main, ["lessons", *words, "no-such-lesson"]).exit_code == 2
+        assert CliRunner().invoke(commands, ["lessons", *words, "no-such-lesson"]).exit_code == 2
     assert find(settings.lessons, observed.id) == observed
 
 
@@ -57,7 +57,7 @@ def test_what_is_approved_and_in_no_commit_is_said_so(
     _, waiting = proposed(tmp_path, monkeypatch, repository=before is not None)
     if before is not None:
         before(tmp_path)
-    told = CliRunner().invoke(main, ["lessons", "approve", waiting.id])
+    told = CliRunner().invoke(commands, ["lessons", "approve", waiting.id])
     assert told.exit_code == 0
     assert f"{waiting.id}: applied" in told.stdout
     assert why in next(line for line in told.stdout.splitlines() if line.startswith("not committed: "))
@@ -65,7 +65,7 @@ def test_what_is_approved_and_in_no_commit_is_said_so(
 
 def test_what_is_approved_names_its_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings, waiting = proposed(tmp_path, monkeypatch)
-    told = CliRunner().invoke(main, ["lessons", "approve", waiting.id])
+    told = CliRunner().invoke(commands, ["lessons", "approve", waiting.id])
     assert f", commit {str(find(settings.lessons, waiting.id).commit)[:10]}" in told.stdout
     assert "not committed" not in told.stdout
 
@@ -99,7 +99,7 @@ def test_fifty_lessons_are_read_in_a_minute(tmp_path: Path, monkeypatch: pytest.
     lesson_of(4, status="verified", remedy=RULE, helped=2)
     for number in range(5, 51):
         lesson_of(number, closed="It passed again.")
-    lines = CliRunner().invoke(main, ["lessons"]).stdout.splitlines()
+    lines = CliRunner().invoke(commands, ["lessons"]).stdout.splitlines()
     assert len(lines) < 20
     assert [line for line in lines if not line.startswith(" ")][:-1] == [
         "Asks you (2)", "Under way (1)", "Holds (1)",
@@ -108,9 +108,9 @@ def test_fifty_lessons_are_read_in_a_minute(tmp_path: Path, monkeypatch: pytest.
     assert f"            may this be done: {RULE.said}?" in lines
     assert "            waits with 00000001: one word answers both" in lines
     assert max(map(len, lines)) < 150
-    assert CliRunner().invoke(main, ["lessons", "--all"]).stdout.count("\n") > 50
-    assert len(json.loads(CliRunner().invoke(main, ["lessons", "--json"]).stdout)) == 50
-    CliRunner().invoke(main, ["lessons", "reject", "00000001"])
+    assert CliRunner().invoke(commands, ["lessons", "--all"]).stdout.count("\n") > 50
+    assert len(json.loads(CliRunner().invoke(commands, ["lessons", "--json"]).stdout)) == 50
+    CliRunner().invoke(commands, ["lessons", "reject", "00000001"])
     assert [(each.status, each.tried[-1].outcome) for each in (find(settings.lessons, one.id) for one in asking)] == [
         ("observed", REJECTED)
     ] * 2

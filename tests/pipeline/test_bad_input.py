@@ -21,7 +21,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from spectra_assets.engine.cli import main
+from spectra_assets.engine.cli import commands
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
 from tests.pipeline.conftest import SENTENCE, Project
@@ -31,7 +31,7 @@ PLAYBOOK_002 = "playbooks/fabric/pipeline/pipeline.002-extract-stage-orchestrati
 
 def engine(*arguments: str) -> tuple[int, dict[str, Any]]:
     """`solution-engine … --json` in this process: its exit code and its answer."""
-    result = CliRunner().invoke(main, [*arguments, "--json"])
+    result = CliRunner().invoke(commands, [*arguments, "--json"])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
     return result.exit_code, json.loads(result.stdout)
 

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from spectra_assets.covenant.files import covenant_file, read
-from spectra_assets.engine.cli import main
+from spectra_assets.engine.cli import commands
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.run import run_sentence
 from spectra_assets.engine.source import Options
@@ -144,9 +144,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         desk.ticket(3008).name = "renamed in secret"
         desk.calls()
         arguments = ["backfill", SOURCE, "--entity", "ticket", "--parent", "3", "--json"]
-        found["backfill"], found["backfill calls"] = CliRunner().invoke(main, arguments), [*desk.server.calls]
-        found["nothing"] = CliRunner().invoke(main, arguments)
-        found["wrong"] = CliRunner().invoke(main, ["backfill", SOURCE, "--entity", "boards"])
+        found["backfill"], found["backfill calls"] = CliRunner().invoke(commands, arguments), [*desk.server.calls]
+        found["nothing"] = CliRunner().invoke(commands, arguments)
+        found["wrong"] = CliRunner().invoke(commands, ["backfill", SOURCE, "--entity", "boards"])
         yield found
 
 

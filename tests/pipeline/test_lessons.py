@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from spectra_assets.covenant.files import read
-from spectra_assets.engine.cli import main
+from spectra_assets.engine.cli import commands
 from spectra_assets.graph.learning import look
 from spectra_assets.graph.runner import dagster_home
 from spectra_assets.graph.sensor import learn
@@ -73,9 +73,9 @@ def the_next_version_is_proposed(project: Project) -> None:
     gained = {column for column in proposed.table("clean.user").columns if column not in before.table("clean.user").columns}
     assert gained == {"nickname"}
     assert project.covenant == before
-    shown = CliRunner().invoke(main, ["covenant", "diff", "zephyr"])
+    shown = CliRunner().invoke(commands, ["covenant", "diff", "zephyr"])
     assert "the column nickname (text) is new" in shown.output
-    CliRunner().invoke(main, ["covenant", "generate", "zephyr"])
+    CliRunner().invoke(commands, ["covenant", "generate", "zephyr"])
     assert project.covenant == proposed
     assert not proposed_file(settings, "zephyr").exists()
 

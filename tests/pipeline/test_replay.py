@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from spectra_assets.covenant.files import covenant_file, write
 from spectra_assets.covenant.model import Covenant
-from spectra_assets.engine.cli import main
+from spectra_assets.engine.cli import commands
 from spectra_assets.lakehouse.quarantine import table_of
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
@@ -24,7 +24,7 @@ from tests.pipeline.conftest import Project
 
 def engine(*arguments: str) -> tuple[int, Any]:
     """`solution-engine … --json` in this process: its exit code and its answer."""
-    result = CliRunner().invoke(main, [*arguments, "--json"])
+    result = CliRunner().invoke(commands, [*arguments, "--json"])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
     return result.exit_code, json.loads(result.stdout)
 

@@ -1,0 +1,38 @@
+"""What a command ends with is what its process ends with."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STARTED = """
+import sys
+from spectra_assets.engine import cli
+from spectra_assets.lakehouse.engine import shared
+from spectra_assets.settings import load
+
+@cli.commands.command()
+def ends():
+    engine = shared(load())
+    print(engine.session.range(3).count(), engine._folder)
+    {ending}
+
+sys.argv = ["solution-engine", "ends"]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"), [("pass", 0), ("sys.exit(7)", 7), ("raise ValueError('a bug')", 1), ("sys.exit('no')", 1)]
+)
+def test_the_code_reaches_the_shell_and_nothing_is_left(ending: str, code: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STARTED.format(ending=ending)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    assert done.returncode == code, done.stderr
+    count, folder = done.stdout.split()
+    assert count == "3"
+    assert not Path(folder).exists(), "the engine was stopped"
+    assert ("ValueError: a bug" in done.stderr) == (code == 1 and "bug" in ending)
