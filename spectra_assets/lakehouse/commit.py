@@ -25,8 +25,9 @@ INPUTS = "spectra.inputs"
 """Tables this one was made from, as `CommitInfo.extra` gives them: other inputs make another version."""
 
 ROWS_OUT = "spectra.rows_out"
+RUN = "spectra.run_id"
 
-_LOOKED_BACK = 20
+LOOKED_BACK = 20
 """Commits by others (OPTIMIZE, VACUUM, an edit by hand) behind which the last delivery is looked for."""
 
 
@@ -109,7 +110,7 @@ def last_commit(table: DeltaTable) -> dict[str, Any]:
 
 def delivered(table: DeltaTable, last: Mapping[str, Any]) -> int | None:
     """The rows that the newest delivery says it published, whoever committed after it."""
-    commits = [last] if ROWS_OUT in last else table.history(_LOOKED_BACK)
+    commits = [last] if ROWS_OUT in last else table.history(LOOKED_BACK)
     return next((int(commit[ROWS_OUT]) for commit in commits if ROWS_OUT in commit), None)
 
 

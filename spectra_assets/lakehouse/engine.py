@@ -15,7 +15,10 @@ import shutil
 import socket
 import tempfile
 import threading
-from contextlib import suppress
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -31,6 +34,8 @@ CONNECT_PORT = 15002
 """Spark Connect's default port."""
 
 PROBE_SECONDS = 5.0
+INTERRUPT_SECONDS = 0.5
+"""From one look for queries that are to be given up to the next."""
 
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./:@+=,~-]*")
 
@@ -99,6 +104,29 @@ class Engine:
     def read_parquet(self, path: str) -> DataFrame:
         """The Parquet files in the folder `path`."""
         return self.session.read.parquet(self._reachable(path))
+
+    @contextmanager
+    def given_up_at(self, instant: float) -> Iterator[None]:
+        """What this thread asks of the engine meanwhile is given up once the monotonic clock says `instant`: its queries end in
+        an error, and so do all that follow."""
+        tag, done = f"until-{uuid.uuid4().hex}", threading.Event()
+
+        def watch() -> None:
+            left = instant - time.monotonic()
+            while not done.wait(max(left, 0)):
+                with suppress(Exception):  # a query that ended meanwhile, a server that is gone: nothing is left to give up
+                    self.session.interruptTag(tag)
+                left = INTERRUPT_SECONDS
+
+        watching = threading.Thread(target=watch, name=tag, daemon=True)
+        self.session.addTag(tag)
+        watching.start()
+        try:
+            yield
+        finally:
+            done.set()
+            self.session.removeTag(tag)
+            watching.join()
 
     def stop(self) -> None:
         """End the session, then the server: the other way round the process hangs as it exits."""

@@ -28,7 +28,9 @@ from spectra_assets.lakehouse.adopting import adopted, replace
 from spectra_assets.lakehouse.commit import (
     FINGERPRINT,
     INPUTS,
+    LOOKED_BACK,
     ROW_GROUP,
+    RUN,
     Candidate,
     CommitInfo,
     Published,
@@ -132,10 +134,22 @@ class Lakehouse:
         with guarded(self.path(ref), "read"):
             return reader.read_all()
 
-    def batches(self, ref: TableRef, columns: Sequence[str] | None = None) -> pa.RecordBatchReader:
-        """The table as a stream of batches, in flat memory, of one version even while others write."""
+    def version_before(self, ref: TableRef, run_id: str) -> int | None:
+        """The version that stood before a run delivered; None if none of the last commits is its, or the first one is."""
         table = self._open(ref)
         with guarded(self.path(ref), "read"):
+            mine = [commit["version"] for commit in table.history(LOOKED_BACK) if commit.get(RUN) == run_id]
+        return min(mine) - 1 if mine and min(mine) > 0 else None
+
+    def batches(self, ref: TableRef, columns: Sequence[str] | None = None, version: int | None = None) -> pa.RecordBatchReader:
+        """The table as a stream of batches, in flat memory, of one version even while others write: the given one, else the last.
+
+        Raises MissingInputError, StorageError.
+        """
+        table = self._open(ref)
+        with guarded(self.path(ref), "read"):
+            if version is not None:
+                table.load_as_version(version)
             dataset = table.to_pyarrow_dataset()
             absent = [name for name in columns or () if name not in dataset.schema.names]
             if absent:

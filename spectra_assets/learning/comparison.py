@@ -67,7 +67,8 @@ def faults_of(mine: Made, before: Made, gap: Gap, remedy: Remedy) -> Iterator[st
     yield from (f"{mine.table} shows another gap with it: {shown[new]}" for new in sorted(shown.keys() - known.keys()))
     if mine.error and not mine.failed:
         yield f"{mine.table} can't be made with it: {mine.error}"
-    if lost := before.columns - mine.columns:
+    # what a rename follows may have had a column of its own: that is told as its price
+    if (lost := before.columns - mine.columns) and remedy.kind != RemedyKind.FOLLOW_RENAME:
         yield f"{mine.table} loses columns with it: {', '.join(sorted(lost))}"
     if before.rows is None or mine.rows is None:
         return
@@ -106,7 +107,8 @@ def left_out_by(covenant: Covenant, gap: Gap, remedy: Remedy) -> Collection[str]
 
 def gaps_in(made: Made) -> dict[str, str]:
     """Fingerprint of each gap that a table shows → what it is, for people."""
-    return {gap.fingerprint: f"{gap.check}: {gap.cause} {gap.subject}".strip() for gap in of_runs(made.evaluations)}
+    gaps = [one for gap in of_runs(made.evaluations) for one in (gap, *map(gap.as_shown_by, gap.also))]
+    return {gap.fingerprint: f"{gap.check}: {gap.cause} {gap.subject}".strip() for gap in gaps}
 
 
 def ungated(covenant: Covenant) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from spectra_assets.learning.evidence import CAUSES, TAKEN, text, whole
-from spectra_assets.learning.gap import FACTS, Cause, Evaluation, Fact, Gap
+from spectra_assets.learning.gap import FACTS, Cause, Echo, Evaluation, Fact, Gap
 from spectra_assets.names import plural
 
 SEEN = ("table_made", "requests_calm", "values_mapped", "outputs_gated", "plan_holds", "steps_ran", "requests_steady",
@@ -29,10 +29,10 @@ def gaps_of(evaluation: Evaluation) -> list[Gap]:
         found.setdefault((cause, text(subject) or ""), []).append(fact)
     if not found and not (lawful and evaluation.severity == "WARN"):
         found[CAUSES.get(evaluation.check, Cause.OTHER), ""] = []
-    return [gap(evaluation, cause, subject, facts) for (cause, subject), facts in found.items()]
+    return [_gap(evaluation, cause, subject, facts) for (cause, subject), facts in found.items()]
 
 
-def gap(evaluation: Evaluation, cause: Cause, subject: str, facts: Iterable[Fact]) -> Gap:
+def _gap(evaluation: Evaluation, cause: Cause, subject: str, facts: Iterable[Fact]) -> Gap:
     """A gap of one evaluation."""
     held = tuple(facts)[:FACTS]
     return Gap(
@@ -55,15 +55,39 @@ def gap(evaluation: Evaluation, cause: Cause, subject: str, facts: Iterable[Fact
     )
 
 
-def of_runs(evaluations: Iterable[Evaluation]) -> Iterator[Gap]:
-    """The gaps of several evaluations. An empty column is told once: by Extract, where no record has its field any more. So is
-    one in another unit: by the records that show it."""
+def of_runs(evaluations: Iterable[Evaluation]) -> list[Gap]:
+    """The gaps of several evaluations, each once: what one gate shows of another one's gap in the same run is named there."""
     gaps = [gap for evaluation in evaluations for gap in gaps_of(evaluation)]
-    gone = {(gap.run_id, gap.source, gap.table, gap.subject) for gap in gaps if gap.check in ("fields_seen", "no_schema_drift")}
-    shown = {(gap.run_id, gap.full_table, gap.subject) for gap in gaps if gap.check == "units_stay"}
+    first = {root: gap.fingerprint for gap in reversed(gaps) for root in _roots(gap)}
+    told: list[Gap] = []
+    also: dict[str, list[Echo]] = {}
     for gap in gaps:
-        if gap.check == "scale_kept" and (gap.run_id, gap.full_table, gap.subject) in shown:
-            continue
-        paths = [(gap.run_id, gap.source, plural(gap.table), fact.path) for fact in gap.evidence if fact.kind == "emptied"]
-        if not any(path in gone for path in paths):
-            yield gap
+        known = next((first[root] for root in _echoed(gap) if root in first), None)
+        if known is None:
+            told.append(gap)
+        else:
+            also.setdefault(known, []).append(gap.echo)
+    return [gap.model_copy(update={"also": tuple(also.get(gap.fingerprint, ()))}) for gap in told]
+
+
+def _roots(gap: Gap) -> Iterator[tuple[str, ...]]:
+    """What others show of this gap as well."""
+    run = (gap.run_id, gap.source)
+    if gap.check in ("fields_seen", "no_schema_drift"):
+        yield (*run, "field", gap.table, gap.subject)
+    elif gap.check == "units_stay":
+        yield (*run, "unit", gap.full_table, gap.subject)
+    elif gap.cause == Cause.QUARANTINE:
+        yield (*run, "rows", gap.full_table)
+
+
+def _echoed(gap: Gap) -> Iterator[tuple[str, ...]]:
+    """What this gap is about, where another one that is told shows it first: an empty column where no record has its field any
+    more, sizes where the records themselves show the unit, rows set aside where there are too many of them."""
+    run = (gap.run_id, gap.source)
+    if gap.check == "columns_filled":
+        yield from ((*run, "field", plural(gap.table), fact.path) for fact in gap.evidence if fact.path)
+    elif gap.check == "scale_kept":
+        yield (*run, "unit", gap.full_table, gap.subject)
+    elif gap.cause == Cause.ROWS_SET_ASIDE:
+        yield (*run, "rows", gap.full_table)

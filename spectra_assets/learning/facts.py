@@ -14,7 +14,7 @@ from spectra_assets.client.tape import LIST
 from spectra_assets.covenant.build import Extraction
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField, from_rows
 from spectra_assets.covenant.model import Column, Covenant, Table
-from spectra_assets.errors import ConfigurationError, CredentialError, SourceError
+from spectra_assets.errors import ConfigurationError, CredentialError, SourceError, StorageError
 from spectra_assets.intelligence.model import Pack, load_pack
 from spectra_assets.lakehouse.raw import Attempts
 from spectra_assets.lakehouse.segments import Segments
@@ -50,6 +50,8 @@ class Facts:
     settings: Settings
     covenant: Covenant
     requests: int = 40
+    run_id: str = ""
+    """The run that showed the gap: `before` is what stood until then."""
 
     @property
     def source(self) -> str:
@@ -146,11 +148,23 @@ class Facts:
 
     def published(self, entity: str) -> list[Record]:
         """The records of the last good version of the entity's Extract table."""
+        return self._records(entity, None)
+
+    def before(self, entity: str) -> list[Record]:
+        """What `published` gave before the run that showed the gap: where that one only warned, it published its own."""
+        ref = TableRef("extract", plural(entity))
+        try:
+            version = self.lakehouse.version_before(ref, self.run_id) if self.lakehouse.exists(ref) else None
+            return self._records(entity, version)
+        except StorageError:  # its files may be gone: no version lies there for ever
+            return self.published(entity)
+
+    def _records(self, entity: str, version: int | None) -> list[Record]:
         ref = TableRef("extract", plural(entity))
         if not self.lakehouse.exists(ref):
             return []
         found: list[Record] = []
-        for batch in self.lakehouse.batches(ref, ["record"]):
+        for batch in self.lakehouse.batches(ref, ["record"], version):
             found += [msgspec.json.decode(text) for text in batch.column(0).to_pylist()[: MOST_RECORDS - len(found)]]
             if len(found) >= MOST_RECORDS:
                 break

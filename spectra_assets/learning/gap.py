@@ -75,6 +75,11 @@ class Cause(StrEnum):
     MISSING_VALUE = "missing_value"
 
 
+OF_LISTS = (Cause.ENDPOINT_GONE, Cause.ENDPOINT_FORBIDDEN, Cause.ENDPOINT_BROKEN, Cause.CREDENTIAL, Cause.PAGE_LIMIT,
+             Cause.ENVELOPE_CHANGED, Cause.UNREACHABLE_ENTITY, Cause.UNPROVEN_DEPENDENCY)  # fmt: skip
+"""Causes that lie in how a list answers: each gate that asks for it shows them, in its own words."""
+
+
 class Fact(BaseModel):
     """One piece of evidence. Texts are bounded and, as gates show them, masked; what does not apply is None."""
 
@@ -95,6 +100,17 @@ class Fact(BaseModel):
     count: int | None = None
     total: int | None = None
     note: str | None = None
+
+
+class Echo(BaseModel):
+    """Another gate that shows what a gap is about: `table` is `stage.table`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: str
+    check: str
+    cause: Cause
+    subject: str = Field(default="", max_length=WIDTH)
 
 
 class Evaluation(BaseModel):
@@ -146,6 +162,19 @@ class Gap(BaseModel):
     total: int | None = None
     message: str = ""
     evidence: tuple[Fact, ...] = Field(default=(), max_length=FACTS)
+    also: tuple[Echo, ...] = ()
+    """Other gates that showed the same in this run."""
+
+    @property
+    def echo(self) -> Echo:
+        """The gap as one that others show as well."""
+        return Echo(table=self.full_table, check=self.check, cause=self.cause, subject=self.subject)
+
+    def as_shown_by(self, echo: Echo) -> Gap:
+        """The gap as another gate shows it."""
+        stage, table = echo.table.split(".", 1)
+        same = {"check": echo.check, "cause": echo.cause, "subject": echo.subject, "also": ()}
+        return self.model_copy(update={"stage": stage, "table": table, **same})
 
     @property
     def fingerprint(self) -> str:

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from spectra_assets.errors import DocumentError, RequestError, StorageError, one_of
-from spectra_assets.learning.gap import FACTS, Cause, Fact, Gap
+from spectra_assets.learning.gap import FACTS, Cause, Echo, Fact, Gap
 from spectra_assets.learning.prose import QUOTED, bounded, text_of
 from spectra_assets.learning.remedy.model import Remedy
 from spectra_assets.names import check_source
@@ -32,6 +32,9 @@ MOST_RETURNS = 3
 
 ARCHIVE = "archive"
 """Folder below the lessons of those that are over."""
+
+ECHOES = 20
+"""Other gates that a lesson names at most."""
 
 STATE = ".state"
 """Folder beside lessons for what is the machine's alone; git is told to ignore it."""
@@ -112,6 +115,8 @@ class Lesson(BaseModel):
     """Runs without the gap since it was closed."""
     many: int | None = Field(default=None, ge=1)
     """So many gaps share this lesson, as far as one run showed; None: it is about one."""
+    also: tuple[Echo, ...] = Field(default=(), max_length=ECHOES)
+    """Other gates that show the same: they have no lesson of their own as long as this one is open."""
     evaluations: tuple[str, ...] = ()
 
     @property
@@ -123,6 +128,11 @@ class Lesson(BaseModel):
     def open(self) -> bool:
         """Whether the loop still has something to do or to ask."""
         return self.status in ("observed", "ineffective", "reverted") and self.closed is None
+
+    @property
+    def waits(self) -> bool:
+        """Whether a remedy waits for a person."""
+        return self.status in ("proposed", "proven")
 
     @property
     def curable(self) -> bool:
@@ -148,6 +158,7 @@ class Lesson(BaseModel):
             total=self.total_rows,
             message=self.message,
             evidence=self.evidence,
+            also=self.also,
         )
 
     def but(self, **changes: Any) -> Lesson:

@@ -26,7 +26,7 @@ from spectra_assets.learning.lesson import read as read_lesson
 from spectra_assets.learning.person import question_of
 from spectra_assets.learning.proof import Proof, prove
 from spectra_assets.learning.prose import bounded, times
-from spectra_assets.learning.record import Limits, record
+from spectra_assets.learning.record import Limits, merge, record
 from spectra_assets.learning.remedy import propose
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.standard import generalise
@@ -106,6 +106,9 @@ def heal(settings: Settings, learned: Learned, say: Say = lambda _: None, covena
     lessons = [lesson for lesson in learned.changed.values() if lesson.curable][:MOST_PER_PASS]
     if lessons:
         _heal(settings, learned, lessons, say, covenant)
+        with settled(settings):
+            for name in (each for source in sorted({one.source for one in lessons}) for each in merge(settings.lessons, source)):
+                learned.changed.pop(name, None)
         balance(settings)
 
 

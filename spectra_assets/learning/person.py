@@ -12,10 +12,10 @@ from pathlib import Path
 from spectra_assets.errors import RequestError
 from spectra_assets.learning import apply
 from spectra_assets.learning.books import balance
-from spectra_assets.learning.gap import Cause
+from spectra_assets.learning.gap import OF_LISTS, Cause
 from spectra_assets.learning.journal import settled
 from spectra_assets.learning.lesson import Lesson, Tried, find, read_all, save
-from spectra_assets.learning.prose import fact_of, meaning_of, standing, times
+from spectra_assets.learning.prose import fact_of, gates_beside, meaning_of, standing, times
 from spectra_assets.learning.remedy.model import Remedy
 from spectra_assets.settings import Settings
 
@@ -32,6 +32,8 @@ STANDS = ("applied", "verified")
 ADVICE = {
     Cause.STEP_DID_NOT_RUN: "The covenant is older than the playbook: `solution-engine covenant generate {source}` follows it.",
     Cause.ROWS_SET_ASIDE: "`solution-engine quarantine list {source}` names the rules that they broke.",
+    Cause.MISSING_FIELD: "If it has another name now, a rule of kind alias says so; if it moved, or {source} gave it up, run the "
+    "sentence again with --rediscover.",
     Cause.CHANGED_UNIT: "Ask the owner of {source} for the unit or the time zone: nothing in the data tells. A gate that only "
     "warns published what came; one that fails kept what stood.",
     Cause.RECORDS_GONE: "Ask the owner of {source} whether they are really gone. What comes back is known again by its key.",
@@ -103,6 +105,8 @@ def explained(lesson: Lesson) -> list[str]:
         f"           {times(lesson.seen)}, last {lesson.last_seen} in run {lesson.last_run}",
         f"Said       {lesson.message}",
     ]
+    if beside := gates_beside(lesson):
+        lines.append(f"Shown too  by {', '.join(f'{check} on {table}' for check, table in beside)}")
     lines += [f"Evidence   {told}" for fact in lesson.evidence[:_FACTS] if (told := fact_of(fact))]
     more = len(lesson.evidence) - _FACTS
     lines += [f"           and {more} more, see `solution-engine lessons show {lesson.id[-8:]}`"] if more > 0 else []
@@ -140,13 +144,17 @@ def question_of(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None =
     """What a person is asked, with what was tried; `why` says what kept the machine from looking."""
     about = f" about {lesson.subject}" if lesson.subject else ""
     words = lesson.cause.replace("_", " ")
+    told = next((fact.note for fact in lesson.evidence if fact.note), None) if lesson.cause in OF_LISTS else None
+    heard = f' What was heard of the API: "{told}".' if told else ""
     if waiting is not None:
-        return f"May this be done: {waiting.said}? {waiting.needs_person}"
+        return f"May this be done: {waiting.said}? {waiting.needs_person}.{heard}"
     back = f" It came back {lesson.returned} times." if lesson.returned else ""
     done = f" Tried: {'; '.join(f'{each.remedy}: {each.outcome}' for each in tried)}." if tried else ""
     kept = f" {why}." if why else ""
     kept += f" {ADVICE[lesson.cause].format(source=lesson.source)}" if lesson.cause in ADVICE else ""
-    return f"{lesson.full_table} shows {words}{about}, and no remedy for it is proven.{back}{kept} What should be done?{done}"
+    return (
+        f"{lesson.full_table} shows {words}{about}, and no remedy for it is proven.{heard}{back}{kept} What should be done?{done}"
+    )
 
 
 def _same(settings: Settings, lesson: Lesson, remedy: Remedy) -> list[Lesson]:

@@ -24,9 +24,9 @@ from spectra_assets.learning.apply import changed
 from spectra_assets.learning.comparison import beyond, failures, faults_of, gaps_in, left_out_by, losses, ungated
 from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.gap import Cause, Gap
-from spectra_assets.learning.remake import Deadline, Remade, remake
+from spectra_assets.learning.remake import Remade, remake
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
-from spectra_assets.learning.scratch import Made, Scratch
+from spectra_assets.learning.scratch import Deadline, Made, Scratch
 from spectra_assets.playbook.model import Playbooks
 from spectra_assets.settings import Settings
 from spectra_assets.stages.design import playbooks_of
@@ -92,8 +92,8 @@ def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, othe
         if gap.cause == Cause.RATE_LIMITED:
             return _slower(settings, covenant, gap, others, edited, deadline)
         requests = int(playbooks.setting("proof_requests", covenant.source))
-        twin = Twin(_lakehouse(settings, covenant), requests, anew=_read_later(remedy))
-        before = _made_before(settings, covenant, gap, twin)
+        twin = Twin(_lakehouse(settings, covenant), requests, (deadline.check,), anew=_read_later(remedy))
+        before = _made_before(settings, covenant, gap, twin, deadline)
         reproduced = gap.fingerprint in gaps_in(before) | ungated(covenant)
         if not reproduced:
             what = before.error or "; ".join(sorted(before.failed)) or "every gate passes"
@@ -101,7 +101,7 @@ def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, othe
         else:
             trial = _Trial(settings, covenant, gap, remedy, before, twin, deadline)
             control = trial.control()
-            with Scratch(settings, covenant.source, twin, edited) as scratch:
+            with Scratch(settings, covenant.source, twin, deadline, edited) as scratch:
                 made = trial.remake(scratch, edited)
                 faults = [*trial.faults(made), *beyond(control, made, gap, remedy)]
                 costs = list(trial.costs(made))[:_TOLD]
@@ -141,8 +141,8 @@ def _slower(
     for texts in ({}, edited):
         clock = Clock()
         throttle = Throttle(int(counted) / 60, 1, clock)
-        twin = Twin(_lakehouse(settings, covenant), 0, (throttle,), clock, without=_TOO_MANY)
-        with Scratch(settings, covenant.source, twin, texts) as scratch:
+        twin = Twin(_lakehouse(settings, covenant), 0, (throttle, deadline.check), clock, without=_TOO_MANY)
+        with Scratch(settings, covenant.source, twin, deadline, texts) as scratch:
             scratch.bring(table.table for table in covenant.tables())
             first = scratch.first()
             made = scratch.make(first, first.table(gap.full_table))
@@ -157,9 +157,9 @@ def _slower(
     return Proof(refused[0] >= _REFUSALS, repaired, tuple(regressions), (note, *faults[:_TOLD]), taken)
 
 
-def _made_before(settings: Settings, covenant: Covenant, gap: Gap, twin: Twin) -> Made:
+def _made_before(settings: Settings, covenant: Covenant, gap: Gap, twin: Twin, deadline: Deadline) -> Made:
     """The gap's table made again by the documents as they are, from the same inputs."""
-    with Scratch(settings, covenant.source, twin) as scratch:
+    with Scratch(settings, covenant.source, twin, deadline) as scratch:
         scratch.bring(table.table for table in covenant.tables())
         return scratch.make(covenant, covenant.table(gap.full_table))
 
@@ -180,11 +180,11 @@ class _Trial:
         """What is made again in `scratch`; `alone`: the gap's table and the canon."""
         since = _began(self.settings, self.covenant, self.gap)
         canon_only = self.remedy.kind in OF_CANON
-        return remake(scratch, self.covenant, edited, self.deadline, {self.gap.full_table}, since, canon_only, alone)
+        return remake(scratch, self.covenant, edited, {self.gap.full_table}, since, canon_only, alone)
 
     def control(self) -> Covenant | None:
         """The covenant by the documents as they are, if designing again is all that it takes."""
-        with Scratch(self.settings, self.covenant.source, self.twin) as scratch:
+        with Scratch(self.settings, self.covenant.source, self.twin, self.deadline) as scratch:
             made = self.remake(scratch, (), alone=True)
         return made.covenant if not [*self.faults(made), *self.costs(made)] else None
 
@@ -219,12 +219,11 @@ class _Trial:
         found: dict[str, dict[str, Any]] = {}
         if not names:
             return found
-        with Scratch(self.settings, self.covenant.source, self.twin) as scratch:
+        with Scratch(self.settings, self.covenant.source, self.twin, self.deadline) as scratch:
             covenant = self.remake(scratch, (), alone=True).covenant
             promised = {table.table: table for table in covenant.tables()} if covenant is not None else {}
             for name in names:
                 if covenant is not None and name in promised:
-                    self.deadline.check()
                     made, last = scratch.make(covenant, promised[name]), known.get(name, {})
                     status = "failed" if made.error and not made.failed else last.get("status")
                     found[name] = {"gatesFailed": sorted(made.failed | set(last.get("gatesFailed") or ())), "status": status}
@@ -261,8 +260,8 @@ def _regressions(
             continue
         try:
             lakehouse = _lakehouse(settings, covenant)
-            with Scratch(settings, covenant.source, Twin(lakehouse), edited) as scratch:
-                made = remake(scratch, covenant, edited, deadline)
+            with Scratch(settings, covenant.source, Twin(lakehouse, 0, (deadline.check,)), deadline, edited) as scratch:
+                made = remake(scratch, covenant, edited)
             harm = [*failures(made.tables, latest_attempts(lakehouse))]
             harm += [made.ended] if made.ended else []
             harm += [loss for _, loss in losses(covenant, made.covenant)] if made.covenant else []

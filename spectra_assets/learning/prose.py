@@ -83,9 +83,19 @@ def text_of(lesson: Lesson) -> str:
     front = yaml.safe_dump(
         {name: value for name, value in content.items() if value != []}, sort_keys=False, allow_unicode=True, width=120
     )
-    said = f"## What the gate said\n\n`{_name(lesson.check)}`:\n\n{quoted(lesson.message)}"
+    said = f"## What the gate said\n\n`{_name(lesson.check)}`:\n\n{quoted(lesson.message)}{_also(lesson)}"
     parts = (f"# {_title(lesson)}", _told(lesson), _asked(lesson), said, _cause(lesson), _remedy(lesson), _tried(lesson))
     return f"---\n{front}---\n\n" + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _also(lesson: Lesson) -> str:
+    told = ", ".join(f"`{_name(check)}` on `{_name(table)}`" for check, table in gates_beside(lesson))
+    return f"\n\nThe same cause shows at {told}." if told else ""
+
+
+def gates_beside(lesson: Lesson) -> list[tuple[str, str]]:
+    """Other gates that show the lesson's gap, with their tables."""
+    return list(dict.fromkeys((echo.check, echo.table) for echo in lesson.also))
 
 
 def meaning_of(lesson: Lesson) -> str:

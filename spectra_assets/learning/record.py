@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spectra_assets.learning.gap import FACTS, Cause, Gap
-from spectra_assets.learning.lesson import ARCHIVE, Lesson, locked, place, read, read_all, save
-from spectra_assets.learning.verify import FURTHER, FURTHER_GAPS
+from spectra_assets.learning import apply
+from spectra_assets.learning.gap import FACTS, OF_LISTS, Cause, Echo, Gap
+from spectra_assets.learning.lesson import ARCHIVE, ECHOES, Lesson, locked, place, read, read_all, save, state_of
+from spectra_assets.learning.verify import FURTHER, FURTHER_GAPS, STAGES
+from spectra_assets.names import plural
 
 REMEMBERED = 50
 """Evaluations a lesson remembers, so that a crash between writing it and noting the run counts nothing twice."""
@@ -26,6 +28,8 @@ ROLLED = "further gaps"
 
 _NAMED = 8
 _KIND = ("source", "stage", "table", "check", "cause")
+_OF_RUN = ("run_id", "seen_at", "evaluation", "severity", "covenant_version")
+"""What a gap that another lesson tells says of the run; all else stays as that one's own gate told it."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,10 @@ def record(folder: Path, gaps: Iterable[Gap], limits: Limits = Limits()) -> list
     Returns the lessons that changed. Raises DocumentError for a malformed lesson, StorageError if the folder can't be written.
     """
     kinds: dict[tuple[str, ...], list[Gap]] = {}
-    for gap in gaps:
-        kinds.setdefault(tuple(str(getattr(gap, name)) for name in _KIND), []).append(gap)
     with locked(folder):
         shelf = _Shelf(folder, limits)
+        for gap in shelf.at_home(gaps):
+            kinds.setdefault(tuple(str(getattr(gap, name)) for name in _KIND), []).append(gap)
         for mine in kinds.values():
             shelf.put(mine)
         return shelf.saved()
@@ -64,6 +68,54 @@ def withdraw(folder: Path, source: str, run_id: str) -> set[str]:
     return gone
 
 
+def merge(folder: Path, source: str) -> set[str]:
+    """One lesson of those of one cause for which there is only a question, and of those of which the same remedy waits: the first
+    by stage names the gates of the others. The ids of these, which are no more. Raises StorageError and DocumentError."""
+    with locked(folder):
+        lessons = [lesson for lesson in read_all(folder, source) if _is_mergeable(lesson)]
+        first: dict[tuple[str, ...], str] = {}
+        merged: dict[str, list[Lesson]] = {}
+        for lesson in sorted(lessons, key=_order):
+            mine = _root(lesson)
+            if mine is not None and mine in first:
+                merged.setdefault(first[mine], []).append(lesson)
+                continue
+            for root in (mine, _listed(lesson)):
+                if root is not None:
+                    first.setdefault(root, lesson.id)
+        for name, others in merged.items():
+            kept = read(folder / f"{name}.md")
+            echoes = (echo for other in others for echo in (other.gap().echo, *other.also))
+            tried = apply.kept((*kept.tried, *(each for other in others for each in other.tried)))
+            save(folder, kept.but(also=tuple(dict.fromkeys((*kept.also, *echoes)))[:ECHOES], tried=tried))
+        gone = {other.id for others in merged.values() for other in others}
+        for name in gone:  # what tells them is whole by now
+            (folder / f"{name}.md").unlink(missing_ok=True)
+            state_of(folder / f"{name}.md").unlink(missing_ok=True)
+    return gone
+
+
+def _is_mergeable(lesson: Lesson) -> bool:
+    """Whether the lesson waits or asks, about one gap, and nothing of it was ever used."""
+    asks = lesson.status == "observed" and lesson.question is not None
+    return (asks or lesson.waits) and lesson.playbook is None and not (lesson.closed or lesson.returned or lesson.many)
+
+
+def _order(lesson: Lesson) -> tuple[bool, int, str]:
+    """Those with a remedy first, then by stage."""
+    return not lesson.waits, (*STAGES, lesson.stage).index(lesson.stage), lesson.id
+
+
+def _root(lesson: Lesson) -> tuple[str, ...] | None:
+    """What the lesson has in common with others: the remedy that waits, else the list whose answers are the cause."""
+    return ("remedy", lesson.remedy.said) if lesson.waits and lesson.remedy is not None else _listed(lesson)
+
+
+def _listed(lesson: Lesson) -> tuple[str, ...] | None:
+    listed = plural(lesson.entity) if lesson.entity else lesson.table if lesson.stage == "extract" else None
+    return ("list", listed) if listed and lesson.cause in OF_LISTS else None
+
+
 class _Shelf:
     """The folder, as the gaps of one run are put into it."""
 
@@ -72,6 +124,7 @@ class _Shelf:
         self.limits = limits
         self.changed: dict[str, Lesson] = {}
         self._live: dict[str, dict[str, Lesson]] = {}
+        self._told: dict[str, dict[Echo, Lesson]] = {}
         self._absorbed: set[str] = set()
         self._beyond: dict[str, dict[str, Gap]] = {}
 
@@ -80,6 +133,27 @@ class _Shelf:
         if source not in self._live:
             self._live[source] = {lesson.id: lesson for lesson in read_all(self.folder, source)}
         return self._live[source]
+
+    def at_home(self, gaps: Iterable[Gap]) -> list[Gap]:
+        """The gaps, those that an open lesson tells already as that one's, once for a run."""
+        own: list[Gap] = []
+        echoes: dict[tuple[str, str], Gap] = {}
+        for gap in gaps:
+            home = self._homes(gap.source).get(gap.echo) if gap.lesson_id not in self.live(gap.source) else None
+            if home is None:
+                own.append(gap)
+            else:
+                run = {name: getattr(gap, name) for name in _OF_RUN}
+                echoes[gap.run_id, home.id] = home.gap().model_copy(update=run)
+        told = {(gap.run_id, gap.lesson_id) for gap in own}
+        return [*own, *(gap for key, gap in echoes.items() if key not in told)]
+
+    def _homes(self, source: str) -> dict[Echo, Lesson]:
+        """What open lessons tell beside what they are about."""
+        if source not in self._told:
+            live = [each for each in self.live(source).values() if each.closed is None and (each.open or each.waits)]
+            self._told[source] = {echo: each for each in live for echo in each.also}
+        return self._told[source]
 
     def put(self, gaps: Sequence[Gap]) -> None:
         """Count gaps of one kind."""
@@ -193,10 +267,12 @@ def _counted(known: Lesson | None, gap: Gap) -> Lesson:
             first_seen=gap.seen_at,
             seen=1,
             **_latest(gap),
+            also=gap.also[:ECHOES],
             evaluations=(gap.evaluation,),
         )
+    also = tuple(dict.fromkeys((*known.also, *gap.also)))[:ECHOES]
     evaluations = (*known.evaluations, gap.evaluation)[-REMEMBERED:]
-    return known.but(seen=known.seen + 1, **_latest(gap), evaluations=evaluations, closed=None, quiet=0)
+    return known.but(seen=known.seen + 1, **_latest(gap), also=also, evaluations=evaluations, closed=None, quiet=0)
 
 
 def _latest(gap: Gap) -> dict[str, Any]:

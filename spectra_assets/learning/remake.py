@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from spectra_assets.covenant.canon import Canon, CanonEntity
 from spectra_assets.covenant.model import Covenant, Table
-from spectra_assets.errors import SpectraError
 from spectra_assets.learning.scratch import Made, Scratch
 from spectra_assets.names import LOG, QUARANTINE, SCHEMAS, Stage
 from spectra_assets.playbook.model import FILES
@@ -27,23 +25,10 @@ class Remade:
     ended: str | None = None
 
 
-@dataclass(frozen=True)
-class Deadline:
-    """An instant of the monotonic clock until which a proof must end."""
-
-    at: float
-
-    def check(self) -> None:
-        """Raises SpectraError once it is over."""
-        if time.monotonic() > self.at:
-            raise SpectraError("the proof did not end in time (setting proof_seconds)")
-
-
 def remake(
     scratch: Scratch,
     known: Covenant,
     edited: Collection[str],
-    deadline: Deadline,
     wanted: Collection[str] = (),
     since: datetime | None = None,
     canon_only: bool = False,
@@ -58,7 +43,7 @@ def remake(
     """
     scratch.bring((table.table for table in known.tables()), since)
     stages = () if canon_only or alone else _stages(edited)
-    return _Remaking(scratch, known, deadline).run(stages, set(wanted), alone)
+    return _Remaking(scratch, known).run(stages, set(wanted), alone)
 
 
 def _stages(edited: Collection[str]) -> tuple[str, ...]:
@@ -69,10 +54,9 @@ def _stages(edited: Collection[str]) -> tuple[str, ...]:
 
 
 class _Remaking:
-    def __init__(self, scratch: Scratch, known: Covenant, deadline: Deadline) -> None:
+    def __init__(self, scratch: Scratch, known: Covenant) -> None:
         self._scratch = scratch
         self._known = {table.table: table for table in known.tables()}
-        self._deadline = deadline
         self._remade = Remade()
         self._changed: set[str] = set()
         self._held: set[str] = set()
@@ -99,7 +83,6 @@ class _Remaking:
 
     def _make(self, covenant: Covenant, table: Table) -> bool:
         """Whether it was published. What is made from a table that is held back is held back too."""
-        self._deadline.check()
         made = self._remade.tables
         if self._held.intersection(table.inputs) or not all(map(self._scratch.holds, table.inputs)):
             self._held.add(table.table)

@@ -22,6 +22,7 @@ from spectra_assets.client.api import ApiClient
 from spectra_assets.covenant.canon import Canon, from_rows
 from spectra_assets.covenant.files import covenant_file, write
 from spectra_assets.covenant.model import Covenant, Severity, Table
+from spectra_assets.errors import SpectraError
 from spectra_assets.gates.evaluate import blocking
 from spectra_assets.gates.judgement import Result
 from spectra_assets.intelligence.model import Pack, load_pack
@@ -76,11 +77,29 @@ class Made:
         return frozenset(result.gate for result in blocking(self.results))
 
 
-class Scratch:
-    """A context manager: the copy goes with it. `edited` are documents below `playbooks/` with another text."""
+@dataclass(frozen=True)
+class Deadline:
+    """An instant of the monotonic clock until which a proof must end."""
 
-    def __init__(self, settings: Settings, source: str, client: Client, edited: Mapping[str, str] | None = None) -> None:
+    at: float
+
+    def check(self, _: str = "") -> None:
+        """Raises SpectraError once it is over. It can stand for a fault of the twin: each request looks at the time."""
+        if time.monotonic() > self.at:
+            raise SpectraError("the proof did not end in time (setting proof_seconds)")
+
+
+class Scratch:
+    """A context manager: the copy goes with it. `edited` are documents below `playbooks/` with another text.
+
+    Nothing is made in it after the `deadline`: what a table asks of the engine is given up then.
+    """
+
+    def __init__(
+        self, settings: Settings, source: str, client: Client, deadline: Deadline, edited: Mapping[str, str] | None = None
+    ) -> None:
         """Raises StorageError."""
+        self._deadline = deadline
         self.source = source
         self._real = Lakehouse(settings.lakehouse_root, source)
         self._client = client
@@ -139,7 +158,8 @@ class Scratch:
         return design(self.settings, self.pack, canon_of(self.settings, self.pack))[0]
 
     def make(self, covenant: Covenant, table: Table) -> Made:
-        """Make one table: judged, and published here if it passes. Errors are in the result."""
+        """Make one table: judged, and published here if it passes. Errors are in the result, but for the deadline's."""
+        self._deadline.check()
         work = Work(
             settings=self.settings,
             covenant=covenant,
@@ -155,12 +175,13 @@ class Scratch:
         write(covenant_file(self.settings.covenants, self.source), covenant)
         delivery, counts, told = Delivery(work), None, None
         try:
-            with delivery:
+            with work.engine.given_up_at(self._deadline.at), delivery:
                 failed = blocking(delivery.audit())
                 counts = delivery.staged.counts() if delivery.staged is not None else None
                 if not failed or table.ref.schema == LOG:
                     delivery.publish()
         except Exception as error:  # noqa: BLE001  (whatever a remedy makes of a table is what a proof is to find out)
+            self._deadline.check()
             told = f"{type(error).__name__}: {error}"[:1000]
         return Made(
             table=table.table,

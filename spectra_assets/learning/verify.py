@@ -92,7 +92,12 @@ def gone(lesson: Lesson, tables: Collection[str], run: Seen) -> str | None:
 
 def _passing(lesson: Lesson, run: Seen) -> list[Evaluation]:
     """What a later run says of the lesson's gate, if it says nothing but that it passed."""
-    mine = [evaluation for evaluation in run.evaluations if _is_about(evaluation, lesson)]
+    also = {(echo.table, echo.check) for echo in lesson.also}
+    mine = [each for each in run.evaluations if _is_about(each, lesson)]
+    shown = [
+        each for each in run.evaluations if (f"{each.stage}.{each.table}", each.check) in also and each.source == lesson.source
+    ]
+    mine = sorted([*mine, *shown], key=lambda each: each.seen_at) if mine else []
     passed = run.run_id != lesson.last_run and all(each.passed for each in mine) and bool(mine)
     return mine if passed and mine[-1].seen_at >= lesson.last_seen else []
 
@@ -127,7 +132,7 @@ def _harms(gap: Gap, lesson: Lesson, before: Sequence[Lesson]) -> bool:
         return False
     if gap.cause == lesson.cause and gap.cause in _OF_ENDPOINTS and gap.entity != lesson.entity:
         return False  # it only let be seen what came to another one as well
-    known = next((each for each in before if each.fingerprint == gap.fingerprint), None)
+    known = next((each for each in before if each.fingerprint == gap.fingerprint or gap.echo in each.also), None)
     about = lesson.entity or ""
     near = gap.full_table == lesson.full_table or (about and gap.entity == about) or gap.stage in _AFTER.get(lesson.stage, ())
     return bool(near) and (known is None or known.first_seen >= (lesson.applied_at or ""))
@@ -139,6 +144,6 @@ _OF_ENDPOINTS = (Cause.ENDPOINT_GONE, Cause.ENDPOINT_FORBIDDEN, Cause.ENDPOINT_B
 FURTHER_GAPS = "further_gaps"
 """The check of the lesson for gaps beyond what a source may have: no gate is named so."""
 
-_STAGES = ("source", "prepare", "extract", "clean", "transform", "refine", "analyse")
-_AFTER = {stage: _STAGES[place + 1 :] for place, stage in enumerate(_STAGES)}
+STAGES = ("source", "prepare", "extract", "clean", "transform", "refine", "analyse")
+_AFTER = {stage: STAGES[place + 1 :] for place, stage in enumerate(STAGES)}
 """Stages in which a rule for a table of this one shows as well."""

@@ -14,6 +14,7 @@ import grpc
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from pyspark.errors import PySparkException
 from pyspark.errors.exceptions.connect import SparkConnectException
 
 from spectra_assets.errors import ConfigurationError
@@ -52,6 +53,15 @@ def test_a_dead_remote_is_told_at_once() -> None:
 def test_an_unknown_engine_names_the_valid_ones(kind: str) -> None:
     with pytest.raises(ConfigurationError, match="valid are sail and sc://host:port"):
         Engine.start(kind)
+
+
+def test_what_takes_too_long_is_given_up_and_the_engine_goes_on(engine: Engine) -> None:
+    endless = engine.session.range(10**15).filter("md5(cast(id as string)) = 'x'")
+    with pytest.raises(PySparkException), engine.given_up_at(time.monotonic() + 0.2):
+        endless.count()
+    assert engine.session.range(3).count() == 3
+    with engine.given_up_at(time.monotonic() + 3600):
+        assert engine.session.range(3).count() == 3
 
 
 def test_a_remote_engine_is_used_and_left_running(engine: Engine) -> None:

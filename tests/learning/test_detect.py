@@ -79,6 +79,21 @@ def test_numbers_in_another_unit_are_a_gap_of_their_own() -> None:
     )  # fmt: skip
 
 
+def test_what_two_gates_show_of_one_column_or_one_table_is_one_gap_that_names_both() -> None:
+    clean = {"stage": "clean", "table": "order"}
+    size = {"column": "weight", "path": "weight", "before": "9.75", "now": "975", "factor": "100"}
+    sizes = said("scale_kept", size, size | {"column": "units", "path": "units"}, **clean, severity="WARN")
+    records = said("units_stay", {"column": "weight", "alike": "60", "compared": "60", "told": "60 of 60 are 100 times"}, **clean)
+    weight, units = of_runs([sizes, records])[::-1]
+    assert (weight.check, weight.subject, [each.check for each in weight.also]) == ("units_stay", "weight", ["scale_kept"])
+    assert (units.check, units.subject, units.also) == ("scale_kept", "units", ())
+    many = said("quarantine_small", {"rejected": "9", "rowsIn": "90"}, **clean, severity="WARN")
+    aside = said("rows_accepted", {"setAside": "9", "rowsIn": "90"}, **clean, severity="WARN")
+    (rows,) = of_runs([many, aside])
+    assert (rows.cause, [each.cause for each in rows.also]) == (Cause.QUARANTINE, [Cause.ROWS_SET_ASIDE])
+    assert [each.cause for each in of_runs([aside])] == [Cause.ROWS_SET_ASIDE]
+
+
 @pytest.mark.parametrize(
     ("status", "cause"), [("401", Cause.CREDENTIAL), ("404", Cause.ENDPOINT_GONE), ("410", Cause.ENDPOINT_GONE)]
 )

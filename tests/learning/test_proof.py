@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ import pytest
 
 from spectra_assets.covenant.files import read
 from spectra_assets.covenant.model import Covenant
+from spectra_assets.errors import SpectraError
 from spectra_assets.graph.sensor import evaluations
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.gap import Gap
 from spectra_assets.learning.proof import Proof, prove
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
+from spectra_assets.learning.scratch import Deadline, Scratch
+from spectra_assets.stages.twin import Twin
 from tests.learning.bench.bench import Project
 from tests.learning.bench.worlds import Archive, Market
 
@@ -110,3 +114,31 @@ def test_without_a_recording_nothing_is_proven(failed: tuple[Project, Mapping[st
     proof = prove(copy.settings, copy.covenant, gap, field("channel"), [])
     assert (proof.reproduced, proof.holds) == (False, False)
     assert any("no recording" in note for note in proof.notes), proof.notes
+
+
+def test_a_proof_begins_no_table_after_its_time(failed: tuple[Project, Mapping[str, Gap]]) -> None:
+    project, covenant = failed[0], failed[0].covenant
+    over = Deadline(time.monotonic() - 1)
+    with Scratch(project.settings, covenant.source, Twin(project.lakehouse, 0, (over.check,)), over) as scratch:
+        scratch.bring(table.table for table in covenant.tables())
+        with pytest.raises(SpectraError, match="proof_seconds"):
+            scratch.make(covenant, covenant.table("extract.orders"))
+
+
+def test_a_table_that_asks_on_and_on_ends_with_the_time_of_its_proof(failed: tuple[Project, Mapping[str, Gap]]) -> None:
+    """The time is up as its first page is asked for."""
+    project, covenant = failed[0], failed[0].covenant
+    asked: list[str] = []
+
+    def up(target: str) -> None:
+        asked.append(target)
+        Deadline(0).check()
+
+    with Scratch(
+        project.settings, covenant.source, Twin(project.lakehouse, 0, (up,)), Deadline(time.monotonic() + 3600)
+    ) as scratch:
+        scratch.bring(table.table for table in covenant.tables())
+        made = scratch.make(covenant, covenant.table("extract.orders"))
+    assert made.error is not None
+    assert "proof_seconds" in made.error
+    assert asked

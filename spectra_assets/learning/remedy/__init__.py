@@ -4,6 +4,7 @@ from spectra_assets.learning.remedy import (
     aside,
     endpoints,
     fields,
+    filters,
     gates,
     keys,
     orphans,
@@ -15,4 +16,18 @@ from spectra_assets.learning.remedy import (
 )
 from spectra_assets.learning.remedy.registry import propose
 
-__all__ = ["aside", "endpoints", "fields", "gates", "keys", "orphans", "parents", "plans", "propose", "rate", "types", "values"]
+__all__ = [
+    "aside",
+    "endpoints",
+    "fields",
+    "filters",
+    "gates",
+    "keys",
+    "orphans",
+    "parents",
+    "plans",
+    "propose",
+    "rate",
+    "types",
+    "values",
+]

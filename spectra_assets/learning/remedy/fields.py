@@ -21,6 +21,9 @@ from spectra_assets.stages.prepare.fields.shapes import Shape, shape_at
 _LOOKED_AT = 1_000
 """Records among which fields are looked for that nobody knows."""
 
+_CAME = 3
+"""New fields that a person is told of, where a known one went."""
+
 
 @remedies_for(Cause.NEW_FIELD, Cause.RENAMED_FIELD)
 def new_field(gap: Gap, facts: Facts) -> Iterator[Remedy]:
@@ -85,13 +88,16 @@ def without_value(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         if goes_on(entity, path, records, facts):
             continue
         yield from renamed_together(gap, facts, entity, records, path)
-        for new in unknown_paths(facts, entity, records):
+        others = unknown_paths(facts, entity, records)
+        for new in others:
             held = renamed(entity, new, records, facts, [known])
             if held is not None and carried(new):
-                why = f"no record has {path} any more, and {new} holds what it held: it was renamed"
-                yield rule(RemedyKind.FOLLOW_RENAME, PREPARE, "alias", scope(gap, facts, path), {"also": [new]}, why)
+                why = f"no record that has {new} has {path}, and it holds what {path} held before, as {held[1]} records show"
+                yield rule(
+                    RemedyKind.FOLLOW_RENAME, PREPARE, "alias", scope(gap, facts, path), {"also": [new]}, f"{why}: it was renamed"
+                )
         if (known.required and (not known.key or "[]" in path)) or gap.cause == Cause.EMPTIED_FIELD:
-            yield _nullable(gap, facts, path, records)
+            yield _nullable(gap, facts, path, records, others)
 
 
 def renamed_together(gap: Gap, facts: Facts, entity: CanonEntity, records: Sequence[Record], path: str) -> Iterator[Remedy]:
@@ -104,7 +110,8 @@ def renamed_together(gap: Gap, facts: Facts, entity: CanonEntity, records: Seque
         yield rule(RemedyKind.FOLLOW_RENAME, PREPARE, "aliases", scope(gap, facts), {"paths": found}, why)
 
 
-def _nullable(gap: Gap, facts: Facts, path: str, records: Sequence[Record]) -> Remedy:
+def _nullable(gap: Gap, facts: Facts, path: str, records: Sequence[Record], others: Sequence[str]) -> Remedy:
+    """`others` are fields that came as the values at the path went: what a person should know first."""
     empty = sum(not any(has_value(value) for value in values_at(record, path)) for record in records)
     emptied = gap.cause == Cause.EMPTIED_FIELD
     known = "nearly all had it before" if emptied else "that it is required was only inferred from a sample"
@@ -118,6 +125,8 @@ def _nullable(gap: Gap, facts: Facts, path: str, records: Sequence[Record]) -> R
         needs = f"the rule {person[-1].id} requires {path}: only a person may take that back"
     elif records and empty == len(records):
         needs = f"no record has {path} any more: to accept that loses a column, so a person decides"
+    if needs is not None and (came := [each for each in others if carried(each)][:_CAME]):
+        needs += f". New at the same time: {', '.join(came)}; if one of them is its new name, a rule of kind alias says so"
     return rule(RemedyKind.MARK_NULLABLE, PREPARE, "required", scope(gap, facts, path), {"required": False}, why, needs)
 
 

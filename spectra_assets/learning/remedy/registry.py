@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from spectra_assets.errors import SpectraError
@@ -43,6 +44,7 @@ def remedies_for(*causes: Cause) -> Callable[[Propose], Propose]:
 def propose(gap: Gap, facts: Facts) -> list[Remedy]:
     """The remedies that the evidence lets hope for, best first, but for what the playbooks say already. Raises what reading the
     lakehouse raises."""
+    facts = replace(facts, run_id=gap.run_id)
     found: list[Remedy] = []
     for family in FAMILIES.get(gap.cause, ()):
         for remedy in family(gap, facts):

@@ -29,7 +29,7 @@ def renamed(
 ) -> tuple[str, int] | None:
     """(known path, records compared) whose plain values are those at `new` now, record by record, and which is gone there."""
     key_path = facts.promised_key(entity)
-    before = {_key(record, key_path): record for record in [*facts.sampled(entity.entity), *facts.published(entity.entity)]}
+    before = {_key(record, key_path): record for record in [*facts.sampled(entity.entity), *facts.before(entity.entity)]}
     before.pop("", None)
     now = [record for record in records if _plain(record, new)]
     if among is None and (compared := renamed_key(key_path, new, now, set(before))):
@@ -62,7 +62,7 @@ def together(entity: CanonEntity, records: Sequence[Record], facts: Facts) -> di
     is written alike and others were renamed.
     """
     key_path = facts.promised_key(entity)
-    before = {_key(record, key_path): record for record in [*facts.sampled(entity.entity), *facts.published(entity.entity)]}
+    before = {_key(record, key_path): record for record in [*facts.sampled(entity.entity), *facts.before(entity.entity)]}
     before.pop("", None)
     looked = records[:_LOOKED_AT]
     new = unknown_paths(facts, entity, looked, _MANY)
@@ -116,9 +116,14 @@ def goes_on(entity: CanonEntity, path: str, records: Sequence[Record], facts: Fa
 
 
 def unknown_paths(facts: Facts, entity: CanonEntity, records: Sequence[Record], most: int = 20) -> list[str]:
-    """Plain fields of the records, at any depth outside of arrays, that the covenant does not promise."""
+    """Plain fields of the records, at any depth outside of arrays, that the covenant does not promise; and those that it promises
+    because a description names them, though no record had a value there until now."""
     known = {field.raw for field in facts.promised_fields(entity)} - _unpromised(facts, entity)
     found = dict.fromkeys(path for record in records[:_LOOKED_AT] for path in plain_paths(record))
+    woken = [path for path in found if path in known]
+    if woken:
+        before = dict.fromkeys(path for record in facts.before(entity.entity) for path in plain_paths(record))
+        known -= {path for path in woken if before and path not in before}
     return [path for path in found if path not in known][:most]
 
 

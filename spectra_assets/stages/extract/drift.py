@@ -21,6 +21,9 @@ MOST_PATHS = 200
 
 _MOST_SHAPES = 10_000
 
+_MANY = 20
+"""Records of which one at least has a list that is still given: an empty one may be left out."""
+
 _KEPT = 3
 """Records kept of each path that differs."""
 
@@ -91,12 +94,20 @@ class DriftWatch:
             self._keep(record)
 
     def finish(self) -> dict[str, Drift]:
-        """All differences, with the sampled fields that no record had."""
+        """All differences, with the sampled fields, and lists inside of records, that no record had."""
         if self.records:
             for known in self._entity.fields:
                 if self._is_missing(known):
                     self._note(known.raw, "missingField", str(known.type), None, "", self.records)
+            for array in dict.fromkeys(array for known in self._entity.fields if (array := self._lost_list(known))):
+                self._note(array, "missingField", "array", None, "", self.records)
         return self.found
+
+    def _lost_list(self, known: CanonField) -> str | None:
+        """The list inside of records that a sampled field lies in, if of many records none has it, not even an empty one."""
+        array, inside, _ = known.raw.partition("[]")
+        sampled = bool(inside) and known.evidence == "sample" and not array.startswith("@")
+        return array if sampled and self.records >= _MANY and array not in self._seen else None
 
     def _is_missing(self, known: CanonField) -> bool:
         plain = known.group == self._entity.entity and not known.raw.startswith("@") and "[]" not in known.raw
