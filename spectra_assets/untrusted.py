@@ -1,14 +1,24 @@
-"""Text that came from an API, made fit to stand in Markdown that people read: it can't link, load a picture, or end its place."""
+"""Text that came from an API: taken for an address only if it is one, and made fit to stand in Markdown that people read:
+there it can't link, load a picture, or end its place."""
 
 from __future__ import annotations
 
 import re
+from urllib.parse import SplitResult, urlsplit
 
 _SPAN = re.compile(r"(`[^`]*`)")
 _RUN = re.compile(r"``+")
 _OPENING = re.compile(r"^([0-9]{0,9})([.)#+*~_=-])(?=[ #*~_=-]|$)")
 """What a line begins with that is a heading, a list, a rule or a fence."""
 _COLUMN = re.compile(r"`([A-Za-z_][A-Za-z0-9_]*)`")
+
+
+def parts_of(address: str) -> SplitResult | None:
+    """The parts of an address that an API gave; None if it is none (`http://[x`)."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return None
 
 
 def printable(text: str) -> str:

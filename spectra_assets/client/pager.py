@@ -19,6 +19,7 @@ from spectra_assets.covenant.access import (
     Paging,
 )
 from spectra_assets.covenant.paths import split_path
+from spectra_assets.untrusted import parts_of
 
 _LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w!#$&+^`|~.-]+\*?\s*=\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s;,]+))*)")
 _REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,]+))", re.IGNORECASE)
@@ -148,5 +149,6 @@ def linked(header: str, relation: str) -> str:
 
 
 def query_of(url: str) -> dict[str, str]:
-    """The query parameters of an address."""
-    return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+    """The query parameters of an address; none of what is no address."""
+    parts = parts_of(url)
+    return dict(parse_qsl(parts.query, keep_blank_values=True)) if parts else {}

@@ -6,10 +6,11 @@ import json
 import re
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.errors import ConfigurationError, SkippableError
+from spectra_assets.untrusted import parts_of
 
 Single = str | int
 ParentValue = Single | tuple[Single, ...]
@@ -84,15 +85,9 @@ def segment(path: str, parameter: str, value: str) -> str:
     if "/" not in value or not value.startswith(("/", "http://", "https://")):
         return value
     before = path.partition(f"{{{parameter}}}")[0]
-    found = _addressed(before).fullmatch(_path_of(value)) if before.strip("/") else None
+    parts = parts_of(value)
+    found = _addressed(before).fullmatch(parts.path) if parts and before.strip("/") else None
     return unquote(found[1]) if found else value
-
-
-def _path_of(address: str) -> str:
-    try:
-        return urlsplit(address).path
-    except ValueError:
-        return ""
 
 
 @lru_cache(1024)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from urllib.parse import urlsplit
 
 from spectra_assets.covenant.access import Auth
 from spectra_assets.discovery.given import Given
@@ -64,8 +63,8 @@ def _all(given: Given, schemes: Sequence[Scheme], closed: Look | None, said: str
         yield _as_before(given.before, given), BEFORE
     basic = Auth(kind="basic", token_env=name, user_env=given.user_env) if user else Auth(kind="basic", user_env=name)
     for scheme in schemes:
-        if scheme.kind == "oauth2" and scheme.token_url and user:
-            path = urlsplit(scheme.token_url).path or scheme.token_url
+        if scheme.kind == "oauth2" and scheme.token_path and user:
+            path = scheme.token_path
             scope = " ".join(scheme.scopes) or None
             yield Auth(kind="oauth2", token_env=name, user_env=given.user_env, token_path=path), f"described as {scheme.name}"
             if scope:

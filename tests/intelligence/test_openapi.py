@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from spectra_assets.covenant.access import Auth
 from spectra_assets.errors import DocumentError
 from spectra_assets.intelligence.description import Description, read_description
 from spectra_assets.intelligence.description.templates import template
@@ -278,6 +279,23 @@ def test_security_schemes(openapi: Any, get: Any) -> None:
     assert (auth.kind, auth.token_path, auth.token_env, auth.user_env) == ("oauth2", "/oauth/token", "SECRET", "CLIENT")
     assert found["cookie"].auth("SECRET") is None
     assert found["code"].auth("SECRET").kind == "bearer"  # type: ignore[union-attr]
+
+
+def test_addresses_that_are_none_are_findings(openapi: Any, get: Any) -> None:
+    flows = {"clientCredentials": {"tokenUrl": "http://[x", "scopes": {}}}
+    read = openapi(
+        {"/a": get()},
+        components={"securitySchemes": {"o": {"type": "oauth2", "flows": flows}}},
+        servers=[{"url": "http://[x"}, {"url": "/v1"}],
+    )
+    assert (read.servers, read.base_path) == (["/v1"], "/v1")
+    assert read.schemes[0].auth("T", "U") == Auth(kind="bearer", token_env="T")
+    assert read.findings == ["server address that is none: http://[x", "address of tokens that is none: http://[x"]
+    swagger = {"swagger": "2.0", "host": "[x", "basePath": "/v1", "paths": {"/a": get()}}
+    old = read_description(json.dumps(swagger).encode(), "d")
+    assert (old.servers, old.base_path, old.findings) == (["/v1"], "/v1", ["server address that is none: [x"])
+    blueprint = read_description(b"FORMAT: 1A\nHOST: http://[x\n\n### L [GET /a]\n", "d")
+    assert (blueprint.servers, blueprint.findings) == ([], ["server address that is none: http://[x"])
 
 
 def test_posts_that_only_read(openapi: Any) -> None:

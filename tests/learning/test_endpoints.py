@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spectra_assets.learning.remedy.endpoints import addresses_in
+from spectra_assets.learning.remedy.endpoints import addresses_in, below
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,18 @@ from spectra_assets.learning.remedy.endpoints import addresses_in
 )
 def test_addresses_are_found_wherever_the_root_names_them(root: Any, addresses: list[str]) -> None:
     assert addresses_in(root) == addresses
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        ("/v2/orders", "/orders"),
+        ("https://shop.example/v2/orders", "/orders"),
+        ("https://other.example/v2/orders", None),
+        ("/v2/orders?a=1", None),
+        ("http://[x", None),
+        ("https://shop.example/v2", None),
+    ],
+)
+def test_only_addresses_of_the_same_server_are_followed(address: str, path: str | None) -> None:
+    assert below(address, "https://shop.example/v2/") == path

@@ -34,6 +34,15 @@ def whole(read: Any, count: int = 37) -> bool:
     return (read.failure, read.whole, [record["id"] for record in read.records]) == ("", True, list(range(1, count + 1)))
 
 
+def test_a_next_page_at_what_is_no_address_is_none():
+    def answer(call: Call) -> Reply:
+        return Reply({"items": ROWS, "next": "http://[x?page=2"}, headers={"Link": '<http://[x>; rel="next"'})
+
+    style, _, read, _ = measured(answer)
+    assert style["kind"] == "none"
+    assert whole(read)
+
+
 # ---------------------------------------------------------------- by number
 
 

@@ -11,7 +11,7 @@ from spectra_assets.errors import DocumentError
 from spectra_assets.intelligence.description.findings import Findings, brief
 from spectra_assets.intelligence.description.model import Description, Reply
 from spectra_assets.intelligence.description.openapi import first_segment
-from spectra_assets.intelligence.description.servers import path_of
+from spectra_assets.intelligence.description.servers import checked, path_of
 from spectra_assets.intelligence.description.templates import Template, template
 from spectra_assets.intelligence.model import Endpoint, Method, Parameter
 
@@ -169,14 +169,14 @@ def read_blueprint(text: str, name: str, findings: Findings) -> Description:
         endpoints[action.method, read.path] = _endpoint(action.method, action, resource, read)
     if not endpoints:
         raise DocumentError("no heading names a method and a path, for example ### List [GET /project/{id}]", name)
-    host = reader.meta.get("HOST", "")
+    host = checked(reader.meta.get("HOST", ""), findings)
     return Description(
         name=name,
         kind="blueprint",
         format=reader.meta.get("FORMAT", "1A"),
         title=reader.title,
         version=reader.meta.get("VERSION", ""),
-        servers=[host.rstrip("/")] if host else [],
+        servers=[host] if host else [],
         base_path=path_of(host) if host else "",
         endpoints=list(endpoints.values()),
         replies={endpoint.path: Reply() for endpoint in endpoints.values() if endpoint.method == "GET"},

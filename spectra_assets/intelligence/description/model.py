@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import Literal
-from urllib.parse import urlsplit
 
 from spectra_assets.covenant.access import Auth, Model
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.intelligence.model import Endpoint, FieldSpec
+from spectra_assets.untrusted import parts_of
 
 Kind = Literal["openapi", "swagger", "blueprint", "catalogue", "routes", "page"]
 
@@ -31,6 +31,12 @@ class Scheme(Model):
     operations: int = 0
     """Operations that take it."""
 
+    @property
+    def token_path(self) -> str | None:
+        """oauth2: the path of `token_url`; None if it is no address."""
+        parts = parts_of(self.token_url) if self.token_url else None
+        return (parts.path or "/") if parts else None
+
     def auth(self, token_env: str, user_env: str | None = None) -> Auth | None:
         """How a covenant says it; None if it can't.
 
@@ -45,8 +51,8 @@ class Scheme(Model):
             return Auth(kind="header", token_env=token_env, header=self.header or "Authorization", prefix=self.prefix)
         if self.kind == "query":
             return Auth(kind="query", token_env=token_env, parameter=self.parameter)
-        if self.kind == "oauth2" and self.token_url and user_env:
-            return Auth(kind="oauth2", token_env=token_env, user_env=user_env, token_path=urlsplit(self.token_url).path)
+        if self.kind == "oauth2" and self.token_path and user_env:
+            return Auth(kind="oauth2", token_env=token_env, user_env=user_env, token_path=self.token_path)
         return Auth(kind="bearer", token_env=token_env)
 
 

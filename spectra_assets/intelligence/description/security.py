@@ -10,6 +10,7 @@ from typing import Any
 from spectra_assets.intelligence.description.findings import Findings, brief
 from spectra_assets.intelligence.description.model import Scheme
 from spectra_assets.intelligence.description.pointers import Document, Node, mapping, sequence
+from spectra_assets.untrusted import parts_of
 
 _MOST = 40
 _QUOTED_WORD = re.compile(r"""["'`:]\s*(?:authorization:\s*)?([A-Za-z][\w-]{1,20})\s+[<{\[$]?[\w.]""", re.IGNORECASE)
@@ -67,7 +68,7 @@ def _scheme(name: str, node: Node, findings: Findings) -> Scheme:
     if kind == "apikey":
         return _by_key(label, node, told)
     if kind == "oauth2":
-        return _by_oauth2(label, node)
+        return _by_oauth2(label, node, findings)
     if kind == "openidconnect":
         return Scheme(name=label, kind="bearer", reason="OpenID Connect: a token got elsewhere is sent as a bearer token")
     findings.add("security scheme of a kind that is not supported", f"{label}: {brief(kind) or 'no type'}")
@@ -104,7 +105,7 @@ def _by_key(name: str, node: Node, told: str) -> Scheme:
     return Scheme(name=name, kind="header", header=key, prefix=word or None)
 
 
-def _by_oauth2(name: str, node: Node) -> Scheme:
+def _by_oauth2(name: str, node: Node, findings: Findings) -> Scheme:
     flows = {flow: mapping(value) for flow, value in mapping(node.get("flows")).items()}
     if not flows and isinstance(node.get("flow"), str):
         flows = {node["flow"]: node}
@@ -112,7 +113,9 @@ def _by_oauth2(name: str, node: Node) -> Scheme:
     kept = list(dict.fromkeys(scopes))[:200]
     credentials = flows.get("clientCredentials") or flows.get("application")
     url = brief(credentials.get("tokenUrl"), 500) if credentials else ""
-    if url:
+    if url and parts_of(url) is None:
+        findings.add("address of tokens that is none", url)
+    elif url:
         return Scheme(name=name, kind="oauth2", token_url=url, scopes=kept)
     told = ", ".join(sorted(flows)) or "no flow"
     return Scheme(

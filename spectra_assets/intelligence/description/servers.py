@@ -5,12 +5,13 @@ from __future__ import annotations
 import posixpath
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
 from spectra_assets.intelligence.description.findings import Findings, brief
 from spectra_assets.intelligence.description.pointers import Node, mapping, sequence
+from spectra_assets.untrusted import parts_of
 
 _MOST = 20
+_NO_ADDRESS = "server address that is none"
 _VARIABLE = re.compile(r"\{([^{}]+)\}")
 
 
@@ -20,6 +21,9 @@ def servers_of(root: Node, findings: Findings) -> list[str]:
         host, base = brief(root.get("host"), 200), brief(root.get("basePath"), 300)
         ways = [way for way in sequence(root.get("schemes")) if way in ("https", "http")] or ["https"]
         path = f"/{base.strip('/')}" if base.strip("/") else ""
+        if host and parts_of(f"//{host}") is None:
+            findings.add(_NO_ADDRESS, host)
+            host = ""
         return [f"{way}://{host}{path}" for way in sorted(set(ways), reverse=True)] if host else [path]
     return addresses(root.get("servers"), findings)
 
@@ -45,22 +49,27 @@ def _address(server: Node, findings: Findings) -> str | None:
         return found.group(0) if value is None else value
 
     address = _VARIABLE.sub(filled, url.strip())[:500]
-    try:
-        urlsplit(address)
-    except ValueError:
-        findings.add("server address that is none", url)
+    return checked(address, findings)
+
+
+def checked(address: str, findings: Findings) -> str | None:
+    """The address up to its query, without a slash at the end; None, and a finding, if it is none."""
+    if parts_of(address) is None:
+        findings.add(_NO_ADDRESS, address)
         return None
     return address.partition("?")[0].partition("#")[0].rstrip("/")
 
 
 def host_of(address: str) -> str:
     """Host and port of an address, empty for a relative one."""
-    return urlsplit(address).netloc.lower()
+    parts = parts_of(address)
+    return parts.netloc.lower() if parts else ""
 
 
 def path_of(address: str) -> str:
     """Path of an address without a slash at its end: empty, or `/api/v1`."""
-    path = urlsplit(address).path
+    parts = parts_of(address)
+    path = parts.path if parts else ""
     if not path.strip("/") or "{" in path:
         return "" if "{" not in path else path.rstrip("/")
     return posixpath.normpath("/" + path).rstrip("/").replace("//", "/")

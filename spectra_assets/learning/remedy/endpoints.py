@@ -20,6 +20,7 @@ from spectra_assets.playbook.rules import EndpointRule
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.asking.links import leads_nowhere, links_of, may_lead, template_of
 from spectra_assets.stages.asking.sampling import Asked
+from spectra_assets.untrusted import parts_of
 
 _SAME = 0.8
 """Share of the records known that another list must hold to be the same one."""
@@ -126,7 +127,9 @@ def _others(path: str, facts: Facts) -> list[str]:
     now, what the API describes now, those of the catalogue; first those called as it is. No address that is an action."""
     taken = {route for hint in facts.pack.entities for route in hint.routes}
     listed = [each.path for each in facts.pack.endpoints if each.method == "GET"]
-    named = [_below(address, facts) for address in (*_successors(path, facts), *addresses_in(_told("/", facts)))]
+    assert facts.wire is not None  # noqa: S101  (the caller's condition)
+    base = facts.wire.client.base_url
+    named = [below(address, base) for address in (*_successors(path, facts), *addresses_in(_told("/", facts)))]
     parameters = _PARAMETER.findall(path)
     found = dict.fromkeys(_called(each, parameters) for each in [*named, *_described(facts), *listed] if each)
     others = [each for each in found if each and each not in taken and each != path and carried(each)]
@@ -185,12 +188,10 @@ def _called(path: str, parameters: Sequence[str]) -> str | None:
     return _PARAMETER.sub(lambda _: next(names), path)
 
 
-def _below(address: str, facts: Facts) -> str | None:
-    """The path below the base URL that an address of the same server has."""
-    assert facts.wire is not None  # noqa: S101  (the caller's condition)
-    base = urlsplit(facts.wire.client.base_url)
-    there = urlsplit(address)
-    if there.netloc not in ("", base.netloc) or there.query:
+def below(address: str, base_url: str) -> str | None:
+    """The path below the base URL that an address of the same server has; None of what is elsewhere, or no address."""
+    base, there = urlsplit(base_url), parts_of(address)
+    if there is None or there.netloc not in ("", base.netloc) or there.query:
         return None
     path = there.path.removeprefix(base.path.rstrip("/"))
     return path if path.startswith("/") and len(path) > 1 else None

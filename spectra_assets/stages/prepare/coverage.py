@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import urlsplit
 
 from spectra_assets.covenant.canon import Canon
 from spectra_assets.intelligence.model import Pack
@@ -13,6 +12,7 @@ from spectra_assets.stages.prepare.paging.measuring import lasting, measured_row
 from spectra_assets.stages.source.probing import is_read
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
+from spectra_assets.untrusted import parts_of
 
 _CLOSED: Mapping[str, str] = {
     "unauthorized": "the credential may not read it",
@@ -183,10 +183,8 @@ def _unread(pack: Pack, told: set[str]) -> Iterable[dict[str, Any]]:
 
 
 def _path(address: str) -> str:
-    try:
-        return urlsplit(address).path
-    except ValueError:
-        return address
+    parts = parts_of(address)
+    return parts.path if parts else address
 
 
 def _excluded(pack: Pack, name: str) -> str:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from spectra_assets.client.pager import linked, query_of
 from spectra_assets.covenant.access import CursorPaging, LinkPaging, NextPaging
@@ -14,6 +13,7 @@ from spectra_assets.covenant.paths import join_path, split_path
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.locations import ITSELF, LINES, MAP
 from spectra_assets.stages.asking.pagenames import CURSORS, cursors_in, numbered, plain, sizes_in
+from spectra_assets.untrusted import parts_of
 
 _DEPTH = 5
 _BREADTH = 200
@@ -69,7 +69,8 @@ def clues(found: Sight, named: Sequence[str] = ()) -> Clues:
 
 def _leads_on(text: str, name: str) -> bool:
     """Whether an address may be that of a next page: it has a query, or its name says so."""
-    return bool(urlsplit(text).query) or _NEXT.search(name) is not None
+    parts = parts_of(text)
+    return parts is not None and (bool(parts.query) or _NEXT.search(name) is not None)
 
 
 def _header_leads_on(name: str, text: str) -> bool:
