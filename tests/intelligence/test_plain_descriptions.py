@@ -130,6 +130,33 @@ def test_a_page_for_people_tells_paths() -> None:
     ]
 
 
+@pytest.mark.parametrize("bad", ["<!--", "<script ", "<<", "/<i ", "<title ", "<title>", "/<i>", "GET ", "&#", "</script "])
+def test_a_hostile_page_is_read_in_time_that_grows_with_its_length(bad: str) -> None:
+    """Quadratic time would be minutes for some of these."""
+    page = "<html><td>/api/a</td><td>/api/b</td><script>/no/script</script><td>/api/c</td>\n" + bad * (200_000 // len(bad))
+    read = read_description(page.encode(), "x")
+    assert [each.path for each in read.endpoints] == ["/api/a", "/api/b", "/api/c"]
+
+
+def test_a_page_without_ends_of_what_is_hidden_is_read_and_its_title_is_one_line() -> None:
+    page = b"""<html><head><!-- /no/comment --><STYLE>/no/style</Style><title>A\n&#10;&#7; &amp; b</title>
+    <td>/api/a</td> &#%s;<script src=x>/api/b</td><!-- /no/more --><td>/api/c""" % (b"9" * 5000)
+    read = read_description(page, "x")
+    assert (read.title, [each.path for each in read.endpoints]) == ("A & b", ["/api/a", "/api/b", "/api/c"])
+
+
+@pytest.mark.parametrize(
+    "bad", ["# a" + " " * 590 + "b", "# a[" + " " * 590 + "b", "# " + "[/" * 299, "#" * 600, "# a" + " #" * 290 + "b"]
+)
+def test_hostile_headings_are_read_in_time_that_grows_with_their_length(bad: str) -> None:
+    text = "\n".join(["FORMAT: 1A", "# A  title #", "## List  things [ GET  /a{?b} ]  ##", *[bad] * 1_000])
+    read = read_description(text.encode(), "x")
+    assert (read.title, [(each.path, each.query, each.summary) for each in read.endpoints]) == (
+        "A title",
+        [("/a", ["b"], "List things")],
+    )
+
+
 def test_a_root_that_maps_its_routes() -> None:
     arguments = {
         "status": {"type": "array", "items": {"enum": ["draft", "public"]}, "default": "public"},

@@ -17,9 +17,8 @@ from spectra_assets.intelligence.model import Endpoint, Method, Parameter
 
 MOST_CHARACTERS = 4 * 1024 * 1024
 _METHODS = "GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS"
-_HEADING = re.compile(r"(#{1,6})\s*(\S.*?)\s*#*\s*")
 _GROUP = re.compile(r"group\s+(.+)", re.IGNORECASE)
-_BRACKETS = re.compile(rf"(.*?)\s*\[\s*({_METHODS})?\s*(/[^\]]*)?\s*\]", re.DOTALL)
+_BRACKETS = re.compile(rf"\[ ?({_METHODS})? ?(/[^\]]*+)?+\]\Z")
 _BARE = re.compile(rf"({_METHODS})(?:\s+(/\S*))?")
 _BARE_PATH = re.compile(r"(/\S*)")
 _META = re.compile(r"(FORMAT|HOST|VERSION):\s*(\S+)\s*")
@@ -41,16 +40,24 @@ def is_blueprint(text: str) -> bool:
 
 def _headings(text: str) -> Iterator[tuple[int, str]]:
     for line in text.splitlines():
-        found = _HEADING.fullmatch(line[:600]) if line.startswith("#") else None
-        if found:
-            yield len(found.group(1)), found.group(2)
+        if (found := _heading(line)) is not None:
+            yield found
+
+
+def _heading(line: str) -> tuple[int, str] | None:
+    """(level, title with single blanks) of a line that is a heading."""
+    if not line.startswith("#"):
+        return None
+    text = " ".join(line[:600].split())
+    title = text.lstrip("#")
+    return (min(len(text) - len(title), 6), title.strip("# ")) if title else None
 
 
 def _read_heading(title: str) -> tuple[str, Method | None, str | None]:
     """(name, method, path template) of a heading."""
-    found = _BRACKETS.fullmatch(title)
-    if found and (found.group(2) or found.group(3)):
-        return found.group(1), cast(Method | None, found.group(2)), found.group(3)
+    found = _BRACKETS.search(title)
+    if found and (found.group(1) or found.group(2)):
+        return title[: found.start()].rstrip(), cast(Method | None, found.group(1)), found.group(2)
     found = _BARE.fullmatch(title)
     if found:
         return "", cast(Method, found.group(1)), found.group(2)
@@ -86,8 +93,8 @@ class _Reader:
     def line(self, line: str) -> None:
         if not self.title and not self.actions and (meta := _META.fullmatch(line)):
             self.meta[meta.group(1)] = meta.group(2)[:300]
-        elif line.startswith("#") and (found := _HEADING.fullmatch(line[:600])):
-            self._heading(len(found.group(1)), found.group(2))
+        elif (found := _heading(line)) is not None:
+            self._heading(*found)
         elif section := _SECTION.fullmatch(line[:300]):
             self._section, self._last = section.group(1).lower(), None
         elif self._section.startswith("parameter"):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from spectra_assets.intelligence.description.catalogue import catalogued
-from spectra_assets.intelligence.description.findings import Findings
+from spectra_assets.intelligence.description.findings import Findings, brief
 from spectra_assets.intelligence.description.model import Description, Reply
 from spectra_assets.intelligence.model import Endpoint
 
@@ -15,16 +15,22 @@ _LEAST = 3
 """Paths that a page must tell to be taken for a description."""
 
 _MOST, _MOST_CHARACTERS = 400, 1 << 20
-_UNSEEN = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+_HIDING = re.compile(r"<(?:(script|style|head)\b|!--)", re.IGNORECASE)
+_SHOWN_AGAIN = {word: re.compile(rf"</{word}\s*>" if word else "-->", re.IGNORECASE) for word in ("script", "style", "head", "")}
+"""What is not seen by people begins and ends so; the empty name is a comment's."""
+
 _EMPHASIS = r"(?:i|em|var|b|strong|span|code)"
 _PARAMETER = re.compile(
-    rf"/<{_EMPHASIS}\b[^>]*>\s*(?:[:{{<]|&lt;)?([A-Za-z_][\w-]{{0,40}})(?:[}}>]|&gt;)?\s*</{_EMPHASIS}\s*>", re.IGNORECASE
+    rf"/<{_EMPHASIS}\b[^<>]*>\s*(?:[:{{<]|&lt;)?([A-Za-z_][\w-]{{0,40}})(?:[}}>]|&gt;)?\s*</{_EMPHASIS}\s*>", re.IGNORECASE
 )
 """A parameter that stands out by its type: `/queues/<i>vhost</i>`."""
 
-_WITHIN = re.compile(rf"</?{_EMPHASIS}\b[^>]*>", re.IGNORECASE)
-_TAG = re.compile(r"<[^>]*>")
-_TITLE = re.compile(r"<title\b[^>]*>([^<]{1,200})</title", re.IGNORECASE)
+_WITHIN = re.compile(rf"</?{_EMPHASIS}\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
+_ENDLESS = re.compile(r"&#[0-9]{9,};?")
+"""Numbers that are no character's, and too long to be read as numbers."""
+
+_TITLE = re.compile(r"<title\b[^<>]*>([^<]{1,200})</title", re.IGNORECASE)
 _COMMAND = re.compile(r"\bcurl\b|\bwget\b|(?:^|\s)-X\s*[A-Z]+")
 _TOLD = re.compile(
     r"(?<![\w/.:{}<>~-])(?:(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)\b[\s:]*)?(/(?:[\w.~%@+$:{}<>*-]+/?)+(?:\?[\w=&{}<>.-]*)?)"
@@ -51,7 +57,7 @@ def read_page(text: str, name: str, findings: Findings) -> Description | None:
         name=name,
         kind="page",
         format="HTML",
-        title=html.unescape(title[1]).strip() if title else "",
+        title=brief(_read(title[1]), 200) if title else "",
         endpoints=endpoints,
         replies={endpoint.path: Reply() for endpoint in endpoints if endpoint.method == "GET"},
         findings=findings.lines(),
@@ -64,10 +70,32 @@ def _once(endpoints: list[Endpoint]) -> list[Endpoint]:
     return [each for each in endpoints if not each.path.endswith("/") or (each.method, each.path.rstrip("/")) not in bare]
 
 
+def _seen(text: str) -> str:
+    """The page without comments, scripts, styles and its head; what begins one that has no end is left."""
+    parts, place = [], 0
+    endless: set[str] = set()
+    for found in _HIDING.finditer(text):
+        name = (found[1] or "").lower()
+        if found.start() < place or name in endless:
+            continue
+        end = _SHOWN_AGAIN[name].search(text, found.end())
+        if end is None:
+            endless.add(name)
+            continue
+        parts.append(text[place : found.start()])
+        place = end.end()
+    return "\n".join((*parts, text[place:]))
+
+
+def _read(text: str) -> str:
+    """The text with its characters in place of their references (`&amp;`)."""
+    return html.unescape(_ENDLESS.sub("\ufffd", text))
+
+
 def _told(text: str) -> Iterator[str]:
     """`GET /path` of each path in what a person sees, but those of commands, which are examples."""
-    seen = _PARAMETER.sub(r"/{\1}", _UNSEEN.sub("\n", text))
-    plain = html.unescape(_TAG.sub("\n", _WITHIN.sub("", seen)))
+    seen = _PARAMETER.sub(r"/{\1}", _seen(text))
+    plain = _read(_TAG.sub("\n", _WITHIN.sub("", seen)))
     for line in plain.splitlines():
         if _COMMAND.search(line):
             continue
