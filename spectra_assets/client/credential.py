@@ -20,10 +20,9 @@ from spectra_assets.client.address import without
 from spectra_assets.client.headers import Headers
 from spectra_assets.client.mask import Mask, Secret
 from spectra_assets.client.pacing import retry_after
-from spectra_assets.covenant.access import Auth
+from spectra_assets.covenant.access import Auth, is_header
 from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SpectraError
 
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNSEEN = re.compile(r"[^\x21-\x7e]")
 _EARLY = 30.0
 """Seconds before its end from which on a token is replaced; at most a tenth of its life."""
@@ -210,8 +209,10 @@ def _made(auth: Auth, secret: Secret, user: str | None, mask: Mask) -> Credentia
         if not user:
             raise CredentialError(f"set {auth.user_env or 'the client id'} to the client id that belongs to {variable}")
         return ClientCredentials(auth, user, secret, mask)
-    if not _HEADER.fullmatch(auth.header):
-        raise ConfigurationError(f"{auth.header!r} is not the name of an HTTP header, for example Authorization")
+    if not is_header(auth.header):
+        raise ConfigurationError(
+            f"{auth.header!r} is not the name of an HTTP header that can carry a credential, for example Authorization"
+        )
     if auth.kind == "basic":
         if not user or ":" in user:
             raise CredentialError(

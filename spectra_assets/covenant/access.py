@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+FRAMING = (
+    "host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect",
+    "proxy-connection", "proxy-authorization",
+)  # fmt: skip
+"""Headers that a connection is made of, and that proxies read and log."""
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,120}")
+
+
+def is_header(name: str) -> bool:
+    """Whether a header of this name can be sent (RFC 9110, token) and is none of `FRAMING`."""
+    return _HEADER.fullmatch(name) is not None and name.lower() not in FRAMING
 
 
 class Model(BaseModel):

@@ -8,15 +8,13 @@ from typing import get_args
 
 from spectra_assets import settings
 from spectra_assets.client.mask import Secret
-from spectra_assets.covenant.access import Auth
+from spectra_assets.covenant.access import FRAMING, Auth, is_header
 from spectra_assets.errors import ConfigurationError, CredentialError, one_of
 
 KINDS = get_args(Auth.model_fields["kind"].annotation)
 NAMED = ("header:NAME", "header:NAME:PREFIX", "query:NAME")
 """What `--auth` takes beside the kinds."""
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
-_FRAMING = ("host", "content-length", "transfer-encoding", "connection")
 _SECRET = re.compile(r"auth|token|secret|password|cookie|(?:^|[-_])key(?:$|[-_])|api-?key", re.IGNORECASE)
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?")
 _QUERY_NAME = re.compile(r"[A-Za-z0-9._~$\[\]-]{1,100}")
@@ -61,10 +59,10 @@ def declared(text: str) -> tuple[str, str | None, str | None]:
     if len(rest) > {"header": 2, "query": 1}.get(kind, 0):
         raise ConfigurationError(f"--auth {kind}:… has too many parts: give {one_of((*KINDS, *NAMED))}")
     name, prefix = rest[0], rest[1] if len(rest) == 2 else None
-    if kind == "header" and (not _HEADER_NAME.fullmatch(name) or name.lower() in _FRAMING):
+    if kind == "header" and not is_header(name):
         raise ConfigurationError(
             f"--auth header:{name[:100]!r} names no header that can be sent: valid are letters, digits and !#$%&'*+-.^_`|~ "
-            f"(RFC 9110, token; not {', '.join(_FRAMING)}), for example header:X-Desk-Key"
+            f"(RFC 9110, token; not {', '.join(FRAMING)}), for example header:X-Desk-Key"
         )
     if kind == "query" and not _QUERY_NAME.fullmatch(name):
         raise ConfigurationError(
@@ -86,7 +84,7 @@ def fixed_header(text: str) -> tuple[str, str]:
     """
     name, colon, value = text.partition(":")
     name, value = name.strip(), value.strip()
-    if not colon or not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value) or name.lower() in _FRAMING:
+    if not colon or not is_header(name) or not _HEADER_VALUE.fullmatch(value):
         raise ConfigurationError(
             f"--header {name[:100]!r} is not valid: give NAME:VALUE, a name of letters, digits and - and a value of up to 200 "
             "characters, for example --header 'Api-Version: 2024-05-01'"

@@ -119,6 +119,12 @@ def test_a_short_token_changes_no_data(api: Api, connect: Connect) -> None:
     ("auth", "error", "text"),
     [
         (Auth(kind="query", token_env="DEMO_TOKEN"), ConfigurationError, "server.auth.parameter"),
+        (Auth(kind="header", token_env="DEMO_TOKEN", header="Host"), ConfigurationError, "'Host' is not the name"),
+        (
+            Auth(kind="header", token_env="DEMO_TOKEN", header="transfer-encoding"),
+            ConfigurationError,
+            "'transfer-encoding' is not",
+        ),
         (Auth(kind="oauth2", token_env="DEMO_TOKEN", user_env="DEMO_ID"), ConfigurationError, "server.auth.token_path"),
         (Auth(kind="oauth2", token_env="DEMO_TOKEN", user_env="DEMO_ID", token_path="/t"), CredentialError, "set DEMO_ID"),
     ],

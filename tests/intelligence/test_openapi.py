@@ -281,6 +281,15 @@ def test_security_schemes(openapi: Any, get: Any) -> None:
     assert found["code"].auth("SECRET").kind == "bearer"  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    "name", ["Host", "content-length", "Transfer-Encoding", "Cookie", "User-Agent", "If-None-Match", "X Y", "X: a"]
+)
+def test_a_credential_is_not_sent_in_a_header_that_means_something_else(openapi: Any, get: Any, name: str) -> None:
+    read = openapi({"/a": get()}, components={"securitySchemes": {"k": {"type": "apiKey", "in": "header", "name": name}}})
+    assert (read.schemes[0].kind, read.schemes[0].auth("T")) == (None, None)
+    assert f"in the header '{name}' is not sent" in read.schemes[0].reason
+
+
 def test_addresses_that_are_none_are_findings(openapi: Any, get: Any) -> None:
     flows = {"clientCredentials": {"tokenUrl": "http://[x", "scopes": {}}}
     read = openapi(

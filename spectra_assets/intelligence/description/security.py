@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from spectra_assets.covenant.access import is_header
 from spectra_assets.intelligence.description.findings import Findings, brief
 from spectra_assets.intelligence.description.model import Scheme
 from spectra_assets.intelligence.description.pointers import Document, Node, mapping, sequence
@@ -16,6 +17,13 @@ _MOST = 40
 _QUOTED_WORD = re.compile(r"""["'`:]\s*(?:authorization:\s*)?([A-Za-z][\w-]{1,20})\s+[<{\[$]?[\w.]""", re.IGNORECASE)
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9._=-]{0,39}")
 _TOKEN_WORDS = frozenset(("bearer", "token", "basic", "apikey", "api-key", "key", "jwt", "sso-key", "ssws"))
+_MEANT_OTHERWISE = re.compile(
+    r"(?:set-)?cookie2?|user-agent|referer|origin|from|via|forwarded|date|range|cache-control|pragma"
+    r"|(?:x-forwarded|accept|content|if|sec|access-control)(?:-.*)?",
+    re.IGNORECASE,
+)
+"""Headers that mean something else, which servers and proxies act on, or write into their logs."""
+
 _UNSUPPORTED = frozenset(("digest", "hoba", "mutual", "negotiate", "scram-sha-1", "scram-sha-256", "vapid", "oauth", "dpop"))
 
 
@@ -95,6 +103,10 @@ def _by_key(name: str, node: Node, told: str) -> Scheme:
         return Scheme(name=name, kind="query", parameter=key)
     if place != "header":
         return Scheme(name=name, kind=None, reason=brief(f"an API key in {place} is not supported"))
+    if not is_header(key) or _MEANT_OTHERWISE.fullmatch(key):
+        return Scheme(
+            name=name, kind=None, reason=brief(f"an API key in the header {key!r} is not sent: no credential belongs there")
+        )
     word = next((found for found in _QUOTED_WORD.findall(told) if found.lower() in _TOKEN_WORDS), "")
     if key.lower() != "authorization":
         return Scheme(name=name, kind="header", header=key)
