@@ -26,6 +26,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
+def lines(text: str) -> str:
+    """Lines for a terminal: each printable."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def prose(text: str) -> str:
     """Prose on one line, also in a table's cell: code spans stay; links, pictures, HTML, headings and lists become plain text."""
     flat = printable(" ".join(text.split())).replace("\\", "\\\\").replace("|", "\\|")

@@ -1,4 +1,4 @@
-"""JSON as some servers write it, made the JSON that it should have been: NaN, infinities and halves of characters.
+"""JSON as some servers write it, made JSON that can be read: NaN, infinities, numbers beyond all bounds, halves of characters.
 
 Python's `json` writes `NaN` and `Infinity`, which RFC 8259 (section 6) has no numbers for; a text that was cut in the middle of a
 character beyond U+FFFF ends with a lone surrogate (section 8.2), which no UTF-8 text can hold.
@@ -7,20 +7,42 @@ character beyond U+FFFF ends with a lone surrogate (section 8.2), which no UTF-8
 from __future__ import annotations
 
 import re
+from math import isfinite
+from typing import Any
 
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|-?\bInfinity\b|-?\bNaN\b', re.DOTALL)
+import msgspec
+
+_LONGEST = 4_000
+"""Digits of an integer from which on it is kept as a text (Python reads 4,300)."""
+
+_TOKEN = re.compile(
+    rb'"(?:[^"\\]++|\\.)*+"?'
+    rb"|-?\b(?:Infinity|NaN)\b"
+    rb"|-?(?<![\w.])(?:[0-9]{4000,}+|[0-9]++(?:\.[0-9]++)?[eE]\+?[0-9]{3,}+)",
+    re.DOTALL,
+)
 _SURROGATE = re.compile(
     rb"(?P<kept>\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}", re.DOTALL
 )
-_SIGNS = (b"NaN", b"Infinity", b"\\ud", b"\\uD")
+_SIGNS = re.compile(rb"NaN|Infinity|\\u[dD]|[0-9][eE][+]?[0-9]{3}|[0-9]{4000}")
+
+
+def decoded(text: bytes | str) -> Any:
+    """The value of a record; numbers that nothing here can hold as texts. Raises msgspec.DecodeError for what is no JSON."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.ValidationError:
+        made = mended(text if isinstance(text, bytes) else text.encode())
+        if made is None:
+            raise
+        return msgspec.json.decode(made)
 
 
 def mended(text: bytes) -> bytes | None:
-    """`text` with null for NaN, a text for an infinity (which no number column takes), and U+FFFD for half a character.
-
-    None if it holds none of these.
+    """`text` with null for NaN, a text for an infinity and for a number that nothing here can hold (which no column of numbers
+    takes), and U+FFFD for half a character. None if it holds none of these.
     """
-    if not any(sign in text for sign in _SIGNS):
+    if not _SIGNS.search(text):
         return None
     made = _TOKEN.sub(_token, text)
     return made if made != text else None
@@ -30,7 +52,14 @@ def _token(match: re.Match[bytes]) -> bytes:
     token = match[0]
     if token.startswith(b'"'):
         return _SURROGATE.sub(_whole, token) if b"\\u" in token else token
-    return b"null" if token.endswith(b"NaN") else b'"' + token + b'"'
+    if token.endswith(b"NaN"):
+        return b"null"
+    return token if token[-1:].isdigit() and _is_held(token) else b'"' + token + b'"'
+
+
+def _is_held(number: bytes) -> bool:
+    """Whether a number is one that a double or an integer holds."""
+    return len(number) < _LONGEST and isfinite(float(number))
 
 
 def _whole(match: re.Match[bytes]) -> bytes:

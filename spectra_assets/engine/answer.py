@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from spectra_assets.errors import SpectraError
+from spectra_assets.untrusted import lines
 
 
 def command(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,9 +32,9 @@ def fail(error: SpectraError, as_json: bool) -> NoReturn:
     if as_json:
         click.echo(json.dumps({"ok": False, "error": type(error).__name__, "message": str(error), "exit_code": error.exit_code}))
     else:
-        click.echo(f"{type(error).__name__}: {error}", err=True)
+        click.echo(lines(f"{type(error).__name__}: {error}"), err=True)
     sys.exit(error.exit_code)
 
 
 def answer(value: Any, text: str, as_json: bool) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, default=str) if as_json else text)
+    click.echo(json.dumps(value, ensure_ascii=False, default=str) if as_json else lines(text))

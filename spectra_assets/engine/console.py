@@ -12,6 +12,7 @@ from spectra_assets.covenant.model import Table
 from spectra_assets.gates.judgement import Result
 from spectra_assets.stages.deliver import Outcome
 from spectra_assets.stages.prepare.routes.forecast import PREDICTED
+from spectra_assets.untrusted import lines, printable
 
 _WIDTH = 12
 _TICK = 1.0
@@ -60,7 +61,7 @@ class Console:
         if self.verbose:
             self.line(text)
         elif self.out.isatty() and not self.quiet:
-            self._shown = f"{'':<{_WIDTH}} {text}"[:110]
+            self._shown = f"{'':<{_WIDTH}} {printable(text)}"[:110]
             self.out.write(f"\r\033[K{self._shown}")
             self.out.flush()
 
@@ -141,7 +142,7 @@ class Console:
             return
         if self.out.isatty():
             tally = self.stages.get(self._stage, StageTally())
-            self._shown = f"  {self._stage:<{_WIDTH - 2}} {tally.tables} tables, {tally.rows:,} rows — {text}"[:110]
+            self._shown = f"  {self._stage:<{_WIDTH - 2}} {tally.tables} tables, {tally.rows:,} rows — {printable(text)}"[:110]
             self.out.write(f"\r\033[K{self._shown}")
             self.out.flush()
         elif always:
@@ -149,4 +150,4 @@ class Console:
 
     def _print(self, text: str) -> None:
         if not self.quiet:
-            print(text, file=self.out, flush=True)
+            print(lines(text), file=self.out, flush=True)

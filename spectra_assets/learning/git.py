@@ -32,7 +32,10 @@ _UNDER_WAY = {
 }
 """File or folder of the repository → what somebody has begun there and not ended."""
 
-_FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
+_FOREIGN = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_OBJECT_DIRECTORY"),
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+)
 """What a process that git itself started has in its environment, about another command."""
 
 

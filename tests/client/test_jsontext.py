@@ -19,6 +19,8 @@ from tests.client.conftest import Api, Reply
         (b'{"a": NaN, "b": [NaN,-Infinity]}', {"a": None, "b": [None, "-Infinity"]}),
         (b'{"a": "\\ud83d", "b": NaN}', {"a": "\ufffd", "b": None}),
         (b'"\\udc00 \\ud83d\\ud83d\\ude00 \\uD83D"', "\ufffd \ufffd\U0001f600 \ufffd"),
+        (b'{"a": 1e999, "b": -1.5E+400, "c": 1e10, "d": "1e999"}', {"a": "1e999", "b": "-1.5E+400", "c": 1e10, "d": "1e999"}),
+        (b"[" + b"9" * 5000 + b", 12]", ["9" * 5000, 12]),
         (b'["\\\\ud83d", "\\"NaN", NaN]', ["\\ud83d", '"NaN', None]),
     ],
 )
@@ -29,7 +31,8 @@ def test_what_is_no_json_becomes_json(text: bytes, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"[1]", b'["NaN"]', b'["\\ud83d\\ude00"]', b"[Nan]", b"[aNaN]", b'["Infinity and \\\\ud"]']
+    "text",
+    [b"", b"[1]", b'["NaN"]', b'["\\ud83d\\ude00"]', b"[Nan]", b"[aNaN]", b"[1e308, 1.2.3e400]", b'["Infinity and \\\\ud"]'],
 )
 def test_all_else_is_left_as_it_is(text: bytes) -> None:
     assert mended(text) is None

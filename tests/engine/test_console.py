@@ -73,3 +73,9 @@ def test_what_the_extraction_will_take_is_told_whatever_else_is_going_on() -> No
     console.said(table, "row: GET /rows, 300 records sampled")
     console.said(table, f"1,000 requests {PREDICTED}, about 75 s")
     assert [line.strip() for line in said(console)] == ["1,000 requests predicted for the extraction, about 75 s"]
+
+
+def test_what_an_api_says_moves_no_cursor() -> None:
+    console = Console(out=io.StringIO())
+    console.line("Evil\x1b[31m title\u202e")
+    assert said(console)[-1].strip() == "Evil\\x1b[31m title\\u202e"

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from spectra_assets.client.jsontext import decoded
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
 from spectra_assets.stages.evidence import Drift
@@ -69,7 +70,7 @@ class DriftWatch:
         return self._mould.keys(read) if self._mould is not None else None
 
     def _read(self, record: bytes) -> Any:
-        value = msgspec.json.decode(record)
+        value = decoded(record)
         if isinstance(value, dict):
             self.watch(value)
         return value

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow as pa
 
+from spectra_assets.client.jsontext import decoded
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.covenant.build import Extraction
 from spectra_assets.covenant.forms import HASHING
@@ -74,7 +75,7 @@ def hash_records(draft: Draft, work: Work) -> None:
 
 def canonical_hash(record: bytes) -> str:
     """Hash of a JSON text with its keys sorted."""
-    return hash_of(msgspec.json.decode(record))
+    return hash_of(decoded(record))
 
 
 def _flattened(draft: Draft, batches: Iterable[pa.RecordBatch], fetch: Fetch) -> Iterator[_Row]:
@@ -87,7 +88,7 @@ def _flattened(draft: Draft, batches: Iterable[pa.RecordBatch], fetch: Fetch) ->
                 yield row._replace(sequence=sequence)
                 sequence += 1
                 continue
-            for parent, node in _nodes(msgspec.json.decode(row.record), fetch.recursive, fetch.primary_key, None):
+            for parent, node in _nodes(decoded(row.record), fetch.recursive, fetch.primary_key, None):
                 text = msgspec.json.encode(node).decode()
                 yield row._replace(record=text, tree_parent=parent, sequence=sequence)
                 sequence += 1

@@ -15,11 +15,11 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from spectra_assets.client.jsontext import decoded
 from spectra_assets.client.target import parent_text
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.lakehouse.raw import PARENTS, Attempts
@@ -90,7 +90,7 @@ def parents_now(work: Work, fetch: Fetch) -> dict[str, str]:
     columns = ["record", "parentKey", "recordHash"]
     for batch in work.lakehouse.batches(ref, columns):
         for record, asked, digest in zip(*(batch.column(name).to_pylist() for name in columns), strict=True):
-            for value in values_of(msgspec.json.decode(record), asked, fetch.parent):
+            for value in values_of(decoded(record), asked, fetch.parent):
                 name = parent_text(value)
                 digest = digest or hash_of(record)  # of a table whose playbook takes no hash
                 found[name] = _joined(found[name], digest) if name in found else digest

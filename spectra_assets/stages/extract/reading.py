@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import msgspec
 import pyarrow as pa
 
+from spectra_assets.client.jsontext import decoded
 from spectra_assets.client.target import ParentValue, parent_parts, parent_text
 from spectra_assets.covenant.access import Fetch, ParentKey
 from spectra_assets.covenant.canon import CanonEntity
@@ -101,7 +101,7 @@ def _values(work: Work, parent: ParentKey) -> Iterator[ParentValue]:
     seen: set[str] = set()
     for batch in batches:
         for record, asked in zip(*(batch.column(name).to_pylist() for name in columns), strict=True):
-            for value in values_of(msgspec.json.decode(record), asked, parent):
+            for value in values_of(decoded(record), asked, parent):
                 if parent_text(value) not in seen:
                     seen.add(parent_text(value))
                     yield value

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from spectra_assets.client.api import ApiClient
+from spectra_assets.client.jsontext import decoded
 from spectra_assets.client.lists import Narrow, whole
 from spectra_assets.client.paging import PAST_END
 from spectra_assets.client.target import ParentValue
@@ -107,4 +106,4 @@ class Recount:
         return None
 
     def _key(self, record: bytes) -> Any:
-        return next(values_at(msgspec.json.decode(record), self._fetch.primary_key), record)
+        return next(values_at(decoded(record), self._fetch.primary_key), record)

@@ -85,6 +85,12 @@ def _judged(
         return "excluded", route["entity"], f"another route of {route['entity']}, {route['verdict']}: {route['evidence']}"
     if reason := _excluded(pack, path):
         return "excluded", None, reason
+    if category == "notJson" and endpoint["answerShape"] != "html":
+        return (
+            "gap",
+            endpoint["entity"],
+            f"{_CLOSED[category]}: {endpoint['reason'] or 'it may hold records that can not be read'}",
+        )
     if category in _CLOSED:
         return "excluded", endpoint["entity"], f"{_CLOSED[category]}: {endpoint['reason'] or category}"
     above = _above(path)
