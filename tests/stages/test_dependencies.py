@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice, product
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -23,9 +24,10 @@ from spectra_assets.stages.asking.sampling import Explorer
 from spectra_assets.stages.asking.wire import NOT_TRIED, Wire
 from spectra_assets.stages.prepare.fields.canonise import canonise
 from spectra_assets.stages.prepare.fields.naming import named
+from spectra_assets.stages.prepare.routes.candidates import nearest
 from spectra_assets.stages.prepare.routes.dependencies import Prover
 from spectra_assets.stages.prepare.routes.identity import find_key
-from spectra_assets.stages.prepare.routes.routes import Trial
+from spectra_assets.stages.prepare.routes.routes import Candidate, Trial
 
 Row = dict[str, Any]
 
@@ -284,6 +286,28 @@ def test_values_of_a_composite_parent_belong_together() -> None:
     asked = {tuple(value) for value in prover.known["issue"].trial.values.values() if isinstance(value, tuple)}
     assert asked
     assert all(name in ("core", f"tool-{owner[-1]}") for owner, name in asked)
+
+
+def test_ways_to_fill_many_parameters_are_walked_likeliest_first_and_never_all_made() -> None:
+    for sizes in ([], [0], [3, 0, 2], [4], [1, 1, 1], [2, 4, 3], [4, 1, 2, 3]):
+        every = product(*map(range, sizes))
+        assert list(nearest(sizes)) == sorted(every, key=lambda place: (sum(place), place))
+    first = list(islice(nearest([6] * 100), 3))
+    assert [sum(place) for place in first] == [0, 1, 1]
+    assert first[1][-1] == 1
+    assert list(nearest([6] * 100 + [0])) == []
+
+
+def test_different_rows_are_told_once_and_again_when_rows_change() -> None:
+    trial = Trial(Candidate("thing", "/things"))
+    assert trial.all_rows == []
+    trial.rows = {"a": [{"id": 1}, {"id": 2}], "b": [{"id": 2}]}
+    assert trial.all_rows == [{"id": 1}, {"id": 2}]
+    assert trial.all_rows is trial.all_rows
+    trial.rows["c"] = [{"id": 3}]
+    assert [row["id"] for row in trial.all_rows] == [1, 2, 3]
+    trial.rows["a"] = [{"id": 4}]
+    assert [row["id"] for row in trial.all_rows] == [4, 2, 3]
 
 
 def test_numbers_that_start_again_below_each_parent_are_keys_of_the_parent_only() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,10 +12,10 @@ import pytest
 from spectra_assets.covenant.access import Auth, OffsetPaging, Search, Server
 from spectra_assets.intelligence.model import Endpoint, Parameter
 from spectra_assets.stages.asking.moments import forms_like, micros, reader, written
-from spectra_assets.stages.asking.sampling import Asked, Explorer
+from spectra_assets.stages.asking.sampling import Asked, Explorer, Listing
 from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.prepare.increments.naming import candidates, tells_change
-from spectra_assets.stages.prepare.increments.proof import PAGES, Proven, Seeker, known_list
+from spectra_assets.stages.prepare.increments.proof import PAGES, Known, Proven, Seeker, chosen, known_list
 from tests.stages.listserver import Call, ListServer, Reply, pack
 
 START = datetime(2026, 3, 1, 8, 30, 15, tzinfo=UTC)
@@ -223,3 +224,28 @@ def test_a_value_is_read_without_the_rest() -> None:
     read = reader("meta.updated")
     assert read(b'{"id": 1, "meta": {"x": [1, 2], "updated": "now"}}') == "now"
     assert [read(text) for text in (b'{"meta": null}', b'{"meta": {}}', b"[]", b"{}", b"nonsense")] == [None] * 5
+
+
+def known(count: int, seed: int) -> Known:
+    """Some rows that changed after they were made, many of them at the same time."""
+    second = 1_000_000
+    moments = {str(n): (n * n * 31 + n * seed) % count * second for n in range(count)}
+    made = {row: moment - (0, 0, second, 5 * second)[(int(row) * 7 + seed) % 4] for row, moment in moments.items()}
+    return Known(Asked("/things"), Listing(), "updatedAt", moments, {"createdAt": made, "same": dict(moments)}, iso(0))
+
+
+def test_instants_that_tell_fields_apart_come_first() -> None:
+    for seed in range(20):
+        about = known(20, seed)
+        ranks: dict[int, tuple[int, int]] = {}
+        for instant in (*about.instants[1:-1], *((one + other) // 2 for one, other in pairwise(about.instants))):
+            instant -= instant % 1_000_000  # as whole seconds say it
+            later = {row for row, moment in about.moments.items() if moment >= instant}
+            others = [{row for row, moment in field.items() if moment >= instant} for field in about.others.values()]
+            if 0 < len(later) < 20:
+                ranks.setdefault(instant, (-sum(other != later for other in others), abs(2 * len(later) - 20)))
+        assert list(chosen(about, "%Y-%m-%dT%H:%M:%SZ")) == sorted(ranks, key=lambda instant: ranks[instant])
+
+
+def test_instants_of_many_rows_are_chosen_in_time_that_grows_with_their_number() -> None:
+    assert next(iter(chosen(known(10_000, 1), "epoch_seconds"))) > 0

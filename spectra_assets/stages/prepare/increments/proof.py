@@ -8,9 +8,10 @@ ignores changes nothing; all candidates are sent at once to find that out by one
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, Literal
 
 from spectra_assets.stages.asking.answers import Record, values_at
@@ -98,8 +99,9 @@ class Seeker:
         """The first of the candidates that is proven."""
         first = self.lists[0]
         for form in forms_like(first.example):
+            instants = [list(islice(chosen(known, form), _INSTANTS)) for known in self.lists]
             for name in self._moving(first, names, form):
-                proven = self._proven(name, form)
+                proven = self._proven(name, form, instants)
                 if proven is not None:
                     return proven
         self.why = self.why or f"{', '.join(names[:6])}: ignored, or refused"
@@ -119,13 +121,13 @@ class Seeker:
         same = answer.records == known.listing.records[: len(answer.records)] and bool(answer.records)
         return () if same else names
 
-    def _proven(self, name: str, form: str) -> Proven | None:
+    def _proven(self, name: str, form: str, instants: Sequence[Sequence[int]]) -> Proven | None:
+        """`instants` are those to ask each list with."""
         told: list[str] = []
         boundary: Boundary = "notSeen"
         separate: set[str] = set()
-        for known in self.lists:
-            instants = list(_chosen(known, form))[:_INSTANTS]
-            for instant in instants:
+        for known, some in zip(self.lists, instants, strict=True):
+            for instant in some:
                 value = written(instant, form)
                 answer = self._ask(known, {name: value})
                 if answer.torn:
@@ -156,18 +158,38 @@ class Seeker:
         return self.explorer.listing(Asked(asked.path, asked.filled, (*asked.query, *query.items()), odd=True), pages)
 
 
-def _chosen(known: Known, form: str) -> Iterator[int]:
+def chosen(known: Known, form: str) -> Iterator[int]:
     """Instants as the form can say them which divide the rows, those first by which most other fields would divide otherwise."""
-    instants = known.instants
+    instants, moments = known.instants, sorted(known.moments.values())
+    spans = [_apart(known.moments, other) for other in known.others.values()]
     found: dict[int, tuple[int, int]] = {}
     between = [(one + other) // 2 for one, other in pairwise(instants)]
     for moment in [*instants[1:-1], *between]:
         instant = _rounded(moment, form)
-        own = _split_own(known, instant)
-        if 0 < len(own) < len(known.moments) and (known.listing.whole or len(own) * 2 <= len(known.moments)):
-            differs = sum(_split(other, instant) != own for other in known.others.values())
-            found.setdefault(instant, (-differs, abs(len(own) * 2 - len(known.moments))))
+        later = len(moments) - bisect_left(moments, instant)
+        if 0 < later < len(moments) and (known.listing.whole or later * 2 <= len(moments)):
+            differs = sum(_within(instant, *each) for each in spans)
+            found.setdefault(instant, (-differs, abs(later * 2 - len(moments))))
     yield from sorted(found, key=lambda instant: found[instant])
+
+
+def _apart(one: Mapping[str, int], other: Mapping[str, int]) -> tuple[list[int], list[int]]:
+    """(starts, ends) of the spans in which an instant divides the rows otherwise by one field than by another: after its start,
+    and not after its end."""
+    starts: list[int] = []
+    ends: list[int] = []
+    for start, end in sorted(sorted((moment, other[row])) for row, moment in one.items() if moment != other[row]):
+        if ends and start <= ends[-1]:
+            ends[-1] = max(ends[-1], end)
+        else:
+            starts.append(start)
+            ends.append(end)
+    return starts, ends
+
+
+def _within(instant: int, starts: Sequence[int], ends: Sequence[int]) -> bool:
+    place = bisect_left(starts, instant) - 1
+    return place >= 0 and instant <= ends[place]
 
 
 def _rounded(moment: int, form: str) -> int:

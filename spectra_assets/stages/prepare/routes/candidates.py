@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
@@ -147,8 +147,7 @@ class Ways:
             if not strict:
                 mine = [path for owner, path in self._sources(endpoint, last) if owner == entity]
                 ways[-1] = list(dict.fromkeys([*mine, *self.fields(entity, last, unique=False)]))
-            places = sorted(product(*(range(min(len(way), _FIELDS)) for way in ways)), key=lambda place: (sum(place), place))
-            for place in islice(places, _COMBINATIONS):
+            for place in islice(nearest([min(len(way), _FIELDS) for way in ways]), _COMBINATIONS):
                 paths = [way[number] for way, number in zip(ways, place, strict=True)]
                 if len(set(paths)) == len(paths) and not all(path.startswith("@") for path in paths):
                     also = tuple(Fill(parameter=name, path=path) for name, path in zip(names[1:], paths[1:], strict=True))
@@ -243,6 +242,23 @@ class Ways:
         return self.pack.origin == "curated" and any(
             known.parameter.lower() == name.lower() and known.path in (None, endpoint.path) for known in self.pack.identifiers
         )
+
+
+def nearest(sizes: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """One place in each of some lists of these sizes, every way to choose them: those with the least sum first, then in order."""
+    if all(sizes):
+        for total in range(sum(sizes) - len(sizes) + 1):
+            yield from _summing(sizes, total)
+
+
+def _summing(sizes: Sequence[int], total: int) -> Iterator[tuple[int, ...]]:
+    if not sizes:
+        yield ()
+        return
+    rest = sizes[1:]
+    most = sum(rest) - len(rest)
+    for place in range(max(0, total - most), min(sizes[0] - 1, total) + 1):
+        yield from ((place, *others) for others in _summing(rest, total - place))
 
 
 def _said(name: str) -> list[str]:

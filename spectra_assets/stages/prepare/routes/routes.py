@@ -115,6 +115,8 @@ class Trial:
     """All parents that there are, if they are known."""
     _aliases: dict[str, str] | None = None
     """Value at `referenced` → parent, of all holders."""
+    _different: tuple[list[list[Record]], list[Record]] = field(default=([], []), repr=False, compare=False)
+    """The lists of `rows` of which the different rows are known, and these."""
 
     @property
     def viable(self) -> bool:
@@ -134,7 +136,12 @@ class Trial:
     @property
     def all_rows(self) -> list[Record]:
         """The rows of all parents, different ones once."""
-        return list({digest(row): row for rows in self.rows.values() for row in rows}.values())
+        lists = list(self.rows.values())
+        seen, different = self._different
+        if len(seen) != len(lists) or any(one is not other for one, other in zip(seen, lists, strict=True)):
+            different = list({digest(row): row for rows in lists for row in rows}.values())
+            self._different = lists, different
+        return different
 
     @property
     def with_rows(self) -> dict[str, list[Record]]:
