@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from spectra_assets.covenant.access import Auth, Model, PagingStyle, Search, Server
 from spectra_assets.covenant.model import DataType
 from spectra_assets.errors import DocumentError, RequestError, one_of
-from spectra_assets.intelligence.override import merged
+from spectra_assets.intelligence.override import merged, without
 from spectra_assets.names import check_source
 
 _PATH_PARAMETER = re.compile(r"\{([^}]+)\}")
@@ -262,9 +262,12 @@ def _written(file: Path, stamp: int) -> Pack:
 
 @lru_cache(maxsize=8)
 def _corrected(name: str, file: Path | None, stamp: int, override: Path, changed: int) -> Pack:
+    if file is not None:
+        _written(file, stamp)  # what it is laid over must be right by itself
     text = file.read_text(encoding="utf-8") if file is not None else _packaged_text(name)
-    content = merged(_content(text, str(file or name)), override, list(Pack.model_fields))
-    return _validated(content, str(override))
+    content, removed = merged(_content(text, str(file or name)), override, list(Pack.model_fields))
+    pack = _validated(content, str(override))
+    return _validated(without(content, removed, override), str(override)) if removed else pack
 
 
 def _packaged_text(name: str) -> str:
@@ -275,14 +278,17 @@ def _packaged_text(name: str) -> str:
     return (resources.files("spectra_assets.intelligence") / "packs" / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def _content(text: str, file: str) -> Any:
+def _content(text: str, file: str) -> dict[str, Any]:
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (the safe loader's C form)
+        content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (the safe loader's C form)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise DocumentError(
             f"not valid YAML: {getattr(error, 'problem', error)}", file, mark.line + 1 if mark else None
         ) from None
+    if not isinstance(content, dict):
+        raise DocumentError("a mapping is expected: the keys of a pack (source, title, server, …)", file)
+    return content
 
 
 def _validated(content: Any, file: str) -> Pack:

@@ -29,8 +29,9 @@ _KEYS: dict[str, tuple[str, ...]] = {
 _MOST = 5 << 20
 
 
-def merged(content: dict[str, Any], file: Path, valid: list[str]) -> dict[str, Any]:
-    """The pack's content with the override in `file` laid over it. Raises DocumentError naming `valid` keys."""
+def merged(content: dict[str, Any], file: Path, valid: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """(the pack's content with the override in `file` laid over it, what it removes). Raises DocumentError, for an unknown key
+    naming the `valid` ones."""
     override = _read(file)
     unknown = sorted(map(str, override.keys() - {*valid, REMOVE}))
     if unknown:
@@ -38,8 +39,7 @@ def merged(content: dict[str, Any], file: Path, valid: list[str]) -> dict[str, A
     removed = override.pop(REMOVE, [])
     if not isinstance(removed, list) or not all(isinstance(name, str) for name in removed):
         raise DocumentError(f"{REMOVE}: a list of entities and paths is expected", file)
-    result = _laid(content, override, file, "")
-    return _without(result, removed, file) if removed else result
+    return _laid(content, override, file, ""), removed
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -91,8 +91,9 @@ def _joined(below: list[Any], above: list[Any], keys: tuple[str, ...], file: Pat
     return result
 
 
-def _without(content: dict[str, Any], removed: list[str], file: Path) -> dict[str, Any]:
-    """The pack without the entities and paths named; their endpoints are kept as excluded, so that nothing is lost from sight."""
+def without(content: dict[str, Any], removed: list[str], file: Path) -> dict[str, Any]:
+    """The content of a valid pack without the entities and paths named; their endpoints are kept as excluded, so that nothing is
+    lost from sight. Raises DocumentError for a name that is none of the pack's."""
     entities = content.get("entities", [])
     endpoints = content.get("endpoints", [])
     later = [waiting for waiting in content.get("postponed", []) if waiting["hint"]["entity"] not in removed]

@@ -86,6 +86,8 @@ def test_it_survives_that_discovery_writes_again(folder: Path) -> None:
         ("remove: [ordr]\n", ["'ordr' is no entity", "line or order"]),
         ("remove: order\n", ["a list of entities and paths"]),
         ("- a\n", ["a mapping is expected"]),
+        ("excluded: [a]\nremove: [order]\n", ["excluded", "valid dictionary"]),
+        ("postponed: [{}]\nremove: [order]\n", ["postponed.0.hint", "required"]),
         ("a: &x 1\nb: *x\n", ["anchors"]),
         ("a: [1\n", ["not valid YAML"]),
         ("server: {in_flight: many}\n", ["server.in_flight"]),
@@ -98,3 +100,13 @@ def test_a_mistake_names_file_place_and_what_is_valid(folder: Path, text: str, w
     assert "shop.override.yaml" in str(caught.value)
     for word in words:
         assert word in str(caught.value), caught.value
+
+
+@pytest.mark.parametrize(
+    ("pack", "words"), [("", "a mapping is expected"), ("- a\n", "a mapping"), ("entities: [1]\n", "source: Field required")]
+)
+def test_an_override_of_a_pack_that_is_none_names_the_pack(folder: Path, pack: str, words: str) -> None:
+    (folder / "shop.yaml").write_text(pack, encoding="utf-8")
+    with pytest.raises(DocumentError, match=words) as caught:
+        correct(folder, "title: The shop\nentities:\n- {entity: order, key: x}\n")
+    assert "shop.yaml" in str(caught.value)
