@@ -249,7 +249,7 @@ class _Discovery:
         asked = self._askable(facts)
         secret, user = signature(facts.server.auth, self.wanted.given)
         with ApiClient(facts.server, self.base_url, secret, user) as client:
-            facts.routes, sent = survey(client, asked, self.scout.left, self.say)
+            facts.routes, sent = survey(client, asked, self.scout.left, self.say, self.scout.until)
         self.scout.sent += sent
         strike(facts)
         for route in facts.routes:

@@ -108,7 +108,8 @@ class Scout:
         """Address on another host → path asked for here in its place."""
         self._inside: tuple[str, str, int] | None = None
         self._variable = variable
-        self._until = time.monotonic() + seconds
+        self.until = time.monotonic() + seconds
+        """When (monotonic) the last request may be sent."""
         self._silent = 0
         self._seen: dict[tuple[str, tuple[tuple[str, str], ...]], Look] = {}
         self._nothing: dict[str, Look] = {}
@@ -120,7 +121,7 @@ class Scout:
 
     @property
     def spent(self) -> bool:
-        return self.sent >= self.budget or time.monotonic() > self._until
+        return self.sent >= self.budget or time.monotonic() > self.until
 
     @property
     def left(self) -> int:

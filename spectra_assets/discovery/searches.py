@@ -13,10 +13,11 @@ ALLOWED = "--allow-post-search"
 
 
 def allow(facts: Facts, now: bool, before: Iterable[Search]) -> None:
-    """Write down which searches may be sent: those that were allowed `before`, and if a person allows them `now` those whose
-    description shows that they only read. Where a GET is at the same path, that is asked."""
+    """Write down which searches may be sent: those that a person named `before`, and if the option allows them `now`, or did so
+    before, those whose description shows, as it is today, that they only read. Where a GET is at the same path, that is asked."""
     gets = {each.path for each in facts.endpoints if each.method == "GET"}
-    earlier = {search.path: search for search in before}
+    reading = {each.path for each in facts.endpoints if each.method == "POST" and each.reads}
+    earlier = {search.path: search for search in before if search.allowed_by != ALLOWED or search.path in reading}
     allowed = []
     for each in facts.endpoints:
         if each.method != "POST" or each.path in gets:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
@@ -22,13 +23,16 @@ _SECOND_TRIES = 40
 _OTHER_IDS, _OTHER_VALUES = 3, 4
 
 
-def survey(client: ApiClient, pack: Pack, budget: int, say: Callable[[str], None]) -> tuple[list[Route], int]:
-    """(what each endpoint of the pack that may be asked answers, requests sent). Those of entities come first.
+def survey(
+    client: ApiClient, pack: Pack, budget: int, say: Callable[[str], None], until: float = math.inf
+) -> tuple[list[Route], int]:
+    """(what each endpoint of the pack that may be asked answers, requests sent). Those of entities come first; what is left
+    when the budget is used up, or at the instant `until` (monotonic), is not asked.
 
     A search by POST that turns out to change something is `closed`, and not asked again.
     Raises CredentialError, RetriableError if the API stops accepting the credential, or falls silent.
     """
-    wire = Wire(client, max(1, budget))
+    wire = Wire(client, max(1, budget), until)
     prober = Prober(wire, pack)
     probes = [probe for probe in prober.run() if probe.endpoint.path not in pack.excluded]
     lists = {probe.entity: probe.endpoint.path for probe in reversed(probes) if probe.entity and _rows(probe)}

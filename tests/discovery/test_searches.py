@@ -33,8 +33,10 @@ class Mixed(FlowFilters):
         self.post("/things/search", lambda asked: [{"id": 99}])
         self.post("/flows/filter", lambda asked: self._page(self.flows, asked))
 
+    said = "Search"
+
     def _mixed(self) -> dict[str, Any]:
-        thing, post = array_of({"id": 1}), {"method": "post", "summary": "Search"}
+        thing, post = array_of({"id": 1}), {"method": "post", "summary": self.said}
         body = {"type": "object", "properties": {"limit": {"type": "integer"}, "offset": {"type": "integer"}}}
         return openapi(
             self,
@@ -94,6 +96,14 @@ def test_the_permission_is_written_down_and_followed_by_later_runs(settings: Set
     assert discovered(settings, mixed, post_search=True) == pack, "what is known is not found out again"
     assert len(mixed.seen) == sent
     assert discovered(settings, mixed, rediscover=True).server.searches == [search]
+
+
+def test_a_search_that_is_described_as_none_any_more_is_not_sent_again(settings: Settings, mixed: Mixed) -> None:
+    discovered(settings, mixed, post_search=True)
+    mixed.said = "Creates a new flow"
+    mixed.seen.clear()
+    assert discovered(settings, mixed, rediscover=True).server.searches == []
+    assert posted(mixed) == set()
 
 
 def test_an_override_withdraws_it(settings: Settings, mixed: Mixed) -> None:

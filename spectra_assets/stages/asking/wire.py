@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
@@ -43,15 +44,16 @@ class Met(NamedTuple):
 
 
 class Wire:
-    """Reads of one action, counted against its budget. Safe for threads.
+    """Reads of one action, counted against its budget, none after the instant `until` (monotonic). Safe for threads.
 
     Raises CredentialError once the API refuses the credential several times in a row, RetriableError once it is silent as
     often, unless what answered before still does: then only those endpoints are closed, or hang.
     """
 
-    def __init__(self, client: ApiClient, budget: int) -> None:
+    def __init__(self, client: ApiClient, budget: int, until: float = math.inf) -> None:
         self.client = client
         self.budget = budget
+        self._until = until
         self.sent = 0
         self._refused = 0
         self._silent = 0
@@ -63,13 +65,13 @@ class Wire:
 
     @property
     def spent(self) -> bool:
-        """Whether no request is left."""
-        return self.sent >= self.budget
+        """Whether no request is left, or no time."""
+        return self.sent >= self.budget or time.monotonic() > self._until
 
     @property
     def left(self) -> int:
         """Requests that are left."""
-        return max(0, self.budget - self.sent)
+        return 0 if self.spent else self.budget - self.sent
 
     def get(
         self, path: str, query: Query | None = None, records: str | None = None, endpoint: str | None = None, once: bool = False
