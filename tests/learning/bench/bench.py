@@ -259,6 +259,8 @@ class Bench:
         if case.outcome == "heals" and not verdict.healed:
             why = verdict.wrong or (project.failed if not passed else ("no lesson is verified",))
             verdict.problems.append(f"not healed: {'; '.join(why)}"[:400])
+        if case.says and not any(case.says in (lesson.question or "") for lesson in lessons):
+            verdict.problems.append(f"nobody is asked about {case.says}")
         if case.outcome == "asks" and used:
             verdict.problems.append(f"the machine decided what a person must: {', '.join(lesson.id for lesson in used)}")
 

@@ -45,6 +45,8 @@ class Case:
     """What that one's API was changed by before, without a gate that saw it."""
     refused: bool = False
     """A remedy must be tried, and refused because of the other source."""
+    says: str = ""
+    """What the question to a person must hold: the change that is proposed, or what the API said."""
     rounds: int = 1
     """Runs that show a gap and let the loop learn, where each shows what the one before had to hold back."""
     fast: bool = False

@@ -145,6 +145,7 @@ FRESH: tuple[Case, ...] = (
         rows("visit", renamed("ward", "station")),
         "clean.visit:columns_filled",
         outcome="asks",
+        says="rule alias for source ward, entity visit, field ward: also: ['station']",
     ),
     _case(
         "truth becomes Y and N under another name",
