@@ -76,7 +76,8 @@ class Cause(StrEnum):
 
 
 OF_LISTS = (Cause.ENDPOINT_GONE, Cause.ENDPOINT_FORBIDDEN, Cause.ENDPOINT_BROKEN, Cause.CREDENTIAL, Cause.PAGE_LIMIT,
-             Cause.ENVELOPE_CHANGED, Cause.UNREACHABLE_ENTITY, Cause.UNPROVEN_DEPENDENCY)  # fmt: skip
+             Cause.ENVELOPE_CHANGED, Cause.UNREACHABLE_ENTITY, Cause.UNPROVEN_DEPENDENCY,
+            Cause.PAGING_CHANGED)  # fmt: skip
 """Causes that lie in how a list answers: each gate that asks for it shows them, in its own words."""
 
 

@@ -23,10 +23,11 @@ from spectra_assets.learning.gap import Evaluation
 from spectra_assets.learning.journal import settled
 from spectra_assets.learning.lesson import MOST_RETURNS, Lesson, Tried, place, read_all, save
 from spectra_assets.learning.lesson import read as read_lesson
+from spectra_assets.learning.merge import merge
 from spectra_assets.learning.person import question_of
 from spectra_assets.learning.proof import Proof, prove
 from spectra_assets.learning.prose import bounded, times
-from spectra_assets.learning.record import Limits, merge, record
+from spectra_assets.learning.record import Limits, record
 from spectra_assets.learning.remedy import propose
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.standard import generalise

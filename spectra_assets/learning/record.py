@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spectra_assets.learning import apply
-from spectra_assets.learning.gap import FACTS, OF_LISTS, Cause, Echo, Gap
-from spectra_assets.learning.lesson import ARCHIVE, ECHOES, Lesson, locked, place, read, read_all, save, state_of
-from spectra_assets.learning.verify import FURTHER, FURTHER_GAPS, STAGES
-from spectra_assets.names import plural
+from spectra_assets.learning.gap import FACTS, Cause, Echo, Gap
+from spectra_assets.learning.lesson import ARCHIVE, ECHOES, Lesson, locked, place, read, read_all, save
+from spectra_assets.learning.verify import FURTHER, FURTHER_GAPS
 
 REMEMBERED = 50
 """Evaluations a lesson remembers, so that a crash between writing it and noting the run counts nothing twice."""
@@ -66,54 +64,6 @@ def withdraw(folder: Path, source: str, run_id: str) -> set[str]:
                 (folder / f"{lesson.id}.md").unlink(missing_ok=True)
                 gone.add(lesson.id)
     return gone
-
-
-def merge(folder: Path, source: str) -> set[str]:
-    """One lesson of those of one cause for which there is only a question, and of those of which the same remedy waits: the first
-    by stage names the gates of the others. The ids of these, which are no more. Raises StorageError and DocumentError."""
-    with locked(folder):
-        lessons = [lesson for lesson in read_all(folder, source) if _is_mergeable(lesson)]
-        first: dict[tuple[str, ...], str] = {}
-        merged: dict[str, list[Lesson]] = {}
-        for lesson in sorted(lessons, key=_order):
-            mine = _root(lesson)
-            if mine is not None and mine in first:
-                merged.setdefault(first[mine], []).append(lesson)
-                continue
-            for root in (mine, _listed(lesson)):
-                if root is not None:
-                    first.setdefault(root, lesson.id)
-        for name, others in merged.items():
-            kept = read(folder / f"{name}.md")
-            echoes = (echo for other in others for echo in (other.gap().echo, *other.also))
-            tried = apply.kept((*kept.tried, *(each for other in others for each in other.tried)))
-            save(folder, kept.but(also=tuple(dict.fromkeys((*kept.also, *echoes)))[:ECHOES], tried=tried))
-        gone = {other.id for others in merged.values() for other in others}
-        for name in gone:  # what tells them is whole by now
-            (folder / f"{name}.md").unlink(missing_ok=True)
-            state_of(folder / f"{name}.md").unlink(missing_ok=True)
-    return gone
-
-
-def _is_mergeable(lesson: Lesson) -> bool:
-    """Whether the lesson waits or asks, about one gap, and nothing of it was ever used."""
-    asks = lesson.status == "observed" and lesson.question is not None
-    return (asks or lesson.waits) and lesson.playbook is None and not (lesson.closed or lesson.returned or lesson.many)
-
-
-def _order(lesson: Lesson) -> tuple[bool, int, str]:
-    """Those with a remedy first, then by stage."""
-    return not lesson.waits, (*STAGES, lesson.stage).index(lesson.stage), lesson.id
-
-
-def _root(lesson: Lesson) -> tuple[str, ...] | None:
-    """What the lesson has in common with others: the remedy that waits, else the list whose answers are the cause."""
-    return ("remedy", lesson.remedy.said) if lesson.waits and lesson.remedy is not None else _listed(lesson)
-
-
-def _listed(lesson: Lesson) -> tuple[str, ...] | None:
-    listed = plural(lesson.entity) if lesson.entity else lesson.table if lesson.stage == "extract" else None
-    return ("list", listed) if listed and lesson.cause in OF_LISTS else None
 
 
 class _Shelf:

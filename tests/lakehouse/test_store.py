@@ -74,6 +74,15 @@ def test_what_is_not_delivered_names_its_asset(lakehouse: Lakehouse) -> None:
         assert 'dagster asset materialize -m spectra_assets.definitions --select "acme/clean/cycle"' in str(caught.value)
 
 
+def test_what_stood_before_a_run_can_be_read(lakehouse: Lakehouse, engine: Engine) -> None:
+    for run, value in (("run-1", 1), ("run-2", 2), ("run-2", 3)):
+        publish(lakehouse, engine, pa.table({"id": [value]}), CommitInfo(run, "1.2.0"))
+    found = {run: lakehouse.version_before(CYCLE, run) for run in ("run-1", "run-2", "run-3")}
+    assert found == {"run-1": None, "run-2": 0, "run-3": None}
+    assert lakehouse.batches(CYCLE, version=0).read_all().to_pylist() == [{"id": 1}]
+    assert lakehouse.batches(CYCLE).read_all().to_pylist() == [{"id": 3}]
+
+
 def test_publish_replaces_rows_and_schema(lakehouse: Lakehouse, engine: Engine) -> None:
     assert publish(lakehouse, engine, pa.table({"id": [1, 2], "gone": ["x", "y"]})) == Published(0, 2, True)
     moment = pa.array([dt.datetime(2024, 1, 2, 3, 4, 5)], pa.timestamp("ns"))

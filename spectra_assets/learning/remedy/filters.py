@@ -71,7 +71,10 @@ def _called(name: str, before: Sequence[Record]) -> list[str]:
 
 def _referred(plan: Fetch, field: str, before: Sequence[Record], facts: Facts) -> Iterator[tuple[str, str, list[str]]]:
     """(entity, path of its key, ids that have records) whose keys are all that the records hold in the field."""
-    held = dict.fromkeys(str(value) for record in before for value in values_at(record, field))
+    each = [[value for value in values_at(record, field) if value not in (None, "")] for record in before]
+    held = dict.fromkeys(str(value) for values in each for value in values)
+    if not all(each):
+        return  # what refers to nobody would be in no list
     others = [table.entity for table in facts.covenant.tables() if table.ref.schema == "extract" and table.entity]
     for entity in [each for each in dict.fromkeys(others) if each != plan.entity][:_ENTITIES]:
         known = promised_plan_of(entity, facts)
@@ -90,7 +93,7 @@ def _is_as_before(
     mine: Mapping[str, set[str]] = {each: set() for each in ids}
     for record in before:
         for value in values_at(record, field):
-            mine[str(value)].add(_key(record, plan))
+            mine.get(str(value), set()).add(_key(record, plan))
     full = 0
     for each in ids[:_PARENTS]:
         try:

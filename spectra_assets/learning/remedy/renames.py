@@ -17,8 +17,8 @@ _ALIKE = 0.95
 _LOOKED_AT = 1_000
 """Records among which fields are looked for that nobody knows."""
 
-_ENOUGH = 3
-"""Records that must show it, with at least two different values."""
+_ENOUGH, _FEW = 3, 8
+"""Records that must show it, with at least two different values; so many if there are no more: truths are alike by chance."""
 
 _MANY = 200
 """Renamed fields that are looked for together."""
@@ -41,7 +41,7 @@ def renamed(
             continue
         both = [(old, _plain(record, new)) for earlier, record in pairs if (old := _plain(earlier, field.raw))]
         same = sum(old == value for old, value in both)
-        if len(both) >= _ENOUGH and same >= _ALIKE * len(both) and len({repr(old) for old, _ in both}) > 1:
+        if same >= _ALIKE * len(both) and _shows([repr(old) for old, _ in both]):
             return field.raw, len(both)
     return None
 
@@ -78,11 +78,17 @@ def together(entity: CanonEntity, records: Sequence[Record], facts: Facts) -> di
     for raw, held in olds.items():
         free = [path for path in news if path not in (*found.values(), *likely.values()) and _alike(held, news[path])]
         best = next((path for path in free if _written(path) & _written(raw)), free[0] if free else None)
-        if best is not None and len({repr(value) for value in held if value}) > 1:
+        if best is not None and _shows([repr(value) for value in held if value]):
             found[raw] = best
         elif best is not None and _written(best) & _written(raw):
             likely[raw] = best
     return found | likely if len(found) > 1 else found
+
+
+def _shows(values: Sequence[str]) -> bool:
+    """Whether fields with just these values can't well be alike by chance."""
+    different = len(set(values))
+    return different > 1 and len(values) >= (_ENOUGH if different > 2 else _FEW)
 
 
 def _alike(old: Sequence[list[Any]], new: Sequence[list[Any]]) -> bool:
