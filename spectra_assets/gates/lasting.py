@@ -5,7 +5,8 @@ A table agrees with itself also when the source lost half of it, or gives cents 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F  # noqa: N812
@@ -34,6 +35,14 @@ _NEAR = 1e-6
 _QUARTER, _FARTHEST = 900, 14 * 3600
 """Seconds: zones are apart by quarters of an hour, and by fourteen hours at most."""
 
+_RUNS = 2 * _FARTHEST
+"""Seconds. What the source writes anew from run to run (`nextRunAt`, `heartbeat`, `updatedAt`) and moves by no more than fourteen
+hours lies no farther than that from when it is read, fourteen more if its zone is another. So it tells nothing of zones: only
+what lay farther from both readings, and moved all the same, does."""
+
+_HOUR, _SEASONS = 3600, 3
+"""Two zones are apart by as many hours all year, or by one or two more while only one of them has its summer time."""
+
 
 @gate("records_stay", kinds=("flattening",), needs=primary_key)
 def records_stay(candidate: Candidate) -> Judged:
@@ -51,7 +60,7 @@ def records_stay(candidate: Candidate) -> Judged:
 
 @gate("units_stay", kinds=("flattening",), needs=primary_key)
 def units_stay(candidate: Candidate) -> Judged:
-    """In nearly all records that stay, no number is one power of ten times what it was, and no instant moved by hours."""
+    """In nearly all records that stay, no number is a power of ten times what it was, and no instant far from now moved by hours."""
     columns = {"column": DataType.TEXT, "alike": DataType.INT64, "compared": DataType.INT64, "told": DataType.TEXT}
     rule = Rule("alike = 0", "changed alike, as if their unit or time zone had changed")
     advice = (
@@ -102,7 +111,7 @@ def _alike(candidate: Candidate) -> Iterator[dict[str, Any]]:
     columns = [column for column in (*numbers(candidate).values(), *instants) if column.name in there]
     if not columns:
         return
-    both = _both(held, candidate.accepted, keys, columns)
+    both = _both(held, candidate.accepted, keys, columns, state.written_at)
     ways = {(place, way): hit for place, column in enumerate(columns) for way, hit in _ways(place, column).items()}
     counts = [F.count_if(F.col(f"was{place}").isNotNull() & F.col(f"is{place}").isNotNull()).alias(f"n{place}")
               for place in range(len(columns))]  # fmt: skip
@@ -121,19 +130,41 @@ def _alike(candidate: Candidate) -> Iterator[dict[str, Any]]:
     ]
     if doubtful:
         seen = both.agg(*(different[number] for number in doubtful)).collect()[0].asDict()
-        for number, (place, way) in enumerate(ways):
-            if number in doubtful and seen[f"values{number}"] >= _VALUES:
-                count, of = row[f"hit{number}"], row[f"n{place}"]
+        for number, ((place, way), hit) in enumerate(ways.items()):
+            if number not in doubtful or seen[f"values{number}"] < _VALUES:
+                continue
+            count, of = row[f"hit{number}"], row[f"n{place}"]
+            if columns[place].type == DataType.TIMESTAMP:
+                count = _as_zones(both.where(hit).groupBy(_moved(place).alias("by")).count().collect())
+            if count >= _MOST * of:
                 text = f"{count} of {of} values of {columns[place].name} {way}"
                 told[place] |= {"alike": count, "told": text}
     yield from told.values()
 
 
-def _both(held: DataFrame, now: DataFrame, keys: Sequence[str], columns: Sequence[Column]) -> DataFrame:
-    """The records of both, by key: `was0`, `is0`, … are the values of the columns as doubles, of instants in seconds."""
+def _as_zones(moved: Sequence[Any]) -> int:
+    """How many values moved as those of another zone do: all by as many hours, summer times aside. `moved` are pairs of seconds
+    and how often."""
+    counts: Mapping[float, int] = dict(moved)
+    return max(sum(counts.get(by + hours * _HOUR, 0) for hours in range(_SEASONS)) for by in counts)
+
+
+def _both(held: DataFrame, now: DataFrame, keys: Sequence[str], columns: Sequence[Column], held_at: datetime) -> DataFrame:
+    """The records of both, by key: `was0`, `is0`, … are the values of the columns as doubles, of instants in seconds.
+
+    Instants near one of the two readings are NULL. `held_at` is when the published table was written.
+    """
     was = held.select(*_keys(keys), *(_number(column).alias(f"was{place}") for place, column in enumerate(columns)))
     is_ = now.select(*_keys(keys), *(_number(column).alias(f"is{place}") for place, column in enumerate(columns)))
-    return was.join(is_, [f"key{place}" for place in range(len(keys))], "inner")
+    both = was.join(is_, [f"key{place}" for place in range(len(keys))], "inner")
+    before, after = held_at.timestamp() - _RUNS, datetime.now(UTC).timestamp() + _RUNS
+    far: dict[str, Expression] = {}
+    for place, column in enumerate(columns):
+        if column.type == DataType.TIMESTAMP:
+            pair = F.col(f"was{place}"), F.col(f"is{place}")
+            settled = (F.greatest(*pair) < before) | (F.least(*pair) > after)
+            far |= {f"{side}{place}": F.when(settled, value) for side, value in zip(("was", "is"), pair, strict=True)}
+    return both.withColumns(far) if far else both
 
 
 def _keys(keys: Sequence[str]) -> list[Expression]:
@@ -149,9 +180,14 @@ def _ways(place: int, column: Column) -> dict[str, Expression]:
     """In which ways a value may have changed with its unit → whether it did."""
     was, is_ = F.col(f"was{place}"), F.col(f"is{place}")
     if column.type == DataType.TIMESTAMP:
-        moved = is_ - was
+        moved = _moved(place)
         return {"moved by hours": (moved != 0) & (F.abs(moved) <= _FARTHEST) & (moved % _QUARTER == 0)}
     return {
         f"are {factor:g} times what they were": (was != 0) & (F.abs(is_ - was * factor) <= _NEAR * F.abs(was * factor))
         for factor in _FACTORS
     }
+
+
+def _moved(place: int) -> Expression:
+    """By how many seconds an instant moved."""
+    return F.col(f"is{place}") - F.col(f"was{place}")

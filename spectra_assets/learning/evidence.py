@@ -7,34 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from spectra_assets.learning.gap import WIDTH, Cause, Evaluation, Fact
-
-_REASONS: tuple[tuple[str, Cause], ...] = (
-    (r"expected records at|is no list of records|no place of records", Cause.ENVELOPE_CHANGED),
-    (r"\b429\b|rate.?limit|too many requests", Cause.RATE_LIMITED),
-    (r"\b(400|413|414|416|422)\b", Cause.PAGE_LIMIT),
-    (r"\b401\b|unauthori[sz]ed|credential", Cause.CREDENTIAL),
-    (r"\b403\b|forbidden", Cause.ENDPOINT_FORBIDDEN),
-    (r"\b(404|410)\b|\bgone\b|not ?found", Cause.ENDPOINT_GONE),
-    (r"\b5[0-9][0-9]\b|\bbroken\b|not ?json|unreachable|never answered", Cause.ENDPOINT_BROKEN),
-    (r"\bignored?s?\b|same rows", Cause.IGNORED_PARAMETER),
-)
-"""What a reason says, in the order in which it is asked. Reasons are made by the client and the proofs, and may quote the API."""
-
-_ADDRESS = re.compile(r"https?://\S+|(?<=\s)/\S+|\bparent .*?(?=, status )")
-_STATUS = re.compile(r"\b[1-5][0-9]{2}\b")
-"""The first number of this form that is in no address and names no parent is the status: what follows it was said by the API."""
+from spectra_assets.learning.reason import answered, reason_of, status_of
 
 _LAWFUL = re.compile(r"too few to compare|too few rows|budget of requests|never asked|used up")
 """Reasons for which a gate that only warns shows no gap: there was nothing to see."""
 
 Row = Mapping[str, Any]
 Take = Callable[[Evaluation, Row], tuple[Cause, str, Fact] | None]
-
-
-def reason_of(text: str, otherwise: Cause) -> Cause:
-    """The cause that a reason names: by its status, and by its words."""
-    told = f"{_STATUS.sub('', _ADDRESS.sub(' ', text))} {status_of(text) or ''}"
-    return next((cause for pattern, cause in _REASONS if re.search(pattern, told, re.IGNORECASE)), otherwise)
 
 
 def text(value: Any) -> str | None:
@@ -49,12 +28,6 @@ def number(value: Any) -> int | None:
     """A cell as a whole number; None if it is none."""
     shown = str(value).strip() if value is not None else ""
     return int(shown) if re.fullmatch(r"-?[0-9]{1,18}", shown) else None
-
-
-def status_of(reason: str) -> int | None:
-    """The HTTP status that a reason names."""
-    match = _STATUS.search(_ADDRESS.sub(" ", reason))
-    return int(match[0]) if match else None
 
 
 def whole(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
@@ -76,7 +49,7 @@ def _unreachable(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact] | 
     if entity is None:
         return None if "entityCount" in row else whole(evaluation, row)
     reason = str(row.get("reason") or row.get("evidence") or "")
-    cause = reason_of(reason, CAUSES[evaluation.check])
+    cause = answered(reason, CAUSES[evaluation.check])
     fact = Fact(
         kind=evaluation.check,
         entity=entity,
@@ -91,7 +64,7 @@ def _page_limits(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact] | 
     reason = str(row.get("reason") or "")
     if not reason or _LAWFUL.search(reason):
         return None
-    cause = reason_of(reason, Cause.PAGE_LIMIT)
+    cause = answered(reason, Cause.PAGE_LIMIT)
     cause = Cause.PAGING_CHANGED if cause == Cause.IGNORED_PARAMETER else cause
     path = text(row.get("path")) or ""
     return cause, path, Fact(kind="pageLimit", endpoint=path, status=status_of(reason), note=text(reason))
@@ -109,7 +82,7 @@ def _complete(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     """A proof of completeness that failed."""
     aspect, first = str(row.get("aspect")), str(row.get("first") or "")
     causes = {
-        "skipped": reason_of(first, Cause.ENDPOINT_BROKEN),
+        "skipped": answered(first, Cause.ENDPOINT_BROKEN),
         "pages": Cause.ENDPOINT_BROKEN,
         "unanswered": Cause.ENDPOINT_BROKEN,
         "repeated": Cause.DUPLICATE_ROWS,
@@ -218,7 +191,7 @@ def _made(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     """A table whose attempt ended in an error, which the client or an action made."""
     error = str(row.get("error") or "")
     cause = reason_of(error, Cause.OTHER)
-    cause = Cause.PAGING_CHANGED if cause == Cause.IGNORED_PARAMETER or re.search(r"leads in a circle", error) else cause
+    cause = Cause.PAGING_CHANGED if cause == Cause.IGNORED_PARAMETER or re.search(r"\blead in a circle", error) else cause
     return cause, "", Fact(kind="error", status=status_of(error), note=text(error))
 
 

@@ -119,3 +119,57 @@ def test_numbers_that_are_all_alike_say_nothing(bench: Bench) -> None:
     promised = table("clean.order", "units_stay", **ORDER)
     bench.publish(promised, [order(key, lines=1) for key in range(40)], documents="")
     assert bench.judge(promised, [order(key, lines=10) for key in range(40)]).passed
+
+
+JOB = {
+    "columns": [
+        column("jobId", required=True),
+        column("createdAt", DataType.TIMESTAMP),
+        column("nextRunAt", DataType.TIMESTAMP),
+        column("lastCheckedAt", DataType.TIMESTAMP),
+    ],
+    "primary_key": ["jobId"],
+    "build": Flattening(),
+}
+
+
+def job(key: int, **moved: timedelta) -> Row:
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    row = {
+        "jobId": key,
+        "createdAt": START + timedelta(minutes=key),
+        "nextRunAt": now + timedelta(minutes=key),
+        "lastCheckedAt": now - timedelta(minutes=key),
+    }
+    return row | {name: row[name] + by for name, by in moved.items()}
+
+
+def test_instants_that_are_written_anew_at_each_run_tell_nothing_of_zones(bench: Bench) -> None:
+    promised = table("clean.job", "units_stay", **JOB)
+    bench.publish(promised, [job(key) for key in range(30)], documents="")
+    on = timedelta(hours=2)
+    assert bench.judge(promised, [job(key, nextRunAt=on, lastCheckedAt=on) for key in range(30)]).passed
+    moved = bench.judge(promised, [job(key, nextRunAt=on, createdAt=-on) for key in range(30)])
+    assert not moved.passed
+    assert "30 of 30 values of createdAt moved by hours" in moved.message
+    assert "nextRunAt" not in moved.message
+
+
+@pytest.mark.parametrize(
+    ("quarters", "passed"),
+    [
+        (lambda key: 8, False),
+        (lambda key: -24 - 4 * (key % 3), False),  # of two zones whose summers do not fall together
+        (lambda key: 1 + key % 8, True),  # each record by its own
+        (lambda key: 4 * (1 + key % 6), True),
+    ],
+)
+@pytest.mark.parametrize("start", [START, datetime(2999, 1, 1, tzinfo=UTC)])  # what was, and what is still to come
+def test_another_zone_moves_all_instants_alike(
+    bench: Bench, quarters: Callable[[int], int], passed: bool, start: datetime
+) -> None:
+    promised = table("clean.order", "units_stay", **ORDER)
+    was = [order(key, at=start + timedelta(days=key)) for key in range(40)]
+    bench.publish(promised, was, documents="")
+    now = [{**row, "at": row["at"] + timedelta(minutes=15 * quarters(row["orderId"]))} for row in was]
+    assert bench.judge(promised, now).passed == passed
