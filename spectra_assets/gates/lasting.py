@@ -60,7 +60,7 @@ def records_stay(candidate: Candidate) -> Judged:
 
 @gate("units_stay", kinds=("flattening",), needs=primary_key)
 def units_stay(candidate: Candidate) -> Judged:
-    """In nearly all records that stay, no number is a power of ten times what it was, and no instant far from now moved by hours."""
+    """In nearly all records that stay, no number is a power of ten times what it was; no instant far from now moved by hours."""
     columns = {"column": DataType.TEXT, "alike": DataType.INT64, "compared": DataType.INT64, "told": DataType.TEXT}
     rule = Rule("alike = 0", "changed alike, as if their unit or time zone had changed")
     advice = (
