@@ -30,6 +30,12 @@ _KNOWN, _MOST_GONE = 20, 0.3
 _MOST, _VALUES = 0.9, 5
 """Share of the values that must have changed alike, and how many different ones there must be among them."""
 
+_LARGE, _PART = 100_000, 16
+"""Of a table of so many rows, one key in 16 is compared first: nothing happened to nearly all that did not happen to those."""
+
+_RULED_OUT, _TELLING = 0.5, 200
+"""Less than this share of the values alike, of so many in that part at least, and it is not nearly all."""
+
 _FACTORS = tuple(10.0**power for power in (1, 2, 3, 6, 9, -1, -2, -3, -6, -9))
 _NEAR = 1e-6
 _QUARTER, _FARTHEST = 900, 14 * 3600
@@ -111,34 +117,31 @@ def _alike(candidate: Candidate) -> Iterator[dict[str, Any]]:
     columns = [column for column in (*numbers(candidate).values(), *instants) if column.name in there]
     if not columns:
         return
-    both = _both(held, candidate.accepted, keys, columns, state.written_at)
-    ways = {(place, way): hit for place, column in enumerate(columns) for way, hit in _ways(place, column).items()}
-    counts = [F.count_if(F.col(f"was{place}").isNotNull() & F.col(f"is{place}").isNotNull()).alias(f"n{place}")
-              for place in range(len(columns))]  # fmt: skip
-    hits = [F.count_if(hit).alias(f"hit{number}") for number, hit in enumerate(ways.values())]
-    different = [F.count_distinct(F.when(hit, F.col(f"was{place}"))).alias(f"values{number}")
-                 for number, ((place, _), hit) in enumerate(ways.items())]  # fmt: skip
-    row = both.agg(*counts, *hits).collect()[0].asDict()
-    told: dict[int, dict[str, Any]] = {
-        place: {"column": column.name, "alike": 0, "compared": row[f"n{place}"], "told": column.name}
-        for place, column in enumerate(columns)
+    told: dict[str, dict[str, Any]] = {
+        column.name: {"column": column.name, "alike": 0, "compared": 0, "told": column.name} for column in columns
     }
-    doubtful = [
-        number
-        for number, (place, _) in enumerate(ways)
-        if row[f"n{place}"] >= _KNOWN and row[f"hit{number}"] >= _MOST * row[f"n{place}"]
-    ]
+    now = candidate.accepted
+    if state.rows >= _LARGE:
+        part = F.pmod(F.xxhash64(*_keys(keys)), F.lit(_PART)) == 0
+        columns = _possible(_both(held.where(part), now.where(part), keys, columns, state.written_at), columns)
+    both = _both(held, now, keys, columns, state.written_at)
+    compared, hits = _counts(both, columns) if columns else ({}, {})
+    doubtful = {
+        (place, way): hit for (place, way), hit in hits.items() if compared[place] >= _KNOWN and hit >= _MOST * compared[place]
+    }
     if doubtful:
-        seen = both.agg(*(different[number] for number in doubtful)).collect()[0].asDict()
-        for number, ((place, way), hit) in enumerate(ways.items()):
-            if number not in doubtful or seen[f"values{number}"] < _VALUES:
+        changed = (F.when(_ways(place, columns[place])[way], F.col(f"was{place}")) for place, way in doubtful)
+        seen = both.agg(*(F.count_distinct(each).alias(f"values{number}") for number, each in enumerate(changed)))
+        for (place, way), different in zip(doubtful, seen.collect()[0], strict=True):
+            if different < _VALUES:
                 continue
-            count, of = row[f"hit{number}"], row[f"n{place}"]
-            if columns[place].type == DataType.TIMESTAMP:
-                count = _as_zones(both.where(hit).groupBy(_moved(place).alias("by")).count().collect())
+            column, count, of = columns[place], doubtful[place, way], compared[place]
+            if column.type == DataType.TIMESTAMP:
+                moved = both.where(_ways(place, column)[way]).groupBy(_moved(place).alias("by"))
+                count = _as_zones(moved.count().collect())
             if count >= _MOST * of:
-                text = f"{count} of {of} values of {columns[place].name} {way}"
-                told[place] |= {"alike": count, "told": text}
+                text = f"{count} of {of} values of {column.name} {way}"
+                told[column.name] |= {"alike": count, "compared": of, "told": text}
     yield from told.values()
 
 
@@ -147,6 +150,28 @@ def _as_zones(moved: Sequence[Any]) -> int:
     and how often."""
     counts: Mapping[float, int] = dict(moved)
     return max(sum(counts.get(by + hours * _HOUR, 0) for hours in range(_SEASONS)) for by in counts)
+
+
+def _possible(part: DataFrame, columns: Sequence[Column]) -> list[Column]:
+    """The columns of which a part of the records does not rule out that nearly all changed alike."""
+    compared, hits = _counts(part, columns)
+    most = {place: max(hit for (of, _), hit in hits.items() if of == place) for place in compared}
+    return [
+        column
+        for place, column in enumerate(columns)
+        if compared[place] < _TELLING or most[place] >= _RULED_OUT * compared[place]
+    ]
+
+
+def _counts(both: DataFrame, columns: Sequence[Column]) -> tuple[dict[int, int], dict[tuple[int, str], int]]:
+    """By the place of each column: its values that can be compared, and how many of them changed in which way."""
+    compared = [F.count_if(F.col(f"was{place}").isNotNull() & F.col(f"is{place}").isNotNull()) for place in range(len(columns))]
+    ways = {(place, way): hit for place, column in enumerate(columns) for way, hit in _ways(place, column).items()}
+    counted = both.agg(
+        *(count.alias(f"count{number}") for number, count in enumerate([*compared, *map(F.count_if, ways.values())]))
+    )
+    counts = [int(count) for count in counted.collect()[0]]
+    return dict(enumerate(counts[: len(columns)])), dict(zip(ways, counts[len(columns) :], strict=True))
 
 
 def _both(held: DataFrame, now: DataFrame, keys: Sequence[str], columns: Sequence[Column], held_at: datetime) -> DataFrame:

@@ -11,6 +11,7 @@ import pytest
 
 from spectra_assets.covenant.build import Flattening
 from spectra_assets.covenant.model import DataType
+from spectra_assets.gates import lasting
 from tests.gates.conftest import Bench, column, table, text
 
 Row = dict[str, Any]
@@ -107,6 +108,26 @@ def test_units_and_zones_stay(bench: Bench, now: list[Row], column: str | None) 
     assert result.passed == (column is None), result.message
     if column is not None:
         assert column in result.message
+
+
+@pytest.mark.parametrize(
+    ("now", "column"),
+    [
+        (lambda row: {**CENTS(row), **HOURS(row)}, ("total", "at")),
+        (lambda row: CENTS(row) if row["orderId"] % 20 else {}, ("total",)),
+        (lambda row: CENTS(row) if row["orderId"] % 5 else {}, ()),  # more than half, less than nearly all
+        (lambda row: {"weight": None if row["orderId"] % 50 else row["weight"] / 1000}, ("weight",)),  # too few in a part
+    ],
+)
+def test_a_large_table_is_judged_as_a_small_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, now: Callable[[Row], Row], column: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(lasting, "_LARGE", 1_000)
+    promised = table("clean.order", "units_stay", **ORDER)
+    bench.publish(promised, [order(key) for key in range(5_000)], documents="")
+    result = bench.judge(promised, changed(now, count=5_000))
+    assert (result.failed, result.total) == (len(column), 4)
+    assert not column or any(f"values of {name}" in result.message for name in column)
 
 
 def test_values_may_change_as_they_like_where_rules_changed(bench: Bench) -> None:
