@@ -29,6 +29,7 @@ a chain only that page says where the next one is, unless a number that goes on 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -337,14 +338,19 @@ def _moving(paging: Paging) -> tuple[str, str]:
 
 @lru_cache(maxsize=256)
 def _key_decoder(primary_key: str) -> Callable[[list[bytes]], list[bytes] | None]:
-    """A function from records to the JSON texts of their keys; None if one has none. Skips everything else in them."""
+    """A function from records to the JSON texts of their keys; None if one has none. Skips everything else in them: where each
+    begins with its key, which is usual, no more of it is looked at."""
     parts = split_path(primary_key) or [""]
+    name = re.escape(msgspec.json.encode(str(parts[0])))
+    first = re.compile(rb'\s*\{\s*%b\s*:\s*(-?[0-9]+|"[^"\\]*")\s*[,}]' % name).match if len(parts) == 1 else None
     kind: Any = msgspec.Raw
     for depth, part in enumerate(reversed(parts)):
         kind = msgspec.defstruct(f"Key{depth}", [("value", kind)], rename={"value": part}, gc=False)
     decode = msgspec.json.Decoder(kind).decode
 
     def keys(records: list[bytes]) -> list[bytes] | None:
+        if first is not None and all(begun := list(map(first, records))):
+            return [each[1] for each in begun if each]
         try:
             found: list[Any] = list(map(decode, records))
         except msgspec.DecodeError:

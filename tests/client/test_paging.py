@@ -9,7 +9,7 @@ import pytest
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.pager import linked
-from spectra_assets.client.paging import Page
+from spectra_assets.client.paging import Page, Reader
 from spectra_assets.covenant.access import Fetch, OffsetPaging, ParentKey
 from spectra_assets.errors import ConfigurationError, RetriableError, SkippableError, SourceError
 from tests.client.conftest import Api, Asked, Reply
@@ -231,3 +231,21 @@ def test_nested_keys_tell_records_apart(api: Api, connect: Connect) -> None:
 
 def test_a_hostile_link_header_is_read_in_time() -> None:
     assert linked("<" * 200_000, "next") == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'[{"id": 1 , "a": 2}, {"id":"x", "id2": 3}, { "id" :-7}]', [b"1", b'"x"', b"-7"]),
+        (b'[{"a": {"id": 9}, "id": 1 }, {"id": "x\\"y"}]', [b"1", b'"x\\"y"']),  # not in front, or not plain
+        (b'[{"id": 1.5}, {"id": 1e3}]', [b"1.5", b"1e3"]),
+    ],
+)
+def test_keys_are_the_same_texts_wherever_they_stand(body: bytes, expected: list[bytes]) -> None:
+    assert Reader(plan(size=10)).read(body, {}).identities == expected
+
+
+@pytest.mark.parametrize("body", [b'[{"id": null}, {"id": 2}]', b'[{"id": 1}, {"id": 1}]', b'[{"ID": 1}, {"id": 2}]', b"[{}]"])
+def test_records_without_a_key_of_their_own_are_told_apart_by_their_bytes(body: bytes) -> None:
+    sheet = Reader(plan(size=10)).read(body, {})
+    assert [len(each) for each in sheet.identities] == [16] * len(sheet.records)
