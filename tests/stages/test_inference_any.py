@@ -20,6 +20,8 @@ from spectra_assets.stages.prepare.fields.naming import named
 from spectra_assets.stages.prepare.fields.personal import by_place, by_values, look_of
 from spectra_assets.stages.prepare.fields.shapes import shape_of
 from spectra_assets.stages.prepare.prepare import schema_table
+from spectra_assets.stages.rulings import with_aliases
+from tests.covenant.canons import SOURCE, playbooks, rule
 
 SECONDS = 1_735_689_600
 
@@ -363,3 +365,13 @@ def test_five_thousand_records_of_sixty_fields_are_read_in_time():
     start = time.process_time()
     assert len(canon(records).fields) == 60
     assert time.process_time() - start < 60
+
+
+def test_a_renamed_key_ties_what_is_inside_of_records_by_both_of_its_names():
+    entity = canon([{"thing_no": number, "lines": [{"label": "a"}]} for number in (1, 2)], primary_key="thing_no")
+    scope = {"source": SOURCE, "entity": "thing", "field": "thingNo"}
+    entity, aliases = with_aliases(entity, playbooks(rule(id="one", kind="alias", scope=scope, also=["thing_no"])), SOURCE)
+    (result,) = named([entity], {"thing": aliases}, lambda *_: None)
+    held = {group: [(f.raw, f.target, f.key) for f in result.fields if f.group == group] for group in ("thing", "thingLine")}
+    both = [("thingNo", "thingNo", True), ("thing_no", "thingNo", True)]
+    assert held == {"thing": both, "thingLine": [*both, ("@index", "thingLineIndex", True), ("lines[].label", "label", False)]}

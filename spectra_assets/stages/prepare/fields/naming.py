@@ -53,33 +53,47 @@ def _named(
     wrappers = _wrappers(entity)
     result = _with_names(own, [_wanted(entity, field, renamed, parents, wrappers) for field in own], twins)
     key = next((field for field in result if field.raw == entity.primary_key), None)
-    below = [field for field in result if field.key and field is not key] if entity.fetch.key_scope == "parent" else []
+    called = _called(entity, own, twins)
+    below = [f for f in result if f.key and f.raw not in called] if entity.fetch.key_scope == "parent" else []
     for group in dict.fromkeys(field.group for field in entity.fields):
         if group == entity.entity:
             continue
-        inner = [f for f in entity.fields if f.group == group and f.raw not in (INDEX, entity.primary_key)]
+        inner = [f for f in entity.fields if f.group == group and f.raw not in (INDEX, *called)]
         paired = any(field.raw == PARENTS for field in inner)
-        links = _links(entity, group, below, key, keyed=paired or not any(field.key for field in inner))
+        links = _links(entity, group, below, key, called, keyed=paired or not any(field.key for field in inner))
         wanted = [field.target for field in below]
-        wanted += [key.target if key else f"{names.camel(entity.entity)}Id", f"{names.camel(group)}Index"]
+        wanted += [key.target if key else f"{names.camel(entity.entity)}Id"] * len(called) + [f"{names.camel(group)}Index"]
         if paired:  # a pair has no place in an array
             links, wanted = links[:-1], wanted[:-1]
         wanted += [_wanted(entity, field, renamed, parents, wrappers) for field in inner]
         mine = wanted[len(below)]
         same = [f.raw for f, name in zip(inner, wanted[len(links) :], strict=True) if f.raw in echoes and name == mine]
-        result += _with_names([*links, *inner], wanted, twins | dict.fromkeys(same, entity.primary_key))
+        result += _with_names([*links, *inner], wanted, twins | dict.fromkeys(same, called[0]))
     return entity.model_copy(update={"fields": tuple(result)})
 
 
-def _links(entity: CanonEntity, group: str, below: Sequence[CanonField], key: CanonField | None, keyed: bool) -> list[CanonField]:
+def _called(entity: CanonEntity, own: Sequence[CanonField], twins: Mapping[str, str]) -> list[str]:
+    """The paths of the record's key: its first one, and where it was renamed the one that it has now."""
+    first = twins.get(entity.primary_key)
+    return [first, entity.primary_key] if any(field.raw == first for field in own) and first else [entity.primary_key]
+
+
+def _links(
+    entity: CanonEntity,
+    group: str,
+    below: Sequence[CanonField],
+    key: CanonField | None,
+    called: Sequence[str],
+    keyed: bool,
+) -> list[CanonField]:
     """What ties a child to its record: the record's key and the position, which are its own key if it has no other.
 
-    `below` are the fields that name the record's parent, where its key is unique below one parent only.
+    `called` are the paths of the key; `below` are the fields that name the parent, where keys are unique below one parent only.
     """
     kind = key.type if key else DataType.TEXT
     record = None if below else f"{entity.entity}.{entity.primary_key}"
     places = [(field.raw, field.type, field.references) for field in below]
-    places += [(entity.primary_key, kind, record), (INDEX, DataType.INT64, None)]
+    places += [*((raw, kind, record) for raw in called), (INDEX, DataType.INT64, None)]
     bare = CanonField(raw="", structure="scalar", target="", type=kind, required=True, nullable=False, key=keyed, group=group)
     return [bare.model_copy(update={"raw": raw, "type": kind, "references": to}) for raw, kind, to in places]
 
@@ -104,7 +118,8 @@ def _unwrapped(parts: list[str], wrappers: frozenset[str]) -> list[str]:
 
 
 def _with_names(fields: Sequence[CanonField], wanted: Sequence[str], twins: dict[str, str]) -> list[CanonField]:
-    """The fields with names unique in their table, but for those that share another's: text → epoch, echo → key."""
+    """The fields with names unique in their table, but for those that share another's: text → epoch, echo → key, name → name."""
+    twins = {raw: other for raw, other in twins.items() if any(field.raw == other for field in fields)}
     single = [(field, name) for field, name in zip(fields, wanted, strict=True) if field.raw not in twins]
     unique = names.without_collisions(name for _, name in single)
     by_raw = {field.raw: name for (field, _), name in zip(single, unique, strict=True)}
