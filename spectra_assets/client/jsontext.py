@@ -24,7 +24,7 @@ _TOKEN = re.compile(
 _SURROGATE = re.compile(
     rb"(?P<kept>\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}", re.DOTALL
 )
-_SIGNS = re.compile(rb"NaN|Infinity|\\u[dD]|[0-9][eE][+]?[0-9]{3}|[0-9]{4000}")
+_SIGNS = re.compile(rb"NaN|Infinity|\\u[dD]|[0-9][eE][+]?[0-9]{3}|(?<![0-9])[0-9]{4000}")
 
 
 def decoded(text: bytes | str) -> Any:

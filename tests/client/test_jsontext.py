@@ -39,7 +39,13 @@ def test_all_else_is_left_as_it_is(text: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b'["' + b'\\"' * 1_000_000 + b"NaN", b'"' * 500_001 + b"NaN", b'"' + b"\\ud83d" * 100_000 + b'"']
+    "text",
+    [
+        b'["' + b'\\"' * 1_000_000 + b"NaN",
+        b'"' * 500_001 + b"NaN",
+        b'"' + b"\\ud83d" * 100_000 + b'"',
+        (b"1" * 3999 + b",") * 20_000,
+    ],
 )
 def test_hostile_text_takes_no_longer_than_its_length(text: bytes) -> None:
     mended(text)

@@ -300,9 +300,9 @@ def test_ways_to_fill_many_parameters_are_walked_likeliest_first_and_never_all_m
 
 def test_different_rows_are_told_once_and_again_when_rows_change() -> None:
     trial = Trial(Candidate("thing", "/things"))
-    assert trial.all_rows == []
+    assert trial.all_rows == ()
     trial.rows = {"a": [{"id": 1}, {"id": 2}], "b": [{"id": 2}]}
-    assert trial.all_rows == [{"id": 1}, {"id": 2}]
+    assert trial.all_rows == ({"id": 1}, {"id": 2})
     assert trial.all_rows is trial.all_rows
     trial.rows["c"] = [{"id": 3}]
     assert [row["id"] for row in trial.all_rows] == [1, 2, 3]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from spectra_assets.client.target import ParentValue, parent_text
@@ -26,7 +26,7 @@ class Known:
     key: Key
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> Sequence[Record]:
         """All rows seen, different ones once."""
         return self.trial.all_rows
 

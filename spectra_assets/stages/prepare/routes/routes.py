@@ -115,7 +115,7 @@ class Trial:
     """All parents that there are, if they are known."""
     _aliases: dict[str, str] | None = None
     """Value at `referenced` → parent, of all holders."""
-    _different: tuple[list[list[Record]], list[Record]] = field(default=([], []), repr=False, compare=False)
+    _different: tuple[tuple[list[Record], ...], tuple[Record, ...]] = field(default=((), ()), repr=False, compare=False)
     """The lists of `rows` of which the different rows are known, and these."""
 
     @property
@@ -134,12 +134,12 @@ class Trial:
         return self.evidence == SPENT or any(each.failure == SPENT for each in self.tried.values())
 
     @property
-    def all_rows(self) -> list[Record]:
+    def all_rows(self) -> tuple[Record, ...]:
         """The rows of all parents, different ones once."""
-        lists = list(self.rows.values())
+        lists = tuple(self.rows.values())
         seen, different = self._different
         if len(seen) != len(lists) or any(one is not other for one, other in zip(seen, lists, strict=True)):
-            different = list({digest(row): row for rows in lists for row in rows}.values())
+            different = tuple({digest(row): row for rows in lists for row in rows}.values())
             self._different = lists, different
         return different
 
