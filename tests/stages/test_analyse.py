@@ -43,6 +43,7 @@ def test_measures_by_their_rules(world: World) -> None:
         ("id", [1, 2, 3]),
         ("id desc", [7, 6, 5]),
         ("status DESC NULLS FIRST", [3, 7]),
+        ("status" + " " * 20_000 + "desc  nulls\n first ", [3, 7]),
         ("coalesce(minutes, 0) desc nulls last", [6, 3, 1]),
     ],
 )

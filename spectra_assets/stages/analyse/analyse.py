@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pyspark.errors import PySparkException
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 CHART = "chart"
 """Key of `Draft.notes` under which a chart stands, as SVG text."""
-
-_ORDER = re.compile(r"(?P<by>.*?)(?:\s+(?P<way>ASC|DESC))?(?:\s+NULLS\s+(?P<nulls>FIRST|LAST))?\s*", re.IGNORECASE | re.DOTALL)
 
 
 @action("analyse.measure", "kpi")
@@ -97,10 +94,14 @@ def _joined(frame: DataFrame, work: Work, join: Join, number: int) -> DataFrame:
 
 def _order(text: str) -> Column:
     """`expression [ASC | DESC] [NULLS FIRST | LAST]`; without a word smallest first, nulls last."""
-    found = _ORDER.fullmatch(text)
-    assert found is not None  # noqa: S101  (the pattern fits any text)
-    by = F.expr(found["by"])
-    nulls_first = (found["nulls"] or "last").lower() == "first"
-    if (found["way"] or "asc").lower() == "desc":
+    said, way, nulls_first = text, "", False
+    match said.rsplit(maxsplit=2):
+        case [before, nulls, place] if nulls.upper() == "NULLS" and place.upper() in ("FIRST", "LAST"):
+            said, nulls_first = before, place.upper() == "FIRST"
+    match said.rsplit(maxsplit=1):
+        case [before, word] if word.upper() in ("ASC", "DESC"):
+            said, way = before, word.upper()
+    by = F.expr(said)
+    if way == "DESC":
         return by.desc_nulls_first() if nulls_first else by.desc_nulls_last()
     return by.asc_nulls_first() if nulls_first else by.asc_nulls_last()
