@@ -103,8 +103,9 @@ def _owner(owner: str) -> str:
 
 
 def _description(table: Table) -> str:
-    grain = f"\n\n{prose(table.grain[:1].upper() + table.grain[1:])}." if table.grain else ""
-    return f"{prose(table.description)}{grain}"
+    text, grain = table.description, table.grain or ""
+    told = not grain or text.lower().startswith(grain.lower())
+    return "\n\n".join(prose(each[:1].upper() + each[1:]) for each in (text, "" if told else f"{grain}.") if each)
 
 
 def _deliver(context: dg.AssetExecutionContext, covenant: Covenant, table: Table) -> Iterator[Event]:

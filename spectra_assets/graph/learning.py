@@ -17,7 +17,7 @@ from spectra_assets.graph.presence import present
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.lesson import Lesson, read_all
 from spectra_assets.learning.loop import Learned, heal, made_again
-from spectra_assets.learning.prose import quoted
+from spectra_assets.learning.prose import quoted, times
 from spectra_assets.learning.told import leave
 from spectra_assets.names import LOG, TableRef
 from spectra_assets.settings import Settings
@@ -90,14 +90,21 @@ def learn_op(context: dg.OpExecutionContext) -> None:
     again = [lesson for lesson in read_all(settings.lessons) if lesson.id in context.op_config["lessons"]]
     with present(context.instance, context.run_id):
         learned = look(settings, again, context.log.info)
-    for lesson in list(learned.changed.values())[:_MOST_TOLD]:
-        context.log_event(observation(lesson))
+    for each in observations(learned.changed.values()):
+        context.log_event(each)
 
 
 @dg.job(name=JOB, description="Looks for remedies of what gates found, proves them, and applies those that hold.")
 def learn_job() -> None:
     """The learning job."""
     learn_op()
+
+
+def observations(changed: Iterable[Lesson]) -> list[dg.AssetObservation]:
+    """Lessons that changed, each on the page of the table that showed it; those that ask a person come last, as the page shows
+    the last one first."""
+    told = sorted(changed, key=lambda lesson: lesson.question is not None)
+    return [observation(lesson) for lesson in told[-_MOST_TOLD:]]
 
 
 def observation(lesson: Lesson) -> dg.AssetObservation:
@@ -115,7 +122,7 @@ def summary(lesson: Lesson) -> str:
         "A person is asked": lesson.question,
         "Closed": lesson.closed,
     }
-    lines = [f"**{lesson.cause.replace('_', ' ')}**, {lesson.status}, seen {lesson.seen} times: `lessons/{lesson.id}.md`"]
+    lines = [f"**{lesson.cause.replace('_', ' ')}**, {lesson.status}, seen {times(lesson.seen)}: `lessons/{lesson.id}.md`"]
     return "\n\n".join([*lines, *(f"**{head}**\n\n{quoted(text)}" for head, text in told.items() if text)])
 
 
@@ -136,9 +143,11 @@ def passes(instance: dg.DagsterInstance, settings: Settings, changed: Iterable[L
 def catching_up(instance: dg.DagsterInstance, settings: Settings, job: Callable[[str], str]) -> Iterator[dg.RunRequest]:
     """One run of `job(source)` for each source with remedies that were applied, or taken back, and that no run followed yet.
 
-    Its key names the lessons and how often they were used, so that it is asked for once. A gap that came back three times is
-    left to a person (learning/loop.py), so that this ends.
+    Its key names the lessons and how often they were used, so that it is asked for once: after the learning job, which may apply
+    more of them. A gap that came back three times is left to a person (learning/loop.py), so that this ends.
     """
+    if instance.get_runs_count(dg.RunsFilter(job_name=JOB, statuses=_UNDER_WAY)):
+        return
     for file in covenant_files(settings.covenants, settings.sources):
         lessons = [lesson for lesson in read_all(settings.lessons, file.stem) if _is_used(lesson)]
         if not lessons or instance.get_runs_count(dg.RunsFilter(job_name=job(file.stem), statuses=_UNDER_WAY)):

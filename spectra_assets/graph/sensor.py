@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from spectra_assets.graph.learning import catching_up, learn_job, passes, telling
+from spectra_assets.graph.learning import catching_up, learn_job, observations, passes, telling
 from spectra_assets.graph.presence import bury
 from spectra_assets.learning.gap import Evaluation
 from spectra_assets.learning.lesson import Lesson
@@ -51,6 +51,8 @@ def learn(instance: dg.DagsterInstance) -> list[Lesson]:
             instance.daemon_cursor_storage.set_cursor_values({_POSITION: json.dumps(position)})
         more = any(page.has_more for page in pages.values())
     leave(settings, {lesson.source for lesson in changed.values()} | untold(settings))
+    for each in observations(changed.values()):
+        instance.report_runless_asset_event(each)
     return list(changed.values())
 
 

@@ -2,7 +2,7 @@
 
 So a pass leaves a clean work tree, a branch does not grow with each run, and a person's `git pull` finds nothing in its way.
 What a person wrote into a lesson, or staged, is left alone. A lesson that git does not hold yet is written whole, and comes into
-git with what it brings (`apply.py`).
+git with what it brings (`apply.py`), or once it asks a person, or there is nothing left to do about it.
 """
 
 from __future__ import annotations
@@ -35,8 +35,23 @@ def balance(settings: Settings) -> None:
             elif (lesson := _ours(file)) is not None and _is_due(lesson, parse(text, file), file, text):
                 decided[file] = text_at(file)
                 told.append(lesson)
+        for file in _fresh(settings) if not waits(settings) else ():
+            if (lesson := _ours(file)) is not None and _is_told(lesson):
+                decided[file] = text_at(file)
+                told.append(lesson)
         if decided:
             commit(settings, decided, _message(told))
+
+
+def _fresh(settings: Settings) -> list[Path]:
+    """Lessons that git does not hold yet."""
+    return git.lacking(settings.project, sorted(settings.lessons.glob("*.md")), settings.lessons, branch_of(settings))
+
+
+def _is_told(lesson: Lesson) -> bool:
+    """Whether others should know of a lesson that nothing was applied for: a person is asked, or it is over. What could not be
+    committed once is not tried again."""
+    return lesson.uncommitted is None and (lesson.question is not None or lesson.closed is not None)
 
 
 def _ours(file: Path) -> Lesson | None:
@@ -65,9 +80,14 @@ def _moved(settings: Settings, file: Path) -> dict[Path, str | None]:
     return {file: None} if file.parent.name == ARCHIVE else {}
 
 
+def _state(lesson: Lesson) -> str:
+    told = "asks a person" if lesson.question else "went away" if lesson.closed else lesson.status
+    return told if lesson.status == "observed" else str(lesson.status)
+
+
 def _message(lessons: list[Lesson]) -> str:
     if len(lessons) == 1:
-        return f"Lesson {lessons[0].id}: {lessons[0].status}"
-    states = Counter(str(lesson.status) for lesson in lessons)
+        return f"Lesson {lessons[0].id}: {_state(lessons[0])}"
+    states = Counter(map(_state, lessons))
     told = ", ".join(f"{count} {status}" for status, count in sorted(states.items()))
     return f"Lessons: {told}" if told else "Lessons that are over are put away"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,16 +100,11 @@ def changed(project: Path, folder: Path, branch: str | None = None) -> dict[Path
     branch, outside of it, in the middle of a merge. Raises StorageError if git fails.
     """
     root = root_of(project)
-    if root is None or busy(project) or not folder.is_dir():
+    found = _committable(root, project, folder, branch)
+    if root is None or found is None:
         return {}
-    try:
-        (ref, _, start), place = _branch(root, branch), _inside(root, folder)
-    except StorageError:
-        return {}
-    if not start or (ref != _current(root) and ref in _checked_out(root)):
-        return {}
-    entries = (line.partition("\t") for line in git(root, "ls-tree", "-r", "-z", start, "--", place).split("\0") if line)
-    held = {path: told.split()[2] for told, _, path in entries}
+    ref, start, place = found
+    held = _held(root, start, place)
     there = [path for path in held if (root / path).is_file() and "\n" not in path]
     now = dict(zip(there, git(root, "hash-object", "--stdin-paths", text="\n".join(there)).split(), strict=True))
     staged = set(git(root, "diff", "--cached", "--name-only", "-z", start, "--", place).split("\0"))
@@ -117,11 +112,24 @@ def changed(project: Path, folder: Path, branch: str | None = None) -> dict[Path
     return {root / path: git(root, "cat-file", "blob", held[path]) for path in mine}
 
 
+def lacking(project: Path, files: Iterable[Path], folder: Path, branch: str | None = None) -> list[Path]:
+    """Those of these files below `folder` that the current branch, or `branch`, does not hold, but may: git is not told to ignore
+    them, and nobody staged them. None where nothing could be committed now. Raises StorageError if git fails."""
+    root = root_of(project)
+    found = _committable(root, project, folder, branch)
+    if root is None or found is None:
+        return []
+    ref, start, place = found
+    held, mine = _held(root, start, place), {_inside(root, file): file for file in files}
+    wanted = _wanted(root, {file: None for path, file in mine.items() if path not in held})
+    return [mine[path] for path in wanted if ref != _current(root) or not _staged(root, path)]
+
+
 def make(project: Path, files: Mapping[Path, str | None], message: str, author: str, branch: str | None = None) -> Made | None:
     """A commit of these texts (None: the file is no more) on top of the current branch, or of `branch`; the branch stays.
 
-    None if it would change nothing. What git is told to ignore is left out. `author` is `Name <address>`. Raises StorageError if
-    git fails, the project is on no branch, or a hook refuses.
+    None if it would change nothing. What git is told to ignore is left out. `author` is `Name <address>`. It is signed where the
+    repository demands it. Raises StorageError if git fails, the project is on no branch, or a hook refuses.
     """
     root = root_of(project)
     if root is None:
@@ -137,8 +145,8 @@ def make(project: Path, files: Mapping[Path, str | None], message: str, author: 
             return None
         if start:
             _ask_hooks(root, start, tree, message, Path(folder) / "hooks", _names(author))
-        parents = ["-p", start] if start else []
-        made = git(root, "commit-tree", tree, *parents, "-F", "-", more=environment, text=message).strip()
+        parents, signed = ["-p", start] if start else [], ["-S"] if _demands_signing(root) else []
+        made = git(root, "commit-tree", tree, *parents, *signed, "-F", "-", more=environment, text=message).strip()
     return Made(ref, tip or _NONE, made)
 
 
@@ -170,7 +178,29 @@ def settle(project: Path, made: Made, files: Mapping[Path, str | None]) -> None:
             _stage(root, path, now, _mode(root, made.commit, path), {})
 
 
+def _demands_signing(root: Path) -> bool:
+    """Whether commits are to be signed here: of that commit-tree itself takes no notice."""
+    return git(root, "config", "--type=bool", "commit.gpgsign", check=False).strip() == "true"
+
+
 # ---------------------------------------------------------------- branches
+
+
+def _committable(root: Path | None, project: Path, folder: Path, branch: str | None) -> tuple[str, str, str] | None:
+    """The branch's name, the commit to build on, and the folder below the root; None where nothing could be committed now."""
+    if root is None or busy(project) or not folder.is_dir():
+        return None
+    try:
+        (ref, _, start), place = _branch(root, branch), _inside(root, folder)
+    except StorageError:
+        return None
+    return None if not start or (ref != _current(root) and ref in _checked_out(root)) else (ref, start, place)
+
+
+def _held(root: Path, commit: str, place: str) -> dict[str, str]:
+    """Path below the root → hash of the content, of all files that a commit holds below a folder."""
+    entries = (line.partition("\t") for line in git(root, "ls-tree", "-r", "-z", commit, "--", place).split("\0") if line)
+    return {path: told.split()[2] for told, _, path in entries}
 
 
 def _current(root: Path) -> str:

@@ -30,6 +30,9 @@ LESSONS = "lessons.json"
 """Below `Files/log/`: what the learning loop left, one entry per lesson with the columns of `log.lessons`."""
 
 _MOST_DAYS = 90
+_STEPS = (("%Y-%m-%d", timedelta(days=1)), ("%H:00", timedelta(hours=1)), ("%H:%M", timedelta(minutes=1)))
+"""What a point of the lessons' chart is: the first of which they touch several, else the last."""
+
 _MOST_ASKING = 10
 
 KEPT_DAYS = 90
@@ -105,13 +108,13 @@ def _is_open(row: Mapping[str, Any]) -> bool:
 
 
 def _by_day(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Day by day how many gaps were seen so far, were healed, and were open in the evening; by the hour within one day.
+    """Day by day how many gaps were seen so far, were healed, and were open in the evening; by the hour within one day, by the
+    minute within one hour.
 
     A gap whose remedy no run has confirmed yet is neither.
     """
-    daily = len({row["lastSeen"].date() for row in rows} | {row["firstSeen"].date() for row in rows}) > 1
-    form, step = ("%Y-%m-%d", timedelta(days=1)) if daily else ("%H:00", timedelta(hours=1))
     times = [row[name] for row in rows for name in ("firstSeen", "lastSeen", "appliedAt") if row[name] is not None]
+    form, step = next((each for each in _STEPS if len({time.strftime(each[0]) for time in times}) > 1), _STEPS[-1])
     last = max(times)
     quiet = range(min(int((last - min(times)) / step), _MOST_DAYS) + 1)
     events: dict[str, Counter[str]] = {(last - step * back).strftime(form): Counter() for back in quiet}

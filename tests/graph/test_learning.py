@@ -92,6 +92,9 @@ def test_each_use_of_a_remedy_is_followed_by_one_run_of_what_it_touches(settings
         made = {"/".join(key.path) for key in request.asset_selection}
         assert {"zephyr/prepare/schema", "zephyr/extract/users", "zephyr/clean/user", "zephyr/log/lessons"} <= made
         assert [each.run_key for each in catching_up(instance, settings, job_name)] == [request.run_key]
+        put(instance, JOB, dg.DagsterRunStatus.STARTED)
+        assert list(catching_up(instance, settings, job_name)) == [], "the job may apply more"
+    with dg.DagsterInstance.ephemeral() as instance:
         put(instance, "zephyr_pipeline", dg.DagsterRunStatus.STARTED)
         assert list(catching_up(instance, settings, job_name)) == [], "a run of it is under way"
     save(settings.lessons, used.but(status="verified"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -137,7 +138,7 @@ def test_a_hook_that_refuses_is_asked_once(settings: Settings) -> None:
     lesson = applied(settings)
     asked = settings.project.parent / "asked"
     hook = settings.project / ".git" / "hooks" / "pre-commit"
-    hook.write_text(f"#!/bin/sh\necho x >> {asked}; echo not today >&2; exit 1\n")
+    hook.write_text(f"#!/bin/sh\necho x >> {quote(str(asked))}; echo not today >&2; exit 1\n")
     hook.chmod(0o755)
     for number in (2, 3, 4):
         observe(settings, [run(number, version="2", later=LATER)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -137,11 +138,30 @@ def test_author_and_message_are_those_of_the_settings(repository: Settings) -> N
 
 def test_a_hook_that_agrees_sees_just_the_commit(repository: Settings) -> None:
     told = repository.project.parent / "told"
-    _hook(repository.project, "pre-commit", f"git diff --cached --name-only > {told}; git status --porcelain >> {told}")
+    place = quote(str(told))
+    _hook(repository.project, "pre-commit", f"git diff --cached --name-only > {place}; git status --porcelain >> {place}")
     made = applied(repository)
     assert made.commit is not None
     names = {f"lessons/{made.id}.md", f"playbooks/{PREPARE}"}
     assert {line.split()[-1] for line in told.read_text().splitlines()} == names
+
+
+def test_a_commit_is_signed_where_the_repository_demands_it(repository: Settings) -> None:
+    signer = repository.project.parent / "signer"
+    signer.write_text("#!/bin/sh\ncat > /dev/null\necho a signature\necho '[GNUPG:] SIG_CREATED ' >&2\n")
+    signer.chmod(0o755)
+    for name, value in (("commit.gpgsign", "yes"), ("gpg.program", str(signer)), ("user.signingkey", "ours")):
+        git(repository.project, "config", name, value)
+    made = applied(repository)
+    assert "gpgsig a signature" in git(repository.project, "cat-file", "commit", str(made.commit))
+
+
+def test_what_cannot_be_signed_is_not_committed_and_says_why(repository: Settings) -> None:
+    for name, value in (("commit.gpgsign", "true"), ("gpg.program", "/nowhere/gpg")):
+        git(repository.project, "config", name, value)
+    made = applied(repository)
+    assert (made.status, made.commit) == ("applied", None)
+    assert "sign" in str(made.uncommitted)
 
 
 def _hook(folder: Path, name: str, script: str) -> None:

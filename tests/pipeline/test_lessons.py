@@ -91,6 +91,8 @@ def test_a_gate_that_warns_gives_a_lesson_and_a_good_run_none(project: Project) 
     project.materialise("prepare.constraints")
     with dg.DagsterInstance.get() as instance:
         (closed,) = learn(instance)
+        shown = instance.fetch_observations(dg.AssetKey(["zephyr", "prepare", "constraints"]), limit=9).records
+    assert [closed.id in str(each.event_log_entry.dagster_event) for each in shown] == [True, True], "the page knows how it ended"
     assert (closed.seen, closed.status) == (1, "observed")
     assert "page_limits_known passed again" in str(closed.closed)
     project.materialise("prepare.constraints")

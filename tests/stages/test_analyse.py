@@ -112,6 +112,17 @@ def test_charts_show_days_and_odd_numbers() -> None:
     assert len([text for text in shown if re.fullmatch(r"2024-\d\d-\d\d", text)]) <= 40, "labels that do not overlap"
 
 
+def test_charts_can_be_read_in_a_small_window() -> None:
+    few = chart("line", [{"x": n, "y": n, "zCount": 3 - n} for n in range(4)])
+    assert {"0", "1", "2", "3"} <= set(texts(few))
+    assert not {"0.2", "0.5", "1.5", "2.5"} & set(texts(few)), "gaps and rows are whole"
+    names = [f"somebody with a long name {n}" for n in range(15)]
+    lying = chart("bar", [{"x": name, "y": 94_566, "zCount": 1} for name in names])
+    assert {*names, "94,566"} <= set(texts(lying))
+    for svg in (few, lying):
+        assert int(ElementTree.fromstring(svg).attrib["viewBox"].split()[2]) <= 520  # noqa: S314
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -25,5 +25,7 @@ def test_days_on_which_nothing_happened_are_days_too() -> None:
 
 def test_one_day_is_told_by_its_hours_and_a_long_time_by_its_last_days() -> None:
     assert [each["day"] for each in _by_day([row(timedelta(hours=3))])] == ["10:00", "11:00", "12:00", "13:00"]
+    minutes = _by_day([row(timedelta(minutes=2), closed="it went away"), row(timedelta(0))])
+    assert [(each["day"], each["open"]) for each in minutes] == [("10:00", 2), ("10:01", 2), ("10:02", 1)]
     long = _by_day([row(timedelta(days=400), closed="it went away")])
     assert (len(long), long[0]["seen"], long[-1]["open"]) == (90, 1, 0)

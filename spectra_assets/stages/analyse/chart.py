@@ -22,6 +22,15 @@ MOST_BYTES = 60_000
 MOST_BARS = 40
 """Categories of a bar chart at most: more can't be read."""
 
+_WIDTH = 520
+"""Pixels. Dagster shows a picture in a window of 350: what is drawn much wider can't be read there."""
+
+_FEW = 8
+"""Up to this value a line's axis has a label for each whole number."""
+
+_ROOM = 1.3
+"""Length of the axis of lying bars, in lengths of the longest one."""
+
 LABEL = 40
 """Characters of a text from data."""
 
@@ -43,7 +52,7 @@ _STYLE = Style(
     transition="0s",
     colors=("#2b6cb0", "#dd6b20", "#2f855a", "#805ad5", "#c53030", "#4a5568", "#b7791f", "#00838f"),
     font_family="Segoe UI, Helvetica Neue, Arial, sans-serif",
-    title_font_size=18,
+    title_font_size=15,
     label_font_size=12,
     major_label_font_size=12,
     value_font_size=11,
@@ -100,6 +109,7 @@ def _drawn(chart: Chart, rows: list[Mapping[str, Any]]) -> str:
         truncate_label=-1,
         truncate_legend=-1,
         margin=20,
+        max_scale=8,
         value_formatter=_number_text,
         **options,
     )
@@ -116,16 +126,19 @@ def _drawn(chart: Chart, rows: list[Mapping[str, Any]]) -> str:
 
 
 def _form(chart: Chart, rows: list[Mapping[str, Any]]) -> tuple[type[Any], dict[str, Any]]:
-    """The kind of chart and its size: bars lie where their labels would not fit below them."""
+    """The kind of chart, its size and its axis of values: bars lie where their labels would not fit below them."""
+    numbers = [number for row in rows for name in chart.y if (number := _number(row[name])) is not None]
+    least, most = min(numbers, default=0.0), max(numbers, default=0.0)
     if chart.type == "line":
         dots = len(rows) <= 60
         return pygal.Line, {
-            "width": 900,
-            "height": 420,
+            "width": _WIDTH,
+            "height": 300,
             "x_label_rotation": 35,
             "show_dots": dots,
             "dots_size": 2.5,
             "include_x_axis": True,
+            **({"y_labels": range(int(most) + 1)} if least >= 0 and 1 <= most <= _FEW else {}),
         }
     stacked = chart.type == "stacked"
     values = {"print_values": not stacked, "print_values_position": "top"}
@@ -133,9 +146,11 @@ def _form(chart: Chart, rows: list[Mapping[str, Any]]) -> tuple[type[Any], dict[
     if not 2 < len(rows) <= 12 or widest * max(1, len(rows)) > 90:
         kind = pygal.HorizontalStackedBar if stacked else pygal.HorizontalBar
         each = 26 if stacked else 14 + 14 * len(chart.y)
-        return kind, {"width": 900, "height": 160 + each * max(2, len(rows)), **values}
+        if not stacked and least >= 0 < most:  # each bar tells its value, which needs room beside the longest one
+            values |= {"range": (0, _ROOM * most)}
+        return kind, {"width": _WIDTH, "height": 110 + each * max(2, len(rows)), **values}
     kind = pygal.StackedBar if stacked else pygal.Bar
-    return kind, {"width": 900, "height": 420, **values}
+    return kind, {"width": _WIDTH, "height": 300, **values}
 
 
 def _number(value: object) -> float | None:
