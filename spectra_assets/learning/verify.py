@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from spectra_assets.learning.detect import of_runs
-from spectra_assets.learning.gap import Cause, Evaluation, Gap
+from spectra_assets.learning.gap import OF_LISTS, Cause, Evaluation, Gap
 from spectra_assets.learning.lesson import Lesson
+from spectra_assets.names import plural
 
 Verdict = Literal["held", "returned", "harmed"]
 
@@ -132,6 +133,8 @@ def _harms(gap: Gap, lesson: Lesson, before: Sequence[Lesson]) -> bool:
         return False
     if gap.cause == lesson.cause and gap.cause in _OF_ENDPOINTS and gap.entity != lesson.entity:
         return False  # it only let be seen what came to another one as well
+    if gap.cause == lesson.cause and gap.cause in OF_LISTS and lesson.entity and gap.table == plural(lesson.entity):
+        return False  # the same, where it was held back before: a covenant follows the routes of the last one that was proven
     known = next((each for each in before if each.fingerprint == gap.fingerprint or gap.echo in each.also), None)
     about = lesson.entity or ""
     near = gap.full_table == lesson.full_table or (about and gap.entity == about) or gap.stage in _AFTER.get(lesson.stage, ())

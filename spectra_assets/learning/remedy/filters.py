@@ -1,4 +1,4 @@
-"""Lists that are refused without a parameter they did without before: asked for once per parent, where that gives the same."""
+"""Lists that are refused without a parameter they did without before: a person may have them asked for once per parent."""
 
 from __future__ import annotations
 
@@ -47,8 +47,12 @@ def by_parent(gap: Gap, facts: Facts) -> Iterator[Remedy]:
                         f"GET {plan.path} is refused without {name}, and asked with the {key} of {entity} it lists the records "
                         f"of before, of each its own"
                     )
+                    needs = (
+                        f"the list is then read by {len(ids):,} requests, one for each {entity}, and what belongs to none "
+                        "is in no list. Once it is approved, say the sentence again: the covenant gets the new route"
+                    )
                     where = {"source": gap.source, "entity": plan.entity}
-                    yield rule(RemedyKind.CHOOSE_ROUTE, SOURCE, "route", where, values, why)
+                    yield rule(RemedyKind.CHOOSE_ROUTE, SOURCE, "route", where, values, why, needs)
                     return
 
 

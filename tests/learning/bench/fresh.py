@@ -244,7 +244,7 @@ FRESH: tuple[Case, ...] = (
     _case(
         "all lists go below a tenant that nothing names", Market, _hidden_tenant, "source.credentials:auth_valid", outcome="asks"
     ),
-    _case("records stand by their ids", Market, listed("order", said=_by_id), *_GONE, outcome="asks"),
+    _case("records stand by their ids", Market, listed("order", said=_by_id), *_GONE),
     _case(
         "percent signs come",
         Market,
@@ -257,7 +257,8 @@ FRESH: tuple[Case, ...] = (
         Market,
         listed("order", pick=("customerId", "customerId"), needed=True),
         *_GONE,
-        rounds=2,
+        outcome="asks",
+        says="rule route for source market, entity order: path: /orders, parameter: customerId, parent: customer.id",
     ),
     _case(
         "a new status",
