@@ -68,7 +68,7 @@ def _server(old: Covenant, new: Covenant) -> Iterator[Change]:
 def _tables(old: Covenant, new: Covenant) -> Iterator[Change]:
     before, after = {t.table: t for t in old.tables()}, {t.table: t for t in new.tables()}
     for name in before.keys() - after.keys():
-        yield Change(table=name, text="the table is no longer made (`solution-engine retire` drops it)", breaking=True)
+        yield Change(table=name, text="the table is no longer made (`solution-engine retire` archives it)", breaking=True)
     for name in after.keys() - before.keys():
         yield Change(table=name, text="the table is new", breaking=False)
     for name, table in after.items():

@@ -13,7 +13,7 @@ from spectra_assets.covenant.derived_meaning import quoted
 from spectra_assets.covenant.following import unused
 from spectra_assets.covenant.model import DataType, PiiLevel, Table
 from spectra_assets.covenant.network import Node
-from spectra_assets.covenant.star import surrogate_of
+from spectra_assets.covenant.star import VALID_FROM, surrogate_of
 from spectra_assets.covenant.traits import label, usable
 from spectra_assets.names import Stage, camel, pascal
 from spectra_assets.playbook import rules as written
@@ -29,12 +29,14 @@ class Quantities:
 
 @dataclass(frozen=True)
 class Member:
-    """A dimension's members in a figure: grouped `by` a column, known by the column `shown`."""
+    """A dimension's members in a figure: grouped `by` a column, known by the column `shown`, of its versions by the latest."""
 
     role: str
     by: str
     shown: str
     joins: list[dict[str, Any]]
+    since: str | None = None
+    """The joined column that tells from when a version holds."""
 
     @property
     def columns(self) -> list[str]:
@@ -42,7 +44,10 @@ class Member:
 
     @property
     def label(self) -> dict[str, str]:
-        return {self.shown: f"max({quoted(self.shown)})"} if self.shown != self.by else {}
+        if self.shown == self.by:
+            return {}
+        latest = f"max_by({quoted(self.shown)}, {quoted(self.since)})" if self.since else f"max({quoted(self.shown)})"
+        return {self.shown: latest}
 
 
 class Figure:
@@ -86,8 +91,13 @@ class Figure:
         shown = self._label(dimension) if told else None
         by = key.name if told else reference.name
         joined = list(dict.fromkeys([by, *([shown] if shown else [])]))
+        versions = (
+            shown is not None and VALID_FROM in refined.columns and VALID_FROM not in {*self.refined.columns, *(beside or {})}
+        )
+        since = VALID_FROM if versions else None
+        joined += [since] if since else []
         join = {"table": refined.table, "on": {reference.name: surrogate_of(dimension)}, "columns": joined}
-        return Member(role, by, shown or by, [join] if told else [])
+        return Member(role, by, shown or by, [join] if told else [], since)
 
     def _label(self, dimension: Table) -> str | None:
         node = self.deriving.nodes.get(dimension.inputs[0].partition(".")[2])

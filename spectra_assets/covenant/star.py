@@ -12,8 +12,10 @@ from spectra_assets.errors import DocumentError
 from spectra_assets.names import Stage
 from spectra_assets.playbook import rules as written
 
+VALID_FROM = "validFrom"
+
 HISTORY = (
-    Column(name="validFrom", type=DataType.TIMESTAMP, required=True, description="From when this version holds."),
+    Column(name=VALID_FROM, type=DataType.TIMESTAMP, required=True, description="From when this version holds."),
     Column(name="validTo", type=DataType.TIMESTAMP, description="Until when it held; empty while it holds."),
     Column(name="isCurrent", type=DataType.BOOL, required=True, description="Whether this version holds now."),
 )
@@ -26,7 +28,8 @@ CALENDAR = (
     Column(name="quarter", type=DataType.INT64),
     Column(name="month", type=DataType.INT64),
     Column(name="monthName", type=DataType.TEXT),
-    Column(name="week", type=DataType.INT64, description="Week of the year by ISO 8601."),
+    Column(name="week", type=DataType.INT64, description="Week by ISO 8601, of the year `weekYear`."),
+    Column(name="weekYear", type=DataType.INT64, description="Year by ISO 8601: the year that has most days of the week."),
     Column(name="dayOfMonth", type=DataType.INT64),
     Column(name="dayOfWeek", type=DataType.INT64, description="1 is Monday."),
     Column(name="dayName", type=DataType.TEXT),

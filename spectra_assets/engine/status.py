@@ -45,7 +45,7 @@ def _pipeline(settings: Settings, covenant: Covenant) -> dict[str, Any]:
         "tables": tables,
         "left_over": [str(ref) for ref in left_over(covenant, lakehouse)],
         "coverage": covered(lakehouse),
-        "open_lessons": [lesson.id for lesson in read_all(settings.lessons, covenant.source) if lesson.status != "verified"],
+        "open_lessons": [lesson.id for lesson in read_all(settings.lessons, covenant.source) if lesson.open or lesson.waits],
     }
 
 

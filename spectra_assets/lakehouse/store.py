@@ -22,6 +22,7 @@ import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 from filelock import FileLock, Timeout
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from spectra_assets.errors import MissingInputError, StorageError
 from spectra_assets.lakehouse.adopting import adopted, replace
@@ -150,7 +151,7 @@ class Lakehouse:
         with guarded(self.path(ref), "read"):
             if version is not None:
                 table.load_as_version(version)
-            dataset = table.to_pyarrow_dataset()
+            dataset = table.to_pyarrow_dataset(filesystem=_folder(self.path(ref)))
             absent = [name for name in columns or () if name not in dataset.schema.names]
             if absent:
                 raise StorageError(f"{ref} has no column {', '.join(absent)}; it has {', '.join(dataset.schema.names)}")
@@ -277,3 +278,12 @@ def _plain(part: str) -> str:
         return part
     readable = re.sub(r"[^A-Za-z0-9_]+", "_", part)[:40].strip("_") or "name"
     return f"{readable}--{hashlib.sha256(part.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+
+
+def _folder(path: str) -> SubTreeFileSystem | None:
+    """The folder of a table, read by Arrow alone; None for what is in no folder of this machine.
+
+    deltalake's own file system calls into Python from Arrow's threads: a stream that was left before its end still reads ahead,
+    and a process that ends meanwhile hangs or is aborted.
+    """
+    return None if "://" in path else SubTreeFileSystem(path, LocalFileSystem())

@@ -200,6 +200,8 @@ def _clear(work: Work) -> None:
             record = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:  # another run of this pipeline has collected it just now
             continue
+        except ValueError:  # what waits is read, and this is told, by `waiting`
+            continue
         row = record["manifest"]
         published = (row["runId"], row["table"], _instant(row["startedAt"])) in held
         if published and all(request["requestId"] in requests for request in record["requests"]):

@@ -318,6 +318,7 @@ def calendar(world: World) -> Any:
         "month",
         "monthName",
         "week",
+        "weekYear",
         "dayOfMonth",
         "dayOfWeek",
         "dayName",

@@ -306,3 +306,25 @@ def test_two_million_rows_stream_in_flat_memory(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     grown = float(done.stdout)
     assert grown < 300, f"peak memory grew by {grown} MiB"
+
+
+LEFT = """
+import sys
+import pyarrow as pa
+from deltalake import write_deltalake
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.names import TableRef
+
+lakehouse, ref = Lakehouse(sys.argv[1], "small"), TableRef("extract", "orders")
+for number in range(30):
+    write_deltalake(lakehouse.path(ref), pa.table({"id": range(number * 5000, (number + 1) * 5000), "t": ["x" * 50] * 5000}), mode="append")
+for _ in range(4):
+    for batch in lakehouse.batches(ref):
+        break
+sys.exit(7)
+"""
+
+
+def test_a_process_ends_though_a_stream_was_left(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", LEFT, str(tmp_path)], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 7, done.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,14 +20,14 @@ from spectra_assets.covenant.access import Auth, Server
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.model import DataType
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Identifier, Pack, Parameter
-from spectra_assets.stages.asking.sampling import Explorer
+from spectra_assets.stages.asking.sampling import Explorer, Listing
 from spectra_assets.stages.asking.wire import NOT_TRIED, Wire
 from spectra_assets.stages.prepare.fields.canonise import canonise
 from spectra_assets.stages.prepare.fields.naming import named
 from spectra_assets.stages.prepare.routes.candidates import nearest
 from spectra_assets.stages.prepare.routes.dependencies import Prover
 from spectra_assets.stages.prepare.routes.identity import find_key
-from spectra_assets.stages.prepare.routes.routes import Candidate, Trial
+from spectra_assets.stages.prepare.routes.routes import Candidate, Trial, best, missing
 
 Row = dict[str, Any]
 
@@ -598,3 +598,36 @@ def test_records_that_nothing_tells_apart_are_keyed_by_their_hash() -> None:
     assert canon["reading"].primary_key == "@hash"
     (key,) = (field for field in canon["reading"].fields if field.key)
     assert (key.raw, key.target, key.type) == ("@hash", "readingHash", DataType.TEXT)
+
+
+def _route(rows: list[dict[str, Any]], parent: str | None = None, whole: bool = True) -> Trial:
+    made = Trial(
+        Candidate("reading", "/readings", "meter", "query", ("meter", "id")) if parent else Candidate("reading", "/readings")
+    )
+    made.verdict, made.predicted = ("proven", 900) if parent else ("complete", 60)
+    made.rows, made.tried = {parent or "": rows}, {parent or "": Listing(rows, whole=whole)}
+    return made
+
+
+def _readings(numbers: Iterable[int]) -> list[dict[str, Any]]:
+    return [{"id": number, "at": f"2026-01-{number % 28 + 1:02d}", "meter": number % 7} for number in numbers]
+
+
+def _compared(seen: Iterable[int], shown: Iterable[int]) -> int | None:
+    return missing(_route(_readings(seen), whole=False), _route(_readings(shown), "m1"), "id", {})
+
+
+def test_a_list_seen_in_part_is_compared_as_far_as_it_was_seen() -> None:
+    assert _compared(range(1000), range(500, 1500)) == 0
+    assert _compared(range(1999, 999, -1), range(500, 1500)) == 0, "from the newest to the oldest"
+    assert _compared((number for number in range(1000) if number % 10), range(500, 1500)) == 50
+    assert _compared(range(1000), range(100)) == 0, "all that the other shows"
+    assert _compared(range(1000), range(1000, 2000)) is None, "all of them lie where it was not read"
+    assert _compared((number * 37 % 1000 for number in range(1000)), range(500, 1500)) is None, "in no order"
+
+
+def test_the_list_of_all_is_chosen_though_it_was_seen_in_part() -> None:
+    alone, by_parent = _route(_readings(range(1000)), whole=False), _route(_readings(range(500, 1500)), "m1")
+    by_parent.inclusion_field = "meter"
+    chosen, why = best([by_parent, alone], "id", lambda one, other: {})
+    assert chosen is alone, why

@@ -171,7 +171,7 @@ def test_the_calendar_has_every_day_of_the_years(built: dict[str, Any]) -> None:
         4,
         False,
     )
-    assert (last["dayName"], last["week"]) == ("Monday", 1)
+    assert (last["dayName"], last["week"], last["weekYear"], last["year"]) == ("Monday", 1, 2025, 2024)
     assert (days[20241229]["dayName"], days[20241229]["dayOfWeek"], days[20241229]["isWeekend"]) == ("Sunday", 7, True)
     assert set(days[-1].values()) == {-1, None}
 

@@ -57,6 +57,7 @@ def _described(dates: DataFrame) -> DataFrame:
         F.month(date).cast("bigint").alias("month"),
         _named(_MONTHS, F.month(date)).alias("monthName"),
         F.weekofyear(date).cast("bigint").alias("week"),
+        F.year(F.date_add(date, 4 - week_day)).cast("bigint").alias("weekYear"),
         F.dayofmonth(date).cast("bigint").alias("dayOfMonth"),
         week_day.cast("bigint").alias("dayOfWeek"),
         _named(_DAYS, week_day).alias("dayName"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from itertools import pairwise
+from typing import Any, Literal
 
 from spectra_assets.client.target import ParentValue
 from spectra_assets.covenant.access import Across, Fill, ParentKey
+from spectra_assets.covenant.paths import escaped
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.asking.ids import Id
 from spectra_assets.stages.asking.parents import parent_paths
@@ -20,6 +22,9 @@ Verdict = Literal["proven", "complete", "partial", "ignored", "empty", "error", 
 
 VIABLE: frozenset[Verdict] = frozenset(("proven", "complete"))
 """Verdicts of routes that Extract may follow."""
+
+_JUDGED = 10
+"""Rows of another route that must lie where a list was read already, before they say anything of it."""
 
 _SAME_KIND = 0.5
 """Share of their usual fields that two routes' records must have in common to be of one kind."""
@@ -181,6 +186,8 @@ def missing(trial: Trial, other: Trial, key: str | None, nested: Mapping[str, se
     `nested`: parent of `trial` → parents of `other` which lie in it, as far as that is known.
     """
     held = {identity(row, key) for row in trial.all_rows}
+    if trial.candidate.parent is None and not trial.whole:
+        return _missing_so_far(trial, other, key, held)
     if trial.candidate.parent is None or (trial.every_parent and trial.whole):
         return sum(identity(row, key) not in held for row in other.all_rows) if trial.whole else None
     if trial.inclusion_field and not trial.candidate.composite:
@@ -194,6 +201,42 @@ def missing(trial: Trial, other: Trial, key: str | None, nested: Mapping[str, se
             compared = compared or bool(other.rows[child])
             lost += sum(identity(row, key) not in mine for row in other.rows[child])
     return lost if compared else None
+
+
+def _missing_so_far(trial: Trial, other: Trial, key: str | None, held: set[str]) -> int | None:
+    """`missing` of a list that was only read in part: by what `other` shows where the list was passed already.
+
+    That tells something where the list is in the order of one of its fields, or where the part holds all that `other` shows.
+    """
+    theirs = other.all_rows
+    absent = [row for row in theirs if identity(row, key) not in held]
+    if not absent:
+        return 0 if theirs else None
+    mine = trial.rows.get("", [])
+    for path in [*([key] if key else []), *(name for name in map(escaped, mine[0]) if name != key)] if mine else ():
+        passed = _passed(mine, path)
+        if passed is not None and sum(map(passed, theirs)) >= _JUDGED:
+            return sum(map(passed, absent))
+    return None
+
+
+def _passed(rows: Sequence[Record], path: str) -> Callable[[Record], bool] | None:
+    """Whether the list, in the order of the field at `path`, was read beyond a row's place; None if it is in no such order."""
+    values = [next(values_at(row, path), None) for row in rows]
+    kind = type(values[0])
+    if kind not in (int, str) or any(type(value) is not kind for value in values) or values[0] == values[-1]:
+        return None
+    numbers: list[Any] = values
+    rises = numbers[0] < numbers[-1]
+    if any(before > after if rises else before < after for before, after in pairwise(numbers)):
+        return None
+    last = numbers[-1]
+
+    def passed(row: Record) -> bool:
+        value: Any = next(values_at(row, path), None)
+        return type(value) is kind and (value < last if rises else value > last)
+
+    return passed
 
 
 def _unreachable(trial: Trial, row: Record) -> bool:
