@@ -43,7 +43,11 @@ def operation(*parameters: dict[str, Any]) -> dict[str, Any]:
 DESCRIPTION = {
     "openapi": "3.0.3",
     "info": {"title": "Desk", "version": "1"},
-    "paths": {"/boards": operation(*PAGES), "/boards/{boardId}/tickets": operation(*BOARD, *PAGES, *SINCE)},
+    "paths": {
+        "/boards": operation(*PAGES),
+        "/labels": operation(*PAGES),
+        "/boards/{boardId}/tickets": operation(*BOARD, *PAGES, *SINCE),
+    },
 }
 
 
@@ -56,16 +60,20 @@ class Desk:
             Row(board * 1000 + n, board, f"ticket {n}", 100 + (n * 17) % 50) for board in (1, 2, 3) for n in range(1, 46)
         ]
         self.tickets += [Row(4000 + n, 4, f"ticket {n}", 100 + n) for n in range(1, 6)]
+        self.labels = [{"id": n, "name": f"label {n}", "since": stamp(n), "weight": n / 4} for n in range(1, 13)]
         self.broken: str | None = None
         """Path and offset of a page that answers 500."""
         self.server = ListServer(
-            {"/openapi.json": lambda call: DESCRIPTION, "/boards": self._boards}
+            {"/openapi.json": lambda call: DESCRIPTION, "/boards": self._boards, "/labels": self._labels}
             | {f"/boards/{board}/tickets": self._tickets(board) for board in (1, 2, 3, 4)}
         )
 
     def _boards(self, call: Call) -> Any:
         rows = [{"id": board, "name": f"board {board}"} for board in self.boards]
         return rows[call.number("offset", 0) :][: call.number("limit", SIZE)]
+
+    def _labels(self, call: Call) -> Any:
+        return self.labels[call.number("offset", 0) :][: call.number("limit", SIZE)]
 
     def _tickets(self, board: int) -> Any:
         def answer(call: Call) -> Any:
@@ -136,11 +144,13 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         found["facts"] = len(rows(found["lakehouse"], "transform.factTicket"))
         desk.tickets.remove(desk.ticket(3007))
         desk.boards.remove(4)
+        desk.labels.clear()
         desk.broken = "/boards/2/tickets+40"
         found["versions"] = versions(found["lakehouse"])
         found["broken"], found["kept"] = run(ok=False), versions(found["lakehouse"])
         desk.broken = None
         found["third"] = run()
+        found["emptied"] = read(covenant_file(settings.covenants, SOURCE))
         desk.ticket(3008).name = "renamed in secret"
         desk.calls()
         arguments = ["backfill", SOURCE, "--entity", "ticket", "--parent", "3", "--json"]
@@ -206,6 +216,18 @@ def test_what_was_deleted_is_closed_in_its_history_and_no_fact_more(story: dict[
     assert not {3007, 4001, 4005} & set(now)
     assert story["facts"] == 141
     assert len(rows(story["lakehouse"], "transform.factTicket")) == len(now) == 135
+
+
+def test_a_list_that_is_empty_now_keeps_its_columns(story: dict[str, Any]) -> None:
+    def promised(name: str) -> Any:
+        covenant = story[name]
+        return [(table.table, table.columns, table.build) for table in covenant.tables() if table.entity == "label"]
+
+    assert len(promised("covenant")) == 4  # from Extract to Refine
+    assert promised("emptied") == promised("covenant")
+    assert not any("label" in told.lower() for told in story["third"].held)
+    assert rows(story["lakehouse"], "clean.label") == []
+    assert not any(row["isCurrent"] for row in rows(story["lakehouse"], "transform.dimLabel") if row["labelId"] != -1)
 
 
 def test_a_backfill_reads_what_is_named_and_what_depends_on_it_is_made_again(story: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -67,11 +67,13 @@ def prove_dependencies(draft: Draft, work: Work) -> None:
     )
     prover.run()
     untrue = untrue_totals(work)
+    emptied = set(_emptied(work, prover))
     for entity, known in prover.known.items():
         if known.fetch.path in untrue:
             known.fetch = known.fetch.model_copy(update={"totals": "notCredible"})
-        keep_sample(work.lakehouse, entity, known.sample)
-        keep_keys(work.lakehouse, entity, keys_of(known.records, known.fetch.primary_key, known.whole))
+        if entity not in emptied:
+            keep_sample(work.lakehouse, entity, known.sample)
+            keep_keys(work.lakehouse, entity, keys_of(known.records, known.fetch.primary_key, known.whole))
         work.say(f"{entity}: {known.fetch.told}, {len(known.sample)} records sampled")
     draft.rows = table_of("prepare.dependencies", _dependency_rows(prover))
     ahead = _forecast(work, prover)
@@ -95,6 +97,25 @@ def prove_dependencies(draft: Draft, work: Work) -> None:
     )
 
 
+def _emptied(work: Work, prover: Prover) -> Iterator[str]:
+    """Entities whose list is empty now and was not before: what its rows proved then (how it pages, what names the parent, its
+    sample) still holds, as nothing speaks against it. Changes their plans and trials to it."""
+    ref = work.table.ref
+    rows = work.lakehouse.read(ref).to_pylist() if work.lakehouse.exists(ref) else []
+    stood = {row["entity"]: row for row in rows if row["chosen"]}
+    for entity, known in prover.known.items():
+        row, trial = stood.get(entity), known.trial
+        if row is None or trial.verdict != "empty" or not read_sample(work.lakehouse, entity):
+            continue
+        candidate = trial.candidate
+        way = (candidate.path, candidate.parent[0] if candidate.parent else None, ", ".join(candidate.parameters) or None)
+        if way == (row["path"], row["parentEntity"], row["parameter"]):
+            known.fetch = Fetch.model_validate_json(row["fetch"])
+            trial.inclusion_field, trial.inclusion = row["inclusionField"], row["inclusion"]
+            trial.referenced, trial.overlap = row["referencedPath"], row["overlap"]
+            yield entity
+
+
 def _outage(trials: Iterable[Trial]) -> str:
     """`GET /things: 500: oops`: the first failure of the API itself; empty if there was none."""
     return next((f"GET {trial.candidate.path}: {trial.outage}" for trial in trials if trial.outage), "")
@@ -104,9 +125,10 @@ def _outage(trials: Iterable[Trial]) -> str:
 def infer_fields(draft: Draft, work: Work) -> None:
     """The canon without names, from samples and the pack's field specs; rules of type, required and primary key win.
 
-    An entity that is empty has the fields of the pack alone. Evidence `canon` (list[CanonEntity]), `twins` ({entity: {text
-    path: epoch path}}), `echoes` ({entity: [paths]}), `expected` (Expected), `dangling` ({entity: {path: name of an entity
-    that no record is known of}}), `personal` ({entity: {path: PiiLevel}}, by values).
+    An entity that is empty has the fields that its last records showed, or those of the pack alone. Evidence `canon`
+    (list[CanonEntity]), `twins` ({entity: {text path: epoch path}}), `echoes` ({entity: [paths]}), `expected` (Expected),
+    `dangling` ({entity: {path: name of an entity that no record is known of}}), `personal` ({entity: {path: PiiLevel}}, by
+    values).
     """
     hints = {hint.entity: hint for hint in lasting(work).entities}
     found = work.read("prepare.dependencies").to_pylist()
@@ -115,7 +137,7 @@ def infer_fields(draft: Draft, work: Work) -> None:
     endpoints = work.read("source.endpoints").to_pylist()
     groups = {entity.lower() for entity in hints}
     source = work.covenant.source
-    sampled = [name for name, row in chosen.items() if row["verdict"] != "empty"]
+    sampled = [name for name in chosen if read_sample(work.lakehouse, name)]
     playbooks, exceptions = fitting(work.playbooks, source, sampled, partial(read_sample, work.lakehouse))
     for told in exceptions:
         work.say(told)
@@ -127,10 +149,12 @@ def infer_fields(draft: Draft, work: Work) -> None:
         hint = hints[row["entity"]]
         fetch = ruled_fetch(Fetch.model_validate_json(row["fetch"]), playbooks, source)
         reference = row["inclusionField"] if _is_reference(row) else None
-        kept = read_sample(work.lakehouse, hint.entity, fetch.primary_key) if row["verdict"] != "empty" else []
+        kept = read_sample(work.lakehouse, hint.entity, fetch.primary_key)
         sample = flattened(kept, fetch.recursive)
         entity, pairs = canonise(hint, fetch, place, sample, reference, _key_types(fetch, canon), groups, _is_shared(row))
         canon[hint.entity], samples[hint.entity] = entity, sample
+        if row["verdict"] == "empty":  # there is none now
+            canon[hint.entity] = entity.model_copy(update={"sample_size": 0})
         if pairs:
             twins[hint.entity] = pairs
         if reference and fetch.parent and not row["referencedPath"].startswith("@"):
