@@ -8,7 +8,7 @@ from typing import Any
 from spectra_assets.covenant.access import Model
 from spectra_assets.covenant.build import Dimension
 from spectra_assets.covenant.files import plain
-from spectra_assets.covenant.model import Column, Covenant, DataType, Table
+from spectra_assets.covenant.model import Column, Covenant, DataType, PiiLevel, Table
 
 _WIDER = {(DataType.INT64, DataType.FLOAT64), (DataType.INT64, DataType.DECIMAL), (DataType.DATE, DataType.TIMESTAMP)}
 
@@ -102,6 +102,10 @@ def _table(old: Table, new: Table) -> Iterator[Change]:
         yield from _plain_changes(name, plain(old.build), plain(new.build))
 
 
+_PERSONAL = (PiiLevel.NONE, PiiLevel.INDIRECT, PiiLevel.DIRECT)
+"""The more personal the later: a mark is only taken away by a person, as a smaller sample may not show it."""
+
+
 def _key(build: Dimension) -> list[str]:
     return build.composed_of or [build.natural_key]
 
@@ -122,7 +126,11 @@ def _columns(name: str, old: dict[str, Column], new: dict[str, Column]) -> Itera
         if now.required and not was.required:
             yield Change(table=name, text=f"the column {column} is now always filled", breaking=False)
         if was.pii != now.pii:
-            yield Change(table=name, text=f"the column {column} is now personal: {now.pii} (was {was.pii})", breaking=False)
+            yield Change(
+                table=name,
+                text=f"the column {column} is now personal: {now.pii} (was {was.pii})",
+                breaking=_PERSONAL.index(now.pii) < _PERSONAL.index(was.pii),
+            )
         if was.source != now.source:
             text = f"the column {column} now comes from {_list(now.source)} (was {_list(was.source)})"
             yield Change(table=name, text=text, breaking=False)

@@ -76,6 +76,7 @@ def discover(
     RequestError (the description that was given), RetriableError (silent), SourceError (nothing was found).
     """
     variable = base_url_variable(source)
+    wanted.given.secret(), wanted.given.user()  # what is named and not set is told before anything is asked
     scout = Scout(base_url, variable, budget, headers=wanted.headers)
     try:
         return _Discovery(settings, source, base_url, variable, wanted, scout, say, detail).run()

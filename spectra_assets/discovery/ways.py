@@ -107,15 +107,16 @@ def _all(given: Given, schemes: Sequence[Scheme], closed: Look | None, said: str
     yield Auth(kind="header", token_env=name, header=_HEADERS[0]), "a usual header"
     yield Auth(kind="header", token_env=name, prefix="Token"), "a usual header"
     yield Auth(kind="header", token_env=name), "a usual header"
-    yield Auth(kind="query", token_env=name, parameter=queries[0]), "a usual parameter"
+    # an address stands in logs: where the API says how it wants the credential, no parameter is guessed
+    guessed = [] if asked else [(Auth(kind="query", token_env=name, parameter=each), "a usual parameter") for each in queries]
+    yield from guessed[:1]
     for header in _HEADERS[1:3]:
         yield Auth(kind="header", token_env=name, header=header), "a usual header"
     yield Auth(kind="header", token_env=name, prefix="ApiKey"), "a usual header"
     yield basic, "the token as the user name" if not user else "a user name was given"
     for header in _HEADERS[3:]:
         yield Auth(kind="header", token_env=name, header=header), "a usual header"
-    for parameter in queries[1:]:
-        yield Auth(kind="query", token_env=name, parameter=parameter), "a usual parameter"
+    yield from guessed[1:]
 
 
 def _own_headers(hint: str) -> list[str]:

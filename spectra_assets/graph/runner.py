@@ -12,6 +12,7 @@ import dagster as dg
 from filelock import FileLock
 
 from spectra_assets.covenant.model import Covenant
+from spectra_assets.errors import StorageError
 from spectra_assets.graph.assets import BACKFILL, REPLAY, asset_key
 from spectra_assets.graph.build import definitions, job_name
 from spectra_assets.graph.progress import Watcher, watched_by
@@ -47,9 +48,17 @@ class RunResult:
 
 
 def dagster_home(settings: Settings) -> Path:
-    """DAGSTER_HOME, set to `.dagster/` of the project where it is not set, with a `dagster.yaml` if there is none."""
+    """DAGSTER_HOME, set to `.dagster/` of the project where it is not set, with a `dagster.yaml` if there is none.
+
+    Raises StorageError if it can't be written.
+    """
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(settings.project / ".dagster")))
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        (home / ".spectra.lock").touch()
+    except OSError as error:
+        told = f"Dagster's records can't be kept in {home}: {error.strerror}"
+        raise StorageError(f"{told}; set DAGSTER_HOME to a folder that can be written") from None
     with FileLock(home / ".spectra.lock", timeout=60):  # two processes that open a fresh home at once can spoil it
         if not (home / "dagster.yaml").exists():
             (home / "dagster.yaml").write_text(_INSTANCE, encoding="utf-8")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from spectra_assets.client.api import ApiClient
+from spectra_assets.client.jsontext import decoded
 from spectra_assets.client.tape import LIST
 from spectra_assets.covenant.build import Extraction
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField, from_rows
@@ -165,7 +166,7 @@ class Facts:
             return []
         found: list[Record] = []
         for batch in self.lakehouse.batches(ref, ["record"], version):
-            found += [msgspec.json.decode(text) for text in batch.column(0).to_pylist()[: MOST_RECORDS - len(found)]]
+            found += [decoded(text) for text in batch.column(0).to_pylist()[: MOST_RECORDS - len(found)]]
             if len(found) >= MOST_RECORDS:
                 break
         return [record for record in found if isinstance(record, dict)]
@@ -174,9 +175,13 @@ class Facts:
         """What `published` gives, by the text of the value with which each record's list was asked for."""
         ref = TableRef("extract", plural(entity))
         found: dict[str, list[Record]] = {}
+        left = MOST_RECORDS
         for batch in self.lakehouse.batches(ref, ["parentKey", "record"]) if self.lakehouse.exists(ref) else ():
-            for parent, text in zip(*(batch.column(n).to_pylist()[:MOST_RECORDS] for n in (0, 1)), strict=True):
-                found.setdefault(parent or "", []).append(msgspec.json.decode(text))
+            for parent, text in zip(*(batch.column(n).to_pylist()[:left] for n in (0, 1)), strict=True):
+                found.setdefault(parent or "", []).append(decoded(text))
+            left -= min(left, batch.num_rows)
+            if not left:
+                break
         return found
 
     def came(self, entity: str) -> Iterator[Came]:

@@ -26,6 +26,10 @@ def set_type(output: dict[str, Any], column: str, kind: str) -> None:
     next(c for c in output["schema"] if c["name"] == column)["type"] = kind
 
 
+def set_pii(output: dict[str, Any], column: str, level: str) -> None:
+    next(c for c in output["schema"] if c["name"] == column)["pii"] = level
+
+
 @pytest.mark.parametrize(
     ("table", "change", "says", "breaking"),
     [
@@ -49,6 +53,8 @@ def set_type(output: dict[str, Any], column: str, kind: str) -> None:
             False,
         ),
         ("clean.cycle", lambda t: t["schema"][0].update(source=["other"]), "now comes from other (was ", False),
+        ("clean.cycle", lambda t: set_pii(t, "revision", "direct"), "revision is now personal: direct (was none)", False),
+        ("clean.user", lambda t: set_pii(t, "email", "none"), "email is now personal: none (was direct)", True),
         ("extract.cycles", lambda t: t["build"]["fetch"].update(path="/cycles"), "build", None),
     ],
 )

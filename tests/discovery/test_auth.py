@@ -291,3 +291,17 @@ def test_a_fixed_header_is_a_name_and_a_value_and_no_credential(text: str, told:
     with pytest.raises(ConfigurationError, match=told) as caught:
         fixed_header(text)
     assert "s3cret" not in str(caught.value)
+
+
+def test_where_the_api_says_how_no_credential_stands_in_an_address(serve: Callable[..., Any], settings: Settings) -> None:
+    queries: list[Mapping[str, str]] = []
+
+    def guard(path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+        queries.append(query)
+        return 401, {}, {"WWW-Authenticate": 'Bearer realm="talent"'}
+
+    api = serve(ROUTES, guard=guard)
+    with pytest.raises(CredentialError):
+        discover(settings, "demo", api.base_url, Wanted(Given("DEMO_TOKEN")))
+    assert queries
+    assert TOKEN not in str(queries)

@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from spectra_assets.errors import StorageError
 from spectra_assets.graph.runner import dagster_home
 from spectra_assets.graph.storage import _Events
 from spectra_assets.settings import load
@@ -56,3 +57,10 @@ def test_a_home_of_ones_own_is_left_alone(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     dagster_home(load({}))
     assert (tmp_path / "dagster.yaml").read_text() == "telemetry:\n  enabled: false\n"
+
+
+def test_a_home_that_can_not_be_written_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(StorageError, match="set DAGSTER_HOME to a folder that can be written"):
+        dagster_home(load({}))
