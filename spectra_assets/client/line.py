@@ -94,16 +94,19 @@ class Line:
         self._socket.settimeout(bounds.silence)
         self._socket.sendall(request)
         reading = _Reading(bounds.most)
-        while not reading.done:
-            size = self._socket.recv_into(self._buffer)
-            if not size:
-                reading.end()
-                break
-            reading.feed(self._buffer[:size])
-            if time.perf_counter() > bounds.until:
-                raise SlowError
-            if stop.is_set():
-                raise StoppedError
+        try:
+            while not reading.done:
+                size = self._socket.recv_into(self._buffer)
+                if not size:
+                    reading.end()
+                    break
+                reading.feed(self._buffer[:size])
+                if time.perf_counter() > bounds.until:
+                    raise SlowError
+                if stop.is_set():
+                    raise StoppedError
+        finally:
+            reading.leave()
         self.usable = reading.kept
         return Came(reading.status, reading.headers, _unpacked(reading, bounds.most))
 
@@ -163,6 +166,10 @@ class _Reading:
         if not self._headed or self._told or not whole:
             raise CutError
         self.done = True
+
+    def leave(self) -> None:
+        """Let go of the parser, which holds on to this: such a ring keeps the body until the garbage collector comes by."""
+        del self._parser
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._headed:  # else it is one after the body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import gzip
 import shutil
 import socket
@@ -268,3 +269,15 @@ def test_a_proxy_that_is_none_is_refused_without_its_password(proxied: Callable[
     with pytest.raises(ConfigurationError, match=r"HTTP_PROXY.*valid is an address such as") as caught:
         client("http://api.invalid")
     assert "hidden" not in str(caught.value)
+
+
+def test_an_answer_leaves_nothing_to_the_garbage_collector(odd: Odd) -> None:
+    with client(odd.url) as api:
+        api.get("/rows")
+        gc.collect()
+        gc.disable()  # what is left now would have been left, with its body, until the collector came by
+        try:
+            assert [api.get("/rows").body for _ in range(3)] == [b"[1]"] * 3
+            assert not [each for each in gc.get_objects() if type(each).__qualname__ == "_Reading"]
+        finally:
+            gc.enable()
