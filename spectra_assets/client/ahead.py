@@ -84,13 +84,18 @@ class Spare:
 
 
 class Ahead(Generic[Fetched]):
-    """Reads ahead in one list. Used by the thread that walks it. `believing`: its total is its end, full last page or not."""
+    """Reads ahead in one list. Used by the thread that walks it. `believing`: its total is its end, full last page or not.
 
-    def __init__(self, paging: Paging, spare: Spare, fetch: Callable[[Ask, int], Fetched], believing: bool = False) -> None:
+    Each page begins with the last `back` rows of the one before (see Ask)."""
+
+    def __init__(
+        self, paging: Paging, spare: Spare, fetch: Callable[[Ask, int], Fetched], believing: bool = False, back: int = 0
+    ) -> None:
         self._paging = paging
         self._believing = believing
         self._spare = spare
         self._fetch = fetch
+        self._back = back
         self._waiting: dict[tuple[tuple[str, str], ...], Future[Fetched]] = {}
         self._next: tuple[Ask, Got] | None = None
         self._total = self._beyond = self._rows = self._so_far = self._number = 0
@@ -105,7 +110,7 @@ class Ahead(Generic[Fetched]):
                 self._wrong = True  # the list is not as it seemed
                 self._drop()
             elif self._number and not self._wrong:  # the walker asks for it now, and others for what should come after it
-                self._next = ask, Got(self._rows, self._so_far + self._rows, self._number + 1)
+                self._next = ask, self._got(self._so_far + self._rows - ask.back, self._number + 1)
                 self._reach()
             return None
         try:
@@ -114,8 +119,9 @@ class Ahead(Generic[Fetched]):
             self._spare.give()
 
     def follow(self, ask: Ask, number: int, rows: int, total: int | None) -> None:
-        """Ask for what should come after page `number`, which was asked for by `ask` and had `rows` rows of `total`."""
-        self._so_far += rows
+        """Ask for what should come after page `number`, which was asked for by `ask` and had `rows` rows of `total`, those of
+        the page before among them."""
+        self._so_far += rows - ask.back
         self._number = number
         if number == 1:
             self._rows, self._total = rows, total or 0
@@ -126,7 +132,7 @@ class Ahead(Generic[Fetched]):
         if self._wrong or not rows:
             return
         if self._next is None:
-            self._next = ask, Got(rows, self._so_far, number)
+            self._next = ask, self._got(self._so_far, number)
         self._reach()
 
     def close(self) -> None:
@@ -148,7 +154,10 @@ class Ahead(Generic[Fetched]):
                 self._next = None if not self._waiting else self._next
                 return
             self._waiting[_key(onward)] = future
-            self._next = onward, Got(got.rows, got.so_far + got.rows, number)
+            self._next = onward, self._got(got.so_far + got.rows - onward.back, number)
+
+    def _got(self, so_far: int, number: int) -> Got:
+        return Got(self._rows, so_far, number, back=self._back if self._rows > self._back else 0)
 
     def _drop(self) -> None:
         for future in self._waiting.values():

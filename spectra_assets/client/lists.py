@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
@@ -14,11 +14,13 @@ from spectra_assets.client.body import body_of, paged
 from spectra_assets.client.credential import Credential
 from spectra_assets.client.exchange import Course, Exchange
 from spectra_assets.client.fan_out import fan_out, hands
+from spectra_assets.client.knitting import knits
 from spectra_assets.client.ledger import Entry
 from spectra_assets.client.mask import Mask
 from spectra_assets.client.pager import Ask, first, query_of
-from spectra_assets.client.paging import PAST_END, Page, Reader, Sheet, counted, walk
+from spectra_assets.client.paging import PAST_END, Page, counted, walk
 from spectra_assets.client.records import split
+from spectra_assets.client.sheet import Reader, Sheet
 from spectra_assets.client.tape import AGAIN, LIST, NotTapedError
 from spectra_assets.client.target import ParentValue, Target, parent_text, target
 from spectra_assets.client.transport import Answer
@@ -109,6 +111,20 @@ class Lists:
         # one that is no more than the page's own rows may be just their number
         return sheet.declared_total if (sheet.declared_total or 0) > len(sheet.records) else None
 
+    def mark(self, fetch: Fetch, ask: Ask, parent_value: ParentValue | None = None, narrow: Narrow = whole) -> bytes:
+        """What a page that came before (`Page.ask`) now holds, see `Page.mark`. Raises as `read`."""
+
+        def accept(answer: Answer) -> bytes:
+            return self._verdict.decoded(answer, lambda body: Reader(fetch).marked(body, answer.headers))
+
+        where = _narrowed(fetch, target(fetch, parent_value), narrow(parent_value))
+        url, body = self._call(fetch, where, ask.query)
+        if ask.url is not None:
+            url = self._credential.bare(self._address.follow(ask.url, url, self._address.url(where.path)))
+        parent = None if parent_value is None else parent_text(parent_value)
+        entry = Entry(fetch.path, fetch.entity, parent, method=fetch.method)
+        return self._exchange.listed(AGAIN, url, entry, accept, Course(body=body), NEVER)
+
     def _again(self, fetch: Fetch, query: Query, parent_value: ParentValue | None, accept: Callable[[Answer], Result]) -> Result:
         """What `accept` makes of one answer beside the reading of the list itself."""
         url, body = self._call(fetch, target(fetch, parent_value), query)
@@ -122,22 +138,23 @@ class Lists:
         parent_value: ParentValue | None = None,
         limit: int | None = None,
         narrow: Narrow = whole,
+        knit: bool = False,
     ) -> Iterator[Page]:
         """Pages of one fetch plan, for one parent if it has one, until all rows (or `limit` records) are there.
 
-        `narrow` gives what the list is asked with beside the plan's own query. `paging` says how completeness is ensured.
-        Raises what `read` raises; SkippableError if the answer has another
-        shape than the plan says; SourceError if the server ignores the paging, leads in a circle or elsewhere;
+        With `knit` they tell whether rows moved meanwhile (see `paging`). `narrow` gives what the list is asked with beside the
+        plan's own query. `paging` says how completeness is ensured. Raises what `read` raises; SkippableError if the answer has
+        another shape than the plan says; SourceError if the server ignores the paging, leads in a circle or elsewhere;
         ConfigurationError if plan and parent don't fit.
         """
         stop = threading.Event()
         try:
-            yield from self._pages(fetch, parent_value, limit, stop, narrow, ahead=limit is None)
+            yield from self._pages(fetch, parent_value, limit, stop, narrow, limit is None, knit)
         finally:
             stop.set()
 
     def fetch_all(
-        self, fetch: Fetch, parent_values: Iterable[ParentValue], narrow: Narrow = whole
+        self, fetch: Fetch, parent_values: Iterable[ParentValue], narrow: Narrow = whole, knit: bool = False
     ) -> Iterator[tuple[ParentValue, Page] | Skipped]:
         """Pages for many parents, `in_flight` at a time, in the order of `parent_values`, in flat memory.
 
@@ -148,7 +165,7 @@ class Lists:
 
         def work(value: ParentValue, stop: threading.Event) -> Iterator[Page | Skipped]:
             try:
-                yield from self._pages(fetch, value, None, stop, narrow, ahead=True)
+                yield from self._pages(fetch, value, None, stop, narrow, True, knit)
             except SkippableError as error:
                 yield Skipped(value, error)
             except RetriableError as error:
@@ -174,13 +191,10 @@ class Lists:
         limit: int | None,
         stop: threading.Event,
         narrow: Narrow,
-        ahead: bool = False,
+        ahead: bool,
+        knit: bool,
     ) -> Iterator[Page]:
-        where = target(fetch, parent_value)
-        if fetch.method == "GET":
-            where = where._replace(query={**where.query, **{name: str(value) for name, value in narrow(parent_value).items()}})
-        else:
-            where = where._replace(inside={**where.inside, **narrow(parent_value)})
+        where = _narrowed(fetch, target(fetch, parent_value), narrow(parent_value))
         parent = None if parent_value is None else parent_text(parent_value)
         start = here = self._address.url(where.path)
 
@@ -205,30 +219,32 @@ class Lists:
             except NotTapedError:
                 # whether a short page was the last one may have been known earlier when this list was read first; that the
                 # replay gives every record is proven by their number
-                if number == 1 or not counted(fetch.paging):
+                if number == 1 or not counted(fetch.paging) or ask.back:
                     raise
                 return _Fetched(entry, entry.requestId, query, here, Sheet([], [], None, 0))
+            sheet = replace(sheet, url=url) if ask.url is not None else sheet
             return _Fetched(entry, course.brought or entry.requestId, query, address, sheet)
 
         def request(ask: Ask, number: int, reader: Reader) -> tuple[str, Mapping[str, str], Sheet]:
             nonlocal here
             page = (early.take(ask) if early is not None else None) or fetched(ask, number, reader, here)
-            here, sheet = page.address, reader.overlapping(page.sheet)
+            here, sheet = page.address, reader.overlapping(page.sheet, ask.back)
             page.entry.repeated = sheet.repeated
             if early is not None:
-                early.follow(ask, number, len(sheet.records), sheet.declared_total)
+                early.follow(ask, number, len(page.sheet.records), sheet.declared_total)
             return page.request_id, page.query, sheet
 
         later = Reader(fetch)
-        early = self._ahead(fetch, lambda ask, number: fetched(ask, number, later, start)) if ahead else None
+        back = int(knit and knits(fetch.paging) and not self.widest.steps((fetch.path, getattr(fetch.paging, "size", 0))))
+        early = self._ahead(fetch, lambda ask, number: fetched(ask, number, later, start), back) if ahead else None
         try:
-            yield from walk(fetch, request, self.widest, limit, self._most_pages)
+            yield from walk(fetch, request, self.widest, limit, self._most_pages, knit)
         finally:
             if early is not None:
                 early.close()
 
-    def _ahead(self, fetch: Fetch, get: Callable[[Ask, int], _Fetched]) -> Ahead[_Fetched] | None:
-        return Ahead(fetch.paging, self._spare, get, self.widest.believes(fetch)) if self._told(fetch) else None
+    def _ahead(self, fetch: Fetch, get: Callable[[Ask, int], _Fetched], back: int) -> Ahead[_Fetched] | None:
+        return Ahead(fetch.paging, self._spare, get, self.widest.believes(fetch), back) if self._told(fetch) else None
 
     def _told(self, fetch: Fetch) -> bool:
         """Whether pages can be told beforehand: of a counted list whose totals are true, of an API that is asked."""
@@ -241,6 +257,13 @@ class Lists:
             return self._address.url(where.path, {**where.query, **query}), None
         body = body_of(fetch.body or {}, {**where.inside, **paged(fetch.paging, query)})
         return self._address.url(where.path, where.query), body
+
+
+def _narrowed(fetch: Fetch, where: Target, more: Mapping[str, str | int]) -> Target:
+    """Where a list is asked for, with further parameters in the query, or in the body of a search."""
+    if fetch.method == "GET":
+        return where._replace(query={**where.query, **{name: str(value) for name, value in more.items()}})
+    return where._replace(inside={**where.inside, **more})
 
 
 def _weight(result: Page | Skipped) -> int:

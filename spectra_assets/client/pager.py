@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
@@ -24,6 +26,8 @@ from spectra_assets.untrusted import parts_of
 _LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w!#$&+^`|~.-]+\*?\s*=\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s;,]+))*)")
 _REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,]+))", re.IGNORECASE)
 
+_NUMBER = re.compile(r"(?<!\d)\d{1,15}(?!\d)")
+
 _NO_TOKEN = ("", "0")
 """Some APIs count cursors and end with 0, which would be the first page again."""
 
@@ -33,15 +37,20 @@ _LONGEST = 16
 
 @dataclass(frozen=True)
 class Ask:
-    """One page to ask for: `query` on top of the list's own, or in place of both `url`, absolute or relative."""
+    """One page to ask for: `query` on top of the list's own, or in place of both `url`, absolute or relative.
+
+    It begins with the last `back` rows of the page before, which show that nothing moved in between.
+    """
 
     query: Mapping[str, str] = field(default_factory=dict)
     url: str | None = None
+    back: int = 0
 
 
 @dataclass(frozen=True)
 class Got:
-    """What came: rows of the page, rows of the list so far, its last record (decoded), the decoded answer, its headers."""
+    """What came: rows of the page, rows of the list so far, its last record (decoded), the decoded answer, its headers; and how
+    many of the last rows are to come again with the next page, where that can be."""
 
     rows: int
     so_far: int
@@ -49,6 +58,7 @@ class Got:
     last: Any = None
     value: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    back: int = 0
 
 
 def first(paging: Paging, size: int | None = None) -> Ask:
@@ -69,7 +79,7 @@ def first(paging: Paging, size: int | None = None) -> Ask:
 def following(paging: Paging, asked: Ask, got: Got) -> Ask | None:
     """The page after `got`; None where the style itself says that there is none (an empty page is for the caller to judge)."""
     if isinstance(paging, OffsetPaging):
-        return Ask({**asked.query, paging.offset_param: str(got.so_far)})
+        return Ask({**asked.query, paging.offset_param: str(got.so_far - got.back)}, back=got.back)
     if isinstance(paging, PagePaging):
         return Ask({**asked.query, paging.page_param: str(paging.first + got.number)})
     if isinstance(paging, CursorPaging):
@@ -112,6 +122,26 @@ def beyond(paging: Paging, before: Ask, ask: Ask, rows: int) -> Ask | None:
     return Ask({**ask.query, name: there}) if ask.url is None else Ask(url=_with(ask.url, name, there))
 
 
+def counts(paging: Paging, before: Ask, ask: Ask, rows: int) -> bool:
+    """Whether what leads from the page `before`, of so many rows, to `ask` looks like a number of rows or pages.
+
+    It may stand inside of a token, also one in base64. Such a page can be asked for again: only what it holds has a state.
+    """
+    if isinstance(paging, KeysetPaging) or beyond(paging, before, ask, rows) is not None:
+        return True
+    old, new = _tokens(before), _tokens(ask)
+    for name, numbers in new.items():
+        if name == paging_size(paging):
+            continue
+        was = old.get(name)
+        if was is None:
+            if not {2, rows, rows + 1}.isdisjoint(numbers):
+                return True
+        elif len(was) == len(numbers) and any(now - then in (1, rows) for then, now in zip(was, numbers, strict=True)):
+            return True
+    return False
+
+
 def paging_size(paging: Paging) -> str | None:
     """The parameter that tells how long a page is."""
     return None if isinstance(paging, NoPaging) else paging.size_param
@@ -120,6 +150,23 @@ def paging_size(paging: Paging) -> str | None:
 def _numbers(ask: Ask) -> dict[str, int]:
     told = ask.query if ask.url is None else query_of(ask.url)
     return {name: int(text) for name, text in told.items() if text.isdecimal() and len(text) < _LONGEST}
+
+
+def _tokens(ask: Ask) -> dict[str, list[int]]:
+    """The numbers in each parameter."""
+    told = ask.query if ask.url is None else query_of(ask.url)
+    return {name: [int(number) for number in _NUMBER.findall(_opened(text))] for name, text in told.items()}
+
+
+def _opened(token: str) -> str:
+    """What a token holds, where that is a text in base64."""
+    if token.isdecimal():
+        return token
+    with suppress(ValueError):
+        found = b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode("ascii")
+        if found.isprintable():
+            return found
+    return token
 
 
 def _with(url: str, name: str, value: str) -> str:

@@ -22,6 +22,10 @@ Lists that are chained (cursor, next, link, keyset) end where an answer names no
 on, a bounded number of times; one that hands back what it was asked with is the end. What was asked before is never asked
 again: that is a loop, and so is a page whose rows came before.
 
+Rows that go or come while a list is read shift those behind them over the seams between pages. Whoever wants to know (`knit`)
+gets the pages of an offset with one row of the page before asked for once more: if that is another one, the list has moved
+(`Page.shifted`). Of other styles each page says how it can be asked for again (`Page.ask`) and what tells its rows (`Page.mark`).
+
 A page that answers 500, or something that is no JSON, however often it is asked for (`Page.broken`) is passed over as one of
 usual length, unless it is the first one of a parent's list, which is how some servers say that they do not know the parent. Of
 a chain only that page says where the next one is, unless a number that goes on evenly shows it (pager.beyond).
@@ -29,31 +33,26 @@ a chain only that page says where the next one is, unless a number that goes on 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any
 
-import msgspec
-from xxhash import xxh3_128_digest
-
-from spectra_assets.client.pager import Ask, Got, beyond, first, following, text_at
-from spectra_assets.client.records import LINES, header_total, sparse, split
+from spectra_assets.client.knitting import Thread
+from spectra_assets.client.pager import Ask, Got, beyond, counts, first, following, text_at
+from spectra_assets.client.records import sparse
+from spectra_assets.client.sheet import Reader, Request, Sheet
 from spectra_assets.client.verdict import is_lasting
 from spectra_assets.client.widest import SMALLEST_CAP, Widest
 from spectra_assets.covenant.access import (
-    CursorPaging,
     Fetch,
     KeysetPaging,
-    NextPaging,
     NoPaging,
     OffsetPaging,
     PagePaging,
     Paging,
 )
-from spectra_assets.covenant.paths import split_path
 from spectra_assets.errors import RetriableError, SkippableError, SourceError
 
 MOST_PAGES = 1_000_000
@@ -80,6 +79,8 @@ class Page:
     page (its status, of `PAST_END`) or gave the last one again (200): whether that was its end is for the reader to prove.
     `broken` says why a page could not be had: its rows are missing, usually `lost` of them (None: unknown); those after it come
     all the same, unless `cut`: then nothing tells where they are.
+    `joined` is whether the row before its first one is still the last of the page before (None: nothing shows it), `mark` what
+    the keys of its rows sum up to in their order, and `ask` how it can be asked for again, where that moves nothing.
     """
 
     number: int
@@ -92,28 +93,9 @@ class Page:
     broken: RetriableError | None = None
     lost: int | None = None
     cut: bool = False
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """What one answer holds: its records, the identity of each, the declared total, the overlap, and what tells the next page."""
-
-    records: list[bytes]
-    identities: list[bytes]
-    declared_total: int | None
-    repeated: int
-    value: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    refused: int | None = None
-
-
-class Request(Protocol):
-    """Gets one page of a list: (request id, its query, what the reader made of the answer).
-
-    Past the end of a counted list (`PAST_END` on a later page) the sheet is empty and holds the status.
-    """
-
-    def __call__(self, ask: Ask, number: int, reader: Reader) -> tuple[str, Mapping[str, str], Sheet]: ...
+    joined: bool | None = None
+    mark: bytes = b""
+    ask: Ask | None = None
 
 
 def counted(paging: Paging) -> bool:
@@ -121,8 +103,10 @@ def counted(paging: Paging) -> bool:
     return isinstance(paging, OffsetPaging | PagePaging)
 
 
-def walk(fetch: Fetch, request: Request, widest: Widest, limit: int | None, most: int = MOST_PAGES) -> Iterator[Page]:
-    """Every page of one fetch, or pages until `limit` records are there.
+def walk(
+    fetch: Fetch, request: Request, widest: Widest, limit: int | None, most: int = MOST_PAGES, knit: bool = False
+) -> Iterator[Page]:
+    """Every page of one fetch, or pages until `limit` records are there; with `knit` it is looked whether rows move meanwhile.
 
     Raises SkippableError if the answer has another shape than `fetch.records` says; SourceError if the server ignores
     what tells the page, repeats a page, leads in a circle, or gives more than `most` pages; and what `request` raises.
@@ -132,31 +116,36 @@ def walk(fetch: Fetch, request: Request, widest: Widest, limit: int | None, most
         request_id, query, sheet = request(Ask(), 1, reader)
         yield Page(1, sheet.records[:limit], query, request_id, sheet.declared_total)
     elif counted(fetch.paging):
-        yield from _walk_counted(fetch, reader, request, widest, limit, most)
+        yield from _walk_counted(fetch, reader, request, widest, limit, most, knit)
     else:
         yield from _walk_chain(fetch, reader, request, limit, most)
 
 
-def _walk_counted(fetch: Fetch, reader: Reader, request: Request, widest: Widest, limit: int | None, most: int) -> Iterator[Page]:
+def _walk_counted(
+    fetch: Fetch, reader: Reader, request: Request, widest: Widest, limit: int | None, most: int, knit: bool
+) -> Iterator[Page]:
     paging = fetch.paging
     size = _size(paging, limit)
     endpoint = (fetch.path, size or _UNKNOWN)
     ask, so_far, before, declared = first(paging, size), 0, 0, None
+    thread = Thread(paging, reader, request, partial(widest.steps, endpoint), knit)
     broken = 0
     for number in range(1, most + 1):
         try:
-            request_id, query, sheet = request(ask, number, reader)
+            ask, (request_id, query, sheet) = thread.page(ask, number)
         except RetriableError as error:
             broken, before = broken + 1, before or size or 0
             whole_list = limit is None and (number > 1 or fetch.parent is None)
             if not is_lasting(error) or not whole_list or broken > _BROKEN_IN_A_ROW or not before:
                 raise
-            yield Page(number, [], ask.query, "", broken=error, lost=before)
-            so_far += before
-            ask = _onward(paging, ask, Got(before, so_far, number))
+            yield Page(number, [], ask.query, "", broken=error, lost=before - ask.back)
+            so_far += before - ask.back
+            reader.lose()
+            ask = thread.onward(ask, before, so_far, number)
             continue
         broken = 0
         rows, total = len(sheet.records), sheet.declared_total
+        came = rows + sheet.back
         declared = total if number == 1 else declared
         again = rows > 0 and number > 1 and reader.is_last_again(sheet)
         few = number == 2 and so_far < min(SMALLEST_CAP, endpoint[1])
@@ -164,27 +153,23 @@ def _walk_counted(fetch: Fetch, reader: Reader, request: Request, widest: Widest
         if number > 1 and (not rows or (again and (total == declared == so_far or few or provable))):
             widest.nothing_followed(endpoint, before)
             if again or sheet.refused is not None:
-                yield Page(number, [], query, request_id, refused=sheet.refused or 200)
+                yield Page(number, [], query, request_id, refused=sheet.refused or 200, joined=sheet.joined)
+            elif sheet.joined is False:
+                yield Page(number, [], query, request_id, joined=False)
             return
         reader.turn(sheet, number)
         if number > 1:
             widest.moves(endpoint, seen=True)
         keep = rows if limit is None else limit - so_far
-        yield Page(number, sheet.records[:keep], query, request_id, total, sheet.repeated)
+        told = (total, sheet.repeated)
+        yield Page(number, sheet.records[:keep], query, request_id, *told, joined=sheet.joined, mark=reader.mark, ask=ask)
         so_far += rows
         whole = number > 1 and total == declared == so_far > rows
-        whole = whole and (rows < endpoint[1] or (limit is None and widest.believes(fetch)))
-        if whole or (limit is not None and so_far >= limit) or widest.is_last(endpoint, rows):
+        whole = whole and (came < endpoint[1] or (limit is None and widest.believes(fetch)))
+        if whole or (limit is not None and so_far >= limit) or widest.is_last(endpoint, came):
             return
-        ask, before = _onward(paging, ask, Got(rows, so_far, number)), rows
+        ask, before = thread.onward(ask, came, so_far, number), came
     raise _endless(fetch, most)
-
-
-def _onward(paging: Paging, ask: Ask, got: Got) -> Ask:
-    """The next page of a counted list."""
-    found = following(paging, ask, got)
-    assert found is not None  # noqa: S101  (numbers have no end)
-    return found
 
 
 def _walk_chain(fetch: Fetch, reader: Reader, request: Request, limit: int | None, most: int) -> Iterator[Page]:
@@ -217,7 +202,13 @@ def _walk_chain(fetch: Fetch, reader: Reader, request: Request, limit: int | Non
         reader.turn(sheet, number)
         if rows or number == 1:
             keep = rows if limit is None else limit - so_far
-            yield Page(number, sheet.records[:keep], query, request_id, sheet.declared_total, sheet.repeated)
+            evenly = before is None or counts(paging, before[0], ask, before[1])
+            again = None if not evenly else ask if sheet.url is None else Ask(url=sheet.url)
+            told = (sheet.declared_total, sheet.repeated)
+            joined = (
+                True if before is not None and isinstance(paging, KeysetPaging) else None
+            )  # after a value, not a number of rows
+            yield Page(number, sheet.records[:keep], query, request_id, *told, joined=joined, mark=reader.mark, ask=again)
         so_far, empty = so_far + rows, 0 if rows else empty + 1
         if limit is not None and so_far >= limit:
             return
@@ -266,98 +257,3 @@ def _endless(fetch: Fetch, most: int) -> SourceError:
 def _mark(ask: Ask) -> bytes:
     text = ask.url or repr(sorted(ask.query.items()))
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-class Reader:
-    """Reads the answers of one fetch in turn; remembers what is needed to notice overlaps and loops."""
-
-    def __init__(self, fetch: Fetch) -> None:
-        self._fetch = fetch
-        self._keys = _key_decoder(fetch.primary_key)
-        self._last: frozenset[bytes] = frozenset()
-        self._last_mark = b""
-        self._seen: dict[bytes, int] = {}
-
-    def read(self, body: bytes, headers: Mapping[str, str]) -> Sheet:
-        """The sheet of one answer, whatever page it is. Raises SkippableError (another shape), msgspec.DecodeError (not JSON)."""
-        paging = self._fetch.paging
-        records, total = split(body, self._fetch.records, self._fetch.told)
-        total = header_total(headers) if total is None else total
-        if isinstance(paging, NoPaging):
-            return Sheet(records, [], total, 0)
-        value = None
-        if isinstance(paging, CursorPaging | NextPaging) and self._fetch.records != LINES:
-            value = sparse(body, paging.next)
-        return Sheet(records, self._identities(records), total, 0, value, headers)
-
-    def overlapping(self, sheet: Sheet) -> Sheet:
-        """The sheet, with how many of its records stood on the page before."""
-        repeated = 0 if self._last.isdisjoint(sheet.identities) else sum(each in self._last for each in sheet.identities)
-        return replace(sheet, repeated=repeated) if repeated else sheet
-
-    def is_last_again(self, sheet: Sheet) -> bool:
-        """Whether the rows are those of the page before."""
-        return self._last_mark == self._mark(sheet)
-
-    def turn(self, sheet: Sheet, number: int) -> None:
-        """Go on to the next page. Raises SourceError if this one came before."""
-        self._last = frozenset(sheet.identities)
-        if not sheet.records:
-            return
-        self._last_mark = self._mark(sheet)
-        first = self._seen.setdefault(self._last_mark, number)
-        if first < number:
-            what, moved = _moving(self._fetch.paging)
-            fault = f"server ignores {what}" if first == 1 and what else "server repeats a page"
-            raise SourceError(
-                f"{fault}: page {number} of {self._fetch.told} holds the same {len(sheet.records)} rows as page "
-                f"{first}, although {moved} went on"
-            )
-
-    def _mark(self, sheet: Sheet) -> bytes:
-        return blake2b(b"\0".join(sheet.identities), digest_size=16).digest()
-
-    def _identities(self, records: list[bytes]) -> list[bytes]:
-        """What tells the records apart: their keys where each has one of its own, else their bytes."""
-        keys = self._keys(records)
-        return keys if keys is not None and len(set(keys)) == len(keys) else list(map(xxh3_128_digest, records))
-
-
-def _moving(paging: Paging) -> tuple[str, str]:
-    """What the server ignores if every page is the first, and what was changed from page to page."""
-    if isinstance(paging, OffsetPaging):
-        return "offset", paging.offset_param
-    if isinstance(paging, PagePaging):
-        return "page", paging.page_param
-    if isinstance(paging, CursorPaging):
-        return "cursor", paging.cursor_param
-    if isinstance(paging, KeysetPaging):
-        return "keyset", paging.after_param
-    return "", "the address of the next page"
-
-
-@lru_cache(maxsize=256)
-def _key_decoder(primary_key: str) -> Callable[[list[bytes]], list[bytes] | None]:
-    """A function from records to the JSON texts of their keys; None if one has none. Skips everything else in them: where each
-    begins with its key, which is usual, no more of it is looked at."""
-    parts = split_path(primary_key) or [""]
-    name = re.escape(msgspec.json.encode(str(parts[0])))
-    first = re.compile(rb'\s*\{\s*%b\s*:\s*(-?[0-9]+|"[^"\\]*")\s*[,}]' % name).match if len(parts) == 1 else None
-    kind: Any = msgspec.Raw
-    for depth, part in enumerate(reversed(parts)):
-        kind = msgspec.defstruct(f"Key{depth}", [("value", kind)], rename={"value": part}, gc=False)
-    decode = msgspec.json.Decoder(kind).decode
-
-    def keys(records: list[bytes]) -> list[bytes] | None:
-        if first is not None and all(begun := list(map(first, records))):
-            return [each[1] for each in begun if each]
-        try:
-            found: list[Any] = list(map(decode, records))
-        except msgspec.DecodeError:
-            return None
-        for _ in parts:
-            found = [each.value for each in found]
-        texts = list(map(bytes, found))
-        return None if b"null" in texts else texts
-
-    return keys

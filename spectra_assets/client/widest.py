@@ -18,6 +18,7 @@ class Widest:
         self._proofs: dict[tuple[str, int], int] = {}
         self._moving: set[tuple[str, int]] = set()
         self._believed: dict[str, bool] = {}
+        self._stepping: set[tuple[str, int]] = set()
         self._lock = threading.Lock()
 
     def is_last(self, endpoint: tuple[str, int], rows: int) -> bool:
@@ -43,6 +44,13 @@ class Widest:
             if seen:
                 self._moving.add(endpoint)
             return endpoint in self._moving
+
+    def steps(self, endpoint: tuple[str, int], seen: bool = False) -> bool:
+        """Whether the server knows no offsets but those of whole pages; `seen` notes it."""
+        with self._lock:
+            if seen:
+                self._stepping.add(endpoint)
+            return endpoint in self._stepping
 
     def believe(self, path: str) -> None:
         """Take a complete total for the end of a list of this path template: whoever reads it asks for each end again."""

@@ -241,6 +241,7 @@ class Delivery:
             self.outcome = self._finish(None if isinstance(error, GeneratorExit) else error)
             self._tell(self.outcome, self.work.ledger.drain(), error)
         finally:
+            self.work.close()
             self._staging.close()
 
     def _tell(self, outcome: Outcome, requests: Sequence[dict[str, Any]], error: BaseException | None) -> None:

@@ -123,10 +123,11 @@ class BrokenPage(TypedDict):
 
 class Mismatch(TypedDict):
     """A parent whose rows are not as many as they should be. `check` says by what: the API's own total, the end of the list asked
-    for again, or the sample that Prepare saw (only if now nothing came, or if rows came where it saw none)."""
+    for again, the seams between its pages (how many held), or the sample that Prepare saw (only if now nothing came, or if rows
+    came where it saw none)."""
 
     parent: str | None
-    check: Literal["declaredTotal", "recount", "sample"]
+    check: Literal["declaredTotal", "recount", "seam", "sample"]
     expected: int
     found: int
     reason: str
@@ -151,6 +152,10 @@ class Extraction(TypedDict):
     """Rows made of them."""
     recounts: int
     """Lists of several counted pages whose end was asked for again. A chained list has ended where no next page was named."""
+    seams: int
+    """Places where one page of a list follows another."""
+    seamsHeld: int
+    """Those of them that were shown to have stood still while the list was read: nothing moved over them unseen."""
     emptyParents: int
     """Parents that answered with no rows (204, empty list): lawful."""
     skippedCount: int

@@ -112,6 +112,12 @@ class Work:
             client.record(self.keep)
         return client
 
+    def close(self) -> None:
+        """Close the connections to the API, if there are any: whoever uses `client` later gets another one."""
+        client = self.__dict__.pop("client", None)
+        if client is not None:
+            client.close()
+
     @property
     def most_pages(self) -> int:
         """Pages after which a list counts as endless."""

@@ -81,6 +81,39 @@ def test_no_request_more_than_without(api: Api, connect: Connect, total: int) ->
         assert counts[0] == counts[1]
 
 
+@pytest.mark.parametrize("cap", [10, 7, 2, 1])
+def test_pages_that_begin_with_the_row_before_come_ahead_as_well(api: Api, connect: Connect, cap: int) -> None:
+    for total, told in [(0, 0), (1, 1), (9, 9), (10, 10), (10, 99), (11, 0), (19, 19), (100, 100), (105, 105), (105, 900)]:
+        api.answer = Rows(total, told, cap=cap)
+        counts = []
+        for totals in ("credible", "notCredible"):
+            before = len(api.asked)
+            client = connect(in_flight=8)
+            pages = list(client.pages(plan(totals=totals, path=f"/rows/{total}"), knit=True))
+            assert [json.loads(record)["id"] for page in pages for record in page.records] == list(range(total))
+            assert all(page.joined or cap == 1 for page in pages[1:])
+            counts.append(len(api.asked) - before)
+        assert counts[0] == counts[1] or told != total
+
+
+def test_a_server_that_gives_whole_pages_only_is_asked_for_them(api: Api, connect: Connect) -> None:
+    """It divides the offset by the size: the page before comes again, once for all lists."""
+    rows = [{"id": number} for number in range(35)]
+
+    def answer(asked: Asked) -> Reply:
+        size = asked.number("size")
+        start = asked.number("offset") // size * size
+        return Reply(json.dumps({"items": rows[start : start + size]}).encode())
+
+    api.answer = answer
+    client = connect()
+    for _ in range(2):
+        assert [json.loads(record)["id"] for page in client.pages(plan(), knit=True) for record in page.records] == list(
+            range(35)
+        )
+    assert [asked.number("offset") for asked in api.asked] == [0, 9, 10, 20, 30, 0, 10, 20, 30]
+
+
 def test_one_list_is_read_by_all_threads(api: Api, connect: Connect) -> None:
     api.answer = rows = Rows(400, crowd=6)
     assert len(ids(connect(in_flight=8), plan())) == 400

@@ -23,6 +23,7 @@ from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.extract.landing import Sheet
 from spectra_assets.stages.extract.recount import End, Recount
 from spectra_assets.stages.extract.scope import Scope, list_name, mergeable
+from spectra_assets.stages.extract.seams import Seams
 from spectra_assets.stages.prepare.routes.identity import HASH, digest
 
 SAY_SECONDS = 5.0
@@ -45,6 +46,7 @@ class _Parent:
     last_page: int = 0
     refused: int | None = None
     broken: int = 0
+    seams: Seams = field(default_factory=Seams)
 
 
 class Census:
@@ -73,10 +75,13 @@ class Census:
         """List → its mismatches, all of them: `facts` holds some as examples."""
         self.moved: dict[str, int] = {}
         """Lists which seem to have moved while they were read → their rows that came twice: to be read again."""
+        self.torn: set[str] = set()
+        """Those of them in which rows moved for certain, from one page to another."""
         # asked as soon as a list was read, while others still are: nothing waits for the end of all
-        if mergeable(fetch):  # else a list whose end was none could not be read again
+        self._knit = mergeable(fetch)
+        if self._knit:  # else a list whose end was none, or that moved, could not be read again
             client.widest.believe(fetch.path)
-        self._recounts = Aside(Recount(client, fetch, self._narrow).ends_there, client.in_flight)
+        self._recounts = Aside(Recount(client, fetch, self._narrow).stands, client.in_flight)
         self._totals = Aside(self._declared, client.in_flight)
         self._first_keys: set[Any] | None = None
         self._alike = True
@@ -132,12 +137,12 @@ class Census:
             self.facts["parentsAsked"] = 1
             self.asked.add("")
             try:
-                for page in self._client.pages(self._fetch, narrow=self._narrow):
+                for page in self._client.pages(self._fetch, narrow=self._narrow, knit=self._knit):
                     yield None, page
             except SkippableError as error:
                 yield Skipped("", error)
             return
-        yield from self._client.fetch_all(self._fetch, self._counted(parents), self._narrow)
+        yield from self._client.fetch_all(self._fetch, self._counted(parents), self._narrow, self._knit)
 
     def _counted(self, parents: Iterable[ParentValue]) -> Iterator[ParentValue]:
         for parent in parents:
@@ -149,6 +154,7 @@ class Census:
     def _page(self, parent: _Parent, page: Page) -> Iterator[Sheet]:
         facts = self.facts
         facts["requests"] += 1
+        parent.seams.note(page)
         if page.refused is not None:
             parent.refused = page.refused
             return
@@ -258,22 +264,37 @@ class Census:
             self._totals.ask(parent.value)
         if parent.repeated or unsteady:
             self._has_moved(parent.value, parent.repeated)
+        seams = parent.seams.to_prove(not counted(self._fetch.paging)) if self._knit else ()
+        facts = self.facts
+        facts["seams"] += parent.seams.count
+        facts["seamsHeld"] += parent.seams.held
+        if parent.seams.torn:
+            self._has_moved(parent.value, parent.repeated)
+            self.torn.add(list_name(parent.value))
+            why = f"{parent.seams.torn} pages do not begin where the page before them ended: rows moved while the list was read"
+            self._mismatch(parent.value, "seam", parent.seams.count, parent.seams.held, why)
         if total and total > parent.rows and total != parent.first_page:
             self._has_moved(parent.value, parent.repeated)
             self._mismatch(parent.value, "declaredTotal", total, parent.rows, "the API declares more rows than came")
-        if counted(self._fetch.paging) and (parent.pages > 1 or parent.refused is not None):
-            end = End(parent.value, parent.rows, parent.last, parent.pages, parent.first_page, parent.last_page, parent.refused)
-            self._recounts.ask(end)
+        ends = counted(self._fetch.paging) and (parent.pages > 1 or parent.refused is not None)
+        if ends or seams:
+            shape = (parent.pages, parent.first_page, parent.last_page, parent.refused)
+            self._recounts.ask(End(parent.value, parent.rows, parent.last, *shape, tuple(seams), ends))
 
     def _has_moved(self, parent: ParentValue | None, repeated: int = 0) -> None:
         name = list_name(parent)
         self.moved[name] = max(repeated, self.moved.get(name, 0))
 
     def _recount(self) -> None:
-        """What asking again for the end of each counted list of several pages showed. A chained one has no end to ask for."""
-        for end, problem in self._recounts.answers():
-            self.facts["recounts"] += 1
-            self.facts["requests"] += 1
+        """What asking again for pages and ends of lists of several pages showed. A chained one has no end to ask for."""
+        for end, (held, torn, problem) in self._recounts.answers():
+            self.facts["recounts"] += end.counted
+            self.facts["requests"] += end.counted + len(end.seams)
+            self.facts["seamsHeld"] += held
+            if torn:
+                self._has_moved(end.value)
+                self.torn.add(list_name(end.value))
+                self._mismatch(end.value, "seam", len(end.seams), held, torn)
             if problem:
                 found, reason = problem
                 self._client.widest.doubt(self._fetch.path)
@@ -326,6 +347,8 @@ def _blank(fetch: Fetch) -> Extraction:
         records=0,
         rows=0,
         recounts=0,
+        seams=0,
+        seamsHeld=0,
         emptyParents=0,
         skippedCount=0,
         skipped=[],

@@ -31,8 +31,8 @@ from spectra_assets.stages.extract.scope import Scope, mergeable
 from spectra_assets.stages.extract.taping import Taping
 from spectra_assets.stages.work import Draft, Work
 
-_TURNS = 2
-"""Times that a list which moved is read again."""
+_TURNS = 4
+"""Times that a list which moved is read again, while it shows another picture each time."""
 
 _DRIFTED = 600
 """Records with new fields that are kept for the next sample."""
@@ -109,13 +109,14 @@ def _values(work: Work, parent: ParentKey) -> Iterator[ParentValue]:
 
 @dataclass
 class _Part:
-    """What was asked for of an entity, ready to be merged. `mismatched`, `moved`, `declared`: see Census."""
+    """What was asked for of an entity, ready to be merged. `mismatched`, `moved`, `torn`, `declared`: see Census."""
 
     merge: Merge
     extraction: Extraction
     drift: dict[str, Drift]
     mismatched: Counter[str]
     moved: dict[str, int]
+    torn: set[str]
     declared: Mapping[str, int]
 
     def short(self, alive: Mapping[str, int]) -> dict[str, int]:
@@ -180,7 +181,7 @@ def _part(draft: Draft, source: _Source) -> _Part:
     drift = {path: change for path, change in watch.finish().items() if change["kind"] != "missingField"}
     moved = census.moved if mergeable(source.fetch) else {}
     merge = Merge(source.fetch, scope, asked, failed, spool.table)
-    return _Part(merge, extraction, drift, census.mismatched, moved, census.declared)
+    return _Part(merge, extraction, drift, census.mismatched, moved, census.torn, census.declared)
 
 
 def _merged(draft: Draft, source: _Source, part: _Part, standing: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -197,7 +198,7 @@ def _merged(draft: Draft, source: _Source, part: _Part, standing: Iterable[pa.Re
 
 
 def _mended(draft: Draft, source: _Source, moved: Mapping[str, int], rows: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The rows with those lists read again that moved while they were read; twice at most, then the gate tells of them."""
+    """The rows with those lists read again that moved while they were read; some times at most, then the gate tells."""
     facts: Extraction = draft.evidence["extraction"]
     mismatched: Counter[str] = draft.evidence["mismatched"]
     merges = [draft.evidence["merge"]] if "merge" in draft.evidence else []
@@ -213,9 +214,11 @@ def _mended(draft: Draft, source: _Source, moved: Mapping[str, int], rows: Itera
         merges.append(part.merge.facts)
         facts = _without(facts, moved, sum(mismatched.pop(name, 0) for name in moved), part.extraction)
         mismatched += part.mismatched
-        still, moved = part.moved == moved, part.moved
-        if not moved or still:
+        # a list that shows what it showed before is so: to read it once more would change nothing
+        again_moved = {name: count for name, count in part.moved.items() if name in part.torn or moved.get(name) != count}
+        if not again_moved:
             break
+        moved = again_moved
     if source.taped.tape is not None:
         source.taped.tape.round = 0
     counts: Counter[str] = Counter()

@@ -14,13 +14,15 @@ from spectra_assets.client.verdict import is_lasting
 from spectra_assets.covenant.access import Fetch, OffsetPaging, PagePaging
 from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import values_at
+from spectra_assets.stages.extract.seams import Seam
 
 
 @dataclass(frozen=True)
 class End:
-    """Where a counted list ended, to be asked for again. `pages` are those with rows, `first_page` and `last_page` their rows.
+    """What of a list is to be asked for again: its end, if it is `counted`, and pages that others follow.
 
-    `refused` is that of the page after the last one, see Page; None if that was empty or not asked for.
+    `pages` are those with rows, `first_page` and `last_page` their rows. `refused` is that of the page after the last one, see
+    Page; None if that was empty or not asked for.
     """
 
     value: ParentValue | None
@@ -30,15 +32,33 @@ class End:
     first_page: int
     last_page: int
     refused: int | None
+    seams: tuple[Seam, ...] = ()
+    counted: bool = True
 
 
 class Recount:
-    """Proves the ends of the lists of one entity. Safe for threads."""
+    """Proves the ends and seams of the lists of one entity. Safe for threads."""
 
     def __init__(self, client: ApiClient, fetch: Fetch, narrow: Narrow = whole) -> None:
         self._client = client
         self._fetch = fetch
         self._narrow = narrow
+
+    def stands(self, end: End) -> tuple[int, str, tuple[int, str] | None]:
+        """(seams that held, why one did not, what `ends_there` says)."""
+        held, torn = 0, ""
+        for seam in end.seams:
+            try:
+                mark = self._client.mark(self._fetch, seam.ask, end.value, self._narrow)
+            except (SkippableError, RetriableError) as error:
+                if isinstance(error, RetriableError) and not is_lasting(error):
+                    raise
+                continue  # it shows nothing, and is not counted as held
+            if mark != seam.mark:
+                torn = f"page {seam.number} has other rows when it is asked for again: the list moved while it was read"
+                break
+            held += 1
+        return held, torn, self.ends_there(end) if end.counted and not torn else None
 
     def ends_there(self, end: End) -> tuple[int, str] | None:
         """(rows found, why that is not the end); None if the list ends there."""
@@ -60,27 +80,28 @@ class Recount:
         return self._moved(end, records)
 
     def _at_page(self, end: End, paging: PagePaging) -> tuple[int, str] | None:
-        """The last page must come again, and nothing after it. If the API refuses what is after it, or gives the last page in
-        its place, that may be the most rows it ever gives: then the end must be the same with pages of another length."""
+        """The last page must come again, and nothing after it where it is full. If the API refuses what is after it, or gives the
+        last page in its place, that may be the most rows it ever gives: then the end must be the same with pages of another
+        length."""
         size = {paging.size_param: str(paging.size)} if paging.size_param and paging.size else {}
         last = paging.first + end.pages - 1
         records = self._ask(end, {paging.page_param: str(last), **size})
         if len(records) != end.last_page:
             return end.rows - end.last_page + len(records), f"the last page, {last}, now has {len(records)} rows"
         moved = self._moved(end, records)
-        if moved:
+        if moved or end.last_page < end.first_page:
             return moved
         try:
             after = self._ask(end, {paging.page_param: str(last + 1), **size})
         except SkippableError as error:
             if error.status not in PAST_END:
                 raise
-            return self._at_other_pages(end, paging) if end.last_page == end.first_page else None
+            return self._at_other_pages(end, paging)
         if not after:
             return None
         if [*map(self._key, after)] != [*map(self._key, records)]:
             return end.rows + len(after), f"page {last + 1}, after the last one, has {len(after)} rows"
-        return self._at_other_pages(end, paging) if end.last_page == end.first_page else None
+        return self._at_other_pages(end, paging)
 
     def _at_other_pages(self, end: End, paging: PagePaging) -> tuple[int, str] | None:
         other = next((size for size in range(end.first_page - 1, 1, -1) if end.rows % size), None)
