@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from spectra_assets.discovery.route import Fill, Route, entity_name, likely_key, plain_values, shape
 from spectra_assets.discovery.scout import Look, Scout, joined, segments
-from spectra_assets.discovery.templates import Seen, address, generalised, values_of
+from spectra_assets.discovery.templates import Seen, address, generalised, spelled, static_prefix, values_of
 from spectra_assets.names import camel, plural, singular, words
 from spectra_assets.stages.asking.answers import Record
 from spectra_assets.stages.asking.ids import is_id
@@ -72,6 +72,12 @@ class Crawl:
             self._drain()
             self._below()
             self._drain()
+
+    def go_on(self, routes: Iterable[Route]) -> None:
+        """Follow what the records of these name, which were seen since."""
+        for route in routes:
+            self._harvest(route)
+        self._drain()
 
     # ---------------------------------------------------------------- where to begin
 
@@ -305,7 +311,7 @@ class Crawl:
     def _references(self, route: Route, records: list[Record]) -> None:
         """Ids of other records (`authorId`, `author.id`) and counts of them (`commentCount`): endpoints that may be there."""
         keys = dict.fromkeys(path for record in records[:5] for path in (*plain_values(record), *_lists_of_ids(record)))
-        prefix = _static_prefix(route.path)
+        prefix = static_prefix(route.path)
         ending = ".json" if route.path.endswith(".json") else ""
         for path in keys:
             *around, leaf = path.split(".")
@@ -313,7 +319,7 @@ class Crawl:
             stem = match[1] if match else around[-1] if around and leaf == "id" else ""
             if stem and not self._listed(stem):
                 style = segments(route.path)[-1] if segments(route.path) else ""
-                for name in _spelled(stem, style.removesuffix(ending)):
+                for name in spelled(stem, style.removesuffix(ending)):
                     self._guess(Route(f"{prefix}/{name}{ending}", f"{path!r} in the records of GET {route.path}"))
             counted = _COUNT.fullmatch(leaf)
             if counted and route.kind == "list" and not around:
@@ -379,24 +385,6 @@ def _lists_of_ids(record: Record) -> Iterator[str]:
     for key, value in record.items():
         if isinstance(value, list) and value and all(is_id(each) for each in value):
             yield key
-
-
-def _static_prefix(path: str) -> str:
-    """What stands before the first list of a path: `/v2` of `/v2/users/{id}/posts`."""
-    parts = segments(path)
-    fixed = next((number for number, part in enumerate(parts) if "{" in part), len(parts))
-    above = parts[: max(0, fixed - 1)]
-    return joined(above) if above else ""
-
-
-def _spelled(stem: str, style: str) -> list[str]:
-    """Plural and singular of a name, in the spelling that the API's other paths have."""
-    parts = [word.lower() for word in words(stem)] or [stem.lower()]
-    glue = "-" if "-" in style else "_" if "_" in style or ("_" in stem and "-" not in style) else ""
-    text = glue.join(parts) if glue else parts[0] + "".join(word[:1].upper() + word[1:] for word in parts[1:])
-    if style[:1].isupper():
-        text = text[:1].upper() + text[1:]
-    return list(dict.fromkeys((plural(text), text)))
 
 
 def _asked_for(reason: str) -> list[str]:

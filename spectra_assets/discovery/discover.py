@@ -19,6 +19,7 @@ from spectra_assets.discovery.given import Given, signature
 from spectra_assets.discovery.place import Place, moved, place_of, probes_of
 from spectra_assets.discovery.scout import Scout
 from spectra_assets.discovery.searches import allow, strike
+from spectra_assets.discovery.sparse import with_more_parents
 from spectra_assets.discovery.survey import survey, with_other_ids
 from spectra_assets.errors import ConfigurationError, CredentialError, SourceError
 from spectra_assets.intelligence.description.model import Description
@@ -258,6 +259,7 @@ class _Discovery:
             if route.method == "GET" and bare and all(self.scout.absent(look) for look in route.looks):
                 route.kind, route.reason = "closed", "what the server answers for any path"
         with_other_ids(self.scout, facts.routes, facts.identifiers, {path: h.entity for h in facts.hints for path in h.routes})
+        with_more_parents(self.scout, facts.routes)
         details = with_details(self.scout, facts.routes, [each.path for each in facts.endpoints if each.method == "GET"])
         for route in details:
             facts.excluded.pop(route.path, None)
@@ -271,6 +273,7 @@ class _Discovery:
     def _crawled(self) -> Crawl:
         crawl = Crawl(self.scout, self.detail)
         crawl.run()
+        crawl.go_on(with_more_parents(self.scout, list(crawl.routes.values())))
         kinds = Counter(route.kind for route in crawl.routes.values())
         lists, objects = kinds["list"], kinds["object"]
         others = sum(kinds.values()) - lists - objects

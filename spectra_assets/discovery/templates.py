@@ -13,7 +13,7 @@ from spectra_assets.client.target import segment
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.discovery.route import Fill, Route, entity_name, filled, likely_key, plain_values
 from spectra_assets.discovery.scout import joined, segments
-from spectra_assets.names import camel, pascal
+from spectra_assets.names import camel, pascal, plural, words
 from spectra_assets.stages.asking.answers import Record
 
 MOST_EXAMPLES = 8
@@ -160,3 +160,21 @@ def address(route: Route, example: Sequence[str]) -> tuple[str, dict[str, str]]:
     """(path, query) of one example of a route."""
     path, query = filled(route.path, route.fills, example)
     return path, {name: unquote(value) for name, value in query.items()}
+
+
+def static_prefix(path: str) -> str:
+    """What stands before the first list of a path: `/v2` of `/v2/users/{id}/posts`."""
+    parts = segments(path)
+    fixed = next((number for number, part in enumerate(parts) if "{" in part), len(parts))
+    above = parts[: max(0, fixed - 1)]
+    return joined(above) if above else ""
+
+
+def spelled(stem: str, style: str) -> list[str]:
+    """Plural and singular of a name, in the spelling that the API's other paths have."""
+    parts = [word.lower() for word in words(stem)] or [stem.lower()]
+    glue = "-" if "-" in style else "_" if "_" in style or ("_" in stem and "-" not in style) else ""
+    text = glue.join(parts) if glue else parts[0] + "".join(word[:1].upper() + word[1:] for word in parts[1:])
+    if style[:1].isupper():
+        text = text[:1].upper() + text[1:]
+    return list(dict.fromkeys((plural(text), text)))

@@ -11,6 +11,7 @@ from spectra_assets.covenant.access import OffsetPaging
 from spectra_assets.stages.asking.sampling import Asked, Explorer
 from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.prepare.paging.constraints import Habits, measure
+from spectra_assets.stages.prepare.paging.measuring import _Survey
 from tests.stages.listserver import Call, ListServer, Reply, capped, link, offset, pack, paged, rows
 
 ROWS = rows(37)
@@ -392,3 +393,29 @@ def test_the_budget_holds():
         result = measure(Explorer(wire, pack("/things"), {}), Asked("/things"), styles, [], 500)
         assert len(server.calls) <= 5
     assert "budget" in result.unmeasured
+
+
+# ---------------------------------------------------------------- a server that fails meanwhile
+
+
+def test_what_an_error_hid_is_measured_once_more():
+    """Pages of 500 rows answer 500 for a while: smaller ones are no fact, once it is over."""
+    failing = True
+
+    def answer(call: Call) -> Any:
+        long = call.number("limit", 10) > 100
+        return Reply({"error": "internal"}, 500) if failing and long else offset(rows(800), "offset", "limit")(call)
+
+    row = {"category": "readable", "reason": None, "entity": "thing", "probedWith": None, "answerShape": "array",
+           "queryParameters": [], "rowCount": 10, "latencyMs": 1}  # fmt: skip
+    with ListServer({"/things": answer}) as server, server.client() as client:
+        explorer = Explorer(Wire(client, 200), pack("/things", query=["offset", "limit"]), {})
+        survey = _Survey(explorer, {"/things": row}, 500, Habits())
+
+        def largest(found: Any) -> str:
+            return next(finding.value for finding in found[0] if finding.constraint == "largestPageSize")
+
+        assert (largest(survey.route("/things")), list(survey.faulty)) == ("100", ["/things"])
+        assert survey.again("/things") is None
+        failing = False
+        assert largest(survey.again("/things")) == "500"

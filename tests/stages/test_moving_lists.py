@@ -194,3 +194,12 @@ def test_whatever_comes_goes_or_moves_no_row_is_lost(
     moving = Moving(tmp_path, engine, style, order, total=order in ("id", "newest"), seed=5)
     assert [wrong for _ in range(3) for wrong in moving.round()] == []
     moving.api.close()
+
+
+def test_a_delivery_leaves_no_connection_open(made: Changing, api: ChangingApi) -> None:
+    with made.delivering("extract.groups", "run1") as delivery:
+        client = delivery.work.client
+        delivery.publish()
+    assert "client" not in vars(delivery.work)
+    assert client.wire._pool._closed
+    assert not client.wire._pool._idle

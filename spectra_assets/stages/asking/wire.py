@@ -59,6 +59,8 @@ class Wire:
         self._silent = 0
         self._under_way = 0
         self._faults: Counter[str] = Counter()
+        self.failed = 0
+        """Requests that ended in an error of the server, or in silence, after all patience."""
         self._answered: Callable[[int | None], Answer] | None = None
         self._lock = threading.Lock()
         self._address = client.address
@@ -122,15 +124,19 @@ class Wire:
                 self._again_due(chance, answer.status, last=True)
         except RetriableError as error:
             known = self._ended()
+            self._fail()
             self._count(silent=True)
             if known and self._silent >= _SILENT_IN_A_ROW and not self._alive():
                 raise
             return Met(Sight("unreachable", "empty", reason=str(error)[:200]))
         except SourceError as error:
             self._ended()
+            self._fail()
             status = error.status if isinstance(error, SkippableError) else None
             return Met(Sight("broken", "text", reason=str(error)[:200]), status)
         found = sight(answer, self.client.mask, records)
+        if _is_fault(answer.status) or answer.status in PASSING:
+            self._fail()
         self._count(refused=found.category == "unauthorized")
         if found.category == "readable":
             self._answered = self._answered or send
@@ -139,6 +145,10 @@ class Wire:
             name = self.client.credential_from
             raise CredentialError(f"the API refuses the credential since {what} (401): set {name} to a valid one and run again")
         return Met(found, answer.status, round(answer.elapsed_ms, 1))
+
+    def _fail(self) -> None:
+        with self._lock:
+            self.failed += 1
 
     def _ended(self) -> bool:
         """Note that a request is over; whether it is known if anything answers: something did, or nothing else is under way."""

@@ -30,6 +30,9 @@ _FAR = 400 * 86_400 * 1_000_000
 _AT_MOST = 8
 """Names that are tried by themselves at a server which refuses those it does not know."""
 
+_FAULTS = ("broken", "unreachable", "notJson")
+"""What an answer may be that says nothing of a parameter."""
+
 Boundary = Literal["inclusive", "exclusive", "notSeen"]
 
 
@@ -130,8 +133,8 @@ class Seeker:
             for instant in some:
                 value = written(instant, form)
                 answer = self._ask(known, {name: value})
-                if answer.torn:
-                    self.torn = answer.torn
+                if answer.torn or answer.category in _FAULTS:
+                    self.torn = answer.torn or f"{name}={value} gave {answer.failure}"
                     continue
                 seen = _judged(known, answer, instant)
                 if seen is None:

@@ -38,6 +38,9 @@ _PAGING: TypeAdapter[Paging] = TypeAdapter(Paging)
 _STYLE: TypeAdapter[PagingStyle] = TypeAdapter(PagingStyle)
 _TRIED_IDS = 2
 _SLOW_MS = 10_000
+_AGAIN = 20
+"""Requests that must be left for a route to be measured once more."""
+
 _UNAVAILABLE = ("forbidden", "unauthorized", "gone", "notFound", "broken", "notJson", "unreachable")
 
 Reads = Mapping[str, Mapping[str, Any]]
@@ -62,6 +65,9 @@ def measure_constraints(draft: Draft, work: Work) -> None:
             findings, why = survey.route(path)
             results[path] = hint.entity, findings, why
             work.say(f"{path}: {'; '.join(f'{f.constraint} {f.value}' for f in findings if f.constraint != 'paging')[:160]}")
+    for path in survey.faulty:  # what an error hid is no fact: last, it may have passed
+        entity, *before = results[path]
+        results[path] = entity, *(survey.again(path) or before)
     for path, (entity, findings, why) in results.items():  # with what measuring left of the budget
         results[path] = entity, _joined([*findings, *survey.kept_back(path)]), why
     found = [_row(entity, path, finding) for path, (entity, findings, _) in results.items() for finding in findings]
@@ -148,9 +154,28 @@ class _Survey:
         self._size = size
         self._habits = habits
         self._lists: dict[str, tuple[Asked, Paging]] = {}
+        self.faulty: dict[str, int] = {}
+        """Routes that were measured while the server failed → how often it did."""
 
     def route(self, path: str) -> tuple[list[Finding], str]:
         """Findings of one route, and why it could not be measured (empty if it was)."""
+        before = self._explorer.wire.failed
+        found = self._route(path)
+        failed = self._explorer.wire.failed - before
+        if failed:
+            self.faulty.setdefault(path, failed)
+        return found
+
+    def again(self, path: str) -> tuple[list[Finding], str] | None:
+        """The findings of a faulty route that is measured once more; None if the server fails as before, or nothing is left."""
+        wire = self._explorer.wire
+        if wire.left < _AGAIN:
+            return None
+        before = wire.failed
+        found = self._route(path)
+        return found if wire.failed - before < self.faulty[path] and not wire.spent else None
+
+    def _route(self, path: str) -> tuple[list[Finding], str]:
         row = self._reads.get(path)
         if row is None or row["category"] != "readable":
             why = (row["reason"] or row["category"]) if row else "it is not in the catalogue"
