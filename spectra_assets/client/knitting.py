@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from spectra_assets.client.pager import Ask, Got, following
 from spectra_assets.client.sheet import Reader, Request, Sheet
 from spectra_assets.client.tape import NotTapedError
+from spectra_assets.client.wire import NotRecordedError
 from spectra_assets.covenant.access import OffsetPaging, Paging
 
 
@@ -33,7 +34,7 @@ class Thread:
         """
         try:
             got = self._request(ask, number, self._reader)
-        except NotTapedError:  # it was asked for otherwise when it was read first
+        except (NotTapedError, NotRecordedError):  # it was asked for otherwise when it was read, or only looked at
             if not ask.back:
                 raise
             return self._asked(ask, number, self._start(ask) + ask.back, 0)

@@ -20,6 +20,7 @@ from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.evidence import EXAMPLES, BrokenPage, Extraction, Mismatch, SkippedParent
 from spectra_assets.stages.extract.drift import DriftWatch
+from spectra_assets.stages.extract.keys import Keys
 from spectra_assets.stages.extract.landing import Sheet
 from spectra_assets.stages.extract.recount import End, Recount
 from spectra_assets.stages.extract.scope import Scope, list_name, mergeable
@@ -39,7 +40,7 @@ class _Parent:
     rows: int = 0
     pages: int = 0
     last: bytes = b""
-    keys: set[Any] = field(default_factory=set)
+    keys: Keys = field(default_factory=Keys)
     totals: set[int | None] = field(default_factory=set)
     repeated: int = 0
     first_page: int = 0
@@ -83,7 +84,7 @@ class Census:
             client.widest.believe(fetch.path)
         self._recounts = Aside(Recount(client, fetch, self._narrow).stands, client.in_flight)
         self._totals = Aside(self._declared, client.in_flight)
-        self._first_keys: set[Any] | None = None
+        self._first_keys: Keys | None = None
         self._alike = True
         self._started = self._said = time.monotonic()
 
@@ -181,9 +182,8 @@ class Census:
         parent.rows += len(read)
         keys = self._watch.keys(read) if self._fetch.primary_key != HASH else None
         fresh = set(keys) if keys is not None else set()
-        if keys is not None and len(fresh) == len(keys) and fresh.isdisjoint(parent.keys):
+        if keys is not None and len(fresh) == len(keys) and parent.keys.grow(fresh):
             self.facts["records"] += len(read)
-            parent.keys |= fresh
             return
         for record in read:
             self.facts["records"] += 1
@@ -254,7 +254,7 @@ class Census:
         if parent.broken:  # what it lacks is told already: neither its rows nor its end say more
             return
         if parent.rows and self._alike:
-            self._alike = self._first_keys in (None, parent.keys)
+            self._alike = self._first_keys is None or self._first_keys.same(parent.keys)
             self._first_keys = parent.keys
         credible = len(parent.totals) == 1 and self._fetch.totals == "credible"
         total = next(iter(parent.totals)) if credible else None

@@ -11,6 +11,7 @@ from spectra_assets.client.lists import Narrow, whole
 from spectra_assets.client.paging import PAST_END
 from spectra_assets.client.target import ParentValue
 from spectra_assets.client.verdict import is_lasting
+from spectra_assets.client.wire import NotRecordedError
 from spectra_assets.covenant.access import Fetch, OffsetPaging, PagePaging
 from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import values_at
@@ -50,10 +51,12 @@ class Recount:
         for seam in end.seams:
             try:
                 mark = self._client.mark(self._fetch, seam.ask, end.value, self._narrow)
+            except NotRecordedError:
+                continue  # of a recording: it shows nothing, and is not counted as held
             except (SkippableError, RetriableError) as error:
                 if isinstance(error, RetriableError) and not is_lasting(error):
                     raise
-                continue  # it shows nothing, and is not counted as held
+                continue
             if mark != seam.mark:
                 torn = f"page {seam.number} has other rows when it is asked for again: the list moved while it was read"
                 break
