@@ -26,6 +26,7 @@ from spectra_assets.client.target import ParentValue, Target, parent_text, targe
 from spectra_assets.client.transport import Answer
 from spectra_assets.client.verdict import Verdict, is_lasting
 from spectra_assets.client.widest import Widest
+from spectra_assets.client.wire import NotRecordedError, Player
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.errors import RetriableError, SkippableError
 
@@ -205,6 +206,9 @@ class Lists:
                 url = self._credential.bare(self._address.follow(ask.url, here, start))
                 query = {name: self._mask(value) for name, value in query_of(url).items()}
             entry, course = Entry(fetch.path, fetch.entity, parent, number, method=fetch.method), Course(body=body)
+            wire = self._exchange.wire
+            if ask.back and body is None and isinstance(wire, Player) and not wire.holds(url):
+                raise NotRecordedError(f"the recording holds no page of {fetch.told} that begins with the row before it")
 
             def accept(answer: Answer) -> tuple[str, Sheet]:
                 if number > 1 and answer.status in PAST_END and counted(fetch.paging):

@@ -144,6 +144,11 @@ class Player:
         live = self._live
         return self._played(url, body, (lambda: live.search(url, body, stop, seconds)) if live else None)
 
+    def holds(self, url: str) -> bool:
+        """Whether an answer to GET this address was recorded."""
+        target = url.removeprefix(self._root)
+        return any(_nth(reel, target, None, 0, self._without) is not None for reel in self._reels)
+
     def _played(self, url: str, body: bytes | None, ask: Callable[[], Answer] | None) -> Answer:
         target = _target(url, self._root, body)
         for fault in self._faults:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 
 from spectra_assets.client.api import ApiClient
-from spectra_assets.client.tape import NotTapedError, Tape, conditions, key_of
+from spectra_assets.client.tape import Held, NotTapedError, Tape, conditions, key_of
+from spectra_assets.client.wire import Recorded
 from spectra_assets.covenant.access import Fetch, LinkPaging, OffsetPaging
 from spectra_assets.errors import SkippableError, StorageError
 from spectra_assets.lakehouse.raw import MANIFEST, Attempts, Recording, Reel
@@ -255,3 +257,29 @@ def test_a_place_that_can_not_be_written_is_named(attempts: Attempts) -> None:
     attempts.folder.write_text("in the way")
     with pytest.raises(StorageError, match=r"raw/row.* can't be written"):
         begun(attempts)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_recording_gives_its_pages_whether_they_begin_with_the_row_before_or_not(
+    api: Api, connect: Callable[..., ApiClient], recorded: bool
+) -> None:
+    """What only looked at a list recorded other pages of it than what reads it; the API is asked for nothing."""
+    api.answer = numbered
+    kept: dict[bytes, Held] = {}
+
+    @dataclass(frozen=True)
+    class Kept:
+        header: Mapping[str, Any]
+        body: bytes
+        confirmed: bool = False
+
+    client = connect()
+    client.record(lambda key, header, body: kept.update({key: Kept(header, body)}))
+    list(client.pages(PLAN, knit=recorded))
+    sent = len(api.asked)
+    again = connect()
+    again.play([Recorded(client.base_url, kept.get)])
+    pages = list(again.pages(PLAN, knit=True))
+    assert [json.loads(record)["id"] for page in pages for record in page.records] == [1, 2, 3, 4, 5]
+    assert [page.joined for page in pages[1:]] == [True if recorded else None] * (len(pages) - 1)
+    assert len(api.asked) == sent
