@@ -17,12 +17,12 @@ from spectra_assets.playbook.model import Notice
 R = TypeVar("R", bound=written.BaseRule)
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'")
+_LITERAL = re.compile(r"'(?:[^'\\]++|\\.)*+('?)", re.DOTALL)
 
 
 def identifiers(expression: str) -> list[str]:
     """The words of a Spark SQL expression that may be columns; those in quotes are none."""
-    return _IDENTIFIER.findall(_LITERAL.sub("", expression))
+    return _IDENTIFIER.findall(_LITERAL.sub(lambda found: "" if found[1] else found[0], expression))
 
 
 def unused(wanted: Sequence[str], taken: Collection[str]) -> str:

@@ -271,8 +271,11 @@ def _steps(path: str) -> list[str | None]:
 
 def _segments(path: str) -> list[tuple[str, int]]:
     """The keys of a JSON path, each with how many arrays it opens. Raises SpectraError for a path that is none."""
-    keys = [(re.sub(r"\\(.)", r"\1", match[1]), match[2].count("[]")) for match in _SEGMENT.finditer(path)]
-    if not keys or sum(len(match[0]) for match in _SEGMENT.finditer(path)) != len(path):
+    keys, place = [], 0
+    while match := _SEGMENT.match(path, place):
+        keys.append((re.sub(r"\\(.)", r"\1", match[1]), match[2].count("[]")))
+        place = match.end()
+    if not keys or place != len(path):
         raise SpectraError(f"{path!r} is no JSON path such as id or cyclePhases[].id")
     return keys
 

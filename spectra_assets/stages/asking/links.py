@@ -13,9 +13,9 @@ from spectra_assets.names import words
 _DEEP, _MANY = 6, 5_000
 _LEAF = re.compile(r"(?:^|_)(?:url|uri|href|link|self|related|path)s?$|(?:Url|Uri|Href|Link|URL|URI)s?$", re.IGNORECASE)
 _ADDRESS = re.compile(r"(?:https?://|/)[^\s\"'<>\\]{1,1000}")
-_QUERY_TEMPLATE = re.compile(r"\{[?&]([^}]*)\}")
-_PATH_TEMPLATE = re.compile(r"\{/([^}]*)\}")
-_SIMPLE_TEMPLATE = re.compile(r"\{[+#.;]?([^}]*)\}")
+_QUERY_TEMPLATE = re.compile(r"\{[?&]([^{}]*)\}")
+_PATH_TEMPLATE = re.compile(r"\{/([^{}]*)\}")
+_SIMPLE_TEMPLATE = re.compile(r"\{[+#.;]?([^{}]*)\}")
 _FILES = re.compile(
     r"\.(?:png|jpe?g|gif|svg|ico|css|js|html?|pdf|zip|t?gz|csv|xlsx?|docx?|mp[34]|txt|atom|rss|xml)$", re.IGNORECASE
 )
