@@ -194,7 +194,7 @@ FRESH: tuple[Case, ...] = (
         unsure=("labels", "lines", "content", "content.lines"),
     ),
     _case(
-        "pages begin with one",
+        "all pages begin with one",
         Clinic,
         both(listed("visit", first=1), listed("patient", first=1)),
         "extract.visits:extract_complete",
