@@ -163,8 +163,8 @@ def test_what_is_no_path(written: str) -> None:
 
 
 def test_a_path_of_many_colons_and_braces_takes_no_time() -> None:
-    for written in ("/" + ":" * 400, "/" + "{" * 400, "/{a}" * 120, "/" + "a:" * 200 + " "):
-        template(written)
+    read = [template(written) for written in ("/" + ":" * 400, "/" + "{" * 400, "/{a}" * 120, "/" + "a:" * 200 + " ")]
+    assert [found.path if found else None for found in read] == ["/" + ":" * 400, None, "/{a}" * 120, "/" + "a:" * 200]
 
 
 def test_nothing_outside_of_the_document_is_read(openapi: Any, get: Any, tmp_path: Any) -> None:
