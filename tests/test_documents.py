@@ -9,7 +9,7 @@ import click
 import pytest
 
 from spectra_assets import errors
-from spectra_assets.engine.cli import commands
+from spectra_assets.engine.cli import STOPPED, commands
 from spectra_assets.errors import SpectraError
 from spectra_assets.settings import Settings
 
@@ -53,7 +53,7 @@ def test_every_setting_is_in_the_readme() -> None:
 
 def test_every_exit_code_is_in_the_readme() -> None:
     codes = {cls.exit_code for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, SpectraError)}
-    assert {str(code) for code in codes | {0}} == set(re.findall(r"^\| (\d) \|", README, re.MULTILINE))
+    assert {str(code) for code in codes | {0, STOPPED}} == set(re.findall(r"^\| (\d+) \|", README, re.MULTILINE))
 
 
 @pytest.mark.parametrize("pattern", ["*.md", "*.py", "*.yaml", "*.toml", "*.lock", "Makefile", ".ci/run"])

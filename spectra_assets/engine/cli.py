@@ -1,7 +1,7 @@
 """`solution-engine`: the command line. Answers go to standard output, progress and problems to standard error.
 
 Exit codes: 0 done · 1 a bug · 2 something a person must change · 3 the credential · 4 the lakehouse ·
-5 a table that is not there yet · 6 the API · 7 a gate · 8 what would change breaks readers.
+5 a table that is not there yet · 6 the API · 7 a gate · 8 what would change breaks readers · 130 stopped by a signal.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import sys
 import traceback
 from contextlib import suppress
@@ -17,6 +18,7 @@ from typing import Any, NoReturn, get_args
 import click
 
 from spectra_assets.covenant.access import Auth
+from spectra_assets.engine import stop
 from spectra_assets.engine.answer import answer as _answer
 from spectra_assets.engine.answer import command as _command
 from spectra_assets.engine.answer import fail as _fail
@@ -26,6 +28,9 @@ from spectra_assets.engine.summary import summary_text
 from spectra_assets.errors import RequestError, SpectraError
 from spectra_assets.names import check_source
 from spectra_assets.settings import load as load_settings
+
+STOPPED = 128 + signal.SIGINT
+"""Exit code of a process that was asked to stop, as shells have it."""
 
 _AUTH = get_args(Auth.model_fields["kind"].annotation)
 
@@ -243,7 +248,6 @@ def serve_standin(executions: int, seed: int, port: int, token_env: str | None, 
 
 
 def _wait_for_signal() -> None:
-    import signal
     import threading
 
     ended = threading.Event()
@@ -290,12 +294,19 @@ def main() -> NoReturn:
     """The process: what a command ends with is what the process ends with.
 
     Threads of libraries may still run while the interpreter is taken down, and end it by SIGABRT (CPython 3.11 ends a thread that
-    wants the interpreter back by an exception through C++ frames: grpc/grpc issue 17621). So it is not taken down: what is to be
-    done at exit is done, output is written, and the process ends.
+    wants the interpreter back by an exception through C++ frames). So it is not taken down: what is to be done at exit is done,
+    output is written, and the process ends.
     """
-    code: object = 0
+    stop.watch()
+    code: object
     try:
-        commands(prog_name="solution-engine")
+        code = commands(prog_name="solution-engine", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped. What was published stays; the same command goes on from here.", err=True)
+        code = STOPPED
     except SystemExit as end:
         code = end.code
     except BaseException:  # noqa: BLE001  (a bug: its traceback is shown as Python would)

@@ -13,6 +13,7 @@ from spectra_assets.covenant.diff import diff, grouped
 from spectra_assets.covenant.files import covenant_file, write
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.discovery.proven import proven, without
+from spectra_assets.engine import stop
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.ending import ended_by, exit_code
 from spectra_assets.engine.leftover import left_over
@@ -81,6 +82,7 @@ class Pipeline:
         """One run over `tables`; False if a table was blocked or failed."""
         result = runner.run(covenant, tables, self.settings, self.console)
         self.console.close()
+        stop.check()
         self.runs.append(result.run_id)
         try:
             with dg.DagsterInstance.get() as instance:

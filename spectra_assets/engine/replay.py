@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from spectra_assets.covenant.files import read_of
 from spectra_assets.covenant.model import Covenant
+from spectra_assets.engine import stop
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.ending import ended_by, exit_code
 from spectra_assets.errors import RequestError, one_of
@@ -118,6 +119,7 @@ def remade(
     """One run over these tables, see `runner.run`."""
     result = runner.run(covenant, tables, settings, console, replay=start, backfill=backfill)
     console.close()
+    stop.check()
     problem = None if result.success else ended_by(console, result.run_id)
     return Replayed(
         source=covenant.source,

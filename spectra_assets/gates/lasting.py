@@ -5,19 +5,21 @@ A table agrees with itself also when the source lost half of it, or gives cents 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F  # noqa: N812
 
-from spectra_assets.covenant.model import Column, DataType
+from spectra_assets.covenant.model import Column, DataType, Table
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.keys import primary_key
 from spectra_assets.gates.registry import gate
 from spectra_assets.gates.scale import numbers
-from spectra_assets.lakehouse.commit import DOCUMENTS, FINGERPRINT, TableState
+from spectra_assets.lakehouse.commit import FINGERPRINT, MADE, TableState
 from spectra_assets.lakehouse.types import quoted
 
 if TYPE_CHECKING:
@@ -77,6 +79,15 @@ def units_stay(candidate: Candidate) -> Judged:
     return Judged(candidate.small(columns, found), (rule,), unit="columns", quote="told", advice=advice)
 
 
+def making(table: Table) -> dict[str, str]:
+    """Column → digest of how its values are made from records: their places and form, the table's steps and key."""
+    return {column.name: _digest([column.source, column.date_format, table.steps, table.primary_key]) for column in table.schema_}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:8]
+
+
 def _gone(candidate: Candidate) -> tuple[int, int]:
     """How many records the published table has, and how many of their keys the candidate lacks; (0, 0) if nothing can be said."""
     known = _published(candidate)
@@ -105,16 +116,18 @@ def _published(candidate: Candidate) -> tuple[DataFrame, TableState] | None:
 def _alike(candidate: Candidate) -> Iterator[dict[str, Any]]:
     """Of each number and instant: how many values changed in the same way, of how many that can be compared.
 
-    Where a person or a lesson changed rules since, values may change as they like.
+    Where the covenant takes the values from elsewhere now, or reads them otherwise, they may change as they like.
     """
     known = _published(candidate)
-    if known is None or known[1].metadata.get(f"spectra.{DOCUMENTS}") != candidate.covenant.pipeline.documents:
+    if known is None:
         return
     held, state = known
+    before, now_made = json.loads(state.metadata.get(f"spectra.{MADE}", "{}")), making(candidate.table)
     keys = primary_key(candidate)
     instants = [column for column in candidate.table.schema_ if column.type == DataType.TIMESTAMP and column.name not in keys]
     there = state.columns.keys() & set(candidate.staged.schema.names)
     columns = [column for column in (*numbers(candidate).values(), *instants) if column.name in there]
+    columns = [column for column in columns if before.get(column.name) == now_made[column.name]]
     if not columns:
         return
     told: dict[str, dict[str, Any]] = {

@@ -22,8 +22,9 @@ from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.carried import carried
 from spectra_assets.gates.evaluate import blocking, evaluate
 from spectra_assets.gates.judgement import Result
+from spectra_assets.gates.lasting import making
 from spectra_assets.lakehouse import quarantine
-from spectra_assets.lakehouse.commit import DOCUMENTS, CommitInfo, Published
+from spectra_assets.lakehouse.commit import MADE, CommitInfo, Published
 from spectra_assets.lakehouse.failure import writing
 from spectra_assets.lakehouse.staging import Staged, Staging
 from spectra_assets.lakehouse.standing import standing
@@ -197,7 +198,7 @@ class Delivery:
             gates=json.dumps(gates),
             extra={
                 "inputs": ",".join(self.work.table.inputs),
-                DOCUMENTS: self.work.covenant.pipeline.documents,
+                MADE: json.dumps(making(self.work.table)),
                 **self._told,
             },
         )

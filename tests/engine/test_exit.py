@@ -36,3 +36,38 @@ def test_the_code_reaches_the_shell_and_nothing_is_left(ending: str, code: int, 
     assert count == "3"
     assert not Path(folder).exists(), "the engine was stopped"
     assert ("ValueError: a bug" in done.stderr) == (code == 1 and "bug" in ending)
+
+
+STOPPED = """
+import os, signal, sys
+from dagster._utils.interrupts import capture_interrupts
+from spectra_assets.engine import cli, stop
+
+@cli.commands.command()
+def ends():
+    {asked}
+    stop.check()
+    print("went on")
+
+sys.argv = ["solution-engine", "ends"]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("before", ["", "with capture_interrupts(): "])
+def test_a_process_that_is_asked_to_stop_does(name: str, before: str, tmp_path: Path) -> None:
+    asked = f"{before}os.kill(os.getpid(), signal.{name})"
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED.format(asked=asked)], capture_output=True, text=True, cwd=tmp_path, timeout=300
+    )
+    assert done.returncode == 130, done.stderr
+    assert "went on" not in done.stdout
+    assert "goes on from here" in done.stderr
+
+
+def test_a_process_that_nobody_stops_goes_on(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED.format(asked="pass")], capture_output=True, text=True, cwd=tmp_path, timeout=300
+    )
+    assert (done.returncode, done.stdout) == (0, "went on\n")

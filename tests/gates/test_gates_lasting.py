@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ import pytest
 from spectra_assets.covenant.build import Flattening
 from spectra_assets.covenant.model import DataType
 from spectra_assets.gates import lasting
+from spectra_assets.gates.lasting import making
 from tests.gates.conftest import Bench, column, table, text
 
 Row = dict[str, Any]
@@ -103,7 +105,7 @@ HOURS = lambda row: {"at": row["at"] + timedelta(hours=1 + row["orderId"] % 2)} 
 def test_units_and_zones_stay(bench: Bench, now: list[Row], column: str | None) -> None:
     promised = table("clean.order", "units_stay", **ORDER)
     assert bench.judge(promised, now).passed  # a new table
-    bench.publish(promised, [order(key) for key in range(len(now))], documents="")
+    bench.publish(promised, [order(key) for key in range(len(now))], made=json.dumps(making(promised)))
     result = bench.judge(promised, now)
     assert result.passed == (column is None), result.message
     if column is not None:
@@ -124,7 +126,7 @@ def test_a_large_table_is_judged_as_a_small_one(
 ) -> None:
     monkeypatch.setattr(lasting, "_LARGE", 1_000)
     promised = table("clean.order", "units_stay", **ORDER)
-    bench.publish(promised, [order(key) for key in range(5_000)], documents="")
+    bench.publish(promised, [order(key) for key in range(5_000)], made=json.dumps(making(promised)))
     result = bench.judge(promised, changed(now, count=5_000))
     assert (result.failed, result.total) == (len(column), 4)
     assert not column or any(f"values of {name}" in result.message for name in column)
@@ -132,13 +134,17 @@ def test_a_large_table_is_judged_as_a_small_one(
 
 def test_values_may_change_as_they_like_where_rules_changed(bench: Bench) -> None:
     promised = table("clean.order", "units_stay", **ORDER)
-    bench.publish(promised, [order(key) for key in range(40)], documents="other rules")
+    bench.publish(
+        promised,
+        [order(key) for key in range(40)],
+        made=json.dumps(making(promised.model_copy(update={"steps": ["clean.other"]}))),
+    )
     assert bench.judge(promised, changed(CENTS)).passed
 
 
 def test_numbers_that_are_all_alike_say_nothing(bench: Bench) -> None:
     promised = table("clean.order", "units_stay", **ORDER)
-    bench.publish(promised, [order(key, lines=1) for key in range(40)], documents="")
+    bench.publish(promised, [order(key, lines=1) for key in range(40)], made=json.dumps(making(promised)))
     assert bench.judge(promised, [order(key, lines=10) for key in range(40)]).passed
 
 
@@ -167,7 +173,7 @@ def job(key: int, **moved: timedelta) -> Row:
 
 def test_instants_that_are_written_anew_at_each_run_tell_nothing_of_zones(bench: Bench) -> None:
     promised = table("clean.job", "units_stay", **JOB)
-    bench.publish(promised, [job(key) for key in range(30)], documents="")
+    bench.publish(promised, [job(key) for key in range(30)], made=json.dumps(making(promised)))
     on = timedelta(hours=2)
     assert bench.judge(promised, [job(key, nextRunAt=on, lastCheckedAt=on) for key in range(30)]).passed
     moved = bench.judge(promised, [job(key, nextRunAt=on, createdAt=-on) for key in range(30)])
@@ -191,6 +197,6 @@ def test_another_zone_moves_all_instants_alike(
 ) -> None:
     promised = table("clean.order", "units_stay", **ORDER)
     was = [order(key, at=start + timedelta(days=key)) for key in range(40)]
-    bench.publish(promised, was, documents="")
+    bench.publish(promised, was, made=json.dumps(making(promised)))
     now = [{**row, "at": row["at"] + timedelta(minutes=15 * quarters(row["orderId"]))} for row in was]
     assert bench.judge(promised, now).passed == passed
