@@ -71,7 +71,7 @@ class Figure:
                 made.measures[name] = total_of(self.refined, amount)
                 made.totals[f"sum({quoted(name)})"] = total_of(self.refined, amount, where)
             value = f"cast({quoted(amount.column)} AS double)"
-            made.measures[self.named(f"{amount.column}Average")] = f"round(avg({value}), 2)"
+            made.measures[self.named(f"{amount.column}Average")] = f"round(avg({value}), 4)"
         return made
 
     def member(self, reference: Reference, beside: Mapping[str, Any] | None = None) -> Member | None:

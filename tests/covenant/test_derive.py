@@ -320,8 +320,8 @@ def test_figures_of_a_fact(shop: Covenant) -> None:
     assert by_month.measures == {
         "orderLineCount": "count(*)",
         "quantitySum": "sum(`quantity`)",
-        "quantityAverage": "round(avg(cast(`quantity` AS double)), 2)",
-        "priceAverage": "round(avg(cast(`price` AS double)), 2)",
+        "quantityAverage": "round(avg(cast(`quantity` AS double)), 4)",
+        "priceAverage": "round(avg(cast(`price` AS double)), 4)",
     }, "prices of one each don't add up where there are quantities"
     assert by_month.reconcile.also == {"sum(`quantitySum`)": "sum(`quantity`)"}
     assert kpi(shop, "paymentAmountByMonth").chart.y == ["amountSum"]  # type: ignore[union-attr]
