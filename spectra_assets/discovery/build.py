@@ -9,7 +9,7 @@ from spectra_assets.covenant.access import PagingStyle, Server
 from spectra_assets.discovery.kinds import Kind, kinds_of
 from spectra_assets.discovery.route import Route, entity_name, shape
 from spectra_assets.intelligence.description.findings import brief
-from spectra_assets.intelligence.model import Endpoint, EntityHint, Evidence, Identifier, Pack
+from spectra_assets.intelligence.model import EMPTY, Endpoint, EntityHint, Evidence, Identifier, Pack
 from spectra_assets.names import words
 
 _MOST_EVIDENCE = 400
@@ -55,7 +55,7 @@ def pack_of(facts: Facts) -> Pack:
     entities = [_entity(kind, facts.hints) for kind in kinds]
     for kind, entity in zip(kinds, entities, strict=True):
         if not entity.fields and not any(route.records for route in kind.routes):
-            facts.excluded |= dict.fromkeys(entity.routes, "it is empty, and nothing describes its records")
+            facts.excluded |= dict.fromkeys(entity.routes, EMPTY)
     entities = [entity for entity in entities if not set(entity.routes) <= facts.excluded.keys()]
     kinds = [kind for kind in kinds if any(entity.entity == kind.name for entity in entities)]
     unseen = _unseen(facts, kinds)

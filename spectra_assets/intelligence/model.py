@@ -140,6 +140,10 @@ class Evidence(Model):
     confidence: float = Field(default=1.0, ge=0, le=1)
 
 
+EMPTY = "it is empty, and nothing describes its records"
+"""Why a list is left out (`Pack.excluded`) that held nothing when the API was discovered."""
+
+
 class Pack(Model):
     """Everything known of one source."""
 

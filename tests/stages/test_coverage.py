@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from spectra_assets.covenant.access import Auth, Server
-from spectra_assets.intelligence.model import Evidence, Pack
-from spectra_assets.stages.prepare.coverage import _unread
+from spectra_assets.intelligence.model import EMPTY, Evidence, Pack
+from spectra_assets.stages.prepare.coverage import _endpoints, _unread
 
 
 def test_gaps_that_discovery_told_are_rows_unless_their_path_is_told_already() -> None:
@@ -32,3 +34,20 @@ def test_gaps_that_discovery_told_are_rows_unless_their_path_is_told_already() -
         ("http://[bad/x", "gap", "why"),
     ]
     assert {row["kind"] for row in rows} == {"endpoint"}
+
+
+@pytest.mark.parametrize(("rows", "disposition"), [(None, "excluded"), (0, "excluded"), (6, "gap")])
+def test_a_list_that_was_empty_and_is_no_more_is_a_gap(rows: int | None, disposition: str) -> None:
+    server = Server(base_url_env="SHOP_BASE_URL", auth=Auth(kind="none"), probe="/")
+    pack = Pack(source="shop", title="Shop", server=server, endpoints=[], entities=[], excluded={"/referrals": EMPTY})
+    endpoint = {
+        "path": "/referrals",
+        "category": "readable",
+        "entity": None,
+        "answerShape": "array",
+        "reason": None,
+        "rowCount": rows,
+    }
+    (row,) = _endpoints([endpoint], [], pack)
+    assert row["disposition"] == disposition
+    assert ("--rediscover" in row["reason"]) == (disposition == "gap")

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from spectra_assets.covenant.canon import Canon
-from spectra_assets.intelligence.model import Pack
+from spectra_assets.intelligence.model import EMPTY, Pack
 from spectra_assets.stages.prepare.paging.measuring import lasting, measured_rows
 from spectra_assets.stages.source.probing import is_read
 from spectra_assets.stages.tables import table_of
@@ -83,7 +83,13 @@ def _judged(
         return "ingested", chosen[path], "the proven route"
     if route is not None and route["entity"] in ingested:
         return "excluded", route["entity"], f"another route of {route['entity']}, {route['verdict']}: {route['evidence']}"
-    if reason := _excluded(pack, path):
+    if (reason := _excluded(pack, path)) == EMPTY and endpoint["rowCount"]:
+        return (
+            "gap",
+            None,
+            f"it was empty when the API was discovered, and answers with {endpoint['rowCount']} records now: --rediscover",
+        )
+    if reason:
         return "excluded", None, reason
     if category == "notJson" and endpoint["answerShape"] != "html":
         return (
