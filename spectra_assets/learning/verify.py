@@ -39,7 +39,8 @@ def verdict_of(lesson: Lesson, run: Seen, before: Sequence[Lesson]) -> tuple[Ver
     """
     if lesson.status not in ("applied", "verified") or lesson.applied_at is None or run.run_id == lesson.last_run:
         return None
-    mine = [evaluation for evaluation in run.evaluations if _is_about(evaluation, lesson) and _knows(evaluation, lesson)]
+    begun = min((evaluation.seen_at for evaluation in run.evaluations), default="")
+    mine = [each for each in run.evaluations if _is_about(each, lesson) and _knows(each, lesson, begun)]
     if not mine or _judged(lesson, run.run_id, mine):
         return None
     again = [gap for gap in run.gaps if gap.fingerprint == lesson.fingerprint]
@@ -117,12 +118,15 @@ def _is_about(evaluation: Evaluation, lesson: Lesson) -> bool:
     )
 
 
-def _knows(evaluation: Evaluation, lesson: Lesson) -> bool:
-    """Whether the evaluation came after the lesson was applied, under a covenant with it.
+def _knows(evaluation: Evaluation, lesson: Lesson, begun: str) -> bool:
+    """Whether the evaluation came after the lesson was applied, under a covenant with it: one of a run that had begun before
+    follows another covenant, such as that of the remedy applied just before this one.
 
     Source and Prepare follow the playbooks themselves, and are made before there is a whole covenant: of theirs the time tells.
     """
-    later = evaluation.seen_at >= (lesson.applied_at or "")
+    if lesson.applied_version is not None and evaluation.covenant_version == lesson.applied_version:
+        return evaluation.seen_at >= (lesson.applied_at or "")
+    later = begun >= (lesson.applied_at or "")
     same = lesson.applied_version in (None, lesson.covenant_version) or lesson.stage in ("source", "prepare")
     return later and (same or evaluation.covenant_version != lesson.covenant_version)
 

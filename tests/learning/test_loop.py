@@ -14,7 +14,7 @@ from spectra_assets.learning import apply
 from spectra_assets.learning.archive import HELD, QUIET, everything
 from spectra_assets.learning.gap import Cause, Evaluation
 from spectra_assets.learning.journal import settled
-from spectra_assets.learning.lesson import MOST_RETURNS, Lesson, find, read_all, save
+from spectra_assets.learning.lesson import MOST_RETURNS, Lesson, find, read, read_all, save
 from spectra_assets.learning.loop import Learned, heal, observe
 from spectra_assets.learning.person import approve, dry_run, explained, reject, revert
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
@@ -108,6 +108,17 @@ def test_what_does_not_help_is_taken_back_to_the_byte_and_after_three_times_only
     learned = Learned(changed={lesson.id: lesson})
     heal(settings, learned)
     assert learned.applied == []
+
+
+def test_a_run_that_had_begun_before_a_remedy_says_nothing_of_it(settings: Settings) -> None:
+    """It follows the covenant of another remedy, which was applied just before."""
+    lesson = applied(settings)
+    first = run(1, table="customers", version="2").model_copy(update={"run_id": "run2", "key": "run2:extract.customers:x"})
+    observe(settings, [first, run(2, "discount", version="2")])
+    now = read(settings.lessons / f"{lesson.id}.md")
+    assert (now.status, now.returned, now.seen) == ("applied", 0, 2)
+    observe(settings, [run(3, version="3")])
+    assert read(settings.lessons / f"{lesson.id}.md").status == "verified"
 
 
 def test_what_is_about_source_or_prepare_is_judged_though_their_first_covenant_is_the_same(settings: Settings) -> None:
