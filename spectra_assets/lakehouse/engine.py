@@ -85,8 +85,6 @@ class Engine:
         os.environ["SAIL_RUNTIME__TEMPORARY_FILES__PATHS"] = f'["{spill.as_posix()}"]'
         # its allocator: huge pages take a seventh more memory, and longer to be cleared than they save
         os.environ.setdefault("MIMALLOC_ALLOW_THP", "0")
-        # and what it frees it gives back in a millisecond, not ten: a twelfth less memory at the peak
-        os.environ.setdefault("MIMALLOC_PURGE_DELAY", "1")
         from pysail.spark import SparkConnectServer  # after the variables: its logging is set up once, by RUST_LOG
 
         server = SparkConnectServer("127.0.0.1", 0)
