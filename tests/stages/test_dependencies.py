@@ -631,3 +631,15 @@ def test_the_list_of_all_is_chosen_though_it_was_seen_in_part() -> None:
     by_parent.inclusion_field = "meter"
     chosen, why = best([by_parent, alone], "id", lambda one, other: {})
     assert chosen is alone, why
+
+
+def test_what_counts_the_records_of_each_parent_is_a_key_before_what_may_be_anothers() -> None:
+    rounds = {
+        parent: [{"round": number, "interviewerId": 10 * parent + number} for number in range(1, 2 + parent % 3)]
+        for parent in range(8)
+    }
+    lists = {str(parent): rows for parent, rows in rounds.items()}
+    found = find_key("interview", lists, below=True)
+    assert (found.path, found.scope) == ("round", "parent")
+    alone = find_key("interview", {"1": [row for rows in lists.values() for row in rows]}, below=False)
+    assert alone.path == "interviewerId"

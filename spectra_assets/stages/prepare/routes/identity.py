@@ -47,6 +47,9 @@ _TOLERATED = 0.1
 """Share of records of an `id` which may repeat another's: bad rows of a good key. Only from `_ENOUGH` records on."""
 
 _ENOUGH = 10
+_COUNTED = 3
+"""Parents with several records that must show a field to count these."""
+
 _BY_CHANCE = 8
 """Records from which a field named like an id of something else may be believed to be unique."""
 
@@ -77,6 +80,9 @@ def find_key(
     ranks = {path: _BEST if path == hint else rank(path, entity) for path in _everywhere(every) if path != reference}
     ranked = sorted((place, path) for path, place in ranks.items() if place is not None)
     for tier in (0, 1, 2):
+        ordinal = _ordinal(different, every) if tier == 1 and below else None
+        if ordinal is not None:  # before what may be the id of something else
+            return Key(ordinal, "parent", f"{ordinal} counts the records below each of {len(different)} parents")
         mine = [path for place, path in ranked if place[0] == tier]
         counters = {path for path in mine if below and path != hint and _counts(different, path)}
         whole = next((path for path in mine if path not in counters and _unique([every], path, tier)), None)
@@ -182,6 +188,17 @@ def _unique(lists: Sequence[Sequence[Record]], path: str, tier: int) -> bool:
         return False
     single = sum(len({str(value) for record in records for value in values_at(record, path)}) for records in lists)
     return single == total or (tier == 0 and total >= _ENOUGH and single >= (1 - _TOLERATED) * total)
+
+
+def _ordinal(lists: Mapping[str, Sequence[Record]], every: Sequence[Record]) -> str | None:
+    """The field that goes 1, 2, 3 below each parent, whatever it is called; None if there is none, or too few show it."""
+    if sum(len(records) > 1 for records in lists.values()) < _COUNTED:
+        return None
+    for path in _everywhere(every):
+        numbers = [sorted(str(value) for record in rows for value in values_at(record, path)) for rows in lists.values()]
+        if any(all(held == sorted(map(str, range(one, one + len(held)))) for held in numbers) for one in (0, 1)):
+            return path
+    return None
 
 
 def _counts(lists: Mapping[str, Sequence[Record]], path: str) -> bool:
