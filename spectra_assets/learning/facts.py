@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -11,7 +11,9 @@ import msgspec
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.jsontext import decoded
+from spectra_assets.client.pager import query_of
 from spectra_assets.client.tape import LIST
+from spectra_assets.covenant.access import OffsetPaging
 from spectra_assets.covenant.build import Extraction
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField, from_rows
 from spectra_assets.covenant.model import Column, Covenant, Table
@@ -202,18 +204,25 @@ class Facts:
             yield Came(header["parent"], int(header["page"]), str(header["target"]), header["status"], value)
 
     def lists(self, entity: str) -> dict[str, list[list[Record]]]:
-        """Parent (empty without one) → the pages of its list as the newest extraction got them, trees flattened."""
+        """Parent (empty without one) → the pages of its list as the newest extraction got them, trees flattened.
+
+        Without the row with which a page by offset begins again, see client/knitting.py.
+        """
         known = self.entity(entity)
         if known is None:
             return {}
-        found: dict[str, dict[int, list[Record]]] = {}
+        by = known.fetch.paging.offset_param if isinstance(known.fetch.paging, OffsetPaging) else ""
+        found: dict[str, dict[int, tuple[str, list[Record]]]] = {}
         count = 0
         for each in self.came(entity):
             records = records_at(each.value, known.fetch.records) if each.value is not None else None
             if records is not None and count < MOST_RECORDS:
                 count += len(records)
-                found.setdefault(each.parent or "", {})[each.page] = flattened(records, known.fetch.recursive)
-        return {parent: [pages[number] for number in sorted(pages)] for parent, pages in found.items()}
+                found.setdefault(each.parent or "", {})[each.page] = query_of(each.target).get(by, ""), records
+        return {
+            parent: [flattened(page, known.fetch.recursive) for page in _once([pages[number] for number in sorted(pages)])]
+            for parent, pages in found.items()
+        }
 
     def fetched(self, entity: str) -> list[Record]:
         """The records of the newest extraction, whatever became of it."""
@@ -231,3 +240,13 @@ class Facts:
     def explorer(self) -> Explorer | None:
         """Reads lists of the API itself."""
         return Explorer(self.wire, self.pack, {}) if self.wire is not None else None
+
+
+def _once(pages: Sequence[tuple[str, list[Record]]]) -> Iterator[list[Record]]:
+    """The pages in their order, each without the row of the page before that its offset lets it begin with."""
+    so_far, last = 0, None
+    for offset, records in pages:
+        again = bool(records) and offset == str(so_far - 1) and records[0] == last
+        yield records[1:] if again else records
+        so_far += len(records) - again
+        last = records[-1] if records else last
