@@ -8,6 +8,7 @@ Breaks of tables that don't depend on each other share one run.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.gates.evaluate import GATES
+from spectra_assets.gates.lasting import making
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
 from spectra_assets.stages.deliver import Outcome
@@ -230,8 +232,8 @@ def _bad_clean(project: Project) -> Covenant:
     tampered(project, "extract.projects", lambda rows: [*rows, rows[0]])
     tampered(project, "extract.teststeps", in_another_unit)
     tampered(project, "extract.requirementtrees", unreadable)
-    rules = project.covenant.pipeline.documents
-    tampered(project, "clean.execution", an_hour_ago, documents=rules)
+    made = json.dumps(making(project.covenant.table("clean.execution")))
+    tampered(project, "clean.execution", an_hour_ago, made=made)
     tampered(project, "clean.testcasetree", lambda rows: [{**row, "testcasetreeId": -row["testcasetreeId"]} for row in rows])
     return altered(
         project.covenant,
