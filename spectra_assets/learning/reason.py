@@ -39,6 +39,7 @@ _TOLD_STATUS = re.compile(
     r"\bstatus (?P<gate>[1-5][0-9]{2}), reason "  # a page or parent that could not be read (`extract_complete`)
     r"|\b(?:GET|POST) \S+: (?P<client>[1-5][0-9]{2})(?P<phrase>[^:(]*)"  # client/verdict.py
     r"|\bno token(?: from \S+)?: (?P<token>[1-5][0-9]{2})\b"  # client/credential.py
+    r"|(?:^|: |; )/\S+ [\w, ]*(?:error|partial): (?:[0-9]+ rows, then )?(?P<route>[1-5][0-9]{2})(?=:|;| \||$)"  # routes tried
     r"|(?:^|^it answers |^it can't be read: |^[0-9]+ rows, then |; failures: )(?P<look>[1-5][0-9]{2})(?=:|;| \||$)"
 )
 """The forms in which this software writes the HTTP status of an answer; the last is that of the looks of Source and Prepare
@@ -72,7 +73,7 @@ def answered(text: str, otherwise: Cause) -> Cause:
 def status_of(reason: str) -> int | None:
     """The HTTP status that a reason names: the first, as what follows it was said by the API."""
     for match in _TOLD_STATUS.finditer(reason):
-        status = int(next(match[name] for name in ("gate", "client", "token", "look") if match[name]))
+        status = int(next(match[name] for name in ("gate", "client", "token", "route", "look") if match[name]))
         if match["client"] is None or _is_phrase(status, match["phrase"]):
             return status
     return None

@@ -46,6 +46,12 @@ def test_what_says_nothing_of_an_answer_has_no_cause(error: str) -> None:
             None,
             Cause.CREDENTIAL,
         ),
+        (
+            "no route is proven: /orders  error: 404: no such resource; /orders customerid error: 4 parents asked",
+            404,
+            Cause.ENDPOINT_GONE,
+        ),
+        ("no route is proven: /a b, c partial: 200 rows, then 503: down", 503, Cause.ENDPOINT_BROKEN),
         ("GET /b: expected records at 'items', found an object with only: 500", None, Cause.ENVELOPE_CHANGED),
         ("server ignores offset: page 2 of GET /b holds the same 500 rows as page 1", None, Cause.IGNORED_PARAMETER),
     ],

@@ -248,8 +248,8 @@ UNLISTED: tuple[Case, ...] = (
             rows("order", lambda n, row: {**row, "weight": float("nan") if n % 8 == 0 else row["weight"]}),
             listed("order", said=_written("utf-8")),
         ),
-        *_GONE,
-        outcome="asks",
+        outcome="copes",
+        meant=lambda row: {name: None if value != value else value for name, value in row.items()},  # a number that is none
     ),
     _case(
         "latin-1",
