@@ -26,6 +26,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
+def flat(text: str) -> str:
+    """`text` as one printable line."""
+    return printable(" ".join(text.split()))
+
+
 def lines(text: str) -> str:
     """Lines for a terminal: each printable."""
     return "\n".join(map(printable, text.split("\n")))
@@ -33,19 +38,19 @@ def lines(text: str) -> str:
 
 def prose(text: str) -> str:
     """Prose on one line, also in a table's cell: code spans stay; links, pictures, HTML, headings and lists become plain text."""
-    flat = printable(" ".join(text.split())).replace("\\", "\\\\").replace("|", "\\|")
+    line = flat(text).replace("\\", "\\\\").replace("|", "\\|")
     # only single backticks in pairs: CommonMark (section 6.1) pairs runs of equal length, which may leave another one open
-    flat = _RUN.sub(lambda run: "'" * len(run[0]), flat)
-    if flat.count("`") % 2:
-        flat = "'".join(flat.rsplit("`", 1))
-    flat = "".join(part if place % 2 else _plain(part) for place, part in enumerate(_SPAN.split(flat)))
-    return _OPENING.sub(r"\1\\\2", flat)
+    line = _RUN.sub(lambda run: "'" * len(run[0]), line)
+    if line.count("`") % 2:
+        line = "'".join(line.rsplit("`", 1))
+    line = "".join(part if place % 2 else _plain(part) for place, part in enumerate(_SPAN.split(line)))
+    return _OPENING.sub(r"\1\\\2", line)
 
 
 def code(text: str) -> str:
     """A code span, also in a table's cell; columns quoted in an expression stand plain in it."""
-    flat = _COLUMN.sub(r"\1", printable(" ".join(text.split())))
-    return "`" + flat.replace("`", "'").replace("|", "\\|") + "`"
+    line = _COLUMN.sub(r"\1", flat(text))
+    return "`" + line.replace("`", "'").replace("|", "\\|") + "`"
 
 
 def _plain(text: str) -> str:

@@ -7,10 +7,13 @@ character beyond U+FFFF ends with a lone surrogate (section 8.2), which no UTF-8
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+
+Decoded = TypeVar("Decoded")
 
 _LONGEST = 4_000
 """Digits of an integer from which on it is kept as a text (Python reads 4,300)."""
@@ -29,13 +32,18 @@ _SIGNS = re.compile(rb"NaN|Infinity|\\u[dD]|[0-9][eE][+]?[0-9]{3}|(?<![0-9])[0-9
 
 def decoded(text: bytes | str) -> Any:
     """The value of a record; numbers that nothing here can hold as texts. Raises msgspec.DecodeError for what is no JSON."""
+    return lenient(text if isinstance(text, bytes) else text.encode(), msgspec.json.decode)
+
+
+def lenient(text: bytes, decode: Callable[[bytes], Decoded]) -> Decoded:
+    """What `decode` makes of the text, as it is or else `mended`. Raises what `decode` raises."""
     try:
-        return msgspec.json.decode(text)
-    except msgspec.ValidationError:
-        made = mended(text if isinstance(text, bytes) else text.encode())
+        return decode(text)
+    except msgspec.DecodeError:
+        made = mended(text)
         if made is None:
             raise
-        return msgspec.json.decode(made)
+        return decode(made)
 
 
 def mended(text: bytes) -> bytes | None:

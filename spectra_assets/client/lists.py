@@ -94,13 +94,15 @@ class Lists:
         """Begin nothing more."""
         self._spare.close()
 
-    def records(self, fetch: Fetch, query: Query, parent_value: ParentValue | None = None) -> list[bytes]:
+    def records(
+        self, fetch: Fetch, query: Mapping[str, str], parent_value: ParentValue | None = None, narrow: Narrow = whole
+    ) -> list[bytes]:
         """The records of one answer to the list of `fetch`, asked with `query` on top of its own. Raises what `read` raises."""
 
         def accept(answer: Answer) -> list[bytes]:
             return self._verdict.decoded(answer, lambda body: split(body, fetch.records, fetch.told))[0]
 
-        return self._again(fetch, query, parent_value, accept)
+        return self._again(fetch, Ask(query), parent_value, accept, narrow)
 
     def declared(self, fetch: Fetch, parent_value: ParentValue | None = None) -> int | None:
         """Rows that the API says the list has, asked for with a page of one; None if it does not say. Raises as `read`."""
@@ -108,7 +110,7 @@ class Lists:
         def accept(answer: Answer) -> Sheet:
             return self._verdict.decoded(answer, lambda body: Reader(fetch).read(body, answer.headers))
 
-        sheet = self._again(fetch, first(fetch.paging, 1).query, parent_value, accept)
+        sheet = self._again(fetch, first(fetch.paging, 1), parent_value, accept)
         # one that is no more than the page's own rows may be just their number
         return sheet.declared_total if (sheet.declared_total or 0) > len(sheet.records) else None
 
@@ -118,17 +120,21 @@ class Lists:
         def accept(answer: Answer) -> bytes:
             return self._verdict.decoded(answer, lambda body: Reader(fetch).marked(body, answer.headers))
 
+        return self._again(fetch, ask, parent_value, accept, narrow)
+
+    def _again(
+        self,
+        fetch: Fetch,
+        ask: Ask,
+        parent_value: ParentValue | None,
+        accept: Callable[[Answer], Result],
+        narrow: Narrow = whole,
+    ) -> Result:
+        """What `accept` makes of one answer beside the reading of the list itself."""
         where = _narrowed(fetch, target(fetch, parent_value), narrow(parent_value))
         url, body = self._call(fetch, where, ask.query)
         if ask.url is not None:
             url = self._credential.bare(self._address.follow(ask.url, url, self._address.url(where.path)))
-        parent = None if parent_value is None else parent_text(parent_value)
-        entry = Entry(fetch.path, fetch.entity, parent, method=fetch.method)
-        return self._exchange.listed(AGAIN, url, entry, accept, Course(body=body), NEVER)
-
-    def _again(self, fetch: Fetch, query: Query, parent_value: ParentValue | None, accept: Callable[[Answer], Result]) -> Result:
-        """What `accept` makes of one answer beside the reading of the list itself."""
-        url, body = self._call(fetch, target(fetch, parent_value), query)
         parent = None if parent_value is None else parent_text(parent_value)
         entry = Entry(fetch.path, fetch.entity, parent, method=fetch.method)
         return self._exchange.listed(AGAIN, url, entry, accept, Course(body=body), NEVER)

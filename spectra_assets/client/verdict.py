@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from spectra_assets.client.jsontext import mended
+from spectra_assets.client.jsontext import lenient
 from spectra_assets.client.mask import Mask
 from spectra_assets.client.pacing import retry_after
 from spectra_assets.client.ratelimit import renewal, spent
@@ -80,7 +80,7 @@ class Verdict:
             )
         # every error is raised after its `except`: the one it stems from may hold the server's text unmasked
         try:
-            return _lenient(self._utf8(answer), decode)
+            return lenient(self._utf8(answer), decode)
         except SkippableError as error:
             problem, final = self.mask.line(str(error)), True  # another shape than expected
         except RecursionError:
@@ -123,16 +123,6 @@ class Verdict:
                 _decode(body, "utf-8")
             return body
         return _decode(body, charset).encode()
-
-
-def _lenient(text: bytes, decode: Callable[[bytes], Decoded]) -> Decoded:
-    try:
-        return decode(text)
-    except msgspec.DecodeError:
-        made = mended(text)
-        if made is None:
-            raise
-        return decode(made)
 
 
 def json_text(body: bytes) -> bytes:

@@ -312,8 +312,7 @@ def main() -> NoReturn:
     except BaseException:  # noqa: BLE001  (a bug: its traceback is shown as Python would)
         traceback.print_exc()
         code = 1
-    with suppress(Exception):
-        atexit._run_exitfuncs()
+    atexit._run_exitfuncs()  # an error in one is shown, and keeps no other from being called
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # whoever read it is gone
             stream.flush()

@@ -22,7 +22,7 @@ from spectra_assets.learning.gap import Cause
 from spectra_assets.names import LOG, Stage
 from spectra_assets.settings import Settings, variable
 from spectra_assets.stages.design import canon_of, design, written
-from spectra_assets.untrusted import printable
+from spectra_assets.untrusted import flat
 
 _FIRST = (Stage.SOURCE, Stage.PREPARE)
 _LOSING = (Cause.EMPTIED_FIELD, Cause.MISSING_FIELD)
@@ -151,9 +151,7 @@ def _finalised(engine: Pipeline, pack: Pack, covenant: Covenant, commit_files: b
     console.step("Finalise", f"{relative(document, settings)} {'written' if changed else 'unchanged'}")
     if commit_files:
         files = [covenant_file(settings.covenants, covenant.source), document, *engine.intelligence(pack)]
-        engine.commit = commit(
-            settings.project, files, f"{printable(' '.join(pack.title.split()))}: covenant {covenant.version} and its document"
-        )
+        engine.commit = commit(settings.project, files, f"{flat(pack.title)}: covenant {covenant.version} and its document")
         console.line(f"committed as {engine.commit[:10]}" if engine.commit else "nothing to commit: both are committed already")
     engine.document = document
     return covenant

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from spectra_assets.gates import filled, scale
+from spectra_assets.gates import filled, lasting, scale
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Result
 
 _KEPT = {
     filled.columns_filled.__name__: (filled.FILLED, filled.carried),
     scale.scale_kept.__name__: (scale.SCALE, scale.carried),
+    lasting.units_stay.__name__: (lasting.MADE, lasting.carried),
 }
 """Gate → the name of what it keeps, and how that is made."""
 

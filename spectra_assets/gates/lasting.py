@@ -19,7 +19,7 @@ from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.keys import primary_key
 from spectra_assets.gates.registry import gate
 from spectra_assets.gates.scale import numbers
-from spectra_assets.lakehouse.commit import FINGERPRINT, MADE, TableState
+from spectra_assets.lakehouse.commit import FINGERPRINT, TableState
 from spectra_assets.lakehouse.types import quoted
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ _KNOWN, _MOST_GONE = 20, 0.3
 
 _MOST, _VALUES = 0.9, 5
 """Share of the values that must have changed alike, and how many different ones there must be among them."""
+
+MADE = "made"
 
 _LARGE, _PART = 100_000, 16
 """Of a table of so many rows, one key in 16 is compared first: nothing happened to nearly all that did not happen to those."""
@@ -79,6 +81,11 @@ def units_stay(candidate: Candidate) -> Judged:
     return Judged(candidate.small(columns, found), (rule,), unit="columns", quote="told", advice=advice)
 
 
+def carried(candidate: Candidate) -> str:
+    """What the next candidate is compared by, as the commit tells it."""
+    return json.dumps(making(candidate.table))
+
+
 def making(table: Table) -> dict[str, str]:
     """Column → digest of how its values are made from records: their places and form, the table's steps and key."""
     return {column.name: _digest([column.source, column.date_format, table.steps, table.primary_key]) for column in table.schema_}
@@ -122,12 +129,12 @@ def _alike(candidate: Candidate) -> Iterator[dict[str, Any]]:
     if known is None:
         return
     held, state = known
-    before, now_made = json.loads(state.metadata.get(f"spectra.{MADE}", "{}")), making(candidate.table)
+    was, is_ = json.loads(state.metadata.get(f"spectra.{MADE}", "{}")), making(candidate.table)
     keys = primary_key(candidate)
     instants = [column for column in candidate.table.schema_ if column.type == DataType.TIMESTAMP and column.name not in keys]
     there = state.columns.keys() & set(candidate.staged.schema.names)
     columns = [column for column in (*numbers(candidate).values(), *instants) if column.name in there]
-    columns = [column for column in columns if before.get(column.name) == now_made[column.name]]
+    columns = [column for column in columns if was.get(column.name) == is_[column.name]]
     if not columns:
         return
     told: dict[str, dict[str, Any]] = {

@@ -18,8 +18,6 @@ ROW_GROUP = 131_072
 """Rows of one row group at most: what a writer holds in memory."""
 
 FINGERPRINT = "spectra.fingerprint"
-MADE = "made"
-"""Name under which a commit tells how its values were made from the records (`CommitInfo.extra`)."""
 
 INPUTS = "spectra.inputs"
 """Tables this one was made from, as `CommitInfo.extra` gives them: other inputs make another version."""

@@ -22,9 +22,8 @@ from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.carried import carried
 from spectra_assets.gates.evaluate import blocking, evaluate
 from spectra_assets.gates.judgement import Result
-from spectra_assets.gates.lasting import making
 from spectra_assets.lakehouse import quarantine
-from spectra_assets.lakehouse.commit import MADE, CommitInfo, Published
+from spectra_assets.lakehouse.commit import CommitInfo, Published
 from spectra_assets.lakehouse.failure import writing
 from spectra_assets.lakehouse.staging import Staged, Staging
 from spectra_assets.lakehouse.standing import standing
@@ -196,11 +195,7 @@ class Delivery:
             covenant_version=self.work.covenant.version,
             rows_in=self.draft.rows_in,
             gates=json.dumps(gates),
-            extra={
-                "inputs": ",".join(self.work.table.inputs),
-                MADE: json.dumps(making(self.work.table)),
-                **self._told,
-            },
+            extra={"inputs": ",".join(self.work.table.inputs), **self._told},
         )
 
     def _finish(self, error: BaseException | None) -> Outcome:

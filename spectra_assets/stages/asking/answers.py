@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
-from spectra_assets.client.jsontext import mended
+from spectra_assets.client.jsontext import lenient
 from spectra_assets.client.mask import Mask
 from spectra_assets.client.transport import Answer
 from spectra_assets.covenant.paths import split_path
@@ -86,7 +87,7 @@ def _seen(answer: Answer, records: str | None) -> Sight:
     if answer.content_type in ("text/html", "application/xhtml+xml") or answer.body.lstrip()[:1] == b"<":
         return Sight("notJson", "html", reason="a web page came instead of JSON: the base URL looks wrong")
     try:
-        value, lined = _decoded(answer, answer.body.removeprefix(b"\xef\xbb\xbf"))
+        value, lined = lenient(answer.body.removeprefix(b"\xef\xbb\xbf"), partial(_decoded, answer))
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         return Sight("notJson", "text", reason=f"the body is no JSON: {str(error)[:120]}")
     return sight_of(value, LINES if lined else records, answer.headers, noun_of(urlsplit(answer.url).path))
@@ -142,16 +143,6 @@ def told_refusal(value: Mapping[str, Any]) -> tuple[Category, str] | None:
 
 def _decoded(answer: Answer, body: bytes) -> tuple[Any, bool]:
     """The decoded body, and whether it is one JSON text per line: by its content type, or because only that can be read."""
-    try:
-        return _decoded_as_it_is(answer, body)
-    except msgspec.DecodeError:
-        made = mended(body)
-        if made is None:
-            raise
-        return _decoded_as_it_is(answer, made)
-
-
-def _decoded_as_it_is(answer: Answer, body: bytes) -> tuple[Any, bool]:
     if _LINED.fullmatch(answer.content_type):
         return _lines(body), True
     try:

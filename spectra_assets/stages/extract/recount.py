@@ -122,7 +122,7 @@ class Recount:
         return self._moved(end, records)
 
     def _ask(self, end: End, query: dict[str, str]) -> list[bytes]:
-        return self._client.records(self._fetch, {**self._narrow(end.value), **query}, end.value)
+        return self._client.records(self._fetch, query, end.value, self._narrow)
 
     def _moved(self, end: End, records: list[bytes]) -> tuple[int, str] | None:
         if records and self._key(records[-1]) != self._key(end.last):

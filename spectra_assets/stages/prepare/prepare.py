@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import pyarrow as pa
@@ -137,8 +137,8 @@ def infer_fields(draft: Draft, work: Work) -> None:
     endpoints = work.read("source.endpoints").to_pylist()
     groups = {entity.lower() for entity in hints}
     source = work.covenant.source
-    sampled = [name for name in chosen if read_sample(work.lakehouse, name)]
-    playbooks, exceptions = fitting(work.playbooks, source, sampled, partial(read_sample, work.lakehouse))
+    sample_of = cache(partial(read_sample, work.lakehouse))
+    playbooks, exceptions = fitting(work.playbooks, source, filter(sample_of, chosen), sample_of)
     for told in exceptions:
         work.say(told)
     canon: dict[str, CanonEntity] = {}

@@ -77,10 +77,11 @@ def find_key(
         return Key(hint or "id", evidence="there is no record to show it")
     if below and len(different) > 1 and all(len(rows) == 1 for rows in different.values()):
         reference = None  # one record for each parent: what names the parent names the record as well
-    ranks = {path: _BEST if path == hint else rank(path, entity) for path in _everywhere(every) if path != reference}
+    everywhere = _everywhere(every)
+    ranks = {path: _BEST if path == hint else rank(path, entity) for path in everywhere if path != reference}
     ranked = sorted((place, path) for path, place in ranks.items() if place is not None)
     for tier in (0, 1, 2):
-        ordinal = _ordinal(different, every) if tier == 1 and below else None
+        ordinal = _ordinal(different, everywhere) if tier == 1 and below else None
         if ordinal is not None:  # before what may be the id of something else
             return Key(ordinal, "parent", f"{ordinal} counts the records below each of {len(different)} parents")
         mine = [path for place, path in ranked if place[0] == tier]
@@ -190,11 +191,11 @@ def _unique(lists: Sequence[Sequence[Record]], path: str, tier: int) -> bool:
     return single == total or (tier == 0 and total >= _ENOUGH and single >= (1 - _TOLERATED) * total)
 
 
-def _ordinal(lists: Mapping[str, Sequence[Record]], every: Sequence[Record]) -> str | None:
-    """The field that goes 1, 2, 3 below each parent, whatever it is called; None if there is none, or too few show it."""
+def _ordinal(lists: Mapping[str, Sequence[Record]], paths: Sequence[str]) -> str | None:
+    """The one of these fields that goes 1, 2, 3 below each parent; None if there is none, or too few show it."""
     if sum(len(records) > 1 for records in lists.values()) < _COUNTED:
         return None
-    for path in _everywhere(every):
+    for path in paths:
         numbers = [sorted(str(value) for record in rows for value in values_at(record, path)) for rows in lists.values()]
         if any(all(held == sorted(map(str, range(one, one + len(held)))) for held in numbers) for one in (0, 1)):
             return path

@@ -222,15 +222,14 @@ def _missing_so_far(trial: Trial, other: Trial, key: str | None, held: set[str])
 
 def _passed(rows: Sequence[Record], path: str) -> Callable[[Record], bool] | None:
     """Whether the list, in the order of the field at `path`, was read beyond a row's place; None if it is in no such order."""
-    values = [next(values_at(row, path), None) for row in rows]
+    values: list[Any] = [next(values_at(row, path), None) for row in rows]
     kind = type(values[0])
     if kind not in (int, str) or any(type(value) is not kind for value in values) or values[0] == values[-1]:
         return None
-    numbers: list[Any] = values
-    rises = numbers[0] < numbers[-1]
-    if any(before > after if rises else before < after for before, after in pairwise(numbers)):
+    rises = values[0] < values[-1]
+    if any(before > after if rises else before < after for before, after in pairwise(values)):
         return None
-    last = numbers[-1]
+    last = values[-1]
 
     def passed(row: Record) -> bool:
         value: Any = next(values_at(row, path), None)
