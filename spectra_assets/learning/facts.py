@@ -197,7 +197,7 @@ class Facts:
             if entry is None or entry.header["purpose"] != LIST:
                 continue
             try:
-                value = msgspec.json.decode(entry.body) if entry.body.strip() else None
+                value = decoded(entry.body) if entry.body.strip() else None
             except msgspec.DecodeError:
                 value = None
             header = entry.header
