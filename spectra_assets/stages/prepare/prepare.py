@@ -138,7 +138,8 @@ def infer_fields(draft: Draft, work: Work) -> None:
     groups = {entity.lower() for entity in hints}
     source = work.covenant.source
     sample_of = cache(partial(read_sample, work.lakehouse))
-    playbooks, exceptions = fitting(work.playbooks, source, filter(sample_of, chosen), sample_of)
+    sampled = [name for name in chosen if sample_of(name)]
+    playbooks, exceptions = fitting(work.playbooks, source, sampled, sample_of)
     for told in exceptions:
         work.say(told)
     canon: dict[str, CanonEntity] = {}

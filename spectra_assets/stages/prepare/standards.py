@@ -5,7 +5,7 @@ A standard that a person wrote is policy and stays; one that lessons were raised
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +30,7 @@ _HELD: Mapping[DataType, tuple[DataType, ...]] = {
 
 
 def fitting(
-    playbooks: Playbooks, source: str, entities: Iterable[str], sample: Callable[[str], Sequence[Record]]
+    playbooks: Playbooks, source: str, entities: Collection[str], sample: Callable[[str], Sequence[Record]]
 ) -> tuple[Playbooks, list[str]]:
     """The playbooks without the learned standards that the entities' samples speak against, and which these are, and why."""
     misfits: dict[str, str] = {}
