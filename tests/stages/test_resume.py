@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -26,6 +27,9 @@ from spectra_assets.lakehouse.segments import Segments
 from spectra_assets.lakehouse.turn import Turn
 from spectra_assets.names import TableRef
 from spectra_assets.stages.deliver import Delivery
+
+NEXT_ENTRY = struct.pack("<I", 0x184D2A50)
+"""What each entry of a segment begins with: the byte before it is of the body of the entry before."""
 
 VOLATILE = ("requestId", "seenAt", "sequence")
 
@@ -263,7 +267,7 @@ def test_a_damaged_segment_costs_requests_and_nothing_else(made: Extracts, api: 
     made.deliver(ITEMS)
     (segment,) = newest(made).glob("*.zst")
     data = bytearray(segment.read_bytes())
-    data[len(data) // 2] ^= 0xFF
+    data[data.index(NEXT_ENTRY, len(data) // 2) - 1] ^= 0xFF
     segment.write_bytes(data)
     api.forget()
     second = made.deliver(ITEMS, "run2")
