@@ -15,13 +15,16 @@ _asked = False
 
 
 def watch() -> None:
-    """Begin to watch, in the main thread of a process."""
+    """Begin to watch, in the main thread of a process.
+
+    Who started it may have it ignore SIGINT, as a shell does in the background; SIGTERM ends it all the same.
+    """
     global _read_end
     _read_end, write_end = os.pipe()
     for end in (_read_end, write_end):
         os.set_blocking(end, False)
     signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def check() -> None:

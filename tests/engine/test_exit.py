@@ -43,6 +43,8 @@ import os, signal, sys
 from dagster._utils.interrupts import capture_interrupts
 from spectra_assets.engine import cli, stop
 
+signal.signal(signal.SIGINT, signal.{inherited})
+
 @cli.commands.command()
 def ends():
     {asked}
@@ -54,12 +56,19 @@ cli.main()
 """
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    ("name", "inherited"), [("SIGTERM", "default_int_handler"), ("SIGTERM", "SIG_IGN"), ("SIGINT", "default_int_handler")]
+)
 @pytest.mark.parametrize("before", ["", "with capture_interrupts(): "])
-def test_a_process_that_is_asked_to_stop_does(name: str, before: str, tmp_path: Path) -> None:
+def test_a_process_that_is_asked_to_stop_does(name: str, inherited: str, before: str, tmp_path: Path) -> None:
+    """A shell has what it starts in the background ignore SIGINT."""
     asked = f"{before}os.kill(os.getpid(), signal.{name})"
     done = subprocess.run(
-        [sys.executable, "-c", STOPPED.format(asked=asked)], capture_output=True, text=True, cwd=tmp_path, timeout=300
+        [sys.executable, "-c", STOPPED.format(asked=asked, inherited=inherited)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
     )
     assert done.returncode == 130, done.stderr
     assert "went on" not in done.stdout
@@ -68,6 +77,10 @@ def test_a_process_that_is_asked_to_stop_does(name: str, before: str, tmp_path: 
 
 def test_a_process_that_nobody_stops_goes_on(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", STOPPED.format(asked="pass")], capture_output=True, text=True, cwd=tmp_path, timeout=300
+        [sys.executable, "-c", STOPPED.format(asked="pass", inherited="SIG_IGN")],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
     )
     assert (done.returncode, done.stdout) == (0, "went on\n")
