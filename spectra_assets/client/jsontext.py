@@ -21,13 +21,13 @@ _LONGEST = 4_000
 _TOKEN = re.compile(
     rb'"(?:[^"\\]++|\\.)*+"?'
     rb"|-?\b(?:Infinity|NaN)\b"
-    rb"|-?(?<![\w.])(?:[0-9]{4000,}+|[0-9]++(?:\.[0-9]++)?[eE]\+?[0-9]{3,}+)",
+    rb"|-?(?<![\w.])[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?",
     re.DOTALL,
 )
 _SURROGATE = re.compile(
     rb"(?P<kept>\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}", re.DOTALL
 )
-_SIGNS = re.compile(rb"NaN|Infinity|\\u[dD]|[0-9][eE][+]?[0-9]{3}|(?<![0-9])[0-9]{4000}")
+_SIGNS = re.compile(rb"NaN|Infinity|\\u[dD]|[0-9][eE][+]?[0-9]{2}|(?<![0-9])[0-9]{300}")
 
 
 def decoded(text: bytes | str) -> Any:
@@ -67,7 +67,7 @@ def _token(match: re.Match[bytes]) -> bytes:
 
 def _is_held(number: bytes) -> bool:
     """Whether a number is one that a double or an integer holds."""
-    return len(number) < _LONGEST and isfinite(float(number))
+    return len(number) < _LONGEST and (number.lstrip(b"-").isdigit() or isfinite(float(number)))
 
 
 def _whole(match: re.Match[bytes]) -> bytes:

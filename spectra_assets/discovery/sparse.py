@@ -21,6 +21,10 @@ _TELLING = re.compile(r"(?:num|number|total|count|has|is)|(?:count|total|number|
 """Words beside the name of the children in a field that tells how many, or whether there are any."""
 
 
+_MOST_TOLD = 10**15
+"""What a number above counts as: an integer of a record may be larger than any float."""
+
+
 def with_more_parents(scout: Scout, routes: Sequence[Route]) -> list[Route]:
     """Ask lists in which no parent showed a record yet for further parents; those that got one.
 
@@ -75,7 +79,7 @@ def told(record: Record, name: str) -> float:
         rest = [word for word in words(key) if singular(word).lower() not in stem]
         named = len(rest) < len(words(key)) and all(_TELLING.fullmatch(word) for word in rest)
         if named and isinstance(value, bool | int | float):
-            found.append(float(value))
+            found.append(float(min(max(value, 0), _MOST_TOLD)))
         elif named and isinstance(value, Iterable) and not isinstance(value, str | dict):
             found.append(float(len(list(value))))
     return max(found)

@@ -61,3 +61,4 @@ def test_what_tells_of_children() -> None:
         assert told(record, "comments") == 1
     for record in ({"count": 3}, {"commentStatus": 3}, {"comment": "three"}, {"postCount": 3}, {"comments": {}}):
         assert told(record, "comments") == 0
+    assert told({"commentsCount": 10**400}, "comments") > told({"commentsCount": 9}, "comments")

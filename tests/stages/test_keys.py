@@ -28,6 +28,13 @@ def test_as_a_set_does_it(monkeypatch: pytest.MonkeyPatch, made: Any) -> None:
         assert len(held) == len(there)
 
 
+def test_keys_that_python_hashes_alike_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "_FEW", 16)
+    held = Keys()
+    assert all(held.grow({key}) for key in (*range(40), -1, -2, 2**61 - 1, (-1, "a"), (-2, "a")))
+    assert len(held) == 45
+
+
 def test_two_lists_are_the_same_in_whatever_order_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "_FEW", 16)
     one, other, less = Keys(), Keys(), Keys()

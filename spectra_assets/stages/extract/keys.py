@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
+from xxhash import xxh3_64_intdigest
 
 _FEW = 1 << 18
 """Keys that are held as they are: as Python values, of some hundred bytes each."""
@@ -17,7 +18,7 @@ class Keys:
 
     def __init__(self) -> None:
         self._few: set[Any] = set()
-        self._runs: list[np.ndarray[Any, np.dtype[np.int64]]] = []
+        self._runs: list[np.ndarray[Any, np.dtype[np.uint64]]] = []
         """Hashes, each run in order, the longest first."""
 
     def __contains__(self, key: Any) -> bool:
@@ -55,13 +56,14 @@ class Keys:
             run.sort()
         self._runs.append(run)
 
-    def _meets(self, hashes: np.ndarray[Any, np.dtype[np.int64]]) -> bool:
+    def _meets(self, hashes: np.ndarray[Any, np.dtype[np.uint64]]) -> bool:
         hashes = np.sort(hashes)  # neighbours lie together
         return any((run[np.minimum(np.searchsorted(run, hashes), len(run) - 1)] == hashes).any() for run in self._runs)
 
-    def _all(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def _all(self) -> np.ndarray[Any, np.dtype[np.uint64]]:
         return np.sort(np.concatenate((*self._runs, _hashes(self._few))))
 
 
-def _hashes(keys: Collection[Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return np.fromiter(map(hash, keys), np.int64, len(keys))
+def _hashes(keys: Collection[Any]) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    # Python's own hash is the same for -1 and -2, and for numbers that are 2 ** 61 - 1 apart
+    return np.fromiter((xxh3_64_intdigest(repr(key).encode()) for key in keys), np.uint64, len(keys))

@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spectra_assets.client.jsontext import decoded
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.lakehouse.types import fitted
 from spectra_assets.stages.asking.moments import reader
@@ -57,7 +58,7 @@ class Spool:
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, EXTRACT_SCHEMA) as writer:
             for batch in batches:
                 if batch.column(_HASH).null_count:
-                    hashes = hashes_of(map(msgspec.json.decode, batch.column(_RECORD).to_pylist()))
+                    hashes = hashes_of(map(decoded, batch.column(_RECORD).to_pylist()))
                     batch = batch.set_column(_HASH, EXTRACT_SCHEMA.field(_HASH), pa.array(hashes, pa.string()))
                 writer.write_batch(batch)
         self._map = pa.memory_map(str(path))
