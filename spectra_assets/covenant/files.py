@@ -98,7 +98,11 @@ def text_of(covenant: Covenant) -> str:
 
 def write(file: Path, covenant: Covenant) -> bool:
     """Write the covenant whole or not at all; False if the file already says the same. Raises StorageError."""
-    text = text_of(covenant)
+    return replace_text(file, text_of(covenant), "the covenant")
+
+
+def replace_text(file: Path, text: str, what: str) -> bool:
+    """Write a text whole or not at all; False if the file already says the same. Raises StorageError, which calls it `what`."""
     try:
         if file.is_file() and file.read_text(encoding="utf-8") == text:
             return False
@@ -107,7 +111,7 @@ def write(file: Path, covenant: Covenant) -> bool:
         draft.write_text(text, encoding="utf-8")
         draft.replace(file)
     except OSError as error:
-        raise StorageError(f"can't write the covenant {file}: {error.strerror}") from None
+        raise StorageError(f"can't write {what} {file}: {error.strerror}") from None
     return True
 
 

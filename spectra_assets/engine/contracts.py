@@ -24,14 +24,17 @@ def covenant_generate(source: str, as_json: bool) -> None:
     """Write covenants/SOURCE.yaml from playbooks, intelligence pack and canon."""
     from spectra_assets.covenant.files import covenant_file, write
     from spectra_assets.intelligence.model import load_pack
+    from spectra_assets.stages.adoption import keep_canon
     from spectra_assets.stages.design import canon_of, design
     from spectra_assets.stages.proposal import withdraw
 
     settings = load_settings()
     pack = load_pack(source, settings.intelligence)
-    made, notices = design(settings, pack, canon_of(settings, pack))
+    canon = canon_of(settings, pack)
+    made, notices = design(settings, pack, canon)
     file = covenant_file(settings.covenants, source)
     changed = write(file, made)
+    keep_canon(settings, made, canon)
     withdraw(settings, source)
     answer = {"file": str(file), "version": made.version, "changed": changed, "notices": [str(notice) for notice in notices]}
     text = f"{file}: version {made.version}, {'written' if changed else 'unchanged'}"

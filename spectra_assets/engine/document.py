@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from spectra_assets.covenant.build import Extraction, Flattening, Kpi, Refinement
+from spectra_assets.covenant.files import replace_text
 from spectra_assets.covenant.model import Column, Covenant, StageContract, Table
-from spectra_assets.errors import StorageError
 from spectra_assets.untrusted import code, prose
 
 _PURPOSES = {
@@ -26,17 +25,7 @@ _PURPOSES = {
 def write_document(project: Path, covenant: Covenant) -> tuple[Path, bool]:
     """Write the document whole or not at all; where it is, and whether it changed. Raises StorageError."""
     file = project / "docs" / "pipelines" / f"{covenant.source}.md"
-    text = document(covenant)
-    try:
-        if file.is_file() and file.read_text(encoding="utf-8") == text:
-            return file, False
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(f".{file.name}.{os.getpid()}")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
-    except OSError as error:
-        raise StorageError(f"can't write the pipeline's document {file}: {error.strerror}") from None
-    return file, True
+    return file, replace_text(file, document(covenant), "the pipeline's document")
 
 
 def document(covenant: Covenant) -> str:

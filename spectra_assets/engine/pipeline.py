@@ -38,6 +38,7 @@ from spectra_assets.learning.loop import Learned, heal, made_again
 from spectra_assets.learning.person import WAITS, doubled
 from spectra_assets.learning.record import withdraw
 from spectra_assets.settings import Settings
+from spectra_assets.stages.adoption import Adopted, Made, adopt, keep_canon
 from spectra_assets.stages.asking.wire import NOT_TRIED
 from spectra_assets.stages.deliver import Outcome
 from spectra_assets.stages.design import written
@@ -130,28 +131,48 @@ class Pipeline:
                 f"{breaking} of them breaking; solution-engine covenant diff {self.source} tells them"
             )
 
-    def in_force(self, covenant: Covenant) -> Covenant | None:
-        """The covenant in force, where `covenant` would break those who read its tables by nothing but what the data are now.
+    def adopt(self, pack: Pack, made: Made, before: Covenant | None) -> Covenant:
+        """The covenant that this run goes by, written: `made`, without what would break published tables by nothing but what the
+        data are now. `before` was in force when the call began.
 
-        Then this run goes by the one in force: its gates say what is wrong, its remedies keep the promise, and a person takes
-        the other one over (`covenant generate`). None where playbooks or corrections changed, or nothing would break.
+        What is held back stays as the covenant in force promises it: gates say what is wrong, remedies keep the promise, and a
+        person takes the rest over (`covenant generate`). Where playbooks or corrections changed, or a person wants it found out
+        again, all is taken over.
         """
         now = written(self.settings, self.source)
         self.held, self.next = (), None
-        if now is None or self.anew or now.pipeline.documents != covenant.pipeline.documents:
-            return None
-        there = {table.table for table in now.tables() if self.lakehouse.exists(table.ref)}
-        broken = [change for change in diff(now, covenant) if change.breaking and change.table in there]
-        if not broken:
-            return None
-        self.next = covenant
-        self.held = tuple(f"{group.about}: {group.text}" for group in grouped(broken))
+        taken = Adopted(made)
+        if now is not None and not self.anew and now.pipeline.documents == made.covenant.pipeline.documents:
+            there = {table.table for table in now.tables() if self.lakehouse.exists(table.ref)}
+            taken = adopt(self.settings, pack, now, made, there)
+        self.notices = tuple(str(notice) for notice in taken.made.notices)
+        if taken.held:
+            self.next = made.covenant
+            self.held = tuple(f"{group.about}: {group.text}" for group in grouped(taken.held))
+        if now is None or taken.made.covenant != now or not taken.held:
+            self._designed(before, taken.made.covenant)
+        if not taken.held or taken.entities:
+            keep_canon(self.settings, taken.made.covenant, taken.made.canon)
+        self._told_held(taken)
+        return taken.made.covenant
+
+    def _told_held(self, taken: Adopted) -> None:
+        if not taken.held:
+            withdraw_proposal(self.settings, self.source)
+            return
+        place, whose = f"covenants/{self.source}.yaml", ", ".join(taken.entities)
+        if whose:
+            self.console.line(
+                f"{place}: everything is taken over but what would break the tables of {whose}; those stay as they are:"
+            )
+        else:
+            self.console.line(f"{place}, version {taken.made.covenant.version}: unchanged: the API's data no longer fits it:")
+        diff_command = f"solution-engine covenant diff {self.source}"
+        self.console.some([f"! {line}" for line in self.held], f"{diff_command} lists them all")
         self.console.line(
-            f"covenants/{self.source}.yaml, version {now.version}: kept, since what the API gives now would break it:"
+            "a breaking change is never applied by itself; to accept it: "
+            f"solution-engine covenant generate {self.source}, then run the same command again"
         )
-        self.console.some([f"! {line}" for line in self.held], f"solution-engine covenant diff {self.source} lists them all")
-        self.console.line(f"to take it over: solution-engine covenant generate {self.source}, then the same sentence")
-        return now
 
     def settle(self, pack: Pack) -> Pack | None:
         """After a failed proof: the discovered pack without what could not be proven, which are gaps from now on, or postponed
@@ -208,11 +229,10 @@ class Pipeline:
         files = [folder / f"{self.source}{OVERRIDE}", *([pack_file(folder, self.source)] if pack.origin == "discovered" else [])]
         return [file for file in files if file.is_file()]
 
-    def designed(self, before: Covenant | None, covenant: Covenant) -> None:
+    def _designed(self, before: Covenant | None, covenant: Covenant) -> None:
         """Write the covenant and tell what changed since this call began, by whoever: a remedy may have written it already."""
         known = before is not None and before.version == covenant.version
         self.covenant_changed = write(covenant_file(self.settings.covenants, covenant.source), covenant) or not known
-        withdraw_proposal(self.settings, covenant.source)
         changes = diff(before, covenant) if before else []
         self.changes = tuple(f"{group.about}: {group.text}{_BREAKING if group.breaking else ''}" for group in grouped(changes))
         place = f"covenants/{covenant.source}.yaml, version {covenant.version}"

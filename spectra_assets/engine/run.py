@@ -21,6 +21,7 @@ from spectra_assets.intelligence.model import Pack
 from spectra_assets.learning.gap import Cause
 from spectra_assets.names import LOG, Stage
 from spectra_assets.settings import Settings, variable
+from spectra_assets.stages.adoption import Made
 from spectra_assets.stages.design import canon_of, design, written
 from spectra_assets.untrusted import flat
 
@@ -127,13 +128,9 @@ def _others(engine: Pipeline, now: Covenant | None) -> Covenant | None:
 def _designed(engine: Pipeline, pack: Pack, before: Covenant | None) -> Covenant:
     console = engine.console
     console.step("Design", "playbooks + intelligence + canon → covenant")
-    covenant, notices = design(engine.settings, pack, canon_of(engine.settings, pack))
-    engine.notices = tuple(str(notice) for notice in notices)
-    in_force = engine.in_force(covenant)
-    if in_force is None:
-        engine.designed(before, covenant)
-    else:
-        covenant = in_force
+    canon = canon_of(engine.settings, pack)
+    made, notices = design(engine.settings, pack, canon)
+    covenant = engine.adopt(pack, Made(made, canon, tuple(notices)), before)
     console.step("Build", f"{len(list(covenant.tables()))} tables, {len(covenant.edges())} edges, {_gates(covenant)} gates")
     return covenant
 

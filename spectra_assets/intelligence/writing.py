@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from spectra_assets.covenant.files import plain
-from spectra_assets.errors import StorageError
+from spectra_assets.covenant.files import plain, replace_text
 from spectra_assets.intelligence.model import OVERRIDE, Pack
 
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -33,14 +31,4 @@ def text_of(pack: Pack) -> str:
 
 def write(folder: Path, pack: Pack) -> bool:
     """Write the pack to `folder`; False if the file already says the same. Raises StorageError."""
-    file, text = pack_file(folder, pack.source), text_of(pack)
-    try:
-        if file.is_file() and file.read_text(encoding="utf-8") == text:
-            return False
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(f".{file.name}.{os.getpid()}")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
-    except OSError as error:
-        raise StorageError(f"can't write the intelligence pack {file}: {error.strerror}") from None
-    return True
+    return replace_text(pack_file(folder, pack.source), text_of(pack), "the intelligence pack")

@@ -121,8 +121,9 @@ def test_what_the_covenant_promises_is_never_left_out_by_a_run_but_by_a_person(
     assert "clean.order" not in tables
 
 
-def test_what_was_promised_stays_whatever_the_api_gives_today(tmp_path: Path) -> None:
-    """A few values of another type are no reason to change a column: their rows are set aside."""
+def test_what_was_promised_stays_whatever_the_api_gives_today_and_all_else_arrives(tmp_path: Path) -> None:
+    """A few values of another type are no reason to change a column: their rows are set aside. Another list's new field is taken
+    over meanwhile; said again, nothing changes."""
     with Market() as world:
         world.lists["order"].rows = orders(400)
         project = Project(tmp_path / "project", world)
@@ -139,13 +140,24 @@ def test_what_was_promised_stays_whatever_the_api_gives_today(tmp_path: Path) ->
 
         with world.changed(_wrong_weights):
             summary, told = said()
+            files = [project.settings.covenants / name for name in ("market.yaml", "proposed/market.yaml")]
+            texts = [file.read_bytes() for file in files]
+            again, told_again = said()
         assert summary.ok, told
-        assert project.covenant == covenant
+        for name in ("extract.orders", "clean.order"):
+            assert project.covenant.table(name) == covenant.table(name)
+        assert str(project.covenant.table("clean.customer").columns["loyalty"].type) == "text"
+        assert {row["loyalty"] for row in rows_of(project.lakehouse, "clean.customer")} == {"gold"}
+        assert (summary.covenant_version, summary.covenant_changed) == (project.covenant.version, True)
+        assert [line for line in summary.changes if "loyalty" in line]
+        assert not [line for line in summary.changes if "breaking" in line]
+        assert "would break the tables of order" in told
+        assert (again.ok, again.covenant_changed, again.held) == (True, False, summary.held), told_again
+        assert texts == [file.read_bytes() for file in files]
         assert [line for line in summary.held if "weight changes its type from float64 to text" in line]
         assert "solution-engine covenant generate market" in told
         assert {table["table"]: table["quarantined"] for table in summary.tables}["clean.order"] == 3
         assert len(rows_of(project.lakehouse, "clean.order")) == 397
-        assert (project.settings.covenants / "proposed" / "market.yaml").is_file()
 
 
 def _wrong_weights(world: World) -> None:
@@ -153,6 +165,7 @@ def _wrong_weights(world: World) -> None:
         return {**row, "weight": "n/a"} if place in (41, 42, 300) else row
 
     rows("order", wrong)(world)
+    rows("customer", lambda _, row: {**row, "loyalty": "gold"})(world)
 
 
 def test_what_a_person_approved_is_judged_by_the_next_whole_run(
