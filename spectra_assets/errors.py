@@ -17,8 +17,12 @@ SpectraError                    base; `exit_code` is what `solution-engine` ends
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
+
+Item = TypeVar("Item")
+T = TypeVar("T")
 
 
 class SpectraError(Exception):
@@ -44,13 +48,60 @@ class ConfigurationError(FatalError):
 class DocumentError(FatalError):
     """A playbook, covenant, lesson or intelligence pack is malformed.
 
-    The message starts with `file:line: ` where the line is known.
+    The message starts with `file:line: ` where the line is known. `others` are further mistakes, told after it, one a line.
     """
 
     def __init__(self, message: str, file: Path | str, line: int | None = None) -> None:
         self.file = str(file)
         self.line = line
+        self.others: tuple[DocumentError, ...] = ()
         super().__init__(f"{file}:{line}: {message}" if line else f"{file}: {message}")
+
+    def __str__(self) -> str:
+        return "\n".join([self.args[0], *(str(other) for other in self.others)])
+
+    @property
+    def each(self) -> tuple[DocumentError, ...]:
+        """This mistake and the others, one by one."""
+        alone = DocumentError("", self.file, self.line)
+        alone.args = self.args
+        return (alone, *self.others)
+
+
+class Mistakes:
+    """Collects the DocumentErrors of what is read, so that a person hears of all of them at once."""
+
+    def __init__(self) -> None:
+        self.found: list[DocumentError] = []
+
+    def tried(self, read: Callable[[], T], otherwise: T) -> T:
+        """What `read` makes; `otherwise` where it found a mistake."""
+        try:
+            return read()
+        except DocumentError as error:
+            self.found.extend(error.each)
+            return otherwise
+
+    def each(self, read: Callable[[Item], T], items: Iterable[Item]) -> list[T]:
+        """What `read` makes of each item in which there is no mistake."""
+        made: list[T] = []
+        for item in items:
+            try:
+                made.append(read(item))
+            except DocumentError as error:
+                self.found.extend(error.each)
+        return made
+
+    def end(self) -> None:
+        """Raise one DocumentError that tells all mistakes, in the order in which they were found, if there are any."""
+        if self.found:
+            raise self.together()
+
+    def together(self) -> DocumentError:
+        """The mistakes, at least one, as one error."""
+        first, *others = self.found
+        first.others = tuple(others)
+        return first
 
 
 class CredentialError(FatalError):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from spectra_assets.covenant.access import Model
-from spectra_assets.covenant.build import Dimension
+from spectra_assets.covenant.access import Fetch, Model
+from spectra_assets.covenant.build import Dimension, Extraction
 from spectra_assets.covenant.files import plain
 from spectra_assets.covenant.model import Column, Covenant, DataType, PiiLevel, Table
 
@@ -24,37 +24,50 @@ class Change(Model):
 def diff(old: Covenant, new: Covenant) -> list[Change]:
     """All differences from `old` to `new`, breaking ones first."""
     changes = [*_server(old, new), *_tables(old, new)]
-    return sorted(changes, key=lambda change: (not change.breaking, change.table))
+    return sorted(changes, key=lambda change: (not change.breaking, change.table, change.text))
 
 
 class Group(Model):
     """Changes that several tables share, or that one table has together."""
 
     about: str
-    text: str
+    texts: tuple[str, ...]
     breaking: bool
+
+    @property
+    def text(self) -> str:
+        return "; ".join(self.texts)
 
 
 def grouped(changes: Sequence[Change], most: int = 6) -> list[Group]:
     """The changes for people: those of one table together, tables with the same changes together, breaking ones first.
 
-    Of many tables the first `most` are named, and how many more there are.
+    Of many tables, and of many changes of one, the first `most` are named, and how many more there are.
     """
     texts: dict[tuple[str, bool], list[str]] = {}
     for change in changes:
         texts.setdefault((change.table, change.breaking), []).append(change.text)
-    tables: dict[tuple[bool, str], list[str]] = {}
+    tables: dict[tuple[bool, tuple[str, ...]], list[str]] = {}
     for (table, breaking), told in texts.items():
-        tables.setdefault((breaking, "; ".join(told)), []).append(table)
-    return [Group(about=_some(names, most), text=text, breaking=breaking) for (breaking, text), names in tables.items()]
+        tables.setdefault((breaking, tuple(told)), []).append(table)
+    return [
+        Group(about=_some(sorted(names), most), texts=_first(told, most), breaking=breaking)
+        for (breaking, told), names in tables.items()
+    ]
 
 
 def _some(names: Sequence[str], most: int) -> str:
-    named = sorted(names)
-    return ", ".join(named[:most]) + (f" and {len(named) - most} more" if len(named) > most else "")
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _first(texts: tuple[str, ...], most: int) -> tuple[str, ...]:
+    return texts if len(texts) <= most else (*texts[:most], f"and {len(texts) - most} more changes")
 
 
 def _server(old: Covenant, new: Covenant) -> Iterator[Change]:
+    if old.pipeline.title != new.pipeline.title:
+        text = f"the title changes from {_short(old.pipeline.title)} to {_short(new.pipeline.title)}"
+        yield Change(table="pipeline", text=text, breaking=False)
     if old.pipeline.server != new.pipeline.server:
         yield from _plain_changes("pipeline.server", plain(old.pipeline.server), plain(new.pipeline.server))
     if old.pipeline.owner != new.pipeline.owner:
@@ -98,8 +111,25 @@ def _table(old: Table, new: Table) -> Iterator[Change]:
     if isinstance(old.build, Dimension) and isinstance(new.build, Dimension) and _key(old.build) != _key(new.build):
         text = f"its members are told apart by {_list(_key(new.build))} (was: {_list(_key(old.build))}): new surrogate keys"
         yield Change(table=name, text=text, breaking=True)
+    elif isinstance(old.build, Extraction) and isinstance(new.build, Extraction):
+        yield from _fetch(name, old.build.fetch, new.build.fetch)
     elif old.build != new.build:
         yield from _plain_changes(name, plain(old.build), plain(new.build))
+    if old.description != new.description:
+        yield Change(table=name, text=f"it is described anew: {_short(new.description)}", breaking=False)
+
+
+def _fetch(name: str, old: Fetch, new: Fetch) -> Iterator[Change]:
+    """How the rows are asked for; what may give fewer of them than before breaks."""
+    if old.paging.kind != "none" and new.paging.kind == "none":
+        text = (
+            f"its list is read as one answer (was: page by page, by {old.paging.kind}): rows after the first page would be lost"
+        )
+        yield Change(table=name, text=text, breaking=True)
+    for lost in [key for key in old.query if key not in new.query and new.path == old.path and new.paging == old.paging]:
+        text = f"its list is asked for without {lost}={_short(old.query[lost])}: rows that this brings would be lost"
+        yield Change(table=name, text=text, breaking=True)
+    yield from _plain_changes(name, {"fetch": plain(old)}, {"fetch": plain(new)})
 
 
 _PERSONAL = (PiiLevel.NONE, PiiLevel.INDIRECT, PiiLevel.DIRECT)
@@ -133,6 +163,11 @@ def _columns(name: str, old: dict[str, Column], new: dict[str, Column]) -> Itera
             )
         if was.source != now.source:
             text = f"the column {column} now comes from {_list(now.source)} (was {_list(was.source)})"
+            yield Change(table=name, text=text, breaking=False)
+        if was.description != now.description:
+            yield Change(table=name, text=f"the column {column} is described anew: {_short(now.description)}", breaking=False)
+        if was.references != now.references:
+            text = f"the column {column} now names {now.references or 'nothing'} (was {was.references or 'nothing'})"
             yield Change(table=name, text=text, breaking=False)
         if was.date_format != now.date_format:
             text = f"the column {column} is now read as {_form(now)} (was {_form(was)})"

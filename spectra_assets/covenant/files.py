@@ -5,15 +5,16 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from spectra_assets.covenant.model import Covenant
-from spectra_assets.errors import ConfigurationError, DocumentError, RequestError, StorageError, one_of
+from spectra_assets.errors import ConfigurationError, DocumentError, Mistakes, RequestError, StorageError, one_of
 from spectra_assets.names import check_source
 
 HEADER = (
@@ -24,6 +25,9 @@ HEADER = (
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _KIND_KEYS = ("kind", "type")
+_MOST = 50
+"""Mistakes of one covenant that are told."""
+
 _LIMIT = 20 * 1024 * 1024
 _ALIASES = (yaml.AnchorToken, yaml.AliasToken)
 _ALIAS = re.compile(r"(?:^|[\s\[\]{},:?-])[&*]\S")
@@ -56,6 +60,14 @@ def covenant_files(folder: Path, only: tuple[str, ...] = ()) -> Iterator[Path]:
             yield file
     else:
         yield from sorted(folder.glob("*.yaml"))
+
+
+def read_all(files: Iterable[Path]) -> list[Covenant]:
+    """The covenants in `files`. Raises a DocumentError that tells every mistake in any of them."""
+    mistakes = Mistakes()
+    found = mistakes.each(read, files)
+    mistakes.end()
+    return found
 
 
 def read(file: Path) -> Covenant:
@@ -117,9 +129,11 @@ def replace_text(file: Path, text: str, what: str) -> bool:
 
 def table_lines(file: Path) -> dict[str, int]:
     """Line of each output in a covenant's file; nothing if there is no such file."""
-    if not file.is_file():
-        return {}
-    lines = file.read_text(encoding="utf-8").splitlines()
+    return _lines_of(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def _lines_of(text: str) -> dict[str, int]:
+    lines = text.splitlines()
     return {line.split(": ", 1)[1]: number for number, line in enumerate(lines, 1) if line.lstrip().startswith("- table: ")}
 
 
@@ -140,18 +154,39 @@ def plain(value: Any) -> Any:
 
 
 def _explain(error: ValidationError, content: Any, text: str, file: Path | str) -> DocumentError:
-    # a misspelt key is told before the one that is missing for it
-    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-    location = [part for part in first["loc"] if not _is_union_tag(part, first["loc"], content)]
+    """All mistakes as one error; a misspelt key is told before the one that is missing for it."""
+    mistakes = Mistakes()
+    for each in sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")[:_MOST]:
+        mistakes.found += _explained(each, content, text, file)
+    left = error.error_count() - _MOST
+    if left > 0:
+        mistakes.found.append(DocumentError(f"and {left} more mistakes", file))
+    return mistakes.together()
+
+
+def _explained(error: ErrorDetails, content: Any, text: str, file: Path | str) -> Iterator[DocumentError]:
+    location = [part for part in error["loc"] if not _is_union_tag(part, error["loc"], content)]
     path = ".".join(str(part) for part in location)
     line = _line_at(text, location)
-    if first["type"] == "extra_forbidden":
-        valid = _valid_keys(first["loc"])
+    if error["type"] == "extra_forbidden":
+        valid = _valid_keys(error["loc"])
         close = difflib.get_close_matches(str(location[-1]), valid, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        return DocumentError(f"unknown key {path!r}; valid keys there: {', '.join(valid)}{hint}", file, line)
-    message = first["msg"].removeprefix("Value error, ")
-    return DocumentError(f"{path}: {message}" if path else message, file, line)
+        yield DocumentError(f"unknown key {path!r}; valid keys there: {', '.join(valid)}{hint}", file, line)
+        return
+    message = error["msg"].removeprefix("Value error, ")
+    if path:
+        shown = "" if isinstance(error["input"], dict | list) or error["type"] == "missing" else f" is {_short(error['input'])}"
+        yield DocumentError(f"{path}{shown}: {message}", file, line)
+        return
+    tables = _lines_of(text)
+    for problem in message.split("\n"):  # what `Covenant` says of the whole: of a table, by its name
+        yield DocumentError(problem, file, tables.get(problem.split(" ", 1)[0]))
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:77]}…"
 
 
 def _is_union_tag(part: Any, loc: tuple[Any, ...], content: Any) -> bool:

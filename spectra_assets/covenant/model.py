@@ -193,63 +193,72 @@ class Covenant(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Covenant:
+        problems = list(self._problems())
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _problems(self) -> Iterator[str]:
+        """What does not fit together, one sentence each; what is wrong with a table begins with its name."""
         made: set[str] = set()
         for stage in self.pipeline.stages:
             for table in stage.outputs:
-                _check_table(stage, table, made)
+                yield from _table_problems(stage, table, made)
                 made.add(table.table)
         for table in self.tables():
             for name in table.inputs:
                 if name not in made:
-                    raise ValueError(f"{table.table} reads {name}, which no step makes; made are: {', '.join(sorted(made))}")
-        _check_acyclic({table.table: table.inputs for table in self.tables()})
-        _check_searches(self.fetches().values(), self.pipeline.server)
+                    yield f"{table.table} reads {name}, which no step makes; made are: {', '.join(sorted(made))}"
+        yield from _circles({table.table: table.inputs for table in self.tables()})
+        yield from _forbidden_searches(self.fetches().values(), self.pipeline.server)
         listed = {gates.stage: gates.checks for gates in self.quality_gates}
         for stage in self.pipeline.stages:
             present = sorted({gate.name for table in stage.outputs for gate in table.gates})
             if sorted(listed.get(stage.name, [])) != present:
-                raise ValueError(f"quality_gates of {stage.name} must list the gates of its tables: {present}")
-        return self
+                yield f"quality_gates of {stage.name} must list the gates of its tables: {present}"
 
 
-def _check_table(stage: StageContract, table: Table, made: set[str]) -> None:
-    ref = table.ref
-    if ref.schema != stage.name:
-        raise ValueError(f"{table.table} stands in stage {stage.name}; a table belongs to the stage in its name")
+def _table_problems(stage: StageContract, table: Table, made: set[str]) -> Iterator[str]:
+    if table.ref.schema != stage.name:
+        yield f"{table.table} stands in stage {stage.name}; a table belongs to the stage in its name"
     if table.table.lower() in {name.lower() for name in made}:
-        raise ValueError(f"{table.table} is made twice (names that differ only in case are one table)")
+        yield f"{table.table} is made twice (names that differ only in case are one table)"
     names = [column.name.lower() for column in table.schema_]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"{table.table} has these columns twice: {', '.join(twice)}")
+        yield f"{table.table} has these columns twice: {', '.join(twice)}"
     gates = [gate.name for gate in table.gates]
     if len(set(gates)) < len(gates):
-        raise ValueError(f"{table.table} has these gates twice: {', '.join(sorted({n for n in gates if gates.count(n) > 1}))}")
+        yield f"{table.table} has these gates twice: {', '.join(sorted({n for n in gates if gates.count(n) > 1}))}"
     for key in table.primary_key:
         if table.schema_ and key not in table.columns:
-            raise ValueError(f"{table.table} has the primary key {key}, which is none of its columns: {', '.join(table.columns)}")
+            yield f"{table.table} has the primary key {key}, which is none of its columns: {', '.join(table.columns)}"
 
 
-def _check_searches(fetches: Iterable[Fetch], server: Server) -> None:
+def _forbidden_searches(fetches: Iterable[Fetch], server: Server) -> Iterator[str]:
     allowed = [search.path for search in server.searches]
     for fetch in fetches:
         if fetch.method == "POST" and fetch.path not in allowed:
-            raise ValueError(
+            yield (
                 f"{fetch.entity} is fetched by {fetch.told}, which nobody allowed; server.searches has: "
                 + (", ".join(allowed) or "none")
             )
 
 
-def _check_acyclic(inputs: dict[str, list[str]]) -> None:
+def _circles(inputs: dict[str, list[str]]) -> Iterator[str]:
+    """The first circle in which tables depend on each other."""
     done: set[str] = set()
 
-    def visit(name: str, path: tuple[str, ...]) -> None:
+    def found(name: str, path: tuple[str, ...]) -> tuple[str, ...]:
         if name in path:
-            raise ValueError(f"tables depend on each other in a circle: {' → '.join((*path, name))}")
+            return (*path, name)
+        circle: tuple[str, ...] = ()
         if name not in done:
-            for parent in inputs.get(name, []):
-                visit(parent, (*path, name))
+            circle = next((each for parent in inputs.get(name, []) if (each := found(parent, (*path, name)))), ())
             done.add(name)
+        return circle
 
     for name in inputs:
-        visit(name, ())
+        if circle := found(name, ()):
+            yield f"tables depend on each other in a circle: {' → '.join(circle)}"
+            return

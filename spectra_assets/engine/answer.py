@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from spectra_assets.errors import SpectraError
+from spectra_assets.errors import DocumentError, SpectraError
 from spectra_assets.untrusted import lines
 
 
@@ -30,7 +30,10 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def fail(error: SpectraError, as_json: bool) -> NoReturn:
     if as_json:
-        click.echo(json.dumps({"ok": False, "error": type(error).__name__, "message": str(error), "exit_code": error.exit_code}))
+        told: dict[str, Any] = {"ok": False, "error": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
+        if isinstance(error, DocumentError):
+            told["mistakes"] = [{"file": each.file, "line": each.line, "message": str(each)} for each in error.each]
+        click.echo(json.dumps(told, ensure_ascii=False))
     else:
         click.echo(lines(f"{type(error).__name__}: {error}"), err=True)
     sys.exit(error.exit_code)

@@ -51,13 +51,14 @@ def covenant_diff(source: str, as_json: bool) -> None:
 
     settings = load_settings()
     _, changes = next_version(settings, source)
-    groups = grouped(changes, len(changes))
-    lines = [f"{'BREAKS ' if group.breaking else '       '}{group.about}\n         {group.text}" for group in groups]
-    text = "\n".join(lines) if lines else f"nothing would change: covenants/{source}.yaml is what the playbooks say"
-    breaking = any(change.breaking for change in changes)
+    breaking = sum(change.breaking for change in changes)
+    lines = [line for group in grouped(changes) for line in (f"{'BREAKS ' if group.breaking else '       '}{group.about}",
+             *(f"         {text}" for text in group.texts))]  # fmt: skip
+    lines += ["", f"{len(changes)} changes, {breaking} of them breaking; --json lists every one, table by table"]
+    text = "\n".join(lines) if changes else f"nothing would change: covenants/{source}.yaml is what the playbooks say"
     answer = {
         "source": source,
-        "breaking": breaking,
+        "breaking": breaking > 0,
         "changes": [change.model_dump() for change in changes],
     }
     _answer(answer, text, as_json)
@@ -69,11 +70,10 @@ def covenant_diff(source: str, as_json: bool) -> None:
 @_command
 def covenant_validate(source: str | None, as_json: bool) -> None:
     """Check one covenant file, or all."""
-    from spectra_assets.covenant.files import covenant_file, covenant_files, read
+    from spectra_assets.covenant.files import covenant_files, read_all, read_of
 
     settings = load_settings()
-    files = [covenant_file(settings.covenants, source)] if source else list(covenant_files(settings.covenants))
-    found = [read(file) for file in files]
+    found = [read_of(settings.covenants, source)] if source else read_all(covenant_files(settings.covenants))
     answer = [{"source": c.source, "version": c.version, "tables": len(list(c.tables())), "edges": len(c.edges())} for c in found]
     text = "\n".join(f"{a['source']}: version {a['version']}, {a['tables']} tables, {a['edges']} edges" for a in answer)
     _answer(answer, text or "no covenants yet", as_json)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
-from spectra_assets.covenant.files import covenant_files, read
+from spectra_assets.covenant.files import covenant_files, read_all
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import ConfigurationError
 from spectra_assets.graph.assets import ENGINE, IO_MANAGER, PROJECT, pipeline_assets
@@ -20,7 +20,7 @@ from spectra_assets.untrusted import prose
 
 def covenants_of(settings: Settings) -> list[Covenant]:
     """The covenants in `covenants/`, or only those that SPECTRA_SOURCES names. Raises DocumentError, ConfigurationError."""
-    return [read(file) for file in covenant_files(settings.covenants, settings.sources)]
+    return read_all(covenant_files(settings.covenants, settings.sources))
 
 
 def definitions(covenants: Sequence[Covenant], settings: Settings) -> dg.Definitions:

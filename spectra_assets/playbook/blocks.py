@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, get_args
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from spectra_assets.errors import DocumentError, one_of
+from spectra_assets.errors import DocumentError, Mistakes, one_of
 from spectra_assets.playbook.markdown import Block
 from spectra_assets.playbook.rules import KINDS, BaseRule, keys, unknown
 
@@ -84,14 +84,17 @@ def compose(block: Block, file: str) -> yaml.Node | None:
 
 
 def rules_of(block: Block, file: str) -> list[BaseRule]:
-    """The rules of one block, in order. Raises DocumentError at the line of the rule or of its key."""
+    """The rules of one block, in order. Raises a DocumentError that tells every mistake at the line of the rule or of its key."""
     node = compose(block, file)
     place = Place(file, block.first)
     if node is None:
         return []
     if not isinstance(node, yaml.SequenceNode):
         raise place.error("a rule block is a list: start each rule with '- id: …'", node)
-    return [_rule(item, place) for item in node.value]
+    mistakes = Mistakes()
+    rules = mistakes.each(lambda item: _rule(item, place), node.value)
+    mistakes.end()
+    return rules
 
 
 def _rule(node: yaml.Node, place: Place) -> BaseRule:
@@ -108,10 +111,12 @@ def _rule(node: yaml.Node, place: Place) -> BaseRule:
         return model.model_validate(data, context={"file": place.file, "line": place.line(node)})
     except ValidationError as error:
         unknown_first = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
-        _refuse(unknown_first[0], model, data["id"], node, place)
+        mistakes = Mistakes()
+        mistakes.found += [_refused(each, model, data["id"], node, place) for each in unknown_first]
+        raise mistakes.together() from None
 
 
-def _refuse(error: ErrorDetails, model: type[BaseModel], rule: str, node: yaml.Node, place: Place) -> NoReturn:
+def _refused(error: ErrorDetails, model: type[BaseModel], rule: str, node: yaml.Node, place: Place) -> DocumentError:
     path = error["loc"]
     at, depth = _find(node, path)
     where = ".".join(str(part) for part in path[:depth])
@@ -126,7 +131,7 @@ def _refuse(error: ErrorDetails, model: type[BaseModel], rule: str, node: yaml.N
     else:
         text = error["msg"].removeprefix("Value error, ")
         reason = f"{where} is {_short(error['input'])}: {text}" if where else text
-    raise place.error(f"rule {_short(rule)}: {reason}", at)
+    return place.error(f"rule {_short(rule)}: {reason}", at)
 
 
 def _short(value: object) -> str:

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from spectra_assets.errors import ConfigurationError, DocumentError
+from spectra_assets.errors import ConfigurationError, DocumentError, Mistakes
 from spectra_assets.playbook.blocks import rules_of
-from spectra_assets.playbook.markdown import Bullet, Document, Section, bullets, by_heading, scan, sections, title_of
+from spectra_assets.playbook.markdown import Block, Bullet, Document, Section, bullets, by_heading, scan, sections, title_of
 from spectra_assets.playbook.model import (
     FILES,
     FOLDER,
@@ -62,20 +62,19 @@ _GATE = re.compile(rf"`([^`]+)` on ({_LIST}) \(([^)]*)\): (.+)")
 def load_playbooks(folder: Path, actions: Collection[str], gates: Collection[str]) -> Playbooks:
     """Read STANDARDS.md and every playbook below `folder` (the project's `playbooks/`).
 
-    `actions` and `gates` are the names the machine can carry out (a mapping from them will do). Raises DocumentError
-    for the first mistake; what is merely doubtful is in the result's `warnings`.
+    `actions` and `gates` are the names the machine can carry out (a mapping from them will do). Raises a DocumentError
+    that tells every mistake; what is merely doubtful is in the result's `warnings`.
     """
     top = folder.parent
-    standards = parse_standards(_read(folder / STANDARDS, top), _label(folder / STANDARDS, top))
+    mistakes = Mistakes()
+    standards = mistakes.each(lambda path: parse_standards(_read(path, top), _label(path, top)), [folder / STANDARDS])
     found = sorted((folder / FOLDER).glob("*.md"))
-    for path in found:
-        if path.name not in FILES:
-            raise DocumentError(unknown("playbook", path.name, FILES), _label(path, top))
+    playbooks = mistakes.each(lambda path: parse_playbook(_read(path, top), _label(path, top), actions, gates), found)
     for name, (_, stage) in FILES.items():
         if name not in {path.name for path in found}:
-            raise DocumentError(f"the playbook of stage {stage} is missing", _label(folder / FOLDER / name, top))
-    playbooks = tuple(parse_playbook(_read(path, top), _label(path, top), actions, gates) for path in found)
-    loaded = Playbooks(standards, playbooks)
+            mistakes.found.append(DocumentError(f"the playbook of stage {stage} is missing", _label(folder / FOLDER / name, top)))
+    mistakes.end()
+    loaded = Playbooks(standards[0], tuple(playbooks))
     check_ids(loaded.all_rules())
     loaded.warnings.extend(notices(playbooks))
     return loaded
@@ -157,21 +156,28 @@ def parse_playbook(
     page = _Page(scan(text, file), stage, actions, gates)
     title = title_of(page.document)
     parts = by_heading(page.document, HEADINGS)
-    _check_filled(page.document, parts)
-    return Playbook(
+    mistakes = Mistakes()
+    mistakes.tried(lambda: _check_filled(page.document, parts), None)
+
+    def items(section: str) -> list[Bullet]:
+        return mistakes.tried(lambda: bullets(page.document, parts[section].lines), [])
+
+    made = Playbook(
         number=number,
         stage=stage,
         title=title,
         purpose=parts["Purpose"].prose,
-        inputs=tuple(_input(page, item) for item in bullets(page.document, parts["Inputs"].lines)),
-        steps=tuple(_steps(page, parts["Process"])),
-        outputs=_once(page, [_output(page, item) for item in bullets(page.document, parts["Outputs"].lines)]),
-        gates=_gates(page, parts["Quality Gates"]),
+        inputs=tuple(mistakes.each(lambda item: _input(page, item), items("Inputs"))),
+        steps=mistakes.tried(lambda: _steps(page, parts["Process"]), ()),
+        outputs=mistakes.tried(lambda: _outputs(page, items("Outputs")), ()),
+        gates=mistakes.tried(lambda: _gates(page, items("Quality Gates")), ()),
         dependencies=parts["Dependencies"].prose,
         self_improvement=parts["Self-Improvement"].prose,
-        rules=_rules(page.document, parts["Rules"]),
+        rules=mistakes.tried(lambda: _rules(page.document, parts["Rules"]), ()),
         file=file,
     )
+    mistakes.end()
+    return made
 
 
 def _check_filled(document: Document, parts: dict[str, Section]) -> None:
@@ -184,12 +190,15 @@ def _check_filled(document: Document, parts: dict[str, Section]) -> None:
 
 
 def _rules(document: Document, section: Section) -> tuple[BaseRule, ...]:
-    rules: list[BaseRule] = []
-    for block in section.blocks:
+    def read(block: Block) -> list[BaseRule]:
         if block.info != "yaml":
             raise document.error(f"block of {block.info!r}; a rule block starts with ```yaml", block.first)
-        rules.extend(rules_of(block, document.file))
-    check_ids(rules)
+        return rules_of(block, document.file)
+
+    mistakes = Mistakes()
+    rules = [rule for found in mistakes.each(read, section.blocks) for rule in found]
+    mistakes.tried(lambda: check_ids(rules), None)
+    mistakes.end()
     return tuple(rules)
 
 
@@ -225,18 +234,25 @@ def _input(page: _Page, item: Bullet) -> Input:
     return Input(table, match[2] or "", page.file, item.line)
 
 
-def _steps(page: _Page, process: Section) -> Iterator[Step]:
+def _steps(page: _Page, process: Section) -> tuple[Step, ...]:
     found = list(sections(page.document, process.lines, 3))
     if not found:
         raise page.error("the process has no step; write '### Step 1: <title>'", process.line)
-    for number, section in enumerate(found, 1):
+
+    def read(place: tuple[int, Section]) -> Step:
+        number, section = place
         match = _STEP.fullmatch(section.title)
         if not match:
             raise page.error(f"heading {section.title!r}; write '### Step {number}: <title>'", section.line)
         if int(match[1]) != number:
             earlier = "stands twice" if int(match[1]) < number else "leaves a gap"
             raise page.error(f"step number {match[1]} {earlier}; here belongs 'Step {number}'", section.line)
-        yield _step(page, section, number, match[2])
+        return _step(page, section, number, match[2])
+
+    mistakes = Mistakes()
+    steps = mistakes.each(read, enumerate(found, 1))
+    mistakes.end()
+    return tuple(steps)
 
 
 def _step(page: _Page, section: Section, number: int, title: str) -> Step:
@@ -292,19 +308,26 @@ def _output(page: _Page, item: Bullet) -> Output:
     return Output(table, inputs, text.strip(), grain[0], columns, page.file, item.line)
 
 
-def _once(page: _Page, outputs: list[Output]) -> tuple[Output, ...]:
+def _outputs(page: _Page, items: Collection[Bullet]) -> tuple[Output, ...]:
     seen: dict[TablePattern, Output] = {}
-    for output in outputs:
+
+    def read(item: Bullet) -> Output:
+        output = _output(page, item)
         first = seen.setdefault(output.table, output)
         if first is not output:
             raise page.error(f"output {output.table} stands already on line {first.line}", output.line)
+        return output
+
+    mistakes = Mistakes()
+    outputs = mistakes.each(read, items)
+    mistakes.end()
     return tuple(outputs)
 
 
-def _gates(page: _Page, section: Section) -> tuple[DemandedGate, ...]:
-    gates = []
+def _gates(page: _Page, items: Collection[Bullet]) -> tuple[DemandedGate, ...]:
     seen: dict[tuple[str, TablePattern], int] = {}
-    for item in bullets(page.document, section.lines):
+
+    def read(item: Bullet) -> DemandedGate:
         match = _form(page, _GATE, item, "`gate_name` on `stage.table` (ERROR): what it shows")
         if page.gates is not None and match[1] not in page.gates:
             raise page.error(unknown("gate", match[1], page.gates), item.line)
@@ -315,7 +338,11 @@ def _gates(page: _Page, section: Section) -> tuple[DemandedGate, ...]:
             line = seen.setdefault((match[1], table), item.line)
             if line != item.line:
                 raise page.error(f"gate {match[1]} on {table} stands already on line {line}", item.line)
-        gates.append(DemandedGate(match[1], tables, Severity(match[3]), match[4], page.file, item.line))
+        return DemandedGate(match[1], tables, Severity(match[3]), match[4], page.file, item.line)
+
+    mistakes = Mistakes()
+    gates = mistakes.each(read, items)
+    mistakes.end()
     return tuple(gates)
 
 

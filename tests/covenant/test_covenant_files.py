@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from spectra_assets.covenant.files import covenant_files, parse, read, table_lines, text_of, write
+from spectra_assets.covenant.files import covenant_files, parse, read, read_all, table_lines, text_of, write
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import ConfigurationError, DocumentError, StorageError
 
@@ -86,6 +86,26 @@ def test_an_unknown_key_is_refused_with_line_path_and_valid_keys(text: str, old:
 def test_a_wrong_value_is_refused_saying_what_is_valid(text: str, old: str, new: str, says: str) -> None:
     with pytest.raises(DocumentError, match=says):
         parse(damaged(text, old, new), "covenants/zephyr.yaml")
+
+
+def test_all_mistakes_of_all_files_are_told_at_once_each_with_its_line(tmp_path: Path, text: str) -> None:
+    wrong = damaged(text, "severity: WARN", "severity: LOUD")
+    wrong = damaged(wrong, "    - table: source.config\n", "    - table: source.config\n      graine: x\n")
+    unfit = damaged(text, "      - source.config\n", "      - source.nowhere\n")
+    unfit = damaged(unfit, "    - table: source.credentials\n", "    - table: source.Config\n")
+    for name, content in (("a", wrong), ("b", unfit), ("zephyr", text)):
+        (tmp_path / f"{name}.yaml").write_text(content)
+    with pytest.raises(DocumentError) as caught:
+        read_all(covenant_files(tmp_path))
+    told = [(Path(each.file).name, each.line is not None) for each in caught.value.each]
+    assert told[:2] == [("a.yaml", True)] * 2
+    assert {name for name, _ in told} == {"a.yaml", "b.yaml"}
+    assert [says in str(caught.value) for says in ("graine", "'LOUD'", "source.nowhere, which no step makes", "made twice")] == [
+        True
+    ] * 4
+    for each in caught.value.each[:2]:
+        line = (tmp_path / "a.yaml").read_text().splitlines()[(each.line or 0) - 1]
+        assert "graine" in line or "LOUD" in line
 
 
 def test_a_file_must_be_named_after_its_source(tmp_path: Path, text: str) -> None:

@@ -55,6 +55,14 @@ def set_pii(output: dict[str, Any], column: str, level: str) -> None:
         ("clean.cycle", lambda t: t["schema"][0].update(source=["other"]), "now comes from other (was ", False),
         ("clean.cycle", lambda t: set_pii(t, "revision", "direct"), "revision is now personal: direct (was none)", False),
         ("clean.user", lambda t: set_pii(t, "email", "none"), "email is now personal: none (was direct)", True),
+        ("clean.cycle", lambda t: t.update(description="Another one."), "it is described anew: Another one.", False),
+        ("clean.cycle", lambda t: t["schema"][0].update(references="user.id"), "cycleId now names user.id (was nothing)", False),
+        (
+            "extract.executions",
+            lambda t: t["build"]["fetch"].update(paging={"kind": "none"}),
+            "rows after the first page would be lost",
+            True,
+        ),
         ("extract.cycles", lambda t: t["build"]["fetch"].update(path="/cycles"), "build", None),
     ],
 )
@@ -67,6 +75,12 @@ def test_a_change_is_told_in_words(
         assert "fetch.path changes from /cycle/release/{releaseid} to /cycles" in changes[0].text
         return
     assert any(says in c.text and c.breaking is breaking for c in changes), changes
+
+
+def test_a_request_that_no_longer_asks_for_hidden_rows_breaks(covenant: Covenant) -> None:
+    old = changed(covenant, "extract.users", lambda t: t["build"]["fetch"].update(query={"state": "all"}))
+    (breaking,) = [each for each in diff(old, covenant) if each.breaking]
+    assert "without state=all" in breaking.text
 
 
 @pytest.mark.parametrize(

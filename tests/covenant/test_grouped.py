@@ -23,6 +23,11 @@ def test_tables_with_the_same_changes_are_one_group() -> None:
     ]
 
 
+def test_of_many_changes_of_a_table_the_first_are_told_and_how_many_more() -> None:
+    (group,) = grouped([change("clean.t", f"the column c{number} is new") for number in range(60)], 2)
+    assert group.texts == ("the column c0 is new", "the column c1 is new", "and 58 more changes")
+
+
 def test_breaking_changes_come_first(covenant: Covenant) -> None:
     new = changed(covenant, "clean.cycle", lambda table: table["schema"].pop())
     groups = grouped(diff(covenant, changed(new, "clean.project", lambda table: table.update(description="x", steps=["y"]))))

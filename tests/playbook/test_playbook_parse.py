@@ -24,6 +24,24 @@ def refused(copy: Any, *parts: str, line: int | None, file: str = FILE) -> None:
         assert part in message
 
 
+def test_all_mistakes_are_told_at_once(copy: Any) -> None:
+    path = copy.path("clean")
+    text = path.read_text()
+    for old, new in (
+        ("`clean.trim_text`", "`clean.trim_txt`"),
+        ("- `extract.*`: the raw", "- extract.*: the raw"),
+        ("(ERROR)", "(LOUD)"),
+    ):
+        assert old in text
+        text = text.replace(old, new, 1)
+    path.write_text(text)
+    with pytest.raises(DocumentError) as caught:
+        copy.load()
+    assert [each.file for each in caught.value.each] == [FILE] * 3
+    lines = [text.splitlines()[(each.line or 0) - 1] for each in caught.value.each]
+    assert [part in line for part, line in zip(("- extract.*", "trim_txt", "LOUD"), lines, strict=True)] == [True] * 3
+
+
 def test_a_step_taken_out_is_an_action_less(copy: Any) -> None:
     path = copy.path("clean")
     text = path.read_text()

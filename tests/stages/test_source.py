@@ -110,6 +110,12 @@ def test_a_refused_credential_is_a_row_and_no_error(fresh):
     assert "set ZEPHYR_API_TOKEN" in evidence["message"]
 
 
+def test_a_path_that_is_gone_is_no_refused_credential(fresh):
+    evidence = fresh("gone:/").make("source.credentials").evidence["credential"]
+    assert (evidence["isValid"], evidence["httpStatus"]) == (True, 410)
+    assert "is gone, and no other list answers" in evidence["message"]
+
+
 def wrong(runner):
     return {"ZEPHYR_BASE_URL": runner.standin.base_url, "ZEPHYR_API_TOKEN": "not-the-token"}
 

@@ -70,9 +70,9 @@ def read_settings(draft: Draft, work: Work) -> None:
 def prove_credential(draft: Draft, work: Work) -> None:
     """`source.credentials`: one GET that any valid credential may read; evidence `credential` (Credential).
 
-    If that one is gone or wants something else, which says nothing of the credential, a few other lists are asked. A refused
-    credential is a row with isValid false. Raises CredentialError or ConfigurationError for a missing variable, RetriableError
-    if the API is silent.
+    If that one is gone or wants something else, which says nothing of the credential, a few other lists are asked; 410 is no
+    refusal where none of them answers. A refused credential is a row with isValid false. Raises CredentialError or
+    ConfigurationError for a missing variable, RetriableError if the API is silent.
     """
     server = work.covenant.pipeline.server
     answer = work.client.get(server.probe)
@@ -90,6 +90,8 @@ def prove_credential(draft: Draft, work: Work) -> None:
                     )
                     answer, found, valid = other, seen, True
                     break
+    if not valid and answer.status == _PATH_GONE:  # the path is gone, which its own gates tell; nobody refused the credential
+        message, valid = f"not refused: GET {server.probe}, which proves it, is gone, and no other list answers", True
     draft.rows = table_of(
         "source.credentials",
         [
@@ -196,6 +198,9 @@ def summarise_portfolio(draft: Draft, work: Work) -> None:
             }
         ],
     )
+
+
+_PATH_GONE = 410
 
 
 def _accepted(status: int, found: Sight) -> bool:
