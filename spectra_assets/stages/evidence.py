@@ -134,7 +134,7 @@ class Mismatch(TypedDict):
 
 
 class Extraction(TypedDict):
-    """How complete one extraction is. Everything after `rows` must be 0 or empty for a complete one."""
+    """How complete one extraction is. Everything from `skippedCount` on must be 0 or empty for a complete one."""
 
     entity: str
     path: str
@@ -158,6 +158,10 @@ class Extraction(TypedDict):
     """Those of them that were shown to have stood still while the list was read: nothing moved over them unseen."""
     emptyParents: int
     """Parents that answered with no rows (204, empty list): lawful."""
+    goneCount: int
+    """Parents whose list answered 410 while those of more others answered: it is they that are gone (RFC 9110, section 15.5.11),
+    such as records that are marked as deleted. Lawful, and no rows."""
+    gone: list[SkippedParent]
     skippedCount: int
     skipped: list[SkippedParent]
     brokenCount: int

@@ -180,6 +180,15 @@ def test_a_chain_that_ends_before_the_declared_total(api, connect, style):
     assert (found["check"], found["expected"], found["found"]) == ("declaredTotal", 23, 20)
 
 
+def test_a_list_that_is_gone_once_begun_is_no_answer(api, connect):
+    server = Rows(37, base=api.url)
+    api.answer = lambda asked: server(asked) if len(api.asked) < 3 else Reply(status=410)
+    parent = ParentKey(entity="repo", path="id", parameter="repo")
+    facts, rows = counted(connect(), plan(STYLES["link"], parent=parent, path="/{repo}/rows"), ["1"])
+    assert len(rows) == 20
+    assert (facts["skippedCount"], facts["goneCount"], facts["parentsAnswered"]) == (1, 0, 0)
+
+
 @pytest.mark.parametrize("style", ["page1", "keyset", "link"])
 def test_a_list_that_breaks_off_is_no_answer(api, connect, style):
     server = Rows(37, base=api.url)

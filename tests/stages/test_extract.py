@@ -114,11 +114,24 @@ def test_the_end_of_long_lists_is_asked_for_again(prepared):
     assert (facts["rows"], facts["mismatchCount"]) == (2_000, 0)
 
 
-@pytest.mark.parametrize(("fault", "status"), [("forbid:cycle/release/5", 403), ("gone:cycle/release/5", 410)])
-def test_a_parent_that_is_refused_is_named(broken, fault, status):
-    facts, _ = run(broken(fault), "cycle")
+def test_a_parent_that_is_refused_is_named(broken):
+    facts, _ = run(broken("forbid:cycle/release/5"), "cycle")
     assert facts["skippedCount"] == 1
-    assert [(entry["parent"], entry["status"]) for entry in facts["skipped"]] == [("5", status)]
+    assert [(entry["parent"], entry["status"]) for entry in facts["skipped"]] == [("5", 403)]
+
+
+def test_a_parent_that_is_gone_has_no_rows_while_others_answer(broken):
+    runner = broken("gone:cycle/release/5")
+    facts, _ = run(runner, "cycle")
+    assert (facts["goneCount"], [facts[name] for name in CLEAN]) == (1, [0] * len(CLEAN))
+    assert [(entry["parent"], entry["status"]) for entry in facts["gone"]] == [("5", 410)]
+    assert facts["rows"] == len(rows(runner, "cycle")) > 0
+
+
+def test_where_most_parents_are_gone_it_is_the_endpoint(broken):
+    facts, _ = run(broken("gone:cycle/release/"), "cycle")
+    assert (facts["goneCount"], facts["skippedCount"]) == (0, facts["parentsAsked"])
+    assert facts["skipped"]
 
 
 def test_a_parent_that_is_broken_is_named_and_the_others_land(broken):

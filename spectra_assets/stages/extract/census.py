@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -63,6 +64,7 @@ class Census:
         self.asked: set[str] = set()
         self.failed: set[str] = set()
         """Lists that were asked for, if not everything is, and lists that could not be read to their end."""
+        self._gone: list[str] = []
         self._client = client
         self._fetch = fetch
         self._watch = watch
@@ -106,7 +108,7 @@ class Census:
                 self._close(current)
                 current = _Parent(value)
             if isinstance(answer, Skipped):
-                self._skip(answer)
+                self._skip(answer, begun=current.pages > 0)
                 current = None
                 continue
             yield from self._page(current, answer[1])
@@ -120,7 +122,10 @@ class Census:
         if sampled == 0 and facts["records"]:
             self._doubt(facts["records"])
         facts["rows"] = facts["records"]
-        facts["unansweredCount"] = facts["parentsAsked"] - facts["parentsAnswered"] - facts["skippedCount"]
+        if facts["goneCount"] >= facts["parentsAnswered"]:  # then it is rather the endpoint that is gone
+            self._take_for_skipped()
+        answered = facts["parentsAnswered"] + facts["goneCount"]
+        facts["unansweredCount"] = facts["parentsAsked"] - answered - facts["skippedCount"]
         self._progress(last=True)
         return facts
 
@@ -218,15 +223,27 @@ class Census:
         if len(self.facts["missingKeys"]) < EXAMPLES:
             self.facts["missingKeys"].append(self.facts["records"] - 1)
 
-    def _skip(self, skipped: Skipped) -> None:
-        self.facts["skippedCount"] += 1
-        self.facts["requests"] += 1
-        self.failed.add(parent_text(skipped.parent_value))
-        if len(self.facts["skipped"]) < EXAMPLES:
-            reason = str(skipped.error)[:300]
-            self.facts["skipped"].append(
-                SkippedParent(parent=parent_text(skipped.parent_value), status=skipped.error.status, reason=reason)
-            )
+    def _skip(self, skipped: Skipped, begun: bool) -> None:
+        facts, name = self.facts, parent_text(skipped.parent_value)
+        facts["requests"] += 1
+        told = SkippedParent(parent=name, status=skipped.error.status, reason=str(skipped.error)[:300])
+        if self._fetch.parent is not None and skipped.error.status == HTTPStatus.GONE and not begun:
+            facts["goneCount"] += 1
+            self._gone.append(name)
+            where = facts["gone"]
+        else:
+            facts["skippedCount"] += 1
+            self.failed.add(name)
+            where = facts["skipped"]
+        if len(where) < EXAMPLES:
+            where.append(told)
+
+    def _take_for_skipped(self) -> None:
+        facts = self.facts
+        facts["skippedCount"] += facts["goneCount"]
+        facts["skipped"] = [*facts["skipped"], *facts["gone"]][:EXAMPLES]
+        self.failed.update(self._gone)
+        facts["goneCount"], facts["gone"] = 0, []
 
     def _broken(self, parent: _Parent, page: Page, error: RetriableError) -> None:
         parent.broken += 1
@@ -350,6 +367,8 @@ def _blank(fetch: Fetch) -> Extraction:
         seams=0,
         seamsHeld=0,
         emptyParents=0,
+        goneCount=0,
+        gone=[],
         skippedCount=0,
         skipped=[],
         brokenCount=0,

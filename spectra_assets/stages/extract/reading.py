@@ -125,6 +125,7 @@ class _Part:
 
     def tell(self, draft: Draft) -> None:
         """Leave the evidence in the draft."""
+        _note_gone(draft, self.extraction)
         draft.evidence["extraction"] = {**self.extraction, "rows": self.merge.facts["rows"]}
         draft.evidence["mismatched"] = self.mismatched
         draft.evidence["drift"] = self.drift
@@ -141,12 +142,18 @@ def _whole(draft: Draft, source: _Source) -> Iterator[pa.RecordBatch]:
     draft.evidence["drift"] = watch.finish()
     draft.evidence["unread"] = census.failed
     source.taped.tell(draft, facts["records"])
+    _note_gone(draft, facts)
     if census.moved and mergeable(source.fetch):
         draft.mend = partial(_mended, draft, source, census.moved)
     gone = source.taped.standing.rows - facts["rows"]
     if gone > 0 and source.fetch.recursive is None:
         draft.notes["rows fewer than before"] = gone
         source.work.say(f"{source.fetch.entity}: {gone:,} rows fewer than before: the API no longer has them")
+
+
+def _note_gone(draft: Draft, facts: Extraction) -> None:
+    if facts["goneCount"]:
+        draft.notes["parents gone (410)"] = facts["goneCount"]
 
 
 def _layers(draft: Draft, source: _Source) -> Iterator[pa.RecordBatch]:
@@ -244,6 +251,8 @@ def _without(facts: Extraction, moved: Mapping[str, int], gone: int, again: Extr
         "repeatedCount": facts["repeatedCount"] - sum(moved.values()) + again["repeatedCount"],
         "mismatches": [*mismatches, *again["mismatches"]],
         "mismatchCount": facts["mismatchCount"] - gone + again["mismatchCount"],
+        "gone": [*facts["gone"], *again["gone"]],
+        "goneCount": facts["goneCount"] + again["goneCount"],
         "skipped": [*facts["skipped"], *again["skipped"]],
         "skippedCount": facts["skippedCount"] + again["skippedCount"],
         "broken": [*facts["broken"], *again["broken"]],
