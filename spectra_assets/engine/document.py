@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from spectra_assets.covenant.build import Extraction, Flattening, Kpi, Refinement
+from spectra_assets.covenant.build import Extraction, Kpi, Refinement
 from spectra_assets.covenant.files import replace_text
 from spectra_assets.covenant.model import Column, Covenant, StageContract, Table
+from spectra_assets.engine.overview import overview
+from spectra_assets.names import LOG
 from spectra_assets.untrusted import code, prose
 
 _PURPOSES = {
@@ -21,6 +23,9 @@ _PURPOSES = {
     "log": "keeps what was delivered, and validates the pipeline",
 }
 
+_ARROWS = 300
+"""Arrows of one picture at most: those who draw it refuse some 500."""
+
 
 def write_document(project: Path, covenant: Covenant) -> tuple[Path, bool]:
     """Write the document whole or not at all; where it is, and whether it changed. Raises StorageError."""
@@ -29,7 +34,7 @@ def write_document(project: Path, covenant: Covenant) -> tuple[Path, bool]:
 
 
 def document(covenant: Covenant) -> str:
-    """The document: purpose, how rows are fetched, lineage, every table with columns and gates, KPIs."""
+    """The document: what a reader wants first, then how rows are fetched, lineage, KPIs, every table with columns and gates."""
     return "\n".join(_lines(covenant)).rstrip() + "\n"
 
 
@@ -41,25 +46,24 @@ def _lines(covenant: Covenant) -> Iterator[str]:
     made_from = f"`covenants/{covenant.source}.yaml`, version {covenant.version}"
     yield f"Written by `solution-engine` from {made_from}. Owner: {prose(pipeline.owner)}."
     yield ""
-    yield "## Purpose"
-    yield ""
-    yield (
-        f"Brings the data of {prose(pipeline.title)} into a governed lakehouse: {len(tables)} tables in "
-        f"{len(pipeline.stages)} stages, each checked by its gates before it is published."
-    )
-    yield ""
-    yield "| stage | does | tables | playbook |"
-    yield "|---|---|---|---|"
-    for stage in pipeline.stages:
-        playbook = f"[{stage.playbook}](../../playbooks/fabric/pipeline/{stage.playbook})"
-        yield f"| {stage.name} | {_PURPOSES[stage.name]} | {len(stage.outputs)} | {playbook} |"
-    yield ""
+    yield from overview(covenant)
+    yield from _stages(covenant)
     yield from _fetching(covenant)
     yield from _lineage(covenant)
     yield from _kpis(tables)
-    yield from _only_in_clean(tables)
     for stage in pipeline.stages:
         yield from _stage(stage)
+
+
+def _stages(covenant: Covenant) -> Iterator[str]:
+    yield "## Stages"
+    yield ""
+    yield "| stage | does | tables | playbook |"
+    yield "|---|---|---|---|"
+    for stage in covenant.pipeline.stages:
+        playbook = f"[{stage.playbook}](../../playbooks/fabric/pipeline/{stage.playbook})"
+        yield f"| {stage.name} | {_PURPOSES[stage.name]} | {len(stage.outputs)} | {playbook} |"
+    yield ""
 
 
 def _fetching(covenant: Covenant) -> Iterator[str]:
@@ -80,20 +84,30 @@ def _fetching(covenant: Covenant) -> Iterator[str]:
 
 
 def _lineage(covenant: Covenant) -> Iterator[str]:
+    """A picture per stage, folded: what its tables are made from."""
     yield "## Lineage"
     yield ""
-    yield "```mermaid"
-    yield "graph LR"
-    for stage in covenant.pipeline.stages:
-        yield f"  subgraph {stage.name}"
-        for table in stage.outputs:
-            yield f"    {_node(table.table)}[{table.ref.table}]"
-        yield "  end"
-    for parent, child in sorted(covenant.edges()):
-        if not child.startswith("log."):
-            yield f"  {_node(parent)} --> {_node(child)}"
-    yield "```"
+    yield "What the tables of a stage are made from; `prepare.schema`, which all of Extract and Clean follow, is left out."
     yield ""
+    for stage in covenant.pipeline.stages:
+        made = {table.table for table in stage.outputs}
+        edges = [edge for edge in sorted(covenant.edges()) if edge[1] in made and edge[0] != "prepare.schema"]
+        if stage.name == LOG or not edges:
+            continue
+        yield f"<details><summary>{stage.name}: {len(made)} tables, {len(edges)} arrows</summary>"
+        yield ""
+        if len(edges) > _ARROWS:
+            yield f"Too many to draw; each table [below](#tables-of-{stage.name}) says what it is made from."
+        else:
+            yield "```mermaid"
+            yield "graph LR"
+            for name in sorted({name for edge in edges for name in edge}):
+                yield f"  {_node(name)}[{name}]"
+            yield from (f"  {_node(parent)} --> {_node(child)}" for parent, child in edges)
+            yield "```"
+        yield ""
+        yield "</details>"
+        yield ""
 
 
 def _node(table: str) -> str:
@@ -104,7 +118,7 @@ def _kpis(tables: list[Table]) -> Iterator[str]:
     measured = [(table, table.build) for table in tables if isinstance(table.build, Kpi)]
     if not measured:
         return
-    yield "## KPIs"
+    yield "## How the KPIs are calculated"
     yield ""
     for table, build in measured:
         yield f"### {table.ref.table}"
@@ -123,25 +137,6 @@ def _kpis(tables: list[Table]) -> Iterator[str]:
         yield ""
 
 
-def _only_in_clean(tables: list[Table]) -> Iterator[str]:
-    """The Clean tables that no table of the star is made from, so that nobody looks for them there."""
-    read = {name for table in tables if table.ref.schema == "transform" for name in table.inputs}
-    left = [table for table in tables if isinstance(table.build, Flattening) and table.table not in read]
-    if not read or not left:
-        return
-    yield "## Only in Clean"
-    yield ""
-    yield "These tables have no place in the star. A `fact`, `dimension` or `bridge` rule in a playbook gives them one."
-    yield ""
-    yield "| table | holds | join by |"
-    yield "|---|---|---|"
-    for table in left:
-        to = table.primary_key[:-1] if isinstance(table.build, Flattening) and table.build.array else []
-        keys = to or [column.name for column in table.schema_ if column.references]
-        yield f"| {table.table} | {prose(table.grain)} | {', '.join(map(code, keys))} |"
-    yield ""
-
-
 def _stage(stage: StageContract) -> Iterator[str]:
     yield f"## Tables of {stage.name}"
     yield ""
@@ -149,7 +144,7 @@ def _stage(stage: StageContract) -> Iterator[str]:
         yield f"### {table.table}"
         yield ""
         facts = [_sentence(table.description)]
-        if table.grain:
+        if table.grain and not table.description.lower().startswith(table.grain.lower()):
             facts.append(_sentence(table.grain))
         if table.inputs and stage.name != "log":
             facts.append(f"From {', '.join(f'`{name}`' for name in table.inputs)}.")
