@@ -18,7 +18,7 @@ from spectra_assets.client.knitting import knits
 from spectra_assets.client.ledger import Entry
 from spectra_assets.client.mask import Mask
 from spectra_assets.client.pager import Ask, first, query_of
-from spectra_assets.client.paging import PAST_END, Page, counted, walk
+from spectra_assets.client.paging import PAST_END, Page, counted, endpoint_of, walk
 from spectra_assets.client.records import split
 from spectra_assets.client.sheet import Reader, Sheet
 from spectra_assets.client.tape import AGAIN, LIST, NotTapedError
@@ -245,7 +245,7 @@ class Lists:
             return page.request_id, page.query, sheet
 
         later = Reader(fetch)
-        back = int(knit and knits(fetch.paging) and not self.widest.steps((fetch.path, getattr(fetch.paging, "size", 0))))
+        back = int(knit and knits(fetch.paging) and not self.widest.steps(endpoint_of(fetch)))
         early = self._ahead(fetch, lambda ask, number: fetched(ask, number, later, start), back) if ahead else None
         try:
             yield from walk(fetch, request, self.widest, limit, self._most_pages, knit)

@@ -103,6 +103,11 @@ def counted(paging: Paging) -> bool:
     return isinstance(paging, OffsetPaging | PagePaging)
 
 
+def endpoint_of(fetch: Fetch, limit: int | None = None) -> tuple[str, int]:
+    """What is remembered of a counted list for all its parents goes by this: its path template and the size asked for."""
+    return fetch.path, _size(fetch.paging, limit) or _UNKNOWN
+
+
 def walk(
     fetch: Fetch, request: Request, widest: Widest, limit: int | None, most: int = MOST_PAGES, knit: bool = False
 ) -> Iterator[Page]:
@@ -125,8 +130,7 @@ def _walk_counted(
     fetch: Fetch, reader: Reader, request: Request, widest: Widest, limit: int | None, most: int, knit: bool
 ) -> Iterator[Page]:
     paging = fetch.paging
-    size = _size(paging, limit)
-    endpoint = (fetch.path, size or _UNKNOWN)
+    size, endpoint = _size(paging, limit), endpoint_of(fetch, limit)
     ask, so_far, before, declared = first(paging, size), 0, 0, None
     thread = Thread(paging, reader, request, partial(widest.steps, endpoint), knit)
     broken = 0
@@ -138,10 +142,12 @@ def _walk_counted(
             whole_list = limit is None and (number > 1 or fetch.parent is None)
             if not is_lasting(error) or not whole_list or broken > _BROKEN_IN_A_ROW or not before:
                 raise
-            yield Page(number, [], ask.query, "", broken=error, lost=before - ask.back)
             so_far += before - ask.back
+            onward = thread.onward(ask, before, so_far, number)
+            unknown = ask.back if broken > 1 else 0  # the row before it: the page that should have given it is broken too
+            yield Page(number, [], ask.query, "", broken=error, lost=before - ask.back + unknown - onward.back)
             reader.lose()
-            ask = thread.onward(ask, before, so_far, number)
+            ask = onward
             continue
         broken = 0
         rows, total = len(sheet.records), sheet.declared_total
@@ -163,7 +169,7 @@ def _walk_counted(
         keep = rows if limit is None else limit - so_far
         told = (total, sheet.repeated)
         yield Page(number, sheet.records[:keep], query, request_id, *told, joined=sheet.joined, mark=reader.mark, ask=ask)
-        so_far += rows
+        so_far += rows if sheet.joined is not None else came - ask.back
         whole = number > 1 and total == declared == so_far > rows
         whole = whole and (came < endpoint[1] or (limit is None and widest.believes(fetch)))
         if whole or (limit is not None and so_far >= limit) or widest.is_last(endpoint, came):

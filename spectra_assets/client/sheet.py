@@ -83,12 +83,13 @@ class Reader:
     def overlapping(self, sheet: Sheet, back: int = 0) -> Sheet:
         """The sheet without the rows of the page before that were asked for again, and how many of the others stood there too.
 
-        If the last row of that page is not where it must be, the sheet is whole, and not `joined`.
+        If the last row of that page is not where it must be, the sheet is whole, and not `joined`. It is whole as well after a
+        page that could not be had, whose last row it brings.
         """
         if back and sheet.refused is None:
             held = sheet.records[back - 1 : back]
             joined = self._is_last(held[0]) if held and self._last_record else None if held else False
-            cut = 0 if joined is False else back
+            cut = back if joined else 0
             records, identities = sheet.records[cut:], sheet.identities[cut:]
             sheet = replace(sheet, records=records, identities=identities, joined=joined, back=cut)
         repeated = 0 if self._last.isdisjoint(sheet.identities) else sum(each in self._last for each in sheet.identities)

@@ -104,6 +104,16 @@ def test_what_the_mould_refuses_is_judged_by_the_canon(known, value, fits):
     assert hash_of(read[0]) == hash_of({"id": 3, "v": value})
 
 
+@pytest.mark.parametrize("known", [5, 1.5, True])
+def test_a_megabyte_of_blanks_is_read_as_soon_as_any_other_text(known):
+    """When two runs of blanks met in the pattern this took an hour, and the timeout of a test ended it."""
+    watch = DriftWatch(canon({"id": 1, "v": known}, {"id": 2, "v": known}))
+    watch.read([text({"id": 1, "v": known})] * 2)
+    blanks = " " * (1 << 20)
+    watch.read([text({"id": 3, "v": each}) for each in (blanks + "x", "1" + blanks + "x", blanks)])
+    assert {path: (each["kind"], each["count"]) for path, each in watch.finish().items()} == {"v": ("changedType", 2)}
+
+
 def test_a_field_that_comes_late_is_seen_and_then_moulded():
     watch = DriftWatch(canon({"id": 1, "late": {"n": 1}}, {"id": 2}))
     first = watch.read([text({"id": n}) for n in range(3)])

@@ -75,11 +75,12 @@ class Mould:
 
 
 def _text(place: Place) -> str:
-    """Texts that stand for a value of another type, or for none."""
+    """Texts that stand for a value of another type, or for none. The API writes them: no two runs of blanks may meet, since
+    of a long one every division between them would be tried."""
     if place.type == DataType.BOOL:
-        return rf"\s*(?ai:{'|'.join(sorted(TRUTHS))})?\s*"
+        return rf"\s*(?:(?ai:{'|'.join(sorted(TRUTHS))})\s*)?"
     if place.type == DataType.FLOAT64:
-        return rf"\s*(?:{NUMBER.pattern})?\s*"
+        return rf"\s*(?:{NUMBER.pattern}\s*)?"
     return rf"(?:\s*|{INTEGER.pattern})" if is_counted(place) else r"\s*"
 
 
