@@ -32,7 +32,7 @@ TOLD = TableRef(LOG, "lessons")
 JOB = "learn"
 _OP = "find_remedies"
 _LAUNCHES = 3
-"""Times a pass over the same lessons is launched, should it die."""
+"""Times a run about the same lessons is launched, should it die."""
 
 _MOST_TOLD = 20
 _UNDER_WAY = [
@@ -143,8 +143,9 @@ def passes(instance: dg.DagsterInstance, settings: Settings, changed: Iterable[L
 def catching_up(instance: dg.DagsterInstance, settings: Settings, job: Callable[[str], str]) -> Iterator[dg.RunRequest]:
     """One run of `job(source)` for each source with remedies that were applied, or taken back, and that no run followed yet.
 
-    Its key names the lessons and how often they were used, so that it is asked for once: after the learning job, which may apply
-    more of them. A gap that came back three times is left to a person (learning/loop.py), so that this ends.
+    It is about the lessons and how often they were used, and is asked for after the learning job, which may apply more of them.
+    One that said nothing of them, since it was killed, is asked for again, three times in all. A gap that came back three times
+    is left to a person (learning/loop.py), so that this ends.
     """
     if instance.get_runs_count(dg.RunsFilter(job_name=JOB, statuses=_UNDER_WAY)):
         return
@@ -154,8 +155,11 @@ def catching_up(instance: dg.DagsterInstance, settings: Settings, job: Callable[
             continue
         covenant = read(file)
         about = _key(f"{lesson.id} {lesson.status} {lesson.applied_at} {lesson.returned} {lesson.harmed}" for lesson in lessons)
+        launched = instance.get_runs_count(dg.RunsFilter(job_name=job(file.stem), tags={LEARNING: about}))
+        if launched >= _LAUNCHES:
+            continue
         yield dg.RunRequest(
-            run_key=f"catch-up-{file.stem}-{about}",
+            run_key=f"catch-up-{file.stem}-{about}-{launched}",
             job_name=job(file.stem),
             asset_selection=[
                 dg.AssetKey(covenant.table(name).ref.asset_path(covenant.source)) for name in to_make(settings, covenant, lessons)

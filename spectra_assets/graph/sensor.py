@@ -6,8 +6,9 @@ share it; a lesson remembers its evaluations, so that a crash between writing it
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 import dagster as dg
@@ -37,19 +38,12 @@ def learn(instance: dg.DagsterInstance) -> list[Lesson]:
     changed: dict[str, Lesson] = observe(settings, ()).changed  # what a killed pass left is finished first
     more = True
     while more:
-        pages = {
-            kind.value: instance.fetch_run_status_changes(kind, limit=_BATCH, cursor=position.get(kind.value), ascending=True)
-            for kind in _ENDED
-        }
-        # in the order in which they ended: a gap that a later run no longer shows is closed by it
-        entries = sorted((entry for page in pages.values() for entry in page.records), key=_ended_at)
-        for entry in entries:
-            changed |= observe(settings, evaluations(instance, entry.event_log_entry.run_id)).changed
-        reached = position | {kind: page.cursor for kind, page in pages.items() if page.cursor}
+        runs, reached, more = ended(instance, position)
+        for run_id in runs:
+            changed |= observe(settings, evaluations(instance, run_id)).changed
         if reached != position:
             position = reached
             instance.daemon_cursor_storage.set_cursor_values({_POSITION: json.dumps(position)})
-        more = any(page.has_more for page in pages.values())
     leave(settings, {lesson.source for lesson in changed.values()} | untold(settings))
     for each in observations(changed.values()):
         instance.report_runless_asset_event(each)
@@ -79,6 +73,31 @@ def lessons_sensor(pipelines: Sequence[Any], job: Callable[[str], str]) -> dg.Se
             )
 
     return lessons
+
+
+def ended(instance: dg.DagsterInstance, position: Mapping[str, str]) -> tuple[list[str], dict[str, str], bool]:
+    """Runs that ended behind the position, in the order in which they ended (a gap that a later run no longer shows is closed by
+    it), the position behind them, and whether there are more.
+
+    Each kind of end is read for itself. Where one has more than were read, those of the others that ended later have to wait.
+    """
+
+    def page(kind: str, limit: int) -> Any:
+        return instance.fetch_run_status_changes(
+            dg.DagsterEventType(kind), limit=limit, cursor=position.get(kind), ascending=True
+        )
+
+    pages = {kind.value: page(kind.value, _BATCH) for kind in _ENDED}
+    last = min((_ended_at(each.records[-1]) for each in pages.values() if each.has_more), default=(inf, 0))
+    found: list[Any] = []
+    reached = dict(position)
+    for kind, each in pages.items():
+        now = [entry for entry in each.records if _ended_at(entry) <= last]
+        found += now
+        if now:
+            reached[kind] = (each if len(now) == len(each.records) else page(kind, len(now))).cursor
+    more = any(each.has_more for each in pages.values())
+    return [entry.event_log_entry.run_id for entry in sorted(found, key=_ended_at)], reached, more
 
 
 def _ended_at(entry: Any) -> tuple[float, int]:

@@ -10,7 +10,8 @@ import dagster as dg
 import pytest
 
 from spectra_assets.graph.build import job_name
-from spectra_assets.graph.learning import JOB, LEARNING, catching_up, passes, summary
+from spectra_assets.graph.learning import JOB, LEARNING, catching_up, learn_job, passes, summary
+from spectra_assets.graph.sensor import ended
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.lesson import Lesson, save
 from spectra_assets.learning.record import record
@@ -92,6 +93,14 @@ def test_each_use_of_a_remedy_is_followed_by_one_run_of_what_it_touches(settings
         made = {"/".join(key.path) for key in request.asset_selection}
         assert {"zephyr/prepare/schema", "zephyr/extract/users", "zephyr/clean/user", "zephyr/log/lessons"} <= made
         assert [each.run_key for each in catching_up(instance, settings, job_name)] == [request.run_key]
+        for number in range(1, 3):
+            put(instance, "zephyr_pipeline", dg.DagsterRunStatus.FAILURE, request.tags[LEARNING])
+            (again,) = catching_up(instance, settings, job_name)
+            assert again.run_key == request.run_key.removesuffix("-0") + f"-{number}", "Dagster skips a key that it knows"
+            assert again.tags == request.tags
+        put(instance, "zephyr_pipeline", dg.DagsterRunStatus.CANCELED, request.tags[LEARNING])
+        assert list(catching_up(instance, settings, job_name)) == []
+    with dg.DagsterInstance.ephemeral() as instance:
         put(instance, JOB, dg.DagsterRunStatus.STARTED)
         assert list(catching_up(instance, settings, job_name)) == [], "the job may apply more"
     with dg.DagsterInstance.ephemeral() as instance:
@@ -100,6 +109,23 @@ def test_each_use_of_a_remedy_is_followed_by_one_run_of_what_it_touches(settings
     save(settings.lessons, used.but(status="verified"))
     with dg.DagsterInstance.ephemeral() as instance:
         assert list(catching_up(instance, settings, job_name)) == []
+
+
+def test_after_a_pause_runs_are_read_in_the_order_in_which_they_ended() -> None:
+    """Each kind of end is paged for itself: the one good run that came last stood before the last failures."""
+    kinds = {"failed": dg.DagsterEventType.RUN_FAILURE, "good": dg.DagsterEventType.RUN_SUCCESS}
+    order = ["good"] * 2 + ["failed"] * 20 + ["good"] + ["failed"] * 12 + ["good"] * 40
+    with dg.DagsterInstance.ephemeral() as instance:
+        for number, kind in enumerate(order):
+            run = instance.create_run_for_job(learn_job, run_id=str(uuid.UUID(int=number)))
+            event = dg.DagsterEvent(event_type_value=kinds[kind].value, job_name=JOB)
+            instance.report_dagster_event(event, run.run_id)
+        read, position, more = [], {}, True
+        while more:
+            runs, position, more = ended(instance, position)
+            read += runs
+        assert read == [str(uuid.UUID(int=number)) for number in range(len(order))]
+        assert ended(instance, position) == ([], position, False)
 
 
 def test_texts_from_data_stand_in_fences_alone(lesson: Lesson) -> None:
