@@ -237,6 +237,19 @@ class Incremental(Model):
     sweep_days: int = Field(gt=0)
 
 
+class Deleted(Model):
+    """What marks records that the API keeps although they were deleted: proven by Prepare, or said by a rule.
+
+    Such a record stays a row of Clean; its version in a dimension is closed, and facts and bridges leave it out.
+    """
+
+    path: str
+    """JSON path in the record: a truth value, the time of the deletion, or a state."""
+    values: list[str] = []
+    """The values that say so; none: true, and every time."""
+    evidence: str
+
+
 class Fetch(Model):
     """How every row of one entity is fetched: proven by Prepare, followed by Extract."""
 
@@ -263,6 +276,7 @@ class Fetch(Model):
     totals: Literal["credible", "notCredible"] = "credible"
     """Whether the number of rows that answers declare was found true. If not, it says nothing about completeness."""
     incremental: Incremental | None = None
+    deleted: Deleted | None = None
 
     @property
     def told(self) -> str:

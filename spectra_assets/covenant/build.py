@@ -37,6 +37,18 @@ class Flattening(Model):
     """Column whose greatest value wins among rows of one primary key; default: the last row seen."""
 
 
+class Gone(Model):
+    """Which rows the API marks as deleted: in `column` of the clean `table` stands true, a time, or one of `values`.
+
+    `on` are the columns of the input → those of that table, where another record tells it: the one that the row lies in.
+    """
+
+    table: str
+    column: str
+    values: list[str] = []
+    on: dict[str, str] = {}
+
+
 class Dimension(Model):
     """An SCD type 2 dimension."""
 
@@ -47,6 +59,7 @@ class Dimension(Model):
     """Columns that tell a member only together. The natural key is then made of them: a JSON array of their texts."""
     members: list[dict[str, str | int | None]] = []
     """Rows that no source delivers: unknown (-1) and the source's own special values."""
+    gone: Gone | None = None
 
 
 class Enumeration(Model):
@@ -107,6 +120,7 @@ class Fact(Model):
     scalars: list[str] = []
     dates: dict[str, str] = {}
     """Name of a calendar key → the timestamp column it comes from."""
+    gone: Gone | None = None
 
 
 class Bridge(Model):
@@ -114,6 +128,7 @@ class Bridge(Model):
 
     kind: Literal["bridge"] = "bridge"
     references: list[Reference]
+    gone: Gone | None = None
 
 
 class Enrichment(Model):

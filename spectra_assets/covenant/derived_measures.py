@@ -118,9 +118,10 @@ def _current(figures: Figures) -> str:
 
 
 def _flags(figures: Figures) -> list[str]:
-    """Truth values that the rows have themselves: a rate tells how often they are true."""
-    there = figures.refined.columns
-    found = (column.name for column in own_columns(figures.node) if column.type == DataType.BOOL)
+    """Truth values that the rows have themselves, but for the mark of deleted ones: a rate tells how often they are true."""
+    there, mark = figures.refined.columns, figures.node.entity.fetch.deleted
+    own = (column for column in own_columns(figures.node) if mark is None or mark.path not in column.source)
+    found = (column.name for column in own if column.type == DataType.BOOL)
     return [name for name in found if name in there and there[name].type == DataType.BOOL][:MOST_FLAGS]
 
 

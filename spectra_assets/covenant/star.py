@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from spectra_assets.covenant.build import Bridge, Calendar, Dimension, Enumeration, Fact, Hop, Reference
+from spectra_assets.covenant.build import Bridge, Calendar, Dimension, Enumeration, Extraction, Fact, Gone, Hop, Reference
 from spectra_assets.covenant.design import Design
 from spectra_assets.covenant.following import demand, followed, inherited, unused
 from spectra_assets.covenant.model import Column, DataType, Table
@@ -96,15 +96,22 @@ def _dimension(design: Design, rule: written.DimensionRule) -> Table:
         kept.insert(0, Column(name=rule.natural_key, type=DataType.TEXT, description=text, lineage=lineage))
     name = surrogate(rule.name, [column.name for column in kept])
     key = Column(name=name, type=DataType.INT64, required=True, description="Surrogate key of this version.")
+    gone = _gone(design, source)
     return Table(
         table=f"transform.{rule.name}",
         description=rule.description or f"Every version of every {source.entity}.",
-        inputs=[rule.table],
+        inputs=list(dict.fromkeys([rule.table, *_read_too(gone)])),
         entity=source.entity,
         grain=f"one row per version of a {source.entity}",
         primary_key=[key.name],
         steps=[],
-        build=Dimension(natural_key=rule.natural_key, surrogate_key=key.name, composed_of=rule.composed_of, members=rule.members),
+        build=Dimension(
+            natural_key=rule.natural_key,
+            surrogate_key=key.name,
+            composed_of=rule.composed_of,
+            members=rule.members,
+            gone=gone,
+        ),
         schema_=[key, *kept, *HISTORY],
     )
 
@@ -128,6 +135,29 @@ def _attributes(source: Table) -> list[Column]:
                 attribute = attribute.model_copy(update={"name": other})
             kept.append(attribute)
     return kept
+
+
+def _gone(design: Design, table: Table) -> Gone | None:
+    """What tells of a clean table's rows that they, or the record that they lie in, were deleted; None if nothing does."""
+    extractions = (each.build for each in design.tables.values() if each.entity == table.entity)
+    mark = next((build.fetch.deleted for build in extractions if isinstance(build, Extraction)), None)
+    owner = design.tables.get(f"{Stage.CLEAN}.{table.entity}")
+    if mark is None or owner is None:
+        return None
+    column = next((each.name for each in owner.schema_ if mark.path in each.source), None)
+    if column is None:
+        return None
+    if owner.table == table.table:
+        return Gone(table=owner.table, column=column, values=mark.values)
+    pairs = {
+        mine.name: theirs for theirs in owner.primary_key for mine in table.schema_ if mine.source == owner.columns[theirs].source
+    }
+    whole = list(pairs.values()) == owner.primary_key
+    return Gone(table=owner.table, column=column, values=mark.values, on=pairs) if whole and pairs else None
+
+
+def _read_too(gone: Gone | None) -> list[str]:
+    return [gone.table] if gone is not None else []
 
 
 def _further_labels(design: Design, name: str) -> dict[int, str]:
@@ -191,29 +221,31 @@ def _fact(design: Design, rule: written.FactRule) -> Table:
     ]
     calendars = [name for name, table in design.tables.items() if rule.dates and isinstance(table.build, Calendar)]
     keys = [inherited(source.columns[name], rule.table) for name in source.primary_key]
+    gone = _gone(design, source)
     return Table(
         table=f"transform.{rule.name}",
         description=rule.description or f"Every {source.entity}, with the keys of its dimensions.",
-        inputs=[*_reads(rule), *calendars],
+        inputs=list(dict.fromkeys([*_reads(rule), *calendars, *_read_too(gone)])),
         entity=source.entity,
         grain=rule.grain,
         primary_key=source.primary_key,
         steps=[],
-        build=Fact(event_time=rule.event_time, references=references, scalars=rule.scalars, dates=rule.dates),
+        build=Fact(event_time=rule.event_time, references=references, scalars=rule.scalars, dates=rule.dates, gone=gone),
         schema_=[*keys, *_reference_columns(design, rule.table, references), *dates, *scalars],
     )
 
 
 def _bridge(design: Design, rule: written.BridgeRule) -> Table:
     references = _references(design, rule)
+    gone = _gone(design, design.tables[rule.table])
     return Table(
         table=f"transform.{rule.name}",
         description=rule.description or f"Which rows belong together by {rule.table}.",
-        inputs=_reads(rule),
+        inputs=list(dict.fromkeys([*_reads(rule), *_read_too(gone)])),
         grain=rule.grain,
         primary_key=[reference.name for reference in references],
         steps=[],
-        build=Bridge(references=references),
+        build=Bridge(references=references, gone=gone),
         schema_=_reference_columns(design, rule.table, references),
     )
 

@@ -81,6 +81,18 @@ def _fetching(covenant: Covenant) -> Iterator[str]:
         pages = "one" if fetch.paging.kind == "none" else f"by {fetch.paging.kind}" + (f", {size} rows" if size else "")
         yield f"| {fetch.entity} | {code(fetch.told)} | {each} | {pages} |"
     yield ""
+    marked = [(fetch.entity, fetch.deleted) for fetch in covenant.fetches().values() if fetch.deleted is not None]
+    if marked:
+        yield "### Deleted records that the API still gives"
+        yield ""
+        yield "They stay rows of Clean. Their versions in dimensions are closed, and facts and bridges leave them out."
+        yield ""
+        yield "| entity | deleted if | shown by |"
+        yield "|---|---|---|"
+        for entity, mark in marked:
+            said = f"{code(mark.path)} is {' or '.join(map(code, mark.values))}" if mark.values else f"{code(mark.path)} says so"
+            yield f"| {entity} | {said} | {prose(mark.evidence)} |"
+        yield ""
 
 
 def _lineage(covenant: Covenant) -> Iterator[str]:

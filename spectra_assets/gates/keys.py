@@ -83,8 +83,9 @@ def _required(candidate: Candidate) -> list[str]:
 
 @gate("rows_conserved", kinds=(*COUNTED, "extraction"))
 def rows_conserved(candidate: Candidate) -> Iterator[Judged]:
-    """Rows in = rows published + quarantined + left out as repetitions; in Extract, every record and every row of before has a
-    fate: it is landed, was there already, took another one's place, or went. Each input has the rows that were delivered."""
+    """Rows in = rows published + quarantined + left out as repetitions or as deleted; in Extract, every record and every row of
+    before has a fate: it is landed, was there already, took another one's place, or went. Each input has the rows that were
+    delivered."""
     yield _fates(candidate) if candidate.table.build.kind == "extraction" else _balance(candidate)
     tampered = _tampered(candidate)
     if tampered is not None:
@@ -131,20 +132,24 @@ def _fates(candidate: Candidate) -> Judged:
 
 def _balance(candidate: Candidate, detail: str = "") -> Judged:
     counts = candidate.counts
+    deleted = candidate.evidence.get("deleted", 0)
     went_in = "an unknown number of" if candidate.rows_in is None else candidate.rows_in
-    came_out = counts.accepted + counts.rejected + counts.duplicates
+    came_out = counts.accepted + counts.rejected + counts.duplicates + deleted
     words = (
         f"{went_in} rows went in, but {came_out} came out ({counts.accepted} accepted, {counts.rejected} to quarantine, "
-        f"{counts.duplicates} duplicates)"
+        f"{counts.duplicates} duplicates{f', {deleted} left out as deleted' if deleted else ''})"
     )
-    columns = dict.fromkeys(("rowsIn", "accepted", "rejected", "duplicates"), DataType.INT64) | {"balance": DataType.TEXT}
+    columns = dict.fromkeys(("rowsIn", "accepted", "rejected", "duplicates", "deleted"), DataType.INT64)
     row = {
         "rowsIn": candidate.rows_in,
         "accepted": counts.accepted,
         "rejected": counts.rejected,
         "duplicates": counts.duplicates,
+        "deleted": deleted,
         "balance": words,
     }
-    rule = Rule("rowsIn = accepted + rejected + duplicates", "does not add up", detail)
+    rule = Rule("rowsIn = accepted + rejected + duplicates + deleted", "does not add up", detail)
     advice = "more rows out means a join that multiplies, fewer means rows that were dropped without a reason"
-    return Judged(candidate.small(columns, [row]), (rule,), unit="balances", quote="balance", advice=advice)
+    return Judged(
+        candidate.small(columns | {"balance": DataType.TEXT}, [row]), (rule,), unit="balances", quote="balance", advice=advice
+    )

@@ -6,7 +6,7 @@ from spectra_assets.stages import log, refine
 from spectra_assets.stages.analyse import analyse
 from spectra_assets.stages.clean import clean
 from spectra_assets.stages.extract import cursor, extract
-from spectra_assets.stages.prepare import coverage, prepare
+from spectra_assets.stages.prepare import coverage, deletions, prepare
 from spectra_assets.stages.prepare.increments import increments
 from spectra_assets.stages.source import source
 from spectra_assets.stages.transform import dimension, fact
@@ -18,6 +18,7 @@ __all__ = [
     "clean",
     "coverage",
     "cursor",
+    "deletions",
     "dimension",
     "extract",
     "fact",

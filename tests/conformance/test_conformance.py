@@ -14,6 +14,7 @@ from tests.conformance.servers import SERVERS
 from tests.conformance.servers.api import Api
 from tests.conformance.servers.dependencies import Clubs
 from tests.conformance.servers.hostile import Circles, RateLimited
+from tests.conformance.servers.kept_back import Marked
 from tests.conformance.servers.searches import Lures
 
 GOAL = 0.98
@@ -39,6 +40,11 @@ def test_server(server: type[Api], tmp_path: Path, engine: Engine, scores: list[
     if isinstance(api, Clubs):
         pairs = [(row["memberId"], row["clubId"]) for row in rows_of(pipeline.lakehouse, "clean.memberClub")]
         assert (len(pairs), set(pairs)) == (len(api.pairs()), api.pairs()), "which parent lists which child"
+    if isinstance(api, Marked):
+        marks = {each.entity: each.fetch.deleted for each in found.canon.entities if each.fetch.deleted is not None}
+        assert {name: (mark.path, tuple(mark.values)) for name, mark in marks.items()} == api.marks
+        archived = next(field for field in found.canon.entity("project").fields if field.raw == "archived")
+        assert "They stay rows: GET /projects/{id} still answers" in archived.description
     if isinstance(api, Circles):
         assert not [asked for asked in api.lured if "Authorization" in asked.headers], "the credential left the host"
     if isinstance(api, RateLimited):

@@ -169,11 +169,11 @@ def test_patterns_are_literal_but_for_two_signs(pattern: str, name: str, fit: bo
 @pytest.mark.parametrize(
     ("rule", "made", "elsewhere"),
     [
-        (rules.DimensionRule, covenant.Dimension, {"surrogate_key"}),
+        (rules.DimensionRule, covenant.Dimension, {"surrogate_key", "gone"}),
         (rules.EnumerationRule, covenant.Enumeration, {"surrogate_key"}),
         (rules.CalendarRule, covenant.Calendar, set()),
-        (rules.FactRule, covenant.Fact, set()),
-        (rules.BridgeRule, covenant.Bridge, set()),
+        (rules.FactRule, covenant.Fact, {"gone"}),
+        (rules.BridgeRule, covenant.Bridge, {"gone"}),
         (rules.EnrichRule, covenant.Enrichment, {"rule"}),
         (rules.DeriveRule, covenant.Derivation, {"rule"}),
         (rules.KpiRule, covenant.Kpi, {"rule", "table"}),

@@ -6,11 +6,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.engine import Engine
-from tests.golden.scenarios import CYCLE, DAY, dimension, empty_star, history, star
+from tests.golden.scenarios import CYCLE, DAY, column, dimension, empty_star, history, star
 from tests.relational import World
 
 
@@ -214,3 +215,55 @@ def test_a_step_that_is_taken_out_leaves_no_helper_columns(world: World) -> None
     assert members[0].keys() == {"cycleId", "cycleName", "startDate", "weightKg"}
     with pytest.raises(SpectraError, match=r"none before this one is transform\.list_values or transform\.select_members"):
         world.draft(cycles.model_copy(update={"steps": ["transform.track_history"]}))
+
+
+def test_a_record_that_the_api_marks_as_deleted_is_closed_and_left_out(world: World) -> None:
+    """One is deleted from the start; one is deleted, comes back, and is gone at last. Lines of a deleted order are left out."""
+    orders = {"id": pa.int64(), "state": pa.string()}
+    gone = {"table": "clean.order", "column": "state", "values": ["deleted"]}
+    world.declare(table="clean.order", schema=[column("id", "int64"), column("state", "text")])
+    dim = world.declare(
+        table="transform.dimOrder",
+        **{"from": ["clean.order"]},
+        primary_key=["orderKey"],
+        build={"kind": "dimension", "natural_key": "id", "surrogate_key": "orderKey", "members": [{"id": -1}], "gone": gone},
+        schema=[
+            column("orderKey", "int64"), column("id", "int64"), column("state", "text"),
+            column("validFrom", "timestamp"), column("validTo", "timestamp"), column("isCurrent", "bool"),
+        ],
+    )  # fmt: skip
+    fact = world.declare(
+        table="transform.factLine",
+        **{"from": ["clean.line", "transform.dimOrder", "clean.order"]},
+        primary_key=["line"],
+        build={
+            "kind": "fact",
+            "references": [{"name": "orderKey", "dimension": "dimOrder", "column": "orderId"}],
+            "gone": {**gone, "on": {"orderId": "id"}},
+        },
+        schema=[column("line", "int64"), column("orderKey", "int64")],
+    )
+    world.rows("clean.line", {"line": pa.int64(), "orderId": pa.int64()}, [(1, 1), (2, 1), (3, 2), (4, 3), (5, None)])
+
+    def load(day: int, *states: str) -> tuple[dict[int, list[tuple[str, str, bool]]], list[int], int]:
+        world.rows("clean.order", orders, [(number, state) for number, state in enumerate(states, 1)])
+        found: dict[int, list[tuple[str, str, bool]]] = {}
+        for row in sorted(world.made(dim, DAY[day], publish=True), key=lambda row: row["validFrom"]):
+            found.setdefault(row["id"], []).append((row["validFrom"][:10], (row["validTo"] or "")[:10], row["isCurrent"]))
+        lines = [row["line"] for row in world.made(fact, DAY[day])]
+        assert world.last.rows_in == len(lines) + world.last.evidence["deleted"]
+        return found, sorted(lines), world.last.evidence["deleted"]
+
+    versions, lines, deleted = load(1, "open", "open", "deleted")
+    assert versions[3] == [("1900-01-01", "2024-06-02", False)], "it was there before anybody looked"
+    assert (lines, deleted) == ([1, 2, 3, 5], 1)
+    assert load(2, "open", "open", "deleted")[0] == versions, "nothing changed"
+    versions, lines, deleted = load(3, "deleted", "open", "deleted")
+    assert versions[1] == [("1900-01-01", "2024-06-04", False)]
+    assert (lines, deleted) == ([3, 5], 3)
+    versions, lines, deleted = load(4, "open", "open", "deleted")
+    assert versions[1] == [("1900-01-01", "2024-06-04", False), ("2024-06-05", "", True)]
+    assert (lines, deleted) == ([1, 2, 3, 5], 1)
+    versions, lines, deleted = load(5, "open")
+    assert versions[2] == [("1900-01-01", "2024-06-06", False)]
+    assert versions[3] == [("1900-01-01", "2024-06-02", False)], "nothing is left of the record, and its version stays"

@@ -20,6 +20,7 @@ from spectra_assets.playbook.rules.fields import (
     AliasRule,
     DateFormatRule,
     DeduplicateRule,
+    DeletedRule,
     FieldRule,
     PiiRule,
     PrimaryKeyRule,
@@ -54,6 +55,7 @@ __all__ = [
     "Chart",
     "DateFormatRule",
     "DeduplicateRule",
+    "DeletedRule",
     "DeriveRule",
     "DimensionRule",
     "EndpointRule",
@@ -98,6 +100,7 @@ Rule = Annotated[
     | AliasRule
     | AliasesRule
     | DeduplicateRule
+    | DeletedRule
     | RouteRule
     | EndpointRule
     | RecordsRule

@@ -110,6 +110,19 @@ class AliasesRule(BaseRule):
     paths: dict[Path, Path] = Field(min_length=1, max_length=200)
 
 
+class DeletedRule(FieldRule):
+    """What marks an entity's records as deleted: `scope.field` is true, has a time, or one of `values`.
+
+    With `use: false` it does not, whatever Prepare proves.
+    """
+
+    needs = frozenset({"entity", "field"})
+
+    kind: Literal["deleted"] = "deleted"
+    values: list[Text] = Field(default=[], max_length=50)
+    use: bool = True
+
+
 class DeduplicateRule(BaseRule):
     """An entity's records may come more than once: of those with one key the one with the greatest value at `by` counts.
 

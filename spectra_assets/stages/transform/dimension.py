@@ -14,7 +14,8 @@ from spectra_assets.lakehouse.types import ddl
 from spectra_assets.stages.clean.casts import cast, plausible
 from spectra_assets.stages.frames import build_of, col, drafted, finished, first_input
 from spectra_assets.stages.transform.days import days, year_span
-from spectra_assets.stages.transform.history import HISTORY, UNKNOWN, Versioning
+from spectra_assets.stages.transform.deleted import marked
+from spectra_assets.stages.transform.history import DELETED, HISTORY, UNKNOWN, Versioning
 from spectra_assets.stages.work import Draft, Work, action
 
 if TYPE_CHECKING:
@@ -23,16 +24,20 @@ if TYPE_CHECKING:
 
 @action("transform.select_members", "dimension")
 def select_members(draft: Draft, work: Work) -> None:
-    """The rows of the clean table, and the declared members which it does not have itself."""
+    """The rows of the clean table, with those marked that were deleted, and the declared members which it does not have."""
     build = build_of(work, Dimension)
     table = first_input(work)
     attributes = [c for c in work.table.schema_ if c.name not in (build.surrogate_key, *HISTORY)]
     made = {build.natural_key: _composed(build.composed_of)} if build.composed_of else {}
-    rows = work.frame(table).select(*(made.get(c.name, col(_origin(c, table))).alias(c.name) for c in attributes))
+    clean, further = work.frame(table), []
+    if build.gone is not None:
+        clean, further = marked(clean, work, build.gone, DELETED), [col(DELETED)]
+    rows = clean.select(*(made.get(c.name, col(_origin(c, table))).alias(c.name) for c in attributes), *further)
     declared = _members(work, build.members, attributes, table)
     natural = build.natural_key
     delivered = rows.select(col(natural).alias("_delivered"))
     missing = declared.join(delivered, col(natural).eqNullSafe(F.col("_delivered")), "left_anti")
+    missing = missing.withColumn(DELETED, F.lit(False)) if further else missing
     draft.rows_in = work.count(table)
     draft.frame = finished(rows.unionByName(missing), work, "transform.select_members")
 

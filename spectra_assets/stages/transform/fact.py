@@ -13,6 +13,7 @@ from spectra_assets.covenant.build import Bridge, Dimension, Enumeration, Fact, 
 from spectra_assets.errors import SpectraError
 from spectra_assets.stages.frames import build_of, col, drafted, finished, first_input
 from spectra_assets.stages.transform.days import day_key
+from spectra_assets.stages.transform.deleted import LEFT_OUT, left_out, living
 from spectra_assets.stages.transform.history import UNKNOWN
 from spectra_assets.stages.work import Draft, Work, action
 
@@ -27,10 +28,12 @@ _EVENT = "_event"
 
 @action("transform.select_events", "fact")
 def select_events(draft: Draft, work: Work) -> None:
-    """One row per row of the input: key, scalars, calendar keys, and in helper columns what references start from."""
+    """One row per row of the input that was not deleted: key, scalars, calendar keys, and in helper columns what references
+    start from."""
     build = build_of(work, Fact)
     table = first_input(work)
-    frame = work.frame(table)
+    clean = work.frame(table)
+    frame = living(clean, work, build.gone)
     scalars = dict.fromkeys([*work.table.primary_key, *build.scalars])
     event = col(build.event_time) if build.event_time else F.lit(None)
     draft.frame = finished(
@@ -44,17 +47,20 @@ def select_events(draft: Draft, work: Work) -> None:
         "transform.select_events",
     )
     draft.rows_in = work.count(table)
+    if build.gone is not None:
+        draft.evidence[LEFT_OUT] = draft.notes["deletedRows"] = left_out(clean, work, build.gone)
 
 
 @action("transform.select_pairs", "bridge")
 def select_pairs(draft: Draft, work: Work) -> None:
-    """The distinct pairs of the input; where one side is absent there is no pair."""
+    """The distinct pairs of the input, without records that were deleted; where one side is absent there is no pair."""
     build = build_of(work, Bridge)
     whole = F.lit(True)
     for reference in build.references:
         for name in (reference.column, *reference.also):
             whole = whole & col(name).isNotNull()
-    pairs = work.frame(first_input(work)).where(whole).select(*_starts(build.references)).distinct()
+    rows = living(work.frame(first_input(work)), work, build.gone)
+    pairs = rows.where(whole).select(*_starts(build.references)).distinct()
     draft.rows_in = pairs.count()
     draft.frame = finished(pairs, work, "transform.select_pairs")
 

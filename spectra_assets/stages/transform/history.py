@@ -26,6 +26,9 @@ BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
 
 HISTORY = ("validFrom", "validTo", "isCurrent")
 
+DELETED = "_deleted"
+"""Truth value of members that the API still has although they were deleted: none of their versions is open."""
+
 
 @dataclass(frozen=True)
 class Versioning:
@@ -36,15 +39,17 @@ class Versioning:
     now: datetime
 
     def first(self, members: DataFrame) -> DataFrame:
-        """Every member in its first version."""
+        """Every member in its first version, which is closed of one that is DELETED already."""
+        gone = F.col(DELETED) if DELETED in members.columns else F.lit(False)
+        names = [name for name in members.columns if name != DELETED]
         return self._keyed(
             members.select(
-                *(col(name) for name in members.columns),
+                *(col(name) for name in names),
                 instant(BEGINNING).alias("validFrom"),
-                F.lit(None).cast("timestamp").alias("validTo"),
-                F.lit(True).alias("isCurrent"),
+                F.when(gone, instant(self.now)).alias("validTo"),
+                (~gone).alias("isCurrent"),
             ),
-            members.columns,
+            names,
         )
 
     def continued(self, members: DataFrame, so_far: DataFrame) -> DataFrame:
@@ -52,8 +57,14 @@ class Versioning:
 
         Attributes are compared that both have, in the same type; one that is new or has a new type is filled in where a version
         is current, without a new version. A change in the instant in which a version began replaces that version. What was the
-        unknown member by another natural key is none of the versions: the members have their own.
+        unknown member by another natural key is none of the versions: the members have their own. A member that is DELETED is one
+        that vanished; if it has no version yet, it gets a closed one.
         """
+        dead = None
+        if DELETED in members.columns:
+            known = so_far.select(col(self.natural_key).alias("_known")).distinct()
+            unseen = members.where(DELETED).join(known, col(self.natural_key).eqNullSafe(F.col("_known")), "left_anti")
+            dead, members = self.first(unseen), members.where(f"NOT {DELETED}").drop(DELETED)
         if self.surrogate_key in so_far.columns:
             so_far = so_far.where((col(self.surrogate_key) != UNKNOWN) | _unknown(col(self.natural_key)))
         open_ = F.coalesce(F.col("isCurrent"), F.lit(False)) | _unknown(col(self.natural_key))
@@ -61,7 +72,8 @@ class Versioning:
         last = closed.groupBy(col(self.natural_key).alias("_lastKey")).agg(F.max("validTo").alias("_lastTo"))
         old = self._as_now(so_far.where(open_), members)
         moved = self._moved(self._joined(old, members, last), members, _comparable(members, so_far, self.natural_key))
-        return self._keyed(moved.unionByName(closed), members.columns)
+        versions = self._keyed(moved.unionByName(closed), members.columns)
+        return versions if dead is None else versions.unionByName(dead)
 
     def _as_now(self, versions: DataFrame, members: DataFrame) -> DataFrame:
         """Old versions with the columns of the members, in their types."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
-from tests.conformance.servers.api import Api, Asked
-from tests.conformance.servers.described import Operation, array_of, openapi
+from tests.conformance.servers.api import Api, Asked, RefusedError
+from tests.conformance.servers.described import Operation, array_of, openapi, schema_of
 from tests.conformance.servers.pages import Size, numbered
 from tests.conformance.servers.shapes import BOOL, word
 from tests.conformance.servers.truth import Entity, Truth
@@ -83,4 +84,72 @@ class KeptBack(Api):
         )
 
 
-SERVERS: tuple[type[Api], ...] = (KeptBack,)
+class Marked(Api):
+    """Deleted records that still come, each told in another way: by the address of its own, by a list that leaves it out, by the
+    description. Archived projects look like them and are none."""
+
+    marks: ClassVar[dict[str, tuple[str, tuple[str, ...]]]] = {
+        "user": ("isDeleted", ()),
+        "order": ("status", ("removed",)),
+        "invoice": ("deleted_at", ()),
+        "note": ("deleted", ("1",)),
+    }
+    """Entity → the path and the values of what marks its deleted records."""
+
+    def setup(self) -> None:
+        self.users = [{"id": n, "name": word(n), "isDeleted": n % 9 == 4} for n in range(1, 31)]
+        self.projects = [{"id": n, "title": word(n), "archived": n % 5 == 0} for n in range(1, 31)]
+        self.orders = [{"id": n, "total": n * 1.5, "status": ("open", "paid", "removed")[n % 3]} for n in range(1, 31)]
+        self.invoices = [{"id": n, "sum": n * 2.5, "updated_at": self._at(n), "deleted_at": None} for n in range(1, 31)]
+        self.bin = [{"id": n, "sum": n * 2.5, "updated_at": self._at(n), "deleted_at": self._at(n)} for n in range(31, 35)]
+        self.notes = [{"id": n, "text": word(n), "deleted": 0} for n in range(1, 31)]
+        self.get("/openapi.json", lambda asked: self._document())
+        for name, rows in (("users", self.users), ("projects", self.projects), ("orders", self.orders), ("notes", self.notes)):
+            self.get(f"/{name}", rows)
+        for name in ("users", "projects", "orders"):
+            self.get(f"/{name}/{{id}}", partial(self._one, name))
+        self.get("/invoices", self._invoices)
+
+    def _at(self, hour: int) -> str:
+        return f"2024-03-{1 + hour // 24:02d}T{hour % 24:02d}:00:00Z"
+
+    def _one(self, name: str, asked: Asked) -> Any:
+        row = next((row for row in getattr(self, name) if str(row["id"]) == asked.values["id"]), {"isDeleted": True})
+        if row.get("isDeleted") or row.get("status") == "removed":
+            raise RefusedError(410 if name == "orders" else 404, "it is no more")
+        return row
+
+    def _invoices(self, asked: Asked) -> Any:
+        since = asked.query.get("updated_since")
+        return [row for row in (*self.invoices, *self.bin) if row["updated_at"] >= since] if since else self.invoices
+
+    def _document(self) -> dict[str, Any]:
+        document = openapi(
+            self,
+            [
+                *(Operation(f"/{name}", answer=array_of(getattr(self, name)[0])) for name in ("users", "projects", "orders")),
+                *(
+                    Operation(f"/{name}/{{id}}", answer=schema_of(getattr(self, name)[0]))
+                    for name in ("users", "projects", "orders")
+                ),
+                Operation("/invoices", {"updated_since": "string"}, array_of(self.bin[0])),
+                Operation("/notes", answer=array_of(self.notes[0])),
+            ],
+        )
+        answer = document["paths"]["/notes"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        answer["items"]["properties"]["deleted"]["description"] = "1 if the note was deleted by its author"
+        return document
+
+    def truth(self) -> Truth:
+        return Truth(
+            entities=(
+                Entity("user", ("/users",), self.users, types={"isDeleted": BOOL}),
+                Entity("project", ("/projects",), self.projects, types={"archived": BOOL}),
+                Entity("order", ("/orders",), self.orders),
+                Entity("invoice", ("/invoices",), self.invoices),
+                Entity("note", ("/notes",), self.notes),
+            ),
+        )
+
+
+SERVERS: tuple[type[Api], ...] = (KeptBack, Marked)

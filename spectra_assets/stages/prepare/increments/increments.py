@@ -10,6 +10,7 @@ from spectra_assets.covenant.canon import CanonEntity, from_rows
 from spectra_assets.covenant.model import DataType
 from spectra_assets.intelligence.model import Endpoint
 from spectra_assets.names import TableRef
+from spectra_assets.stages.asking.answers import Record
 from spectra_assets.stages.asking.moments import EPOCH_MILLIS, EPOCH_SECONDS
 from spectra_assets.stages.asking.parents import parent_paths, values_of
 from spectra_assets.stages.asking.sampling import Asked, Explorer, read_sample, spread
@@ -41,28 +42,37 @@ def prove_increments(draft: Draft, work: Work) -> None:
     """
     canon: list[CanonEntity] = draft.evidence.get("canon", [])
     before = _before(work)
-    wire = Wire(work.client, _budget(work)) if work.asks and any(_cursors(entity) for entity in canon) else None
+    wire = Wire(work.client, budget_left(work, SHARE)) if work.asks and any(_cursors(entity) for entity in canon) else None
     told: dict[str, str] = {}
+    tombstones: dict[str, Sequence[Record]] = {}
     found: list[CanonEntity] = []
     for entity in canon:
         earlier = [each.fetch.incremental.parameter for each in found if each.fetch.incremental is not None]
         known = before.get(entity.entity)
-        proven, told[entity.entity] = _proven(work, wire, entity, known, earlier) if work.asks else (known, "as it was proven")
+        proven, told[entity.entity] = (
+            _proven(work, wire, entity, known, earlier, tombstones) if work.asks else (known, "as it was proven")
+        )
         fetch = entity.fetch.model_copy(update={"incremental": proven})
         found.append(entity.model_copy(update={"fetch": fetch} | ({"cursor_field": proven.cursor} if proven else {})))
         if proven is not None:
             work.say(f"{entity.entity}: what changed is asked for by {proven.parameter}: {told[entity.entity]}"[:300])
-    draft.evidence |= {"canon": found, "increments": told}
+    draft.evidence |= {"canon": found, "increments": told, "tombstones": tombstones}
     draft.rows = schema_table(found)
     draft.notes["incremental"] = sum(entity.fetch.incremental is not None for entity in found)
 
 
 def _proven(
-    work: Work, wire: Wire | None, entity: CanonEntity, before: Incremental | None, earlier: Sequence[str]
+    work: Work,
+    wire: Wire | None,
+    entity: CanonEntity,
+    before: Incremental | None,
+    earlier: Sequence[str],
+    tombstones: dict[str, Sequence[Record]],
 ) -> tuple[Incremental | None, str]:
     """How an entity is asked for what changed, and how that was seen or why there is no way.
 
-    `before` is what was proven of it the last time, `earlier` are parameters proven of other entities.
+    `before` is what was proven of it the last time, `earlier` are parameters proven of other entities; `tombstones` gets the
+    records that only come among the changed ones.
     """
     fetch = entity.fetch
     cursors = _cursors(entity)
@@ -89,6 +99,7 @@ def _proven(
         seeker = Seeker(explorer, lists)
         way = seeker.found(names)
         if way is not None:
+            tombstones[entity.entity] = way.tombstones
             return _way(work, known, cursor, way), way.evidence
         why, torn = seeker.why, seeker.torn
     else:
@@ -171,11 +182,11 @@ def _before(work: Work) -> Mapping[str, Incremental]:
     return {entity.entity: entity.fetch.incremental for entity in canon.entities if entity.fetch.incremental is not None}
 
 
-def _budget(work: Work) -> int:
+def budget_left(work: Work, share: float) -> int:
     """What Source and Prepare left of their requests in this run, up to a share of them."""
     sent = sum(
         len(record["requests"])
         for record in waiting(work.lakehouse)
         if record["manifest"]["runId"] == work.run_id and record["manifest"]["stage"] in ("source", "prepare")
     )
-    return max(0, min(int(SHARE * work.requests_allowed), work.requests_allowed - sent))
+    return max(0, min(int(share * work.requests_allowed), work.requests_allowed - sent))

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.asking.moments import forms_like, micros, written
 from spectra_assets.stages.asking.sampling import Asked, Explorer, Listing
+from spectra_assets.stages.prepare.fields.marks import looks_deleted
 from spectra_assets.stages.prepare.increments.naming import names_change
 from spectra_assets.stages.prepare.routes.identity import digest
 
@@ -44,6 +45,8 @@ class Proven:
     form: str
     boundary: Boundary
     evidence: str
+    tombstones: tuple[Record, ...] = ()
+    """Records that came although the whole list does not have them: they say of themselves that they were deleted."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ class Seeker:
         told: list[str] = []
         boundary: Boundary = "notSeen"
         separate: set[str] = set()
+        tombstones: dict[str, Record] = {}
         for known, some in zip(self.lists, instants, strict=True):
             for instant in some:
                 value = written(instant, form)
@@ -141,6 +145,7 @@ class Seeker:
                     self.why = self.why or f"{name}={value} gave {answer.failure or f'{len(answer.records)} other rows'}"
                     return None
                 boundary = boundary if seen == "notSeen" else seen
+                tombstones |= {digest(record): record for record in _unlisted(known, answer)}
                 separate |= {
                     field for field in known.others if _split(known.others[field], instant) != _split_own(known, instant)
                 }
@@ -154,7 +159,7 @@ class Seeker:
                 f"{name} works, but {', '.join(sorted(alike)[:3])} would give the same rows: nothing shows which it goes by"
             )
             return None
-        return Proven(name, form, boundary, "; ".join(told)[:500])
+        return Proven(name, form, boundary, "; ".join(told)[:500], tuple(tombstones.values()))
 
     def _ask(self, known: Known, query: Mapping[str, str], pages: int = PAGES) -> Listing:
         asked = known.asked
@@ -213,7 +218,8 @@ def _split_own(known: Known, instant: int) -> frozenset[str]:
 def _judged(known: Known, answer: Listing, instant: int) -> Boundary | None:
     """Whether the answer is exactly what changed since; None if it is not.
 
-    Of a list that was not read whole further rows may come, none of them of before.
+    Of a list that was not read whole further rows may come, none of them of before; of a whole one only those of records that say
+    that they were deleted.
     """
     if answer.failure or not answer.whole:
         return None
@@ -221,10 +227,15 @@ def _judged(known: Known, answer: Listing, instant: int) -> Boundary | None:
     if any(moment is None or moment < instant for moment in came.values()):
         return None
     seen = came.keys() & known.moments.keys()
-    if known.listing.whole and len(seen) < len(came):
+    if any(not looks_deleted(record) for record in _unlisted(known, answer)):
         return None
     inclusive = _split_own(known, instant)
     exclusive = frozenset(row for row in inclusive if known.moments[row] > instant)
     if seen == inclusive:
         return "notSeen" if inclusive == exclusive else "inclusive"
     return "exclusive" if seen == exclusive and exclusive else None
+
+
+def _unlisted(known: Known, answer: Listing) -> list[Record]:
+    """Records that came although the whole list does not have them."""
+    return [record for record in answer.records if digest(record) not in known.moments] if known.listing.whole else []
