@@ -78,7 +78,7 @@ def entities_of(
             excluded[listing.path] = beyond if number >= _MOST_KINDS else f"lists what {kind.best.path} lists"
     del kinds[_MOST_KINDS:]
     names = _names(kinds)
-    hints = [_hint(kind, name) for kind, name in zip(kinds, names, strict=True)]
+    hints = [_hint(catalogue, kind, name) for kind, name in zip(kinds, names, strict=True)]
     sources = [
         Source(name, kind.name, [catalogue.ways[listing.path] for listing in kind.listings], hint.fields, hint.key)
         for kind, name, hint in zip(kinds, names, hints, strict=True)
@@ -238,7 +238,7 @@ def _identifier(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]", "", name)[:_NAME_LENGTH]
 
 
-def _hint(kind: Kind, name: str) -> EntityHint:
+def _hint(catalogue: Catalogue, kind: Kind, name: str) -> EntityHint:
     routes = kind.listings[:_MOST_ROUTES]
     places = {listing.reply.records for listing in routes if listing.reply.records is not None}
     shape = kind.best.reply.shape if _known(kind.best) else kind.shape
@@ -249,9 +249,15 @@ def _hint(kind: Kind, name: str) -> EntityHint:
         routes=[listing.path for listing in routes],
         records=places.pop() if len(places) == 1 else None,
         recursive=shape.recursive if shape else None,
-        key=key_of(fields, kind.name),
+        key=key_of(fields, kind.name) or _asked_by(fields, [catalogue.member_of(listing.path) for listing in routes]),
         fields=fields,
     )
+
+
+def _asked_by(fields: Iterable[FieldSpec], parameters: Iterable[str | None]) -> str | None:
+    """The field that one record is asked for by: the one that the parameter of its address is called as."""
+    asked = {plain(parameter) for parameter in parameters if parameter}
+    return next((field.raw for field in fields if field.type not in ("record", "array") and plain(field.raw) in asked), None)
 
 
 def key_of(fields: Iterable[FieldSpec], name: str) -> str | None:

@@ -87,6 +87,7 @@ class Catalogue:
         self.ways = {path: _way(path, cut) for path in paths}
         self._lists: dict[tuple[str, ...], str] = {}
         self._collections: set[tuple[str, ...]] = set()
+        self._members: dict[tuple[str, ...], str] = {}
         self._firsts: set[str] = set()
         self._below: dict[tuple[str, ...], set[str]] = defaultdict(set)
         for path, way in self.ways.items():
@@ -98,6 +99,7 @@ class Catalogue:
                 self._collections.add(shape)
             elif len(shape) > 1:
                 self._collections.add(shape[:-1])
+                self._members.setdefault(shape[:-1], way.parameters[-1])
             if way.segments and noun_at(way.segments, 0):
                 self._firsts.add(plain(noun_at(way.segments, 0)))
 
@@ -111,6 +113,10 @@ class Catalogue:
     def is_collection(self, segments: Iterable[str]) -> bool:
         """Whether something is listed there, or its members are."""
         return _template(segments) in self._collections
+
+    def member_of(self, path: str) -> str | None:
+        """The parameter that names one record of the list at a path: `imo` of `/vessels` beside `/vessels/{imo}`."""
+        return self._members.get(_template(self.ways[path].segments))
 
     def holds_one(self, segments: Iterable[str]) -> bool:
         """Whether a single path goes on from there: a segment that says what is listed rather than where it belongs."""

@@ -104,6 +104,20 @@ def test_lists_details_and_children(openapi: Any, get: Any) -> None:
     assert found[("id", "/users/{id}")] == ["user.id"]
 
 
+def test_the_field_that_one_record_is_asked_for_by_is_its_key(openapi: Any, get: Any) -> None:
+    read = openapi(
+        {
+            "/vessels": get(rows("name", "imo", name="Vessel")),
+            "/vessels/{imo}": get(record("Vessel", "name", "imo")),
+            "/people": get(rows("id", "login", name="Person")),
+            "/people/{login}": get(record("Person", "id", "login")),
+            "/ports": get(rows("name", name="Port")),
+            "/ports/{port_code}": get(record("Port", "name")),
+        }
+    )
+    assert {hint.entity: hint.key for hint in entities_of(read)[0]} == {"vessel": "imo", "person": "id", "port": None}
+
+
 def test_one_name_for_two_schemas_is_qualified_by_the_parents(openapi: Any, get: Any) -> None:
     read = openapi(
         {

@@ -71,6 +71,43 @@ def test_records_with_a_key_of_their_own_keep_it() -> None:
     assert keys(rows, key="id") == {"id"}
 
 
+TARIFFS = [
+    {
+        "code": f"T{n // 3:03d}",
+        "validFrom": f"202{4 + n % 3}-01-01",
+        "unit": "TEU",
+        "price": n * 1.25,
+        "at": f"2026-01-01T00:00:{n % 60:02d}Z",
+    }
+    for n in range(120)
+]
+SECTIONS = [
+    {
+        "courseCode": f"CS-{n // 6}",
+        "semester": f"20{25 + n % 3}W",
+        "group": n // 3 % 2 + 1,
+        "room": f"R{n * n % 11}",
+        "seats": n % 5,
+    }
+    for n in range(120)
+]
+
+
+@pytest.mark.parametrize(
+    ("rows", "key"),
+    [
+        (TARIFFS, {"code", "validFrom"}),
+        ([{**row, "group": "AB"[row["group"] - 1]} for row in SECTIONS], {"courseCode", "semester", "group"}),
+        (TARIFFS[:9], {HASH}),
+        ([{"code": f"T{n % 9}", "remark": f"r{n}", "kind": "ab"[n % 2]} for n in range(120)], {HASH}),
+        ([{"code": f"T{n // 3}", "price": n % 3 * 1.5, "open": n % 2 == 0} for n in range(120)], {HASH}),
+    ],
+    ids=["a code and from when", "a code, a term and a group", "too few", "a remark tells all", "amounts are no part of a key"],
+)
+def test_a_code_and_what_it_is_unique_with(rows: list[dict[str, Any]], key: set[str]) -> None:
+    assert keys(rows, references=()) == key
+
+
 def test_no_row_is_lost_by_a_key_that_does_not_hold(tmp_path: Path, engine: Engine) -> None:
     world = World(tmp_path, engine)
     table = world.declare(

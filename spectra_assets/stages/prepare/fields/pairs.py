@@ -1,4 +1,4 @@
-"""Keys of several columns: the fewest references that tell records apart, or a name and what it is unique within."""
+"""Keys of several columns: the fewest references that tell records apart, or a name or code and what it is unique within."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from itertools import combinations
 from typing import Any
 
 from spectra_assets.covenant.canon import CanonEntity, CanonField
+from spectra_assets.covenant.model import DataType
+from spectra_assets.names import words
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.asking.locations import Record
-from spectra_assets.stages.prepare.routes.identity import HASH, digest, rank
+from spectra_assets.stages.prepare.routes.identity import COUNTERS, HASH, digest, rank
 
 MOST_COLUMNS = 3
 _MOST_REFERENCES = 8
@@ -20,6 +22,17 @@ _ENOUGH = 8
 
 _COLLISIONS = 2.0
 """Records with equal references that chance alone would give: so many, and none seen, is no chance."""
+
+_MANY_COLLISIONS = 8.0
+"""The same of columns whose names promise nothing: of many sets of columns that are tried one may be different by chance."""
+
+_MOST_PLAIN = 10
+"""Columns without a promising name that are tried."""
+
+_PERIODS = frozenset(
+    ("year", "month", "week", "quarter", "period", "semester", "term", "season", "version", "revision", "edition", "level")
+)
+"""What whole numbers are called that may tell records of one thing apart."""
 
 
 def composed(entity: CanonEntity, records: Sequence[Record]) -> CanonEntity:
@@ -56,7 +69,35 @@ def _key(entity: CanonEntity, records: Sequence[Record]) -> tuple[CanonField, ..
         full = all(None not in column for column in pair)
         if full and len(set(zip(*pair, strict=True))) == len(records) and _by_chance(pair) >= _COLLISIONS:
             return chosen
+    return _within(records, [*whole, *named], [field for field in others if field not in named])
+
+
+def _within(records: Sequence[Record], anchors: Sequence[CanonField], plain: Sequence[CanonField]) -> tuple[CanonField, ...]:
+    """A code, name or reference, and the one or two texts, dates or periods it is unique with: a tariff and from when it holds.
+
+    A column that nearly tells the records apart by itself, such as a time or a remark, would do so with any other: it is no part.
+    """
+    tried = [*anchors, *[field for field in plain if _tells(field)][:_MOST_PLAIN]]
+    columns = {field.raw: [_value(record, field.raw) for record in records] for field in tried}
+    usable = [f for f in tried if None not in columns[f.raw] and 1 < len(set(columns[f.raw])) <= len(records) / 2]
+    for count in range(2, MOST_COLUMNS + 1):
+        for chosen in combinations(usable, count):
+            held = [columns[field.raw] for field in chosen]
+            if (
+                chosen[0] in anchors
+                and len(set(zip(*held, strict=True))) == len(records)
+                and _by_chance(held) >= _MANY_COLLISIONS
+            ):
+                return chosen
     return ()
+
+
+def _tells(field: CanonField) -> bool:
+    """Whether the field may be a part of a key by what it holds: no amount, no truth value, no moment."""
+    if field.type in (DataType.TEXT, DataType.DATE):
+        return True
+    said = words(field.raw.rpartition(".")[2])
+    return field.type == DataType.INT64 and bool(said) and said[-1].lower() in _PERIODS | COUNTERS
 
 
 def _names(field: CanonField) -> bool:

@@ -28,7 +28,7 @@ KEY_WORDS = (
 _IDS = frozenset(("id", "uuid", "guid", "gid", "uid", "pk", "oid", "iid", "identifier", "mapkey"))
 _CODES = frozenset(("key", "code", "slug", "number", "no", "num", "nr", "nummer", "ref", "symbol", "handle", "login", "username",
                     "sha", "isbn", "ean", "iban", "vin", "fingerprint"))  # fmt: skip
-_COUNTERS = frozenset(("number", "no", "num", "line", "index", "position", "seq", "sequence", "rank", "iid"))
+COUNTERS = frozenset(("number", "no", "num", "line", "index", "position", "seq", "sequence", "rank", "iid"))
 _NAMES = frozenset(("name", "fullname", "email", "path", "sku", "title"))
 _ADDRESSES = frozenset(("url", "href", "self", "uri", "link", "resourceuri"))
 """Fields that hold the address of the record itself, be it in `_links.self.href`: what names it where it has no id."""
@@ -114,7 +114,7 @@ def rank(path: str, entity: str) -> tuple[int, int, int, str] | None:
         return (1, depth, place, path) if joined in _IDS and depth == 1 else None
     if joined in _IDS:
         return (0, 0 if joined == "id" else 1, depth, path)
-    if joined in _CODES or joined in _COUNTERS:
+    if joined in _CODES or joined in COUNTERS:
         return (0, 2, place, path)
     if not depth and joined == "".join(words(entity)).lower():
         return (0, 3, place, path)
@@ -205,7 +205,7 @@ def _ordinal(lists: Mapping[str, Sequence[Record]], paths: Sequence[str]) -> str
 def _counts(lists: Mapping[str, Sequence[Record]], path: str) -> bool:
     """Whether a field that is called like a counter goes 1, 2, 3 below the only parent that has rows."""
     leaf = "".join(word.lower() for word in words(split_path(path)[-1]))
-    if len(lists) != 1 or leaf not in _COUNTERS:
+    if len(lists) != 1 or leaf not in COUNTERS:
         return False
     values = [value for records in lists.values() for record in records for value in values_at(record, path)]
     numbers = sorted(value for value in values if isinstance(value, int))
