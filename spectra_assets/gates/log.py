@@ -28,12 +28,14 @@ def _promised(candidate: Candidate) -> list[Table]:
 
 
 def _latest(candidate: Candidate) -> dict[str, dict[str, Any]]:
-    """Table → its newest row in the manifest. Of what a replay left alone, the newest that delivered: it takes the tables that
-    stand, whatever was tried since."""
+    """Table → its newest row in the manifest; of what this run attempted, its own: what others try meanwhile is theirs to tell.
+
+    Of what a replay left alone, the newest that delivered: it takes the tables that stand, whatever was tried since.
+    """
     time = (F.coalesce("finishedAt", "startedAt").desc_nulls_last(), F.desc("startedAt"), F.desc("runId"))
-    replay = candidate.evidence.get("replay")
-    first = (F.desc(F.col("runId") == replay), F.desc(F.col("status").isin(*_DELIVERED))) if replay else ()
-    order = Window.partitionBy("table").orderBy(*first, *time)
+    own = F.desc(F.col("runId") == F.lit(candidate.evidence.get("run")))
+    stands = (F.desc(F.col("status").isin(*_DELIVERED)),) if candidate.evidence.get("replay") else ()
+    order = Window.partitionBy("table").orderBy(own, *stands, *time)
     newest = candidate.accepted.withColumn("_place", F.row_number().over(order)).where("_place = 1")
     rows = newest.select(*_SHOWN, F.substring("error", 1, 200).alias("error")).toArrow()
     return {row["table"]: row for row in rows.to_pylist()}
@@ -69,11 +71,13 @@ def all_outputs_exist(candidate: Candidate) -> Judged:
 
 @gate("all_gates_ran", needs=_needs)
 def all_gates_ran(candidate: Candidate) -> Judged:
-    """Each gate of the covenant has a result for the newest version of its table."""
+    """Each gate of the covenant has a result for the newest version of its table. Of an attempt that failed before there was
+    anything to judge `manifest_complete` tells."""
     latest = _latest(candidate)
     facts = [
         {"table": table.table, "gate": gate.name, "ran": gate.name in (latest.get(table.table, {}).get("gatesRun") or ())}
         for table in _promised(candidate)
+        if latest.get(table.table, {}).get("status") != "failed"
         for gate in table.gates
     ]
     frame = candidate.small({"table": DataType.TEXT, "gate": DataType.TEXT, "ran": DataType.BOOL}, facts)

@@ -50,13 +50,13 @@ def collect_requests(draft: Draft, work: Work) -> None:
 def collect_manifest(draft: Draft, work: Work) -> None:
     """`log.manifest`: what it held, and every attempt that left a file, each once by run, table and start.
 
-    Evidence `lineage` (pairs of tables), and `replay`: the run, if it makes tables again from what stands.
+    Evidence `lineage` (pairs of tables), `run`, and `replay`: whether that makes tables again from what stands.
     """
     _clear(work)
     rows = [record["manifest"] for record in waiting(work.lakehouse)]
     _collect(draft, work, rows, key=["runId", "table", "startedAt"], instant="startedAt")
     draft.evidence["lineage"] = _recorded_edges(work)
-    draft.evidence["replay"] = work.run_id if work.remakes else None
+    draft.evidence |= {"run": work.run_id, "replay": work.remakes}
 
 
 @action("pipeline.summarise_runs")

@@ -231,6 +231,17 @@ def test_all_gates_ran(bench: Bench) -> None:
     result = bench.judge(promised, [attempt("clean.a", 2, gatesRun=["types_hold"]), attempt("clean.a", 1)], others=[A, B])
     assert result.sample == [{"table": "clean.a", "gate": "quarantine_small"}]
     assert bench.judge(promised, [], others=[A, B]).failed == 2
+    stopped = attempt("clean.a", 3, status="failed", gatesRun=None)
+    assert bench.judge(promised, [stopped], others=[A, B]).total == 0, "manifest_complete tells of it"
+
+
+def test_what_others_try_meanwhile_is_theirs(bench: Bench) -> None:
+    mine, theirs = attempt("clean.a", 1), attempt("clean.a", 2, status="failed", gatesRun=None)
+    rows = [mine, attempt("clean.b", 1), theirs]
+    for gate in ("manifest_complete", "all_gates_ran"):
+        assert bench.judge(manifest(gate), rows, others=[A, B], run="r1").total == 2
+        assert bench.judge(manifest(gate), rows, others=[A, B], run="r1").failed == 0
+    assert bench.judge(manifest("manifest_complete"), rows, others=[A, B], run="r3").failed == 1
 
 
 def test_the_manifest_is_complete(bench: Bench) -> None:
