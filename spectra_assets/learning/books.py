@@ -13,7 +13,7 @@ from pathlib import Path
 from spectra_assets.errors import DocumentError
 from spectra_assets.learning import git
 from spectra_assets.learning.journal import branch_of, commit, commits, settled, text_at, waits
-from spectra_assets.learning.lesson import ARCHIVE, Lesson, parse, read, set_aside, write
+from spectra_assets.learning.lesson import ARCHIVE, Lesson, forget, parse, read, removed, set_aside, write
 from spectra_assets.learning.prose import text_of
 from spectra_assets.settings import Settings
 
@@ -24,14 +24,16 @@ DECIDED = ("status", "remedy", "playbook", "applied_at", "applied_version", "ret
 def balance(settings: Settings) -> None:
     """Bring git and the lessons together, whoever changed them. Raises StorageError, DocumentError."""
     if not commits(settings):
+        forget(settings.lessons, removed(settings.lessons))
         return
     with settled(settings):
         held = git.changed(settings.project, settings.lessons, branch_of(settings)) if not waits(settings) else {}
+        gone = removed(settings.lessons)
         decided: dict[Path, str | None] = {}
         told: list[Lesson] = []
         for file, text in held.items():
             if not file.is_file():
-                decided |= _moved(settings, file)
+                decided |= {file: None} if file.stem in gone else _moved(settings, file)
             elif (lesson := _ours(file)) is not None and _is_due(lesson, parse(text, file), file, text):
                 decided[file] = text_at(file)
                 told.append(lesson)
@@ -39,6 +41,8 @@ def balance(settings: Settings) -> None:
             if (lesson := _ours(file)) is not None and _is_told(lesson):
                 decided[file] = text_at(file)
                 told.append(lesson)
+        if not waits(settings):
+            forget(settings.lessons, gone - {file.stem for file in held})  # what git holds is seen to be gone by the next pass
         if decided:
             commit(settings, decided, _message(told))
 
@@ -72,7 +76,8 @@ def _is_due(lesson: Lesson, before: Lesson, file: Path, text: str) -> bool:
 
 
 def _moved(settings: Settings, file: Path) -> dict[Path, str | None]:
-    """What becomes of a file that is no more: it lies in the other room, or the archive was pruned; else a person took it."""
+    """What becomes of a file that is no more, and that the machine did not remove: it lies in the other room, or the archive was
+    pruned; else a person took it."""
     room = settings.lessons if file.parent.name == ARCHIVE else settings.lessons / ARCHIVE
     other = room / file.name
     if other.is_file():

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -245,8 +245,33 @@ def show(folder: Path, lesson_id: str) -> str:
 def save(folder: Path, lesson: Lesson) -> None:
     """Write the lesson, whole or not at all; the caller holds the folder's lock. Raises StorageError."""
     write(folder / f"{lesson.id}.md", text_of(lesson))
-    for file in (state_of(folder / f"{lesson.id}.md"), folder / ARCHIVE / f"{lesson.id}.md"):
+    others = (state_of(folder / f"{lesson.id}.md"), _gone(folder, lesson.id), folder / ARCHIVE / f"{lesson.id}.md")
+    for file in others:
         file.unlink(missing_ok=True)
+
+
+def remove(folder: Path, ids: Iterable[str]) -> None:
+    """Remove lessons that are told elsewhere by now, or were none, and note that it was not a person; the caller holds the
+    folder's lock."""
+    for name in ids:
+        _gone(folder, name).touch()
+        (folder / f"{name}.md").unlink(missing_ok=True)
+        state_of(folder / f"{name}.md").unlink(missing_ok=True)
+
+
+def removed(folder: Path) -> set[str]:
+    """Ids of the lessons that the machine removed, until they are forgotten."""
+    return {file.stem for file in (folder / STATE).glob("*.gone")}
+
+
+def forget(folder: Path, ids: Iterable[str]) -> None:
+    """Nobody needs to know any more that these were removed; the caller holds the folder's lock."""
+    for name in ids:
+        _gone(folder, name).unlink(missing_ok=True)
+
+
+def _gone(folder: Path, lesson_id: str) -> Path:
+    return folder / STATE / f"{lesson_id}.gone"
 
 
 def _line(front: str, key: str) -> int:

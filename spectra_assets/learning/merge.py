@@ -6,7 +6,7 @@ from pathlib import Path
 
 from spectra_assets.learning import apply
 from spectra_assets.learning.gap import OF_LISTS
-from spectra_assets.learning.lesson import ECHOES, Lesson, locked, read, read_all, save, state_of
+from spectra_assets.learning.lesson import ECHOES, Lesson, locked, read, read_all, remove, save
 from spectra_assets.learning.remedy.model import AddRule
 from spectra_assets.learning.verify import STAGES
 from spectra_assets.names import plural
@@ -36,9 +36,7 @@ def merge(folder: Path, source: str) -> set[str]:
             told = {"also": tuple(dict.fromkeys((*kept.also, *echoes)))[:ECHOES], "tried": apply.kept((*kept.tried, *tried))}
             save(folder, kept.but(**told))
         gone = {other.id for others in merged.values() for other in others}
-        for name in gone:  # what tells them is whole by now
-            (folder / f"{name}.md").unlink(missing_ok=True)
-            state_of(folder / f"{name}.md").unlink(missing_ok=True)
+        remove(folder, gone)  # what tells them is whole by now
     return gone
 
 

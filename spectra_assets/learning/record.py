@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spectra_assets.learning.gap import FACTS, Cause, Echo, Gap
-from spectra_assets.learning.lesson import ARCHIVE, ECHOES, Lesson, locked, place, read, read_all, save
+from spectra_assets.learning.lesson import ARCHIVE, ECHOES, Lesson, locked, place, read, read_all, remove, save
 from spectra_assets.learning.verify import FURTHER, FURTHER_GAPS
 
 REMEMBERED = 50
@@ -61,8 +61,8 @@ def withdraw(folder: Path, source: str, run_id: str) -> set[str]:
         for lesson in read_all(folder, source):
             only = lesson.seen == len(lesson.evaluations) and all(key.startswith(f"{run_id}:") for key in lesson.evaluations)
             if only and lesson.status in ("observed", "proposed"):
-                (folder / f"{lesson.id}.md").unlink(missing_ok=True)
                 gone.add(lesson.id)
+        remove(folder, gone)
     return gone
 
 
@@ -134,8 +134,7 @@ class _Shelf:
                 self._share(_rolled(list(gaps.values())[-1], self.limits.lessons), len(gaps))
         for lesson in self.changed.values():
             save(self.folder, lesson)
-        for name in self._absorbed - self.changed.keys():
-            (self.folder / f"{name}.md").unlink(missing_ok=True)
+        remove(self.folder, self._absorbed - self.changed.keys())
         return list(self.changed.values())
 
     def _stands(self, gap: Gap) -> bool:

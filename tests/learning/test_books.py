@@ -11,13 +11,18 @@ import pytest
 from spectra_assets.learning import apply
 from spectra_assets.learning.archive import HELD
 from spectra_assets.learning.books import balance
+from spectra_assets.learning.gap import Gap
 from spectra_assets.learning.journal import settled
-from spectra_assets.learning.lesson import Lesson, find, parse, read, save, show, state_of
+from spectra_assets.learning.lesson import Lesson, find, parse, read, removed, save, show, state_of
 from spectra_assets.learning.loop import observe
+from spectra_assets.learning.merge import merge
 from spectra_assets.learning.person import revert
+from spectra_assets.learning.record import Limits, record, withdraw
 from spectra_assets.settings import Settings
 from tests.learning.kills import git, killed, project
 from tests.learning.test_loop import remedy, run
+from tests.learning.test_merge import forbidden
+from tests.learning.test_record import gap
 
 LATER = 3650
 
@@ -121,6 +126,43 @@ def test_what_a_person_writes_stages_or_removes_is_left_alone(settings: Settings
     file.unlink()
     balance(settings)
     assert dirty(settings) == [f" D lessons/{lesson.id}.md"]
+
+
+def asking(settings: Settings, gaps: list[Gap]) -> None:
+    """What these gaps say is asked, as a pass over them does, and git knows of it."""
+    with settled(settings):
+        for lesson in record(settings.lessons, gaps):
+            save(settings.lessons, lesson.but(question="What should be done?"))
+    balance(settings)
+
+
+@pytest.mark.parametrize("how", ["merged", "crowd", "withdrawn"])
+def test_what_the_machine_removes_is_gone_from_git_as_well(settings: Settings, how: str) -> None:
+    """It was taken for removed by a person: the tree stayed dirty for ever, and a checkout brought the question back."""
+    first, second = forbidden("run1")
+    asking(settings, [second])
+    held = f"lessons/{second.lesson_id}.md"
+    assert dirty(settings) == []
+    assert held in git(settings.project, "ls-files", "lessons")
+    with settled(settings):
+        if how == "merged":
+            for lesson in record(settings.lessons, [first]):
+                save(settings.lessons, lesson.but(question="What should be done?"))
+            assert merge(settings.lessons, second.source) == {second.lesson_id}
+        elif how == "crowd":
+            alike = {"cause": second.cause, "check": second.check}
+            record(settings.lessons, [gap(f"field{number}", "run2", **alike) for number in range(9)], Limits(alike=3))
+        else:
+            assert withdraw(settings.lessons, second.source, "run1") == {second.lesson_id}
+    assert not (settings.project / held).exists()
+    assert not state_of(settings.project / held).exists()
+    balance(settings)
+    assert dirty(settings) == []
+    assert held not in git(settings.project, "ls-files", "lessons")
+    commits = len(subjects(settings))
+    balance(settings)
+    assert len(subjects(settings)) == commits
+    assert removed(settings.lessons) == set()
 
 
 def test_what_can_not_be_committed_now_is_committed_later(settings: Settings) -> None:
