@@ -28,6 +28,12 @@ RUN = "spectra.run_id"
 LOOKED_BACK = 20
 """Commits by others (OPTIMIZE, VACUUM, an edit by hand) behind which the last delivery is looked for."""
 
+_LEAVES_ROWS = frozenset((
+    "OPTIMIZE", "REORG", "VACUUM START", "VACUUM END", "COMPUTE STATS", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES",
+    "ADD CONSTRAINT", "DROP CONSTRAINT", "ADD FEATURE", "UPGRADE PROTOCOL",
+))  # fmt: skip
+"""Operations by which a platform or a person keeps a table in order, and no row of it changes."""
+
 
 class Candidate(Protocol):
     """What `publish` takes: rows that passed their gates. `staging.Staged` is one."""
@@ -79,7 +85,8 @@ class Published:
 
 @dataclass(frozen=True)
 class TableState:
-    """The table as it is: `columns` are name → Arrow type, `metadata` the `spectra.…` entries of the last commit.
+    """The table as it is: `columns` are name → Arrow type, `metadata` the `spectra.…` entries of the newest delivery, whoever
+    committed after it; without its fingerprint, if others changed the rows since.
 
     `delivered` are the rows which the newest delivery says that it published; None if none of the last commits is one.
     """
@@ -106,14 +113,16 @@ def last_commit(table: DeltaTable) -> dict[str, Any]:
     return next(iter(table.history(1)), {})
 
 
-def delivered(table: DeltaTable, last: Mapping[str, Any]) -> int | None:
-    """The rows that the newest delivery says it published, whoever committed after it."""
-    commits = [last] if ROWS_OUT in last else table.history(LOOKED_BACK)
-    return next((int(commit[ROWS_OUT]) for commit in commits if ROWS_OUT in commit), None)
-
-
-def spectra_of(commit: Mapping[str, Any]) -> dict[str, str]:
-    return {name: str(value) for name, value in commit.items() if name.startswith("spectra.")}
+def told(table: DeltaTable, last: Mapping[str, Any]) -> dict[str, str]:
+    """What the newest delivery tells in its commit, whoever committed after it; {} if none of the last commits is one."""
+    commits = [last] if RUN in last else table.history(LOOKED_BACK)
+    mine = next((place for place, commit in enumerate(commits) if RUN in commit), None)
+    if mine is None:
+        return {}
+    found = {name: str(value) for name, value in commits[mine].items() if name.startswith("spectra.")}
+    if any(commit.get("operation") not in _LEAVES_ROWS for commit in commits[:mine]):
+        found.pop(FINGERPRINT, None)
+    return found
 
 
 def rows_of(table: DeltaTable) -> int:

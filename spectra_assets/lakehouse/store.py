@@ -31,16 +31,16 @@ from spectra_assets.lakehouse.commit import (
     INPUTS,
     LOOKED_BACK,
     ROW_GROUP,
+    ROWS_OUT,
     RUN,
     Candidate,
     CommitInfo,
     Published,
     TableState,
-    delivered,
     last_commit,
     properties_of,
     rows_of,
-    spectra_of,
+    told,
     writer_properties,
 )
 from spectra_assets.lakehouse.failure import guarded
@@ -117,15 +117,15 @@ class Lakehouse:
             actions = pa.table(table.get_add_actions(flatten=True))
             schema = pa.schema(table.schema().to_arrow())
             last = last_commit(table)
-            out = delivered(table, last)
+            metadata = told(table, last)
         return TableState(
             version=table.version(),
             rows=rows_of(table),
             bytes=sum(actions["size_bytes"].to_pylist()),
             files=actions.num_rows,
             columns={column.name: str(column.type) for column in storable(schema)},
-            metadata=spectra_of(last),
-            delivered=out,
+            metadata=metadata,
+            delivered=int(metadata[ROWS_OUT]) if ROWS_OUT in metadata else None,
             written_at=datetime.fromtimestamp(last.get("timestamp", 0) / 1000, UTC),
         )
 
@@ -174,7 +174,7 @@ class Lakehouse:
         with self._writing(ref):
             if self.exists(ref):
                 table = self._open(ref)
-                last = spectra_of(last_commit(table))
+                last = told(table, last_commit(table))
                 if last.get(FINGERPRINT) == candidate.fingerprint and last.get(INPUTS) == commit.extra.get("inputs"):
                     return Published(table.version(), candidate.rows, changed=False)
             metadata = commit.metadata(candidate.rows, schema, candidate.fingerprint)
