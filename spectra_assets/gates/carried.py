@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from spectra_assets.gates import filled, lasting, scale
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Result
+from spectra_assets.lakehouse.commit import MADE
 
 _KEPT = {
     filled.columns_filled.__name__: (filled.FILLED, filled.carried),
     scale.scale_kept.__name__: (scale.SCALE, scale.carried),
-    lasting.units_stay.__name__: (lasting.MADE, lasting.carried),
+    lasting.units_stay.__name__: (MADE, lasting.carried),
 }
 """Gate → the name of what it keeps, and how that is made."""
 

@@ -19,7 +19,7 @@ from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.keys import primary_key
 from spectra_assets.gates.registry import gate
 from spectra_assets.gates.scale import numbers
-from spectra_assets.lakehouse.commit import FINGERPRINT, TableState
+from spectra_assets.lakehouse.commit import FINGERPRINT, MADE, TableState
 from spectra_assets.lakehouse.types import quoted
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ _KNOWN, _MOST_GONE = 20, 0.3
 
 _MOST, _VALUES = 0.9, 5
 """Share of the values that must have changed alike, and how many different ones there must be among them."""
-
-MADE = "made"
 
 _LARGE, _PART = 100_000, 16
 """Of a table of so many rows, one key in 16 is compared first: nothing happened to nearly all that did not happen to those."""

@@ -22,6 +22,10 @@ FINGERPRINT = "spectra.fingerprint"
 INPUTS = "spectra.inputs"
 """Tables this one was made from, as `CommitInfo.extra` gives them: other inputs make another version."""
 
+MADE = "made"
+"""In `CommitInfo.extra`: how the values were made, since only what was made alike is compared. If that changes it makes another
+version, though the values are the same."""
+
 ROWS_OUT = "spectra.rows_out"
 RUN = "spectra.run_id"
 

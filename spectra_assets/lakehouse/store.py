@@ -30,6 +30,7 @@ from spectra_assets.lakehouse.commit import (
     FINGERPRINT,
     INPUTS,
     LOOKED_BACK,
+    MADE,
     ROW_GROUP,
     ROWS_OUT,
     RUN,
@@ -164,20 +165,22 @@ class Lakehouse:
             return scanner.to_reader()
 
     def publish(self, ref: TableRef, candidate: Candidate, commit: CommitInfo, comment: str = "") -> Published:
-        """Replace the table, rows and schema, by the candidate's; do nothing if it holds just that already.
+        """Replace the table, rows and schema, by the candidate's; do nothing if it holds just that already, made alike from
+        the same inputs.
 
         Its files become the table's, if it has files and the lakehouse is in a folder; else its rows are streamed.
 
         `comment` becomes the description of a new table. Raises StorageError; the last version then stays as it was.
         """
         schema = storable(candidate.schema)
+        metadata = commit.metadata(candidate.rows, schema, candidate.fingerprint)
         with self._writing(ref):
             if self.exists(ref):
                 table = self._open(ref)
                 last = told(table, last_commit(table))
-                if last.get(FINGERPRINT) == candidate.fingerprint and last.get(INPUTS) == commit.extra.get("inputs"):
+                alike = all(last.get(name) == metadata.get(name) for name in (FINGERPRINT, INPUTS))
+                if alike and commit.extra.get(MADE) in (None, last.get(f"spectra.{MADE}")):
                     return Published(table.version(), candidate.rows, changed=False)
-            metadata = commit.metadata(candidate.rows, schema, candidate.fingerprint)
             self._commit(ref, lambda: self._replace(ref, candidate, schema, metadata, comment or None))
             table = self._open(ref)
             rows = rows_of(table)

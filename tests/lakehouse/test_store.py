@@ -17,7 +17,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from spectra_assets.errors import MissingInputError, StorageError
 from spectra_assets.lakehouse import store
-from spectra_assets.lakehouse.commit import CommitInfo, Published
+from spectra_assets.lakehouse.commit import MADE, CommitInfo, Published
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.staging import Staging
 from spectra_assets.lakehouse.store import Lakehouse
@@ -147,6 +147,17 @@ def test_publishing_the_same_rows_again_is_quiet(lakehouse: Lakehouse, engine: E
     assert publish(lakehouse, engine, table.take([2, 0, 1]), CommitInfo("run-2", "1.2.0")) == Published(0, 3, False)
     write_deltalake(lakehouse.path(CYCLE), pa.table({"id": [4]}), mode="append", schema_mode="merge")
     assert publish(lakehouse, engine, table) == Published(2, 3, True)
+
+
+def test_the_same_rows_made_otherwise_are_told_once(lakehouse: Lakehouse, engine: Engine) -> None:
+    """Else the first version that differs is compared with how an older one was made, and so with nothing."""
+    table = pa.table({"id": [1, 2]})
+    found = [
+        publish(lakehouse, engine, table, CommitInfo("run", "1.2.0", extra={MADE: how} if how else {}))
+        for how in ("one step", "one step", "two steps", "two steps", None)
+    ]
+    assert [each.changed for each in found] == [True, False, True, False, False]
+    assert lakehouse.describe(CYCLE).metadata[f"spectra.{MADE}"] == "two steps"
 
 
 def test_only_accepted_rows_are_published(lakehouse: Lakehouse, engine: Engine) -> None:

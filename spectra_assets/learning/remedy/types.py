@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from spectra_assets.covenant.amounts import NUMBERS
 from spectra_assets.covenant.canon import CanonField
 from spectra_assets.covenant.model import DataType
 from spectra_assets.learning.facts import Facts
@@ -118,11 +119,19 @@ def _wider(gap: Gap, facts: Facts, known: CanonField, values: Sequence[Any]) -> 
     entity = str(facts.entity_of(gap.full_table))
     person = [each for each in facts.playbooks.rules(TypeRule, gap.source, entity, known.raw) if each.lesson is None]
     needs = f"the rule {person[-1].id} says the type {person[-1].data_type}: only a person may change that" if person else None
-    if known.type in _DATED and found == DataType.TEXT:
-        needs = needs or "as text these are no dates any more, which measures by time need: a person decides"
+    needs = needs or breaks(known.type, found)
     kinds = ", ".join(sorted(shape.seen)) or "no value"
     why = f"{known.raw} was {known.type} by the sample; of its {len(values)} values now seen some are {kinds}: {found} holds all"
     yield rule(RemedyKind.WIDEN_TYPE, PREPARE, "type", scope(gap, facts, known.raw), {"data_type": str(found)}, why, needs)
+
+
+def breaks(was: DataType, found: DataType) -> str | None:
+    """Why only a person may give a column this type: what reads it would fail, whether or not a table of ours does."""
+    if was in _DATED and found not in _DATED:
+        return f"as {found} these are no dates any more, which measures by time need: a person decides"
+    if was in NUMBERS and found not in NUMBERS:
+        return f"as {found} these are no numbers any more, and what sums or compares them breaks: a person decides"
+    return None
 
 
 def _holds_all(shape: Shape) -> DataType:
