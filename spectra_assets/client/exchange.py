@@ -132,7 +132,7 @@ class Exchange:
         """What `accept` makes of the answer that the tape holds. Raises what was raised when it came."""
         if stop.is_set():
             raise StoppedError
-        answer = held.answer(masked_url(url), url)
+        answer = held.answer(masked_url(url), url, entry.method)
         for name in ("requestId", "status", "attempts", "elapsedMs", "bodyHash", "error"):
             setattr(entry, name, held.header[name])
         entry.origin, entry.bytes = TAPE, len(answer.body) if answer is not None else 0

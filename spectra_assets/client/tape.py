@@ -86,13 +86,13 @@ class Taped:
         self.confirmed = held.confirmed
         self._held = held
 
-    def answer(self, url: str, address: str) -> Answer | None:
+    def answer(self, url: str, address: str, method: str = "GET") -> Answer | None:
         """The answer as it came; None if the request ended without one."""
         if self.header["status"] is None:
             return None
         headers = Headers(self.header["headers"])
         elapsed, attempts = self.header["elapsedMs"], self.header["attempts"]
-        return Answer(self.header["status"], headers, self._held.body, elapsed, attempts, url, address)
+        return Answer(self.header["status"], headers, self._held.body, elapsed, attempts, url, address, method)
 
     @cached_property
     def conditions(self) -> dict[str, str]:

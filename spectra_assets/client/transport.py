@@ -64,6 +64,12 @@ class Answer:
     attempts: int
     url: str
     address: str = field(default="", repr=False)
+    method: str = "GET"
+
+    @property
+    def told(self) -> str:
+        """`GET https://…/flows`: what was asked, for people."""
+        return f"{self.method} {self.url}"
 
     @property
     def content_type(self) -> str:
@@ -205,7 +211,8 @@ class Transport:
                 self._pool.back(line)  # which closes one whose answer was not read to its end
             body = self._credential.scrub(came.body)
             elapsed = (time.perf_counter() - started) * 1000
-            return Answer(came.status, self._credential.scrubbed(came.headers), body, elapsed, 1, masked_url(url), url)
+            told = masked_url(url)
+            return Answer(came.status, self._credential.scrubbed(came.headers), body, elapsed, 1, told, url, method)
         except (urllib3.exceptions.HTTPError, OSError, CutError, SlowError, LargeError, ForeignError, ValueError) as error:
             failure = self._failure(error, method, url, most)
         # raised here and not as `from error`: that exception may hold the request with its Authorization header

@@ -74,7 +74,7 @@ class Verdict:
             return decode(b"")
         if answer.content_type in _HTML or body.lstrip(_BOM + b" \t\r\n").startswith(b"<"):
             raise SkippableError(
-                f"GET {answer.url}: a web page came instead of JSON, so the base URL looks wrong; check "
+                f"{answer.told}: a web page came instead of JSON, so the base URL looks wrong; check "
                 f"{self.base_url_env}. It begins: {self.mask.quote(body)}",
                 answer.status,
             )
@@ -84,7 +84,7 @@ class Verdict:
         except SkippableError as error:
             problem, final = self.mask.line(str(error)), True  # another shape than expected
         except RecursionError:
-            problem, final = f"GET {answer.url}: the JSON is nested too deeply to be read", True
+            problem, final = f"{answer.told}: the JSON is nested too deeply to be read", True
         except (msgspec.DecodeError, UnicodeError) as error:
             problem, final = self._malformed(answer, error), False
         if final:
@@ -97,7 +97,7 @@ class Verdict:
         if answer.status == 401:
             advice = "was refused" if self.has_credential else "is needed and none was given"
             raise CredentialError(
-                f"GET {answer.url}: 401, the credential {advice}; set {self.token_env or 'the token variable of the covenant'} "
+                f"{answer.told}: 401, the credential {advice}; set {self.token_env or 'the token variable of the covenant'} "
                 f"to a valid one. The answer: {self.mask.quote(answer.body)}"
             )
         self.passing(answer)
@@ -106,12 +106,12 @@ class Verdict:
 
     def _refused(self, answer: Answer) -> str:
         body = f": {self.mask.quote(answer.body)}" if answer.body.strip() else ""
-        return f"GET {answer.url}: {answer.status} {_phrase(answer.status)}{body}"
+        return f"{answer.told}: {answer.status} {_phrase(answer.status)}{body}"
 
     def _malformed(self, answer: Answer, error: Exception) -> str:
         text = self.mask.quote(str(error).encode())
         where = "" if "byte" in text else f" (at byte {len(answer.body)}, the end of the body)"
-        return f"GET {answer.url}: the body is no complete JSON: {text}{where}; it begins: {self.mask.quote(answer.body)}"
+        return f"{answer.told}: the body is no complete JSON: {text}{where}; it begins: {self.mask.quote(answer.body)}"
 
     def _utf8(self, answer: Answer) -> bytes:
         """The body as UTF-8 without a byte order mark. Raises UnicodeError with the byte position."""

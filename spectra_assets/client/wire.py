@@ -159,7 +159,7 @@ class Player:
             self._asked[target] += 1
         for reel in self._reels:
             if (held := _nth(reel, url.removeprefix(self._root), body, number, self._without)) is not None:
-                answer = _played(held, self._root, url)
+                answer = _played(held, self._root, url, "GET" if body is None else "POST")
                 self._clock.advance(answer.elapsed_ms / 1000 / self._in_flight)
                 return answer
         if ask is None:
@@ -263,7 +263,7 @@ def _nth(reel: Recorded, target: str, body: bytes | None, number: int, without: 
     )
 
 
-def _played(held: Held, root: str, url: str) -> Answer:
+def _played(held: Held, root: str, url: str, method: str) -> Answer:
     """The answer as it came. Raises what was raised in its place."""
     header = held.header
     if header["status"] is None:
@@ -271,4 +271,4 @@ def _played(held: Held, root: str, url: str) -> Answer:
     moved = header.get("address")
     address = url if moved is None else root + str(moved)
     headers = Headers(header["headers"])
-    return Answer(header["status"], headers, held.body, float(header["elapsedMs"]), 1, masked_url(url), address)
+    return Answer(header["status"], headers, held.body, float(header["elapsedMs"]), 1, masked_url(url), address, method)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import wraps
 from typing import Any, NoReturn
 
@@ -12,6 +13,20 @@ import click
 
 from spectra_assets.errors import DocumentError, SpectraError
 from spectra_assets.untrusted import lines
+
+
+class Commands(click.Group):
+    """Commands in the order in which a person needs them; a misspelt one is answered with those there are."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            close = get_close_matches(args[0], self.commands, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            ctx.fail(f"there is no command {args[0]!r}{hint} Commands are {', '.join(self.commands)}.")
+        return super().resolve_command(ctx, args)
 
 
 def command(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -19,6 +19,7 @@ import click
 
 from spectra_assets.covenant.access import Auth
 from spectra_assets.engine import stop
+from spectra_assets.engine.answer import Commands
 from spectra_assets.engine.answer import answer as _answer
 from spectra_assets.engine.answer import command as _command
 from spectra_assets.engine.answer import fail as _fail
@@ -32,15 +33,22 @@ from spectra_assets.settings import load as load_settings
 STOPPED = 128 + signal.SIGINT
 """Exit code of a process that was asked to stop, as shells have it."""
 
+_EXAMPLES = """\b
+Examples:
+  solution-engine run "create SPECTRA pipeline for zephyr"
+  solution-engine run "create SPECTRA pipeline for shop" --base-url https://api.example.com/v2 --token-env SHOP_TOKEN
+"""
+
 _AUTH = get_args(Auth.model_fields["kind"].annotation)
 
 
-@click.group(epilog=__doc__ and "\b\n" + __doc__.split("\n\n", 1)[1])
+@click.group(cls=Commands, epilog=__doc__ and "\b\n" + __doc__.split("\n\n", 1)[1])
+@click.version_option(package_name="spectra-assets", prog_name="solution-engine")
 def commands() -> None:
     """Turns a REST API into a governed lakehouse pipeline: Source, Prepare, Extract, Clean, Transform, Refine, Analyse."""
 
 
-@commands.command()
+@commands.command(short_help="Build or refresh a pipeline by one sentence.", epilog=_EXAMPLES)
 @click.argument("sentence", nargs=-1, required=True)
 @click.option(
     "--commit", "commit_files", is_flag=True, help="Commit the covenant, the document and what was discovered, nothing else."
@@ -83,7 +91,10 @@ def run(
     verbose: bool,
     as_json: bool,
 ) -> None:
-    """Carry out a sentence, e.g. "create SPECTRA pipeline for <source>"."""
+    """Carry out a sentence: "create SPECTRA pipeline for SOURCE". Safe to run again: it says what did not change.
+
+    SOURCE is a name of your choice (lower-case letters, digits, underscores) for an API with --base-url, or one that is known.
+    """
     from spectra_assets.discovery.given import declared, fixed_header
     from spectra_assets.engine.console import Console
     from spectra_assets.engine.run import run_sentence
@@ -113,7 +124,7 @@ def status(source: str | None, as_json: bool) -> None:
     _answer(answer, status_text(answer), as_json)
 
 
-@commands.command()
+@commands.command(short_help="Make tables again from what was kept, without the API.")
 @click.argument("source")
 @click.option("--from", "start", required=True, metavar="STAGE", help="raw, clean, transform, refine or analyse.")
 @_command
@@ -130,10 +141,18 @@ def replay(source: str, start: str, as_json: bool) -> None:
     sys.exit(result.exit_code)
 
 
-@commands.command()
+@commands.command(short_help="Read some entities, or lists of some parents, again.")
 @click.argument("source")
-@click.option("--entity", "entities", multiple=True, required=True, help="What to read again; may be given several times.")
-@click.option("--parent", "parents", multiple=True, help="Only the list of this parent, by its id; may be given several times.")
+@click.option(
+    "--entity", "entities", metavar="NAME", multiple=True, required=True, help="What to read again; may be given several times."
+)
+@click.option(
+    "--parent",
+    "parents",
+    metavar="ID",
+    multiple=True,
+    help="Only the list of this parent, by its id; may be given several times.",
+)
 @_command
 def backfill(source: str, entities: tuple[str, ...], parents: tuple[str, ...], as_json: bool) -> None:
     """Read entities again, or the lists of some parents, merge them, and make again what depends on what changed."""
@@ -142,7 +161,7 @@ def backfill(source: str, entities: tuple[str, ...], parents: tuple[str, ...], a
 
     result = read_again(load_settings(), check_source(source), entities, parents, Console(quiet=as_json))
     lines = [f"  {table['table']}: {table['rows']:,} rows" for table in result.tables if table["status"] == "published"]
-    lines = lines or ["  nothing changed: the tables hold just these rows already"] if result.ok else lines
+    lines = lines or ["  nothing changed: the tables already hold these rows"] if result.ok else lines
     _answer(result.model_dump(mode="json"), "\n".join([*lines, *_not_done(result)]), as_json)
     sys.exit(result.exit_code)
 
@@ -151,7 +170,7 @@ def _not_done(result: Any) -> list[str]:
     return [] if result.ok else [f"Not done: {result.problem}", "What was published before stays."]
 
 
-@commands.command()
+@commands.command(short_help="List and archive tables that nothing makes any more.")
 @click.argument("source")
 @click.argument("tables", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Archive all of them.")
@@ -175,7 +194,7 @@ def retire(source: str, tables: tuple[str, ...], every: bool, as_json: bool) -> 
     _answer(answer, "\n".join(lines) or f"nothing is left over: the covenant of {source} makes every table there is", as_json)
 
 
-@commands.group()
+@commands.group(cls=Commands)
 def quarantine() -> None:
     """Rows that broke a rule: list them, and restore those that now pass."""
 
@@ -194,7 +213,9 @@ def quarantine_list(source: str, as_json: bool) -> None:
 
 @quarantine.command("replay")
 @click.argument("source")
-@click.option("--table", help="Only this table, e.g. clean.cycle; default: every table with rows in quarantine.")
+@click.option(
+    "--table", metavar="STAGE.TABLE", help="Only this table, e.g. clean.cycle; default: every table with rows in quarantine."
+)
 @_command
 def quarantine_replay(source: str, table: str | None, as_json: bool) -> None:
     """After a rule or the data was mended: make the tables again, and tell which rows came back and which did not."""
@@ -208,7 +229,9 @@ def quarantine_replay(source: str, table: str | None, as_json: bool) -> None:
         lines += [f"    back   {row['key']}" for row in each.returned_rows]
         lines += [f"    still  {row['key']}: {', '.join(row['reasons'])}" for row in each.still_rows]
         if each.gone:
-            lines.append(f"    {each.gone} are in neither: their records repeat others, or are no longer extracted")
+            lines.append(
+                f"    {each.gone} are gone from both tables: duplicates of other records, or no longer sent by the source"
+            )
     answer = {**result.model_dump(mode="json"), "quarantine": [each.model_dump() for each in tables]}
     _answer(answer, "\n".join([*lines, *_not_done(result)]) or f"no row of {source} is in quarantine", as_json)
     sys.exit(result.exit_code)
@@ -256,7 +279,7 @@ def _wait_for_signal() -> None:
     ended.wait()
 
 
-@commands.command()
+@commands.command(short_help="Build the pipeline of the stand-in API.")
 @click.option(
     "--executions", default=2000, show_default=True, type=click.IntRange(0), help="How many executions the stand-in has."
 )
@@ -275,7 +298,7 @@ def demo(executions: int, seed: int, as_json: bool) -> None:
     sys.exit(summary.exit_code)
 
 
-@commands.command()
+@commands.command(short_help="Open the Dagster UI.")
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Port of the UI on 127.0.0.1.")
 @click.option(
     "--executions", default=2000, show_default=True, type=click.IntRange(0), help="How many executions the stand-in has."

@@ -6,18 +6,19 @@ import sys
 
 import click
 
+from spectra_assets.engine.answer import Commands
 from spectra_assets.engine.answer import answer as _answer
 from spectra_assets.engine.answer import command as _command
 from spectra_assets.errors import BreakingError
 from spectra_assets.settings import load as load_settings
 
 
-@click.group()
+@click.group(cls=Commands)
 def covenant() -> None:
     """Generate, compare and validate covenants."""
 
 
-@covenant.command("generate")
+@covenant.command("generate", short_help="Write covenants/SOURCE.yaml anew.")
 @click.argument("source")
 @_command
 def covenant_generate(source: str, as_json: bool) -> None:
@@ -41,7 +42,7 @@ def covenant_generate(source: str, as_json: bool) -> None:
     _answer(answer, "\n".join([text, *map(str, notices)]), as_json)
 
 
-@covenant.command("diff")
+@covenant.command("diff", short_help="Say what generate would change and break.")
 @click.argument("source")
 @_command
 def covenant_diff(source: str, as_json: bool) -> None:
@@ -79,9 +80,9 @@ def covenant_validate(source: str | None, as_json: bool) -> None:
     _answer(answer, text or "no covenants yet", as_json)
 
 
-@click.group()
+@click.group(cls=Commands)
 def playbook() -> None:
-    """Work with playbooks."""
+    """Check the playbooks, which say what a pipeline does."""
 
 
 @playbook.command("validate")

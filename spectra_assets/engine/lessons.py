@@ -27,7 +27,7 @@ class _Lessons(click.Group):
 
 @click.group(cls=_Lessons)
 def lessons() -> None:
-    """Lessons: list them, read them, and decide what the machine may not decide alone."""
+    """What was learned from failed gates: list, read, and decide what the machine may not decide alone."""
 
 
 @lessons.command("list")
@@ -77,7 +77,7 @@ def _listed(lessons: Sequence[Lesson], over: bool) -> Iterator[str]:
     for name, mine in rooms.items():
         if name == "Over" and not over:
             if mine:
-                yield f"{len(mine)} are over: what they tell went away, or a change for another one mends it; --all shows them"
+                yield f"{len(mine)} are closed (the gap is gone, or another lesson's change mended it); --all lists them"
             continue
         if mine:
             yield f"{name} ({len(mine)})"
@@ -89,7 +89,7 @@ def _listed(lessons: Sequence[Lesson], over: bool) -> Iterator[str]:
             if name == "Asks you" and lesson.remedy is not None:
                 yield f"  {'':8}  may this be done: {bounded(lesson.remedy.said, 2 * _MOST_WIDE)}?"
             elif lesson.id in twice:
-                yield f"  {'':8}  waits with {twice[lesson.id][-8:]}: one word answers both"
+                yield f"  {'':8}  same cause as {twice[lesson.id][-8:]}: answering one answers both"
     yield "solution-engine lessons explain ID (these eight characters will do) tells what was seen and tried, and how to answer"
 
 

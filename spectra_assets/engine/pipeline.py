@@ -89,7 +89,7 @@ class Pipeline:
             with dg.DagsterInstance.get() as instance:
                 self.lessons += learn(instance)
         except (StorageError, DocumentError) as error:  # what can't be learned keeps no table from being made
-            self.untaught = f"nothing was learned of this run: {error}"
+            self.untaught = f"the learning step failed; the run itself is not affected: {error}"
             self.console.line(f"! {self.untaught}")
         if not result.success:
             self.problem = ended_by(self.console, result.run_id)

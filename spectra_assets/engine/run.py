@@ -119,7 +119,9 @@ def _others(engine: Pipeline, now: Covenant | None) -> Covenant | None:
     others = [table.table for table in now.tables() if table.ref.schema not in (*_FIRST, LOG) and table.table not in kept]
     if others:
         problem = engine.problem
-        engine.console.step("Test", f"all that does not hang on {', '.join(sorted(lost))[:200]}, by the covenant in force")
+        engine.console.step(
+            "Test", f"every table that does not depend on {', '.join(sorted(lost))[:200]}, by the covenant in force"
+        )
         engine.materialise(now, others)
         engine.problem = problem
     return now

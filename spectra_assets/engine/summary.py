@@ -69,7 +69,8 @@ def summary_text(summary: Summary, verbose: bool = False) -> str:
     if summary.coverage:
         lines.append(f"Coverage   {summary.coverage}")
     if summary.held:
-        lines.append(f"Kept       the covenant: {len(summary.held)} kinds of breaking change are proposed, not applied")
+        breaking = f"{len(summary.held)} breaking change{'' if len(summary.held) == 1 else 's'} proposed, none applied"
+        lines.append(f"Covenant   {breaking}: solution-engine covenant diff {summary.source} shows them")
     if summary.document:
         lines.append(f"Document   {summary.document}")
     if summary.export:
@@ -87,7 +88,7 @@ def summary_text(summary: Summary, verbose: bool = False) -> str:
         lines.append(f"\nDone in {summary.seconds} s: every table of {summary.source} is in place, every blocking gate passed.")
     else:
         lines.append(f"\nNot done after {summary.seconds} s: {summary.problem}")
-        lines.append("What was published before stays. Mend the cause and run the same sentence again.")
+        lines.append("What was published before stays. Fix the cause and run the same command again.")
     return "\n".join(lines)
 
 

@@ -47,7 +47,7 @@ def extract_complete(candidate: Candidate) -> Judged:
         for aspect, count, among, what, examples in checks
     ]
     rules = tuple(
-        Rule(f"aspect <> '{row['aspect']}' OR problems = 0", f"fail: {row['finding']}{row['first']}", row["aspect"])
+        Rule(f"aspect <> '{row['aspect']}' OR problems = 0", f"{row['finding']}{row['first']}", row["aspect"], whole=True)
         for row in rows
     )
     advice = "; ".join(dict.fromkeys(_ADVICE.get(aspect, _AGAIN) for aspect, count, *_ in checks if count != 0))
@@ -55,7 +55,7 @@ def extract_complete(candidate: Candidate) -> Judged:
     return Judged(candidate.small(columns, rows), rules, unit="proofs of completeness", show=show, advice=advice)
 
 
-_AGAIN = "run the stage again: it takes up where it ended"
+_AGAIN = "run it again: it continues where it stopped"
 
 _ADVICE: Mapping[str, str] = {
     "repeated": "the list was read once more and holds them twice all the same, so another run changes nothing: if the API means "
@@ -76,9 +76,8 @@ def _alike(candidate: Candidate) -> str:
 
 
 def _keys(repeated: Any) -> list[str]:
-    """`parent/key` as a person reads it."""
-    split = (str(each).partition("/") for each in repeated)
-    return [f"key {key} of parent {parent}" if parent else f"key {key}" for parent, _, key in split]
+    """Each key that came twice, with its list's parent, as a person reads it."""
+    return [f"key {each['key']} of parent {each['parent']}" if each["parent"] else f"key {each['key']}" for each in repeated]
 
 
 def _pages(broken: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -111,9 +110,12 @@ def cursor_tells_changes(candidate: Candidate) -> Judged:
         "checked": facts["checked"],
         "first": _told(facts["unseen"]),
     }
-    words = f"does not tell every change: {row['missed']} of {row['checked']} rows changed without it{row['first']}"
+    words = (
+        f"{row['cursor']} can't be used to ask for changes: {row['missed']} of {row['checked']} changed rows kept their old "
+        f"{row['cursor']}{row['first']}"
+    )
     advice = "the table is right with this run; from now on the entity is read whole"
-    return Judged(candidate.small(columns, [row]), (Rule("missed = 0", words),), unit="cursors", advice=advice)
+    return Judged(candidate.small(columns, [row]), (Rule("missed = 0", words, whole=True),), unit="cursors", advice=advice)
 
 
 @gate("no_schema_drift", kinds=("extraction",))
@@ -132,7 +134,7 @@ def no_schema_drift(candidate: Candidate) -> Judged:
 @gate("fields_seen", kinds=("extraction",))
 def fields_seen(candidate: Candidate) -> Judged:
     """Every field that the samples had is in some record; those required are told by no_schema_drift."""
-    rule = Rule("kind <> 'missingField' OR required", "are in no record any more, their columns are empty", "missingField")
+    rule = Rule("kind <> 'missingField' OR required", "no longer occur in any record; their columns are NULL", "missingField")
     advice = "if the source gave it up for good, run Prepare again; if it has another name now, write a rule of kind alias"
     return Judged(_differences(candidate), (rule,), unit="differences", show=_DRIFT, advice=advice)
 

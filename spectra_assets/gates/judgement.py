@@ -34,12 +34,13 @@ class Rule:
     """What every row must satisfy: `good`, a boolean expression of Spark SQL; NULL counts as broken.
 
     `problem` says what is wrong with rows that break it, after "3 of 10 rows". `detail` tells the rules of a gate apart: a
-    column, an aspect.
+    column, an aspect. `whole`: `problem` is a sentence of its own, said without the counts.
     """
 
     good: str
     problem: str
     detail: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def _passed(candidate: Candidate, gate: Gate, total: int, unit: str) -> Result:
 
 def nothing_to_judge(candidate: Candidate, gate: Gate) -> Result:
     """The covenant promises nothing of what the gate is about: no reference, no rule, no key."""
-    message = f"{candidate.table.table}: its covenant promises nothing that {gate.name} could judge"
+    message = f"{candidate.table.table}: nothing to check: the covenant declares nothing for {gate.name}"
     return Result(gate.name, candidate.table.table, True, gate.severity, 0, 0, [], gate.name, message, {})
 
 
@@ -188,7 +189,7 @@ def _wrong_columns(candidate: Candidate, gate: Gate, judged: Judged, wrong: Mapp
 def _broken_rows(candidate: Candidate, gate: Gate, judged: Judged, failed: int, total: int, counts: list[int]) -> Result:
     broken = [(rule, count) for rule, count in zip(judged.rules, counts or [failed], strict=True) if count]
     sample = take(judged.frame, _any_broken(judged.rules), judged.show, candidate.personal, candidate.dumps)
-    parts = [f"{count} of {total} {judged.unit} {rule.problem}" for rule, count in broken[:3]]
+    parts = [rule.problem if rule.whole else f"{count} of {total} {judged.unit} {rule.problem}" for rule, count in broken[:3]]
     if len(broken) > 3:
         parts.append(f"{len(broken) - 3} more rules are broken")
     text = "; ".join(parts)

@@ -28,9 +28,9 @@ def unique(candidate: Candidate, key: Sequence[str], advice: str) -> Judged:
 
 
 def not_empty(candidate: Candidate, why: str, advice: str) -> Judged:
-    """At least one row: where a rule about every row would be true of none."""
+    """At least one row, else `why` is said: where a rule about every row would be true of none."""
     frame = candidate.small({"rows": DataType.INT64}, [{"rows": candidate.counts.accepted}])
-    return Judged(frame, (Rule("rows > 0", why, "rows"),), unit="counts", advice=advice)
+    return Judged(frame, (Rule("rows > 0", why, "rows", whole=True),), unit="counts", advice=advice)
 
 
 def primary_key(candidate: Candidate) -> list[str]:

@@ -72,8 +72,8 @@ def units_stay(candidate: Candidate) -> Judged:
     columns = {"column": DataType.TEXT, "alike": DataType.INT64, "compared": DataType.INT64, "told": DataType.TEXT}
     rule = Rule("alike = 0", "changed alike, as if their unit or time zone had changed")
     advice = (
-        "look at the source: wrong units can't be told from right ones later. If it is right as it is, let the gate only WARN in "
-        "the playbook for one run"
+        "check the source now: later the two units can't be told apart. If the values are right, set this gate to WARN in the "
+        "playbook for one run"
     )
     found = list(_alike(candidate))
     return Judged(candidate.small(columns, found), (rule,), unit="columns", quote="told", advice=advice)

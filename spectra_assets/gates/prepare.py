@@ -36,12 +36,12 @@ def dependencies_proven(candidate: Candidate) -> Iterator[Judged]:
     columns |= dict.fromkeys(("chosen", "rows"), DataType.INT64)
     facts = [_chosen(entity, rows, why.get(entity)) for entity, rows in sorted(routes.items(), key=lambda item: str(item[0]))]
     rules = (
-        Rule("chosen = 1", "do not have exactly one chosen route", "chosen"),
+        Rule("chosen = 1", "have no working route", "chosen"),
         Rule(f"chosen <> 1 OR {one_of_texts('verdict', PROVEN)}", "have a route that is not proven", "verdict"),
         Rule("chosen <> 1 OR verdict <> 'empty' OR rows = 0", "are called empty, but a route showed rows", "empty"),
     )
     show = ("entity", "chosen", "verdict", "evidence", "path")
-    yield not_empty(candidate, "are too few: no route was tried", advice)
+    yield not_empty(candidate, "no route was tried", advice)
     yield Judged(candidate.small(columns, facts), rules, unit="entities", show=show, advice=advice)
 
 
@@ -105,7 +105,7 @@ def schema_has_all_entities(candidate: Candidate) -> Iterator[Judged]:
     ]
     columns = {"entity": DataType.TEXT, "inCanon": DataType.BOOL, "reason": DataType.TEXT}
     advice = "give the credential's user access to a record of the entity, then sample again"
-    yield not_empty(candidate, "are too few: the canon is empty", advice)
+    yield not_empty(candidate, "the canon is empty", advice)
     rule = Rule("inCanon", "are not in the canon")
     yield Judged(candidate.small(columns, facts), (rule,), unit="entities", show=("entity", "reason"), advice=advice)
 

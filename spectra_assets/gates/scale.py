@@ -64,7 +64,7 @@ def scale_kept(candidate: Candidate) -> Judged:
             }
         )
     rule = Rule("kept", "hold numbers that are all so many times what they were: they may be in another unit now")
-    advice = "ask the source's owner; if the unit is another one, what was kept of before does not go with it"
+    advice = "ask the source's owner; if the unit changed, the values kept from before must be converted or read again"
     return Judged(candidate.small(columns, rows), (rule,), unit="columns of numbers", show=_SHOWN, advice=advice)
 
 

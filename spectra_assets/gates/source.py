@@ -27,7 +27,7 @@ def one_of_texts(column: str, texts: tuple[str, ...]) -> str:
 def auth_valid(candidate: Candidate) -> Iterator[Judged]:
     """The API accepts every credential."""
     advice = "set the environment variable that the row names to a valid credential"
-    yield not_empty(candidate, "are too few: no credential was tried", advice)
+    yield not_empty(candidate, "no credential was tried", advice)
     rule = Rule("isValid", "are not accepted by the API")
     show = ("kind", "tokenVariable", "isValid", "httpStatus", "message")
     yield Judged(candidate.accepted, (rule,), unit="credentials", show=show, quote="message", advice=advice)
@@ -55,8 +55,8 @@ def endpoints_parsed(candidate: Candidate) -> Iterator[Judged]:
     probing: Mapping[str, Any] = candidate.known("probing")
     row = {"listed": probing["listed"], "parsed": candidate.counts.accepted}
     frame = candidate.small({"listed": DataType.INT64, "parsed": DataType.INT64}, [row])
-    problem = f"is short: the pack lists {row['listed']} endpoints, {row['parsed']} are here"
-    yield Judged(frame, (Rule("parsed = listed AND parsed > 0", problem, "count"),), unit="catalogues", advice=advice)
+    problem = f"the pack lists {row['listed']} endpoints, {row['parsed']} are here"
+    yield Judged(frame, (Rule("parsed = listed AND parsed > 0", problem, "count", whole=True),), unit="catalogues", advice=advice)
 
 
 @gate("hierarchy_proven", needs=lambda _: ("hierarchyProven",))
@@ -69,7 +69,7 @@ def hierarchy_proven(candidate: Candidate) -> Iterator[Judged]:
         rule = Rule("reachable", "can't be reached", "entity")
         show = ("entity", "route", "parentEntity", "reason")
         yield Judged(candidate.small(columns, proofs), (rule,), unit="entities", show=show, advice=advice)
-    yield not_empty(candidate, "are too few: the portfolio is empty", advice)
+    yield not_empty(candidate, "the portfolio is empty", advice)
     rule = Rule("hierarchyProven", "do not prove the hierarchy")
     shown = ("source", "hierarchyProven", "entityCount", "reachableEntityCount", "health")
     yield Judged(candidate.accepted, (rule,), unit="portfolios", show=shown, advice=advice)

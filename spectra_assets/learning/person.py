@@ -152,9 +152,7 @@ def question_of(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None =
     done = f" Tried: {'; '.join(f'{each.remedy}: {each.outcome}' for each in tried)}." if tried else ""
     kept = f" {why}." if why else ""
     kept += f" {ADVICE[lesson.cause].format(source=lesson.source)}" if lesson.cause in ADVICE else ""
-    return (
-        f"{lesson.full_table} shows {words}{about}, and no remedy for it is proven.{heard}{back}{kept} What should be done?{done}"
-    )
+    return f"{lesson.full_table}: {words}{about}. No automatic fix could be proven.{heard}{back}{kept} What should be done?{done}"
 
 
 def _same(settings: Settings, lesson: Lesson, remedy: Remedy) -> list[Lesson]:

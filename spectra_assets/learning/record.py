@@ -197,8 +197,8 @@ def _asked(gap: Gap, number: int) -> str:
     shown = ", ".join(filter(None, (fact.path or fact.endpoint or fact.column or fact.seen for fact in gap.evidence[:_NAMED])))
     return (
         f"{gap.full_table} shows at least {number:,} gaps of one kind at once ({gap.cause.replace('_', ' ')}), "
-        f"which no rule each would mend{f'; among them: {shown}' if shown else ''}. If the source means it, sample it anew: "
-        "run the sentence again with --rediscover, or write a rule that holds for them all. What should be done?"
+        f"too many for one rule each{f'; among them: {shown}' if shown else ''}. If the source means it, sample it anew: "
+        "run the command again with --rediscover, or write a rule that holds for them all. What should be done?"
     )
 
 

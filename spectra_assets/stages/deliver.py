@@ -107,6 +107,9 @@ class Delivery:
             self._staging.hold()
             make(self.work, self.draft)
             self._staged = self._stage(self.draft)
+        if self.work.ledger.dropped:  # only the last of very many requests are in `log.requests`
+            self.draft.notes["requests not recorded"] = self.work.ledger.dropped
+            self.work.say(f"{self.work.ledger.dropped:,} of its requests are not in log.requests, which keeps the last ones")
         candidate = Candidate(
             table=self.work.table,
             covenant=self.work.covenant,

@@ -170,7 +170,7 @@ class Extraction(TypedDict):
     """Parents asked that neither answered nor were skipped."""
     repeatedCount: int
     """Rows whose primary key had come before for the same parent."""
-    repeated: list[str]
+    repeated: list[dict[str, str]]
     """`parent/key` of some of them."""
     missingKeyCount: int
     missingKeys: list[int]

@@ -103,10 +103,10 @@ def test_fifty_lessons_are_read_in_a_minute(tmp_path: Path, monkeypatch: pytest.
     assert len(lines) < 20
     assert [line for line in lines if not line.startswith(" ")][:-1] == [
         "Asks you (2)", "Under way (1)", "Holds (1)",
-        "46 are over: what they tell went away, or a change for another one mends it; --all shows them",
+        "46 are closed (the gap is gone, or another lesson's change mended it); --all lists them",
     ]  # fmt: skip
     assert f"            may this be done: {RULE.said}?" in lines
-    assert "            waits with 00000001: one word answers both" in lines
+    assert "            same cause as 00000001: answering one answers both" in lines
     assert max(map(len, lines)) < 150
     assert CliRunner().invoke(commands, ["lessons", "--all"]).stdout.count("\n") > 50
     assert len(json.loads(CliRunner().invoke(commands, ["lessons", "--json"]).stdout)) == 50

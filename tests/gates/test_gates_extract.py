@@ -62,7 +62,7 @@ def test_an_extraction_is_complete(bench: Bench) -> None:
     [
         ("pages", {"brokenCount": 1, "broken": [{"parent": None, "page": 2, "status": 500, "reason": "oops"}]}),
         ("unanswered", {"unansweredCount": 1}),
-        ("repeated", {"repeatedCount": 1, "repeated": ["7/1"]}),
+        ("repeated", {"repeatedCount": 1, "repeated": [{"parent": "7", "key": "1"}]}),
         ("mismatch", {"mismatchCount": 1, "mismatches": [{"parent": None, "check": "recount", "expected": 3, "found": 2}]}),
         ("landed", {"rows": 3}),
         ("skipped", {"skippedCount": None}),
@@ -75,17 +75,17 @@ def test_what_is_missing_is_named(bench: Bench, aspect: str, facts: dict[str, An
 
 @pytest.mark.parametrize(
     ("merge", "says"),
-    [({"unlike": 0}, "1 rows came twice, alike both times (key 1 of parent 7)"),
-     ({"unlike": 1}, "1 rows came twice, 1 of them with other values the second time (key 1 of parent 7)"),
-     (None, "1 rows came twice (key 1 of parent 7)")],
+    [({"unlike": 0}, "1 rows came twice, alike both times (key a/1 of parent 7)"),
+     ({"unlike": 1}, "1 rows came twice, 1 of them with other values the second time (key a/1 of parent 7)"),
+     (None, "1 rows came twice (key a/1 of parent 7)")],
 )  # fmt: skip
 def test_rows_that_come_twice_are_told_as_they_are(bench: Bench, merge: dict[str, int] | None, says: str) -> None:
-    facts = {**WHOLE, "repeatedCount": 1, "repeated": ["7/1", "/2"]}
+    facts = {**WHOLE, "repeatedCount": 1, "repeated": [{"parent": "7", "key": "a/1"}, {"parent": "", "key": "2"}]}
     more = {"merge": {"repeated": 1, **merge}} if merge is not None else {}
     message = bench.judge(extracted("run", "extract_complete"), TWO, extraction=facts, **more).message
     assert says in message
     assert "another run changes nothing" in message
-    assert "takes up where it ended" not in message
+    assert "continues where it stopped" not in message
 
 
 def test_without_evidence_nothing_is_complete(bench: Bench) -> None:
@@ -191,7 +191,7 @@ def test_parents_of_several_values_are_there(bench: Bench, paths: list[str], par
 
 
 def test_no_parent_is_none_to_resolve(bench: Bench) -> None:
-    assert "promises nothing" in bench.judge(extracted("run", "parents_resolved"), TWO).message
+    assert "declares nothing" in bench.judge(extracted("run", "parents_resolved"), TWO).message
 
 
 def test_a_parent_that_is_not_extracted_is_an_error(bench: Bench) -> None:

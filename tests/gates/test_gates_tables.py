@@ -70,7 +70,7 @@ def test_required_columns_are_filled(bench: Bench) -> None:
 def test_nothing_required_is_nothing_to_judge(bench: Bench) -> None:
     result = bench.judge(table("clean.t", "required_present", columns=[column("a")]), [{"a": None}])
     assert (result.passed, result.total) == (True, 0)
-    assert "promises nothing" in result.message
+    assert "declares nothing" in result.message
 
 
 def test_rows_are_conserved(bench: Bench) -> None:

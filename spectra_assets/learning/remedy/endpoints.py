@@ -63,7 +63,7 @@ def another_endpoint(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     if proves:
         return  # without it nothing can be asked
     told = {Cause.ENDPOINT_GONE: "it is gone", Cause.ENDPOINT_FORBIDDEN: "the credential may not read it"}
-    reason = told.get(gap.cause, "it does not answer")
+    reason = told.get(gap.cause, "its answers can't be used")
     needs = None
     if facts.published(entity):
         needs = f"{plural(entity)} were read before: without them their tables are no longer made, so a person decides"

@@ -305,4 +305,4 @@ def _mover(paging: Paging) -> str:
         return "the offset"
     if isinstance(paging, PagePaging):
         return f"the page's number ({paging.page_param})"
-    return "what asks for the next page, or gives one page again"
+    return "the paging parameter, or sends the same page twice"

@@ -209,7 +209,7 @@ class Census:
             self.facts["repeatedCount"] += 1
             parent.repeated += 1
             if len(self.facts["repeated"]) < EXAMPLES:
-                self.facts["repeated"].append(f"{'' if parent.value is None else parent_text(parent.value)}/{key}")
+                self.facts["repeated"].append({"parent": list_name(parent.value), "key": str(key)})
         else:
             parent.keys.add(key)
         nested = record.get(self._fetch.recursive) if self._fetch.recursive else None

@@ -242,7 +242,7 @@ def _mended(draft: Draft, source: _Source, moved: Mapping[str, int], rows: Itera
 
 def _without(facts: Extraction, moved: Mapping[str, int], gone: int, again: Extraction) -> Extraction:
     """The facts of a reading, what concerns the lists that moved (`gone` mismatches) replaced by what reading them again says."""
-    repeated = [each for each in facts["repeated"] if not any(each.startswith(f"{name}/") for name in moved)]
+    repeated = [each for each in facts["repeated"] if each["parent"] not in moved]
     mismatches = [each for each in facts["mismatches"] if (each["parent"] or "") not in moved]
     return {
         **facts,

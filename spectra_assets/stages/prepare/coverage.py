@@ -158,7 +158,7 @@ def _missed(routes: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
                 "name": row["entity"],
                 "disposition": "gap",
                 "entity": row["entity"],
-                "reason": f"GET {row['path']} does not give them: {row['missed']}"[:300],
+                "reason": f"{row['path']} does not give them: {row['missed']}"[:300],
             }
 
 

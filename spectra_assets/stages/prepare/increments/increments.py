@@ -83,7 +83,7 @@ def _proven(
     gone = refuted(work.lakehouse, entity.entity)
     cursor = next((each for each in cursors if each not in gone), None)
     if cursor is None:
-        return None, f"{cursors[0]} does not tell every change: {gone[cursors[0]]}"
+        return None, f"{cursors[0]} can't be used to ask for changes: {gone[cursors[0]]}"
     known = next((each for each in work.pack.endpoints if (each.method, each.path) == (fetch.method, fetch.path)), None)
     if known is None:
         return None, "its endpoint is not in the catalogue"

@@ -61,7 +61,7 @@ def measure(
     habits = habits if habits is not None else Habits()
     lister = Lister(explorer, asked)
     if rows is not None and rows < 2:
-        told = f"GET {asked.path} without page parameters gave {rows} rows"
+        told = f"{asked.path} without page parameters gave {rows} rows"
         return _too_short(None, rows, styles, named, size, habits, [Finding("defaultPageSize", str(rows), told)])
     plain = lister.plain()
     search = Search(lister, plain, list(styles), list(named), habits)
@@ -72,7 +72,7 @@ def measure(
         if plain.sight.category == "notProbed":
             return _unmeasured(styles, named, size, habits, why)
         return Measured(NoPaging(), [Finding("availability", plain.sight.category, why)], {}, f"it answers {why}")
-    findings = [Finding("defaultPageSize", str(plain.rows), f"GET {asked.path} without page parameters gave {plain.rows} rows")]
+    findings = [Finding("defaultPageSize", str(plain.rows), f"{asked.path} without page parameters gave {plain.rows} rows")]
     proof = search.told(plain)
     if proof is None and plain.rows < 2:
         return _too_short(plain, plain.rows, styles, named, size, habits, findings)

@@ -238,11 +238,11 @@ class Prover:
         self.missed.pop(hint.entity, None)
         chosen.evidence += f"; {why}"
         if why.startswith("misses"):
-            self._miss(hint.entity, f"GET {chosen.candidate.path} {why.partition(';')[0]}")
+            self._miss(hint.entity, f"{chosen.candidate.path} {why.partition(';')[0]}")
         for trial in trials:
             if id(trial) in other:
                 trial.evidence += f"; records of another kind: {other[id(trial)]}"
-                self._miss(hint.entity, f"GET {trial.candidate.path} lists records of another kind: {other[id(trial)]}")
+                self._miss(hint.entity, f"{trial.candidate.path} lists records of another kind: {other[id(trial)]}")
         key = self._key(hint, chosen)
         chosen.evidence += f"; key: {key.evidence}"
         self.known[hint.entity] = self._settled(chosen, recursive, key)
