@@ -106,8 +106,9 @@ def _table(old: Table, new: Table) -> Iterator[Change]:
     for added in [step for step in new.steps if step not in old.steps]:
         yield Change(table=name, text=f"the step {added} is done as well", breaking=False)
     yield from _gates(old, new)
-    if set(old.inputs) != set(new.inputs):
-        yield Change(table=name, text=f"it is made from {_list(new.inputs)} (was: {_list(old.inputs)})", breaking=False)
+    for word, names in (("no longer", set(old.inputs) - set(new.inputs)), ("now also", set(new.inputs) - set(old.inputs))):
+        if names:
+            yield Change(table=name, text=f"it is {word} made from {_list(sorted(names))}", breaking=False)
     if isinstance(old.build, Dimension) and isinstance(new.build, Dimension) and _key(old.build) != _key(new.build):
         text = f"its members are told apart by {_list(_key(new.build))} (was: {_list(_key(old.build))}): new surrogate keys"
         yield Change(table=name, text=text, breaking=True)
