@@ -13,6 +13,7 @@ from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.registry import gate
 from spectra_assets.gates.rejected import too_many
+from spectra_assets.lakehouse.staging import AT_ONCE
 from spectra_assets.lakehouse.types import quoted
 from spectra_assets.names import TableRef
 
@@ -21,9 +22,15 @@ COUNTED = ("flattening", "fact", "bridge", "refinement")
 
 
 def unique(candidate: Candidate, key: Sequence[str], advice: str) -> Judged:
-    """No two rows with the same values in `key`; NULL equals NULL."""
-    counted = candidate.accepted.groupBy(*(F.col(quoted(name)) for name in key)).agg(F.count(F.lit(1)).alias("rows"))
+    """No two rows with the same values in `key`; NULL equals NULL. Of many rows it is judged how many values there are, and only
+    if they are fewer, each value."""
     problem = f"of {' and '.join(key)} stand on more than one row"
+    rows = candidate.counts.accepted
+    if rows > AT_ONCE and not candidate.staged.repeats(key):
+        counts = {"rows": rows, "different": candidate.staged.different(key)}
+        frame = candidate.small(dict.fromkeys(counts, DataType.INT64), [counts])
+        return Judged(frame, (Rule("rows = different", problem),), unit="keys", advice=advice)
+    counted = candidate.accepted.groupBy(*(F.col(quoted(name)) for name in key)).agg(F.count(F.lit(1)).alias("rows"))
     return Judged(counted, (Rule("rows = 1", problem),), unit="values", advice=advice)
 
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 CONNECT_PORT = 15002
 """Spark Connect's default port."""
 
+BATCH_ROWS = 4096
+"""Rows that pass through a query at a time: half of what Sail takes, for as much CPU and 40 MB less of long records."""
+
 PROBE_SECONDS = 5.0
 INTERRUPT_SECONDS = 0.5
 """From one look for queries that are to be given up to the next."""
@@ -83,6 +86,7 @@ class Engine:
         os.environ["SAIL_RUNTIME__MEMORY_POOL__TYPE"] = "fair"
         os.environ["SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE"] = str(memory_mb * 2**20)
         os.environ["SAIL_RUNTIME__TEMPORARY_FILES__PATHS"] = f'["{spill.as_posix()}"]'
+        os.environ.setdefault("SAIL_EXECUTION__BATCH_SIZE", str(BATCH_ROWS))
         # its allocator: huge pages take a seventh more memory, and longer to be cleared than they save
         os.environ.setdefault("MIMALLOC_ALLOW_THP", "0")
         from pysail.spark import SparkConnectServer  # after the variables: its logging is set up once, by RUST_LOG

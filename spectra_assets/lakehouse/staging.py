@@ -7,12 +7,14 @@ columns that say why (see `parts.py`).
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +32,7 @@ from spectra_assets.lakehouse.adopting import holds
 from spectra_assets.lakehouse.failure import is_storage_failure, storage_error, writing
 from spectra_assets.lakehouse.parts import CONTROL, DUPLICATE, FORM, HASH, RAW, REASONS, ROW_GROUP, Sorted, Sorter
 from spectra_assets.lakehouse.store import Lakehouse
-from spectra_assets.lakehouse.types import fresh, schema_hash, storable
+from spectra_assets.lakehouse.types import fresh, quoted, schema_hash, storable
 from spectra_assets.names import TableRef
 
 if TYPE_CHECKING:
@@ -54,6 +56,9 @@ _BLANK: dict[str, Callable[[], Column]] = {
     RAW: lambda: F.lit(None).cast("string"),
 }
 """The control columns of rows that do not stay behind."""
+
+AT_ONCE = 250_000
+"""Values of a key that are compared at a time."""
 
 _SAMPLED = 4
 """Row groups that a sample is made of."""
@@ -85,6 +90,7 @@ class Staged:
     control: tuple[str, ...]
     behind: Path | None
     found: Sorted
+    _different: dict[tuple[str, ...], int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def frame(self) -> DataFrame:
         """All rows with the control columns."""
@@ -107,10 +113,24 @@ class Staged:
         frame = self.frame().where(F.lit(False)).drop(DUPLICATE)
         return frame if REASONS in self.control else frame.withColumn(REASONS, _BLANK[REASONS]())
 
-    def repeats(self, key: Iterable[str]) -> bool:
+    def repeats(self, key: Sequence[str]) -> bool:
         """Whether two accepted rows have the same values in the columns `key`; NULL equals NULL."""
-        counted = self.accepted().groupBy(*(F.col(f"`{name}`") for name in key)).agg(F.count(F.lit(1)).alias("_rows"))
-        return bool(counted.where("_rows > 1").take(1))
+        return self.different(key) < self.rows
+
+    def different(self, key: Sequence[str]) -> int:
+        """How many different values the columns `key` have in the accepted rows; NULL equals NULL. Counted in turns, each of some
+        of the values, so that memory is flat."""
+        found = self._different.get(tuple(key))
+        if found is None:
+            columns = [F.col(quoted(name)) for name in key]
+            # -0.0 equals 0.0, and hashes otherwise
+            told = [F.col(quoted(name)) for name in key if not pa.types.is_floating(self.schema.field(name).type)]
+            turns = -(-self.rows // AT_ONCE) if told else 1
+            turn = F.pmod(F.xxhash64(*told), F.lit(turns)) if turns > 1 else F.lit(0)
+            values = self.accepted().select(*columns)
+            found = sum(values.where(turn == number).distinct().count() for number in range(max(1, turns)))
+            self._different[tuple(key)] = found
+        return found
 
     def counts(self) -> Counts:
         """How many rows there are and what becomes of them."""
@@ -275,6 +295,7 @@ class Staging:
         for path in self._folders:
             shutil.rmtree(path, ignore_errors=True)
         self._folders.clear()
+        _give_back()
         if self._alive is not None:
             Path(self._alive.lock_file).unlink(missing_ok=True)
             self._alive.release()
@@ -314,6 +335,13 @@ class Staging:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _give_back() -> None:
+    """Give freed memory back to the system: long texts lie in other allocators than what the engine needs next."""
+    pa.default_memory_pool().release_unused()
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):  # musl has none
+        libc.malloc_trim(0)
 
 
 def sweep(lakehouse: Lakehouse, older_than: float = STALE_SECONDS) -> list[str]:

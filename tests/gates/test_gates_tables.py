@@ -35,6 +35,15 @@ def test_keys_are_unique(bench: Bench, gate: str) -> None:
     assert result.sample == [{"cycleId": None, "rows": 2}, {"cycleId": 0, "rows": 2}, {"cycleId": 1, "rows": 2}]
 
 
+def test_keys_of_many_rows_are_counted_before_they_are_looked_at(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spectra_assets.gates.keys.AT_ONCE", 2)
+    promised = table("clean.cycle", "primary_key_unique", **CYCLE)
+    result = bench.judge(promised, rows("a", "b", "c"))
+    assert (result.passed, result.total) == (True, 1), "one count of all values"
+    result = bench.judge(promised, [*rows("a", "b", "c"), *rows("a")])
+    assert (result.failed, result.total, result.sample) == (1, 3, [{"cycleId": 0, "rows": 2}])
+
+
 def test_a_personal_key_is_masked(bench: Bench) -> None:
     promised = table("clean.person", "primary_key_unique", columns=[person("email")], primary_key=["email"])
     result = bench.judge(promised, [{"email": "jane@example.org"}] * 2)

@@ -80,6 +80,17 @@ def test_repetitions_among_accepted_rows_are_seen(staging: Staging) -> None:
     assert nulls.repeats(["a"]), "NULL equals NULL"
 
 
+def test_values_of_a_key_are_counted_in_turns(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spectra_assets.lakehouse.staging.AT_ONCE", 3)
+    rows = pa.table({
+        "whole": [1, 2, 3, 4, 5, 6, 7, 8, 8, None, None], "text": [*"abcdefghh", None, "i"],
+        "double": [0.0, -0.0, *map(float, range(1, 9)), None],
+    })  # fmt: skip
+    staged = staging.stage_arrow(CYCLE, rows)
+    keys = (["whole"], ["text"], ["double"], ["whole", "text"], ["double", "whole"])
+    assert [staged.different(key) for key in keys] == [9, 10, 10, 10, 11]
+
+
 def test_without_control_columns_all_rows_are_accepted(staging: Staging) -> None:
     staged = staging.stage_frame(CYCLE, staging.engine.session.range(10).withColumn("t", F.current_timestamp()))
     assert staged.counts() == Counts(10, 10, 0, 0)
@@ -156,7 +167,7 @@ def test_small_batches_are_joined_and_big_ones_split(staging: Staging) -> None:
     assert staged.rows == ROW_GROUP * 2 + 1
     wide = pa.table({"text": pa.array(["x" * 2**20] * 80)})
     staged = staging.stage_arrow(CYCLE, wide)
-    assert pq.ParquetFile(staged.path / "part-0.parquet").num_row_groups == 3
+    assert pq.ParquetFile(staged.path / "part-0.parquet").num_row_groups == 6
 
 
 def test_names_that_collide_are_refused_before_anything_is_published(staging: Staging) -> None:
