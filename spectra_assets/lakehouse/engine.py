@@ -8,11 +8,13 @@ Python workers write staged files by this package.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import hashlib
 import os
 import re
 import shutil
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -23,6 +25,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
+
+import pyarrow as pa
 
 from spectra_assets.errors import ConfigurationError
 from spectra_assets.settings import Settings
@@ -177,6 +181,13 @@ def shared(settings: Settings) -> Engine:
             _shared.stop()
         _shared = Engine.start(*wanted)
         return _shared
+
+
+def give_back() -> None:
+    """Give memory that this process freed back to the system: its long texts lie in other allocators than an engine's."""
+    pa.default_memory_pool().release_unused()
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):  # musl has none
+        libc.malloc_trim(0)
 
 
 def is_running() -> bool:

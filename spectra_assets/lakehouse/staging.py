@@ -7,10 +7,8 @@ columns that say why (see `parts.py`).
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +27,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.adopting import holds
+from spectra_assets.lakehouse.engine import give_back
 from spectra_assets.lakehouse.failure import is_storage_failure, storage_error, writing
 from spectra_assets.lakehouse.parts import CONTROL, DUPLICATE, FORM, HASH, RAW, REASONS, ROW_GROUP, Sorted, Sorter
 from spectra_assets.lakehouse.store import Lakehouse
@@ -247,7 +246,7 @@ class Staging:
         Raises StorageError for columns that can't be stored and for trouble with the disk; the query's own errors are
         Spark's.
         """
-        for name in (field.name for field in frame.schema.fields if field.dataType.typeName() == "void"):
+        for name in (each.name for each in frame.schema.fields if each.dataType.typeName() == "void"):
             frame = frame.withColumn(name, F.col(f"`{name}`").cast("string"))
         folder = self._folder(ref)
         if ordered:
@@ -295,7 +294,7 @@ class Staging:
         for path in self._folders:
             shutil.rmtree(path, ignore_errors=True)
         self._folders.clear()
-        _give_back()
+        give_back()
         if self._alive is not None:
             Path(self._alive.lock_file).unlink(missing_ok=True)
             self._alive.release()
@@ -337,13 +336,6 @@ class Staging:
         self.close()
 
 
-def _give_back() -> None:
-    """Give freed memory back to the system: long texts lie in other allocators than what the engine needs next."""
-    pa.default_memory_pool().release_unused()
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):  # musl has none
-        libc.malloc_trim(0)
-
-
 def sweep(lakehouse: Lakehouse, older_than: float = STALE_SECONDS) -> list[str]:
     """Remove stagings in which nothing was written for `older_than` seconds, and that no process holds; returns their names.
 
@@ -377,9 +369,9 @@ def _is_held(lock: Path) -> bool:
 def row_hash(fields: Sequence[pa.Field]) -> Column:
     """64-bit hash of a row; xxhash64 skips nulls and sees no borders in arrays, so both are hashed with the values."""
     inputs: list[Column] = []
-    for field in fields:
-        column = F.col(f"`{field.name}`")
-        inputs += [F.to_json(column) if pa.types.is_nested(field.type) else column, column.isNull()]
+    for each in fields:
+        column = F.col(f"`{each.name}`")
+        inputs += [F.to_json(column) if pa.types.is_nested(each.type) else column, column.isNull()]
     return F.xxhash64(*inputs) if inputs else F.lit(0)
 
 
