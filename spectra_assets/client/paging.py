@@ -4,10 +4,12 @@ Lists that are counted (offset, page). A server may cap a page below the size th
 page is the last one only if something shows that it was not capped:
 
 - it is empty;
-- or an earlier page of the same endpoint held more rows: the cap, a property of the endpoint, is above this page's rows;
+- or an earlier page of the same endpoint held more rows: the cap, a property of the endpoint, is above this page's rows (unless
+  rows were seen to come after such a page, `Widest.ragged`: some servers cut pages first and leave rows out afterwards);
 - or it completes the total the API declares, which is trusted only from the second page on, if every page declared the same and
   it differs from the page's own row count (some APIs put the page's row count, or 0, into the field of that name).
 
+A page that says itself that there is more (more.py) is none, nor are up to three empty ones by page numbers that say so.
 Otherwise one more request is made for the next page. That happens only while pages set a new record in length: about
 ln(n) times for n parents of random length, and never again once one page was full. Ties with the record under ten rows
 (every parent has exactly one) end it after three empty answers, since nobody caps a page at so few. A full page is followed by
@@ -68,6 +70,9 @@ _EMPTY_IN_A_ROW = 20
 _BROKEN_IN_A_ROW = 3
 """Pages one after the other that can't be had until it is the list that is broken, and not they."""
 
+_HOLLOW_IN_A_ROW = 3
+"""Pages without rows one after the other that are believed to be followed by others, since they say so."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -80,7 +85,8 @@ class Page:
     `broken` says why a page could not be had: its rows are missing, usually `lost` of them (None: unknown); those after it come
     all the same, unless `cut`: then nothing tells where they are.
     `joined` is whether the row before its first one is still the last of the page before (None: nothing shows it), `mark` what
-    the keys of its rows sum up to in their order, and `ask` how it can be asked for again, where that moves nothing.
+    the keys of its rows sum up to in their order, and `ask` how it can be asked for again, where that moves nothing. `more` is
+    whether the only answer of a list says that there are further rows, which nothing leads to.
     """
 
     number: int
@@ -96,6 +102,7 @@ class Page:
     joined: bool | None = None
     mark: bytes = b""
     ask: Ask | None = None
+    more: bool = False
 
 
 def counted(paging: Paging) -> bool:
@@ -119,7 +126,8 @@ def walk(
     reader = Reader(fetch)
     if isinstance(fetch.paging, NoPaging):
         request_id, query, sheet = request(Ask(), 1, reader)
-        yield Page(1, sheet.records[:limit], query, request_id, sheet.declared_total)
+        more = limit is None and sheet.more(1)
+        yield Page(1, sheet.records[:limit], query, request_id, sheet.declared_total, more=more)
     elif counted(fetch.paging):
         yield from _walk_counted(fetch, reader, request, widest, limit, most, knit)
     else:
@@ -133,7 +141,8 @@ def _walk_counted(
     size, endpoint = _size(paging, limit), endpoint_of(fetch, limit)
     ask, so_far, before, declared = first(paging, size), 0, 0, None
     thread = Thread(paging, reader, request, partial(widest.steps, endpoint), knit)
-    broken = 0
+    broken = hollow = 0
+    pages, urged = isinstance(paging, PagePaging), False
     for number in range(1, most + 1):
         try:
             ask, (request_id, query, sheet) = thread.page(ask, number)
@@ -155,8 +164,14 @@ def _walk_counted(
         declared = total if number == 1 else declared
         again = rows > 0 and number > 1 and reader.is_last_again(sheet)
         few = number == 2 and so_far < min(SMALLEST_CAP, endpoint[1])
-        provable = isinstance(paging, PagePaging) and paging.size_param is not None and widest.moves(endpoint)
-        if number > 1 and (not rows or (again and (total == declared == so_far or few or provable))):
+        provable = pages and getattr(paging, "size_param", None) is not None and widest.moves(endpoint)
+        urged = urged or widest.ragged(endpoint)
+        if number > 1 and not rows and pages and hollow < _HOLLOW_IN_A_ROW and limit is None and sheet.more(number):
+            yield Page(number, [], query, request_id)
+            hollow += 1
+            ask = thread.onward(ask, before, so_far, number)
+            continue
+        if number > 1 and (not rows or (again and (total == declared == so_far or few or provable or urged))):
             widest.nothing_followed(endpoint, before)
             if again or sheet.refused is not None:
                 yield Page(number, [], query, request_id, refused=sheet.refused or 200, joined=sheet.joined)
@@ -172,8 +187,11 @@ def _walk_counted(
         so_far += rows if sheet.joined is not None else came - ask.back
         whole = number > 1 and total == declared == so_far > rows
         whole = whole and (came < endpoint[1] or (limit is None and widest.believes(fetch)))
-        if whole or (limit is not None and so_far >= limit) or widest.is_last(endpoint, came):
+        ends = whole or (limit is not None and so_far >= limit) or widest.is_last(endpoint, came)
+        urged = ends and limit is None and sheet.more(number)
+        if ends and not urged:
             return
+        hollow = 0
         ask, before = thread.onward(ask, came, so_far, number), came
     raise _endless(fetch, most)
 

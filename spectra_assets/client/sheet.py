@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any, Protocol
 
 import msgspec
 from xxhash import xxh3_128_digest
 
+from spectra_assets.client.more import says_more
 from spectra_assets.client.pager import Ask
 from spectra_assets.client.records import LINES, header_total, sparse, split
 from spectra_assets.covenant.access import (
@@ -45,6 +46,8 @@ class Sheet:
     joined: bool | None = None
     back: int = 0
     url: str | None = None
+    more: Callable[[int], bool] = lambda _: False
+    """Whether the answer, as the page of this number, says that rows come after it."""
 
 
 class Request(Protocol):
@@ -73,12 +76,13 @@ class Reader:
         paging = self._fetch.paging
         records, total = split(body, self._fetch.records, self._fetch.told)
         total = header_total(headers) if total is None else total
+        more = partial(says_more, body, headers, self._fetch.records)
         if isinstance(paging, NoPaging):
-            return Sheet(records, [], total, 0)
+            return Sheet(records, [], total, 0, more=more)
         value = None
         if isinstance(paging, CursorPaging | NextPaging) and self._fetch.records != LINES:
             value = sparse(body, paging.next)
-        return Sheet(records, self._identities(records), total, 0, value, headers)
+        return Sheet(records, self._identities(records), total, 0, value, headers, more=more)
 
     def overlapping(self, sheet: Sheet, back: int = 0) -> Sheet:
         """The sheet without the rows of the page before that were asked for again, and how many of the others stood there too.

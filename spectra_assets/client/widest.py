@@ -19,6 +19,7 @@ class Widest:
         self._moving: set[tuple[str, int]] = set()
         self._believed: dict[str, bool] = {}
         self._stepping: set[tuple[str, int]] = set()
+        self._ragged: set[tuple[str, int]] = set()
         self._lock = threading.Lock()
 
     def is_last(self, endpoint: tuple[str, int], rows: int) -> bool:
@@ -28,9 +29,16 @@ class Widest:
             if rows > widest:
                 self._rows[endpoint] = rows
                 self._proofs[endpoint] = 0
+            if endpoint in self._ragged:
+                return rows == 0
             if rows == 0 or rows < min(widest, endpoint[1]):
                 return True
             return rows == widest and rows < min(SMALLEST_CAP, endpoint[1]) and self._proofs[endpoint] >= _PROOFS
+
+    def is_short(self, endpoint: tuple[str, int], rows: int) -> bool:
+        """Whether longer pages than one of `rows` rows were seen."""
+        with self._lock:
+            return rows < self._rows.get(endpoint, 0)
 
     def nothing_followed(self, endpoint: tuple[str, int], rows: int) -> None:
         """Note that after a page of `rows` rows an empty one came."""
@@ -44,6 +52,14 @@ class Widest:
             if seen:
                 self._moving.add(endpoint)
             return endpoint in self._moving
+
+    def ragged(self, endpoint: tuple[str, int], seen: bool = False) -> bool:
+        """Whether rows came after a page that was shorter than others, as where a server cuts pages first and leaves out what the
+        caller may not see afterwards; `seen` notes it. From then on only a page without rows is the last one."""
+        with self._lock:
+            if seen:
+                self._ragged.add(endpoint)
+            return endpoint in self._ragged
 
     def steps(self, endpoint: tuple[str, int], seen: bool = False) -> bool:
         """Whether the server knows no offsets but those of whole pages; `seen` notes it."""

@@ -123,11 +123,11 @@ class BrokenPage(TypedDict):
 
 class Mismatch(TypedDict):
     """A parent whose rows are not as many as they should be. `check` says by what: the API's own total, the end of the list asked
-    for again, the seams between its pages (how many held), or the sample that Prepare saw (only if now nothing came, or if rows
-    came where it saw none)."""
+    for again, the seams between its pages (how many held), the API's word that there is more, or the sample that Prepare saw
+    (only if now nothing came, or if rows came where it saw none)."""
 
     parent: str | None
-    check: Literal["declaredTotal", "recount", "seam", "sample"]
+    check: Literal["declaredTotal", "recount", "seam", "more", "sample"]
     expected: int
     found: int
     reason: str

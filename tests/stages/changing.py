@@ -60,6 +60,10 @@ class ChangingApi:
     between: Callable[[str], None] = lambda _: None
     fault: Callable[[str], int | None] = lambda _: None
     torn: Callable[[str], bool] = lambda _: False
+    hidden: frozenset[int] = frozenset()
+    """Items that are left out of pages after these were cut."""
+    says: bool = False
+    """Whether each page says if there is more."""
     total: bool = False
     counts_to: int = 1_000_000
     touches: bool = False
@@ -111,7 +115,9 @@ class ChangingApi:
             return 404, {"error": "not found"}
         size = int(query.get("size", PAGE if len(path) == 3 else 1_000))
         start = (int(query["page"]) - 1) * size if "page" in query else int(query.get("offset", 0))
-        body: Any = found[start : start + size]
+        body: Any = [each for each in found[start : start + size] if each["id"] not in self.hidden]
+        if self.says:
+            body = {"items": body, "page": {"has_more": start + size < len(found)}}
         if self.total:
             body = {"total": min(len(found), self.counts_to), "items": body}
         return 200, body

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from spectra_assets.client.target import parent_text
-from spectra_assets.covenant.access import Auth, CursorPaging, Fetch, OffsetPaging, PagePaging, ParentKey, Server
+from spectra_assets.covenant.access import Auth, CursorPaging, Fetch, NoPaging, OffsetPaging, PagePaging, ParentKey, Server
 from spectra_assets.covenant.build import Extraction
 from spectra_assets.covenant.canon import CanonEntity, CanonField, to_row
 from spectra_assets.covenant.forms import EXTRACT_FORM
@@ -105,6 +105,16 @@ def test_an_api_that_gives_the_last_page_again(api, connect, total, problems):
     facts, rows = counted(connect(), plan(STYLES["page1"]))
     assert len(rows) == 20
     assert (facts["recounts"], facts["mismatchCount"]) == (1, problems)
+
+
+@pytest.mark.parametrize(("more", "problems"), [(True, ["more"]), (False, [])])
+def test_a_list_of_which_only_the_first_page_is_known_is_not_complete(api, connect, more, problems):
+    """Nobody guessed the parameter: 20 of 91 rows were published as all there are."""
+    api.answer = server = Rows(20)
+    server.more = {"page": 1, "hasMore": more}
+    facts, rows = counted(connect(), plan(NoPaging()))
+    assert len(rows) == 10
+    assert [each["check"] for each in facts["mismatches"]] == problems
 
 
 def test_a_list_that_moves_while_it_is_read_by_pages(api, connect):

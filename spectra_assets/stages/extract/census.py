@@ -14,9 +14,9 @@ import msgspec
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.fan_out import Aside
 from spectra_assets.client.lists import Skipped, whole
-from spectra_assets.client.paging import Page, counted
+from spectra_assets.client.paging import Page, counted, endpoint_of
 from spectra_assets.client.target import ParentValue, parent_text
-from spectra_assets.covenant.access import Fetch, NoPaging
+from spectra_assets.covenant.access import Fetch, NoPaging, PagePaging
 from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.evidence import EXAMPLES, BrokenPage, Extraction, Mismatch, SkippedParent
@@ -40,6 +40,7 @@ class _Parent:
     value: ParentValue | None
     rows: int = 0
     pages: int = 0
+    first: bytes = b""
     last: bytes = b""
     keys: Keys = field(default_factory=Keys)
     totals: set[int | None] = field(default_factory=set)
@@ -47,6 +48,7 @@ class _Parent:
     first_page: int = 0
     last_page: int = 0
     refused: int | None = None
+    more: bool = False
     broken: int = 0
     seams: Seams = field(default_factory=Seams)
 
@@ -86,6 +88,10 @@ class Census:
             client.widest.believe(fetch.path)
         self._recounts = Aside(Recount(client, fetch, self._narrow).stands, client.in_flight)
         self._totals = Aside(self._declared, client.in_flight)
+        self._endpoint = endpoint_of(fetch)
+        self._ragged = client.widest.ragged(self._endpoint)
+        self._longest = 0
+        self._ended: list[ParentValue | None] = []
         self._first_keys: Keys | None = None
         self._alike = True
         self._started = self._said = time.monotonic()
@@ -172,6 +178,7 @@ class Census:
         parent.totals.add(page.declared_total)
         parent.first_page = parent.first_page or len(page.records)
         parent.last_page = len(page.records)
+        parent.more = page.more
         name = None if parent.value is None else parent_text(parent.value)
         for start in range(0, len(page.records), _AT_ONCE):
             records = page.records[start : start + _AT_ONCE]
@@ -179,7 +186,7 @@ class Census:
             self._account(parent, read)
             yield Sheet(name, page.request_id, records, read)
         if page.records:
-            parent.last = page.records[-1]
+            parent.first, parent.last = parent.first or page.records[0], page.records[-1]
         self._progress()
 
     def _account(self, parent: _Parent, read: Sequence[Any]) -> None:
@@ -293,10 +300,23 @@ class Census:
         if total and total > parent.rows and total != parent.first_page:
             self._has_moved(parent.value, parent.repeated)
             self._mismatch(parent.value, "declaredTotal", total, parent.rows, "the API declares more rows than came")
-        ends = counted(self._fetch.paging) and (parent.pages > 1 or parent.refused is not None)
+        if parent.more:
+            why = "the API says that there are more rows than in its only answer, and no parameter is known that leads to them"
+            self._mismatch(parent.value, "more", parent.rows + 1, parent.rows, why)
+        ends = counted(self._fetch.paging) and (parent.pages > 1 or parent.refused is not None or self._is_longest(parent))
+        self._ended.append(parent.value)
         if ends or seams:
             shape = (parent.pages, parent.first_page, parent.last_page, parent.refused)
-            self._recounts.ask(End(parent.value, parent.rows, parent.last, *shape, tuple(seams), ends))
+            self._recounts.ask(End(parent.value, parent.rows, parent.first, parent.last, *shape, tuple(seams), ends))
+
+    def _is_longest(self, parent: _Parent) -> bool:
+        """Whether a list of one page is longer than all of one page before it: of many such lists a few are asked for a second
+        page, those which are the likeliest to have one."""
+        shorter = isinstance(self._fetch.paging, PagePaging) and self._client.widest.is_short(self._endpoint, parent.rows)
+        if not self._knit or not shorter or parent.rows <= self._longest:
+            return False
+        self._longest = parent.rows
+        return True
 
     def _has_moved(self, parent: ParentValue | None, repeated: int = 0) -> None:
         name = list_name(parent)
@@ -317,6 +337,9 @@ class Census:
                 self._client.widest.doubt(self._fetch.path)
                 self._has_moved(end.value)
                 self._mismatch(end.value, "recount", end.rows, found, reason)
+        if not self._ragged and self._client.widest.ragged(self._endpoint):
+            for value in self._ended:  # each may have ended too early
+                self._has_moved(value)
 
     def _count(self) -> None:
         """How many rows each list has that was asked for what changed only: one that lost rows says nothing else of them."""

@@ -8,7 +8,7 @@ from typing import Any
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.jsontext import decoded
 from spectra_assets.client.lists import Narrow, whole
-from spectra_assets.client.paging import PAST_END
+from spectra_assets.client.paging import PAST_END, endpoint_of
 from spectra_assets.client.target import ParentValue
 from spectra_assets.client.verdict import is_lasting
 from spectra_assets.client.wire import NotRecordedError
@@ -22,12 +22,13 @@ from spectra_assets.stages.extract.seams import Seam
 class End:
     """What of a list is to be asked for again: its end, if it is `counted`, and pages that others follow.
 
-    `pages` are those with rows, `first_page` and `last_page` their rows. `refused` is that of the page after the last one, see
-    Page; None if that was empty or not asked for.
+    `first` and `last` are records, `pages` are those with rows, `first_page` and `last_page` their rows. `refused` is that of the
+    page after the last one, see Page; None if that was empty or not asked for.
     """
 
     value: ParentValue | None
     rows: int
+    first: bytes
     last: bytes
     pages: int
     first_page: int
@@ -92,8 +93,10 @@ class Recount:
         if len(records) != end.last_page:
             return end.rows - end.last_page + len(records), f"the last page, {last}, now has {len(records)} rows"
         moved = self._moved(end, records)
-        if moved or end.last_page < end.first_page:
+        if moved:
             return moved
+        if end.last_page < end.first_page or (end.pages == 1 and end.refused is None):
+            return self._after_short(end, {paging.page_param: str(last + 1), **size})
         try:
             after = self._ask(end, {paging.page_param: str(last + 1), **size})
         except SkippableError as error:
@@ -105,6 +108,23 @@ class Recount:
         if [*map(self._key, after)] != [*map(self._key, records)]:
             return end.rows + len(after), f"page {last + 1}, after the last one, has {len(after)} rows"
         return self._at_other_pages(end, paging)
+
+    def _after_short(self, end: End, query: dict[str, str]) -> tuple[int, str] | None:
+        """No rows may come after the last page. That it is shorter than others tells nothing where pages are cut first, and
+        what the caller may not see is left out of them afterwards."""
+        try:
+            after = self._ask(end, query)
+        except (SkippableError, NotRecordedError):
+            return None
+        except RetriableError as error:
+            if not is_lasting(error):
+                raise
+            return None
+        # some give the last page again, or the first one
+        if not after or self._key(after[-1]) == self._key(end.last) or self._key(after[0]) == self._key(end.first):
+            return None
+        self._client.widest.ragged(endpoint_of(self._fetch), seen=True)
+        return end.rows + len(after), f"the page after the last one, which was shorter than others, has {len(after)} rows"
 
     def _at_other_pages(self, end: End, paging: PagePaging) -> tuple[int, str] | None:
         other = next((size for size in range(end.first_page - 1, 1, -1) if end.rows % size), None)

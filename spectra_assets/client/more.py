@@ -1,0 +1,68 @@
+"""Whether an answer says itself that there are more rows than it holds: flags, and numbers of pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from spectra_assets.client.totals import ABOUT, DEPTH, plain
+from spectra_assets.covenant.paths import split_path
+
+_FLAGS = {
+    **dict.fromkeys(("hasmore", "hasnext", "hasnextpage", "hasmoreresults", "hasmoreitems", "hasmorerecords"), True),
+    **dict.fromkeys(("more", "moreresults", "morerecords", "moreitems", "moreavailable", "istruncated"), True),
+    **dict.fromkeys(("islast", "islastpage", "last", "lastpage"), False),
+}
+"""Plain names of flags → what they say of further rows if they are true."""
+
+_PAGES = ("totalpages", "pagecount", "pagestotal", "numpages", "numberofpages", "lastpage", "pages")
+"""Plain names of how many pages there are."""
+
+_BESIDE = 200
+_TRUTHS = {b"true": True, b'"true"': True, b"false": False, b'"false"': False}
+
+
+def says_more(body: bytes, headers: Mapping[str, str], location: str, number: int) -> bool:
+    """Whether the answer, page `number` (from 1) of a list whose records are at `location`, says that rows come after it.
+
+    What stands nearest to the records counts, flags more than numbers of pages. What says nothing says no.
+    """
+    told = list(_told(body, location.removesuffix("{}"), number))
+    if told:
+        return told[-1]
+    if headers.get("X-Next-Page", "").strip():
+        return True
+    pages = headers.get("X-Total-Pages", "").strip()
+    return pages.isdecimal() and len(pages) < 10 and int(pages) > number
+
+
+def _told(body: bytes, way: str, number: int) -> Iterator[bool]:
+    """What each object on the way to the records says, the outermost first. (The text is known to be JSON of this form.)"""
+    value = body.strip()
+    for key in split_path(way) if way not in ("$", "@lines") else ():
+        if value[:1] != b"{":
+            return
+        envelope = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+        said = _says({name: bytes(text).strip() for name, text in [*envelope.items()][:_BESIDE] if name != key}, number, DEPTH)
+        if said is not None:
+            yield said
+        value = bytes(envelope.get(key, b"")).strip()
+
+
+def _says(beside: Mapping[str, bytes], number: int, depth: int) -> bool | None:
+    """What an object beside the records says, or one in it that speaks of the list."""
+    named = {plain(name): text for name, text in beside.items()}
+    flags = [_TRUTHS[text] == _FLAGS[name] for name, text in named.items() if name in _FLAGS and text in _TRUTHS]
+    if flags:
+        return any(flags)
+    pages = [int(named[name]) for name in _PAGES if name in named and named[name].isdigit() and len(named[name]) < 10]
+    if pages:
+        return max(pages) > number
+    about = [text for name, text in named.items() if name in ABOUT and text[:1] == b"{"] if depth else []
+    for text in about:
+        inner = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        said = _says({name: bytes(each).strip() for name, each in [*inner.items()][:_BESIDE]}, number, depth - 1)
+        if said is not None:
+            return said
+    return None
