@@ -39,7 +39,7 @@ from spectra_assets.playbook.rules import (
     RouteRule,
     TypeRule,
 )
-from spectra_assets.stages.prepare.fields.numbers import FORMATS as NUMBER_FORMATS
+from spectra_assets.stages.values.numbers import FORMATS as NUMBER_FORMATS
 
 FORMATS = " | "
 """Between the date formats of one column."""

@@ -10,8 +10,8 @@ from pyspark.sql import functions as F  # noqa: N812
 from spectra_assets.covenant.model import DataType
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.stages.clean.casts import cast, plausible
-from spectra_assets.stages.prepare.fields.dates import ISO
-from spectra_assets.stages.prepare.fields.numbers import COMMA, GROUPED
+from spectra_assets.stages.values.dates import ISO
+from spectra_assets.stages.values.numbers import COMMA, GROUPED
 
 WRITTEN = {
     COMMA: {

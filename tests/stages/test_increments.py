@@ -12,7 +12,7 @@ from benchmarks.extract.small import GROUPS, ITEMS, URL
 from spectra_assets.errors import MissingInputError, RequestError, RetriableError
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.raw import Attempts, Recording
-from spectra_assets.stages.extract.scope import refuted
+from spectra_assets.stages.cursors import refuted
 from tests.stages.changing import BY_TIME, PAGE, Changing, ChangingApi, Row, stamp
 
 

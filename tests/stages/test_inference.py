@@ -15,9 +15,9 @@ from spectra_assets.stages.prepare.fields.canonise import canonise
 from spectra_assets.stages.prepare.fields.echoes import echoes
 from spectra_assets.stages.prepare.fields.inference import typed
 from spectra_assets.stages.prepare.fields.naming import named
-from spectra_assets.stages.prepare.fields.shapes import shape_of
 from spectra_assets.stages.prepare.routes.proof import inclusion, judge
 from spectra_assets.stages.prepare.routes.routes import Candidate, Trial, best
+from spectra_assets.stages.values.shapes import shape_of
 
 JAN_1, DAY = 1_735_689_600_000, 86_400_000
 

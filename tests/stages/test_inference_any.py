@@ -13,14 +13,14 @@ from spectra_assets.covenant.model import DataType, PiiLevel
 from spectra_assets.intelligence.model import EntityHint, FieldSpec
 from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.prepare.fields.canonise import canonise
-from spectra_assets.stages.prepare.fields.dates import reading
 from spectra_assets.stages.prepare.fields.dayfirst import settled
 from spectra_assets.stages.prepare.fields.inference import Typed, typed
 from spectra_assets.stages.prepare.fields.naming import named
 from spectra_assets.stages.prepare.fields.personal import by_place, by_values, look_of
-from spectra_assets.stages.prepare.fields.shapes import shape_of
 from spectra_assets.stages.prepare.prepare import schema_table
 from spectra_assets.stages.rulings import with_aliases
+from spectra_assets.stages.values.dates import reading
+from spectra_assets.stages.values.shapes import shape_of
 from tests.covenant.canons import SOURCE, playbooks, rule
 
 SECONDS = 1_735_689_600

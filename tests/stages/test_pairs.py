@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from spectra_assets.covenant.access import Fetch
-from spectra_assets.covenant.canon import CanonEntity
+from spectra_assets.covenant.canon import HASH, CanonEntity
 from spectra_assets.intelligence.model import EntityHint
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.stages.prepare.fields.canonise import canonise
 from spectra_assets.stages.prepare.fields.pairs import composed
-from spectra_assets.stages.prepare.routes.identity import HASH
 from tests.relational import World
 
 

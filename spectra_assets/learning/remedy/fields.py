@@ -16,7 +16,7 @@ from spectra_assets.learning.remedy.renames import goes_on, has_value, is_follow
 from spectra_assets.playbook.rules import RequiredRule
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.prepare.fields.inference import typed
-from spectra_assets.stages.prepare.fields.shapes import Shape, shape_at
+from spectra_assets.stages.values.shapes import Shape, shape_at
 
 _LOOKED_AT = 1_000
 """Records among which fields are looked for that nobody knows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from spectra_assets.covenant.canon import CanonEntity
+from spectra_assets.covenant.canon import HASH, CanonEntity
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.fields import renamed_together
@@ -15,7 +15,8 @@ from spectra_assets.learning.remedy.registry import EXTRACT, PREPARE, carried, r
 from spectra_assets.learning.remedy.renames import goes_on, renamed, unknown_paths
 from spectra_assets.playbook.rules import PrimaryKeyRule
 from spectra_assets.stages.asking.answers import Record, values_at
-from spectra_assets.stages.prepare.routes.identity import HASH, digest, find_key
+from spectra_assets.stages.prepare.routes.identity import find_key
+from spectra_assets.stages.values.shapes import digest
 
 _VERSIONS = 0.5
 """Share of equal fields from which records under one key are versions of one thing and not different things."""

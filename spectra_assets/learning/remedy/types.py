@@ -14,10 +14,11 @@ from spectra_assets.learning.remedy.fields import scalar_values
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.remedy.registry import PREPARE, carried, paths_of, remedies_for, rule, scope
 from spectra_assets.playbook.rules import TypeRule
-from spectra_assets.stages.prepare.fields.dates import EPOCH_MILLIS, ISO, PER_SECOND, as_date, day_first, reading, turned, unit_of
-from spectra_assets.stages.prepare.fields.inference import is_integer, typed
-from spectra_assets.stages.prepare.fields.shapes import Shape, shape_at
+from spectra_assets.stages.prepare.fields.inference import typed
 from spectra_assets.stages.rulings import FORMATS
+from spectra_assets.stages.values.dates import EPOCH_MILLIS, ISO, PER_SECOND, as_date, day_first, reading, turned, unit_of
+from spectra_assets.stages.values.numbers import is_integer
+from spectra_assets.stages.values.shapes import Shape, shape_at
 
 _DATED = (DataType.DATE, DataType.TIMESTAMP)
 _UNCLEAR = "day and month can't be told apart between these forms: only a person knows how such a date is read"

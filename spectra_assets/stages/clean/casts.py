@@ -13,7 +13,8 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.covenant.model import DataType
 from spectra_assets.lakehouse.types import ddl
-from spectra_assets.stages.prepare.fields.dates import (
+from spectra_assets.stages.rulings import FORMATS
+from spectra_assets.stages.values.dates import (
     EPOCH_MICROS,
     EPOCH_MILLIS,
     EPOCH_MS,
@@ -23,9 +24,8 @@ from spectra_assets.stages.prepare.fields.dates import (
     ODATA,
     PER_SECOND,
 )
-from spectra_assets.stages.prepare.fields.numbers import COMMA, GAPS
-from spectra_assets.stages.prepare.fields.numbers import FORMATS as NUMBER_FORMATS
-from spectra_assets.stages.rulings import FORMATS
+from spectra_assets.stages.values.numbers import COMMA, GAPS
+from spectra_assets.stages.values.numbers import FORMATS as NUMBER_FORMATS
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -68,8 +68,8 @@ def filled(text: Column) -> Column:
 def cast(text: Column, kind: DataType, date_format: str | None = None) -> Column:
     """`text`, already `trimmed`, as a value of `kind`; NULL if it is none.
 
-    `date_format` of a decimal is one that `prepare/fields/numbers.py` names; of others a Spark pattern (perhaps with the day of
-    the week first, `EEE`) or one that `prepare/fields/dates.py` names.
+    `date_format` of a decimal is one that `values/numbers.py` names; of others a Spark pattern (perhaps with the day of
+    the week first, `EEE`) or one that `values/dates.py` names.
 
     Pass the result through `plausible`, best in a later projection: what an expression names twice is calculated twice.
     """

@@ -17,16 +17,18 @@ from spectra_assets.client.lists import Skipped, whole
 from spectra_assets.client.paging import Page, counted, endpoint_of
 from spectra_assets.client.target import ParentValue, parent_text
 from spectra_assets.covenant.access import Fetch, NoPaging, PagePaging
+from spectra_assets.covenant.canon import HASH
 from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import values_at
+from spectra_assets.stages.cursors import mergeable
 from spectra_assets.stages.evidence import EXAMPLES, BrokenPage, Extraction, Mismatch, SkippedParent
 from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.extract.keys import Keys
 from spectra_assets.stages.extract.landing import Sheet
 from spectra_assets.stages.extract.recount import End, Recount
-from spectra_assets.stages.extract.scope import Scope, list_name, mergeable
+from spectra_assets.stages.extract.scope import Scope, list_name
 from spectra_assets.stages.extract.seams import Seams
-from spectra_assets.stages.prepare.routes.identity import HASH, digest
+from spectra_assets.stages.values.shapes import digest
 
 SAY_SECONDS = 5.0
 _AT_ONCE = 1_000

@@ -14,10 +14,11 @@ from spectra_assets.covenant.access import Fetch, Incremental
 from spectra_assets.covenant.build import Extraction
 from spectra_assets.lakehouse.raw import Attempts
 from spectra_assets.stages.asking.moments import micros, reader
+from spectra_assets.stages.cursors import refute
 from spectra_assets.stages.evidence import EXAMPLES
 from spectra_assets.stages.extract import kin
 from spectra_assets.stages.extract.landing import HASH_FORM
-from spectra_assets.stages.extract.scope import WATCH, Reached, reached, refute
+from spectra_assets.stages.extract.scope import WATCH, Reached, reached
 from spectra_assets.stages.work import Draft, Work, action
 
 
@@ -38,7 +39,7 @@ def watch_cursor(draft: Draft, work: Work) -> None:
 
     Does nothing for an entity that is always read whole but to look whether lists change without their parents (kin.py). Evidence
     `cursor` (CursorFacts) and `lists`. A cursor that missed a change is remembered, so that from then on everything is read (see
-    `scope.refute`).
+    `cursors.refute`).
     """
     build = work.table.build
     fetch = build.fetch if isinstance(build, Extraction) else None

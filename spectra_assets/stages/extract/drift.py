@@ -8,14 +8,13 @@ from typing import Any
 import msgspec
 
 from spectra_assets.client.jsontext import decoded
-from spectra_assets.covenant.canon import CanonEntity, CanonField
+from spectra_assets.covenant.canon import HASH, CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
 from spectra_assets.stages.evidence import Drift
 from spectra_assets.stages.extract.mould import Mould
 from spectra_assets.stages.extract.places import NUMBER, TRUTHS, Place, is_counted, joined, kinds_of, places_of
-from spectra_assets.stages.prepare.fields.inference import is_integer
-from spectra_assets.stages.prepare.fields.shapes import kind_of
-from spectra_assets.stages.prepare.routes.identity import HASH
+from spectra_assets.stages.values.numbers import is_integer
+from spectra_assets.stages.values.shapes import kind_of
 
 MOST_PATHS = 200
 """Paths reported at most: an API that sends a map of data as keys must not fill the memory."""

@@ -16,8 +16,9 @@ from spectra_assets.client.jsontext import decoded
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.lakehouse.types import fitted
 from spectra_assets.stages.asking.moments import reader
+from spectra_assets.stages.cursors import mergeable
 from spectra_assets.stages.extract.landing import hashes_of
-from spectra_assets.stages.extract.scope import Scope, mergeable
+from spectra_assets.stages.extract.scope import Scope
 from spectra_assets.stages.tables import EXTRACT_SCHEMA
 
 _BATCH = 5_000

@@ -18,7 +18,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import split_path
-from spectra_assets.stages.extract.places import INTEGER, NUMBER, TRUTHS, Place, is_counted, kinds_of
+from spectra_assets.stages.extract.places import NUMBER, TRUTHS, Place, is_counted, kinds_of
+from spectra_assets.stages.values.numbers import INTEGER
 
 _KINDS: dict[str, Any] = {"text": str, "int": int, "float": float, "bool": bool}
 _NOTHING: Any = Annotated[list[Any], Meta(max_length=0)]

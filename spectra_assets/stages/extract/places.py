@@ -9,12 +9,10 @@ from typing import Any
 
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
-from spectra_assets.covenant.paths import split_path
-from spectra_assets.stages.prepare.fields.dates import PER_SECOND
-from spectra_assets.stages.prepare.fields.inference import INTEGER as INTEGER
-from spectra_assets.stages.prepare.fields.numbers import FORMATS as NUMBER_FORMATS
-from spectra_assets.stages.prepare.fields.shapes import escaped
+from spectra_assets.covenant.paths import escaped, split_path
 from spectra_assets.stages.rulings import FORMATS
+from spectra_assets.stages.values.dates import PER_SECOND
+from spectra_assets.stages.values.numbers import FORMATS as NUMBER_FORMATS
 
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 """What a text is that holds a number."""

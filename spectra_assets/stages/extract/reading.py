@@ -20,6 +20,7 @@ from spectra_assets.errors import RequestError, one_of
 from spectra_assets.names import TableRef, plural
 from spectra_assets.stages.asking.parents import crossed, second, values_of
 from spectra_assets.stages.asking.sampling import keep_drifted
+from spectra_assets.stages.cursors import mergeable
 from spectra_assets.stages.evidence import Drift, Extraction
 from spectra_assets.stages.extract import landing
 from spectra_assets.stages.extract.census import Census
@@ -27,7 +28,7 @@ from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.extract.landing import BATCH_ROWS
 from spectra_assets.stages.extract.merging import Merge, Spool, combined
 from spectra_assets.stages.extract.promise import promised
-from spectra_assets.stages.extract.scope import Scope, mergeable
+from spectra_assets.stages.extract.scope import Scope
 from spectra_assets.stages.extract.taping import Taping
 from spectra_assets.stages.work import Draft, Work
 

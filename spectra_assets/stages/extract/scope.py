@@ -17,15 +17,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_serializer
 from spectra_assets.client.target import ParentValue, parent_text
 from spectra_assets.covenant.access import Fetch, Incremental
 from spectra_assets.lakehouse.raw import LISTS, SCOPE, Manifest
-from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.stages.asking.moments import written
-from spectra_assets.stages.prepare.routes.identity import HASH
+from spectra_assets.stages.cursors import mergeable
 
 WATCH = "extract.watch_cursor"
 """The action that keeps how far each list is: without it nothing is known to go on from."""
-
-REFUTED = "cursors"
-"""Folder below Files with what a sweep found of cursors that do not tell every change."""
 
 _WORTH = 0.5
 """Share of the table's rows that must lie in lists of several pages: of others a whole reading costs as much."""
@@ -137,11 +133,6 @@ def since(fetch: Fetch, steps: Sequence[str], standing: Standing, now: datetime)
     return Scope(parameter=known.parameter, since=asked, number=known.number)
 
 
-def mergeable(fetch: Fetch) -> bool:
-    """Whether single rows of a list can be told apart and replaced: not those of trees, nor those without a key."""
-    return fetch.recursive is None and fetch.primary_key != HASH
-
-
 def sweep_due(every: int, days: int, standing: Standing, now: datetime) -> bool:
     """Whether everything is to be read again: by every so many runs, and after so many days."""
     whole = standing.chain[0][1]
@@ -173,25 +164,6 @@ def reached(folder: Path) -> dict[str, Reached]:
         return {name: Reached.model_validate(each) for name, each in content.items()}
     except (OSError, ValueError, ValidationError, AttributeError):
         return {}
-
-
-def refuted(lakehouse: Lakehouse, entity: str) -> dict[str, str]:
-    """Cursor → what shows that it does not tell every change of the entity's records."""
-    file = lakehouse.files(REFUTED, f"{entity}.json")
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {str(name): str(why) for name, why in content.items()} if isinstance(content, dict) else {}
-
-
-def refute(lakehouse: Lakehouse, entity: str, cursor: str, why: str) -> None:
-    """Remember that a cursor does not tell every change: it is not gone by again."""
-    file = lakehouse.files(REFUTED, f"{entity}.json")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}")
-    draft.write_text(json.dumps({**refuted(lakehouse, entity), cursor: why}, ensure_ascii=False), encoding="utf-8")
-    draft.replace(file)
 
 
 def _micros(moment: datetime) -> int:

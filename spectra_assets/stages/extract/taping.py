@@ -27,6 +27,7 @@ from spectra_assets.lakehouse.raw import Attempts, Manifest, Recording, Reel
 from spectra_assets.lakehouse.segments import Segments
 from spectra_assets.lakehouse.turn import Turn
 from spectra_assets.names import TableRef, plural
+from spectra_assets.stages.cursors import refuted
 from spectra_assets.stages.extract import kin
 from spectra_assets.stages.extract import scope as scopes
 from spectra_assets.stages.extract.landing import HASH_FORM
@@ -207,7 +208,7 @@ def _scope(work: Work, fetch: Fetch, standing: Standing, inputs: dict[str, str],
     if not alike or not _stands(work, last):
         return None
     known = fetch.incremental
-    told = known is not None and known.cursor not in scopes.refuted(work.lakehouse, fetch.entity)
+    told = known is not None and known.cursor not in refuted(work.lakehouse, fetch.entity)
     scope = scopes.since(fetch, work.table.steps, standing, now) if told else None
     stays = kin.unchanged(work, fetch, standing, now)
     if stays:

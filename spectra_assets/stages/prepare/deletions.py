@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from spectra_assets.covenant.access import Deleted
-from spectra_assets.covenant.canon import CanonEntity, CanonField, from_rows
+from spectra_assets.covenant.canon import HASH, CanonEntity, CanonField, from_rows
 from spectra_assets.names import TableRef, words
 from spectra_assets.playbook.rules import DeletedRule
 from spectra_assets.stages.asking.answers import Record, values_at
@@ -21,7 +21,6 @@ from spectra_assets.stages.asking.wire import Wire, fill
 from spectra_assets.stages.prepare.fields.marks import DELETED, Mark, marks, text_of
 from spectra_assets.stages.prepare.increments.increments import budget_left
 from spectra_assets.stages.prepare.prepare import schema_table
-from spectra_assets.stages.prepare.routes.identity import HASH
 from spectra_assets.stages.work import Draft, Work, action
 
 SHARE = 0.1

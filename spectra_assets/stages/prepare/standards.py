@@ -13,9 +13,9 @@ from spectra_assets.covenant.model import DataType
 from spectra_assets.playbook.model import Playbooks
 from spectra_assets.playbook.rules import BaseRule, DateFormatRule, DeduplicateRule, PrimaryKeyRule, RequiredRule, TypeRule
 from spectra_assets.stages.asking.answers import Record, values_at
-from spectra_assets.stages.prepare.fields.dates import as_date
 from spectra_assets.stages.prepare.fields.inference import typed
-from spectra_assets.stages.prepare.fields.shapes import shape_at
+from spectra_assets.stages.values.dates import as_date
+from spectra_assets.stages.values.shapes import shape_at
 
 _DATED = (DataType.DATE, DataType.TIMESTAMP)
 _HELD: Mapping[DataType, tuple[DataType, ...]] = {

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spectra_assets.covenant.access import Fetch
-from spectra_assets.covenant.canon import CanonEntity, CanonField
+from spectra_assets.covenant.canon import HASH, CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
-from spectra_assets.covenant.paths import split_path
+from spectra_assets.covenant.paths import escaped, split_path
 from spectra_assets.intelligence.model import EntityHint, FieldSpec
 from spectra_assets.names import child_entity, words
 from spectra_assets.stages.asking.answers import values_at
-from spectra_assets.stages.prepare.fields.dates import PER_SECOND, as_date, day_first, reading, turned, utc_day
 from spectra_assets.stages.prepare.fields.inference import Typed, confidence, measures, typed
-from spectra_assets.stages.prepare.fields.shapes import Shape, escaped, shape_of
-from spectra_assets.stages.prepare.routes.identity import HASH
+from spectra_assets.stages.values.dates import PER_SECOND, as_date, day_first, reading, turned, utc_day
+from spectra_assets.stages.values.shapes import Shape, shape_of
 
 _FIELDS_TO_REFUTE = 3
 """Fields from which a description that none of the records agrees with is one of something else."""

@@ -12,8 +12,8 @@ from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.asking.sampling import spread
-from spectra_assets.stages.prepare.fields.dates import as_date, day_first, reading, turned, utc_day
 from spectra_assets.stages.prepare.fields.inference import confidence
+from spectra_assets.stages.values.dates import as_date, day_first, reading, turned, utc_day
 
 _SURE_BY_DAY, _SURE_BY_OTHERS = 0.95, 0.7
 _ENOUGH_DAYS = 2

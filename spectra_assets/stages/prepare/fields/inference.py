@@ -14,16 +14,15 @@ from spectra_assets.covenant.model import DataType
 from spectra_assets.intelligence.model import TYPES, FieldSpec
 from spectra_assets.names import words
 from spectra_assets.stages.asking.moments import timelike
-from spectra_assets.stages.prepare.fields.dates import ODATA, reading, unit_of
-from spectra_assets.stages.prepare.fields.numbers import padded, writing
-from spectra_assets.stages.prepare.fields.shapes import Kind, Shape
+from spectra_assets.stages.values.dates import ODATA, reading, unit_of
+from spectra_assets.stages.values.numbers import is_integer, padded, writing
+from spectra_assets.stages.values.shapes import Kind, Shape
 
 MOST_VALUES = 50
 """An enumeration has at most so many values, of at most LONGEST_VALUE characters."""
 
 LONGEST_VALUE = 100
 
-INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,28})(\.[0-9]{1,9})?")
 _INT64 = (-(2**63), 2**63 - 1)
 _EXACT = 2**53
@@ -121,11 +120,6 @@ def enumeration(leaf: str, values: Sequence[Any]) -> tuple[str, ...]:
         return ()
     numbers, texts = (v for v in seen if not isinstance(v, str)), (v for v in seen if isinstance(v, str) and v.strip())
     return (*map(str, sorted(numbers)), *sorted(texts))
-
-
-def is_integer(text: str) -> bool:
-    """Whether a text holds an integer in its one canonical form: no plus sign, no leading zeros, 64 bits."""
-    return INTEGER.fullmatch(text) is not None
 
 
 def _difference(shape: Shape, spec: FieldSpec | None) -> str:

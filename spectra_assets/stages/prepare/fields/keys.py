@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from spectra_assets.covenant.paths import split_path
+from spectra_assets.covenant.paths import escaped, split_path
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.asking.sampling import SAMPLES
-from spectra_assets.stages.prepare.fields.shapes import escaped
 
 _MOST = 200_000
 """Ids kept of one path."""

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from spectra_assets import names
 from spectra_assets.covenant.access import ParentKey
-from spectra_assets.covenant.canon import CanonEntity, CanonField
+from spectra_assets.covenant.canon import HASH, CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.stages.asking.parents import asked_place
 from spectra_assets.stages.prepare.fields.canonise import INDEX, PARENT, PARENTS, TREE_PARENT
-from spectra_assets.stages.prepare.routes.identity import HASH
 
 MAP_KEY = "_mapKey"
 """Raw path of the key that a record had in a map of records."""

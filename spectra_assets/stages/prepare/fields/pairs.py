@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-from spectra_assets.covenant.canon import CanonEntity, CanonField
+from spectra_assets.covenant.canon import HASH, CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
 from spectra_assets.names import words
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.asking.locations import Record
-from spectra_assets.stages.prepare.routes.identity import COUNTERS, HASH, digest, rank
+from spectra_assets.stages.prepare.routes.identity import COUNTERS, rank
+from spectra_assets.stages.values.shapes import digest
 
 MOST_COLUMNS = 3
 _MOST_REFERENCES = 8

@@ -8,6 +8,7 @@ from spectra_assets.client.pager import first
 from spectra_assets.covenant.access import Fetch, Incremental
 from spectra_assets.covenant.canon import CanonEntity, from_rows
 from spectra_assets.covenant.model import DataType
+from spectra_assets.covenant.paths import escaped
 from spectra_assets.intelligence.model import Endpoint
 from spectra_assets.names import TableRef
 from spectra_assets.stages.asking.answers import Record
@@ -16,9 +17,8 @@ from spectra_assets.stages.asking.parents import parent_paths, values_of
 from spectra_assets.stages.asking.sampling import Asked, Explorer, read_sample, spread
 from spectra_assets.stages.asking.searches import numeric
 from spectra_assets.stages.asking.wire import Wire
-from spectra_assets.stages.extract.scope import mergeable, refuted
+from spectra_assets.stages.cursors import mergeable, refuted
 from spectra_assets.stages.log import waiting
-from spectra_assets.stages.prepare.fields.shapes import escaped
 from spectra_assets.stages.prepare.increments.naming import candidates, pages_by, tells_change
 from spectra_assets.stages.prepare.increments.proof import PAGES, Known, Proven, Seeker, known_list
 from spectra_assets.stages.prepare.prepare import schema_table

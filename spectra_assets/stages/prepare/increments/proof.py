@@ -19,7 +19,7 @@ from spectra_assets.stages.asking.moments import forms_like, micros, written
 from spectra_assets.stages.asking.sampling import Asked, Explorer, Listing
 from spectra_assets.stages.prepare.fields.marks import looks_deleted
 from spectra_assets.stages.prepare.increments.naming import names_change
-from spectra_assets.stages.prepare.routes.identity import digest
+from spectra_assets.stages.values.shapes import digest
 
 PAGES = 5
 """Pages of a list that are read for a proof."""

@@ -15,10 +15,11 @@ from spectra_assets.stages.asking.searches import always
 from spectra_assets.stages.asking.wire import NOT_TRIED
 from spectra_assets.stages.prepare.routes import vacancy
 from spectra_assets.stages.prepare.routes.candidates import Ways
-from spectra_assets.stages.prepare.routes.identity import Key, digest, find_key
+from spectra_assets.stages.prepare.routes.identity import Key, find_key
 from spectra_assets.stages.prepare.routes.known import Known
 from spectra_assets.stages.prepare.routes.routes import Candidate, Trial, best, missing, unlike
 from spectra_assets.stages.prepare.routes.trying import ROUNDS, Trier, nested
+from spectra_assets.stages.values.shapes import digest
 
 
 @dataclass

@@ -6,18 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, Literal
 
-import msgspec
-
-from spectra_assets.covenant.canon import HASH as HASH
-from spectra_assets.covenant.paths import split_path
+from spectra_assets.covenant.canon import HASH
+from spectra_assets.covenant.paths import escaped, split_path
 from spectra_assets.intelligence.nouns import NO_ID
 from spectra_assets.names import singular, words
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.asking.locations import Record
-from spectra_assets.stages.prepare.fields.shapes import escaped
+from spectra_assets.stages.values.shapes import digest
 
 KEY_WORDS = (
     "id", "uuid", "guid", "key", "code", "slug", "number", "no", "num", "nr", "nummer", "ref", "identifier", "iid", "gid", "uid",
@@ -143,11 +140,6 @@ def plain_paths(record: Record, prefix: str = "", depth: int = _DEPTH) -> Iterat
             yield from plain_paths(value, f"{path}.", depth - 1)
         elif _may_name(value):
             yield path
-
-
-def digest(record: Record) -> str:
-    """Hash of a record, the same whatever the order of its keys."""
-    return blake2b(msgspec.json.encode(record, order="deterministic"), digest_size=12).hexdigest()
 
 
 def _different(records: Sequence[Record]) -> list[Record]:

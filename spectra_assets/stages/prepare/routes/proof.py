@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from spectra_assets.covenant.paths import split_path
+from spectra_assets.covenant.paths import escaped, split_path
 from spectra_assets.names import words
 from spectra_assets.stages.asking.answers import Record, values_at
-from spectra_assets.stages.prepare.fields.shapes import escaped
-from spectra_assets.stages.prepare.routes.identity import KEY_WORDS, digest, plain_paths, rank
+from spectra_assets.stages.prepare.routes.identity import KEY_WORDS, plain_paths, rank
 from spectra_assets.stages.prepare.routes.routes import Trial
+from spectra_assets.stages.values.shapes import digest
 
 NAMES_PARENT = 0.8
 """Share of rows that must name the parent asked for; the others are bad rows of a good route."""

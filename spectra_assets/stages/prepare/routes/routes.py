@@ -16,7 +16,7 @@ from spectra_assets.stages.asking.ids import Id
 from spectra_assets.stages.asking.parents import parent_paths
 from spectra_assets.stages.asking.sampling import Listing
 from spectra_assets.stages.asking.wire import SPENT
-from spectra_assets.stages.prepare.routes.identity import digest
+from spectra_assets.stages.values.shapes import digest
 
 Verdict = Literal["proven", "complete", "partial", "ignored", "empty", "error", "contradicted", "notTried"]
 

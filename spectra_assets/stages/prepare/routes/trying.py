@@ -15,10 +15,10 @@ from spectra_assets.stages.asking.sampling import Asked, Explorer, Listing, nons
 from spectra_assets.stages.asking.totals import declared_total
 from spectra_assets.stages.asking.wire import SPENT
 from spectra_assets.stages.prepare.routes import vacancy
-from spectra_assets.stages.prepare.routes.identity import digest
 from spectra_assets.stages.prepare.routes.known import Known
 from spectra_assets.stages.prepare.routes.proof import judge
 from spectra_assets.stages.prepare.routes.routes import Candidate, Trial
+from spectra_assets.stages.values.shapes import digest
 
 ROUNDS = 3
 """Times that further parents are tried while fewer than two had rows, or the sample is small."""

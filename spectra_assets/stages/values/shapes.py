@@ -6,9 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, Literal
 
-from spectra_assets.covenant.paths import escaped as escaped
+import msgspec
+
 from spectra_assets.covenant.paths import split_path
 
 Kind = Literal["null", "bool", "int", "float", "text", "record", "array"]
@@ -126,3 +128,8 @@ def shape_of(records: Iterable[Mapping[str, Any]]) -> Shape:
     for record in records:
         shape.add(record)
     return shape
+
+
+def digest(record: Mapping[str, Any]) -> str:
+    """Hash of a record, the same whatever the order of its keys."""
+    return blake2b(msgspec.json.encode(record, order="deterministic"), digest_size=12).hexdigest()

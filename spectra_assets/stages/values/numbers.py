@@ -1,10 +1,12 @@
-"""Text numbers: how they are written, and whether a comma is the decimal point or parts the thousands."""
+"""Numbers as texts: how they are written, and whether a comma is the decimal point or parts the thousands."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 
 COMMA, GROUPED = "decimal_comma", "decimal_grouped"
 """Formats of text decimals: `1.234,50` (points, blanks or apostrophes between the thousands), and `1,234.50`."""
@@ -49,3 +51,8 @@ def writing(values: Sequence[str]) -> Writing | None:
 def padded(values: Sequence[str]) -> bool:
     """Whether decimals were written with the zeros at the end that their scale has: `0.250` beside `12` and `1.500`."""
     return len({value for value in values if _PADDED.fullmatch(value.strip())}) >= _TWICE
+
+
+def is_integer(text: str) -> bool:
+    """Whether a text holds an integer in its one canonical form: no plus sign, no leading zeros, 64 bits."""
+    return INTEGER.fullmatch(text) is not None

@@ -1,0 +1,1 @@
+"""How values are written, whichever stage reads them: numbers, dates, the shape of records."""
