@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from spectra_assets.client.headers import Headers
+from spectra_assets.client.refusal import refusal_in
 from spectra_assets.client.totals import ABOUT, COUNT, DEPTH, RANGE, TOTAL_HEADERS, TOTALS, plain
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.errors import SkippableError
@@ -34,9 +35,19 @@ def split(body: bytes, location: str, what: str) -> tuple[list[bytes], int | Non
     """Records at `location` (see covenant Fetch.records) of the answer to `what` (`GET /flows`), and the total it declares.
 
     Each record is the text the API sent, byte for byte; of a map the key stands in front of it as `_mapKey`. What is no object
-    becomes `{"value": …}`. No body and `null` are no records. Raises SkippableError naming expected and found shape, and
-    msgspec.DecodeError for what is not JSON.
+    becomes `{"value": …}`. No body and `null` are no records. Raises SkippableError naming expected and found shape, or what an
+    answer says that is an error in place of records, and msgspec.DecodeError for what is not JSON.
     """
+    records, total = _split(body, location, what)
+    whole = location == OBJECT or location.endswith(MAP)
+    refusal = refusal_in(body) if whole or not records else None
+    if refusal is not None and (refusal.alone if whole else not refusal.of_nothing):
+        raise SkippableError(f"{what}: {refusal.told}")
+    return records, total
+
+
+def _split(body: bytes, location: str, what: str) -> tuple[list[bytes], int | None]:
+    """As `split`, whatever the answer says beside its records."""
     if not body or body.strip() == b"null":
         return [], None
     if location == OBJECT:

@@ -13,6 +13,7 @@ from spectra_assets.client.jsontext import lenient
 from spectra_assets.client.mask import Mask
 from spectra_assets.client.pacing import retry_after
 from spectra_assets.client.ratelimit import renewal, spent
+from spectra_assets.client.refusal import Refusal, is_message, refusal_in
 from spectra_assets.client.transport import Answer
 from spectra_assets.errors import CredentialError, RetriableError, SkippableError
 
@@ -20,6 +21,8 @@ Decoded = TypeVar("Decoded")
 
 PASSING = frozenset({408, 425, 429, 502, 503, 504})
 """Statuses that may pass. Every other 5xx may too, but is mostly final: APIs answer 500 for unknown ids."""
+
+TOO_MANY = 429
 
 _CONTENT = frozenset({200, 203, 204, 205, 206})
 """Statuses of an answer with content, or with none on purpose; 206 is given by some for a page of a list."""
@@ -32,6 +35,17 @@ _BOM = b"\xef\xbb\xbf"
 def may_pass(status: int) -> bool:
     """Whether the same request may be answered differently in a while."""
     return status in PASSING or status >= 500
+
+
+def passes_soon(answer: Answer) -> bool:
+    """Whether an answer says that the same request will be answered otherwise in a moment, by its status or by its words."""
+    return answer.status in PASSING or (answer.status in _CONTENT and _too_fast(answer) is not None)
+
+
+def _too_fast(answer: Answer) -> Refusal | None:
+    """What an answer with content says, if that is that requests came too fast."""
+    refusal = refusal_in(answer.body)
+    return refusal if refusal is not None and refusal.too_fast else None
 
 
 def is_lasting(error: RetriableError) -> bool:
@@ -54,12 +68,17 @@ class Verdict:
     mask: Mask
 
     def passing(self, answer: Answer) -> Answer:
-        """`answer`, whatever it says, unless it may pass: then RetriableError. So may a 403 that means too many requests."""
+        """`answer`, whatever it says, unless it may pass: then RetriableError. So may a 403, or a 200, that means too many
+        requests."""
         if may_pass(answer.status) or limited(answer):
             wait = retry_after(answer.headers)
             if wait is None and answer.status in (403, 429):
                 wait = renewal(answer.headers)
             raise RetriableError(self._refused(answer), wait, answer.status)
+        refusal = _too_fast(answer) if answer.status in _CONTENT else None
+        if refusal is not None:
+            wait = retry_after(answer.headers)
+            raise RetriableError(self._told(answer, refusal), renewal(answer.headers) if wait is None else wait, TOO_MANY)
         return answer
 
     def decoded(self, answer: Answer, decode: Callable[[bytes], Decoded]) -> Decoded:
@@ -82,7 +101,11 @@ class Verdict:
         try:
             return lenient(self._utf8(answer), decode)
         except SkippableError as error:
-            problem, final = self.mask.line(str(error)), True  # another shape than expected
+            refusal = refusal_in(body)
+            # another shape than expected; what holds no records, and nothing that could hold them, may pass
+            problem, final = self.mask.line(str(error)), refusal is None and not is_message(body)
+            if not final:
+                problem = self._told(answer, refusal) if refusal else f"{problem}; it says: {self.mask.quote(body)}"
         except RecursionError:
             problem, final = f"{answer.told}: the JSON is nested too deeply to be read", True
         except (msgspec.DecodeError, UnicodeError) as error:
@@ -103,6 +126,9 @@ class Verdict:
         self.passing(answer)
         if answer.status not in _CONTENT:
             raise SkippableError(self._refused(answer), answer.status)
+
+    def _told(self, answer: Answer, refusal: Refusal) -> str:
+        return self.mask.line(f"GET {answer.url}: {refusal.told}")
 
     def _refused(self, answer: Answer) -> str:
         body = f": {self.mask.quote(answer.body)}" if answer.body.strip() else ""

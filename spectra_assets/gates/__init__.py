@@ -3,6 +3,34 @@
 Importing the package registers them.
 """
 
-from spectra_assets.gates import analyse, clean, extract, filled, keys, lasting, log, prepare, refine, scale, source, transform
+from spectra_assets.gates import (
+    analyse,
+    clean,
+    extract,
+    filled,
+    keys,
+    lasting,
+    log,
+    prepare,
+    refine,
+    scale,
+    source,
+    together,
+    transform,
+)
 
-__all__ = ["analyse", "clean", "extract", "filled", "keys", "lasting", "log", "prepare", "refine", "scale", "source", "transform"]
+__all__ = [
+    "analyse",
+    "clean",
+    "extract",
+    "filled",
+    "keys",
+    "lasting",
+    "log",
+    "prepare",
+    "refine",
+    "scale",
+    "source",
+    "together",
+    "transform",
+]

@@ -35,6 +35,8 @@ class Candidate:
     staged: Staged
     rows_in: int | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    accepted_losses: frozenset[str] = frozenset()
+    """Versions of tables (`clean.order@3`) after which a person accepted that many of their records are gone."""
 
     @cached_property
     def accepted(self) -> DataFrame:

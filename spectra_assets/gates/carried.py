@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from spectra_assets.gates import filled, lasting, scale
+from spectra_assets.gates import filled, lasting, scale, together
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Result
 from spectra_assets.lakehouse.commit import MADE
@@ -13,6 +13,7 @@ _KEPT = {
     filled.columns_filled.__name__: (filled.FILLED, filled.carried),
     scale.scale_kept.__name__: (scale.SCALE, scale.carried),
     lasting.units_stay.__name__: (MADE, lasting.carried),
+    together.source_stays.__name__: (together.FALLS, together.carried),
 }
 """Gate → the name of what it keeps, and how that is made."""
 

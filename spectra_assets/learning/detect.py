@@ -63,7 +63,7 @@ def of_runs(evaluations: Iterable[Evaluation]) -> list[Gap]:
     also: dict[str, list[Echo]] = {}
     for gap in gaps:
         known = next((first[root] for root in _echoed(gap) if root in first), None)
-        if known is None:
+        if known is None or known == gap.fingerprint:
             told.append(gap)
         else:
             also.setdefault(known, []).append(gap.echo)
@@ -79,11 +79,15 @@ def _roots(gap: Gap) -> Iterator[tuple[str, ...]]:
         yield (*run, "unit", gap.full_table, gap.subject)
     elif gap.cause == Cause.QUARANTINE:
         yield (*run, "rows", gap.full_table)
+    elif gap.cause == Cause.SOURCE_SHRANK:
+        yield (*run, "source")
+        yield from ((*run, "shrunk", fact.note or "") for fact in gap.evidence)
 
 
 def _echoed(gap: Gap) -> Iterator[tuple[str, ...]]:
     """What this gap is about, where another one that is told shows it first: an empty column where no record has its field any
-    more, sizes where the records themselves show the unit, rows set aside where there are too many of them."""
+    more, sizes where the records themselves show the unit, rows set aside where there are too many of them, records gone from one
+    table where they went from many."""
     run = (gap.run_id, gap.source)
     if gap.check == "columns_filled":
         yield from ((*run, "field", plural(gap.table), fact.path) for fact in gap.evidence if fact.path)
@@ -91,3 +95,7 @@ def _echoed(gap: Gap) -> Iterator[tuple[str, ...]]:
         yield (*run, "unit", gap.full_table, gap.subject)
     elif gap.cause == Cause.ROWS_SET_ASIDE:
         yield (*run, "rows", gap.full_table)
+    elif gap.cause == Cause.RECORDS_GONE:
+        yield (*run, "shrunk", gap.full_table)
+    elif gap.cause == Cause.SOURCE_SHRANK:
+        yield (*run, "source")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from spectra_assets.learning.gap import WIDTH, Cause, Evaluation, Fact
+from spectra_assets.learning.gap import NOTED, WIDTH, Cause, Evaluation, Fact
 from spectra_assets.learning.reason import answered, reason_of, status_of
 
 _LAWFUL = re.compile(r"too few to compare|too few rows|budget of requests|never asked|used up")
@@ -16,12 +16,12 @@ Row = Mapping[str, Any]
 Take = Callable[[Evaluation, Row], tuple[Cause, str, Fact] | None]
 
 
-def text(value: Any) -> str | None:
+def text(value: Any, most: int = WIDTH) -> str | None:
     """A cell as bounded text; None if it is empty."""
     if value is None or value == "":
         return None
-    shown = "".join(char if char.isprintable() else " " for char in str(value)[: WIDTH + 1])
-    return shown if len(shown) <= WIDTH else shown[: WIDTH - 1] + "…"
+    shown = "".join(char if char.isprintable() else " " for char in str(value)[: most + 1])
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 def number(value: Any) -> int | None:
@@ -55,7 +55,7 @@ def _unreachable(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact] | 
         entity=entity,
         endpoint=text(row.get("route") or row.get("path")),
         status=status_of(reason) if cause != Cause.IGNORED_PARAMETER else None,
-        note=text(reason),
+        note=text(reason, NOTED),
     )
     return cause, entity, fact
 
@@ -67,7 +67,7 @@ def _page_limits(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact] | 
     cause = answered(reason, Cause.PAGE_LIMIT)
     cause = Cause.PAGING_CHANGED if cause == Cause.IGNORED_PARAMETER else cause
     path = text(row.get("path")) or ""
-    return cause, path, Fact(kind="pageLimit", endpoint=path, status=status_of(reason), note=text(reason))
+    return cause, path, Fact(kind="pageLimit", endpoint=path, status=status_of(reason), note=text(reason, NOTED))
 
 
 def _covered(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact] | None:
@@ -96,7 +96,7 @@ def _complete(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
         count=number(row.get("problems")),
         total=number(row.get("among")),
         status=status_of(first) if aspect in ("skipped", "pages") else None,
-        note=text(first),
+        note=text(first, NOTED),
     )
     return cause, aspect, fact
 
@@ -171,6 +171,16 @@ def _united(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     return Cause.CHANGED_UNIT, column, Fact(kind="unit", column=column, note=text(row.get("told")), **counts)
 
 
+def _shrunk(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    """A table that lost much of its records together with others; `count` is the version that stands."""
+    before, now = text(row.get("before")), text(row.get("now"))
+    return (
+        Cause.SOURCE_SHRANK,
+        "",
+        Fact(kind="shrunk", note=text(row.get("table")), expected=before, seen=now, count=number(row.get("version"))),
+    )
+
+
 def _parents(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     return Cause.ORPHAN, "", Fact(kind="orphan", seen=text(row.get("parentKey")), count=number(row.get("records")))
 
@@ -192,7 +202,7 @@ def _made(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     error = str(row.get("error") or "")
     cause = reason_of(error, Cause.OTHER)
     cause = Cause.PAGING_CHANGED if cause == Cause.IGNORED_PARAMETER or re.search(r"\blead in a circle", error) else cause
-    return cause, "", Fact(kind="error", status=status_of(error), note=text(error))
+    return cause, "", Fact(kind="error", status=status_of(error), note=text(error, NOTED))
 
 
 def _gated(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
@@ -263,6 +273,7 @@ TAKEN: dict[str, Take] = {
     "columns_filled": _emptied,
     "scale_kept": _scaled,
     "units_stay": _united,
+    "source_stays": _shrunk,
     "parents_resolved": _parents,
     "types_hold": _column,
     "rules_applied": _column,
@@ -295,6 +306,7 @@ CAUSES: dict[str, Cause] = {
     "columns_filled": Cause.EMPTIED_FIELD,
     "scale_kept": Cause.CHANGED_UNIT,
     "records_stay": Cause.RECORDS_GONE,
+    "source_stays": Cause.SOURCE_SHRANK,
     "units_stay": Cause.CHANGED_UNIT,
     "primary_key_present": Cause.MISSING_KEY,
     "parents_resolved": Cause.ORPHAN,

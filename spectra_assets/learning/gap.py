@@ -22,6 +22,9 @@ FACTS = 20
 WIDTH = 200
 """Characters of a fact's text at most."""
 
+NOTED = 400
+"""Characters of what an API said, with where it said so, at most."""
+
 
 class Cause(StrEnum):
     """Why a promise was not kept, as far as the evidence tells."""
@@ -57,6 +60,7 @@ class Cause(StrEnum):
     UNMAPPED_VALUE = "unmapped_value"
     LOST_ROWS = "lost_rows"
     RECORDS_GONE = "records_gone"
+    SOURCE_SHRANK = "source_shrank"
     QUARANTINE = "quarantine"
     HISTORY = "history"
     RULE = "rule"

@@ -117,20 +117,32 @@ def _heal(settings: Settings, learned: Learned, lessons: Sequence[Lesson], say: 
     begun, most = time.monotonic(), int(playbooks_of(settings).setting("learn_seconds", lessons[0].source))
     # all are proven under the covenant that ran: one remedy's covenant may hold by the way what another gap is about
     ran = {source: written(settings, source) for source in {lesson.source for lesson in lessons}}
-    for lesson in lessons:
+    waiting: list[Lesson] = []
+
+    def look(lesson: Lesson, defers: bool) -> bool:
+        """Whether there is time; what waits because of a cost that another lesson may take away is looked at once more."""
         mine = covenant if covenant is not None and covenant.source == lesson.source else ran[lesson.source]
         if mine is None:
-            continue
+            return True
         if time.monotonic() - begun > most:
             say(f"{most} s are spent (setting learn_seconds): the other lessons wait for the next pass")
-            return
+            return False
         try:
-            _seek(settings, learned, lesson, mine, say)
+            if _seek(settings, learned, lesson, mine, say, defers):
+                waiting.append(lesson)
         except SpectraError as error:
             _ask(settings, learned, lesson, (), f"It could not be looked for: {type(error).__name__}: {error}")
         except Exception as error:  # noqa: BLE001 (one gap that a remedy stumbles over must not keep the others from being healed)
             _ask(settings, learned, lesson, (), f"Looking for one ended in a bug: {type(error).__name__}: {error}")
             say(f"lesson {lesson.id}: looking for a remedy ended in a bug: {type(error).__name__}: {error}")
+        return True
+
+    for number, lesson in enumerate(lessons, 1):
+        if not look(lesson, number < len(lessons)):
+            return
+    for lesson in tuple(waiting):
+        if not look(lesson, False):
+            return
 
 
 def made_again(learned: Learned) -> tuple[str, ...]:
@@ -229,11 +241,16 @@ def _close(settings: Settings, learned: Learned, lesson: Lesson | None, why: str
         learned.note(made)
 
 
-def _seek(settings: Settings, learned: Learned, lesson: Lesson, covenant: Covenant, say: Say) -> None:
-    """The first remedy that is proven is applied; one that only a person may apply is proposed; else a question remains."""
+def _seek(settings: Settings, learned: Learned, lesson: Lesson, covenant: Covenant, say: Say, defers: bool) -> bool:
+    """The first remedy that is proven is applied; one that only a person may apply is proposed; else a question remains.
+
+    One that repairs at a cost may do so for nothing once another gap of the same time is mended: with `defers` nothing is
+    decided then, and the result is true.
+    """
     if lesson.returned >= MOST_RETURNS:
         _ask(settings, learned, lesson, ())
-        return
+        return False
+    costs = False
     tried: list[Tried] = []
     waiting: Remedy | None = None
     for remedy in propose(lesson.gap(), Facts(settings, covenant)):
@@ -247,6 +264,7 @@ def _seek(settings: Settings, learned: Learned, lesson: Lesson, covenant: Covena
             say(f"lesson {lesson.id}: {remedy.said}: could not be proven: {error}")
             continue
         if proof.needs_person is not None:
+            costs = costs or waiting is None
             waiting = waiting or remedy.model_copy(update={"needs_person": proof.needs_person})
             continue
         if not proof.holds:
@@ -254,16 +272,19 @@ def _seek(settings: Settings, learned: Learned, lesson: Lesson, covenant: Covena
             say(f"lesson {lesson.id}: {remedy.said}: not proven, {_told(proof)}")
             continue
         if _use(settings, learned, lesson, tried, remedy, say):
-            return
+            return False
+    if costs and defers:
+        return True
     if waiting is None:
         _ask(settings, learned, lesson, tried)
-        return
+        return False
     with _undecided(settings, lesson, tried) as now:
         if now is not None:
             made = now.but(status="proposed", remedy=waiting, question=question_of(now, now.tried, waiting))
             save(settings.lessons, made)
             learned.note(made)
             say(f"lesson {lesson.id}: {waiting.said} waits for a person: {waiting.needs_person}")
+    return False
 
 
 @contextmanager

@@ -144,7 +144,8 @@ def question_of(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None =
     """What a person is asked, with what was tried; `why` says what kept the machine from looking."""
     about = f" about {lesson.subject}" if lesson.subject else ""
     words = lesson.cause.replace("_", " ")
-    told = next((fact.note for fact in lesson.evidence if fact.note), None) if lesson.cause in OF_LISTS else None
+    heard_of = (*OF_LISTS, Cause.RATE_LIMITED)
+    told = next((fact.note for fact in lesson.evidence if fact.note), None) if lesson.cause in heard_of else None
     heard = f' What was heard of the API: "{told}".' if told else ""
     if waiting is not None:
         return f"May this be done: {waiting.said}? {waiting.needs_person}.{heard}"

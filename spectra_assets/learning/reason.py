@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from spectra_assets.client.refusal import TOO_FAST
 from spectra_assets.learning.gap import Cause
 
 _STATUSES: Mapping[int, Cause] = {
@@ -18,18 +19,18 @@ _STATUSES: Mapping[int, Cause] = {
 }
 """What an HTTP status says."""
 
-_TOO_FAST = re.compile(r"rate.?limit|too many requests", re.IGNORECASE)
 _MAY_MEAN_TOO_FAST = frozenset({400, 403, 503})
 """Statuses with which some APIs refuse what comes too fast; only their words tell."""
 
 _WORDS: tuple[tuple[str, Cause], ...] = (
     (r"expected records at|is no list of records|no place of records", Cause.ENVELOPE_CHANGED),
-    (_TOO_FAST.pattern, Cause.RATE_LIMITED),
+    (TOO_FAST.pattern, Cause.RATE_LIMITED),
     (r"unauthori[sz]ed|credential(?! was not sent)", Cause.CREDENTIAL),
     (r"forbidden", Cause.ENDPOINT_FORBIDDEN),
     (r"\bgone\b|not ?found", Cause.ENDPOINT_GONE),
     (r"\bbroken\b|not ?json|unreachable|never answered", Cause.ENDPOINT_BROKEN),
     (r"\bignored?s?\b|same rows", Cause.IGNORED_PARAMETER),
+    (r"but the answer is an error", Cause.ENDPOINT_BROKEN),
 )
 """What a reason without a telling status says, in the order in which it is asked. Reasons are made by the client and the proofs,
 and may quote the API."""
@@ -62,7 +63,7 @@ def reason_of(error: str, otherwise: Cause) -> Cause:
 def answered(text: str, otherwise: Cause) -> Cause:
     """The cause that the reason for which an endpoint could not be read names: by its status, else by its words."""
     status = status_of(text)
-    if status in _MAY_MEAN_TOO_FAST and _TOO_FAST.search(text):
+    if status in _MAY_MEAN_TOO_FAST and TOO_FAST.search(text):
         return Cause.RATE_LIMITED
     if status is not None and status in _STATUSES:
         return _STATUSES[status]

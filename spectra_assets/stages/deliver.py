@@ -22,6 +22,7 @@ from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.carried import carried
 from spectra_assets.gates.evaluate import blocking, evaluate
 from spectra_assets.gates.judgement import Result
+from spectra_assets.gates.together import ACCEPTED
 from spectra_assets.lakehouse import quarantine
 from spectra_assets.lakehouse.commit import CommitInfo, Published
 from spectra_assets.lakehouse.failure import writing
@@ -118,6 +119,7 @@ class Delivery:
             staged=self._staged,
             rows_in=self.draft.rows_in,
             evidence=self.draft.evidence,
+            accepted_losses=frozenset(str(self.work.playbooks.setting(ACCEPTED, self.work.covenant.source)).split(", ")),
         )
         self.results = evaluate(candidate)
         self._told = carried(candidate, self.results)

@@ -9,6 +9,7 @@ import pytest
 from spectra_assets.lakehouse.engine import Engine
 from tests.learning.bench.bench import Bench
 from tests.learning.bench.cases import CASES, HEALTHY, Case
+from tests.learning.bench.foreign import FOREIGN
 from tests.learning.bench.fresh import FRESH
 from tests.learning.bench.further import FURTHER
 from tests.learning.bench.unlisted import UNLISTED
@@ -41,7 +42,7 @@ def test_a_healthy_run_leaves_no_lesson(bench: Bench) -> None:
 
 
 def test_the_bench_holds_every_kind_of_gap() -> None:
-    every = (*CASES, *FURTHER, *UNLISTED, *FRESH, *ZEPHYR)
+    every = (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ZEPHYR)
     assert len(CASES) >= 25
     assert len(ZEPHYR) >= 5
     assert any(case.beside is not None and case.refused for case in every)

@@ -45,7 +45,10 @@ _PARAMETER = re.compile(r"\{[^{}/]*\}")
 
 @remedies_for(Cause.ENDPOINT_GONE, Cause.ENDPOINT_FORBIDDEN, Cause.ENDPOINT_BROKEN, Cause.UNREACHABLE_ENTITY)
 def another_endpoint(gap: Gap, facts: Facts) -> Iterator[Remedy]:
-    """Another list that holds the same records; else the entity is left out: if it was read before, a person decides that."""
+    """Another list that holds the same records; else the entity is left out: if it was read before, a person decides that.
+
+    A list that answers, if only for some parents, is never left out.
+    """
     proves = gap.check == "auth_valid"
     entity = facts.pack.entity_at(facts.covenant.pipeline.server.probe) if proves else gap.entity
     promised = promised_plan(gap, facts) if entity is None else promised_plan_of(entity, facts)
@@ -60,8 +63,8 @@ def another_endpoint(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         values = {"path": path, "instead": found[0], "reason": f"it answers no more; GET {found[0]} lists the same records"}
         why = f"GET {path} does not answer, and GET {found[0]} lists {found[1]} of its {found[2]} records"
         yield rule(RemedyKind.REPLACE_ENDPOINT, SOURCE, "endpoint", {"source": gap.source}, values, why)
-    if proves:
-        return  # without it nothing can be asked
+    if proves or _answers(path, promised, facts):
+        return  # without it nothing can be asked; or it is not the list that is gone
     told = {Cause.ENDPOINT_GONE: "it is gone", Cause.ENDPOINT_FORBIDDEN: "the credential may not read it"}
     reason = told.get(gap.cause, "its answers can't be used")
     needs = None
@@ -112,6 +115,18 @@ def _rows(path: str, plan: Fetch | None, parents: Sequence[Any], facts: Facts) -
         return facts.explorer.listing(Asked(path), pages=1).records
     asked = [Asked(path, ((plan.parent.parameter, parent),)) for parent in parents]
     return [record for each in asked for record in facts.explorer.listing(each, pages=1).records]
+
+
+def _answers(path: str, plan: Fetch | None, facts: Facts) -> bool:
+    """Whether the list gives records now, asked whole or for one of some parents."""
+    parents = _parents(plan, facts)
+    if facts.explorer is None or ("{" in path and not parents):
+        return False
+    asked = [Asked(path, ((plan.parent.parameter, parent),)) for parent in parents] if plan and plan.parent else [Asked(path)]
+    try:
+        return any(facts.explorer.listing(each, pages=1).records for each in asked)
+    except SpectraError:
+        return False
 
 
 def _parents(plan: Fetch | None, facts: Facts) -> list[Any]:

@@ -29,6 +29,7 @@ class RemedyKind(StrEnum):
     LABEL_VALUE = "label_value"
     ADD_GATE = "add_gate"
     ADD_STEP = "add_step"
+    ACCEPT_LOSS = "accept_loss"
 
 
 class _Part(BaseModel):

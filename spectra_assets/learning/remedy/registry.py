@@ -24,6 +24,7 @@ MOST = 5
 SOURCE = "fabric/pipeline/pipeline.000-source-stage-orchestration.md"
 PREPARE = "fabric/pipeline/pipeline.001-prepare-stage-orchestration.md"
 EXTRACT = "fabric/pipeline/pipeline.002-extract-stage-orchestration.md"
+CLEAN = "fabric/pipeline/pipeline.003-clean-stage-orchestration.md"
 TRANSFORM = "fabric/pipeline/pipeline.004-transform-stage-orchestration.md"
 
 _CARRIED = re.compile(r"[^\x00-\x1f\x7f-\x9f`*?\u2028\u2029\u202a-\u202e\u2066-\u2069]{1,200}")

@@ -14,6 +14,7 @@ import msgspec
 
 from spectra_assets.client.jsontext import lenient
 from spectra_assets.client.mask import Mask
+from spectra_assets.client.refusal import refusal_of
 from spectra_assets.client.transport import Answer
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.stages.asking.locations import ITSELF, LINES, MAP, holds_nothing, is_page, location_of, noun_of, records_at
@@ -29,9 +30,7 @@ _CATEGORIES: Mapping[int, Category] = {401: "unauthorized", 403: "forbidden", 40
 _LINED = re.compile(r"application/(x-)?(nd-?json|json-?lines|jsonl|stream\+json|json-seq)|text/(x-)?(ndjson|jsonl)")
 """Content types of one JSON text per line."""
 
-_FAILED = frozenset(("error", "fail", "failed", "failure"))
 _WORDS = ("message", "title", "detail", "description", "msg", "reason")
-_ERROR_KEYS = 8
 _PLAIN = 500
 _TOLD: tuple[tuple[Category, re.Pattern[str]], ...] = (
     ("notFound", re.compile(r"not\W?found|no such|unknown|no route|does(n't| not) exist", re.IGNORECASE)),
@@ -119,26 +118,12 @@ def sight_of(value: Any, records: str | None = None, headers: Mapping[str, str] 
 
 
 def told_refusal(value: Mapping[str, Any]) -> tuple[Category, str] | None:
-    """What an object says that is an error in spite of its status 200: its category, and its words. None if it is no error.
-
-    An error has a member that says so, a few others, no id, and no list of records.
-    """
-    told = next((value[key] for key in ("error", "errors", "fault") if value.get(key)), None)
-    failed = value.get("success") is False or value.get("ok") is False or str(value.get("status", "")).lower() in _FAILED
-    lists = any(isinstance(below, list) and below and below is not told for below in value.values())
-    if not (told or failed) or len(value) > _ERROR_KEYS or lists or "id" in value:
+    """What an object says that is an error in spite of its status 200: its category, and its words. None if it is no error."""
+    refusal = refusal_of(value)
+    if refusal is None:
         return None
-    first = told[0] if isinstance(told, list) else told
-    inner = first if isinstance(first, dict) else {}
-    said = [first] if isinstance(first, str) else [value.get(key) or inner.get(key) for key in _WORDS]
-    text = " ".join(" ".join(str(each) for each in said if isinstance(each, str)).split())[:160]
-    if not text and not failed:
-        return None
-    codes = [each.get(key) for each in (value, inner) for key in ("code", "status", "statusCode", "httpStatus")]
-    status = next((int(str(code)) for code in codes if re.fullmatch("[45][0-9][0-9]", str(code))), None)
-    worded: Category = next((kind for kind, words in _TOLD if words.search(text)), "broken")
-    category = _category(status) if status else worded
-    return category, f"200, but the answer is an error{': ' + text if text else ''}"
+    worded: Category = next((kind for kind, words in _TOLD if words.search(refusal.text)), "broken")
+    return _category(refusal.status) if refusal.status else worded, refusal.told
 
 
 def _decoded(answer: Answer, body: bytes) -> tuple[Any, bool]:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.target import segment
 from spectra_assets.client.transport import Answer
-from spectra_assets.client.verdict import PASSING
+from spectra_assets.client.verdict import PASSING, passes_soon
 from spectra_assets.errors import CredentialError, RetriableError, SkippableError, SourceError
 from spectra_assets.stages.asking.answers import Sight, sight
 
@@ -28,6 +28,9 @@ _REFUSED_IN_A_ROW = 3
 _SILENT_IN_A_ROW = 4
 _FAULTS_IN_A_ROW = 2
 """Internal errors of one endpoint in a row after which it is not given a second chance until it answers."""
+
+_OUTLASTED = 2
+"""Times that a refusal with status 200 outlasts all patience, after which an endpoint's are believed at once."""
 
 _PAUSE = 0.3
 """Seconds before a request that met an internal error is sent again."""
@@ -59,6 +62,7 @@ class Wire:
         self._silent = 0
         self._under_way = 0
         self._faults: Counter[str] = Counter()
+        self._outlasted: Counter[str] = Counter()
         self.failed = 0
         """Requests that ended in an error of the server, or in silence, after all patience."""
         self._answered: Callable[[int | None], Answer] | None = None
@@ -117,10 +121,10 @@ class Wire:
             self.sent += 1
             self._under_way += 1
         try:
-            answer = _patient(send)
+            answer = self._patient(send, chance or what)
             if chance is not None and self._again_due(chance, answer.status):
                 time.sleep(_PAUSE)
-                answer = _patient(send)
+                answer = self._patient(send, chance)
                 self._again_due(chance, answer.status, last=True)
         except RetriableError as error:
             known = self._ended()
@@ -145,6 +149,26 @@ class Wire:
             name = self.client.credential_from
             raise CredentialError(f"the API refuses the credential since {what} (401): set {name} to a valid one and run again")
         return Met(found, answer.status, round(answer.elapsed_ms, 1))
+
+    def _patient(self, send: Callable[[int | None], Answer], endpoint: str) -> Answer:
+        """One try, and the client's whole patience only for what may pass soon: a 500, and one that hangs, are mostly final.
+
+        An endpoint which said with status 200 that it was too busy, and went on so for all patience, has shown that this does not
+        pass soon.
+        """
+        started = time.monotonic()
+        try:
+            answer = send(1)
+        except RetriableError:
+            if time.monotonic() - started >= PROBE_SECONDS / 2:
+                raise
+            return send(None)
+        if not passes_soon(answer) or (answer.status not in PASSING and self._outlasted[endpoint] >= _OUTLASTED):
+            return answer
+        answer = send(None)
+        with self._lock:
+            self._outlasted[endpoint] += answer.status not in PASSING and passes_soon(answer)
+        return answer
 
     def _fail(self) -> None:
         with self._lock:
@@ -200,18 +224,6 @@ class Wire:
 
 def _is_fault(status: int) -> bool:
     return status >= 500 and status not in PASSING
-
-
-def _patient(send: Callable[[int | None], Answer]) -> Answer:
-    """One try, and the client's whole patience only for what may pass soon: a 500, and one that hangs, are mostly final."""
-    started = time.monotonic()
-    try:
-        answer = send(1)
-    except RetriableError:
-        if time.monotonic() - started >= PROBE_SECONDS / 2:
-            raise
-        return send(None)
-    return send(None) if answer.status in PASSING else answer
 
 
 def fill(path: str, values: Mapping[str, Any]) -> tuple[str, dict[str, str]]:

@@ -12,6 +12,7 @@ from spectra_assets.lakehouse.engine import shared
 from spectra_assets.settings import load
 from tests.learning.bench.bench import Bench, Verdict, table
 from tests.learning.bench.cases import CASES, HEALTHY
+from tests.learning.bench.foreign import FOREIGN
 from tests.learning.bench.fresh import FRESH
 from tests.learning.bench.further import FURTHER
 from tests.learning.bench.unlisted import UNLISTED
@@ -29,7 +30,7 @@ def main() -> int:
     verdicts: list[Verdict] = []
     false: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory(prefix="spectra-bench-") as folder, Bench(Path(folder)) as bench:
-        for case in (*CASES, *FURTHER, *UNLISTED, *FRESH, *ZEPHYR):
+        for case in (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ZEPHYR):
             told = (case.name, case.kind, case.world.__name__)
             if any(part in text for text in told for part in options.only.split("|")):
                 verdicts.append(_case(bench, case))

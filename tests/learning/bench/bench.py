@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -261,6 +262,9 @@ class Bench:
             verdict.problems.append(f"not healed: {'; '.join(why)}"[:400])
         if case.says and not any(case.says in (lesson.question or "") for lesson in lessons):
             verdict.problems.append(f"nobody is asked about {case.says}")
+        told = " ".join(f"{lesson.question} {lesson.remedy.said if lesson.remedy else ''}" for lesson in lessons)
+        if case.never and (found := re.search(case.never, told)):
+            verdict.problems.append(f"a lesson says {found[0]!r}")
         if case.outcome == "asks" and used:
             verdict.problems.append(f"the machine decided what a person must: {', '.join(lesson.id for lesson in used)}")
 

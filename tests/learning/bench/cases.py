@@ -47,6 +47,8 @@ class Case:
     """A remedy must be tried, and refused because of the other source."""
     says: str = ""
     """What the question to a person must hold: the change that is proposed, or what the API said."""
+    never: str = ""
+    """What no question and no remedy may say (a pattern)."""
     rounds: int = 1
     """Runs that show a gap and let the loop learn, where each shows what the one before had to hold back."""
     fast: bool = False

@@ -1,0 +1,94 @@
+"""Refusals with status 200: what tells them, and that what came too fast, or is no list, is asked for again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from spectra_assets.client.api import ApiClient
+from spectra_assets.client.records import split
+from spectra_assets.client.refusal import refusal_of
+from spectra_assets.covenant.access import Fetch
+from spectra_assets.errors import RetriableError, SkippableError
+from tests.client.conftest import Api, Reply
+
+Connect = Callable[..., ApiClient]
+JSON = {"Content-Type": "application/json"}
+ORDERS = Fetch(entity="order", path="/orders", records="items")
+
+
+def reply(value: Any) -> Reply:
+    return Reply(json.dumps(value).encode(), headers=JSON)
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "too_fast"),
+    [
+        ({"status": "RATE_LIMIT", "message": "slow down"}, "RATE_LIMIT slow down", True),
+        ({"code": 429, "message": "later, please"}, "later, please", True),
+        ({"error": {"code": "E17", "message": "backend not available"}}, "E17 backend not available", False),
+        ({"success": False}, "", False),
+        ({"errors": [{"message": "shard 3"}], "data": None}, "shard 3", False),
+        ({"type": "about:blank", "title": "Forbidden", "detail": "no"}, "Forbidden", False),
+    ],
+)
+def test_an_error_is_told_from_an_object(value: dict[str, Any], text: str, too_fast: bool) -> None:
+    found = refusal_of(value)
+    assert found is not None
+    assert (found.text.startswith(text), found.too_fast) == (True, too_fast)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"status": "ok", "message": "welcome"},
+        {"items": [{"id": 1}], "errors": [{"message": "one shard"}]},
+        {"id": 7, "status": "failed", "message": "timed out"},  # a record of a job
+        {"message": "welcome"},
+        {"status": "RATE_LIMIT", "message": "slow down", "weight": 3},
+        {},
+    ],
+)
+def test_what_else_an_object_may_be_is_no_error(value: dict[str, Any]) -> None:
+    assert refusal_of(value) is None
+
+
+@pytest.mark.parametrize(
+    "first", [{"status": "RATE_LIMIT", "message": "slow down"}, {"state": "BUSY"}, {"items": [], "error": "shard 3"}]
+)
+def test_a_list_that_answers_a_moment_later_is_read(api: Api, connect: Connect, first: Any) -> None:
+    api.replies(reply(first), reply({"items": [{"id": 1}]}))
+    pages = list(connect().pages(ORDERS))
+    assert [page.records for page in pages] == [[b'{"id": 1}']]
+    assert len(api.asked) == 2
+
+
+def test_one_that_stays_so_is_told_in_its_own_words(api: Api, connect: Connect) -> None:
+    api.answer = lambda _: reply({"status": "RATE_LIMIT", "message": "slow down"})
+    with pytest.raises(RetriableError, match="200, but the answer is an error: RATE_LIMIT slow down") as caught:
+        list(connect().pages(ORDERS))
+    assert caught.value.status == 429
+    api.answer = lambda _: reply({"state": "BUSY"})
+    with pytest.raises(RetriableError, match=r"expected records at 'items'.*it says: .*BUSY"):
+        list(connect().pages(ORDERS))
+
+
+def test_an_object_that_may_hold_the_records_elsewhere_is_asked_for_once(api: Api, connect: Connect) -> None:
+    api.replies(reply({"data": {"rows": [{"id": 1}]}}))
+    with pytest.raises(SkippableError, match="expected records at 'items'"):
+        list(connect().pages(ORDERS))
+    assert len(api.asked) == 1
+
+
+@pytest.mark.parametrize("location", ["$", "{}"])
+def test_a_refusal_is_no_record(location: str) -> None:
+    with pytest.raises(SkippableError, match="slow down"):
+        split(b'{"status": "RATE_LIMIT", "message": "slow down"}', location, "GET /x")
+    assert split(b'{"status": "failed", "jobs": 3}', location, "GET /x")[0]  # a state, not a refusal
+
+
+def test_nothing_found_is_no_refusal() -> None:
+    assert split(b'{"items": [], "success": false, "message": "no orders found"}', "items", "GET /x") == ([], None)
