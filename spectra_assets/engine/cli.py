@@ -34,8 +34,7 @@ STOPPED = 128 + signal.SIGINT
 """Exit code of a process that was asked to stop, as shells have it."""
 
 _EXAMPLES = """\b
-Examples:
-  solution-engine run "create SPECTRA pipeline for zephyr"
+Example:
   solution-engine run "create SPECTRA pipeline for shop" --base-url https://api.example.com/v2 --token-env SHOP_TOKEN
 """
 
