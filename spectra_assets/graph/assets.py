@@ -11,7 +11,7 @@ import dagster as dg
 
 from spectra_assets.covenant.files import covenant_file, table_lines
 from spectra_assets.covenant.model import Covenant, Severity, Table
-from spectra_assets.errors import GateError, RequestError, SpectraError
+from spectra_assets.errors import GateError, RequestError, RetriableError, SpectraError
 from spectra_assets.gates.evaluate import GATES, blocking
 from spectra_assets.gates.judgement import Result
 from spectra_assets.graph.metadata import check_metadata, definition_metadata
@@ -124,7 +124,8 @@ def _deliver(context: dg.AssetExecutionContext, covenant: Covenant, table: Table
             failed = blocking(results)
             if failed and table.ref.schema != LOG:
                 raise _blocked(table, failed)
-            yield dg.Output(delivery)
+            # by what the table holds: a version of the same rows is no change for those below
+            yield dg.Output(delivery, data_version=dg.DataVersion(delivery.fingerprint))
             if failed:  # a log also tells what went wrong: it is published, and fails
                 raise GateError(" ".join(f"{result.gate}: {result.message}" for result in failed))
     except GeneratorExit:
@@ -132,7 +133,8 @@ def _deliver(context: dg.AssetExecutionContext, covenant: Covenant, table: Table
         raise
     except SpectraError as problem:
         error = problem
-        raise dg.Failure(description=str(problem), metadata={"error": type(problem).__name__}, allow_retries=False) from problem
+        again = isinstance(problem, RetriableError)
+        raise dg.Failure(description=str(problem), metadata={"error": type(problem).__name__}, allow_retries=again) from problem
     except BaseException as problem:
         error = problem
         raise

@@ -169,6 +169,11 @@ class Delivery:
         """The candidate, once `audit` made it."""
         return self._staged
 
+    @property
+    def fingerprint(self) -> str:
+        """What the candidate's rows sum up to: the same rows have the same. `audit` comes first."""
+        return self._staged.fingerprint if self._staged is not None else ""
+
     def _stage(self, draft: Draft) -> Staged:
         volatile = VOLATILE.get(str(self.ref), VOLATILE.get(self.ref.schema, frozenset()))
         if HASHING in self.work.table.steps:  # the hash tells of the record

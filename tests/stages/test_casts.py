@@ -31,6 +31,19 @@ def test_decimals_with_commas(written: str, engine: Engine) -> None:
     assert found == {text: None if value is None else Decimal(value) for text, value in texts.items()}
 
 
+WHOLE = {
+    "7": 7, "0": 0, "-0": 0, "-12": -12, "12.0": 12, "1e3": 1000, "9223372036854775807": 2**63 - 1, "9223372036854775808": None,
+    "007": None, "00123": None, "00": None, "-07": None, "+7": None, "+49": None, "007.0": None, "12.5": None,
+}  # fmt: skip
+"""A text of figures may be a code: `00123` was published as 123, and two records became one under the key 7."""
+
+
+def test_whole_numbers_are_written_as_json_writes_them(engine: Engine) -> None:
+    frame = engine.session.createDataFrame([(text,) for text in WHOLE], "text string")
+    rows = frame.select("text", cast(F.col("text"), DataType.INT64).alias("value")).collect()
+    assert {row["text"]: row["value"] for row in rows} == WHOLE
+
+
 UNITS = {
     "1700000000": "2023-11-14 22:13:20",
     "1700000000000": "2023-11-14 22:13:20",

@@ -94,14 +94,15 @@ def _unchanged(text: Column) -> Column:
 
 
 def _integer(text: Column) -> Column:
-    """Whole numbers of 64 bits."""
-    return _whole(text, 19, _EXACT)
+    """Whole numbers of 64 bits, as JSON writes them: `007` and `+49` are codes, of which the number would be another one."""
+    return _whole(text, 19, _EXACT, "-?(0|[1-9][0-9]{0,18})")
 
 
-def _whole(text: Column, digits: int, most: float) -> Column:
-    """Whole numbers of so many digits; `12.0` and `1e3` are whole, up to `most`, which a double holds exactly."""
-    plain = F.when(text.rlike(f"^[+-]?[0-9]{{1,{digits}}}$"), text)
-    plain = plain.when(text.rlike(rf"^[+-]?[0-9]{{1,{digits}}}\.0+$"), F.regexp_replace(text, r"\.0+$", ""))
+def _whole(text: Column, digits: int, most: float, form: str = "") -> Column:
+    """Whole numbers of so many digits, or of this form; `12.0` and `1e3` are, up to `most`, which a double holds exactly."""
+    form = form or f"[+-]?[0-9]{{1,{digits}}}"
+    plain = F.when(text.rlike(f"^{form}$"), text)
+    plain = plain.when(text.rlike(rf"^{form}\.0+$"), F.regexp_replace(text, r"\.0+$", ""))
     double = F.when(text.rlike(_EXPONENT), text).try_cast("double")
     exact = F.when((F.abs(double) <= most) & (double == F.floor(double)), double)
     return F.coalesce(plain.try_cast("bigint"), exact.try_cast("bigint"))
