@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import pytest
 
 from benchmarks.extract.moving import Moving
 from benchmarks.extract.small import ITEMS, URL
+from spectra_assets.client.pager import Ask
+from spectra_assets.client.paging import Page
 from spectra_assets.errors import GateError
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.stages.evidence import EXAMPLES
+from spectra_assets.stages.extract.seams import Seams
 from tests.stages.changing import Changing, ChangingApi, Row, by_page
 
 
@@ -85,6 +89,34 @@ def test_the_table_is_the_truth_although_the_list_moved(made: Changing, api: Cha
     facts = delivery.draft.evidence["extraction"]
     assert (facts["repeatedCount"], facts["mismatchCount"], facts["rows"]) == (0, 0, len(api.truth()))
     assert all(result.passed for result in delivery.results)
+
+
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_a_row_that_slips_over_a_seam_is_told_by_the_seam_alone(
+    tmp_path: Path, engine: Engine, api: ChangingApi, page: int
+) -> None:
+    """One row goes before the page that comes next, two come at the end: no total, no end and no row that came twice tells."""
+    api.total = False
+    made = Changing(tmp_path, engine, None)
+
+    def change() -> None:
+        delete(api, 2003)()
+        api.rows += [Row(key, 2, "appended", 1) for key in (2900, 2901)]
+
+    after(api, 2, page, change)
+    delivery = made.both("run1")
+    assert made.found() == api.truth()
+    assert delivery.draft.notes["lists read again"] == 1
+
+
+def test_the_pages_that_are_asked_for_again_lie_evenly_in_the_list() -> None:
+    seams = Seams()
+    for number in range(1, 1001):
+        seams.note(Page(number, [b"{}"], {}, "", mark=b"m", ask=Ask({"page": str(number)})))
+    proven = [seam.number for seam in seams.to_prove(chained=False)]
+    gaps = [later - earlier for earlier, later in pairwise([0, *proven, 1000])]
+    assert len(proven) == 8
+    assert max(gaps) <= 200
 
 
 def test_a_total_that_ends_at_a_full_page_is_no_end(made: Changing, api: ChangingApi) -> None:
