@@ -86,6 +86,12 @@ def test_many_parents_in_a_row_that_are_internal_errors_are_fatal(api: Api, conn
     assert len(api.asked) < 3 * 100
 
 
+def test_parents_that_fail_here_and_there_are_skipped_however_many_they_are(api: Api, connect: Connect) -> None:
+    api.answer = lambda asked: Reply(status=500) if parent_of(asked) % 2 else Reply(b"[]")
+    results = list(connect(in_flight=4, backoff_base=0.001).fetch_all(FETCH, range(50)))
+    assert [each.parent_value for each in results if isinstance(each, Skipped)] == list(range(1, 50, 2))
+
+
 def test_the_first_fatal_error_ends_everything_at_once(api: Api, connect: Connect) -> None:
     stalled = threading.Event()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,9 @@ import pytest
 from benchmarks.extract.small import GROUPS, ITEMS, URL
 from spectra_assets.errors import MissingInputError, RequestError, RetriableError
 from spectra_assets.lakehouse.engine import Engine
-from spectra_assets.lakehouse.raw import Attempts, Recording
+from spectra_assets.lakehouse.raw import Attempts, Manifest, Recording
 from spectra_assets.stages.cursors import refuted
+from spectra_assets.stages.extract.scope import Standing, sweep_due
 from tests.stages.changing import BY_TIME, PAGE, Changing, ChangingApi, Row, stamp
 
 
@@ -188,6 +189,17 @@ class Clock(datetime):
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
         return datetime.now(tz) + cls.off
+
+
+@pytest.mark.parametrize(
+    ("hours", "due"), [(-2000, True), (-2, True), (-0.9, False), (0, False), (7 * 24 - 1, False), (7 * 24, True)]
+)
+def test_a_sweep_is_due_after_days_and_if_the_clock_was_set_back(hours: float, due: bool) -> None:
+    """Else nothing would be swept until a clock that ran ahead is reached again."""
+    then = datetime(2025, 1, 1, tzinfo=UTC)
+    whole = Manifest(entity="item", plan="", server="", started_at=then, seen_at=then, runs=("run1",))
+    standing = Standing([(Path(), whole)], 1)
+    assert sweep_due(100, 7, standing, then + timedelta(hours=hours)) is due
 
 
 def test_a_clock_that_is_set_back_and_forth_hides_nothing(

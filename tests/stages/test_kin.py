@@ -12,6 +12,7 @@ from spectra_assets.covenant.access import Incremental
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.stages.extract.kin import seen
 from tests.stages.changing import BY_TIME, Changing, ChangingApi, Row
+from tests.stages.test_moving_lists import after, insert
 
 
 @pytest.fixture
@@ -117,6 +118,16 @@ def test_a_list_that_changed_while_it_was_read_refutes_nothing(tmp_path: Path, e
     groups(api)
     made.both("run4")
     assert groups(api) == set()
+    assert made.found() == api.truth()
+
+
+def test_a_list_that_was_read_again_refutes_nothing(tmp_path: Path, engine: Engine, api: ChangingApi) -> None:
+    """What its first reading summed up to is not what stands in the table."""
+    made = Changing(tmp_path, engine, None)
+    after(api, 2, 1, insert(api, 2, 2900))
+    assert made.both("run1").draft.notes["lists read again"] == 1
+    made.both("run2")
+    assert not seen(made.lakehouse, "item").suspects
     assert made.found() == api.truth()
 
 
