@@ -36,7 +36,7 @@ def another_plan(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     elif gap.cause in (Cause.ENVELOPE_CHANGED, Cause.ENDPOINT_BROKEN, Cause.OTHER, Cause.MISSING_KEY):
         yield from _moved(gap, facts, promised)
     if now.paging != promised.paging:
-        yield from _paging(gap, facts, now.paging, "Prepare measured it since")
+        yield from _paging(gap, facts, promised, now.paging, "Prepare measured it since")
     elif gap.cause in (Cause.PAGE_LIMIT, Cause.PAGING_CHANGED, Cause.INCOMPLETE_EXTRACT, Cause.DUPLICATE_ROWS):
         yield from _measured(gap, facts, promised)
     if (now.path, now.parent) != (promised.path, promised.parent):
@@ -109,10 +109,10 @@ def _measured(gap: Gap, facts: Facts, promised: Fetch) -> Iterator[Remedy]:
     except SpectraError:
         return
     if not found.unmeasured and found.paging != promised.paging:
-        yield from _paging(gap, facts, found.paging, "measured by fetching")
+        yield from _paging(gap, facts, promised, found.paging, "measured by fetching")
 
 
-def _paging(gap: Gap, facts: Facts, paging: Paging, how: str) -> Iterator[Remedy]:
+def _paging(gap: Gap, facts: Facts, promised: Fetch, paging: Paging, how: str) -> Iterator[Remedy]:
     values: dict[str, Any] = {"style": paging.kind}
     if not isinstance(paging, NoPaging):
         fields = ("offset_param", "page_param", "cursor_param", "after_param")
@@ -122,9 +122,23 @@ def _paging(gap: Gap, facts: Facts, paging: Paging, how: str) -> Iterator[Remedy
     values = {name: value for name, value in values.items() if value is not None}
     if carried(*(value for value in values.values() if isinstance(value, str))):
         told = ", ".join(f"{name} {value}" for name, value in values.items())
-        yield rule(
-            RemedyKind.PAGING, EXTRACT, "paging", scope(gap, facts), values, f"the list pages another way now ({how}): {told}"
-        )
+        why = f"the list pages another way now ({how}): {told}"
+        needs = _loss(promised, facts) if isinstance(paging, NoPaging) else None
+        yield rule(RemedyKind.PAGING, EXTRACT, "paging", scope(gap, facts), values, why, needs)
+
+
+def _loss(promised: Fetch, facts: Facts) -> str | None:
+    """What would be lost if a list that had pages were read as one answer; None if that answer holds as many rows as were read
+    before."""
+    had = len(facts.published(promised.entity))
+    if isinstance(promised.paging, NoPaging) or not had:
+        return None
+    one = listed(promised.model_copy(update={"paging": NoPaging()}), facts, pages=1)
+    came = len(one.records) if one is not None and not one.failure else None
+    if came is not None and came >= had:
+        return None
+    shown = "how many one answer holds is not known" if came is None else f"one answer holds {came:,}"
+    return f"{had:,} rows were read page by page, {shown}: a person decides whether the others are gone"
 
 
 def _route(gap: Gap, facts: Facts, now: Fetch) -> Iterator[Remedy]:

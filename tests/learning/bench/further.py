@@ -256,6 +256,23 @@ FURTHER: tuple[Case, ...] = (
         "extract.depots:no_schema_drift",
     ),
     _case(
+        "pages are gone, and the rows after the first with them",
+        "another paging style or page size",
+        Market,
+        listed("order", style="none", total=None, repeat=lambda rows: rows[:25]),
+        _WHOLE.format("orders"),
+        _MADE.format("orders"),
+        outcome="asks",
+    ),
+    _case(
+        "pages are gone: all rows come at once",
+        "another paging style or page size",
+        Market,
+        listed("order", style="none"),
+        _WHOLE.format("orders"),
+        _MADE.format("orders"),
+    ),
+    _case(
         "a value becomes a list of values",
         "widen a type",
         Depot,
