@@ -90,6 +90,7 @@ def deliver(folder: Path, stages: tuple[str, ...]) -> list[dict[str, object]]:
                 {
                     "table": table.table,
                     "rows": outcome.rows_out,
+                    "requests": delivery.draft.evidence.get("extraction", {}).get("requests", 0),
                     "cpu": round(time.process_time() - cpu, 2),
                     "wall": round(time.monotonic() - wall, 2),
                 }

@@ -81,6 +81,8 @@ def run(program: str, url: str, python: Path, given: argparse.Namespace) -> dict
             command = [sys.executable, "-m", "benchmarks.extract.ours", program.removeprefix("spectra-"), str(folder)]
             fact = measured(command, variables)
             fact["tables"] = json.loads(fact["said"].splitlines()[-1])
+            executions = next(each for each in fact["tables"] if each["table"] == "extract.executions")
+            fact |= {"reading": executions["wall"], "requests": executions["requests"]}
         return {**fact, "disk": round(folder_size(folder) / 1e6)}
 
 
@@ -97,7 +99,7 @@ def ceiling(url: str, items: int) -> dict[str, Any]:
 
 
 def compare(given: argparse.Namespace, pipe: Connection, url: str) -> dict[str, dict[str, Any]]:
-    """Every program `repeat` times, taking turns; medians."""
+    """Every program `repeat` times, taking turns; medians. `reading`: wall seconds of the table of executions alone."""
     python = environment(given.peers) if set(given.only) & set(PEERS) else Path(sys.executable)
     facts: dict[str, list[dict[str, Any]]] = {program: [] for program in given.only}
     for _ in range(given.repeat):
@@ -112,21 +114,15 @@ def compare(given: argparse.Namespace, pipe: Connection, url: str) -> dict[str, 
     middle = {}
     for program, runs in facts.items():
         middle[program] = {
-            name: statistics.median(each[name] for each in runs) for name in ("cpu", "wall", "peak", "disk", "server")
+            name: statistics.median(each[name] for each in runs)
+            for name in ("cpu", "wall", "peak", "disk", "server", "reading", "requests")
+            if name in runs[0]
         }
     return middle
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--items", type=int, default=100_000)
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--latency", type=float, default=0, help="milliseconds")
-    parser.add_argument("--in-flight", type=int, default=16)
-    parser.add_argument("--only", type=lambda text: text.split(","), default=list(PROGRAMS))
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
-    parser.add_argument("--peers", type=Path, help="environment with the peers; made there if it is none")
-    given = parser.parse_args()
+def measure(given: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """`compare`, with a server and a plan made for it. `given` is what the command line gives."""
     with tempfile.TemporaryDirectory(prefix="speed-plan-", dir=given.folder) as place:
         given.plan = Path(place) / "plan"
         given.plan.mkdir()
@@ -140,9 +136,22 @@ def main() -> None:
                 [sys.executable, "-m", "benchmarks.extract.ours", "plan", str(given.plan)],
                 {URL: url, "PYTHONPATH": str(REPOSITORY)},
             )
-            middle = compare(given, pipe, url)
+            return compare(given, pipe, url)
         finally:
             server.kill()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--latency", type=float, default=0, help="milliseconds")
+    parser.add_argument("--in-flight", type=int, default=16)
+    parser.add_argument("--only", type=lambda text: text.split(","), default=list(PROGRAMS))
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--peers", type=Path, help="environment with the peers; made there if it is none")
+    given = parser.parse_args()
+    middle = measure(given)
     print(
         f"{given.items:,} executions, {given.latency:g} ms latency, median of {given.repeat}; CPU s, wall s, peak MB, disk MB, server CPU s"
     )
