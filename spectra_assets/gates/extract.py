@@ -95,7 +95,10 @@ def _told(examples: Any) -> str:
     if not examples:
         return ""
     first = examples[0]
-    text = ", ".join(f"{key} {value}" for key, value in first.items()) if isinstance(first, Mapping) else str(first)
+    # the only list of an entity has no parent that could be named
+    text = (
+        ", ".join(f"{key} {value}" for key, value in first.items() if value != "") if isinstance(first, Mapping) else str(first)
+    )
     return f" ({one_line(text)})"
 
 
