@@ -113,11 +113,15 @@ def _closed(
     """Try on a closed door, the likeliest way first; one that is understood there, but not let in, on the next of `others`."""
     tried: list[str] = []
     nearest: tuple[Auth, str] | None = None
+    no_token = ""
     for auth, why in ways(given, schemes, closed, closed.reason or _envelope(closed), user):
-        if len(tried) >= TRIES:
+        if len(tried) >= TRIES or (no_token and not why.startswith(("described", BEFORE))):
             break
         tried.append(called(auth))
         look = scout.trial(closed.path, auth, *signed(auth, secret, user))
+        if auth.kind == "oauth2" and look.status is None and look.sight.category == "unauthorized":
+            no_token = no_token or look.reason
+            continue
         if _opened(look) or (closed.refused and look.sight.category == "needsParameters" and not _unknown(auth, look)):
             told = f"GET {closed.path} answers {closed.status} without a credential and {look.status} with it ({why})"
             return Recognised(auth, closed.path, [_evidence(called(auth), told, 1.0)])
@@ -150,7 +154,7 @@ def _closed(
             raise CredentialError(_refused(given, closed, tried))
         told = f"GET {closed.path} answers {closed.status} to every way tried ({', '.join(tried)}); the rest is open"
         return Recognised(Auth(kind="none"), open_.path, [_evidence("none", told, 0.4)])
-    raise CredentialError(_refused(given, closed, tried))
+    raise CredentialError(no_token or _refused(given, closed, tried))
 
 
 def _refused(given: Given, look: Look, tried: Sequence[str]) -> str:

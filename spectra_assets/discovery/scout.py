@@ -17,8 +17,8 @@ from spectra_assets.client.mask import Secret
 from spectra_assets.client.pager import linked, query_of
 from spectra_assets.client.target import stands
 from spectra_assets.covenant.access import Auth, Server
-from spectra_assets.errors import ConfigurationError, RetriableError, SourceError, SpectraError
-from spectra_assets.stages.asking.answers import Record, Sight, sight
+from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SourceError, SpectraError
+from spectra_assets.stages.asking.answers import Category, Record, Sight, sight
 from spectra_assets.stages.asking.links import is_address_list, links_of, may_lead
 
 NOWHERE = "no-such-thing-987654321"
@@ -137,13 +137,16 @@ class Scout:
         self._nothing.clear()
 
     def trial(self, path: str, auth: Auth, secret: Secret | None, user: str | None) -> Look:
-        """One answer with another credential, which is not kept. A credential that can't be sent is a look without status."""
+        """One answer with another credential, which is not kept. A look without status is one of a credential that can't be sent,
+        or for which there is no token: `unauthorized` if that is what refuses it."""
         try:
             client = self._made(auth, secret, user)
         except SpectraError as error:
             return _unseen(path, (), error)
         try:
             return self._ask(client, self.base, path, {}, 1)
+        except ConfigurationError as error:  # where tokens were supposed to come from nothing is
+            return _unseen(path, (), error)
         finally:
             client.close()
 
@@ -276,7 +279,8 @@ def joined(parts: Iterable[str]) -> str:
 
 
 def _unseen(path: str, query: tuple[tuple[str, str], ...], error: SpectraError) -> Look:
-    return Look(path, query, None, Sight("unreachable", "empty", reason=str(error)[:300]), reason=str(error)[:300])
+    category: Category = "unauthorized" if isinstance(error, CredentialError) else "unreachable"
+    return Look(path, query, None, Sight(category, "empty", reason=str(error)[:300]), reason=str(error)[:300])
 
 
 def _alike(look: Look, nothing: Look) -> bool:

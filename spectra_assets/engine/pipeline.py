@@ -136,13 +136,13 @@ class Pipeline:
         data are now. `before` was in force when the call began.
 
         What is held back stays as the covenant in force promises it: gates say what is wrong, remedies keep the promise, and a
-        person takes the rest over (`covenant generate`). Where playbooks or corrections changed, or a person wants it found out
-        again, all is taken over.
+        person takes the rest over (`covenant generate`). What changed rules say is taken over; all is, if a person wants it found
+        out again.
         """
         now = written(self.settings, self.source)
         self.held, self.next = (), None
         taken = Adopted(made)
-        if now is not None and not self.anew and now.pipeline.documents == made.covenant.pipeline.documents:
+        if now is not None and not self.anew:
             there = {table.table for table in now.tables() if self.lakehouse.exists(table.ref)}
             taken = adopt(self.settings, pack, now, made, there)
         self.notices = tuple(str(notice) for notice in taken.made.notices)
@@ -151,7 +151,7 @@ class Pipeline:
             self.held = tuple(f"{group.about}: {group.text}" for group in grouped(taken.held))
         if now is None or taken.made.covenant != now or not taken.held:
             self._designed(before, taken.made.covenant)
-        if not taken.held or taken.entities:
+        if taken.made.kept:
             keep_canon(self.settings, taken.made.covenant, taken.made.canon)
         self._told_held(taken)
         return taken.made.covenant
@@ -166,7 +166,7 @@ class Pipeline:
                 f"{place}: everything is taken over but what would break the tables of {whose}; those stay as they are:"
             )
         else:
-            self.console.line(f"{place}, version {taken.made.covenant.version}: unchanged: the API's data no longer fits it:")
+            self.console.line(f"{place}, version {taken.made.covenant.version}: the API's data no longer fits it, so it stays:")
         diff_command = f"solution-engine covenant diff {self.source}"
         self.console.some([f"! {line}" for line in self.held], f"{diff_command} lists them all")
         self.console.line(

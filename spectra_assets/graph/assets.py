@@ -125,7 +125,8 @@ def _deliver(context: dg.AssetExecutionContext, covenant: Covenant, table: Table
             if failed and table.ref.schema != LOG:
                 raise _blocked(table, failed)
             # by what the table holds: a version of the same rows is no change for those below
-            yield dg.Output(delivery, data_version=dg.DataVersion(delivery.fingerprint))
+            context.set_data_version(asset_key(covenant, table.table), dg.DataVersion(delivery.fingerprint))
+            yield dg.Output(delivery)
             if failed:  # a log also tells what went wrong: it is published, and fails
                 raise GateError(" ".join(f"{result.gate}: {result.message}" for result in failed))
     except GeneratorExit:

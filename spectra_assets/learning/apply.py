@@ -11,8 +11,10 @@ from pathlib import Path
 
 from spectra_assets.covenant.files import covenant_file, covenant_files, read
 from spectra_assets.covenant.files import text_of as covenant_text
+from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import MissingInputError, SpectraError
-from spectra_assets.intelligence.model import load_pack
+from spectra_assets.intelligence.model import Pack, load_pack
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.archive import everything
 from spectra_assets.learning.journal import carry_out, text_at
 from spectra_assets.learning.lesson import Lesson, Tried
@@ -21,6 +23,7 @@ from spectra_assets.learning.remedy.model import AddGate, AddRule, Remedy
 from spectra_assets.playbook.edit import add_gate, add_rule, add_step, remove_marked, remove_rule
 from spectra_assets.playbook.model import STANDARDS
 from spectra_assets.settings import Settings
+from spectra_assets.stages.adoption import Made, adopt, keep_canon
 from spectra_assets.stages.design import canon_of, design
 
 REJECTED = "a person rejected it"
@@ -189,7 +192,7 @@ def _covenants(
                 continue
             try:
                 pack = load_pack(file.stem, settings.intelligence)
-                made, _ = design(other, pack, canon_of(other, pack))
+                made = _taken(other, pack, file)
             except MissingInputError:
                 continue
             except SpectraError:
@@ -201,6 +204,18 @@ def _covenants(
             if text != text_at(file) and (mine or _same_but(settings, file, made.version)):
                 found[covenant_file(settings.covenants, file.stem)] = text
     return found, version
+
+
+def _taken(settings: Settings, pack: Pack, file: Path) -> Covenant:
+    """The covenant with what the playbooks say now; what of the data would break the one in force is not taken over with it."""
+    canon = canon_of(settings, pack)
+    made, notices = design(settings, pack, canon)
+    now, lakehouse = read(file), Lakehouse(settings.lakehouse_root, pack.source)
+    there = {table.table for table in now.tables() if lakehouse.exists(table.ref)}
+    taken = adopt(settings, pack, now, Made(made, canon, tuple(notices)), there).made
+    if taken.kept:
+        keep_canon(settings, taken.covenant, taken.canon, beside=now)
+    return taken.covenant
 
 
 def _is_scoped(remedy: Remedy | None, source: str) -> bool:

@@ -1,18 +1,20 @@
-"""What of a new covenant is taken over by itself: all of it, but what would break those who read the tables.
+"""What of a new covenant is taken over by itself: what rules say, and of what the data are now all that breaks nobody's tables.
 
 Held back is by entity: one whose records no longer fit what its tables promise stays in the canon as it was when the covenant in
 force was made, and everybody else's news arrive. So the covenant of the run is designed as any other one, from a canon that is in
-part the one of before, which lies in the lakehouse's `Files/canon.json` under the covenant's version.
+part the one of before, which lies in the lakehouse's `Files/canon.json` under the covenant's version, with the rules of then.
+Where rules changed since, what they are about is as it is now, and the rest is looked at as if they had not.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from spectra_assets.covenant.canon import Canon
+from spectra_assets.covenant.canon import Canon, CanonEntity
 from spectra_assets.covenant.diff import Change, diff
 from spectra_assets.covenant.files import replace_text
 from spectra_assets.covenant.model import Covenant, Table
@@ -20,10 +22,17 @@ from spectra_assets.errors import DocumentError
 from spectra_assets.intelligence.model import Pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.playbook.model import Notice
+from spectra_assets.playbook.rules import BaseRule
+from spectra_assets.playbook.rules.rule import fits
 from spectra_assets.settings import Settings
-from spectra_assets.stages.design import design
+from spectra_assets.stages.design import design, playbooks_of
 
 _FILE = "canon.json"
+_CANON_KINDS = frozenset(
+    ("rename", "type", "required", "pii", "field", "date_format", "alias", "aliases", "deleted", "deduplicate", "primary_key")
+) | frozenset(("records", "paging", "endpoint", "route"))
+"""Kinds of rules that Prepare follows as it makes the canon; what others say, Design follows from whatever canon there is."""
+
 _ROUNDS = 4
 """Times that a covenant is designed at most, each with more held back, before all of it is."""
 
@@ -35,12 +44,14 @@ class Made:
     covenant: Covenant
     canon: Canon
     notices: tuple[Notice, ...] = ()
+    kept: bool = True
+    """Whether the covenant was made from this canon: it may have been made elsewhere."""
 
 
 @dataclass(frozen=True)
 class Adopted:
-    """What a run goes by. `held` is what would break and was not taken over, `entities` whose that is; none of them named: the
-    covenant in force stays whole."""
+    """What a run goes by. `held` is what would break and was not taken over, `entities` whose it is; none of them named: nothing
+    at all of what the data are now was."""
 
     made: Made
     held: tuple[Change, ...] = ()
@@ -48,30 +59,48 @@ class Adopted:
 
 
 def adopt(settings: Settings, pack: Pack, now: Covenant, made: Made, published: Collection[str]) -> Adopted:
-    """What to go by where `now` is in force and `made` is what the data make of it, without what breaks `published` tables."""
-    held = _broken(now, made.covenant, published)
+    """What to go by where `now` is in force and `made` is what rules and data make of it, without what of the data breaks
+    `published` tables. What only the rules change, a person or a proven lesson wants so."""
+    base = _by_rules(settings, pack, now, made)
+    if base is None:
+        return Adopted(made)
+    held = _broken(base.covenant, made.covenant, published)
     if not held:
         return Adopted(made)
-    before = kept_canon(settings, now)
-    whole = Adopted(Made(now, before or made.canon), held)
-    if before is None:
-        return whole
-    known = {entity.entity for entity in before.entities}
+    known = {entity.entity for entity in base.canon.entities}
     breaking, back = held, set[str]()
-    for _ in range(_ROUNDS):
-        more = _whose(breaking, now, made.covenant) & known - back
+    for _ in range(_ROUNDS if base.kept else 0):
+        more = _whose(breaking, base.covenant, made.covenant) & known - back
         if not more:
             break
         back |= more
-        canon = mixed(before, made.canon, back)
+        canon = mixed(base.canon, made.canon, back)
         try:
             covenant, notices = design(settings, pack, canon)
         except DocumentError:  # what stays and what is new can't be one covenant
             break
-        breaking = _broken(now, covenant, published)
+        breaking = _broken(base.covenant, covenant, published)
         if not breaking:
             return Adopted(Made(covenant, canon, tuple(notices)), held, tuple(sorted(back)))
-    return whole
+    return Adopted(base, held)
+
+
+def _by_rules(settings: Settings, pack: Pack, now: Covenant, made: Made) -> Made | None:
+    """The covenant in force, with what the rules alone change of it. None if nobody can tell that from what the data change."""
+    same = now.pipeline.documents == made.covenant.pipeline.documents
+    kept = _kept(settings, now)
+    if kept is None:
+        return Made(now, made.canon, kept=False) if same else None
+    before, rules = kept
+    if same:
+        return Made(now, before)
+    changed = _changed(rules, _rules_of(settings, pack.source))
+    canon = ruled(before, made.canon, changed)
+    try:
+        covenant, notices = design(settings, pack, canon)
+    except DocumentError:
+        return None
+    return Made(covenant, canon, tuple(notices))
 
 
 def mixed(before: Canon, now: Canon, back: Collection[str]) -> Canon:
@@ -81,6 +110,72 @@ def mixed(before: Canon, now: Canon, back: Collection[str]) -> Canon:
     place = {name: entity.order for name, entity in {**kept, **fresh}.items()}
     both = {**fresh, **kept}
     return Canon(entities=tuple(both[name] for name in sorted(both, key=lambda name: (place[name], name))))
+
+
+def ruled(before: Canon, now: Canon, changed: Iterable[Mapping[str, Any]]) -> Canon:
+    """The canon of before, with what the `changed` rules are about as it is now: fields, or entities where a rule is about how
+    they are asked for, or about their key."""
+    rules = [rule for rule in changed if rule["kind"] in _CANON_KINDS]
+    fresh = {entity.entity: entity for entity in now.entities}
+    kept = [_ruled(entity, fresh.get(entity.entity), rules) for entity in before.entities]
+    there = {entity.entity for entity in before.entities}
+    named = {rule["scope"]["entity"] for rule in rules}
+    added = [each for name, each in fresh.items() if name in named - there]
+    return Canon(entities=(*(entity for entity in kept if entity is not None), *added))
+
+
+def _ruled(before: CanonEntity, now: CanonEntity | None, rules: Sequence[Mapping[str, Any]]) -> CanonEntity | None:
+    about = [rule for rule in rules if _about(rule, before) or (now is not None and _about(rule, now))]
+    paths = {path for rule in about for path in _paths(rule)}
+    keys = {before.primary_key} | ({now.primary_key} if now is not None else set())
+    if not about:
+        return before
+    if now is None or any(not _paths(rule) for rule in about) or _touched(paths, keys):
+        return now
+    stays = [field for field in before.fields if not _touched(paths, (field.raw,))]
+    comes = {field.raw: field for field in now.fields if _touched(paths, (field.raw,))}
+    order = [field.raw for field in before.fields]
+    fields = sorted((*stays, *comes.values()), key=lambda field: order.index(field.raw) if field.raw in order else len(order))
+    return before.model_copy(update={"fields": tuple(fields)})
+
+
+def _about(rule: Mapping[str, Any], entity: CanonEntity) -> bool:
+    scope = rule["scope"]
+    if rule["kind"] == "endpoint":
+        return entity.fetch.path in (rule["path"], rule["instead"])
+    return fits(scope["entity"], entity.entity)
+
+
+def _paths(rule: Mapping[str, Any]) -> list[str]:
+    """JSON paths (patterns) of the fields that a rule is about; none if it is about the whole entity."""
+    field = rule["scope"]["field"]
+    pairs = [path for pair in (rule.get("paths") or {}).items() for path in pair]
+    return [*([field] if field != "*" else ()), *(rule.get("also") or ()), *pairs]
+
+
+def _touched(paths: Iterable[str], raws: Iterable[str]) -> bool:
+    """Whether one of the fields is named by a path, or lies below or around one that is."""
+    named = [*paths]
+    return any(
+        fits(path, raw)
+        or fits(path, raw.rpartition(".")[2])
+        or raw.startswith((f"{path}.", f"{path}[]"))
+        or path.startswith((f"{raw}.", f"{raw}[]"))
+        for raw in raws
+        for path in named
+    )
+
+
+def _rules_of(settings: Settings, source: str) -> dict[str, Any]:
+    """Id → rule, of all that are for the source."""
+    rules = playbooks_of(settings).rules(BaseRule, source)
+    return {rule.id: rule.model_dump(mode="json") for rule in rules}
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The rules that came, went, or say something else, as they were and as they are."""
+    unlike = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return [rules[name] for name in unlike for rules in (before, now) if name in rules]
 
 
 def _broken(now: Covenant, new: Covenant, published: Collection[str]) -> tuple[Change, ...]:
@@ -106,19 +201,33 @@ def _behind(name: str, tables: Mapping[str, Table], seen: set[str]) -> set[str]:
     return {found for above in tables[name].inputs for found in _behind(above, tables, seen)}
 
 
-def keep_canon(settings: Settings, covenant: Covenant, canon: Canon) -> None:
-    """Remember from which canon the covenant in force was made. Raises StorageError."""
-    content = {"covenant": covenant.version, "canon": canon.model_dump(mode="json")}
+def keep_canon(settings: Settings, covenant: Covenant, canon: Canon, beside: Covenant | None = None) -> None:
+    """Remember from which canon and rules the covenant was made that is in force, or is to take the place of `beside`.
+
+    Raises StorageError.
+    """
+    told = {"canon": canon.model_dump(mode="json"), "rules": _rules_of(settings, covenant.source)}
+    held = _read(settings, covenant.source)
+    content = {beside.version: held[beside.version]} if beside is not None and beside.version in held else {}
+    content[covenant.version] = told
     replace_text(_file(settings, covenant.source), json.dumps(content, ensure_ascii=False), "the canon of the covenant in force")
 
 
-def kept_canon(settings: Settings, covenant: Covenant) -> Canon | None:
-    """The canon that the covenant was made from; None if it was made elsewhere, or the file is not whole."""
+def _kept(settings: Settings, covenant: Covenant) -> tuple[Canon, dict[str, Any]] | None:
+    """The canon and the rules that the covenant was made from; None if it was made elsewhere, or the file is not whole."""
     try:
-        content = json.loads(_file(settings, covenant.source).read_text(encoding="utf-8"))
-        return Canon.model_validate(content["canon"]) if content["covenant"] == covenant.version else None
-    except (OSError, ValueError, TypeError, KeyError):
+        told = _read(settings, covenant.source)[covenant.version]
+        return Canon.model_validate(told["canon"]), dict(told["rules"])
+    except (ValueError, TypeError, KeyError):
         return None
+
+
+def _read(settings: Settings, source: str) -> dict[str, Any]:
+    try:
+        content = json.loads(_file(settings, source).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _file(settings: Settings, source: str) -> Path:

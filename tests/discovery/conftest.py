@@ -59,6 +59,7 @@ def serve() -> Iterator[Callable[..., Api]]:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 api.methods.add(self.command)
                 status, body, headers = api.answer(self.path, self.headers)
                 data = body if isinstance(body, bytes) else json.dumps(body).encode()

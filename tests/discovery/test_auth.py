@@ -305,3 +305,39 @@ def test_where_the_api_says_how_no_credential_stands_in_an_address(serve: Callab
         discover(settings, "demo", api.base_url, Wanted(Given("DEMO_TOKEN")))
     assert queries
     assert TOKEN not in str(queries)
+
+
+def test_a_client_that_gets_no_token_is_told_so(serve: Callable[..., Any], settings: Settings) -> None:
+    """No further way is guessed with a secret that the described address for tokens refuses."""
+    flow = {"clientCredentials": {"tokenUrl": "/connect/token", "scopes": {}}}
+    described = {
+        "openapi": "3.0.0",
+        "info": {"title": "demo", "version": "1"},
+        "components": {"securitySchemes": {"own": {"type": "oauth2", "flows": flow}}},
+        "security": [{"own": []}],
+        "paths": {"/users": {"get": {"responses": {"200": {"description": "all"}}}}},
+    }
+    asked: list[str] = []
+
+    def guard(path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+        if path == "/openapi.json":
+            return None
+        asked.extend([path] if "Authorization" in headers else [])
+        return 401, {"error": "invalid_client"}, {"WWW-Authenticate": "Bearer"}
+
+    api = serve({"/openapi.json": described}, guard=guard)
+    with pytest.raises(CredentialError, match=r"/connect/token gave no token: 401.*DEMO_USER and DEMO_TOKEN.*invalid_client"):
+        discover(settings, "demo", api.base_url, Wanted(Given("DEMO_TOKEN", "DEMO_USER")))
+    assert asked == ["/connect/token"]
+
+
+def test_where_no_tokens_come_from_another_way_is_tried(serve: Callable[..., Any], settings: Settings) -> None:
+    def guard(path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+        if path.endswith("/token"):
+            return 404, {}, {}
+        return None if headers.get("Authorization") == f"Bearer {TOKEN}" else (401, {}, {"WWW-Authenticate": "Bearer, Basic"})
+
+    api = serve(ROUTES, guard=guard)
+    before = Auth(kind="oauth2", token_env="OLD", user_env="OLD_USER", token_path="/old/token")
+    pack = discover(settings, "demo", api.base_url, Wanted(Given("DEMO_TOKEN", "DEMO_USER", before=before)))
+    assert pack.server.auth.kind == "bearer"

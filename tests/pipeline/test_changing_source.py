@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner
 
@@ -135,11 +136,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         return summary
 
     with desk.server, patch.dict("os.environ", environment):
-        found["first"] = run()
+        found["first"], found["seen first"] = run(), data_versions(settings)
         found["covenant"] = read(covenant_file(settings.covenants, SOURCE))
         desk.ticket(1005).name, desk.ticket(1005).updated = "renamed", 900
         desk.tickets.append(Row(2999, 2, "new", 901))
         found["second"], found["second calls"] = run(), desk.calls()
+        found["seen second"] = data_versions(settings)
         found["titles"] = titles(found["lakehouse"], "clean.ticket")
         found["facts"] = len(rows(found["lakehouse"], "transform.factTicket"))
         desk.tickets.remove(desk.ticket(3007))
@@ -170,6 +172,18 @@ def versions(lakehouse: Lakehouse) -> dict[str, int]:
     return {str(ref): lakehouse.describe(ref).version for ref in refs}
 
 
+def data_versions(settings: Settings) -> dict[str, str]:
+    """What Dagster takes for the version of some tables' rows."""
+    found = {}
+    with dg.DagsterInstance.from_config(str(settings.project / ".dagster")) as instance:
+        for name in ("extract/tickets", "clean/ticket", "extract/labels", "clean/label"):
+            event = instance.get_latest_materialization_event(dg.AssetKey([SOURCE, *name.split("/")]))
+            assert event is not None
+            assert event.asset_materialization is not None
+            found[name] = str(event.asset_materialization.tags["dagster/data_version"])
+    return found
+
+
 def titles(lakehouse: Lakehouse, table: str) -> dict[int, str]:
     return {row["ticketId"]: row["title"] for row in rows(lakehouse, table)}
 
@@ -193,10 +207,15 @@ def test_the_second_run_has_the_changes_and_asked_for_no_more(story: dict[str, A
     assert (len(story["titles"]), story["titles"][1005], story["titles"][2999]) == (141, "renamed", "new")
 
 
+def test_dagster_is_told_whose_rows_are_others(story: dict[str, Any]) -> None:
+    changed = {name for name, seen in story["seen first"].items() if story["seen second"][name] != seen}
+    assert changed == {"extract/tickets", "clean/ticket"}
+
+
 def test_a_page_that_is_broken_is_told_and_all_that_hangs_on_it_stays_as_it_was(story: dict[str, Any]) -> None:
     assert story["broken"].exit_code == GateError.exit_code
     assert "1 pages could not be read" in story["broken"].problem
-    assert "(parent 2, page 3, about 19 rows, status 500, reason GET h" in story["broken"].problem
+    assert "(parent 2, page 3, about 18 rows, status 500, reason GET h" in story["broken"].problem
     changed = {name for name, version in story["kept"].items() if version != story["versions"][name]}
     assert "extract.boards" in changed  # one board less
     assert not any("icket" in name for name in changed)
