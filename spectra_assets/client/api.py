@@ -29,6 +29,7 @@ from spectra_assets.client.tape import Held, Tape, Taped, key_of
 from spectra_assets.client.transport import Answer, Limits, Transport
 from spectra_assets.client.verdict import Verdict, json_text
 from spectra_assets.client.wire import Fault, Keep, Player, Recorded, Recorder, Wire
+from spectra_assets.client.withheld import Withholding
 from spectra_assets.covenant.access import Server
 from spectra_assets.errors import RetriableError, SkippableError
 
@@ -55,6 +56,7 @@ class ApiClient(Lists):
         backoff_base: float = 0.5,
         most_pages: int = MOST_PAGES,
         budgets: Path | None = None,
+        hash_key: bytes = b"",
     ) -> None:
         """Nothing is sent yet. Raises ConfigurationError and CredentialError for values that can't be used."""
         mask = Mask()
@@ -64,7 +66,8 @@ class ApiClient(Lists):
         verdict = Verdict(server.base_url_env, server.auth.token_env, bool(credential), mask)
         self._searches = Searches(server.searches, address)
         limits = Limits(in_flight, timeout, max_body)
-        wire = Transport(address, credential, limits, mask, self._searches, server.headers)
+        self._withheld, self._hash_key = server.withheld, hash_key
+        wire = self._withholding(Transport(address, credential, limits, mask, self._searches, server.headers))
         budget = budget_of(budgets, urlsplit(address.root).netloc) if budgets is not None else None
         self._per_second = server.requests_per_second
         pace = Pace(self._per_second, backoff_base / 10, in_flight, budget)
@@ -80,13 +83,15 @@ class ApiClient(Lists):
         ledger: Ledger | None = None,
         most_pages: int = MOST_PAGES,
         budgets: Path | None = None,
+        hash_key: bytes = b"",
     ) -> ApiClient:
         """The client with base URL, token and user from the variables which `server` names.
 
         Raises ConfigurationError (no base URL, or not a valid one) and CredentialError (no token, no user).
         """
         base_url, secret, user = account_of(server)
-        return cls(server, base_url, secret, user, in_flight, ledger=ledger, most_pages=most_pages, budgets=budgets)
+        kept = {"ledger": ledger, "most_pages": most_pages, "budgets": budgets, "hash_key": hash_key}
+        return cls(server, base_url, secret, user, in_flight, **kept)  # type: ignore[arg-type]
 
     @property
     def base_url(self) -> str:
@@ -136,7 +141,10 @@ class ApiClient(Lists):
         clock = clock or Clock()
         self.wire.close()
         player = Player(self._address.root, reels, live, faults, clock, self.in_flight, without)
-        self._exchange.over(player, PlayedPace(self._per_second, clock))
+        self._exchange.over(self._withholding(player), PlayedPace(self._per_second, clock))
+
+    def _withholding(self, wire: Wire) -> Wire:
+        return Withholding(wire, self._withheld, self._hash_key) if self._withheld else wire
 
     @property
     def seen_limit(self) -> SeenLimit | None:

@@ -140,6 +140,14 @@ class Search(Model):
     """What shows that it only reads."""
 
 
+class Withheld(Model):
+    """A field that must not reach the lake, in whatever answer it comes: left out, or in its place a hash of its value."""
+
+    field: str = Field(min_length=1)
+    """Its key, or its last keys (`guardian.email`), whatever their case."""
+    how: Literal["drop", "hash"] = "drop"
+
+
 class Server(Model):
     """One API. `base_url_env` names the variable with its address, to which `base_path` is added unless it is there already."""
 
@@ -156,6 +164,7 @@ class Server(Model):
     searches: list[Search] = []
     headers: dict[str, str] = {}
     """What every request carries beside the credential, such as the version of the API that is wanted. No secrets."""
+    withheld: list[Withheld] = []
 
 
 class Fill(Model):

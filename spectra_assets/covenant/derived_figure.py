@@ -210,7 +210,10 @@ class Figures(Figure):
         count, shared = self.count(*member.columns), unused([f"{self.noun}Shared"], member.columns)
         share, place = (unused([name], [*member.columns, count, shared]) for name in ("sharePct", "place"))
         total = unused(["totalCount"], [*member.columns, count, shared])
-        sums = {self.named(f"{one.column}Sum"): total_of(self.refined, one) for one in amounts if one.adds_up and not one.per}
+        once = f"{quoted(apart)} = 1"  # by another member of the bridge a row may be joined with one member several times
+        sums = {
+            self.named(f"{one.column}Sum"): total_of(self.refined, one, once) for one in amounts if one.adds_up and not one.per
+        }
         join = {"table": refined.table, "on": {own: mine}, "columns": [other.name]}
         yield from self.kpi(
             f"{self.noun}By{pascal(member.role)[:50]}",

@@ -11,7 +11,7 @@ from spectra_assets.covenant.events import bridges_of, events
 from spectra_assets.covenant.following import unused
 from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.network import Link, Node
-from spectra_assets.covenant.paths import split_path
+from spectra_assets.covenant.paths import navigates, split_path
 from spectra_assets.covenant.star import HISTORY
 from spectra_assets.covenant.traits import event_time, label, span, times, usable
 from spectra_assets.names import camel, pascal
@@ -150,6 +150,7 @@ class _Star:
                 taken.add(key)
                 dates[key] = column
         scalars = [c.name for c in node.table.schema_ if usable(c) and c.name not in node.key]
+        scalars = [name for name in scalars if name in node.linked or not navigates(node.table.columns[name].source)]
         yield from self.deriving.rule(
             written.FactRule,
             name,
@@ -183,7 +184,8 @@ class _Star:
 
     def bridge(self, node: Node, name: str) -> Iterator[written.BaseRule]:
         taken: set[str] = set()
-        references = [self._reference(link, link.columns, (), link.role, taken) for link in node.links if self._leads(link)]
+        joined = [link for link in node.links if link is node.owned_by or node.owner is None or node.inside(link)]
+        references = [self._reference(link, link.columns, (), link.role, taken) for link in joined if self._leads(link)]
         if len(references) < 2:
             self.deriving.note(f"{name} is not derived: fewer than two of the tables it joins have a dimension")
             return

@@ -64,7 +64,7 @@ def nested_counts(node: Node) -> bool:
 
 
 def _nested_pairs(node: Node) -> bool:
-    return node.owned_by is not None and bool(node.others)
+    return node.owned_by is not None and any(node.inside(link) for link in node.others)
 
 
 def _pairs(node: Node, nodes: Mapping[str, Node]) -> bool:

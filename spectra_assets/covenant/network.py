@@ -58,6 +58,10 @@ class Node:
         """The links but that to the owner."""
         return [link for link in self.links if link is not self.owned_by]
 
+    def inside(self, link: Link) -> bool:
+        """Whether an element of the nested list tells the link itself: not the record around, nor that record's own parent."""
+        return any("[]" in self.fields[own].raw for own, _ in link.columns if own in self.fields)
+
     @property
     def linked(self) -> set[str]:
         """Columns that refer to other tables."""

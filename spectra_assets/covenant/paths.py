@@ -8,6 +8,7 @@ itself. Fields whose path starts with `@` are not in the record (`@parent`): a k
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 ARRAY = "[]"
@@ -74,3 +75,15 @@ def _joined(key: str) -> str:
 def is_array(key: str) -> bool:
     """Whether a key of `split_path` holds an array."""
     return key.endswith(ARRAY)
+
+
+_LINKS = frozenset(("_links", "links", "@links", "__links"))
+_OF_A_LINK = frozenset(("href", "rel", "method", "templated"))
+
+
+def navigates(paths: Sequence[str]) -> bool:
+    """Whether fields only hold links that lead through the API (`_links.self.href`), and nothing of the record."""
+    keys = [[key.removesuffix(ARRAY) for key in split_path(path)] for path in paths]
+    return bool(keys) and all(
+        each[0] in _LINKS and len(each) > 1 and (each[0] != "links" or each[-1] in _OF_A_LINK) for each in keys if each
+    )

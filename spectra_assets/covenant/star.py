@@ -8,6 +8,7 @@ from spectra_assets.covenant.build import Bridge, Calendar, Dimension, Enumerati
 from spectra_assets.covenant.design import Design
 from spectra_assets.covenant.following import demand, followed, inherited, unused
 from spectra_assets.covenant.model import Column, DataType, Table
+from spectra_assets.covenant.paths import navigates
 from spectra_assets.errors import DocumentError
 from spectra_assets.names import Stage
 from spectra_assets.playbook import rules as written
@@ -89,7 +90,7 @@ def _dimension(design: Design, rule: written.DimensionRule) -> Table:
     made = {rule.natural_key} if rule.composed_of else set()
     demand(design, rule, rule.table, [*own, *({key for member in rule.members for key in member} - made)])
     _demand_free(design, rule, rule.table, made)
-    kept = _attributes(source)
+    kept = [column for column in _attributes(source) if column.name in own or not _navigates(design, source, column)]
     if rule.composed_of:
         lineage = [f"{rule.table}.{name}" for name in rule.composed_of]
         text = f"{' and '.join(rule.composed_of)} as a JSON array of texts: together they tell a member."
@@ -158,6 +159,13 @@ def _gone(design: Design, table: Table) -> Gone | None:
 
 def _read_too(gone: Gone | None) -> list[str]:
     return [gone.table] if gone is not None else []
+
+
+def _navigates(design: Design, table: Table, column: Column) -> bool:
+    """Whether an attribute only leads through the API (`_links.self.href`), and nothing refers to the record by it."""
+    paths = next((each.source for each in table.schema_ if f"{table.table}.{each.name}" in column.lineage), [])
+    named = {each.references for made in design.tables.values() for each in made.schema_ if each.references}
+    return navigates(paths) and not any(f"{table.entity}.{path}" in named for path in paths)
 
 
 def _further_labels(design: Design, name: str) -> dict[int, str]:

@@ -100,12 +100,13 @@ def replay_quarantine(settings: Settings, source: str, table: str | None, consol
     if not affected:
         return Replayed(source=source, run=None, ok=True, tables=()), []
     before = {name: _rows(covenant, lakehouse, name) for name in affected}
+    there = {name: _there(covenant, lakehouse, name, before[name]) for name in affected}
     console.step("Replay", f"{covenant.pipeline.title}: rows in quarantine of {', '.join(affected)}")
     made = remade(covenant, affected, settings, console, "quarantine")
     changed = [table["table"] for table in made.tables if table["table"] in affected and table["status"] == "published"]
     if made.ok:
         made = remade(covenant, below(covenant, changed), settings, console, "quarantine")
-    return made, [_compared(covenant, lakehouse, name, before[name]) for name in affected]
+    return made, [_compared(covenant, lakehouse, name, before[name], there[name]) for name in affected]
 
 
 def remade(
@@ -152,7 +153,14 @@ def _rows(covenant: Covenant, lakehouse: Lakehouse, table: str) -> list[Rejected
     return list(quarantine.rows(lakehouse, covenant.table(table).ref))
 
 
-def _compared(covenant: Covenant, lakehouse: Lakehouse, name: str, before: list[Rejected]) -> Returned:
+def _there(covenant: Covenant, lakehouse: Lakehouse, table: str, rows: Iterable[Rejected]) -> set[str]:
+    """The keys of these rows that the table has."""
+    made = covenant.table(table)
+    return quarantine.keys_there(lakehouse, made.ref, made.primary_key, {row.key for row in rows if row.key is not None})
+
+
+def _compared(covenant: Covenant, lakehouse: Lakehouse, name: str, before: list[Rejected], there: Collection[str]) -> Returned:
+    """`there` are keys that the table had before: another row has them, which is none that came back."""
     after = _rows(covenant, lakehouse, name)
     left = Counter(row.digest for row in after)
     still: list[Rejected] = []
@@ -160,8 +168,7 @@ def _compared(covenant: Covenant, lakehouse: Lakehouse, name: str, before: list[
     for row in before:
         (still if left[row.digest] > 0 else free).append(row)
         left[row.digest] -= 1
-    table = covenant.table(name)
-    keys = quarantine.keys_there(lakehouse, table.ref, table.primary_key, {row.key for row in free if row.key is not None})
+    keys = _there(covenant, lakehouse, name, free) - set(there)
     back = [row for row in free if row.key is None or row.key in keys]
     now = {row.digest: row for row in after}
     return Returned(

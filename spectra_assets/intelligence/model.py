@@ -100,6 +100,8 @@ class EntityHint(Model):
     """Field that holds records of the same kind, for as long as no record shows it (see covenant Fetch.recursive)."""
     key: str | None = None
     """JSON path of the primary key, where it is known."""
+    references: dict[str, str] = {}
+    """Field → the `entity.path` whose values it holds, as a person says; "" for a field that refers to nothing."""
     fields: list[FieldSpec] = []
     tries: int = 0
     """Runs that had too small a budget of requests to prove it."""

@@ -83,8 +83,10 @@ def keep(
     key: Sequence[str],
     commit: CommitInfo,
     rules: Iterable[str] = (),
+    beside: bool = False,
 ) -> Published | None:
-    """Replace the quarantine of `ref` by the `rejected` rows (as `Staged.rejected()` gives them, with `_reasons`).
+    """Replace the quarantine of `ref` by the `rejected` rows (as `Staged.rejected()` gives them, with `_reasons`), or put them
+    `beside` those that are there.
 
     Columns: recordKey (text, the `key` columns joined by `/`), reasons (list of text), record (what the row was made
     from: its `_raw`, else JSON text of the row), quarantinedAt (UTC), runId, covenantVersion. `rules`, the ids of the
@@ -105,6 +107,8 @@ def keep(
         F.lit(commit.covenant_version).alias("covenantVersion"),
     )
     target = table_of(ref)
+    if beside and staging.lakehouse.exists(target):
+        frame = frame.unionByName(_others(staging, target, frame))
     with staging.stage_frame(target, frame, volatile=VOLATILE) as staged:
         if not staged.rows and not staging.lakehouse.exists(target):
             return None
@@ -116,3 +120,11 @@ def keep(
             {**commit.extra, "rules": ",".join(rules)},
         )
         return staging.lakehouse.publish(target, staged, why, f"Rows of {ref} that broke a rule, with the reasons")
+
+
+def _others(staging: Staging, target: TableRef, frame: DataFrame) -> DataFrame:
+    """The rows in quarantine that are not rejected again."""
+    again = frame.select(F.col("recordKey").alias("_key"), F.col("record").alias("_record")).distinct()
+    there = staging.engine.read(staging.lakehouse.path(target))
+    same = F.col("recordKey").eqNullSafe(F.col("_key")) & F.col("record").eqNullSafe(F.col("_record"))
+    return there.join(again, same, "left_anti").select(*frame.columns)

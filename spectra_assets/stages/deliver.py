@@ -139,25 +139,27 @@ class Delivery:
         return self.published
 
     def _publish(self, staged: Staged) -> Published:
-        """The table and its quarantine, in the order in which no row is in neither, whenever it is killed."""
+        """The table and its quarantine, in the order in which no row is in neither, whenever it is killed: what is rejected now
+        is in quarantine before the table goes without it, and what was rejected before stays there until the table has it."""
         commit = self._commit_info()
-        if staged.counts().rejected < quarantine.count(self.work.lakehouse, self.ref):  # rows come back from there
-            published = self.work.lakehouse.publish(self.ref, staged, commit, self.work.table.description)
+        held = quarantine.count(self.work.lakehouse, self.ref)
+        if staged.counts().rejected:
+            self._keep_rejected(staged, commit, beside=bool(held))
+        published = self.work.lakehouse.publish(self.ref, staged, commit, self.work.table.description)
+        if held:
             self._keep_rejected(staged, commit)
-            return published
-        self._keep_rejected(staged, commit)
-        return self.work.lakehouse.publish(self.ref, staged, commit, self.work.table.description)
+        return published
 
-    def _keep_rejected(self, staged: Staged, commit: CommitInfo) -> None:
-        if staged.counts().rejected or self.work.lakehouse.exists(quarantine.table_of(self.ref)):
-            quarantine.keep(
-                self._staging,
-                self.ref,
-                staged.rejected(),
-                [name for name in self.work.table.primary_key if name in staged.schema.names],
-                commit,
-                rules=[gate.name for gate in self.work.table.gates],
-            )
+    def _keep_rejected(self, staged: Staged, commit: CommitInfo, beside: bool = False) -> None:
+        quarantine.keep(
+            self._staging,
+            self.ref,
+            staged.rejected(),
+            [name for name in self.work.table.primary_key if name in staged.schema.names],
+            commit,
+            rules=[gate.name for gate in self.work.table.gates],
+            beside=beside,
+        )
 
     @property
     def _place(self) -> str:

@@ -19,6 +19,7 @@ from spectra_assets.covenant.access import (
     PagePaging,
     Paging,
     Server,
+    Withheld,
 )
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
@@ -38,6 +39,7 @@ from spectra_assets.playbook.rules import (
     RequiredRule,
     RouteRule,
     TypeRule,
+    WithholdRule,
 )
 from spectra_assets.stages.values.numbers import FORMATS as NUMBER_FORMATS
 
@@ -61,11 +63,13 @@ _MADE: dict[DataType, Any] = {
 
 
 def ruled_server(server: Server, playbooks: Playbooks, source: str) -> Server:
-    """The server, asked no faster than the setting `requests_per_minute` allows, and its credential proven where the endpoint for
-    that went."""
+    """The server, asked no faster than the setting `requests_per_minute` allows, its credential proven where the endpoint for
+    that went, and without what rules withhold."""
     moved = [rule.instead for rule in playbooks.rules(EndpointRule, source) if rule.instead and rule.path == server.probe]
     if moved:
         server = server.model_copy(update={"probe": moved[-1]})
+    withheld = [Withheld(field=rule.scope.field, how=rule.how) for rule in playbooks.rules(WithholdRule, source)]
+    server = server.model_copy(update={"withheld": withheld}) if withheld else server
     most = int(playbooks.setting("requests_per_minute", source))
     if not most:
         return server

@@ -17,6 +17,7 @@ import pyarrow as pa
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.ledger import Ledger
 from spectra_assets.client.wire import Keep
+from spectra_assets.client.withheld import hash_key
 from spectra_assets.covenant.canon import Canon, from_rows
 from spectra_assets.covenant.model import Covenant, Table
 from spectra_assets.errors import SpectraError, one_of
@@ -107,7 +108,9 @@ class Work:
             return self.twin(self)
         server = self.covenant.pipeline.server
         budgets = self.lakehouse.files().parent.parent / BUDGETS  # beside the lakehouses of other sources
-        client = ApiClient.from_environment(server, self.settings.in_flight, self.ledger, self.most_pages, budgets)
+        hashes = any(rule.how == "hash" for rule in server.withheld)
+        key = hash_key(self.lakehouse.files()) if hashes else b""
+        client = ApiClient.from_environment(server, self.settings.in_flight, self.ledger, self.most_pages, budgets, key)
         if self.keep is not None:
             client.record(self.keep)
         return client

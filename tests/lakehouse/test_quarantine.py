@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from spectra_assets.engine.replay import _compared
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse import quarantine
 from spectra_assets.lakehouse.commit import CommitInfo, Published
@@ -13,12 +14,13 @@ from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.staging import Staging
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
+from tests.relational import World
 
 CYCLE = TableRef("clean", "cycle")
 KEPT = TableRef("quarantine", "clean_cycle")
 
 
-def keep(lakehouse: Lakehouse, engine: Engine, run: str, reasons: list[list[str]]) -> Published | None:
+def keep(lakehouse: Lakehouse, engine: Engine, run: str, reasons: list[list[str]], beside: bool = False) -> Published | None:
     rows = pa.table(
         {
             "cycleId": range(len(reasons)),
@@ -29,7 +31,7 @@ def keep(lakehouse: Lakehouse, engine: Engine, run: str, reasons: list[list[str]
     )
     with Staging(lakehouse, run, engine) as staging:
         rejected = staging.stage_arrow(CYCLE, rows).rejected()
-        return quarantine.keep(staging, CYCLE, rejected, ["cycleId", "cycleName"], CommitInfo(run, "1.0"), ["R1", "R2"])
+        return quarantine.keep(staging, CYCLE, rejected, ["cycleId", "cycleName"], CommitInfo(run, "1.0"), ["R1", "R2"], beside)
 
 
 def test_rows_are_kept_with_reasons_and_do_not_multiply(tmp_path: Path, engine: Engine) -> None:
@@ -55,3 +57,21 @@ def test_the_raw_payload_may_be_the_record(tmp_path: Path, engine: Engine) -> No
         with pytest.raises(StorageError, match="lack cycleId; they have name, _raw, _reasons"):
             quarantine.keep(staging, CYCLE, rejected, ["cycleId"], CommitInfo("run", "1.0"))
     assert lakehouse.read(KEPT, ["record", "recordKey"]).to_pylist() == [{"record": '{"id": 1}', "recordKey": None}]
+
+
+def test_rows_stay_beside_new_ones_until_the_table_has_them(tmp_path: Path, engine: Engine) -> None:
+    lakehouse = Lakehouse(str(tmp_path), "acme")
+    keep(lakehouse, engine, "run-1", [["a"], ["b"], []])
+    keep(lakehouse, engine, "run-2", [[], ["b"], ["c"]], beside=True)
+    there = {row["recordKey"]: row["reasons"] for row in lakehouse.read(KEPT).to_pylist()}
+    assert there == {"0/ä": ["a"], "1/ä": ["b"], "2/ä": ["c"]}
+    assert keep(lakehouse, engine, "run-3", [["a"], ["b"], ["c"]], beside=True) == Published(1, 3, False)
+
+
+def test_a_row_with_a_key_that_the_table_had_before_did_not_come_back(tmp_path: Path, engine: Engine) -> None:
+    world = World(tmp_path, engine)
+    world.declare(table="clean.cycle", primary_key=["cycleId"])
+    world.rows("clean.cycle", {"cycleId": pa.int64()}, [(1,), (2,)])
+    rejected = [quarantine.Rejected(key, ("types_hold",), key.encode()) for key in ("1", "2", "3")]
+    told = _compared(world.covenant(), world.lakehouse, "clean.cycle", rejected, {"1"})
+    assert (told.returned, [row["key"] for row in told.returned_rows], told.gone) == (1, ["2"], 2)

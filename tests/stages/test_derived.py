@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from spectra_assets.covenant.access import ParentKey
 from spectra_assets.covenant.canon import Canon
 from spectra_assets.covenant.model import Covenant, Severity
 from spectra_assets.gates.judgement import Result
@@ -18,7 +19,22 @@ from spectra_assets.settings import Settings
 from spectra_assets.stages.analyse.analyse import CHART
 from spectra_assets.stages.deliver import Delivery
 from spectra_assets.stages.work import Work
-from tests.covenant.canons import DESK, FORUM, LONELY, SHOP, TRACKER, Designer
+from tests.covenant.canons import (
+    DESK,
+    FORUM,
+    INT,
+    LONELY,
+    SHOP,
+    TEXT,
+    TIME,
+    TRACKER,
+    Designer,
+    F,
+    canon_of,
+    entity,
+    playbooks,
+    to,
+)
 from tests.relational import Row, World
 
 STAGES = ("clean", "transform", "refine", "analyse")
@@ -31,6 +47,7 @@ class Pipeline:
     def __init__(self, folder: Path, engine: Engine, canon: Canon) -> None:
         self.world = World(folder, engine)
         self.covenant: Covenant = Designer(engine).covenant(canon)
+        self.playbooks = playbooks()
         self.results: dict[tuple[str, str], Result] = {}
         self.charts: dict[str, str] = {}
 
@@ -52,7 +69,7 @@ class Pipeline:
                     table=table,
                     lakehouse=self.world.lakehouse,
                     engine=self.world.engine,
-                    playbooks=None,  # type: ignore[arg-type]
+                    playbooks=self.playbooks,
                     run_id="run",
                     now=now,
                 )
@@ -287,3 +304,45 @@ def test_amounts_ages_and_labels_add_up(tmp_path: Path, engine: Engine) -> None:
     again = {row["labelName"]: row["ticketCount"] for row in desk.rows("analyse.ticketByLabel")}
     assert again == {name: row["ticketCount"] for name, row in labels.items()}, "a new version of a ticket keeps its labels"
     assert set(desk.failed.values()) == {Severity.WARN}
+
+
+def test_a_row_counts_once_at_each_member_of_a_bridge_that_joins_more_than_two(tmp_path: Path, engine: Engine) -> None:
+    """Interviews, told apart within their application: one person sits on a panel in two roles."""
+    canon = canon_of(
+        entity("person", {"id": INT, "title": TEXT}),
+        entity("role", {"id": INT, "title": TEXT, "_links.self.href": TEXT}),
+        entity("application", {"id": INT, "title": TEXT, "appliedAt": TIME}),
+        entity(
+            "interview",
+            {
+                "@parent": F("int64", references="application.id", key=True), "id": INT, "heldAt": TIME, "minutes": INT,
+                "panel[].personId": to("person.id"), "panel[].roleId": to("role.id"),
+            },
+            parent=ParentKey(entity="application", path="id", parameter="id"),
+            scope="parent",
+        ),
+    )  # fmt: skip
+    staff = Pipeline(tmp_path, engine, canon)
+    panels = {1: [(1, 1), (1, 2), (2, 1)], 2: [(1, 1)], 3: []}
+    staff.extracted(
+        persons=[{"id": n, "title": f"P{n}"} for n in (1, 2)],
+        roles=[{"id": n, "title": f"R{n}", "_links": {"self": {"href": f"/roles/{n}"}}} for n in (1, 2)],
+        applications=[{"id": 7, "title": "A", "appliedAt": "2026-01-01"}],
+        interviews=[
+            {"id": n, "heldAt": "2026-02-01", "minutes": 10**n, "panel": [{"personId": p, "roleId": r} for p, r in panel],
+             "@parent": "7"}
+            for n, panel in panels.items()
+        ],
+    )  # fmt: skip
+    staff.run()
+    assert staff.failed == {}
+    bridge = next(table for table in staff.covenant.tables() if table.table.startswith("transform.bridge"))
+    assert [reference.dimension for reference in bridge.build.references] == ["dimInterview", "dimPerson", "dimRole"], (
+        "not the application, to which the interview belongs"
+    )
+    by_person = {row["personId"]: row for row in staff.rows("analyse.interviewByPerson")}
+    assert {person: (row["interviewCount"], row["minutesSum"]) for person, row in by_person.items()} == {
+        1: (2, 110), 2: (1, 10), None: (1, 1000),
+    }  # fmt: skip
+    assert "linksSelfHref" in staff.rows("clean.role")[0]
+    assert "linksSelfHref" not in staff.rows("transform.dimRole")[0], "it leads through the API, and nothing refers to it"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
-from spectra_assets.covenant.access import Fetch
+import pytest
+
+from spectra_assets.covenant.access import Auth, Fetch, Server
 from spectra_assets.covenant.canon import CanonEntity
-from spectra_assets.intelligence.model import EntityHint
+from spectra_assets.errors import DocumentError
+from spectra_assets.intelligence.model import EntityHint, Pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.stages.prepare.fields.canonise import canonise
+from spectra_assets.stages.prepare.fields.declared import declared_references
 from spectra_assets.stages.prepare.fields.keys import keep_keys, keys_of, read_keys
 from spectra_assets.stages.prepare.fields.references import referenced, stem_of
+from tests.covenant.canons import playbooks, rule
 
 
 def found(samples, whole=True, **scopes):
@@ -127,3 +133,57 @@ def test_keys_are_kept_with_what_is_known_of_them(tmp_path):
     assert read_keys(lakehouse, "thing") == keys
     assert (keys.values, keys.whole) == ({"id": [1, 2]}, True)
     assert read_keys(lakehouse, "other") is None
+
+
+def test_persons_are_known_by_what_their_records_tell():
+    crew = [{"id": n, "fullName": f"P {n}", "bossId": 1 + n % 3, "leadBy": n % 4 + 1} for n in range(1, 31)]
+    jobs = rows(60, createdBy=lambda n: n % 30 + 1, assigned_to=lambda n: n % 25 + 1, width=lambda n: n % 9 + 1)
+    shown, _, _ = found({"technician": crew, "job": jobs, "rack": rows(200)})
+    assert shown == {
+        "technician": {"leadBy": "technician.id"},
+        "job": {"createdBy": "technician.id", "assigned_to": "technician.id"},
+    }
+
+
+def test_ids_of_persons_who_are_gone_are_not_taken_for_those_of_other_records():
+    crew = [{"id": n, "fullName": f"P {n}"} for n in range(1, 31) if n % 6]
+    jobs = rows(60, createdBy=lambda n: n % 30 + 1)
+    assert found({"technician": crew, "job": jobs, "rack": rows(200)})[0] == {"job": {"createdBy": "technician.id"}}
+
+
+def test_a_person_declares_what_a_field_refers_to():
+    samples = {"user": rows(20), "task": rows(50, size=lambda n: n % 4 + 1, user=lambda n: n % 20 + 1)}
+    assert found(samples)[0] == {"task": {"user": "user.id"}}
+    told = playbooks(
+        rule(id="a", kind="reference", scope={"entity": "task", "field": "size"}, to="user.id"),
+        rule(id="b", kind="reference", scope={"entity": "task", "field": "user"}),
+    )
+    canon = found(samples)[2]
+    declared = declared_references(canon, pack(), told)
+    assert declared == {"task": {"size": "user.id", "user": ""}}
+    done, _ = referenced(canon, samples, {}, {}, declared)
+    assert [(field.raw, field.references) for field in done["task"].fields if field.references] == [("size", "user.id")]
+    assert declared_references(canon, pack(size="user.id"), playbooks()) == {"task": {"size": "user.id"}}
+
+
+@pytest.mark.parametrize(
+    ("field", "to", "told"),
+    [
+        ("sizes", "user.id", "written.md:7: references: task has no field 'sizes'; its fields are id or size"),
+        ("size", "users.id", "task.size can't refer to 'users.id': 'users' is no entity; entities are task or user"),
+        ("size", "user.key", "task.size can't refer to 'user.key': the fields of user are id"),
+    ],
+)
+def test_a_wrong_reference_names_what_is_valid(field: str, to: str, told: str):
+    canon = found({"user": rows(20), "task": rows(50, size=lambda n: n % 4 + 1)})[2]
+    wrong = playbooks(rule(id="a", kind="reference", scope={"entity": "task", "field": field}, to=to))
+    with pytest.raises(DocumentError, match=re.escape(told)):
+        declared_references(canon, pack(), wrong)
+    with pytest.raises(DocumentError, match=re.escape(told.removeprefix("written.md:7: "))):
+        declared_references(canon, pack(**{field: to}), playbooks())
+
+
+def pack(**references: str) -> Pack:
+    task = EntityHint(entity="task", description="", routes=["/task"], references=references)
+    server = Server(base_url_env="ACME_URL", auth=Auth(kind="none"), probe="/")
+    return Pack(source="acme", title="Acme", server=server, endpoints=[], entities=[task])

@@ -13,7 +13,7 @@ from typing import Annotated, get_args
 
 from pydantic import Field
 
-from spectra_assets.playbook.rules.access import EndpointRule, OrderRule, PagingRule, RecordsRule, RouteRule
+from spectra_assets.playbook.rules.access import EndpointRule, OrderRule, PagingRule, RecordsRule, RouteRule, WithholdRule
 from spectra_assets.playbook.rules.fields import (
     AddFieldRule,
     AliasesRule,
@@ -24,6 +24,7 @@ from spectra_assets.playbook.rules.fields import (
     FieldRule,
     PiiRule,
     PrimaryKeyRule,
+    ReferenceRule,
     RenameRule,
     RequiredRule,
     TypeRule,
@@ -77,6 +78,7 @@ __all__ = [
     "Reconciliation",
     "RecordsRule",
     "Reference",
+    "ReferenceRule",
     "RenameRule",
     "RequiredRule",
     "RouteRule",
@@ -84,6 +86,7 @@ __all__ = [
     "Scope",
     "SettingRule",
     "TypeRule",
+    "WithholdRule",
     "fits",
     "keys",
     "unknown",
@@ -101,6 +104,8 @@ Rule = Annotated[
     | AliasesRule
     | DeduplicateRule
     | DeletedRule
+    | WithholdRule
+    | ReferenceRule
     | RouteRule
     | EndpointRule
     | RecordsRule

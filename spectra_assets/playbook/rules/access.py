@@ -91,3 +91,22 @@ class OrderRule(BaseRule):
 
     kind: Literal["order"] = "order"
     after: list[Text] = Field(min_length=1, max_length=20)
+
+
+class WithholdRule(BaseRule):
+    """A field that must not reach the lake, in no answer of the source: it is left out, or its value hashed.
+
+    `scope.field` is its key, or its last keys (`guardian.email`), whatever their case.
+    """
+
+    uses = frozenset({"source", "field"})
+    needs = frozenset({"source", "field"})
+
+    kind: Literal["withhold"] = "withhold"
+    how: Literal["drop", "hash"] = "drop"
+
+    @model_validator(mode="after")
+    def _names_a_field(self) -> Self:
+        if set(self.scope.field) & set("*?"):
+            raise ValueError(f"scope.field {self.scope.field!r} must be a name: of a pattern nobody sees what it takes away")
+        return self

@@ -110,6 +110,15 @@ class AliasesRule(BaseRule):
     paths: dict[Path, Path] = Field(min_length=1, max_length=200)
 
 
+class ReferenceRule(FieldRule):
+    """A field holds values of `to` (`entity.path`), whatever the data shows; without `to` it refers to nothing."""
+
+    needs = frozenset({"entity", "field"})
+
+    kind: Literal["reference"] = "reference"
+    to: str | None = Field(default=None, pattern=r"^[^.\s]{1,120}\..{1,240}$")
+
+
 class DeletedRule(FieldRule):
     """What marks an entity's records as deleted: `scope.field` is true, has a time, or one of `values`.
 

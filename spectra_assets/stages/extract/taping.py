@@ -35,6 +35,9 @@ from spectra_assets.stages.extract.scope import Scope, Standing
 from spectra_assets.stages.work import Draft, Work
 
 _FORM = "1"
+WITHHELD = "withheld"
+"""Key of `Manifest.inputs` with what was taken out of the answers, if anything was."""
+
 """Of the tapes: another one can't be continued."""
 
 _COMPLETE = "extract_complete"
@@ -111,6 +114,11 @@ def taping(draft: Draft, work: Work, fetch: Fetch, known: CanonEntity) -> Taping
 def _replayed(work: Work, attempts: Attempts) -> Taping:
     """The attempts that the table was made from, each with a client that asks nobody; the last one of them."""
     chain = attempts.chain()
+    if chain and any(each.inputs.get(WITHHELD) != _withheld(work).get(WITHHELD) for _, each in chain):
+        raise MissingInputError(
+            f"the raw pages of {attempts.entity} are from before the rules of kind withhold that hold now: they may have what "
+            "must not reach the lake; extract from the API again"
+        )
     if not chain:
         raise MissingInputError(
             f"there are no raw pages of {attempts.entity} to replay in {attempts.folder}: no extraction of it was completed yet; "
@@ -140,7 +148,7 @@ def _recorded(draft: Draft, work: Work, fetch: Fetch, known: CanonEntity, client
     now = datetime.now(UTC)
     keep = _setting(work, "raw_keep")
     inputs = _inputs(work, fetch, known, client.base_url)
-    standing = _standing(work, attempts, client.base_url)
+    standing = _standing(work, attempts, client.base_url, inputs)
     scope = _scope(work, fetch, standing, inputs, now)
     base = attempts.name(standing.chain[-1][0]) if scope is not None and standing.chain else None
     plan = inputs["plan"] if scope is None else _hash(inputs["plan"], base or "", scope.model_dump_json())
@@ -176,9 +184,11 @@ def _recorded(draft: Draft, work: Work, fetch: Fetch, known: CanonEntity, client
     return made
 
 
-def _standing(work: Work, attempts: Attempts, server: str) -> Standing:
-    """The attempts that the table was made from, if it is still theirs and of this server."""
+def _standing(work: Work, attempts: Attempts, server: str, inputs: Mapping[str, str]) -> Standing:
+    """The attempts that the table was made from, if it is still theirs and of this server, and the same is withheld."""
     chain = attempts.chain()
+    if chain and chain[-1][1].inputs.get(WITHHELD) != inputs.get(WITHHELD):
+        return Standing((), 0)
     if not chain or chain[-1][1].server != server:
         return Standing((), 0, chain[-1][1].server if chain else None)
     rows = work.lakehouse.describe(work.table.ref).rows if work.lakehouse.exists(work.table.ref) else 0
@@ -303,13 +313,20 @@ def _inputs(work: Work, fetch: Fetch, known: CanonEntity, server: str) -> dict[s
         marks.append(work.lakehouse.describe(ref).metadata.get(FINGERPRINT, ""))
     parents = " ".join(marks)
     return {
-        "plan": _hash(_FORM, server, fetch.model_dump_json(exclude={"incremental"})),
+        "plan": _hash(_FORM, server, fetch.model_dump_json(exclude={"incremental"}), *_withheld(work).values()),
         "contract": _hash(work.table.model_dump_json()),
         "canon": _hash(known.model_dump_json()),
         "parents": parents,
         "software": version("spectra-assets"),
         "hash": HASH_FORM,
+        **_withheld(work),
     }
+
+
+def _withheld(work: Work) -> dict[str, str]:
+    """What is withheld, if anything is: what was read with other rules is not gone on from."""
+    rules = work.covenant.pipeline.server.withheld
+    return {WITHHELD: _hash(*(rule.model_dump_json() for rule in rules))} if rules else {}
 
 
 def _setting(work: Work, name: str) -> int:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from spectra_assets.client.withheld import how_withheld
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.covenant.canon import CanonEntity, CanonField, to_row
 from spectra_assets.covenant.model import DataType, PiiLevel
+from spectra_assets.covenant.paths import split_path
 from spectra_assets.intelligence.model import EntityHint
 from spectra_assets.playbook.rules import PiiRule, RenameRule
 from spectra_assets.stages.asking.answers import Record, flattened
@@ -20,6 +22,7 @@ from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.evidence import Dependencies, Expected
 from spectra_assets.stages.prepare.fields.canonise import canonise
 from spectra_assets.stages.prepare.fields.dayfirst import settled
+from spectra_assets.stages.prepare.fields.declared import check_key, declared_references
 from spectra_assets.stages.prepare.fields.echoes import echoes
 from spectra_assets.stages.prepare.fields.keys import keep_keys, keys_of, read_keys
 from spectra_assets.stages.prepare.fields.naming import named
@@ -153,6 +156,7 @@ def infer_fields(draft: Draft, work: Work) -> None:
         kept = read_sample(work.lakehouse, hint.entity, fetch.primary_key)
         sample = flattened(kept, fetch.recursive)
         entity, pairs = canonise(hint, fetch, place, sample, reference, _key_types(fetch, canon), groups, _is_shared(row))
+        entity = entity.model_copy(update={"fields": tuple(field for field in entity.fields if not _is_withheld(work, field))})
         canon[hint.entity], samples[hint.entity] = entity, sample
         if row["verdict"] == "empty":  # there is none now
             canon[hint.entity] = entity.model_copy(update={"sample_size": 0})
@@ -166,7 +170,10 @@ def infer_fields(draft: Draft, work: Work) -> None:
         for name, entity in canon.items()
         if samples[name]
     }
-    canon, dangling = referenced(canon, samples, keys, proven)
+    for entity in canon.values():
+        check_key(entity, playbooks, source)
+    declared = declared_references(canon, lasting(work), playbooks)
+    canon, dangling = referenced(canon, samples, keys, proven, declared)
     ruled = {name for name in canon if has_ruled_key(playbooks, source, name)}
     canon = {name: entity if name in ruled else composed(entity, samples[name]) for name, entity in canon.items()}
     canon = {name: ruled_fields(entity, playbooks, source) for name, entity in canon.items()}
@@ -301,6 +308,12 @@ def _expected(hints: Iterable[EntityHint], endpoints: Iterable[Mapping[str, Any]
             why = [row["reason"] or row["category"] for row in rows if row["entity"] == hint.entity]
             reasons[hint.entity] = "; ".join(why)[:300] or "no route is in the catalogue"
     return Expected(entities=[hint.entity for hint in hints if hint.entity in readable], unreadable=reasons)
+
+
+def _is_withheld(work: Work, field: CanonField) -> bool:
+    """Whether no record has the field because a rule takes it away: the description may still tell of it."""
+    keys = [key.removesuffix("[]") for key in split_path(field.raw)]
+    return how_withheld(keys, work.covenant.pipeline.server.withheld) == "drop"
 
 
 def _with(entity: CanonEntity, change: Callable[[CanonField], CanonField]) -> CanonEntity:

@@ -105,3 +105,15 @@ def other_spelling(raw: str) -> str:
 
 def _referring(field: CanonField) -> PiiLevel:
     return PiiLevel.INDIRECT if field.references and is_person(field.references.partition(".")[0]) else PiiLevel.NONE
+
+
+_NAMES_OF_PERSONS = frozenset(
+    ("firstname", "lastname", "fullname", "givenname", "familyname", "surname", "forename", "vorname", "nachname", "prenom")
+)
+
+
+def tells_persons(entity: CanonEntity) -> bool:
+    """Whether the records have what only persons have: a first or last name, or a login beside an address for mail."""
+    own = (split_path(field.raw)[-1] for field in entity.fields if field.group == entity.entity and not field.raw.startswith("@"))
+    told = {"".join(words(leaf)).lower() for leaf in own}
+    return bool(told & _NAMES_OF_PERSONS) or bool(told & {"email", "mail", "emailaddress"} and told & {"login", "username"})

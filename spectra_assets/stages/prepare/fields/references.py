@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Literal
 
 from spectra_assets.covenant.canon import CanonEntity, CanonField
@@ -20,6 +21,7 @@ from spectra_assets.names import singular, words
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.prepare.fields.canonise import TREE_PARENT
 from spectra_assets.stages.prepare.fields.keys import Keys
+from spectra_assets.stages.prepare.fields.personal import tells_persons
 
 INCLUDED = 0.95
 """Share of a field's different values that must be ids of the entity; the others are orphans."""
@@ -30,6 +32,9 @@ _ENOUGH = 3
 _MANY = 5
 _SAME = 10
 """Records of which all have one value, from which that is no accident."""
+
+_MOSTLY = 0.8
+"""Share of the values that must be ids of persons, where the name says that it tells one."""
 
 _COVERED = 0.5
 """Without a name, small numbers are ids of the only entity they fit if they are so many and so great a part of its ids."""
@@ -92,6 +97,8 @@ class Target:
     main: bool
     names: frozenset[str]
     """What fields that hold them may be called, in lower case and singular."""
+    people: bool = False
+    """Whether the records are persons, whatever the entity is called: by what they tell of them."""
 
     @cached_property
     def numbers(self) -> list[int]:
@@ -127,7 +134,9 @@ def targets(canon: Mapping[str, CanonEntity], keys: Mapping[str, Keys]) -> list[
             called = frozenset(singular("".join(words(each)).lower()) for each in own)
             if path in nested:
                 called -= {singular(name.lower())}
-            found.append(Target(name, path, frozenset(map(str, values)), known.whole, main, called))
+            found.append(
+                Target(name, path, frozenset(map(str, values)), known.whole, main, called, main and tells_persons(entity))
+            )
     return found
 
 
@@ -136,10 +145,12 @@ def referenced(
     samples: Mapping[str, Sequence[Record]],
     keys: Mapping[str, Keys],
     proven: Mapping[str, Mapping[str, str]],
+    declared: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> tuple[dict[str, CanonEntity], dict[str, dict[str, str]]]:
     """The canon with its references, and per entity the fields whose ids belong to no entity known (raw path → what they name).
 
-    `proven` are references that the proof of dependencies has shown: entity → raw path → `entity.path`.
+    `proven` are references that the proof of dependencies has shown: entity → raw path → `entity.path`; `declared` those that a
+    person told, "" for a field that refers to nothing.
     """
     known = targets(canon, keys)
     result: dict[str, CanonEntity] = {}
@@ -147,7 +158,11 @@ def referenced(
     for name, entity in canon.items():
         fields = []
         for field in entity.fields:
-            shown = field.references or proven.get(name, {}).get(field.raw) or _structural(entity, field)
+            told = declared.get(name, {}).get(field.raw)
+            if told == "":
+                fields.append(field.model_copy(update={"references": None}))
+                continue
+            shown = told or field.references or proven.get(name, {}).get(field.raw) or _structural(entity, field)
             if shown:
                 fields.append(field.model_copy(update={"references": shown, "values": ()}))
                 continue
@@ -256,7 +271,7 @@ def _fit(values: frozenset[str], stem: str, target: Target, entity: CanonEntity,
     if own and target.path == field.raw:
         return None
     agreement = _agreement(stem, target, entity.entity)
-    if own and agreement != "named":
+    if own and agreement != "named" and not (agreement == "role" and target.main and _ROLES & set(_said(stem))):
         return None
     hits = len(values & target.values)
     return _Fit(target, hits, hits / len(values), agreement) if hits else None
@@ -264,7 +279,7 @@ def _fit(values: frozenset[str], stem: str, target: Target, entity: CanonEntity,
 
 def _agreement(stem: str, target: Target, own: str) -> Agreement:
     """Whether a name speaks for a target. `stem` is without the word for id."""
-    said = [word.lower() for word in words(stem)]
+    said = _said(stem)
     if not said:
         return "none"
     if target.entity == own and target.main and _UP_WORDS & set(said):
@@ -273,8 +288,14 @@ def _agreement(stem: str, target: Target, own: str) -> Agreement:
         joined = "".join(said[number:])
         if singular(joined) in target.names or any(_plural_of(joined, name) for name in target.names):
             return "named"
-    persons = {singular(word) for word in words(target.entity.lower())} & _PERSONS or target.entity.lower() in _PERSONS
+    persons = (
+        target.people or {singular(word) for word in words(target.entity.lower())} & _PERSONS or target.entity.lower() in _PERSONS
+    )
     return "role" if persons and (_ROLES | _PERSONS) & set(map(singular, said)) else "none"
+
+
+def _said(stem: str) -> list[str]:
+    return [word.lower() for word in words(stem)]
 
 
 def _plural_of(stem: str, name: str) -> bool:
@@ -296,7 +317,12 @@ def _best(fits: Sequence[_Fit], values: frozenset[str], idlike: bool, party: boo
     telling = [fit for fit in proven if len(values) >= _ENOUGH and _telling(fit, values, idlike)]
     if telling:
         return min(telling, key=_rank)
-    alone = [fit for fit in fits if fit.target.main and (fit.proven or _as_far_as_seen(fit, values))]
+    # persons who are gone leave their ids behind: that no other entity has more of them makes these nobody else's
+    persons = [fit for fit in fits if fit.agreement == "role" and fit.target.main]
+    of_roles = [fit for fit in persons if fit.inclusion >= _MOSTLY and fit.hits >= _MANY]
+    if of_roles:
+        return min(of_roles, key=_rank)
+    alone = [fit for fit in fits if not persons and fit.target.main and (fit.proven or _as_far_as_seen(fit, values))]
     if party and len(alone) == 1 and alone[0].hits >= _MANY:
         return alone[0]
     partly = [fit for fit in fits if fit.agreement == "named" and not fit.target.whole and fit.target.main]

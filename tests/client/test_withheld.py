@@ -1,0 +1,73 @@
+"""What must not reach the lake is taken out of every answer, and all else keeps its bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from spectra_assets.client.withheld import cleared, hash_key, how_withheld
+from spectra_assets.covenant.access import Withheld
+
+SSN, MAIL = Withheld(field="ssn"), Withheld(field="guardian.Email", how="hash")
+
+
+def taken(text: str, *rules: Withheld) -> str:
+    return cleared(text.encode(), rules or (SSN, MAIL), b"key").decode()
+
+
+def test_a_field_goes_wherever_it_comes_and_the_rest_stays_as_it_was_written() -> None:
+    assert taken('{"data": [{"id": 1.10, "SSN": "1", "a": [{"ssn": {"x": 1}, "b": 12345678901234567890.50}]}], "n": 1e2}') == (
+        '{"data":[{"id":1.10,"a":[{"b":12345678901234567890.50}]}],"n": 1e2}'.replace('"n": 1e2', '"n":1e2')
+    )
+    untouched = '{ "id" : 1.10,\n "ssns": [ "ssn" ] }'
+    body = untouched.encode()
+    assert cleared(body, (SSN,), b"") is body
+    assert taken('{"\\u0073sn": 1, "id": 2}') == '{"id":2}', "whatever its key is written like"
+
+
+def test_equal_values_hash_alike_and_only_once() -> None:
+    made = json.loads(
+        taken('[{"guardian": {"email": "a@b"}, "email": "a@b"}, {"guardian": {"email": "a@b"}}, {"guardian": {"email": null}}]')
+    )
+    first, second, none = (row["guardian"]["email"] for row in made)
+    assert (first, none, made[0]["email"]) == (second, None, "a@b")
+    assert first.startswith("h:")
+    assert "a@b" not in first
+    assert json.loads(taken(json.dumps(made))) == made
+    other = json.loads(cleared(b'{"guardian": {"email": "a@b"}}', (MAIL,), b"another key"))
+    assert other["guardian"]["email"] != first
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('{"ssn": 1, "id": 1}\n{"ssn": 2, "id": 2}\n', '{"id":1}\n{"id":2}\n'),
+        ('[{"ssn": NaN, "id": NaN}]', '[{"id":null}]'),
+        ('[{"id": 1, "ssn": "12', ""),
+        ("<html>SSN 12</html>", ""),
+        ("<html>nothing</html>", "<html>nothing</html>"),
+        ('[{"id": 1, "na', '[{"id": 1, "na'),
+        ("", ""),
+    ],
+)
+def test_what_is_no_json_is_emptied_where_it_names_the_field(text: str, left: str) -> None:
+    assert taken(text, SSN) == left
+
+
+def test_the_last_rule_that_fits_counts() -> None:
+    rules = (Withheld(field="email"), Withheld(field="guardian.email", how="hash"))
+    assert [how_withheld(path, rules) for path in (("email",), ("Guardian", "Email"), ("emails",), ())] == [
+        "drop",
+        "hash",
+        None,
+        None,
+    ]
+
+
+def test_a_lakehouse_has_one_key_that_only_its_owner_reads(tmp_path: Path) -> None:
+    key = hash_key(tmp_path / "Files")
+    assert len(key) == 32
+    assert hash_key(tmp_path / "Files") == key
+    assert [(file.name, file.stat().st_mode & 0o777) for file in (tmp_path / "Files").iterdir()] == [("withheld.key", 0o600)]
