@@ -112,6 +112,17 @@ def test_units_and_zones_stay(bench: Bench, now: list[Row], column: str | None) 
         assert column in result.message
 
 
+def test_what_the_source_plans_from_run_to_run_tells_nothing_of_zones(bench: Bench) -> None:
+    """`nextRunAt` moves by an hour in every record, and is no unit that changed."""
+    promised = table("clean.order", "units_stay", **ORDER)
+    soon = datetime.now(UTC) + timedelta(hours=3)
+    held = [order(key, at=soon + timedelta(minutes=key)) for key in range(40)]
+    bench.publish(promised, held, made=json.dumps(making(promised)))
+    later = [{**row, "at": row["at"] + timedelta(hours=1)} for row in held]
+    assert bench.judge(promised, later).passed
+    assert not bench.judge(promised, [{**row, **CENTS(row)} for row in later]).passed
+
+
 @pytest.mark.parametrize(
     ("now", "column"),
     [
