@@ -251,7 +251,9 @@ class Pipeline:
         left = tuple(str(ref) for ref in left_over(covenant, self.lakehouse))
         if left:
             names = ", ".join(left[:8]) + (f" and {len(left) - 8} more" if len(left) > 8 else "")
-            self.console.line(f"no longer made, left as they are: {names}; solution-engine retire {self.source}")
+            self.console.line(
+                f"no longer in the covenant, the tables are kept: {names}; solution-engine retire {self.source} archives them"
+            )
         self.left_over = left
 
     def _last_known(self) -> Iterable[Lesson]:

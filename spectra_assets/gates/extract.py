@@ -38,7 +38,13 @@ def extract_complete(candidate: Candidate) -> Judged:
         ("pages", facts.get("brokenCount", 0), facts["pages"], "pages could not be read", _pages(facts.get("broken") or ())),
         ("unanswered", facts["unansweredCount"], facts["parentsAsked"], "parents never answered", ()),
         ("repeated", facts["repeatedCount"], facts["rows"], f"rows came twice{_alike(candidate)}", _keys(facts["repeated"])),
-        ("mismatch", facts["mismatchCount"], facts["parentsAsked"], "row counts differ from the API's own", facts["mismatches"]),
+        (
+            "mismatch",
+            facts["mismatchCount"],
+            facts["parentsAsked"],
+            "lists are not what the API says, or shows when it is asked again",
+            facts["mismatches"],
+        ),
         ("landed", abs(facts["rows"] - landed), facts["rows"], f"of the rows fetched are not among the {landed} landed", ()),
     )
     columns = dict.fromkeys(("aspect", "finding", "first"), DataType.TEXT) | dict.fromkeys(("problems", "among"), DataType.INT64)

@@ -146,7 +146,7 @@ def question_of(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None =
     words = lesson.cause.replace("_", " ")
     heard_of = (*OF_LISTS, Cause.RATE_LIMITED)
     told = next((fact.note for fact in lesson.evidence if fact.note), None) if lesson.cause in heard_of else None
-    heard = f' What was heard of the API: "{told}".' if told else ""
+    heard = f' The API answered: "{told}".' if told else ""
     if waiting is not None:
         return f"May this be done: {waiting.said}? {waiting.needs_person}.{heard}"
     back = f" It came back {lesson.returned} times." if lesson.returned else ""

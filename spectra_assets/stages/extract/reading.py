@@ -213,7 +213,9 @@ def _mended(draft: Draft, source: _Source, moved: Mapping[str, int], rows: Itera
     draft.notes["lists read again"] = draft.notes.get("lists read again", 0) + len(moved)
     again = frozenset(moved)
     for turn in range(1, _TURNS + 1):
-        source.work.say(f"{source.fetch.entity}: {len(moved)} lists moved, or lost rows since; they are read again")
+        source.work.say(
+            f"{source.fetch.entity}: {len(moved)} lists changed while they were read, or ended too early; they are read again"
+        )
         if source.taped.tape is not None:
             source.taped.tape.round = turn
         scope = Scope(only=tuple(sorted(moved)))
