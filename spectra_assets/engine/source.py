@@ -139,6 +139,9 @@ def _known(settings: Settings, source: str, options: Options, console: Console) 
         if variable(written.server.base_url_env) is None:
             name = written.server.base_url_env
             raise ConfigurationError(f"{name} is not set: give --base-url URL again, or export {name}=<address of the API>")
+        for option, named in (("--token-env", options.token_env), ("--user-env", options.user_env)):
+            if named and variable(named) is None:  # a name that is mistyped must not be remembered
+                raise CredentialError(f"{option} names {named}, which is not set")
         server = _renamed(written.server, options)
         pack, taken = resumed(written.model_copy(update={"server": server}), requests_setting(settings, source))
         if taken:

@@ -186,7 +186,7 @@ class _Trial:
         """The covenant by the documents as they are, if designing again is all that it takes."""
         with Scratch(self.settings, self.covenant.source, self.twin, self.deadline) as scratch:
             made = self.remake(scratch, (), alone=True)
-        return made.covenant if not [*self.faults(made), *self.costs(made)] else None
+        return made.covenant if not [*self.faults(made), *self._losses(made)] else None
 
     def faults(self, made: Remade) -> Iterator[str]:
         """Why the gap is not repaired, and what is worse than before."""
@@ -230,7 +230,18 @@ class _Trial:
         return found
 
     def costs(self, made: Remade) -> Iterator[str]:
-        """What would no longer be there, beside what the remedy leaves out on purpose."""
+        """What would no longer be there, beside what the remedy leaves out on purpose.
+
+        What the data of now would lose without it as well is another gap's, and is held back when this remedy is applied.
+        """
+        lost = [*self._losses(made)]
+        if not lost:
+            return
+        with Scratch(self.settings, self.covenant.source, self.twin, self.deadline) as scratch:
+            anyway = {*self._losses(self.remake(scratch, (), alone=True))}
+        yield from (loss for loss in lost if loss not in anyway)
+
+    def _losses(self, made: Remade) -> Iterator[str]:
         if made.covenant is not None:
             left_out = left_out_by(self.covenant, self.gap, self.remedy)
             yield from (loss for name, loss in losses(self.covenant, made.covenant) if name not in left_out)

@@ -127,6 +127,10 @@ def test_one_sentence_makes_the_pipeline_and_the_next_run_follows_what_was_prove
     changed = [table["table"] for table in summary.tables if table["status"] == "published"]
     assert not any(name.startswith(("extract.", "clean.", "transform.", "refine.", "analyse.")) for name in changed), changed
 
+    with pytest.raises(CredentialError, match="--token-env names TRACKER_TOKEM, which is not set"):
+        run(project, Options(base_url=tracker.base_url, token_env="TRACKER_TOKEM"))
+    assert (project.intelligence / "tracker.yaml").read_bytes() == written, "a name that is mistyped is not remembered"
+
 
 def test_an_entity_of_a_person_that_is_not_there_is_told_and_nothing_is_called_done(
     project: Settings, serve: Callable[..., Any]
