@@ -86,25 +86,25 @@ def refusal_of(value: Mapping[str, Any]) -> Refusal | None:
 
 def refusal_in(body: bytes) -> Refusal | None:
     """As `refusal_of`, of the body of an answer; None of one that is large, or no JSON object."""
-    if len(body) > _SMALL or body.lstrip()[:1] != b"{":
-        return None
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return refusal_of(value) if isinstance(value, dict) else None
+    value = _small(body)
+    return refusal_of(value) if value is not None else None
 
 
 def is_message(body: bytes) -> bool:
     """Whether a body is a small object of plain values alone, with words among them: no list, and nothing that could hold one."""
+    values = list((_small(body) or {}).values())
+    return any(isinstance(each, str) for each in values) and not any(isinstance(each, dict | list) for each in values)
+
+
+def _small(body: bytes) -> dict[str, Any] | None:
+    """The object that a small body is; None of any other."""
     if len(body) > _SMALL or body.lstrip()[:1] != b"{":
-        return False
+        return None
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
-        return False
-    values = list(value.values()) if isinstance(value, dict) else []
-    return any(isinstance(each, str) for each in values) and not any(isinstance(each, dict | list) for each in values)
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _line(said: list[Any]) -> str:
