@@ -20,7 +20,7 @@ def overview(covenant: Covenant) -> Iterator[str]:
     yield from _in_short(covenant, tables)
     yield from _star(tables)
     yield from _kpis(tables)
-    yield from _personal(tables)
+    yield from _personal(covenant, tables)
     yield from _limits(covenant, tables)
 
 
@@ -115,9 +115,13 @@ def _kpis(tables: Sequence[Table]) -> Iterator[str]:
     yield ""
 
 
-def _personal(tables: Sequence[Table]) -> Iterator[str]:
+def _personal(covenant: Covenant, tables: Sequence[Table]) -> Iterator[str]:
     yield "## Personal data"
     yield ""
+    withheld = [f"{code(each.field)} ({each.how})" for each in covenant.pipeline.server.withheld]
+    if withheld:
+        yield f"Never in the lake, by rules of kind `withhold`: {', '.join(withheld)}."
+        yield ""
     rows = [(table, [c for c in table.schema_ if c.pii != PiiLevel.NONE]) for table in tables]
     clean = [(table, columns) for table, columns in rows if columns and table.ref.schema == Stage.CLEAN]
     if not clean:
@@ -126,7 +130,8 @@ def _personal(tables: Sequence[Table]) -> Iterator[str]:
         return
     later = [f"`{table.table}`" for table, columns in rows if columns and table.ref.schema in (Stage.REFINE, Stage.ANALYSE)]
     where = f" They go on into {', '.join(later)}." if later else ""
-    yield f"Marked by name and value, not masked; raw records, recordings and quarantine hold them too.{where}"
+    kept = "Marked by name and value, and kept as they are, in raw records, recordings and quarantine too"
+    yield f"{kept}; a rule of kind `withhold` takes a field away.{where}"
     yield ""
     yield "| table | names a person | points to one |"
     yield "|---|---|---|"
