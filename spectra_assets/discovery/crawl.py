@@ -1,16 +1,19 @@
-"""An API without a description: its endpoints by following what its answers name, and by names that APIs often have."""
+"""An API without a description: its endpoints by following what its answers name."""
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
+from spectra_assets.discovery.kinds import key_of
+from spectra_assets.discovery.names import vocabulary
 from spectra_assets.discovery.route import Fill, Route, entity_name, likely_key, plain_values, shape
 from spectra_assets.discovery.scout import Look, Scout, joined, segments
 from spectra_assets.discovery.templates import Seen, address, generalised, spelled, static_prefix, values_of
-from spectra_assets.names import camel, plural, singular, words
+from spectra_assets.names import camel, pascal, plural, singular, words
 from spectra_assets.stages.asking.answers import Record
 from spectra_assets.stages.asking.ids import is_id
 from spectra_assets.stages.asking.links import (
@@ -24,26 +27,15 @@ from spectra_assets.stages.asking.links import (
     template_of,
 )
 
-USUAL = (
-    "users", "projects", "items", "orders", "products", "customers", "posts", "comments", "todos", "albums", "photos",
-    "issues", "tickets", "tasks", "accounts", "invoices", "events", "categories", "tags", "messages", "documents", "files",
-    "groups", "teams", "members", "people", "contacts", "companies", "organizations", "employees", "roles", "notes",
-    "reports", "articles", "books", "authors", "payments", "transactions", "subscriptions", "devices", "locations",
-    "countries", "jobs", "releases", "settings", "profile", "pages", "images", "media", "sites", "repositories", "servers",
-    "hosts", "services", "channels", "domains", "sessions", "builds", "workflows", "runs", "datasets", "collections", "lists",
-    "reviews", "news", "time_entries", "leads", "deals", "vendors", "stores", "permissions", "versions", "campaigns",
-)  # fmt: skip
-"""Names that APIs often have, tried where an API names nothing."""
-
-_PREFIXES = ("", "/api", "/api/v1", "/v1", "/rest")
 _FIRST_NAMES = 8
-"""Usual names of which one must answer below a prefix, or with an ending, before the others are tried."""
+"""Names in a document of which most must answer before the others are tried."""
 
 _GUESSES = 60
 """Addresses at most that are tried because of names in records."""
 
 _RECORDS, _PLACES, _TRIES = 20, 40, 3
 _REFERENCE = re.compile(r"(.+?)(?:_id|Id|ID|_ids|Ids|_key|Key)")
+_CODE = re.compile(r"(.{2,}?)_?(?:[cC]ode|(?<=_)no|No|[nN]umber|(?<=_)ref|Ref|[uU]uid|UUID|[sS]lug)")
 _COUNT = re.compile(r"(?:num_|numberOf|number_of_)(.+)|(.+?)(?:s?_?[cC]ount|s?_total|sTotal)")
 
 
@@ -60,24 +52,24 @@ class Crawl:
     _linked: deque[Route] = field(default_factory=deque)
     _guessed: deque[Route] = field(default_factory=deque)
     _guesses: int = 0
-    _missed: set[str] = field(default_factory=set)
+    missed: set[str] = field(default_factory=set)
     _elsewhere: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Follow what the root names, then what records name; where that is nothing, try usual names."""
+        """Follow what the root names, then what records name."""
         self._root()
-        self._drain()
-        if not any(route.kind in ("list", "object") for route in self.routes.values()):
-            self._usual()
-            self._drain()
-            self._below()
-            self._drain()
+        self.drain()
+
+    @property
+    def fruitful(self) -> bool:
+        """Whether anything with records was found."""
+        return any(route.kind in ("list", "object") for route in self.routes.values())
 
     def go_on(self, routes: Iterable[Route]) -> None:
         """Follow what the records of these name, which were seen since."""
         for route in routes:
             self._harvest(route)
-        self._drain()
+        self.drain()
 
     # ---------------------------------------------------------------- where to begin
 
@@ -86,10 +78,10 @@ class Crawl:
             look = self.scout.look(path)
             if look.readable and look.sight.shape != "empty":
                 self.scout.known_inside(look)
-                self._document(look, Route(path or "/", "the root of the API", looks=[look]))
+                self.document(look, Route(path or "/", "the root of the API", looks=[look]))
                 return
 
-    def _document(self, look: Look, route: Route) -> None:
+    def document(self, look: Look, route: Route) -> None:
         """A root document: addresses of lists, or a list itself."""
         value = look.sight.value
         if is_directory(value) or is_address_list(value, look.path):
@@ -114,7 +106,7 @@ class Crawl:
         """Whether a document lists names (`{"name": "builders"}`), and most of the first few are endpoints: all are tried."""
         names = names_in(value)
         for name in names[:_FIRST_NAMES]:
-            self._try(Route(f"{below.rstrip('/')}/{name}", f"the root names it {name!r}", name))
+            self.ask(Route(f"{below.rstrip('/')}/{name}", f"the root names it {name!r}", name))
         there = sum(shape(f"{below.rstrip('/')}/{name}") in self.routes for name in names[:_FIRST_NAMES])
         if 2 * there <= len(names[:_FIRST_NAMES]):
             return False
@@ -143,59 +135,15 @@ class Crawl:
             else:
                 self._linked.append(route)
 
-    def _usual(self) -> None:
-        """Usual names at the root, else below a usual prefix."""
-        pages = self.scout.look("/").sight.shape == "html"
-        for prefix in _PREFIXES if not self.scout.base else ("",):
-            if prefix and self._directory_at(prefix):
-                return
-            for number, name in enumerate(USUAL):
-                if (prefix or pages) and number == _FIRST_NAMES and not self._answers(prefix):
-                    break
-                self._try(Route(f"{prefix}/{name}", "a usual name"))
-            if self._answers(prefix):
-                return
-        if pages or self.scout.look(f"/{USUAL[0]}").sight.shape == "html":
-            self._named_json()
-
-    def _named_json(self) -> None:
-        """Usual names with `.json` at their end, where those without it are pages for people."""
-        for number, name in enumerate(USUAL):
-            if number == _FIRST_NAMES and not self._answers(""):
-                return
-            self._try(Route(f"/{name}.json", "a usual name"))
-
-    def _answers(self, prefix: str) -> bool:
-        return any(route.path.startswith(f"{prefix}/") and route.kind in ("list", "object") for route in self.routes.values())
-
-    def _directory_at(self, prefix: str) -> bool:
-        look = self.scout.look(f"{prefix}/", attempts=1)
-        if self.scout.absent(look) or not (is_directory(look.sight.value) or is_address_list(look.sight.value, look.path)):
-            return False
-        self._document(look, Route(f"{prefix}/", "a usual prefix", looks=[look]))
-        self._drain()
-        return self._answers(prefix)
-
-    def _below(self) -> None:
-        """Lists that may hang on each other, where nothing names them: `/users/{userId}/posts`."""
-        lists = [route for route in self.routes.values() if route.kind == "list" and not route.fills and route.records]
-        names = list(
-            dict.fromkeys([segments(route.path)[-1] for route in lists] + ["comments", "items", "tasks", "members", "notes"])
-        )
-        for route in lists:
-            for name in names:
-                if name != segments(route.path)[-1]:
-                    self._hanging(route, name, "lists often hang on each other")
-
     # ---------------------------------------------------------------- one endpoint
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
         while (self._linked or self._guessed) and not self.scout.spent:
             guess = not self._linked
-            self._try(self._guessed.popleft() if guess else self._linked.popleft(), guess)
+            self.ask(self._guessed.popleft() if guess else self._linked.popleft(), guess)
 
-    def _try(self, route: Route, guess: bool = True) -> None:
-        """Ask an endpoint; keep it if it is there, or if the API itself named it."""
+    def ask(self, route: Route, guess: bool = True, tries: int = _TRIES) -> None:
+        """Ask an endpoint, with at most `tries` of its examples; keep it if it is there, or if the API itself named it."""
         known = self.routes.get(shape(route.path))
         if known is not None:
             known.query |= route.query
@@ -203,11 +151,11 @@ class Crawl:
                 known.fills, known.examples = route.fills, route.examples
             if known.looks or known.kind == "detail":
                 return
-        if guess and shape(route.path) in self._missed:
+        if guess and shape(route.path) in self.missed:
             return
         look: Look | None = None
         route.examples = tuple(dict.fromkeys((*_spread(route.examples), *route.examples)))
-        for example in route.examples[:_TRIES] if route.fills else ((),):
+        for example in route.examples[:tries] if route.fills else ((),):
             look = self.scout.look(*address(route, example))
             if look.status is None and "budget" in look.reason:
                 break
@@ -223,7 +171,7 @@ class Crawl:
         best = max(route.looks, key=lambda look: (bool(look.records), look.readable and not _nothing_there(look), look.readable))
         if self.scout.absent(best) or (guess and best.refused):
             if guess:
-                self._missed.add(shape(route.path))
+                self.missed.add(shape(route.path))
                 self.refused += [route.path] if best.refused else []
                 return
             if route.path in self._elsewhere:
@@ -315,48 +263,80 @@ class Crawl:
         ending = ".json" if route.path.endswith(".json") else ""
         for path in keys:
             *around, leaf = path.split(".")
-            match = _REFERENCE.fullmatch(leaf)
-            stem = match[1] if match else around[-1] if around and leaf == "id" else ""
-            if stem and not self._listed(stem):
+            stem = _stem(leaf, around)
+            if stem and not self.listed(stem):
                 style = segments(route.path)[-1] if segments(route.path) else ""
                 for name in spelled(stem, style.removesuffix(ending)):
                     self._guess(Route(f"{prefix}/{name}{ending}", f"{path!r} in the records of GET {route.path}"))
             counted = _COUNT.fullmatch(leaf)
-            if counted and route.kind == "list" and not around:
-                self._hanging(route, plural(singular(counted[1] or counted[2])), f"{path!r} in the records of GET {route.path}")
+            if counted and route.kind == "list" and not around and not route.fills:
+                name = plural(singular(counted[1] or counted[2]))
+                for hanging in self.hanging(route, name, f"{path!r} in the records of GET {route.path}"):
+                    self._guess(hanging)
 
     def unanswered(self) -> Iterator[tuple[str, str]]:
         """(list, field) of ids in records that name no endpoint found."""
         for route in self.routes.values():
             if route.kind == "list":
                 keys = dict.fromkeys(key for record in route.records[:5] for key in record)
+                own = key_of(route.records[:_RECORDS])
                 for key in keys:
                     match = _REFERENCE.fullmatch(key)
-                    if match and not self._listed(match[1]):
+                    if match and key != own and not self.listed(match[1]):
                         yield route.path, key
 
-    def _listed(self, stem: str) -> bool:
+    def listed(self, stem: str) -> bool:
         """Whether a list of this name is known."""
         told = {singular(word).lower() for word in (stem, camel(stem), *words(stem)[-1:])}
         return any(entity_name(route.path).lower() in told for route in self.routes.values() if route.kind == "list")
 
-    def _hanging(self, route: Route, name: str, why: str) -> None:
-        """A list that may hang on each record of another."""
-        rows = [plain_values(record, 1) for record in route.records[:5]]
-        common = [key for key in (rows[0] if rows else {}) if all(key in row for row in rows) and likely_key(key)[0] < 9]
-        if route.fills or not common:
-            return
-        key = min(common, key=likely_key)
-        parameter = f"{entity_name(route.path)}{camel(key)[:1].upper()}{camel(key)[1:]}"
-        examples = tuple((row[key],) for row in rows)
+    def hanging(self, route: Route, name: str, why: str) -> list[Route]:
+        """Where a list may be that hangs on each record of another: below the address of one, and, of a list that hangs on others
+        itself, below its name alone. None if nothing names the records."""
+        rows = [
+            (example, plain_values(record, 1))
+            for example, look in zip(route.examples or ((),), route.looks, strict=False)
+            for record in look.records[:5]
+        ]
+        common = [key for key in (rows[0][1] if rows else {}) if all(key in row for _, row in rows)]
+        named = [key for key in common if likely_key(key)[0] < 9] or [
+            key for key in common if len({row[key] for _, row in rows}) == len(rows) and not self._foreign(key, route)
+        ]
+        if not named:
+            return []
+        key = min(named, key=likely_key)
+        parameter = f"{entity_name(route.path)}{pascal(key)}"
         ending = ".json" if route.path.endswith(".json") else ""
-        below = route.path.removesuffix(ending).rstrip("/")
-        self._guess(Route(f"{below}/{{{parameter}}}/{name}{ending}", why, "", (Fill(parameter, route.path, key),), examples))
+        whole = route.path.removesuffix(ending).rstrip("/")
+        own = Fill(parameter, route.path, key)
+        values = [(example, quote(row[key], safe="")) for example, row in rows]
+        short = f"{static_prefix(route.path)}/{segments(whole)[-1]}"
+        found = [Route(f"{short}/{{{parameter}}}/{name}{ending}", why, "", (own,), tuple((value,) for _, value in values))]
+        if route.fills:
+            examples = tuple((*example, value) for example, value in values)
+            found.append(Route(f"{whole}/{{{parameter}}}/{name}{ending}", why, "", (*route.fills, own), examples))
+        return found
+
+    def _foreign(self, key: str, route: Route) -> bool:
+        """Whether a field names records of another list."""
+        stem = _stem(key, ())
+        return bool(stem) and self.listed(stem) and entity_name(route.path).lower() not in (camel(stem).lower(), stem.lower())
 
     def _guess(self, route: Route) -> None:
-        if self._guesses < _GUESSES and shape(route.path) not in self._missed and shape(route.path) not in self.routes:
+        if self._guesses < _GUESSES and shape(route.path) not in self.missed and shape(route.path) not in self.routes:
             self._guesses += 1
             self._guessed.append(route)
+
+
+def _stem(leaf: str, around: Sequence[str]) -> str:
+    """What a field names a record of: `author` of `authorId`, `author.id` and `authorCode`; empty if it names none."""
+    match = _REFERENCE.fullmatch(leaf)
+    if match:
+        return match[1]
+    if around and leaf in ("id", "code", "key", "uuid", "slug"):
+        return around[-1]
+    match = _CODE.fullmatch(leaf)
+    return match[1] if match and match[1].lower().strip("_") not in vocabulary().fields else ""
 
 
 def _rows(route: Route) -> Iterator[tuple[Record, Mapping[str, str], str]]:

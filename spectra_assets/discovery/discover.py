@@ -13,9 +13,10 @@ from spectra_assets.covenant.access import Search, Server
 from spectra_assets.discovery import describe
 from spectra_assets.discovery.auth import Recognised, recognise
 from spectra_assets.discovery.build import Facts, pack_of
-from spectra_assets.discovery.crawl import USUAL, Crawl
+from spectra_assets.discovery.crawl import Crawl
 from spectra_assets.discovery.details import with_details
 from spectra_assets.discovery.given import Given, signature
+from spectra_assets.discovery.guesses import Guesses
 from spectra_assets.discovery.place import Place, moved, place_of, probes_of
 from spectra_assets.discovery.scout import Scout
 from spectra_assets.discovery.searches import allow, strike
@@ -192,7 +193,7 @@ class _Discovery:
             if target and not leads_nowhere(link.name, target[0]):
                 named.append(target[0])
         named.sort(key=lambda path: not any(word in path.lower().split("/")[-1] for word in _PRIVATE))
-        guesses = [f"/{name}" for name in (_UNKNOWN if not named else ()) if name in USUAL]
+        guesses = [f"/{name}" for name in (_UNKNOWN if not named else ())]
         if root.sight.shape == "html":  # what is a page for people without it
             guesses = [*(f"{path}.json" for path in guesses[:3]), *guesses]
         return [*list(dict.fromkeys(named))[: _DOORS - 1], *guesses, "/"]
@@ -273,6 +274,8 @@ class _Discovery:
     def _crawled(self) -> Crawl:
         crawl = Crawl(self.scout, self.detail)
         crawl.run()
+        if not crawl.fruitful:
+            Guesses(crawl, [self.source]).run()
         crawl.go_on(with_more_parents(self.scout, list(crawl.routes.values())))
         kinds = Counter(route.kind for route in crawl.routes.values())
         lists, objects = kinds["list"], kinds["object"]

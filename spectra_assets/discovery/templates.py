@@ -171,10 +171,13 @@ def static_prefix(path: str) -> str:
 
 
 def spelled(stem: str, style: str) -> list[str]:
-    """Plural and singular of a name, in the spelling that the API's other paths have."""
+    """Plural and singular of a name, in the spelling that the API's other paths have; of several words where `style` tells no
+    spelling the usual ones."""
     parts = [word.lower() for word in words(stem)] or [stem.lower()]
     glue = "-" if "-" in style else "_" if "_" in style or ("_" in stem and "-" not in style) else ""
     text = glue.join(parts) if glue else parts[0] + "".join(word[:1].upper() + word[1:] for word in parts[1:])
     if style[:1].isupper():
         text = text[:1].upper() + text[1:]
-    return list(dict.fromkeys((plural(text), text)))
+    told = len(parts) == 1 or glue == "-" or len(words(style)) > 1
+    others = () if told else (plural("-".join(parts)), plural("_".join(parts)))
+    return list(dict.fromkeys((plural(text), *others, text)))
