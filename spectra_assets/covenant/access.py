@@ -156,6 +156,8 @@ class Server(Model):
     base_path: str = ""
     bare_root: bool = False
     """Whether `/` is asked for without its slash: the base URL is a list itself, and nothing is below it."""
+    guessed: bool = False
+    """Whether nothing named its lists, so that usual names were tried: there may be more."""
     auth: Auth
     probe: str
     """Path of a GET that any valid credential may read: it proves the credential."""

@@ -39,6 +39,8 @@ class Facts:
     gaps: dict[str, str] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     """Paths that nothing names and that want a credential."""
+    paths: list[str] = field(default_factory=list)
+    """Lists that a person named, and that are there."""
     requests: int = 0
     budget: int = 0
     spent: bool = False
@@ -70,7 +72,7 @@ def pack_of(facts: Facts) -> Pack:
     return Pack(
         source=facts.source, title=facts.title, server=facts.server, paging=facts.paging, endpoints=endpoints,
         entities=sorted(entities, key=lambda entity: entity.entity), identifiers=identifiers, origin="discovered",
-        excluded=dict(sorted(excluded.items())), evidence=[_told(each) for each in evidence[:_MOST_EVIDENCE]],
+        excluded=dict(sorted(excluded.items())), evidence=[_told(each) for each in evidence[:_MOST_EVIDENCE]], paths=facts.paths,
     )  # fmt: skip
 
 

@@ -223,7 +223,9 @@ class Crawl:
                         places.setdefault(f"{link.place}#{number}", []).append((seen, own, link))
         for entries in places.values():
             self._follow(owner, entries)
-        self._references(route, [record for record, *_ in rows])
+        records = [record for record, *_ in rows][:5]
+        self._references(route, records)
+        self._counts(route, records)
 
     def _owner(self, route: Route) -> Route:
         """The list whose records these are: of one record of a list that list."""
@@ -256,20 +258,33 @@ class Crawl:
             return
         self._linked.append(route)
 
+    def follow_ids(self, most: int) -> None:
+        """Ask for lists that ids in the records of known ones name, by at most `most` requests: some are described nowhere."""
+        for route in list(self.routes.values()):
+            if route.kind == "list":
+                self._references(route, route.records[:5])
+        until = self.scout.sent + most
+        while self._guessed and self.scout.sent < until and not self.scout.spent:
+            self.ask(self._guessed.popleft())
+        self._guessed.clear()
+
     def _references(self, route: Route, records: list[Record]) -> None:
-        """Ids of other records (`authorId`, `author.id`) and counts of them (`commentCount`): endpoints that may be there."""
-        keys = dict.fromkeys(path for record in records[:5] for path in (*plain_values(record), *_lists_of_ids(record)))
+        """Ids of other records (`authorId`, `author.id`, `authorCode`): lists that may be there."""
         prefix = static_prefix(route.path)
         ending = ".json" if route.path.endswith(".json") else ""
-        for path in keys:
+        for path in _keys(records):
             *around, leaf = path.split(".")
             stem = _stem(leaf, around)
             if stem and not self.listed(stem):
                 style = segments(route.path)[-1] if segments(route.path) else ""
                 for name in spelled(stem, style.removesuffix(ending)):
                     self._guess(Route(f"{prefix}/{name}{ending}", f"{path!r} in the records of GET {route.path}"))
-            counted = _COUNT.fullmatch(leaf)
-            if counted and route.kind == "list" and not around and not route.fills:
+
+    def _counts(self, route: Route, records: list[Record]) -> None:
+        """Counts of other records (`commentCount`): lists that may hang on these."""
+        for path in _keys(records) if route.kind == "list" and not route.fills else ():
+            counted = _COUNT.fullmatch(path)
+            if counted and "." not in path:
                 name = plural(singular(counted[1] or counted[2]))
                 for hanging in self.hanging(route, name, f"{path!r} in the records of GET {route.path}"):
                     self._guess(hanging)
@@ -326,6 +341,11 @@ class Crawl:
         if self._guesses < _GUESSES and shape(route.path) not in self.missed and shape(route.path) not in self.routes:
             self._guesses += 1
             self._guessed.append(route)
+
+
+def _keys(records: Iterable[Record]) -> dict[str, None]:
+    """JSON paths of the plain fields, and of arrays of ids."""
+    return dict.fromkeys(path for record in records for path in (*plain_values(record), *_lists_of_ids(record)))
 
 
 def _stem(leaf: str, around: Sequence[str]) -> str:

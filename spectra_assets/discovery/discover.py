@@ -17,7 +17,9 @@ from spectra_assets.discovery.crawl import Crawl
 from spectra_assets.discovery.details import with_details
 from spectra_assets.discovery.given import Given, signature
 from spectra_assets.discovery.guesses import Guesses
+from spectra_assets.discovery.named import NAMED, ask_below, ask_plain, told
 from spectra_assets.discovery.place import Place, moved, place_of, probes_of
+from spectra_assets.discovery.route import shape
 from spectra_assets.discovery.scout import Scout
 from spectra_assets.discovery.searches import allow, strike
 from spectra_assets.discovery.sparse import with_more_parents
@@ -37,6 +39,12 @@ BUDGET = 300
 IN_FLIGHT = 4
 """Requests in flight to an API nobody described."""
 
+MORE = "there may be more; name them by --list /name,/parents/{id}/name"
+"""What a person is told where lists were guessed."""
+
+_HYPOTHESES = 24
+"""Requests at most for lists that a description leaves out, though ids in records name them."""
+
 _DOORS = 8
 _PRIVATE = ("me", "user", "self", "account", "profile", "private")
 _UNKNOWN: tuple[str, ...] = ("users", "projects", "items", "orders", "products", "issues")
@@ -54,6 +62,10 @@ class Wanted(NamedTuple):
     """Those that a person allowed before."""
     headers: Mapping[str, str] = MappingProxyType({})
     """What goes with every request."""
+    paths: tuple[str, ...] = ()
+    """Lists that the person names; one that is none is an error."""
+    kept: tuple[str, ...] = ()
+    """Those that were named before; one that is none any more is a gap."""
 
 
 def base_url_variable(source: str) -> str:
@@ -97,6 +109,7 @@ class _Discovery:
     say: Callable[[str], None]
     detail: Callable[[str], None]
     evidence: list[Evidence] = field(default_factory=list)
+    guessed: bool = False
 
     def run(self) -> Pack:
         root = self.scout.look("/", attempts=5)  # an API that is silent is told before anything else
@@ -212,13 +225,15 @@ class _Discovery:
         facts = Facts(self.source, title[:200], server, self.evidence)
         if description is None:
             crawl = self._crawled()
+            facts.refused, facts.paths = crawl.refused, self._named(crawl)
             facts.routes, facts.gaps = list(crawl.routes.values()), dict(crawl.gaps)
             facts.routes += with_details(self.scout, facts.routes)
-            facts.refused = crawl.refused
             for path, field_name in crawl.unanswered():
                 facts.gaps[f"{path} {field_name}"] = f"{field_name!r} in the records of GET {path} names no endpoint found"
         else:
             self._survey(facts, description, place)
+        if self.guessed:
+            facts.server = server.model_copy(update={"guessed": True})
         facts.requests, facts.budget, facts.spent = self.scout.sent, self.scout.budget, self.scout.spent
         return facts
 
@@ -252,7 +267,7 @@ class _Discovery:
         asked = self._askable(facts)
         secret, user = signature(facts.server.auth, self.wanted.given)
         with ApiClient(facts.server, self.base_url, secret, user) as client:
-            facts.routes, sent = survey(client, asked, self.scout.left, self.say, self.scout.until)
+            facts.routes, sent = survey(client, asked, self.scout.left - self._held_back(), self.say, self.scout.until)
         self.scout.sent += sent
         strike(facts)
         for route in facts.routes:
@@ -267,15 +282,30 @@ class _Discovery:
         facts.routes += details
         if not any(route.kind in ("list", "object") for route in facts.routes):
             crawl = self._crawled()
-            known = {route.path for route in facts.routes}
-            facts.routes += [route for route in crawl.routes.values() if route.path not in known]
-            facts.gaps |= crawl.gaps
+        else:
+            crawl = Crawl(self.scout, self.detail, {shape(each.path): each for each in facts.routes if each.method == "GET"})
+            ask_plain(crawl, (*self.wanted.paths, *self.wanted.kept))
+            crawl.follow_ids(min(_HYPOTHESES, self.scout.left // 8))
+            ask_below(crawl, (*self.wanted.paths, *self.wanted.kept))
+        known = {route.path for route in facts.routes}
+        fresh = [route for route in crawl.routes.values() if route.path not in known]
+        facts.routes += fresh
+        facts.paths = self._named(crawl)
+        facts.gaps |= crawl.gaps
+        for route in fresh:
+            if route.kind == "list" and route.why != NAMED:
+                self.say(f"not described, and there: GET {route.path} ({route.why})")
 
     def _crawled(self) -> Crawl:
         crawl = Crawl(self.scout, self.detail)
+        paths = (*self.wanted.paths, *self.wanted.kept)
         crawl.run()
-        if not crawl.fruitful:
+        bare = not crawl.fruitful
+        ask_plain(crawl, paths)
+        ask_below(crawl, paths)
+        if bare:
             Guesses(crawl, [self.source]).run()
+            self._tell_guesses(crawl)
         crawl.go_on(with_more_parents(self.scout, list(crawl.routes.values())))
         kinds = Counter(route.kind for route in crawl.routes.values())
         lists, objects = kinds["list"], kinds["object"]
@@ -283,6 +313,33 @@ class _Discovery:
         found = f"{lists} lists, {objects} single records, {others} others"
         self.say(f"followed links, ids and names ({self.scout.sent} requests): {found}")
         return crawl
+
+    def _held_back(self) -> int:
+        """Requests that stay for the lists that a person named."""
+        return min(self.scout.left // 2, 4 * len((*self.wanted.paths, *self.wanted.kept)))
+
+    def _tell_guesses(self, crawl: Crawl) -> None:
+        guessed = [route.path for route in crawl.routes.values() if route.kind == "list" and route.why != NAMED]
+        if guessed:
+            self.guessed = True
+            self.evidence.append(
+                Evidence(
+                    about="catalogue",
+                    finding=f"{len(guessed)} lists were found by guessing usual names: {MORE}",
+                    evidence=f"nothing at the base URL names a list; found: {', '.join(sorted(guessed))}",
+                    confidence=0.5,
+                )
+            )
+
+    def _named(self, crawl: Crawl) -> list[str]:
+        """The lists that a person named and that are there. Raises ConfigurationError for one of `paths` that is none; of `kept`
+        ones it is a gap."""
+        wrong = ask_below(crawl, (*self.wanted.paths, *self.wanted.kept))
+        mistaken = {path: why for path, why in wrong.items() if path in self.wanted.paths}
+        if mistaken:
+            raise ConfigurationError(told(mistaken, self.source, self.scout.origin + self.scout.base, crawl))
+        crawl.gaps |= {f"GET {path}": f"named by a person before: {why}" for path, why in wrong.items()}
+        return [path for path in dict.fromkeys((*self.wanted.kept, *self.wanted.paths)) if path not in wrong]
 
     def _askable(self, facts: Facts) -> Pack:
         """The endpoints that may be asked and may list records, and what the description says of them."""

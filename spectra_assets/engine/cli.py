@@ -69,6 +69,13 @@ def commands() -> None:
     "--openapi", metavar="FILE_OR_URL", help="The API's description; default: looked for, else its answers are followed."
 )
 @click.option(
+    "--list",
+    "lists",
+    metavar="PATHS",
+    multiple=True,
+    help="Lists to read as well, by their paths with commas between: /students,/faculties/{code}/programmes.",
+)
+@click.option(
     "--allow-post-search", is_flag=True, help="Searches by POST may be sent, where the description shows that they only read."
 )
 @click.option("--request-budget", type=click.IntRange(1), metavar="N", help="Requests that discovery may send.")
@@ -84,6 +91,7 @@ def run(
     auth: str | None,
     header: tuple[str, ...],
     openapi: str | None,
+    lists: tuple[str, ...],
     allow_post_search: bool,
     request_budget: int | None,
     rediscover: bool,
@@ -95,6 +103,7 @@ def run(
     SOURCE is a name of your choice (lower-case letters, digits, underscores) for an API with --base-url, or one that is known.
     """
     from spectra_assets.discovery.given import declared, fixed_header
+    from spectra_assets.discovery.named import paths_of
     from spectra_assets.engine.console import Console
     from spectra_assets.engine.run import run_sentence
     from spectra_assets.engine.sentence import understand
@@ -105,7 +114,8 @@ def run(
     if auth is not None:
         declared(auth)
     headers = tuple(fixed_header(text) for text in header)
-    options = Options(base_url, token_env, user_env, auth, openapi, allow_post_search, request_budget, rediscover, headers)
+    named = paths_of(lists, "--list")
+    options = Options(base_url, token_env, user_env, auth, openapi, allow_post_search, request_budget, rediscover, headers, named)
     summary = run_sentence(text, load_settings(), Console(quiet=as_json, verbose=verbose), commit_files, options)
     _answer(summary.model_dump(mode="json"), summary_text(summary, verbose), as_json)
     sys.exit(summary.exit_code)

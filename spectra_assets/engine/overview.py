@@ -147,6 +147,9 @@ def _limits(covenant: Covenant, tables: Sequence[Table]) -> Iterator[str]:
     yield "## Gaps and limits"
     yield ""
     yield "- What the API has and this pipeline does not read stands in `prepare.coverage`, with the reason."
+    if covenant.pipeline.server.guessed:
+        yield "- Nothing at the API names its lists. They were found by guessing usual names, so there may be more:"
+        yield f"  {code('--list /name,/parents/{id}/name')} reads those that you name."
     doubtful = [name for name, fetch in covenant.fetches().items() if fetch.totals == "notCredible"]
     if doubtful:
         yield f"- The number of rows that the API declares is wrong for {_some(doubtful)}, so it proves nothing there."

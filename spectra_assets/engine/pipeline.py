@@ -104,7 +104,9 @@ class Pipeline:
         if not mine:
             return ()
         learned = Learned(changed=mine)
-        self.console.step("Learn", f"{len(mine)} gaps: look for remedies, prove them on what was recorded")
+        self.console.step(
+            "Learn", f"{len(mine)} gap{'' if len(mine) == 1 else 's'}: look for remedies, prove them on what was recorded"
+        )
         try:
             heal(self.settings, learned, self.console.line, covenant)
         except (StorageError, DocumentError) as error:
@@ -199,7 +201,7 @@ class Pipeline:
             return None  # a person's corrections name them: what is wrong with them is the person's to hear
         later = {waiting.hint.entity for waiting in fewer.postponed} & refuted.keys()
         gaps = refuted.keys() - later
-        told = [f"not proven, so told as gaps: {', '.join(sorted(gaps))[:300]}"] if gaps else []
+        told = [f"not proven, so told as gap{'' if len(gaps) == 1 else 's'}: {', '.join(sorted(gaps))[:300]}"] if gaps else []
         told += [f"no requests left to try, so postponed to the next run: {', '.join(sorted(later))[:300]}"] if later else []
         self.console.line(f"{'; '.join(told)}; trying again without them")
         resolved = withdraw(self.settings.lessons, self.source, self.runs[-1]) if self.lessons else set()
@@ -292,7 +294,7 @@ class Pipeline:
             learned=tuple(f"{lesson.remedy.said} (lesson {lesson.id})" for lesson in self.learned if lesson.remedy),
             runs=tuple(self.runs),
             lakehouse=f"{self.lakehouse.root}/{self.lakehouse.name}",
-            coverage=covered(self.lakehouse),
+            coverage=covered(self.lakehouse, covenant.pipeline.server.guessed),
             document=str(self.document) if self.document else None,
             export=self.export,
             commit=self.commit,

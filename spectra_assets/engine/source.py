@@ -10,12 +10,15 @@ from typing import Any
 
 from spectra_assets.client.address import Address
 from spectra_assets.covenant.access import Server
-from spectra_assets.discovery.discover import Wanted, base_url_variable, discover
+from spectra_assets.discovery.discover import MORE, Wanted, base_url_variable, discover
 from spectra_assets.discovery.given import Given
+from spectra_assets.discovery.named import paths_of
 from spectra_assets.discovery.proven import resumed
+from spectra_assets.discovery.route import shape
 from spectra_assets.engine.console import Console
-from spectra_assets.errors import ConfigurationError, CredentialError, RequestError
-from spectra_assets.intelligence.model import Pack, known_packs, load_pack, pack_as_written
+from spectra_assets.errors import ConfigurationError, CredentialError, DocumentError, RequestError
+from spectra_assets.intelligence.model import OVERRIDE, Pack, known_packs, load_pack, pack_as_written
+from spectra_assets.intelligence.override import merged
 from spectra_assets.intelligence.writing import pack_file, write
 from spectra_assets.settings import Settings, variable
 from spectra_assets.stages.design import playbooks_of
@@ -36,6 +39,8 @@ class Options:
     rediscover: bool = False
     headers: tuple[tuple[str, str], ...] = ()
     """Fixed headers of every request; none: those that were given before."""
+    lists: tuple[str, ...] = ()
+    """Paths of lists to read as well, see `named.paths_of`."""
 
 
 def address_variable(settings: Settings, source: str) -> str:
@@ -87,7 +92,8 @@ def pack_for(settings: Settings, source: str, options: Options, console: Console
             f"the pack of {source} comes with the package and is not discovered again; correct it by "
             f"covenants/intelligence/{source}.override.yaml"
         )
-    if known and not options.rediscover and not _opens(settings, source, options):
+    named = _named(settings, source, options)
+    if known and not options.rediscover and not _opens(settings, source, options) and not _names_more(settings, source, named):
         return _known(settings, source, options, console)
     name = address_variable(settings, source)
     base_url = variable(name)
@@ -98,7 +104,9 @@ def pack_for(settings: Settings, source: str, options: Options, console: Console
     before = load_pack(source, settings.intelligence).server if known else None
     allowed = tuple(before.searches) if before else ()
     headers = dict(options.headers) or (before.headers if before else {})
-    wanted = Wanted(_given(settings, source, options), options.openapi, options.post_search, allowed, headers)
+    kept = tuple(path for path in (pack_as_written(source, settings.intelligence).paths if known else ()) if path not in named)
+    given = _given(settings, source, options)
+    wanted = Wanted(given, options.openapi, options.post_search, allowed, headers, named, kept)
     budget = options.request_budget or int(playbooks_of(settings).setting("discovery_requests", source))
     pack = discover(settings, source, base_url, wanted, budget, console.line, console.detail)
     changed = write(settings.intelligence, pack)
@@ -106,11 +114,13 @@ def pack_for(settings: Settings, source: str, options: Options, console: Console
     spent = next((each.finding for each in pack.evidence if each.about == "requests"), "")
     console.line(
         f"{len(pack.entities)} kinds of records at {len(pack.endpoints)} endpoints, {len(pack.excluded)} excluded, "
-        f"{len(gaps)} gaps; {spent} requests"
+        f"{len(gaps)} gap{'' if len(gaps) == 1 else 's'}; {spent} requests"
     )
     console.line(f"kinds of records: {', '.join(sorted(hint.entity for hint in pack.entities))}")
     console.some(gaps, f"covenants/intelligence/{source}.yaml tells them with their evidence", 5)
     console.line(f"covenants/intelligence/{source}.yaml: {'written' if changed else 'unchanged'}")
+    if pack.server.guessed:
+        console.line(f"! nothing names its lists: these were found by guessing usual names, so {MORE}")
     if options.post_search:
         searches = ", ".join(f"POST {search.path}" for search in pack.server.searches) or "no search that only reads is described"
         console.line(f"--allow-post-search: {searches[:300]}")
@@ -124,6 +134,30 @@ def _opens(settings: Settings, source: str, options: Options) -> bool:
     pack = load_pack(source, settings.intelligence)
     asked = {endpoint.path for endpoint in pack.reading}
     return any(endpoint.reads and endpoint.path not in asked for endpoint in pack.endpoints)
+
+
+def _named(settings: Settings, source: str, options: Options) -> tuple[str, ...]:
+    """Paths of lists that a person names now, or has in the override. Raises DocumentError, ConfigurationError."""
+    file = settings.intelligence / f"{source}{OVERRIDE}"
+    corrected: Any = merged({}, file, list(Pack.model_fields))[0].get("paths", []) if file.is_file() else []
+    if not isinstance(corrected, list) or not all(isinstance(path, str) for path in corrected):
+        raise DocumentError("paths: a list of paths is expected, such as [/students, '/faculties/{code}/programmes']", file)
+    return tuple(dict.fromkeys((*options.lists, *paths_of(corrected, f"{file.name}, paths"))))
+
+
+def _names_more(settings: Settings, source: str, named: tuple[str, ...]) -> bool:
+    """Whether a person names a list that discovery did not ask for: then it finds out about the source again.
+
+    Raises RequestError for a source whose pack comes with the package.
+    """
+    known = {shape(endpoint.path) for endpoint in pack_as_written(source, settings.intelligence).reading}
+    fresh = [path for path in named if shape(path) not in known]
+    if fresh and _is_curated(settings, source):
+        raise RequestError(
+            f"the pack of {source} comes with the package, and knows no {fresh[0]}: add it as endpoint and entity by "
+            f"covenants/intelligence/{source}.override.yaml"
+        )
+    return bool(fresh)
 
 
 def requests_setting(settings: Settings, source: str) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from spectra_assets.covenant.files import covenant_files, read, read_of
 from spectra_assets.covenant.model import Covenant
+from spectra_assets.discovery.discover import MORE
 from spectra_assets.engine.leftover import left_over
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.lesson import read_all
@@ -44,13 +45,14 @@ def _pipeline(settings: Settings, covenant: Covenant) -> dict[str, Any]:
         "lakehouse": f"{lakehouse.root}/{lakehouse.name}",
         "tables": tables,
         "left_over": [str(ref) for ref in left_over(covenant, lakehouse)],
-        "coverage": covered(lakehouse),
+        "coverage": covered(lakehouse, covenant.pipeline.server.guessed),
         "open_lessons": [lesson.id for lesson in read_all(settings.lessons, covenant.source) if lesson.open or lesson.waits],
     }
 
 
-def covered(lakehouse: Lakehouse, most: int = 6) -> str:
-    """`prepare.coverage` in a line: endpoints by disposition, gaps by name; empty before it is delivered."""
+def covered(lakehouse: Lakehouse, guessed: bool = False, most: int = 6) -> str:
+    """`prepare.coverage` in a line: endpoints by disposition, gaps by name, and whether lists were `guessed`; empty before it is
+    delivered."""
     ref = TableRef.parse("prepare.coverage")
     if not lakehouse.exists(ref):
         return ""
@@ -59,7 +61,10 @@ def covered(lakehouse: Lakehouse, most: int = 6) -> str:
     gaps = sorted(row["name"] for row in rows if row["disposition"] == "gap")
     named = ", ".join(gaps[:most]) + (f" and {len(gaps) - most} more, in prepare.coverage" if len(gaps) > most else "")
     parts = [f"{count} {disposition}" for disposition, count in sorted(counts.items()) if disposition != "gap"]
-    return "endpoints: " + ", ".join([*parts, f"{len(gaps)} gaps: {named}" if gaps else "no gap"])
+    none = "no gap known" if guessed else "no gap"
+    told = f"{len(gaps)} gap{'' if len(gaps) == 1 else 's'}: {named}" if gaps else none
+    more = f"; found by guessing usual names: {MORE}" if guessed else ""
+    return f"endpoints: {', '.join([*parts, told])}{more}"
 
 
 def status_text(pipelines: list[dict[str, Any]]) -> str:

@@ -165,6 +165,8 @@ class Pack(Model):
     evidence: list[Evidence] = []
     postponed: list[Postponed] = []
     """Entities that a later run takes up again, see `resumed`."""
+    paths: list[str] = []
+    """Lists that a person named (`--list`, or here in an override): `/students`, `/faculties/{code}/programmes`."""
 
     @property
     def reading(self) -> list[Endpoint]:

@@ -24,6 +24,9 @@ _CLOSED: Mapping[str, str] = {
 }
 """Categories of endpoints that nothing can be read from, and what that means."""
 
+_MISSING = ("gone", "notFound")
+"""Those of them that are gaps where a description says that a list is there."""
+
 
 @action("prepare.cover_endpoints")
 def cover_endpoints(draft: Draft, work: Work) -> None:
@@ -80,7 +83,7 @@ def _judged(
     """(disposition, entity, reason) of one endpoint."""
     path, category = endpoint["path"], endpoint["category"]
     if path in chosen:
-        return "ingested", chosen[path], "the proven route"
+        return "ingested", chosen[path], "the proven route" + ("; its name was guessed" if path in _guessed(pack) else "")
     if route is not None and route["entity"] in ingested:
         return "excluded", route["entity"], f"another route of {route['entity']}, {route['verdict']}: {route['evidence']}"
     if (reason := _excluded(pack, path)) == EMPTY and endpoint["rowCount"]:
@@ -97,6 +100,8 @@ def _judged(
             endpoint["entity"],
             f"{_CLOSED[category]}: {endpoint['reason'] or 'it may hold records that can not be read'}",
         )
+    if category in _MISSING and _promised(pack, path):
+        return "gap", endpoint["entity"], f"the description has it, and {_CLOSED[category]}: {endpoint['reason'] or category}"
     if category in _CLOSED:
         return "excluded", endpoint["entity"], f"{_CLOSED[category]}: {endpoint['reason'] or category}"
     above = _above(path)
@@ -111,6 +116,16 @@ def _judged(
     if category == "readable":
         return "gap", None, f"it answers with {endpoint['rowCount'] or 0} records, which belong to no entity"
     return "gap", None, endpoint["reason"] or f"it was not read: {category}"
+
+
+def _promised(pack: Pack, path: str) -> bool:
+    """Whether a description of this API has a list at the path that any request may ask for."""
+    known = {endpoint.path: endpoint for endpoint in pack.endpoints if endpoint.method == "GET"}.get(path)
+    return pack.origin == "discovered" and known is not None and known.origin == "documented" and "{" not in path
+
+
+def _guessed(pack: Pack) -> set[str]:
+    return {endpoint.path for endpoint in pack.endpoints if endpoint.summary.startswith("a usual name")}
 
 
 def _above(path: str) -> str:

@@ -1,0 +1,176 @@
+"""Lists that a person names by their paths: `/students`, `/faculties/{code}/programmes`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from urllib.parse import quote
+
+from spectra_assets.client.target import segment
+from spectra_assets.discovery.crawl import Crawl
+from spectra_assets.discovery.route import Fill, Route, entity_name, likely_key, plain_values, shape
+from spectra_assets.discovery.scout import joined, segments
+from spectra_assets.discovery.templates import address
+from spectra_assets.errors import ConfigurationError, one_of
+from spectra_assets.intelligence.nouns import plain
+
+NAMED = "a person named it"
+"""Why such a list is asked for."""
+
+_PATH = re.compile(r"(?:/(?:\{[A-Za-z_]\w{0,60}\}|[A-Za-z0-9._~@+$:%!*;=&()'-]{1,200}))+/?")
+_EXAMPLES, _TRIES = 40, 12
+
+
+def paths_of(texts: Iterable[str], where: str) -> tuple[str, ...]:
+    """The paths in texts that list them, separated by commas. Raises ConfigurationError naming the one that is none, and `where`
+    it stands."""
+    found: dict[str, None] = {}
+    for path in (part.strip() for text in texts for part in text.split(",")):
+        parameters = re.findall(r"\{([^{}]*)\}", path)
+        if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")) or len(set(parameters)) < len(parameters):
+            raise ConfigurationError(
+                f"{where}: {path[:200]!r} is no path of a list: it begins with / below the base URL, and its parameters stand in "
+                "braces, each another, for example /students or /faculties/{code}/programmes"
+            )
+        found[path] = None
+    return tuple(found)
+
+
+def ask_plain(crawl: Crawl, paths: Iterable[str]) -> None:
+    """Ask for those without parameters, and for what they hang on: what their records name is followed."""
+    for path in paths:
+        first = path.partition("/{")[0]
+        crawl.ask(Route(path, NAMED) if first == path else Route(first, f"{path} hangs on it"))
+    crawl.drain()
+
+
+def ask_below(crawl: Crawl, paths: Iterable[str]) -> dict[str, str]:
+    """Ask for those with parameters, by the records of lists that are known; path → why it is not there, of all paths."""
+    wrong: dict[str, str] = {}
+    for path in sorted(paths, key=lambda path: path.count("{")):
+        known = crawl.routes.get(shape(path))
+        if known is None or (not known.looks and "{" in path):
+            wrong |= _asked(crawl, path) if "{" in path else {path: _answer(crawl, path)}
+        elif known.kind not in ("list", "object"):
+            wrong[path] = known.reason or "it holds no records"
+    return wrong
+
+
+def told(wrong: Mapping[str, str], where: str, base: str, crawl: Crawl) -> str:
+    """What to say of paths that are none."""
+    lists = sorted(route.path for route in crawl.routes.values() if route.kind == "list")
+    named = "; ".join(f"{path}: {why}" for path, why in wrong.items())
+    return f"{where} names what is no list: {named}. Paths are below {base}; lists found there: {one_of(lists[:40])}"
+
+
+def _answer(crawl: Crawl, path: str, query: Mapping[str, str] = MappingProxyType({})) -> str:
+    look = crawl.scout.look(path, query)
+    any_path = ", as it does for any path" if look.readable else ""
+    return f"GET {path} answers {look.status}{any_path}" if look.status else look.reason
+
+
+def _asked(crawl: Crawl, path: str) -> dict[str, str]:
+    """Fill and ask one path with parameters; path → why it is not there, if it is not."""
+    parents = _lists_of(crawl, path)
+    if isinstance(parents, str):
+        return {path: parents}
+    rows = list(dict.fromkeys(_rows(parents, path)))[:_EXAMPLES]
+    if not rows:
+        return {path: f"no record of GET {parents[-1][1].path} has a value for {{{parents[-1][0]}}}"}
+    fills = tuple(fill for _, _, fill in parents)
+    route = Route(path, NAMED, fills=fills, examples=tuple(rows))
+    crawl.ask(route, tries=_TRIES)
+    if shape(path) in crawl.routes:
+        crawl.routes[shape(path)].why = NAMED
+        crawl.drain()
+        return {}
+    return {path: _answer(crawl, *address(route, rows[0]))}
+
+
+Parent = tuple[str, Route, Fill]
+"""A parameter, the list whose records fill it, and how."""
+
+
+def _lists_of(crawl: Crawl, path: str) -> list[Parent] | str:
+    """What fills each parameter of a path: a field of its name in the records of the list nearest before, the parameter that this
+    list was asked for with, or what names its records. Else why nothing does."""
+    parts = segments(path)
+    places = [number for number, part in enumerate(parts) if part.startswith("{")]
+    names = [parts[number][1:-1] for number in places]
+    last = max(number for number in range(places[-1]) if not parts[number].startswith("{")) if places[0] else -1
+    if last < 0:
+        return f"{{{names[0]}}} has no list before it"
+    nearest = _list_at(crawl, parts[: last + 1])
+    if nearest is None:
+        return f"no list with records was found that {{{names[-1]}}} names one of ({joined(parts[: last + 1])})"
+    found: list[Parent] = []
+    for number, name in zip(places, names, strict=True):
+        home = nearest
+        fill = _field(nearest, name) or next(
+            (fill for fill, part in zip(nearest.fills, _filling(nearest), strict=True) if part == number), None
+        )
+        if fill is None and number < last:
+            home = _list_at(crawl, parts[:number]) or nearest
+            fill = _field(home, name) or _key(home, name)
+        fill = fill or _key(nearest, name)
+        if fill is None:
+            fields = sorted({key for record in nearest.records[:5] for key in plain_values(record)})
+            return f"{{{name}}} is no field of the records of GET {nearest.path}: they have {one_of(fields[:40])}"
+        found.append((name, home, replace(fill, parameter=name)))
+    return found
+
+
+def _list_at(crawl: Crawl, parts: list[str]) -> Route | None:
+    """The list at a path, or one of the same kind of record elsewhere: courses of `/programmes/{id}/courses`."""
+    there = crawl.routes.get(shape(joined(parts)))
+    if there is not None and there.kind == "list" and there.records:
+        return there
+    lists = [route for route in crawl.routes.values() if route.kind == "list" and route.records]
+    return next((route for route in lists if entity_name(route.path) == entity_name(joined(parts))), None)
+
+
+def _filling(route: Route) -> list[int]:
+    parts = segments(route.path)
+    return [parts.index(f"{{{fill.parameter}}}") if f"{{{fill.parameter}}}" in parts else -1 for fill in route.fills]
+
+
+def _field(route: Route, name: str) -> Fill | None:
+    """The field of the records that has the parameter's name, or that with the list's name in front."""
+    fields = dict.fromkeys(key for record in route.records[:20] for key in plain_values(record))
+    wanted = plain(name)
+    entity = plain(entity_name(route.path))
+    for field in fields:
+        if plain(field) == wanted or entity + plain(field) == wanted:
+            return Fill(name, route.path, field)
+    return None
+
+
+def _key(route: Route, name: str) -> Fill | None:
+    """What names the records, for a parameter that is called as keys are."""
+    rows = [plain_values(record, 1) for record in route.records[:20]]
+    common = [key for key in (rows[0] if rows else {}) if all(key in row for row in rows)]
+    unique = [key for key in common if len({row[key] for row in rows}) == len(rows)]
+    named = [key for key in unique if likely_key(key)[0] < 13]
+    return Fill(name, route.path, min(named or unique, key=likely_key)) if unique else None
+
+
+def _rows(parents: list[Parent], path: str) -> Iterator[tuple[str, ...]]:
+    """Values of the parameters: of one record (and of what its list was asked with) together, of further lists the first."""
+    nearest = parents[-1][1]
+    others = {id(home): plain_values(home.records[0]) for _, home, _ in parents if home is not nearest}
+    for example, look in zip(nearest.examples or ((),), nearest.looks, strict=False):
+        asked = {(fill.of, fill.path): value for fill, value in zip(nearest.fills, example, strict=True)} if example else {}
+        for record in look.records:
+            own, row = plain_values(record), []
+            for name, home, fill in parents:
+                told_here = asked.get((fill.of, fill.path))
+                value = (
+                    own.get(fill.path) if home is nearest and fill.of == nearest.path else others.get(id(home), {}).get(fill.path)
+                )
+                if told_here is None and value is None:
+                    break
+                row.append(told_here or quote(segment(path, name, value or ""), safe=""))
+            else:
+                yield tuple(row)

@@ -1,0 +1,151 @@
+"""APIs that name nothing: what is guessed, what a person names, what ids tell that a description leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from spectra_assets.discovery.discover import Wanted, discover
+from spectra_assets.discovery.named import paths_of
+from spectra_assets.discovery.names import Names, of, vocabulary
+from spectra_assets.errors import ConfigurationError
+from spectra_assets.intelligence.model import Pack
+from spectra_assets.settings import Settings
+
+ORCHARDS = [{"code": f"O{n}", "name": f"Orchard {n}"} for n in range(4)]
+CAMPUS: dict[str, Any] = {
+    "/": {"service": "Campus API", "version": "3.2"},
+    "/faculties": [{"code": code, "name": code.title()} for code in ("INF", "MED", "JUR")],
+    "/students": [{"id": n, "lastName": f"L{n}", "programmeId": f"INF-{n % 3}"} for n in range(9)],
+    "/loans": [{"id": 70 + n, "studentId": n, "bookIsbn": f"978-{n}", "dueOn": "2025-01-02"} for n in range(9)],
+    "/faculties/(?P<code>[A-Z]+)/programmes": lambda match, *_: [
+        {"id": f"{match['code']}-{n}", "title": f"T{n}"} for n in range(3)
+    ],
+    r"/programmes/(?P<id>[A-Z]+-\d)/courses": lambda match, *_: [{"code": f"{match['id']}-{n}", "ects": 5 + n} for n in range(2)],
+    r"/courses/(?P<code>[A-Z]+-\d-\d)/sittings": lambda match, *_: [
+        {"courseCode": match["code"], "term": term, "group": 1} for term in ("S", "W")
+    ],
+    r"/courses/(?P<code>[A-Z]+-\d-\d)/sittings/(?P<term>S|W)/1/marks": lambda match, *_: [
+        {"markNo": f"{match['code']}{match['term']}{n}", "grade": n} for n in range(3)
+    ],
+}
+SITTINGS, MARKS = "/courses/{code}/sittings", "/courses/{courseCode}/sittings/{term}/{group}/marks"
+
+
+def routes_of(pack: Pack) -> dict[str, str]:
+    return {hint.entity: hint.routes[0] for hint in pack.entities}
+
+
+def test_the_lists_of_an_api_that_names_nothing_are_found_by_its_domain_and_below_each_other(
+    serve: Callable[..., Any], settings: Settings
+) -> None:
+    api = serve(CAMPUS)
+    pack = discover(settings, "campus", api.base_url)
+    found = routes_of(pack)
+    assert {found.get(name) for name in ("faculty", "student", "loan")} == {"/faculties", "/students", "/loans"}
+    assert found["programme"] == "/faculties/{facultyCode}/programmes", "which only an id in the records of students names"
+    assert found["course"] == "/programmes/{programmeId}/courses"
+    assert len(api.asked) <= 300
+    assert pack.server.guessed
+    told = [each.finding for each in pack.evidence if "guessing" in each.finding]
+    assert told == [f"{len(found)} lists were found by guessing usual names: there may be more; name them by --list "
+                    "/name,/parents/{id}/name"]  # fmt: skip
+
+
+def test_lists_that_a_person_names_are_read_by_records_of_those_they_hang_on(
+    serve: Callable[..., Any], settings: Settings
+) -> None:
+    api = serve(CAMPUS)
+    wanted = Wanted(paths=("/faculties/{code}/programmes", "/programmes/{id}/courses", SITTINGS, MARKS))
+    pack = discover(settings, "acme", api.base_url, wanted, budget=140)
+    found = routes_of(pack)
+    assert (found["sitting"], found["mark"]) == (SITTINGS, MARKS)
+    fills = {known.parameter: known.candidates for known in pack.identifiers if known.path == MARKS}
+    assert fills == {"courseCode": ["sitting.courseCode"], "term": ["sitting.term"], "group": ["sitting.group"]}
+    assert pack.paths == list(wanted.paths)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (
+            "/studnts",
+            r"campus names what is no list: /studnts: GET /studnts answers 404. Paths are below http://.*; lists found there: /students",
+        ),
+        ("/students/{id}/debts", r"/students/\{id\}/debts: GET /students/0/debts answers 404"),
+        ("/students/{shoeSize}/x/{hat}/y", r"no list with records was found that \{hat\} names one of"),
+    ],
+)
+def test_a_named_list_that_is_none_is_an_error_that_names_it_and_of_an_earlier_run_a_gap(
+    path: str, said: str, serve: Callable[..., Any], settings: Settings
+) -> None:
+    api = serve({"/": {"students": "/students"}, **{key: CAMPUS[key] for key in ("/students", "/faculties")}})
+    with pytest.raises(ConfigurationError, match=said):
+        discover(settings, "campus", api.base_url, Wanted(paths=(path,)))
+    pack = discover(settings, "campus", api.base_url, Wanted(kept=(path, "/faculties")))
+    assert [each.about for each in pack.evidence if each.about == f"GET {path}" and each.finding == "gap"] == [f"GET {path}"]
+    assert pack.paths == ["/faculties"]
+
+
+@pytest.mark.parametrize("text", ["students", "/a b", "/a?x=1", "http://other/a", "/a/../b", "/a/{id}/b/{id}", "/a,", "/{}"])
+def test_what_is_no_path_is_told_with_what_is(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"--list: .* is no path of a list: it begins with / below the base URL"):
+        paths_of([text], "--list")
+    assert paths_of(["/a,/b/{id}/c", "/a"], "--list") == ("/a", "/b/{id}/c")
+
+
+def test_a_list_that_the_description_leaves_out_is_asked_for_where_ids_name_it(
+    serve: Callable[..., Any], settings: Settings
+) -> None:
+    calls = [{"id": n, "berthCode": f"B{n % 3}", "hsCode": "0901", "agentId": n} for n in range(9)]
+    listed = {"type": "array", "items": {"type": "object", "properties": {"id": {"type": "integer"}}}}
+    reply = {"200": {"description": "", "content": {"application/json": {"schema": listed}}}}
+    paths = {path: {"get": {"responses": reply}} for path in ("/v1/calls", "/v1/pilots")}
+    api = serve(
+        {
+            "/openapi.json": {"openapi": "3.0.0", "info": {"title": "Port", "version": "1"}, "paths": paths},
+            "/v1/calls": calls,
+            "/v1/berths": [{"code": f"B{n}", "metres": n} for n in range(3)],
+        }
+    )
+    told: list[str] = []
+    pack = discover(settings, "port", api.base_url, say=told.append)
+    assert routes_of(pack) == {"call": "/v1/calls", "berth": "/v1/berths"}
+    assert "not described, and there: GET /v1/berths ('berthCode' in the records of GET /v1/calls)" in told
+    assert [each.about for each in pack.evidence if each.finding == "gap"] == ["GET /v1/pilots"]
+    assert not [path for path in api.asked if path.startswith("/v1/hs")], "a number of customs names no list"
+    assert len([path for path in api.asked if path.startswith("/v1/agent")]) <= 2
+
+
+def test_names_of_a_domain_get_likelier_with_each_that_is_there() -> None:
+    names = Names(["acme"])
+    before = names.chance("loans")
+    names.hit("books")
+    names.hit("copies")
+    assert names.chance("loans") > before
+    library = Names(["city library"])
+    assert library.likeliest() is not None
+    assert library.chance("books") > names.chance("books")
+
+
+def test_a_field_names_lists_by_what_it_holds() -> None:
+    names = Names([])
+    names.read([{"orchards": ORCHARDS, "grower": {"id": 1}, "pickedOn": "2025-01-01", "crateCode": "C1", "name": "x"}], "GET /y")
+    hints = {name: names.chance(name) for name in ("orchards", "growers", "picks", "crates", "names")}
+    assert min(hints["orchards"], hints["growers"], hints["crates"]) >= 0.1
+    assert hints["picks"] > hints["names"] == 0.0
+
+
+def test_the_vocabulary_is_of_one_form() -> None:
+    known = vocabulary()
+    for domain in known.domains:
+        below = [name for names in domain.below.values() for name in names]
+        for name in (*domain.lists, *domain.below, *below):
+            assert isinstance(name, str)
+            assert of(name) == name
+        assert len(set(domain.lists)) == len(domain.lists)
+    assert (of("PurchaseOrder"), of("purchase-orders"), of("staff"), of("semester")) == (
+        "purchase_orders", "purchase_orders", "staff", "semesters",
+    )  # fmt: skip
