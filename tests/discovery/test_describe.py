@@ -68,11 +68,11 @@ def test_the_description_is_found_and_the_paths_answer(
 def test_a_page_for_people_and_a_link_header_lead_to_it(serve: Callable[..., Any], settings: Settings) -> None:
     page = b"<html><body><script>SwaggerUIBundle({url: '/specs/pets.json'})</script></body></html>"
     api = serve({"/docs": (200, page, {"Content-Type": "text/html"}), "/specs/pets.json": described("/api/v1", "/pets"), **LISTS})
-    assert [hint.entity for hint in discover(settings, "pets", api.base_url).entities] == ["pet"]
+    assert [hint.entity for hint in discover(settings, "pets", api.base_url).entities] == ["owner", "pet"], "ids name the owners"
     linked = serve(
         {"/": (200, {}, {"Link": '</specs/x>; rel="service-desc"'}), "/specs/x": described("/api/v1", "/pets"), **LISTS}
     )
-    assert [hint.entity for hint in discover(settings, "pets", linked.base_url).entities] == ["pet"]
+    assert [hint.entity for hint in discover(settings, "pets", linked.base_url).entities] == ["owner", "pet"]
 
 
 def test_a_given_file_is_used_and_a_given_address_elsewhere_gets_no_credential(
@@ -83,7 +83,7 @@ def test_a_given_file_is_used_and_a_given_address_elsewhere_gets_no_credential(
     file.write_text(json.dumps(described("/api/v1", "/pets")), encoding="utf-8")
     api = serve(LISTS, guard=lambda p, q, headers: None if headers.get("Authorization") == "Bearer tok-Secret" else (401, {}, {}))
     pack = discover(settings, "pets", api.base_url, Wanted(Given("DEMO_TOKEN"), str(file)))
-    assert [hint.entity for hint in pack.entities] == ["pet"]
+    assert [hint.entity for hint in pack.entities] == ["owner", "pet"]
     heard: list[dict[str, str]] = []
     elsewhere = serve({"/d.json": lambda match, query, headers: heard.append(dict(headers)) or described("/api/v1", "/pets")})
     discover(settings, "pets", api.base_url, Wanted(Given("DEMO_TOKEN"), f"{elsewhere.base_url}/d.json"))
