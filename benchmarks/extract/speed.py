@@ -111,7 +111,7 @@ def compare(given: argparse.Namespace, pipe: Connection, url: str) -> dict[str, 
             fact["server"] = round(pipe.recv() - before, 2)
             facts[program].append(fact)
             print(json.dumps({"program": program, **{k: v for k, v in fact.items() if k != "said"}}), file=sys.stderr, flush=True)
-    middle = {}
+    middle: dict[str, dict[str, Any]] = {}
     for program, runs in facts.items():
         middle[program] = {
             name: statistics.median(each[name] for each in runs)

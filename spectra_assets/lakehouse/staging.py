@@ -56,8 +56,8 @@ _BLANK: dict[str, Callable[[], Column]] = {
 }
 """The control columns of rows that do not stay behind."""
 
-AT_ONCE = 250_000
-"""Values of a key that are compared at a time."""
+AT_ONCE, _TURNS = 250_000, 16
+"""Values of a key that are compared at a time, in so many turns at most: each reads all keys, and an engine can spill."""
 
 _SAMPLED = 4
 """Row groups that a sample is made of."""
@@ -118,13 +118,13 @@ class Staged:
 
     def different(self, key: Sequence[str]) -> int:
         """How many different values the columns `key` have in the accepted rows; NULL equals NULL. Counted in turns, each of some
-        of the values, so that memory is flat."""
+        of the values, so that it takes little memory."""
         found = self._different.get(tuple(key))
         if found is None:
             columns = [F.col(quoted(name)) for name in key]
             # -0.0 equals 0.0, and hashes otherwise
             told = [F.col(quoted(name)) for name in key if not pa.types.is_floating(self.schema.field(name).type)]
-            turns = -(-self.rows // AT_ONCE) if told else 1
+            turns = min(_TURNS, -(-self.rows // AT_ONCE)) if told else 1
             turn = F.pmod(F.xxhash64(*told), F.lit(turns)) if turns > 1 else F.lit(0)
             values = self.accepted().select(*columns)
             found = sum(values.where(turn == number).distinct().count() for number in range(max(1, turns)))
