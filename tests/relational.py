@@ -18,6 +18,7 @@ from spectra_assets.covenant.model import Covenant, Table
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.lakehouse.types import arrow_schema
 from spectra_assets.names import TableRef
+from spectra_assets.playbook.model import Playbooks, Standards
 from spectra_assets.settings import Settings
 from spectra_assets.stages import refine
 from spectra_assets.stages.analyse import analyse
@@ -125,7 +126,7 @@ class World:
             table=table,
             lakehouse=self.lakehouse,
             engine=self.engine,
-            playbooks=None,  # type: ignore[arg-type]
+            playbooks=Playbooks(Standards("", "", (), (), "STANDARDS.md"), ()),
             run_id="run",
             now=now,
         )
