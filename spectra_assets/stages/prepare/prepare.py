@@ -24,6 +24,7 @@ from spectra_assets.stages.prepare.fields.canonise import canonise
 from spectra_assets.stages.prepare.fields.dayfirst import settled
 from spectra_assets.stages.prepare.fields.declared import check_key, declared_references
 from spectra_assets.stages.prepare.fields.echoes import echoes
+from spectra_assets.stages.prepare.fields.epochs import with_epochs
 from spectra_assets.stages.prepare.fields.keys import keep_keys, keys_of, read_keys
 from spectra_assets.stages.prepare.fields.naming import named
 from spectra_assets.stages.prepare.fields.pairs import composed
@@ -164,7 +165,7 @@ def infer_fields(draft: Draft, work: Work) -> None:
             twins[hint.entity] = pairs
         if reference and fetch.parent and not row["referencedPath"].startswith("@"):
             proven[hint.entity] = {reference: f"{fetch.parent.entity}.{row['referencedPath']}"}
-    canon = settled(canon, samples, twins)
+    canon = {name: with_epochs(entity, samples[name]) for name, entity in settled(canon, samples, twins).items()}
     keys = {
         name: read_keys(work.lakehouse, name) or keys_of(samples[name], entity.primary_key, False)
         for name, entity in canon.items()
