@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from spectra_assets.discovery.discover import Wanted, discover
 from spectra_assets.discovery.named import paths_of
 from spectra_assets.discovery.names import Names, of, vocabulary
-from spectra_assets.errors import ConfigurationError
+from spectra_assets.engine.console import Console
+from spectra_assets.engine.source import Options, pack_for
+from spectra_assets.errors import ConfigurationError, DocumentError
 from spectra_assets.intelligence.model import Pack
 from spectra_assets.settings import Settings
 
@@ -87,6 +91,32 @@ def test_a_named_list_that_is_none_is_an_error_that_names_it_and_of_an_earlier_r
     pack = discover(settings, "campus", api.base_url, Wanted(kept=(path, "/faculties")))
     assert [each.about for each in pack.evidence if each.about == f"GET {path}" and each.finding == "gap"] == [f"GET {path}"]
     assert pack.paths == ["/faculties"]
+
+
+def test_a_list_in_the_override_is_found_out_about_at_the_next_run_and_kept(
+    serve: Callable[..., Any], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = serve({"/": {"students": "/students"}, **{key: CAMPUS[key] for key in ("/students", "/faculties", "/loans")}})
+    monkeypatch.setenv("CAMPUS_BASE_URL", api.base_url)
+    (settings.project / "playbooks").symlink_to(Path(__file__).parent.parent.parent / "playbooks")
+
+    def run(*lists: str) -> Pack:
+        return pack_for(settings, "campus", Options(lists=lists), Console(out=io.StringIO()))
+
+    assert set(routes_of(run())) == {"student"}
+    assert set(routes_of(run("/faculties"))) == {"student", "faculty"}
+    file = settings.intelligence / "campus.override.yaml"
+    file.write_text("paths: [/loans]\n", encoding="utf-8")
+    assert set(routes_of(run())) == {"student", "faculty", "loan"}
+    before = len(api.asked)
+    run("/faculties")
+    assert len(api.asked) == before, "what is known is not found out again"
+    file.write_text("paths: [/loans, fees]\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"campus.override.yaml, paths: 'fees' is no path of a list"):
+        run()
+    file.write_text("paths: /loans\n", encoding="utf-8")
+    with pytest.raises(DocumentError, match="paths: a list of paths is expected"):
+        run()
 
 
 @pytest.mark.parametrize("text", ["students", "/a b", "/a?x=1", "http://other/a", "/a/../b", "/a/{id}/b/{id}", "/a,", "/{}"])

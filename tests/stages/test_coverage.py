@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spectra_assets.covenant.access import Auth, Server
-from spectra_assets.intelligence.model import EMPTY, Evidence, Pack
+from spectra_assets.intelligence.model import EMPTY, Endpoint, Evidence, Pack
 from spectra_assets.stages.prepare.coverage import _endpoints, _unread
 
 
@@ -51,3 +51,21 @@ def test_a_list_that_was_empty_and_is_no_more_is_a_gap(rows: int | None, disposi
     (row,) = _endpoints([endpoint], [], pack)
     assert row["disposition"] == disposition
     assert ("--rediscover" in row["reason"]) == (disposition == "gap")
+
+
+@pytest.mark.parametrize(
+    ("path", "origin", "disposition"),
+    [
+        ("/pilots", "documented", "gap"),
+        ("/pilots/{id}/trips", "documented", "excluded"),
+        ("/pilots", "discovered", "excluded"),
+    ],
+)
+def test_a_described_list_that_is_not_found_is_a_gap(path: str, origin: str, disposition: str) -> None:
+    server = Server(base_url_env="PORT_BASE_URL", auth=Auth(kind="none"), probe="/")
+    known = Endpoint.model_validate({"method": "GET", "path": path, "origin": origin})
+    pack = Pack(source="port", title="Port", server=server, endpoints=[known], entities=[], origin="discovered")
+    endpoint = {"path": path, "category": "notFound", "entity": None, "answerShape": None, "reason": "404", "rowCount": None}
+    (row,) = _endpoints([endpoint], [], pack)
+    assert row["disposition"] == disposition
+    assert "it is not found: 404" in row["reason"]
