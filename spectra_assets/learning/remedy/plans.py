@@ -124,6 +124,8 @@ def _paging(gap: Gap, facts: Facts, promised: Fetch, paging: Paging, how: str) -
         told = ", ".join(f"{name} {value}" for name, value in values.items())
         why = f"the list pages another way now ({how}): {told}"
         needs = _loss(promised, facts) if isinstance(paging, NoPaging) else None
+        if needs is not None and gap.subject == "pages":
+            return  # a page that could not be read is no sign that there are none any more
         yield rule(RemedyKind.PAGING, EXTRACT, "paging", scope(gap, facts), values, why, needs)
 
 

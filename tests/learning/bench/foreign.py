@@ -268,7 +268,8 @@ FOREIGN: tuple[Case, ...] = (
         "errors in place of a page, once",
         Graph,
         listed("order", said=once(_errors, later(("after",))), longest=25),
-        outcome="copes",
+        "requests_steady",
+        outcome="asks",
     ),
     _case(
         "errors in place of a page",
@@ -276,7 +277,7 @@ FOREIGN: tuple[Case, ...] = (
         listed("order", said=always(_errors, later(("after",))), longest=25),
         *_GONE,
         outcome="asks",
-        says="shard 3 did not answer",
+        says="page 2, nothing after it can be reached, status 200",
     ),
     _case("a page is XML", Market, listed("order", said=always(_xml, later(("offset",))), longest=25), *_GONE, outcome="asks"),
     _case(
