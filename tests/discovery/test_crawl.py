@@ -122,7 +122,7 @@ def test_without_any_link_usual_names_and_ids_in_records_are_tried(serve: Callab
             r"/posts/(?P<id>\d+)/comments": lambda match, *_: [{"id": int(match["id"]) * 10 + n, "text": "x"} for n in range(2)],
         }
     )
-    pack = discover(settings, "blog", api.base_url)
+    pack = discover(settings, "blog", api.base_url, budget=170)
     assert routes_of(pack) == {
         "post": ["/posts"],
         "author": ["/authors"],
@@ -152,7 +152,7 @@ def test_a_server_that_answers_200_for_everything_has_only_what_differs(
     serve: Callable[..., Any], settings: Settings, missing: Any
 ) -> None:
     api = serve({"/users": [{"id": n, "name": f"n{n}"} for n in range(5)]}, missing=missing)
-    pack = discover(settings, "soft", api.base_url)
+    pack = discover(settings, "soft", api.base_url, budget=120)
     assert routes_of(pack) == {"user": ["/users"]}
 
 
