@@ -184,11 +184,6 @@ class World:
         return _grouped((node.release_id, node) for node in self.nodes if node.parent_id is None)
 
     @cached_property
-    def requirement_roots(self) -> dict[int, tuple[RequirementNode, ...]]:
-        """Roots of the requirement trees, by project id."""
-        return _grouped((node.project_id, node) for node in self.requirement_nodes if node.parent_id is None)
-
-    @cached_property
     def hidden_release_of(self) -> dict[int, Release]:
         """Project id to the release which owns its repository."""
         return {release.project_id: release for release in self.releases if release.hidden}
