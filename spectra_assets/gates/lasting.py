@@ -43,6 +43,9 @@ _NEAR = 1e-6
 _QUARTER, _FARTHEST = 900, 14 * 3600
 """Seconds: zones are apart by quarters of an hour, and by fourteen hours at most."""
 
+_MINUTE = 60
+"""Seconds. Who leaves out the zone often leaves out the fractions of a second with it, or the seconds."""
+
 _RUNS = 2 * _FARTHEST
 """Seconds. What the source writes anew from run to run (`nextRunAt`, `heartbeat`, `updatedAt`) and moves by no more than fourteen
 hours lies no farther than that from when it is read, fourteen more if its zone is another. So it tells nothing of zones: only
@@ -85,8 +88,16 @@ def carried(candidate: Candidate) -> str:
 
 
 def making(table: Table) -> dict[str, str]:
-    """Column → digest of how its values are made from records: their places and form, the table's steps and key."""
-    return {column.name: _digest([column.source, column.date_format, table.steps, table.primary_key]) for column in table.schema_}
+    """Column → digest of how its values are made from records: their places and form, the table's steps and key.
+
+    The form of an instant is none of it: texts that come in another form are what tells of another zone.
+    """
+    return {
+        column.name: _digest(
+            [column.source, None if column.type == DataType.TIMESTAMP else column.date_format, table.steps, table.primary_key]
+        )
+        for column in table.schema_
+    }
 
 
 def _digest(value: Any) -> str:
@@ -224,7 +235,7 @@ def _ways(place: int, column: Column) -> dict[str, Expression]:
     was, is_ = F.col(f"was{place}"), F.col(f"is{place}")
     if column.type == DataType.TIMESTAMP:
         moved = _moved(place)
-        return {"moved by hours": (moved != 0) & (F.abs(moved) <= _FARTHEST) & (moved % _QUARTER == 0)}
+        return {"moved by hours": (moved != 0) & (F.abs(moved) <= _FARTHEST) & (F.abs(is_ - was - moved) < _MINUTE)}
     return {
         f"are {factor:g} times what they were": (was != 0) & (F.abs(is_ - was * factor) <= _NEAR * F.abs(was * factor))
         for factor in _FACTORS
@@ -232,5 +243,5 @@ def _ways(place: int, column: Column) -> dict[str, Expression]:
 
 
 def _moved(place: int) -> Expression:
-    """By how many seconds an instant moved."""
-    return F.col(f"is{place}") - F.col(f"was{place}")
+    """By how many seconds an instant moved, to the next quarter of an hour."""
+    return F.round((F.col(f"is{place}") - F.col(f"was{place}")) / _QUARTER) * _QUARTER

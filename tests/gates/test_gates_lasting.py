@@ -97,6 +97,10 @@ HOURS = lambda row: {"at": row["at"] + timedelta(hours=1 + row["orderId"] % 2)} 
         (changed(lambda row: {"total": row["total"] * 2}), None),
         (changed(lambda row: {"customerId": row["customerId"] * 10}), None),
         (changed(HOURS), "at"),
+        (
+            changed(lambda row: {"at": row["at"] + timedelta(hours=2, seconds=-row["orderId"] % 50 - 0.25)}),
+            "at",
+        ),  # and no seconds
         (changed(lambda row: {"at": row["at"] + timedelta(days=7)}), None),
         (changed(lambda row: {"at": row["at"] + timedelta(minutes=row["orderId"])}), None),
         (changed(lambda row: {}), None),
