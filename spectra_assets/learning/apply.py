@@ -23,7 +23,7 @@ from spectra_assets.learning.remedy.model import AddGate, AddRule, Remedy
 from spectra_assets.playbook.edit import add_gate, add_rule, add_step, remove_marked, remove_rule
 from spectra_assets.playbook.model import STANDARDS
 from spectra_assets.settings import Settings
-from spectra_assets.stages.adoption import Made, adopt, keep_canon
+from spectra_assets.stages.adoption import Made, adopt, keep_canon, kept_canon
 from spectra_assets.stages.design import canon_of, design
 
 REJECTED = "a person rejected it"
@@ -88,7 +88,8 @@ def apply(settings: Settings, lesson: Lesson, remedy: Remedy) -> Lesson:
         uncommitted=None,
     )
     files = _files(settings, texts) | covenants | _told(settings, [made])
-    return carry_out(settings, files, lesson.id, f"Lesson {lesson.id}: {words(remedy)}"[:200])
+    own = [file for file in covenants if _designed(settings, file)]
+    return carry_out(settings, files, lesson.id, f"Lesson {lesson.id}: {words(remedy)}"[:200], own)
 
 
 def words(remedy: Remedy) -> str:
@@ -109,7 +110,9 @@ def take_back(settings: Settings, lesson: Lesson, status: str, why: str) -> Less
     tried = (*lesson.tried, Tried(remedy=lesson.remedy.said, outcome=why))
     made = lesson.but(status=status, playbook=None, applied_at=None, applied_version=None, commit=None, uncommitted=None,
                       remedy=None, standard=None, question=None, tried=kept(tried))  # fmt: skip
-    return carry_out(settings, files | _told(settings, (*others, made)), made.id, f"Lesson {lesson.id} taken back: {status}")
+    own = [file for file in files if file.parent == settings.covenants and _designed(settings, file)]
+    told = f"Lesson {lesson.id} taken back: {status}"
+    return carry_out(settings, files | _told(settings, (*others, made)), made.id, told, own)
 
 
 def without(settings: Settings, lesson: Lesson) -> tuple[dict[str, str], list[Lesson]]:
@@ -216,6 +219,17 @@ def _taken(settings: Settings, pack: Pack, file: Path) -> Covenant:
     if taken.kept:
         keep_canon(settings, taken.covenant, taken.canon, beside=now)
     return taken.covenant
+
+
+def _designed(settings: Settings, file: Path) -> bool:
+    """Whether a covenant is just as Design made it of the present playbooks, and nobody has edited it: a run took over what the
+    data gained, and did not commit it."""
+    try:
+        pack, now = load_pack(file.stem, settings.intelligence), read(file)
+        canon = kept_canon(settings, now)
+        return canon is not None and covenant_text(design(settings, pack, canon)[0]) == text_at(file)
+    except SpectraError:
+        return False
 
 
 def _is_scoped(remedy: Remedy | None, source: str) -> bool:

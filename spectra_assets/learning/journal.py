@@ -8,7 +8,7 @@ lesson that says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,9 +55,10 @@ def settled(settings: Settings) -> Iterator[None]:
         yield
 
 
-def carry_out(settings: Settings, files: Mapping[Path, str], lesson: str, message: str) -> Lesson:
+def carry_out(settings: Settings, files: Mapping[Path, str], lesson: str, message: str, own: Collection[Path] = ()) -> Lesson:
     """Write all files, and commit them: the lesson as it is then. The caller holds the lessons' lock.
 
+    Nobody's changes are committed with them but those in `own`, files which this software wrote as they are.
     Raises StorageError if a file can't be written, or somebody is in the middle of a merge; then nothing has changed.
     """
     finish(settings)
@@ -66,7 +67,7 @@ def carry_out(settings: Settings, files: Mapping[Path, str], lesson: str, messag
         raise StorageError(f"the repository is in the middle of {what}: nothing is changed until that is ended")
     if waits(settings):
         raise StorageError("git does not know of the last change yet: its index is locked by another process")
-    others = {file: text_at(file) for file in files if not file.is_relative_to(settings.lessons)}
+    others = {file: text_at(file) for file in files if not file.is_relative_to(settings.lessons) and file not in own}
     obstacle = git.obstacle(settings.project, others, branch_of(settings)) if wanted else None
     _keep(settings, _entry(settings, lesson, message, files, wanted, obstacle))
     return finish(settings) or read(settings.lessons / f"{lesson}.md")

@@ -213,6 +213,12 @@ def keep_canon(settings: Settings, covenant: Covenant, canon: Canon, beside: Cov
     replace_text(_file(settings, covenant.source), json.dumps(content, ensure_ascii=False), "the canon of the covenant in force")
 
 
+def kept_canon(settings: Settings, covenant: Covenant) -> Canon | None:
+    """The canon that the covenant was made from, if that is known."""
+    kept = _kept(settings, covenant)
+    return kept[0] if kept is not None else None
+
+
 def _kept(settings: Settings, covenant: Covenant) -> tuple[Canon, dict[str, Any]] | None:
     """The canon and the rules that the covenant was made from; None if it was made elsewhere, or the file is not whole."""
     try:
