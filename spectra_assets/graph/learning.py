@@ -6,7 +6,7 @@ that was applied is followed by one run of what it touches. A process that is ki
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import dagster as dg
 
@@ -140,12 +140,15 @@ def passes(instance: dg.DagsterInstance, settings: Settings, changed: Iterable[L
         yield dg.RunRequest(run_key=f"learn-{about}-{launched}", job_name=JOB, run_config=config, tags={LEARNING: about})
 
 
-def catching_up(instance: dg.DagsterInstance, settings: Settings, job: Callable[[str], str]) -> Iterator[dg.RunRequest]:
+def catching_up(
+    instance: dg.DagsterInstance, settings: Settings, job: Callable[[str], str], known: Collection[dg.AssetKey] | None = None
+) -> Iterator[dg.RunRequest]:
     """One run of `job(source)` for each source with remedies that were applied, or taken back, and that no run followed yet.
 
     It is about the lessons and how often they were used, and is asked for after the learning job, which may apply more of them.
     One that said nothing of them, since it was killed, is asked for again, three times in all. A gap that came back three times
-    is left to a person (learning/loop.py), so that this ends.
+    is left to a person (learning/loop.py), so that this ends. `known` are the assets of the code location as loaded: what a
+    remedy brought since, such as a table of the charts, can't be asked for until it is loaded again.
     """
     if instance.get_runs_count(dg.RunsFilter(job_name=JOB, statuses=_UNDER_WAY)):
         return
@@ -158,12 +161,13 @@ def catching_up(instance: dg.DagsterInstance, settings: Settings, job: Callable[
         launched = instance.get_runs_count(dg.RunsFilter(job_name=job(file.stem), tags={LEARNING: about}))
         if launched >= _LAUNCHES:
             continue
+        keys = [
+            dg.AssetKey(covenant.table(name).ref.asset_path(covenant.source)) for name in to_make(settings, covenant, lessons)
+        ]
         yield dg.RunRequest(
             run_key=f"catch-up-{file.stem}-{about}-{launched}",
             job_name=job(file.stem),
-            asset_selection=[
-                dg.AssetKey(covenant.table(name).ref.asset_path(covenant.source)) for name in to_make(settings, covenant, lessons)
-            ],
+            asset_selection=[key for key in keys if known is None or key in known],
             tags={LEARNING: about},
         )
 

@@ -63,7 +63,9 @@ def lessons_sensor(pipelines: Sequence[Any], job: Callable[[str], str]) -> dg.Se
     def lessons(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         settings = load_settings()
         changed = learn(context.instance)
-        requests = [*passes(context.instance, settings, changed), *catching_up(context.instance, settings, job)]
+        loaded = context.repository_def
+        known = loaded.asset_graph.get_all_asset_keys() if loaded is not None else None
+        requests = [*passes(context.instance, settings, changed), *catching_up(context.instance, settings, job, known)]
         requests = requests or list(telling(context.instance, settings, job))
         yield from requests
         if not requests:
