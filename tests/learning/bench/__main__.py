@@ -68,7 +68,8 @@ def _report(verdicts: list[Verdict], false: dict[str, list[str]]) -> str:
         f"{sum(each.outcome == 'asks' for each in verdicts)}",
         f"- run 1 failed at the right gate: {sum(each.seen for each in verdicts)} of "
         f"{sum(each.outcome != 'copes' for each in verdicts)}",
-        f"- wrong data after a run that passed: {sum(bool(each.wrong) for each in verdicts)}",
+        f"- wrong data after a run that passed: {sum(bool(each.wrong) for each in verdicts)}"
+        + "".join(f" ({each.case}, which is for a person: {'; '.join(each.wrong)[:200]})" for each in verdicts if each.wrong),
         f"- false lessons in {len(false)} healthy runs: {sum(map(len, false.values()))}",
         "",
         table(verdicts),
