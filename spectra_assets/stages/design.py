@@ -82,7 +82,7 @@ def _documents(settings: Settings, pack: Pack, playbooks: Playbooks) -> str:
     """Digest of what people and lessons wrote for this source; what discovery found out is no part of it."""
     override = settings.intelligence / f"{pack.source}{OVERRIDE}"
     corrections = override.read_bytes() if override.is_file() else b""
-    curated = "" if pack.origin == "discovered" else pack.model_dump_json()
+    curated = "" if pack.origin == "discovered" else pack.model_dump_json(exclude_defaults=True)
     return hashlib.sha256(b"\0".join((playbooks.digest(pack.source).encode(), corrections, curated.encode()))).hexdigest()[:12]
 
 
