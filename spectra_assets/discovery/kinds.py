@@ -122,15 +122,15 @@ def _mark_details(routes: Iterable[Route]) -> None:
                 continue
             route.kind, route.reason = "detail", f"one record of GET {above.path}"
             continue
-        for other in lists:
-            key = key_of(other.records)
-            if key and route.fills and _named_by_owner(route, other, key, known):
-                route.kind, route.reason = (
-                    "detail",
-                    f"one record of GET {other.path}, which the records of GET {route.fills[-1].of} name",
-                )
-                break
-            if key and not route.fills and _keys_in_common(route.records, other.records) >= _ALIKE:
+        keyed = [(other, key) for other in lists if (key := key_of(other.records))]
+        shares = [_named_by_owner(route, other, key, known) if route.fills else 0.0 for other, key in keyed]
+        if any(shares):
+            nearest = keyed[shares.index(max(shares))][0]
+            why = f"one record of GET {nearest.path}, which the records of GET {route.fills[-1].of} name"
+            route.kind, route.reason = "detail", why
+            continue
+        for other, key in keyed:
+            if not route.fills and _keys_in_common(route.records, other.records) >= _ALIKE:
                 ids = _by_key(other.records, key)
                 if all(plain_values(record, 2).get(key) in ids for record in route.records):
                     route.kind, route.reason = "detail", f"one record of GET {other.path}"
@@ -142,13 +142,14 @@ def _above(place: str) -> tuple[str, ...]:
     return tuple(place.removesuffix(f"/{{}}{ending}") + ending for ending in ("", ".json") if place.endswith(f"/{{}}{ending}"))
 
 
-def _named_by_owner(route: Route, other: Route, key: str, lists: Mapping[str, Route]) -> bool:
-    """Whether an object is one record of another list, and its id stands in the record that it hangs on: `/posts/7/author`."""
+def _named_by_owner(route: Route, other: Route, key: str, lists: Mapping[str, Route]) -> float:
+    """How alike an object is to the records of another list, 0 to 1, if its id stands in the record that it hangs on:
+    `/posts/7/author`; 0 if it is none of them."""
     listed = {name for record in other.records for name in record}
     inside = {path for record in other.records for path in plain_values(record, 2)}
     owner = lists.get(shape(route.fills[-1].of))
     if owner is None or not listed:
-        return False
+        return 0.0
     for example, look in zip(route.examples, route.looks, strict=False):
         one = _inside(look.sight.value, listed) if isinstance(look.sight.value, dict) else {}
         asked = unquote(example[-1]) if example else ""
@@ -157,8 +158,10 @@ def _named_by_owner(route: Route, other: Route, key: str, lists: Mapping[str, Ro
         if name is None or len(paths & inside) < _ALIKE * len(paths | inside):
             continue
         rows = (plain_values(record, 5) for record in owner.records)
-        return any(asked in row.values() and name in row.values() for row in rows)
-    return False
+        if any(asked in row.values() and name in row.values() for row in rows):
+            return len(paths & inside) / len(paths | inside)
+        return 0.0
+    return 0.0
 
 
 def tells_more(one: Sequence[Record], listed: Sequence[Record]) -> list[str]:

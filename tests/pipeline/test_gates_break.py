@@ -473,9 +473,12 @@ def _ran(project: Project, scenario: Scenario, home: Path) -> Ran:
 DERIVED_ONLY = {"references_matched"}
 """Gates that no table of a source with a declared star must pass; they are broken in tests/gates."""
 
+OF_MANY_TABLES = {"source_stays"}
+"""Gates that many tables break together: in tests/gates/test_gates_together.py, and in the gap bench."""
+
 
 def test_each_gate_there_is_gets_broken_here() -> None:
-    assert {each.gate for _, each in CASES} == set(GATES) - DERIVED_ONLY
+    assert {each.gate for _, each in CASES} == set(GATES) - DERIVED_ONLY - OF_MANY_TABLES
 
 
 def test_the_covenant_demands_each_gate(finished: Project) -> None:
