@@ -109,6 +109,7 @@ FURTHER: tuple[Case, ...] = (
         _DRIFT.format("patients"),
         _DRIFT.format("visits"),
         meant=lambda row: _instants(_points(row)),
+        rounds=2,  # visits are asked for once the patients are there, and what heals these brings nothing for those
     ),
     _case(
         "seconds become milliseconds",
