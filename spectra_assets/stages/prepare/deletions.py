@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from spectra_assets.covenant.access import Deleted
-from spectra_assets.covenant.canon import HASH, CanonEntity, CanonField, from_rows
-from spectra_assets.names import TableRef, words
+from spectra_assets.covenant.canon import HASH, CanonEntity, CanonField
+from spectra_assets.names import words
 from spectra_assets.playbook.rules import DeletedRule
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.asking.sampling import read_sample, spread
 from spectra_assets.stages.asking.wire import Wire, fill
 from spectra_assets.stages.prepare.fields.marks import DELETED, Mark, marks, text_of
-from spectra_assets.stages.prepare.increments.increments import budget_left
+from spectra_assets.stages.prepare.increments.increments import budget_left, entities_before
 from spectra_assets.stages.prepare.prepare import schema_table
 from spectra_assets.stages.work import Draft, Work, action
 
@@ -193,8 +193,4 @@ def _doubted(field: CanonField, why: str | None) -> CanonField:
 
 def _before(work: Work) -> Mapping[str, Deleted]:
     """What was proven the last time."""
-    ref = TableRef("prepare", "schema")
-    if not work.lakehouse.exists(ref):
-        return {}
-    canon = from_rows(work.lakehouse.read(ref).to_pylist())
-    return {entity.entity: entity.fetch.deleted for entity in canon.entities if entity.fetch.deleted is not None}
+    return {each.entity: each.fetch.deleted for each in entities_before(work) if each.fetch.deleted is not None}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from spectra_assets.client.pager import first
 from spectra_assets.covenant.access import Fetch, Incremental
-from spectra_assets.covenant.canon import CanonEntity, from_rows
+from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import escaped
 from spectra_assets.intelligence.model import Endpoint
@@ -175,11 +175,12 @@ def _taken(fetch: Fetch, name: str) -> bool:
 
 def _before(work: Work) -> Mapping[str, Incremental]:
     """What was proven the last time, of plans that ask for the same."""
-    ref = TableRef("prepare", "schema")
-    if not work.lakehouse.exists(ref):
-        return {}
-    canon = from_rows(work.lakehouse.read(ref).to_pylist())
-    return {entity.entity: entity.fetch.incremental for entity in canon.entities if entity.fetch.incremental is not None}
+    return {each.entity: each.fetch.incremental for each in entities_before(work) if each.fetch.incremental is not None}
+
+
+def entities_before(work: Work) -> Sequence[CanonEntity]:
+    """The entities as Prepare published them the last time; none of a new source."""
+    return work.canon.entities if work.lakehouse.exists(TableRef("prepare", "schema")) else ()
 
 
 def budget_left(work: Work, share: float) -> int:
