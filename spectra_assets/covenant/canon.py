@@ -9,9 +9,6 @@ from typing import Any, Literal
 from spectra_assets.covenant.access import Fetch, Model
 from spectra_assets.covenant.model import DataType, PiiLevel
 
-HASH = "@hash"
-"""Path of what tells records apart that no field does: the hash of the whole record."""
-
 StructureType = Literal["scalar", "record", "array", "objectDump"]
 """scalar: a plain value; record: an object with known keys; array: a list; objectDump: an object kept as JSON text."""
 

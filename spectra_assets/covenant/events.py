@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from spectra_assets.covenant.amounts import flows
-from spectra_assets.covenant.canon import HASH
 from spectra_assets.covenant.network import Node
+from spectra_assets.covenant.paths import HASH
 from spectra_assets.covenant.traits import event_time, is_status, label, span, statuses, time_kind, usable
 
 

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator
 
 from spectra_assets.covenant.build import Extraction, Fixed, Flattening
-from spectra_assets.covenant.canon import HASH, Canon, CanonEntity, CanonField
+from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
 from spectra_assets.covenant.derive import Deriving, follow, note_idle
 from spectra_assets.covenant.derived_meaning import derived_meaning
 from spectra_assets.covenant.derived_measures import derived_measures
@@ -21,6 +21,7 @@ from spectra_assets.covenant.files import text_of
 from spectra_assets.covenant.forms import EXTRACT_FORM, FORMS
 from spectra_assets.covenant.measures import add_measures
 from spectra_assets.covenant.model import Column, Covenant, Pipeline, StageContract, StageGates, Table
+from spectra_assets.covenant.paths import HASH, PARENT
 from spectra_assets.covenant.refined import add_refined
 from spectra_assets.covenant.star import add_star
 from spectra_assets.errors import DocumentError
@@ -193,7 +194,7 @@ def _cleaned(design: Design, entity: CanonEntity, group: str, references: bool) 
     child = group != entity.entity
     array = next((_array_of(item.raw) for item in fields if "[]" in item.raw), None) if child else None
     cursor = next((item.target for item in fields if item.raw == entity.cursor_field), None)
-    nested = f"Nested in {entity.entity}: {array}." if array != "@parent" else f"The parents that list each {entity.entity}."
+    nested = f"Nested in {entity.entity}: {array}." if array != PARENT else f"The parents that list each {entity.entity}."
     about = nested if child else design.facts.descriptions.get(entity.entity, "")
     hashed = next((item.target for item in fields if item.raw == HASH and not item.key), None) if not child else None
     return Table(

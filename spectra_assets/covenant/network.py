@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
 from spectra_assets.covenant.model import Table
-from spectra_assets.covenant.paths import split_path
+from spectra_assets.covenant.paths import asked_path, asked_place, split_path
 from spectra_assets.names import pascal
 
-_PARENT = re.compile(r"@parent(?:\[(\d+)\])?")
 _END = re.compile(r"(?:Ids?|Key|Uuid|Guid|Code|Number|Href|Url)\d*$")
 _ROLE = re.compile(r"[a-z][A-Za-z0-9]{0,99}")
 
@@ -123,9 +122,9 @@ def _aims(node: Node, nodes: Mapping[str, Node]) -> Iterator[tuple[str, tuple[st
     for column, item in node.fields.items():
         if node.key == [column] and node.owner is None:
             continue
-        match = _PARENT.fullmatch(item.raw)
-        if match and not item.references:
-            place = _asked(node, nodes, int(match[1] or 0))
+        asked = asked_place(item.raw)
+        if asked is not None and not item.references:
+            place = _asked(node, nodes, max(0, asked))
         else:
             entity, _, raw = (item.references or "").partition(".")
             place = _place(nodes, entity, raw)
@@ -142,16 +141,15 @@ def _asked(node: Node, nodes: Mapping[str, Node], number: int) -> tuple[str, str
     parent = nodes.get(entity)
     if parent is None:
         return None
-    match = _PARENT.fullmatch(path)
-    column = _held(parent, nodes, int(match[1] or 0)) if match else _column_of(parent, path)
+    asked = asked_place(path)
+    column = _column_of(parent, path) if asked is None else _held(parent, nodes, max(0, asked))
     return (parent.name, column) if column else _place(nodes, parent.name, path)
 
 
 def _held(node: Node, nodes: Mapping[str, Node], number: int) -> str | None:
     """The node's own column with what its records were asked for with: added to them, or one that they have themselves."""
     plan = node.entity.fetch.parent
-    raw = f"@parent[{number}]" if plan and plan.composite else "@parent"
-    added = _column_of(node, raw)
+    added = _column_of(node, asked_path(number, bool(plan and plan.composite)))
     if added is not None or plan is None:
         return added
     named = ".".join(plan.sources[number]) if number < len(plan.sources) else None

@@ -2,7 +2,8 @@
 
 Dots separate keys; a dot or backslash that belongs to a key has a backslash before it, and so have brackets that end one. A key
 that ends with `[]` holds an array, and what follows it is found in each of its elements; a path that ends there is the element
-itself. Fields whose path starts with `@` are not in the record (`@parent`): a key that does has a backslash before it.
+itself. Fields whose path starts with `@` are not in the record (PARENT, TREE_PARENT, INDEX, HASH): a key that does has a
+backslash before it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,25 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+
+from spectra_assets.errors import ConfigurationError
+
+PARENT = "@parent"
+"""What the request for the record named of its parent, all of it; each of several values is `@parent[0]`, `@parent[1]`, …"""
+
+PARENTS = f"{PARENT}[]"
+"""What the requests named of all parents that list the record, where several have the same one: one row per pair."""
+
+TREE_PARENT = "@treeParent"
+"""Id of the record that a record was nested in."""
+
+INDEX = "@index"
+"""A child's place in its array, from 0."""
+
+HASH = "@hash"
+"""What tells records apart that no field does: the hash of the whole record."""
+
+_ASKED = re.compile(rf"{PARENT}(?:\[(\d+)\])?")
 
 ARRAY = "[]"
 _BRACKETS = "\\[\\]"
@@ -70,6 +90,24 @@ def _joined(key: str) -> str:
     if isinstance(key, _Literal):
         return escaped(str(key))
     return key.replace("\\", "\\\\").replace(".", "\\.")
+
+
+def asked_place(path: str) -> int | None:
+    """Which value of what a record was asked for with a path means: -1 for all of it; None for PARENTS or a path into the record.
+
+    Raises ConfigurationError for another path that begins with `@parent`.
+    """
+    if not path.startswith(PARENT) or path == PARENTS:
+        return None
+    found = _ASKED.fullmatch(path)
+    if found is None:
+        raise ConfigurationError(f"{path!r} names no value of a parent: valid are @parent and @parent[0], @parent[1], …")
+    return -1 if found[1] is None else int(found[1])
+
+
+def asked_path(place: int, composite: bool) -> str:
+    """The path that `asked_place` reads: of the value at this place where there are several, else of the one there is."""
+    return f"{PARENT}[{place}]" if composite else PARENT
 
 
 def is_array(key: str) -> bool:

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.covenant.build import Extraction
 from spectra_assets.covenant.model import DataType
+from spectra_assets.covenant.paths import ARRAY, asked_place, is_array, split_path
 from spectra_assets.errors import SpectraError
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
@@ -20,12 +21,6 @@ from spectra_assets.gates.sample import one_line
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
-
-_ASKED = re.compile(r"@parent(?:\[(\d+)\])?")
-"""What the parent itself was asked for with, all of it or one of its values."""
-
-_SEGMENT = re.compile(r"((?:[^.\\\[]|\\.)+)((?:\[\])*)(?:\.|$)")
-"""One key of a JSON path, its own dots escaped by a backslash, with `[]` for each array it opens."""
 
 
 @gate("extract_complete", kinds=("extraction",))
@@ -180,11 +175,10 @@ def primary_key_present(candidate: Candidate) -> Iterator[Judged]:
     path = _fetch(candidate).primary_key
     advice = "look at the record: an error kept as one, or a key that has another name here"
     facts: Mapping[str, Any] | None = candidate.evidence.get("extraction")
-    keys = _segments(path)
-    plain = all(not arrays for _, arrays in keys) and not path.startswith("@")
+    steps = [step for step in _steps(path) if step is not None]
+    plain = len(steps) == len(_steps(path)) and not path.startswith("@")
     if plain and (facts is None or facts["missingKeyCount"]):
-        pointer = "$" + "".join(_step(key) for key, _ in keys)
-        frame = candidate.accepted.withColumn("_key", F.get_json_object("record", pointer))
+        frame = candidate.accepted.withColumn("_key", F.get_json_object("record", f"${''.join(steps)}"))
         rule = Rule("trim(_key) <> ''", f"have no value at {path}")
         yield Judged(frame, (rule,), unit="records", show=("sequence", "requestId", "record"), advice=advice)
     if facts is None:
@@ -239,7 +233,7 @@ def _values_at(records: DataFrame, paths: list[str]) -> DataFrame:
     """
     frame = records.select(*(_start(path).alias(f"_value{place}") for place, path in enumerate(paths)))
     names = frame.columns
-    left = {name: [] if _ASKED.fullmatch(path) else _steps(path) for name, path in zip(names, paths, strict=True)}
+    left = {name: _steps(path) if asked_place(path) is None else [] for name, path in zip(names, paths, strict=True)}
     gone: dict[str, list[str | None]] = {name: [] for name in names}
     while any(left.values()):
         for name in names:
@@ -262,10 +256,10 @@ def _values_at(records: DataFrame, paths: list[str]) -> DataFrame:
 
 def _start(path: str) -> Column:
     """The column in which a path begins."""
-    asked = _ASKED.fullmatch(path)
+    asked = asked_place(path)
     if asked is None:
         return F.col("record")
-    return F.col("parentKey") if asked[1] is None else _part("parentKey", int(asked[1]))
+    return F.col("parentKey") if asked < 0 else _part("parentKey", asked)
 
 
 def _part(name: str, place: int) -> Column:
@@ -276,19 +270,16 @@ def _part(name: str, place: int) -> Column:
 
 
 def _steps(path: str) -> list[str | None]:
-    """The keys of a JSON path as steps of a pointer, None where an array is opened."""
-    return [step for key, arrays in _segments(path) for step in (_step(key), *[None] * arrays)]
-
-
-def _segments(path: str) -> list[tuple[str, int]]:
-    """The keys of a JSON path, each with how many arrays it opens. Raises SpectraError for a path that is none."""
-    keys, place = [], 0
-    while match := _SEGMENT.match(path, place):
-        keys.append((re.sub(r"\\(.)", r"\1", match[1]), match[2].count("[]")))
-        place = match.end()
-    if not keys or place != len(path):
+    """The keys of a JSON path as steps of a pointer, None where an array is opened. Raises SpectraError for the empty path."""
+    steps: list[str | None] = []
+    for key in split_path(path):
+        name = key
+        while is_array(name):
+            name = name.removesuffix(ARRAY)
+        steps += [_step(name), *[None] * ((len(key) - len(name)) // len(ARRAY))]
+    if not steps:
         raise SpectraError(f"{path!r} is no JSON path such as id or cyclePhases[].id")
-    return keys
+    return steps
 
 
 def _step(key: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from spectra_assets.covenant.canon import HASH
 from spectra_assets.covenant.model import Column, Covenant, Table
+from spectra_assets.covenant.paths import HASH
 from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.expected import gated
 from spectra_assets.learning.gap import Gap

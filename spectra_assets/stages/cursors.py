@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from spectra_assets.covenant.access import Fetch
-from spectra_assets.covenant.canon import HASH
+from spectra_assets.covenant.paths import HASH
 from spectra_assets.lakehouse.store import Lakehouse
 
 REFUTED = "cursors"

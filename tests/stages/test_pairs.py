@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from spectra_assets.covenant.access import Fetch
-from spectra_assets.covenant.canon import HASH, CanonEntity
+from spectra_assets.covenant.canon import CanonEntity
+from spectra_assets.covenant.paths import HASH
 from spectra_assets.intelligence.model import EntityHint
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.stages.prepare.fields.canonise import canonise

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from spectra_assets.covenant.canon import HASH, CanonEntity
+from spectra_assets.covenant.canon import CanonEntity
+from spectra_assets.covenant.paths import HASH
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.fields import renamed_together

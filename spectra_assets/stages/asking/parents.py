@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from spectra_assets.client.target import ParentValue, Single, parent_parts
 from spectra_assets.covenant.access import ParentKey
-from spectra_assets.covenant.paths import ARRAY, is_array, split_path
-from spectra_assets.errors import ConfigurationError
+from spectra_assets.covenant.paths import ARRAY, asked_place, is_array, split_path
 from spectra_assets.stages.asking.ids import is_id
-
-_ASKED = re.compile(r"@parent(?:\[(\d+)\])?")
-"""`@parent` (all of it) or `@parent[1]` (its second value): what the parent itself was asked for with."""
 
 
 def parent_paths(parent: ParentKey) -> list[str]:
     """The paths of the values in the order of a composite value: of `parameter`, of each of `also`, and of `across`."""
     return [path for _, path in parent.sources]
-
-
-def asked_place(path: str) -> int | None:
-    """Which value of the parent's own parent a path means: -1 for all of it; None for a path into the record.
-
-    Raises ConfigurationError for another path that begins with `@parent`.
-    """
-    if not path.startswith("@parent"):
-        return None
-    found = _ASKED.fullmatch(path)
-    if found is None:
-        raise ConfigurationError(f"{path!r} names no value of a parent: valid are @parent and @parent[0], @parent[1], …")
-    return -1 if found[1] is None else int(found[1])
 
 
 def values_of(record: Any, asked: str | None, parent: ParentKey) -> Iterator[ParentValue]:

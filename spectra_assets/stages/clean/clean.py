@@ -7,7 +7,6 @@ Each works without the others, on what there is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from pyspark.sql.window import Window
 from spectra_assets.covenant.build import Flattening
 from spectra_assets.covenant.model import Column as Promise
 from spectra_assets.covenant.model import DataType
+from spectra_assets.covenant.paths import HASH, INDEX, PARENT, PARENTS, TREE_PARENT, asked_path, asked_place
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.parts import DUPLICATE, REASONS
 from spectra_assets.names import Stage
@@ -31,14 +31,7 @@ if TYPE_CHECKING:
 FIRST = ("clean.parse_records",)
 KINDS = ("flattening",)
 
-_FROM_REQUEST = {"@parent": "parentKey", "@treeParent": "treeParentKey", "@hash": "recordHash"}
-_PART = re.compile(r"@parent\[(\d+)\]")
-"""One of several values that the parent was asked for with; `parentKey` is then a JSON array of texts."""
-
-_PARENTS = "@parent"
-"""In place of an array: the parents that listed the record, one row for each (source `@parent[]`)."""
-
-_INDEX = "@index"
+_FROM_REQUEST = {PARENT: "parentKey", TREE_PARENT: "treeParentKey", HASH: "recordHash"}
 _HELPERS = ("_sequence", "_index")
 
 MANY = 50_000
@@ -50,7 +43,7 @@ def parse_records(draft: Draft, work: Work) -> None:
     """Every column as the text it is in the record; of several sources the first with a value."""
     build = build_of(work, Flattening)
     table = _records_of(work)
-    array = None if build.array == _PARENTS else build.array
+    array = None if build.array == PARENT else build.array  # the parents that list a record are no array of it
     frame = _read(work, work.table.schema_, array)
     draft.rows_in = work.count(table) if array is None else count_elements(work.frame(table), "record", array)
     draft.frame = finished(frame, work, "clean.parse_records")
@@ -74,9 +67,10 @@ def _read(work: Work, promised: Sequence[Promise], array: str | None) -> DataFra
     rows = flattened(frame, "record", paths, array, carried, decimals)
     texts = {path: F.col(f"_leaf_{i}") for i, path in enumerate(paths)}
     texts |= {path: F.col(name).cast("string") for path, name in _FROM_REQUEST.items()}
-    texts |= {path: F.get_json_object("parentKey", f"$[{part[1]}]") for _, path in sources if (part := _PART.fullmatch(path))}
-    texts[f"{_PARENTS}[]"] = texts[_PARENTS]
-    texts[_INDEX] = F.col("_index").cast("string")
+    asked = {path: place for _, path in sources if (place := asked_place(path)) is not None and place >= 0}
+    texts |= {path: F.get_json_object("parentKey", f"$[{place}]") for path, place in asked.items()}  # a JSON array of texts
+    texts[PARENTS] = texts[PARENT]
+    texts[INDEX] = F.col("_index").cast("string")
     columns: list[Column] = []
     for column in promised:
         found = [_known(texts, path, work) for path in column.source] or [F.lit(None).cast("string")]
@@ -173,7 +167,7 @@ def _source(number: int, column: str) -> str:
 
 def _known(texts: dict[str, Column], path: str, work: Work) -> Column:
     if path not in texts:
-        known = [*_FROM_REQUEST, "@parent[0]", _INDEX]
+        known = [*_FROM_REQUEST, asked_path(0, True), INDEX]
         raise SpectraError(f"{work.table.table} has the source {path}; beside paths there are {', '.join(known)}")
     return texts[path]
 

@@ -17,7 +17,7 @@ from spectra_assets.client.lists import Skipped, whole
 from spectra_assets.client.paging import Page, counted, endpoint_of
 from spectra_assets.client.target import ParentValue, parent_text
 from spectra_assets.covenant.access import Fetch, NoPaging, PagePaging
-from spectra_assets.covenant.canon import HASH
+from spectra_assets.covenant.paths import HASH
 from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.cursors import mergeable

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from spectra_assets.client.jsontext import decoded
-from spectra_assets.covenant.canon import HASH, CanonEntity, CanonField
+from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
+from spectra_assets.covenant.paths import HASH
 from spectra_assets.stages.evidence import Drift
 from spectra_assets.stages.extract.mould import Mould
 from spectra_assets.stages.extract.places import NUMBER, TRUTHS, Place, is_counted, joined, kinds_of, places_of

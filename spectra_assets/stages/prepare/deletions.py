@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from spectra_assets.covenant.access import Deleted
-from spectra_assets.covenant.canon import HASH, CanonEntity, CanonField
+from spectra_assets.covenant.canon import CanonEntity, CanonField
+from spectra_assets.covenant.paths import HASH
 from spectra_assets.names import words
 from spectra_assets.playbook.rules import DeletedRule
 from spectra_assets.stages.asking.answers import Record, values_at

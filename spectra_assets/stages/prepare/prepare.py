@@ -12,11 +12,10 @@ from spectra_assets.client.withheld import how_withheld
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.covenant.canon import CanonEntity, CanonField, to_row
 from spectra_assets.covenant.model import DataType, PiiLevel
-from spectra_assets.covenant.paths import split_path
+from spectra_assets.covenant.paths import asked_place, split_path
 from spectra_assets.intelligence.model import EntityHint
 from spectra_assets.playbook.rules import PiiRule, RenameRule
 from spectra_assets.stages.asking.answers import Record, flattened
-from spectra_assets.stages.asking.parents import asked_place
 from spectra_assets.stages.asking.sampling import Explorer, keep_sample, read_sample
 from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.evidence import Dependencies, Expected

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spectra_assets.covenant.access import Fetch
-from spectra_assets.covenant.canon import HASH, CanonEntity, CanonField
+from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
-from spectra_assets.covenant.paths import escaped, split_path
+from spectra_assets.covenant.paths import HASH, PARENT, PARENTS, TREE_PARENT, asked_path, escaped, split_path
 from spectra_assets.intelligence.model import EntityHint, FieldSpec
 from spectra_assets.names import child_entity, words
 from spectra_assets.stages.asking.answers import values_at
@@ -19,18 +19,6 @@ from spectra_assets.stages.values.shapes import Shape, shape_of
 
 _FIELDS_TO_REFUTE = 3
 """Fields from which a description that none of the records agrees with is one of something else."""
-
-PARENT = "@parent"
-"""Raw path of the parent's id, which the request named and the record does not hold."""
-
-PARENTS = f"{PARENT}[]"
-"""Raw path of the ids of all parents that a record was listed for, where several have the same record: one row per pair."""
-
-TREE_PARENT = "@treeParent"
-"""Raw path of the id of the record that a record was nested in."""
-
-INDEX = "@index"
-"""Raw path of a child's place in its array, from 0."""
 
 SPEC_CONFIDENCE = 0.5
 _ENOUGH_DAYS = 3
@@ -234,7 +222,7 @@ def _with_parent(
     if not fetch.parent.composite and any(field.raw == reference for field in fields):
         return [field.model_copy(update={"key": field.key or scoped}) if field.raw == reference else field for field in fields]
     sources = fetch.parent.sources
-    raws = [f"{PARENT}[{place}]" for place in range(len(sources))] if fetch.parent.composite else [PARENT]
+    raws = [asked_path(place, fetch.parent.composite) for place in range(len(sources))]
     for raw, (owner, path), kind in zip(raws, sources, [*types, *[DataType.TEXT] * len(raws)], strict=False):
         added = _control(raw, kind, entity, required=True, key=scoped)
         named = None if path.startswith("@") else f"{owner}.{path}"

@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from spectra_assets import names
 from spectra_assets.covenant.access import ParentKey
-from spectra_assets.covenant.canon import HASH, CanonEntity, CanonField
+from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
-from spectra_assets.covenant.paths import split_path
-from spectra_assets.stages.asking.parents import asked_place
-from spectra_assets.stages.prepare.fields.canonise import INDEX, PARENT, PARENTS, TREE_PARENT
+from spectra_assets.covenant.paths import HASH, INDEX, PARENT, PARENTS, TREE_PARENT, asked_place, split_path
 
 MAP_KEY = "_mapKey"
 """Raw path of the key that a record had in a map of records."""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-from spectra_assets.covenant.canon import HASH, CanonEntity, CanonField
+from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
+from spectra_assets.covenant.paths import HASH
 from spectra_assets.names import words
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.asking.locations import Record

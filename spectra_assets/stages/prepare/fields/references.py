@@ -15,11 +15,10 @@ from typing import Any, Literal
 
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
-from spectra_assets.covenant.paths import join_path, split_path
+from spectra_assets.covenant.paths import TREE_PARENT, join_path, split_path
 from spectra_assets.intelligence.nouns import stem
 from spectra_assets.names import singular, words
 from spectra_assets.stages.asking.answers import Record, values_at
-from spectra_assets.stages.prepare.fields.canonise import TREE_PARENT
 from spectra_assets.stages.prepare.fields.keys import Keys
 from spectra_assets.stages.prepare.fields.personal import tells_persons
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 
 from spectra_assets.covenant.access import Across, Fill
-from spectra_assets.covenant.paths import split_path
+from spectra_assets.covenant.paths import asked_path, split_path
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Pack
 from spectra_assets.names import singular, words
 from spectra_assets.stages.asking.answers import Record, values_at
@@ -159,7 +159,7 @@ class Ways:
         found = [path for owner, path in self.pack.candidates(name, endpoint.path) if owner == entity]
         link = known.fetch.parent
         asked = [link.parameter, *(fill.parameter for fill in link.also)] if link else []
-        places = [f"@parent[{place}]" for place in range(len(asked))] if len(asked) > 1 else ["@parent"] * len(asked)
+        places = [asked_path(place, len(asked) > 1) for place in range(len(asked))]
         above = _above(endpoint.path, name)
         for parameter, place in zip(asked, places, strict=True):
             if parameter.lower() == name.lower() or _above(known.fetch.path, parameter) == above:

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from spectra_assets.covenant.canon import HASH
-from spectra_assets.covenant.paths import escaped, split_path
+from spectra_assets.covenant.paths import HASH, escaped, split_path
 from spectra_assets.intelligence.nouns import NO_ID
 from spectra_assets.names import singular, words
 from spectra_assets.stages.asking.answers import values_at

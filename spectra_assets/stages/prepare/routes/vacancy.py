@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from spectra_assets.covenant.canon import HASH
+from spectra_assets.covenant.paths import HASH
 from spectra_assets.intelligence.model import EntityHint
 from spectra_assets.stages.asking.answers import Category
 from spectra_assets.stages.asking.sampling import Listing
