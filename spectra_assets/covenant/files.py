@@ -156,18 +156,19 @@ def plain(value: Any) -> Any:
 def _explain(error: ValidationError, content: Any, text: str, file: Path | str) -> DocumentError:
     """All mistakes as one error; a misspelt key is told before the one that is missing for it."""
     mistakes = Mistakes()
+    lines = _Lines(text)
     for each in sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")[:_MOST]:
-        mistakes.found += _explained(each, content, text, file)
+        mistakes.found += _explained(each, content, lines, file)
     left = error.error_count() - _MOST
     if left > 0:
         mistakes.found.append(DocumentError(f"and {left} more mistakes", file))
     return mistakes.together()
 
 
-def _explained(error: ErrorDetails, content: Any, text: str, file: Path | str) -> Iterator[DocumentError]:
+def _explained(error: ErrorDetails, content: Any, lines: _Lines, file: Path | str) -> Iterator[DocumentError]:
     location = [part for part in error["loc"] if not _is_union_tag(part, error["loc"], content)]
     path = ".".join(str(part) for part in location)
-    line = _line_at(text, location)
+    line = lines.at(location)
     if error["type"] == "extra_forbidden":
         valid = _valid_keys(error["loc"])
         close = difflib.get_close_matches(str(location[-1]), valid, n=1)
@@ -179,7 +180,7 @@ def _explained(error: ErrorDetails, content: Any, text: str, file: Path | str) -
         shown = "" if isinstance(error["input"], dict | list) or error["type"] == "missing" else f" is {_short(error['input'])}"
         yield DocumentError(f"{path}{shown}: {message}", file, line)
         return
-    tables = _lines_of(text)
+    tables = _lines_of(lines.text)
     for problem in message.split("\n"):  # what `Covenant` says of the whole: of a table, by its name
         yield DocumentError(problem, file, tables.get(problem.split(" ", 1)[0]))
 
@@ -235,16 +236,23 @@ def _models(annotation: Any) -> list[Any]:
     return [model for argument in getattr(annotation, "__args__", ()) for model in _models(argument)]
 
 
-def _line_at(text: str, location: list[Any]) -> int | None:
-    node = yaml.compose(text, Loader=_LOADER)
-    line = None
-    for part in location:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
-            if found is None:
-                return line
-            line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-    return line
+class _Lines:
+    """Where the values of a document stand. It is composed once, which takes longer than reading it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._root = yaml.compose(text, Loader=_LOADER)
+
+    def at(self, location: list[Any]) -> int | None:
+        """The line of the value at these keys and numbers, or of what around it is there."""
+        node, line = self._root, None
+        for part in location:
+            if isinstance(node, yaml.MappingNode):
+                found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+                if found is None:
+                    return line
+                line, node = found[0].start_mark.line + 1, found[1]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+                node = node.value[part]
+                line = node.start_mark.line + 1
+        return line

@@ -55,8 +55,10 @@ def _in_short(covenant: Covenant, tables: Sequence[Table]) -> Iterator[str]:
 
 
 def _star(tables: Sequence[Table]) -> Iterator[str]:
-    arrows = {table.ref.table: _arrows(table) for table in _of(tables, Stage.TRANSFORM) if isinstance(table.build, Fact | Bridge)}
-    shown = {table.ref.table: table for table in (*_of(tables, Stage.TRANSFORM), *_of(tables, Stage.REFINE))}
+    made = _of(tables, Stage.TRANSFORM)
+    calendars = [table.ref.table for table in made if isinstance(table.build, Calendar)]
+    arrows = {table.ref.table: _arrows(table, calendars) for table in made if isinstance(table.build, Fact | Bridge)}
+    shown = {table.ref.table: table for table in (*made, *_of(tables, Stage.REFINE))}
     if not shown:
         return
     yield "## The star"
@@ -86,11 +88,11 @@ def _star(tables: Sequence[Table]) -> Iterator[str]:
     yield ""
 
 
-def _arrows(table: Table) -> list[str]:
+def _arrows(table: Table, calendars: Sequence[str]) -> list[str]:
     build = table.build
     if not isinstance(build, Fact | Bridge):
         return []
-    dates = ["dimDate"] if isinstance(build, Fact) and build.dates else []
+    dates = calendars if isinstance(build, Fact) and build.dates else []
     return list(dict.fromkeys([*(reference.dimension for reference in build.references), *dates]))
 
 
@@ -153,7 +155,7 @@ def _limits(covenant: Covenant, tables: Sequence[Table]) -> Iterator[str]:
     doubtful = [name for name, fetch in covenant.fetches().items() if fetch.totals == "notCredible"]
     if doubtful:
         yield f"- The number of rows that the API declares is wrong for {_some(doubtful)}, so it proves nothing there."
-    searches = [f"`POST {search.path}`" for search in covenant.pipeline.server.searches]
+    searches = [code(f"POST {search.path}") for search in covenant.pipeline.server.searches]
     if searches:
         yield f"- Read by searches that a person allowed: {', '.join(searches)}."
     warning = sorted({gate.name for table in tables for gate in table.gates if gate.severity == Severity.WARN})

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from spectra_assets.covenant import files
 from spectra_assets.covenant.files import covenant_files, parse, read, read_all, table_lines, text_of, write
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import ConfigurationError, DocumentError, StorageError
@@ -106,6 +107,15 @@ def test_all_mistakes_of_all_files_are_told_at_once_each_with_its_line(tmp_path:
     for each in caught.value.each[:2]:
         line = (tmp_path / "a.yaml").read_text().splitlines()[(each.line or 0) - 1]
         assert "graine" in line or "LOUD" in line
+
+
+def test_a_document_with_many_mistakes_is_composed_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    composed: list[object] = []
+    compose = files.yaml.compose
+    monkeypatch.setattr(files.yaml, "compose", lambda *args, **more: composed.append(args) or compose(*args, **more))
+    with pytest.raises(DocumentError, match=r"and [0-9]+ more mistakes"):
+        files.parse(text.replace("description:", "descripton:"), "zephyr.yaml")
+    assert len(composed) == 1
 
 
 def test_a_file_must_be_named_after_its_source(tmp_path: Path, text: str) -> None:

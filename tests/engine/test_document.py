@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from markdown_it import MarkdownIt
 
-from spectra_assets.covenant.files import read
+from spectra_assets.covenant.files import parse, plain, read
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.engine import document as room
 from spectra_assets.engine.document import document
@@ -48,3 +50,34 @@ def test_every_other_picture_is_folded_and_small_enough_to_be_drawn(covenant: Co
     monkeypatch.setattr(room, "_ARROWS", 3)
     assert document(covenant).count("```mermaid") < folded + 1
     assert "Too many to draw" in document(covenant)
+
+
+def test_the_calendar_has_its_own_name(covenant: Covenant) -> None:
+    text = document(parse(FILE.read_text(encoding="utf-8").replace("dimDate", "dimKalender"), FILE))
+    assert "dimDate" not in text
+    assert "t_factExecution --> t_dimKalender" in text
+
+
+HOSTILE = "/x`![p](http://evil.example/p.png) [click](javascript:alert(1)) <img src=x onerror=alert(1)>\n\n# `` y"
+
+
+def _hostile(value: Any) -> Any:
+    """What a source's covenant says, with every text of it that an API or a person wrote in such a way replaced."""
+    if isinstance(value, list):
+        return [_hostile(each) for each in value]
+    if isinstance(value, dict):
+        texts = ("title", "description", "path", "field", "allowed_by", "evidence", "probe")
+        return {key: HOSTILE if key in texts and isinstance(each, str) else _hostile(each) for key, each in value.items()}
+    return value
+
+
+def test_nothing_that_an_api_says_is_live_in_it(covenant: Covenant) -> None:
+    content = plain(covenant)
+    content["pipeline"]["server"] |= {
+        "searches": [{"path": "/find", "allowed_by": "--allow-post-search"}],
+        "withheld": [{"field": "guardian.email"}],
+    }
+    page = MarkdownIt("commonmark").enable("table").render(document(Covenant.model_validate(_hostile(content))))
+    assert page.count("evil.example") > 100, "they are shown"
+    assert "<img" not in page
+    assert not [target for target in re.findall(r'href="([^"]*)"', page) if not target.startswith(("#", "../../playbooks/"))]
