@@ -7,12 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from spectra_assets.lakehouse.engine import Engine
+from tests.learning.bench.answers import ANSWERS
 from tests.learning.bench.bench import Bench
-from tests.learning.bench.cases import CASES, HEALTHY, Case
+from tests.learning.bench.cases import CASES, Case
 from tests.learning.bench.foreign import FOREIGN
 from tests.learning.bench.fresh import FRESH
 from tests.learning.bench.further import FURTHER
+from tests.learning.bench.healthy import HEALTHY
 from tests.learning.bench.unlisted import UNLISTED
+from tests.learning.bench.writings import WRITINGS
 from tests.learning.bench.zephyr import ZEPHYR
 
 KINDS = (
@@ -42,7 +45,7 @@ def test_a_healthy_run_leaves_no_lesson(bench: Bench) -> None:
 
 
 def test_the_bench_holds_every_kind_of_gap() -> None:
-    every = (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ZEPHYR)
+    every = (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ANSWERS, *WRITINGS, *ZEPHYR)
     assert len(CASES) >= 25
     assert len(ZEPHYR) >= 5
     assert any(case.beside is not None and case.refused for case in every)

@@ -162,3 +162,16 @@ def test_declared_totals(value, headers, total, place):
 def test_long_names_of_a_stranger_cost_no_time():
     value = {"page" * 5000 + "!": 1, **{f"{'perpage' * 20}{n}": 1 for n in range(300)}, "x": TWO, "y": TWO}
     assert sight_of(value).category == "readable"
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b'{"error": "gone", "successor": {"href": "/v2/orders"}}', ("/v2/orders",)),
+        (b'{"error": "GET /orders is gone, use https:\\/\\/api.example.org\\/v2\\/orders?x=1 instead."}', ("/orders", "https://api.example.org/v2/orders")),
+        (b'{"message": "1/2 of it and/or none, see a/b"}', ()),
+        (b"<!doctype html><a href='/home'>home</a>", ()),
+    ],
+)  # fmt: skip
+def test_addresses_that_a_refusal_names(body: bytes, named: tuple[str, ...]) -> None:
+    assert sight(answer(body, status=410), Mask(())).named == named

@@ -158,15 +158,16 @@ def _last(path: str) -> str:
 
 
 def _successors(path: str, facts: Facts) -> list[str]:
-    """Where a list that is gone says that it went, in the headers of its refusal (RFC 5829, RFC 9110)."""
+    """Where a list that is gone says that it went, in the headers of its refusal (RFC 5829, RFC 9110) or in its words."""
     if facts.explorer is None or "{" in path:
         return []
     try:
-        headers = facts.explorer.one(Asked(path)).headers
+        refusal = facts.explorer.one(Asked(path))
     except SpectraError:
         return []
-    link = headers.get("Link", "")
-    return [text for text in (*(linked(link, relation) for relation in _SUCCESSORS), headers.get("Location", "")) if text]
+    link = refusal.headers.get("Link", "")
+    told = (*(linked(link, relation) for relation in _SUCCESSORS), refusal.headers.get("Location", ""), *refusal.named)
+    return [text for text in told if text]
 
 
 def addresses_in(told: Any) -> list[str]:

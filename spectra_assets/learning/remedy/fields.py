@@ -12,7 +12,16 @@ from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.remedy.registry import PREPARE, carried, paths_of, remedies_for, rule, scope
-from spectra_assets.learning.remedy.renames import goes_on, has_value, is_followed, plain_paths, renamed, together, unknown_paths
+from spectra_assets.learning.remedy.renames import (
+    goes_on,
+    has_value,
+    is_followed,
+    name_goes_on,
+    plain_paths,
+    renamed,
+    together,
+    unknown_paths,
+)
 from spectra_assets.playbook.rules import RequiredRule
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.prepare.fields.inference import typed
@@ -44,7 +53,12 @@ def new_field(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     values = _field_of(path, records)
     if values is not None:
         why = f"{path} came with values and no sample showed it: the canon knows it from now on"
-        yield rule(RemedyKind.ADD_FIELD, PREPARE, "field", scope(gap, facts, path), values, why)
+        other = name_goes_on(entity, path, records, facts) if old is None else None
+        needs = (
+            other
+            and f"{path} holds what {other} held before, and {other} holds other values now: its column would mix two things"
+        )
+        yield rule(RemedyKind.ADD_FIELD, PREPARE, "field", scope(gap, facts, path), values, why, needs)
 
 
 @remedies_for(Cause.CHANGED_TYPE)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from spectra_assets.covenant.canon import CanonEntity, CanonField
@@ -10,9 +12,13 @@ from spectra_assets.covenant.paths import escaped
 from spectra_assets.learning.facts import Facts
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.rulings import names_of
+from spectra_assets.stages.values.truths import truth
 
 _ALIKE = 0.95
 """Share of records whose value under the new name must be that of the old one."""
+
+_STAYED = 0.5
+"""Less than this share of a field's values unchanged, and the field holds other things now."""
 
 _LOOKED_AT = 1_000
 """Records among which fields are looked for that nobody knows."""
@@ -23,27 +29,65 @@ _ENOUGH, _FEW = 3, 8
 _MANY = 200
 """Renamed fields that are looked for together."""
 
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,9})?")
+
 
 def renamed(
     entity: CanonEntity, new: str, records: Sequence[Record], facts: Facts, among: Sequence[CanonField] | None = None
 ) -> tuple[str, int] | None:
     """(known path, records compared) whose plain values are those at `new` now, record by record, and which is gone there."""
     key_path = facts.promised_key(entity)
-    before = {_key(record, key_path): record for record in [*facts.sampled(entity.entity), *facts.before(entity.entity)]}
-    before.pop("", None)
+    before = _before(entity, facts)
     now = [record for record in records if _plain(record, new)]
     if among is None and (compared := renamed_key(key_path, new, now, set(before))):
         return key_path, compared
-    pairs = [(before[key], record) for record in now if (key := _key(record, key_path)) in before]
+    pairs = _paired(before, now, key_path)
     for field in among or facts.promised_fields(entity):
-        usable = not field.raw.startswith("@") and field.raw != new and _array_of(field.raw) == _array_of(new)
-        if not usable or any(_plain(record, field.raw) for record in now):
+        if not _may_be(field, new) or any(_plain(record, field.raw) for record in now):
             continue
-        both = [(old, _plain(record, new)) for earlier, record in pairs if (old := _plain(earlier, field.raw))]
-        same = sum(old == value for old, value in both)
-        if same >= _ALIKE * len(both) and _shows([repr(old) for old, _ in both]):
-            return field.raw, len(both)
+        if compared := _held(pairs, field.raw, new):
+            return field.raw, compared
     return None
+
+
+def name_goes_on(entity: CanonEntity, new: str, records: Sequence[Record], facts: Facts) -> str | None:
+    """The known path whose values of before stand at `new` now, while others stand in its own place: the name means another
+    thing now, or will soon."""
+    key_path = facts.promised_key(entity)
+    pairs = _paired(_before(entity, facts), [record for record in records if _plain(record, new)], key_path)
+    for field in facts.promised_fields(entity):
+        if field.raw == key_path or not _may_be(field, new) or not _held(pairs, field.raw, new):
+            continue
+        both = [
+            (old, now) for earlier, record in pairs if (old := _plain(earlier, field.raw)) and (now := _plain(record, field.raw))
+        ]
+        if both and sum(is_same(old, now) for old, now in both) < _STAYED * len(both):
+            return field.raw
+    return None
+
+
+def _before(entity: CanonEntity, facts: Facts) -> dict[str, Record]:
+    """Key → the record as it was before the run that showed the gap."""
+    key_path = facts.promised_key(entity)
+    found = {_key(record, key_path): record for record in [*facts.sampled(entity.entity), *facts.before(entity.entity)]}
+    found.pop("", None)
+    return found
+
+
+def _paired(before: Mapping[str, Record], now: Sequence[Record], key_path: str) -> list[tuple[Record, Record]]:
+    """Records as they were, and as they are."""
+    return [(before[key], record) for record in now if (key := _key(record, key_path)) in before]
+
+
+def _may_be(field: CanonField, new: str) -> bool:
+    return not field.raw.startswith("@") and field.raw != new and _array_of(field.raw) == _array_of(new)
+
+
+def _held(pairs: Sequence[tuple[Record, Record]], old: str, new: str) -> int:
+    """How many records show that `new` holds what `old` held before; 0 if they do not, or are too few."""
+    both = [(held, _plain(record, new)) for earlier, record in pairs if (held := _plain(earlier, old))]
+    same = sum(is_same(held, value) for held, value in both)
+    return len(both) if same >= _ALIKE * len(both) and _shows([repr(held) for held, _ in both]) else 0
 
 
 def renamed_key(key_path: str, new: str, now: Sequence[Record], keys: set[str]) -> int:
@@ -62,13 +106,12 @@ def together(entity: CanonEntity, records: Sequence[Record], facts: Facts) -> di
     is written alike and others were renamed.
     """
     key_path = facts.promised_key(entity)
-    before = {_key(record, key_path): record for record in [*facts.sampled(entity.entity), *facts.before(entity.entity)]}
-    before.pop("", None)
+    before = _before(entity, facts)
     looked = records[:_LOOKED_AT]
     new = unknown_paths(facts, entity, looked, _MANY)
     here = [path for path in new if renamed_key(key_path, path, [r for r in looked if _plain(r, path)], set(before))]
     key_now = here[0] if here else key_path
-    pairs = [(before[key], record) for record in looked if (key := _key(record, key_now)) in before]
+    pairs = _paired(before, looked, key_now)
     fields = [field.raw for field in facts.promised_fields(entity) if not field.raw.startswith("@") and "[]" not in field.raw]
     gone = [raw for raw in fields[: 5 * _MANY] if raw != key_path and not any(_plain(record, raw) for record in looked)]
     olds = {raw: [_plain(old, raw) for old, _ in pairs] for raw in gone}
@@ -96,10 +139,24 @@ def _alike(old: Sequence[list[Any]], new: Sequence[list[Any]]) -> bool:
     both = [(one, other) for one, other in zip(old, new, strict=True) if one]
     allowed = len(both) * (1 - _ALIKE)
     for one, other in both:
-        allowed -= one != other
+        allowed -= not is_same(one, other)
         if allowed < 0:
             return False
     return len(both) >= _ENOUGH
+
+
+def is_same(old: Sequence[Any], new: Sequence[Any]) -> bool:
+    """Whether these plain values are those, also where a number or a truth is written as a text now, or was before."""
+    return old == new or (len(old) == len(new) and all(map(_reads_alike, old, new)))
+
+
+def _reads_alike(old: Any, new: Any) -> bool:
+    if isinstance(old, str) == isinstance(new, str):
+        return bool(old == new) and isinstance(old, bool) == isinstance(new, bool)
+    text, value = (old, new) if isinstance(old, str) else (new, old)
+    if isinstance(value, bool):
+        return truth(text) is value
+    return bool(_NUMBER.fullmatch(text)) and Decimal(text) == Decimal(str(value))
 
 
 def _written(path: str) -> set[str]:

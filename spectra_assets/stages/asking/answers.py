@@ -32,6 +32,9 @@ _LINED = re.compile(r"application/(x-)?(nd-?json|json-?lines|jsonl|stream\+json|
 
 _WORDS = ("message", "title", "detail", "description", "msg", "reason")
 _PLAIN = 500
+_ADDRESS = re.compile(r"(?<![\w/.:<])(?:https?:/)?/[\w~][\w~./:-]{0,199}")
+"""An address in what a refusal says, without a query."""
+
 _TOLD: tuple[tuple[Category, re.Pattern[str]], ...] = (
     ("notFound", re.compile(r"not\W?found|no such|unknown|no route|does(n't| not) exist", re.IGNORECASE)),
     ("needsParameters", re.compile(r"required|missing|parameter|invalid", re.IGNORECASE)),
@@ -59,6 +62,8 @@ class Sight:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     total_at: str = ""
     """Where the declared total stands: a JSON path of the answer, or `header <name>`."""
+    named: tuple[str, ...] = ()
+    """Addresses that a refusal names in its body, unless that is a page for people."""
 
     @property
     def keys(self) -> list[str]:
@@ -82,7 +87,10 @@ def _seen(answer: Answer, records: str | None) -> Sight:
     if status in (204, 205) or (status == 200 and not answer.body.strip()):
         return Sight("readable", "empty", headers=answer.headers)
     if status not in (200, 203, 206):
-        return Sight(_category(status), "text", reason=_refusal(answer), headers=answer.headers)
+        said = answer.body[:_PLAIN].decode(errors="replace").replace("\\/", "/")
+        page = said.lstrip()[:1] == "<"
+        named = () if page else tuple(dict.fromkeys(text.rstrip(".") for text in _ADDRESS.findall(said)))
+        return Sight(_category(status), "text", reason=_refusal(answer), headers=answer.headers, named=named)
     if answer.content_type in ("text/html", "application/xhtml+xml") or answer.body.lstrip()[:1] == b"<":
         return Sight("notJson", "html", reason="a web page came instead of JSON: the base URL looks wrong")
     try:

@@ -26,6 +26,7 @@ from spectra_assets.stages.values.dates import (
 )
 from spectra_assets.stages.values.numbers import COMMA, GAPS
 from spectra_assets.stages.values.numbers import FORMATS as NUMBER_FORMATS
+from spectra_assets.stages.values.truths import NO, YES
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -51,7 +52,6 @@ _ISO = (
     r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?( ?(Z|[+-][0-9]{2}(:?[0-9]{2})?))?)?$"
 )
 _ODATA = r"^/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)/$"
-_YES, _NO = ("true", "1", "yes", "y", "t", "on"), ("false", "0", "no", "n", "f", "off")
 _NO_SECONDS = "^([0-9-]{10}[T ][0-9]{2}:[0-9]{2})([^:].*)?$"
 
 
@@ -132,7 +132,7 @@ def _pointed(text: Column, comma: bool) -> Column:
 
 def _bool(text: Column) -> Column:
     lower = F.lower(text)
-    return F.when(lower.isin(*_YES), F.lit(True)).when(lower.isin(*_NO), F.lit(False))
+    return F.when(lower.isin(*YES), F.lit(True)).when(lower.isin(*NO), F.lit(False))
 
 
 def _json(text: Column) -> Column:

@@ -10,12 +10,15 @@ from pathlib import Path
 
 from spectra_assets.lakehouse.engine import shared
 from spectra_assets.settings import load
+from tests.learning.bench.answers import ANSWERS
 from tests.learning.bench.bench import Bench, Verdict, table
-from tests.learning.bench.cases import CASES, HEALTHY
+from tests.learning.bench.cases import CASES
 from tests.learning.bench.foreign import FOREIGN
 from tests.learning.bench.fresh import FRESH
 from tests.learning.bench.further import FURTHER
+from tests.learning.bench.healthy import HEALTHY
 from tests.learning.bench.unlisted import UNLISTED
+from tests.learning.bench.writings import WRITINGS
 from tests.learning.bench.zephyr import ZEPHYR
 
 
@@ -30,13 +33,13 @@ def main() -> int:
     verdicts: list[Verdict] = []
     false: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory(prefix="spectra-bench-") as folder, Bench(Path(folder)) as bench:
-        for case in (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ZEPHYR):
+        for case in (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ANSWERS, *WRITINGS, *ZEPHYR):
             told = (case.name, case.kind, case.world.__name__)
             if any(part in text for text in told for part in options.only.split("|")):
                 verdicts.append(_case(bench, case))
                 print(_line(verdicts[-1]), file=sys.stderr, flush=True)
         for name, world, change in () if options.no_healthy else HEALTHY:
-            if options.only in name:
+            if any(part in name for part in options.only.split("|")):
                 false[name] = bench.healthy(name, world, change)
                 print(f"healthy: {name}: {'; '.join(false[name]) or 'no lesson'}", file=sys.stderr, flush=True)
     report = _report(verdicts, false)

@@ -17,6 +17,7 @@ from spectra_assets.stages.asking.moments import timelike
 from spectra_assets.stages.values.dates import ODATA, reading, unit_of
 from spectra_assets.stages.values.numbers import is_integer, padded, writing
 from spectra_assets.stages.values.shapes import Kind, Shape
+from spectra_assets.stages.values.truths import DIGITS, PAIRS
 
 MOST_VALUES = 50
 """An enumeration has at most so many values, of at most LONGEST_VALUE characters."""
@@ -64,7 +65,6 @@ _PROSE_WORDS = frozenset(
     ("description", "comment", "comments", "details", "summary", "note", "notes", "text", "body", "content", "message", "url",
      "link")
 )  # fmt: skip
-_YES_NO = (("false", "true"), ("n", "y"), ("no", "yes"), ("f", "t"), ("off", "on"))
 
 _DESCRIBED: dict[str, frozenset[Kind]] = {
     "integer": frozenset(("int",)),
@@ -256,9 +256,9 @@ def _moment(leaf: str, filled: Sequence[str], spec: FieldSpec | None) -> Typed |
 
 def _yes_or_no(lower: set[str], silent: bool, described: bool) -> bool:
     """Whether texts are truth values: `true` and `false`; others only where both are there, or the description says so."""
-    pair = next((set(pair) for pair in _YES_NO if lower <= set(pair)), None)
+    pair = next((set(pair) for pair in PAIRS if pair != DIGITS and lower <= set(pair)), None)
     if described:
-        return pair is not None or lower <= {"0", "1"}
+        return pair is not None or lower <= set(DIGITS)
     return pair is not None and ("true" in pair or (silent and lower == pair))
 
 
