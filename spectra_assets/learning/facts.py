@@ -151,37 +151,31 @@ class Facts:
 
     def published(self, entity: str) -> list[Record]:
         """The records of the last good version of the entity's Extract table."""
-        return self._records(entity, None)
+        return [record for records in self._by_parent(entity, None).values() for record in records]
 
     def before(self, entity: str) -> list[Record]:
         """What `published` gave before the run that showed the gap: where that one only warned, it published its own."""
+        return [record for records in self.before_by_parent(entity).values() for record in records]
+
+    def before_by_parent(self, entity: str) -> dict[str, list[Record]]:
+        """What `before` gives, by the text of the value with which each record's list was asked for."""
         ref = TableRef("extract", plural(entity))
         try:
             version = self.lakehouse.version_before(ref, self.run_id) if self.lakehouse.exists(ref) else None
-            return self._records(entity, version)
+            return self._by_parent(entity, version)
         except StorageError:  # its files may be gone: no version lies there for ever
-            return self.published(entity)
+            return self._by_parent(entity, None)
 
-    def _records(self, entity: str, version: int | None) -> list[Record]:
-        ref = TableRef("extract", plural(entity))
-        if not self.lakehouse.exists(ref):
-            return []
-        found: list[Record] = []
-        for batch in self.lakehouse.batches(ref, ["record"], version):
-            found += [decoded(text) for text in batch.column(0).to_pylist()[: MOST_RECORDS - len(found)]]
-            if len(found) >= MOST_RECORDS:
-                break
-        return [record for record in found if isinstance(record, dict)]
-
-    def published_by_parent(self, entity: str) -> dict[str, list[Record]]:
-        """What `published` gives, by the text of the value with which each record's list was asked for."""
+    def _by_parent(self, entity: str, version: int | None) -> dict[str, list[Record]]:
         ref = TableRef("extract", plural(entity))
         found: dict[str, list[Record]] = {}
         left = MOST_RECORDS
-        for batch in self.lakehouse.batches(ref, ["parentKey", "record"]) if self.lakehouse.exists(ref) else ():
-            for parent, text in zip(*(batch.column(n).to_pylist()[:left] for n in (0, 1)), strict=True):
-                found.setdefault(parent or "", []).append(decoded(text))
-            left -= min(left, batch.num_rows)
+        for batch in self.lakehouse.batches(ref, ["parentKey", "record"], version) if self.lakehouse.exists(ref) else ():
+            parents, records = (batch.column(number).to_pylist()[:left] for number in (0, 1))
+            for parent, text in zip(parents, records, strict=True):
+                if isinstance(record := decoded(text), dict):
+                    found.setdefault(parent or "", []).append(record)
+            left -= len(records)
             if not left:
                 break
         return found

@@ -7,10 +7,11 @@ from typing import Any
 
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.model import DataType
-from spectra_assets.covenant.paths import escaped
+from spectra_assets.covenant.paths import PARENT, escaped
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
+from spectra_assets.learning.remedy.plans import promised_plan_of
 from spectra_assets.learning.remedy.registry import PREPARE, carried, paths_of, remedies_for, rule, scope
 from spectra_assets.learning.remedy.renames import (
     goes_on,
@@ -102,6 +103,7 @@ def without_value(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         if goes_on(entity, path, records, facts):
             continue
         yield from renamed_together(gap, facts, entity, records, path)
+        yield from _asked_with(gap, facts, path, records)
         others = unknown_paths(facts, entity, records)
         for new in others:
             held = renamed(entity, new, records, facts, [known])
@@ -112,6 +114,28 @@ def without_value(gap: Gap, facts: Facts) -> Iterator[Remedy]:
                 )
         if (known.required and (not known.key or "[]" in path)) or gap.cause == Cause.EMPTIED_FIELD:
             yield _nullable(gap, facts, path, records, others)
+
+
+def _asked_with(gap: Gap, facts: Facts, path: str, records: Sequence[Record]) -> Iterator[Remedy]:
+    """What a record said of its parent and says no more, though its list is asked for with it: the request knows it."""
+    entity = str(facts.entity_of(gap.full_table))
+    plan = promised_plan_of(entity, facts)
+    if (
+        plan is None
+        or plan.parent is None
+        or plan.parent.composite
+        or any(has_value(v) for r in records for v in values_at(r, path))
+    ):
+        return
+    told = [
+        (parent, str(value))
+        for parent, known in facts.before_by_parent(entity).items()
+        for record in known
+        for value in values_at(record, path)
+    ]
+    if len({parent for parent, _ in told}) > 1 and all(parent == value for parent, value in told):
+        why = f"no record has {path} any more; in all {len(told)} records before it was what their list was asked for with"
+        yield rule(RemedyKind.FOLLOW_RENAME, PREPARE, "alias", scope(gap, facts, path), {"also": [PARENT]}, why)
 
 
 def renamed_together(gap: Gap, facts: Facts, entity: CanonEntity, records: Sequence[Record], path: str) -> Iterator[Remedy]:

@@ -46,7 +46,7 @@ def another_value(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     parent = plan.parent if plan is not None else None
     if plan is None or parent is None or parent.composite or facts.explorer is None:
         return
-    known = facts.published_by_parent(plan.entity)
+    known = facts.before_by_parent(plan.entity)
     shown = [record for record in _parents(parent, facts) if known.get(_value(record, parent.path))]
     if len(shown) < 2 or _is_as_before(parent.path, shown, known, plan, facts):
         return

@@ -435,8 +435,15 @@ ANSWERS: tuple[Case, ...] = (
         _from_path_only,
         "extract.parcels:no_schema_drift",
         "extract.parcels:fields_seen",
+        "clean.parcel:required_present",
     ),
-    _case("late pages come from the next version", Market, listed("order", said=_newer_pages, longest=25), _DRIFT),
+    _case(
+        "late pages come from the next version",
+        Market,
+        listed("order", said=_newer_pages, longest=25),
+        _DRIFT,
+        meant=lambda row: {**row, "remark": row["note"]} if "note" in row else row,
+    ),
     _case(
         "what is embedded is called records, and pages begin with one",
         Hal,
