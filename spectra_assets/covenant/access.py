@@ -288,6 +288,8 @@ class Fetch(Model):
     """Whether the number of rows that answers declare was found true. If not, it says nothing about completeness."""
     incremental: Incremental | None = None
     deleted: Deleted | None = None
+    completes: str | None = None
+    """Entity whose records these are, told more fully and by the same key, as Prepare saw: the star has one table for both."""
 
     @property
     def told(self) -> str:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from spectra_assets.covenant.model import Column, DataType, PiiLevel
 from spectra_assets.covenant.network import Node
-from spectra_assets.covenant.traits import depth, last_words, own_columns
+from spectra_assets.covenant.paths import split_path
+from spectra_assets.covenant.traits import depth, event_time, last_words, own_columns
+from spectra_assets.names import words
 
 NUMBERS = (DataType.INT64, DataType.FLOAT64, DataType.DECIMAL)
 
@@ -21,49 +24,78 @@ def _known(text: str) -> frozenset[str]:
 
 
 _MONEY = _known(
-    "amount total subtotal sum price cost fee tax discount revenue value balance charge payment refund budget vat salary wage "
+    "amount total subtotal sum cost fee tax discount revenue value charge payment refund budget vat salary wage "
     "income expense spend sales turnover profit commission bonus deposit premium freight shipping tip surcharge debit credit "
-    "gross net rent"
+    "gross net rent paid betrag kosten summe umsatz rabatt gebuehr montant cout taxe frais remise importe monto coste costo"
 )
 _QUANTITY = _known(
-    "quantity qty count duration elapsed hours minutes seconds weight size volume points distance units spent bytes stock "
-    "inventory population capacity effort attendance mileage"
+    "quantity qty count duration elapsed hours minutes seconds weight size volume points distance units spent bytes "
+    "effort attendance mileage area surface hectares acres sqm tonnage tons tonnes kg km kwh mwh litres liters gallons miles "
+    "menge anzahl dauer gewicht flaeche quantite duree superficie cantidad peso"
 )
+_STATES = _known(
+    "balance stock inventory population capacity outstanding occupancy headcount onhand backlog odometer cumulative "
+    "saldo kontostand solde bestand"
+)
+"""What stands at a time: there is no sum of it over times, though there is one over what has it at the same time."""
+
 _AVERAGED = _known(
     "rating score rate ratio percent pct percentage average avg mean median temperature temp humidity pressure speed velocity "
     "latency age share probability confidence grade height length width depth voltage current frequency density efficiency "
-    "utilization uptime intensity concentration rainfall"
+    "utilization uptime intensity concentration rainfall stars years bitrate kbps mbps bps fps hz rpm dbm ph ppm bpm lux "
+    "moisture max min maximum minimum threshold limit per gpa altitude elevation taux tasa zins zinssatz kurs prozent pourcentage"
 )
+"""What is only averaged; a limit, and what comes to one of something (`yieldPerHa`), whatever it is a limit or part of."""
+
+_PRICES = _known("price preis prix precio")
+_SOLD = _known(
+    "ordered purchased booked sold paid issued invoiced billed charged captured settled placed hired amount total subtotal line"
+)
+"""Words of a price, or of the time of its row, that say that it is what was paid: what several of them come to says something."""
+
 _FLOWS = _known(
     "amount total subtotal sum price cost fee tax discount revenue value quantity qty count duration elapsed hours minutes "
     "seconds weight size volume score points rating distance balance"
 )
 """What an event is told by: an entity with one of these is rather something that happened than something that is."""
 
+_TURNOVER = _known("amount total subtotal sum revenue")
+
 _NO_QUANTITY = _known(
     "id ids uuid guid no num number code key ref zip postcode postal phone fax mobile year month day week quarter hour minute "
     "lat latitude lon lng long longitude x y z coordinate version revision release build port index idx position pos order "
     "ordinal rank sort sequence seq line row page offset limit priority status state type kind flag flags mask hash checksum "
-    "crc serial color colour zoom timestamp epoch pid uid gid sku isbn ean iban bic vin floor room parent level"
+    "crc serial color colour zoom timestamp epoch pid uid gid sku isbn ean iban bic vin floor room parent level plz nr nummer "
+    "numero annee jahr"
 )
 _SINGULAR = _known("status address class sms dns ios alias bus series gps axis basis analysis bias atlas canvas focus")
 """Words that end like a plural."""
 
 _PER_MONEY, _PER_QUANTITY = frozenset(("currency", "ccy")), frozenset(("unit", "uom", "metric", "measure"))
+_RATES = frozenset(("rate", "pct", "percent", "percentage", "ratio", "share"))
 _AVERAGE = 2
 """Rank from which quantities do not add up."""
 
 _YEARS = range(1800, 2201)
 
 
+Adding = Literal["all", "atOneTime", "never"]
+"""What may be added up: all values; those of different things at one time (a balance), but not over times; none."""
+
+
 @dataclass(frozen=True)
 class Amount:
-    """A quantity. `adds_up`: its sum says something. `per`: the column with the currency or unit, where there are several."""
+    """A quantity. `per`: the column with the currency or unit, where there are several."""
 
     column: str
-    adds_up: bool
+    adds: Adding
     per: str | None = None
     money: bool = False
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the sum over any rows says something."""
+        return self.adds == "all"
 
 
 def flows(node: Node) -> list[str]:
@@ -72,14 +104,21 @@ def flows(node: Node) -> list[str]:
     return [c.name for c in numbers if c.type == DataType.DECIMAL or _FLOWS & set(last_words(node, c.name))]
 
 
+def turnover(node: Node) -> bool:
+    """Whether a row tells what it comes to."""
+    return any(column.type in NUMBERS and _TURNOVER & set(last_words(node, column.name)) for column in _free(node))
+
+
 def amounts(node: Node) -> list[Amount]:
     """The quantities of a row, money first, then what else adds up, then what is only averaged."""
     ranked = []
     for place, column in enumerate(_free(node)):
         rank = _rank(node, column)
         if rank is not None:
-            money = rank == 0 or _unit_price(node, set(last_words(node, column.name)))
-            amount = Amount(column.name, rank < _AVERAGE, _per(node, column.name, 0 if money else rank), money)
+            said = set(_said(node, column.name))
+            money = rank == 0 or bool(said & (_PRICES | _MONEY | {"balance", "saldo", "solde"}) and not said & _RATES)
+            adds: Adding = "all" if rank < _AVERAGE else "atOneTime" if said & _STATES else "never"
+            amount = Amount(column.name, adds, _per(node, column.name, 0 if money else rank), money)
             ranked.append((rank, depth(node, column.name), place, amount))
     return [amount for *_, amount in sorted(ranked, key=lambda each: each[:3])]
 
@@ -102,17 +141,44 @@ def _rank(node: Node, column: Column) -> int | None:
     """0: money; 1: another quantity; 2: what is averaged; None: no quantity."""
     if column.type not in NUMBERS or column.pii == PiiLevel.DIRECT or _coded(node, column):
         return None
-    said = last_words(node, column.name)
-    words = set(said)
-    if not said or (words & _NO_QUANTITY and said[-1] not in _MONEY | _QUANTITY | _AVERAGED):
+    said = _said(node, column.name)
+    told = set(said)
+    if not said or (told & _NO_QUANTITY and said[-1] not in _MONEY | _QUANTITY | _AVERAGED | _STATES | _PRICES):
         return None
-    if words & _AVERAGED or _unit_price(node, words) or (said == ["value"] and _per(node, column.name, 0) is None):
+    if told & _AVERAGED or told & _STATES or _nothing_but_value(node, column.name, told):
         return _AVERAGE
-    if words & _MONEY:
-        return 0
-    if words & _QUANTITY or (column.type == DataType.INT64 and _plural(said[-1])):
+    if told & _PRICES or _unit_price(node, told):
+        return 0 if _sold(node, told) else _AVERAGE
+    if told & _QUANTITY and not told & (_MONEY - {"gross", "net"}):
         return 1
-    return {DataType.DECIMAL: 0, DataType.FLOAT64: _AVERAGE}.get(column.type)
+    if told & _MONEY:
+        return 0
+    if column.type == DataType.INT64 and (_plural(said[-1]) or (len(said) > 1 and said[-1].endswith("ed") and _plural(said[-2]))):
+        return 1
+    return _AVERAGE if column.type in (DataType.DECIMAL, DataType.FLOAT64) else None
+
+
+def _nothing_but_value(node: Node, column: str, told: set[str]) -> bool:
+    """Whether a column is called a value, and neither its name nor a currency says of what."""
+    return "value" in told and not (told - {"value"}) & (_MONEY | _QUANTITY) and _per(node, column, 0) is None
+
+
+def _said(node: Node, column: str) -> list[str]:
+    """The words of a column's last key; where that only says `amount` or `value`, after those of the record it lies in."""
+    said = last_words(node, column)
+    parts = split_path(node.fields[column].raw) if column in node.fields else []
+    around = words(parts[-2].removesuffix("[]")) if len(parts) > 1 and said in (["amount"], ["value"]) else []
+    return [*(word.lower() for word in around), *said]
+
+
+def _sold(node: Node, said: set[str]) -> bool:
+    """Whether a price is what was paid for the row, and not that of one of several, or one that stands in a list: by its name,
+    by the time of the row, or as what a line of something comes to."""
+    if _unit_price(node, said):
+        return False
+    time = event_time(node)
+    sale = {*said, *(last_words(node, time) if time else ())}
+    return bool(sale & _SOLD) or node.owner is not None
 
 
 def _coded(node: Node, column: Column) -> bool:
@@ -121,14 +187,14 @@ def _coded(node: Node, column: Column) -> bool:
     numbers = {int(value) for value in listed if value.lstrip("-").isdigit()}
     if not numbers:
         return False
-    named = set(last_words(node, column.name)) & (_MONEY | _QUANTITY | _AVERAGED)
+    named = set(last_words(node, column.name)) & (_MONEY | _QUANTITY | _AVERAGED | _STATES | _PRICES)
     return numbers <= {0, 1} or (not named and (min(numbers) in _YEARS or not _plural(last_words(node, column.name)[-1])))
 
 
 def _unit_price(node: Node, said: set[str]) -> bool:
     """Whether it is the price of one of several: named so, or beside a quantity."""
     others = {word for column in node.table.schema_ for word in last_words(node, column.name)}
-    return bool(said & {"price", "cost"}) and bool("unit" in said or others & {"quantity", "qty"})
+    return bool(said & (_PRICES | {"cost"})) and bool("unit" in said or others & {"quantity", "qty"})
 
 
 def _plural(word: str) -> bool:

@@ -49,6 +49,14 @@ class Gone(Model):
     on: dict[str, str] = {}
 
 
+class Completion(Model):
+    """Further `columns` for the rows of a clean table, from another `table` that tells more of the same records."""
+
+    table: str
+    on: list[str]
+    columns: list[str]
+
+
 class Dimension(Model):
     """An SCD type 2 dimension."""
 
@@ -60,6 +68,7 @@ class Dimension(Model):
     members: list[dict[str, str | int | None]] = []
     """Rows that no source delivers: unknown (-1) and the source's own special values."""
     gone: Gone | None = None
+    completed_by: Completion | None = None
 
 
 class Enumeration(Model):
@@ -121,6 +130,7 @@ class Fact(Model):
     dates: dict[str, str] = {}
     """Name of a calendar key → the timestamp column it comes from."""
     gone: Gone | None = None
+    completed_by: Completion | None = None
 
 
 class Bridge(Model):
@@ -129,6 +139,7 @@ class Bridge(Model):
     kind: Literal["bridge"] = "bridge"
     references: list[Reference]
     gone: Gone | None = None
+    completed_by: Completion | None = None
 
 
 class Enrichment(Model):

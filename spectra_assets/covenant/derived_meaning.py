@@ -192,6 +192,6 @@ def _of_owner(deriving: Deriving, table: Table, choose: Callable[[Node], str | N
     column = choose(owner)
     for reference in table.build.references:
         dimension = deriving.design.tables.get(f"{Stage.TRANSFORM}.{reference.dimension}")
-        if dimension is not None and dimension.inputs == [owner.table.table] and column in dimension.columns:
+        if dimension is not None and dimension.inputs[0] == owner.table.table and column in dimension.columns:
             return reference.name, str(column), dimension
     return None

@@ -132,7 +132,7 @@ def _statuses(figures: Figures) -> list[str]:
 def _amounts(figures: Figures) -> list[Amount]:
     """Those whose columns, and those of their currencies, the refined table has as it should."""
     there, line = figures.refined.columns, line_amount(figures.node)
-    known = [*([Amount(LINE_AMOUNT, adds_up=True, per=line[2], money=True)] if line else []), *amounts(figures.node)]
+    known = [*([Amount(LINE_AMOUNT, "all", per=line[2], money=True)] if line else []), *amounts(figures.node)]
     brought = owners_currency(figures.deriving, figures.table)
     if brought is not None and brought[1] in there:
         known = [replace(each, per=each.per or brought[1]) if each.money else each for each in known]
@@ -161,7 +161,7 @@ def _own(figures: Figures, build: Fact) -> Reference | None:
     """The reference to the row's own member: the fact is made from the same Clean table as the dimension."""
     made = figures.deriving.design.tables
     same = (r for r in build.references if not r.via and r.version == "latest")
-    return next((r for r in same if made[f"{Stage.TRANSFORM}.{r.dimension}"].inputs == figures.table.inputs[:1]), None)
+    return next((r for r in same if made[f"{Stage.TRANSFORM}.{r.dimension}"].inputs[:1] == figures.table.inputs[:1]), None)
 
 
 def _bridged(figures: Figures, build: Fact, plain: list[Amount]) -> Iterator[written.BaseRule]:
@@ -183,7 +183,7 @@ def _over_life(figures: Figures, time: str) -> Iterator[written.BaseRule]:
     columns = figures.refined.columns
     lasted = next((name for name in LASTED if name in columns and columns[name].type in NUMBERS), None)
     if lasted is not None and span(figures.node) is not None:
-        yield from figures.amount_by_month(Amount(lasted, adds_up=False), time)
+        yield from figures.amount_by_month(Amount(lasted, "never"), time)
     if OPEN in columns and OPEN not in figures.table.columns:
         changed = changed_time(figures.node)
         yield from figures.by_age(OPEN, time, [changed] if changed in columns else [])

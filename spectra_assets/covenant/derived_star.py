@@ -14,7 +14,7 @@ from spectra_assets.covenant.network import Link, Node
 from spectra_assets.covenant.paths import navigates, split_path
 from spectra_assets.covenant.star import HISTORY
 from spectra_assets.covenant.traits import event_time, label, span, times, usable
-from spectra_assets.names import camel, pascal
+from spectra_assets.names import camel, pascal, words
 from spectra_assets.playbook import rules as written
 
 MOST_REFERENCES = 12
@@ -27,6 +27,9 @@ _FAR = 3
 """Tables a reference may lead over."""
 
 _NAME = 90
+_PASSING = frozenset(("last", "latest", "newest", "recent", "next", "previous", "upcoming"))
+"""Words of a reference to what a member met last: true of it now, not of what happened before."""
+
 _LINKS = frozenset(("_links", "links", "@links", "__links"))
 _HISTORY = frozenset(column.name.lower() for column in HISTORY)
 
@@ -119,6 +122,7 @@ class _Star:
             natural_key=natural,
             composed_of=[] if plain else node.key,
             members=[unknown],
+            completed_by=_completing(node),
         )
         if rules:
             self.members[node.name] = (name, natural if plain else None)
@@ -129,10 +133,10 @@ class _Star:
         if self.calendar_name is None or any(isinstance(rule, written.CalendarRule) for rule in self.deriving.star_rules):
             return
         nodes = [self.nodes[name] for name in facts]
-        columns = [f"{node.table.table}.{column}" for node in nodes for column in _dates(node)]
+        columns = [f"{node.origin(column)}.{column}" for node in nodes for column in _dates(node)]
         if not columns:
             happened = [(node, event_time(node)) for node in self.nodes.values() if node.name in self.members]
-            columns = [f"{node.table.table}.{column}" for node, column in happened if column]
+            columns = [f"{node.origin(column)}.{column}" for node, column in happened if column]
         rules = self.deriving.rule(written.CalendarRule, "dimDate", name=self.calendar_name, columns=columns) if columns else []
         if not rules:
             self.calendar_name = None
@@ -161,6 +165,7 @@ class _Star:
             references=references[:MOST_REFERENCES],
             scalars=scalars,
             dates=dates,
+            completed_by=_completing(node),
         )
 
     def _itself(self, node: Node, taken: set[str]) -> Iterator[dict[str, Any]]:
@@ -196,6 +201,7 @@ class _Star:
             table=node.table.table,
             grain=f"one row per {' and '.join(reference['name'].removesuffix('Key') for reference in references)}",
             references=references,
+            completed_by=_completing(node),
         )
 
     def _leads(self, link: Link) -> bool:
@@ -206,11 +212,18 @@ class _Star:
         )
 
     def _reference(
-        self, link: Link, columns: Sequence[tuple[str, str]], via: Sequence[dict[str, str]], role: str, taken: set[str]
+        self,
+        link: Link,
+        columns: Sequence[tuple[str, str]],
+        via: Sequence[dict[str, str]],
+        role: str,
+        taken: set[str],
+        trail: str = "",
     ) -> dict[str, Any]:
         dimension, natural = self.members[link.target]
         (column, theirs), *further = columns
-        name = unused([f"{role[:_NAME]}Key", f"{role[:_NAME]}DimKey"], taken)
+        longer = [f"{trail[:_NAME]}Key"] if trail else []
+        name = unused([f"{role[:_NAME]}Key", *longer, f"{role[:_NAME]}DimKey"], taken)
         taken.add(name)
         reference: dict[str, Any] = {"name": name, "dimension": dimension, "column": column, "unmatched": "unknown"}
         if theirs != natural:
@@ -226,7 +239,8 @@ class _Star:
 
         Of each link the nearest; the link to what the row belongs to comes first, then those to what takes part in it. Where
         several links lead to one table each has a reference, named by what holds it: courseBranchKey, studentBranchKey. None
-        to what the row has a column of its own for: a comment's status is not that of its post.
+        to what the row has a column of its own for: a comment's status is not that of its post. What the record around refers to
+        itself is the row's as well and has the plain name: of an order's line the customer of the order.
         """
         own = {name.lower() for name in node.table.columns}
         met = {node.name, *(link.target for link in node.links), *(name for name in self.nodes if name.lower() in own)}
@@ -238,16 +252,16 @@ class _Star:
         further = [way for ways in found.values() for way in ways[1:]]
         made = []
         for way in (*sorted(first, key=lambda way: len(way.via)), *further):
-            several = len(found[way.link.target]) > 1
+            several = len(found[way.link.target]) > 1 and not _of_owner(node, way)
             role = f"{way.held_by}{pascal(way.link.target)}" if several else way.link.target
             columns = ((way.column, way.link.columns[0][1]),)
-            made.append(self._reference(way.link, columns, way.via, role, taken))
+            made.append(self._reference(way.link, columns, way.via, role, taken, way.trail))
         return made
 
     def _ways(self, start: Link, met: Collection[str]) -> Iterator[_Way]:
         """Ways over one link to further tables with a dimension, the nearest to each."""
         seen = {*met}
-        ways = [_Way(start, start.columns[0][0], start.role, ())]
+        ways = [_Way(start, start.columns[0][0], start.role, start.role, ())]
         for _ in range(_FAR):
             farther = []
             for way in ways:
@@ -255,23 +269,41 @@ class _Star:
                 if target is None or len(target.key) != 1:
                     continue
                 for other in target.links:
-                    if other.single and other.target not in seen:
+                    held = target.origin(way.link.columns[0][1], other.columns[0][0])
+                    if other.single and other.target not in seen and held is not None and not _passing(target, other):
                         seen.add(other.target)
-                        hop = {"table": target.table.table, "key": way.link.columns[0][1], "take": other.columns[0][0]}
+                        hop = {"table": held, "key": way.link.columns[0][1], "take": other.columns[0][0]}
                         held_by = target.name if way.via else start.role
-                        farther.append(_Way(other, way.column, held_by, (*way.via, hop)))
+                        trail = f"{way.trail}{pascal(other.role)}"
+                        farther.append(_Way(other, way.column, held_by, trail, (*way.via, hop)))
             yield from (way for way in farther if self._leads(way.link))
             ways = farther
 
 
+def _completing(node: Node) -> str | None:
+    return node.completed_by.table if node.completed_by and node.further else None
+
+
 @dataclass(frozen=True)
 class _Way:
-    """A way from a row's `column` over the tables `via` to the target of `link`, which the table or role `held_by` has."""
+    """A way from a row's `column` over the tables `via` to the target of `link`, which the table or role `held_by` has; `trail`
+    are the roles of all links on it."""
 
     link: Link
     column: str
     held_by: str
+    trail: str
     via: tuple[dict[str, str], ...]
+
+
+def _passing(node: Node, link: Link) -> bool:
+    """Whether a link leads to what the member met last, or meets next: that was another thing when the fact happened."""
+    return any(_PASSING & {word.lower() for word in words(own)} for own, _ in link.columns)
+
+
+def _of_owner(node: Node, way: _Way) -> bool:
+    """Whether the record that the row lies in refers to it itself."""
+    return node.owned_by is not None and len(way.via) == 1 and way.column == node.owned_by.columns[0][0]
 
 
 def _belongs(node: Node, link: Link) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spectra_assets.covenant.amounts import flows
+from spectra_assets.covenant.amounts import flows, turnover
 from spectra_assets.covenant.network import Node
 from spectra_assets.covenant.paths import HASH
 from spectra_assets.covenant.traits import event_time, is_status, label, span, statuses, time_kind, usable
@@ -39,6 +39,7 @@ def _event(node: Node, nodes: Mapping[str, Node]) -> bool:
 
     What has a state or an end is an event also if as many refer to it; what nothing refers to needs only one reference if
     it holds an amount, or if nobody would call it by a name and its time is not just that of its creation (a reading, a stop).
+    What comes to an amount at the time when it was ordered or issued (an order, an invoice) is one however many refer to it.
     """
     time = event_time(node)
     if time is None or not node.links:
@@ -46,10 +47,12 @@ def _event(node: Node, nodes: Mapping[str, Node]) -> bool:
     inner = [link for other in nodes.values() if other.owner == node.name for link in other.others]
     out, into = len(node.links) + len(inner), _referrers(node, nodes)
     runs = span(node) is not None or any(is_status(node, column) for column in statuses(node))
+    nameless = label(node, personal=True) is None
+    if nameless and time_kind(node, time) in ("happened", "started", "settled") and turnover(node):
+        return True
     if out >= 2:
         return into < out or (runs and into == out)
-    nameless = label(node, personal=True) is None and time_kind(node, time) != "created"
-    return into == 0 and (nameless or bool(flows(node)))
+    return into == 0 and ((nameless and time_kind(node, time) != "created") or bool(flows(node)))
 
 
 def _nested_event(node: Node) -> bool:

@@ -44,10 +44,15 @@ def followed(design: Design, kind: type[R], reads: Callable[[R], list[str]]) -> 
 
 def demand(design: Design, rule: written.BaseRule, table: str, columns: Iterable[str]) -> None:
     """Raise DocumentError at the rule for a column that `table` does not have."""
-    valid = design.tables[table].columns
+    demanded(rule, design.tables[table], columns)
+
+
+def demanded(rule: written.BaseRule, table: Table, columns: Iterable[str]) -> None:
+    """The same for a table that need not be one of the design's as it is."""
+    valid = table.columns
     for column in columns:
         if column not in valid:
-            raise DocumentError(written.unknown(f"column of {table}", column, valid), rule.file, rule.line)
+            raise DocumentError(written.unknown(f"column of {table.table}", column, valid), rule.file, rule.line)
 
 
 def inherited(column: Column, table: str) -> Column:

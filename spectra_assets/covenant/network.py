@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
-from spectra_assets.covenant.model import Table
+from spectra_assets.covenant.model import Column, Table
 from spectra_assets.covenant.paths import asked_path, asked_place, split_path
-from spectra_assets.names import pascal
+from spectra_assets.names import camel, pascal, singular
 
 _END = re.compile(r"(?:Ids?|Key|Uuid|Guid|Code|Number|Href|Url)\d*$")
 _ROLE = re.compile(r"[a-z][A-Za-z0-9]{0,99}")
@@ -42,6 +42,17 @@ class Node:
     aims: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Own column → (table, column) whose values it holds."""
     links: list[Link] = field(default_factory=list)
+    completed_by: Table | None = None
+    """The Clean table that tells more of the same records."""
+    further: frozenset[str] = frozenset()
+    """The columns that it adds to those of `table`."""
+
+    def origin(self, *columns: str) -> str | None:
+        """The Clean table that has all of these columns; None if they lie in two."""
+        other = self.completed_by
+        if other is None or not {*columns} & self.further:
+            return self.table.table
+        return other.table if {*columns} <= other.columns.keys() else None
 
     @property
     def key(self) -> list[str]:
@@ -81,11 +92,36 @@ def network(canon: Canon, tables: Mapping[str, Table]) -> dict[str, Node]:
                     fields.setdefault(item.target, item)
             owner = entity.entity if group != entity.entity else None
             nodes[group] = Node(group, entity, table, fields, owner)
+    _complete(nodes)
     for node in nodes.values():
         node.aims = dict(_aims(node, nodes))
     for node in nodes.values():
         node.links = list(_links(node, nodes))
     return nodes
+
+
+def _complete(nodes: dict[str, Node]) -> None:
+    """Make one node of a table and the one that tells more of its records; the nested tables of both lie in that one."""
+    for other in [node for node in nodes.values() if node.owner is None and node.entity.fetch.completes in nodes]:
+        node = nodes[str(other.entity.fetch.completes)]
+        if node.completed_by is not None or node.key != other.key or not node.key:
+            continue
+        del nodes[other.name]
+        further = further_columns(node.table, other.table)
+        node.completed_by, node.further = other.table, frozenset(column.name for column in further)
+        node.table = node.table.model_copy(update={"schema_": [*node.table.schema_, *further]})
+        node.fields |= {name: item for name, item in other.fields.items() if name in node.further}
+        more = [f.model_copy(update={"group": node.name}) for f in other.entity.fields if f.group == other.name]
+        more = [item for item in more if item.target in node.further]
+        node.entity = node.entity.model_copy(update={"fields": (*node.entity.fields, *more)})
+        for inner in nodes.values():
+            inner.owner = node.name if inner.owner == other.name else inner.owner
+
+
+def further_columns(table: Table, other: Table) -> list[Column]:
+    """The columns of a clean table that another one of the same records lacks: by their names and by what they are made from."""
+    told = {path for column in table.schema_ for path in column.source}
+    return [column for column in other.schema_ if column.name not in table.columns and not told & set(column.source)]
 
 
 def _links(node: Node, nodes: Mapping[str, Node]) -> Iterator[Link]:
@@ -110,8 +146,13 @@ def _column_of(node: Node, raw: str) -> str | None:
 
 def _place(nodes: Mapping[str, Node], entity: str, raw: str) -> tuple[str, str] | None:
     """(table, column) of the field at `raw` of an entity; a path into an array lies in a table of its own."""
-    groups = [n for n in nodes.values() if n.entity.entity == entity and ("[]" in raw or n.owner is None)]
+    groups = [n for n in nodes.values() if entity in _told_by(n) and ("[]" in raw or n.owner is None)]
     return next(((n.name, column) for n in groups if (column := _column_of(n, raw)) is not None), None)
+
+
+def _told_by(node: Node) -> tuple[str | None, ...]:
+    """The entities whose records a table's rows are."""
+    return node.entity.entity, node.completed_by.entity if node.completed_by else None
 
 
 def _aims(node: Node, nodes: Mapping[str, Node]) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -196,7 +237,8 @@ def _referring(node: Node, nodes: Mapping[str, Node]) -> Iterator[Link]:
     for column, (target, theirs) in node.aims.items():
         further = _further(node, nodes[target], theirs)
         if best[_around(node.fields[column].raw), target] == theirs and further is not None:
-            yield Link(target, ((column, theirs), *further), target if further else _role(column, target, theirs))
+            role = target if further else _element(node, column) or _role(column, target, theirs)
+            yield Link(target, ((column, theirs), *further), role)
 
 
 def _through(link: Link, nodes: Mapping[str, Node]) -> Iterator[Link]:
@@ -223,6 +265,13 @@ def _further(node: Node, target: Node, theirs: str) -> Sequence[tuple[str, str]]
                 return None
             pairs.append((mine, other))
     return pairs
+
+
+def _element(node: Node, column: str) -> str | None:
+    """What a nested list is of, if the column is its elements' own id: `authors[].id` tells authors; else None."""
+    parts = split_path(node.fields[column].raw)
+    nested = len(parts) > 1 and parts[-2].endswith("[]") and parts[-1].lower() in ("id", "key", "uuid")
+    return singular(camel(parts[-2].removesuffix("[]"))) if nested else None
 
 
 def _role(column: str, target: str, theirs: str) -> str:

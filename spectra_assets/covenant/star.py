@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
-from spectra_assets.covenant.build import Bridge, Calendar, Dimension, Enumeration, Extraction, Fact, Gone, Hop, Reference
+from spectra_assets.covenant.build import (
+    Bridge,
+    Calendar,
+    Completion,
+    Dimension,
+    Enumeration,
+    Extraction,
+    Fact,
+    Gone,
+    Hop,
+    Reference,
+)
 from spectra_assets.covenant.design import Design
-from spectra_assets.covenant.following import demand, followed, inherited, unused
+from spectra_assets.covenant.following import demand, demanded, followed, inherited, unused
 from spectra_assets.covenant.model import Column, DataType, Table
+from spectra_assets.covenant.network import further_columns
 from spectra_assets.covenant.paths import navigates
 from spectra_assets.errors import DocumentError
 from spectra_assets.names import Stage
@@ -55,7 +68,7 @@ def surrogate(dimension: str, taken: Collection[str] = ()) -> str:
 def add_star(design: Design) -> None:
     """Dimensions, calendar, facts and bridges by their rules. A rule whose tables are not made is left out, with a notice."""
     playbook = design.playbooks.of(Stage.TRANSFORM)
-    for dimension in followed(design, written.DimensionRule, lambda rule: [rule.table]):
+    for dimension in followed(design, written.DimensionRule, _tables_of):
         design.add(playbook, _dimension(design, dimension))
     for enumeration in followed(design, written.EnumerationRule, lambda rule: [_table_in(rule.column)]):
         design.add(playbook, _enumeration(design, enumeration))
@@ -77,7 +90,53 @@ def _add_referring(design: Design, table: Table) -> None:
 def _reads(rule: written.FactRule | written.BridgeRule) -> list[str]:
     hops = [hop.table for reference in rule.references for hop in reference.via]
     dimensions = [f"transform.{reference.dimension}" for reference in rule.references]
-    return list(dict.fromkeys([rule.table, *hops, *dimensions]))
+    return list(dict.fromkeys([*_tables_of(rule), *hops, *dimensions]))
+
+
+def _tables_of(rule: written.DimensionRule | written.FactRule | written.BridgeRule) -> list[str]:
+    return [rule.table, *([rule.completed_by] if rule.completed_by else [])]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The clean table that a rule is over, with the further columns of the one that completes it."""
+
+    table: Table
+    completion: Completion | None = None
+
+    @classmethod
+    def of(cls, design: Design, rule: written.DimensionRule | written.FactRule | written.BridgeRule) -> _Rows:
+        """Raises DocumentError if the two tables have not the same primary key."""
+        table = design.tables[rule.table]
+        if rule.completed_by is None:
+            return cls(table)
+        other = design.tables[rule.completed_by]
+        if other.primary_key != table.primary_key or not table.primary_key:
+            keys = f"{' and '.join(table.primary_key) or 'none'}, not {' and '.join(other.primary_key) or 'none'}"
+            text = f"{rule.completed_by} can't complete {rule.table}: its primary key must be {keys}"
+            raise DocumentError(text, rule.file, rule.line)
+        further = further_columns(table, other)
+        completion = Completion(table=other.table, on=table.primary_key, columns=[column.name for column in further])
+        return cls(table.model_copy(update={"schema_": [*table.schema_, *further]}), completion)
+
+    @property
+    def inputs(self) -> list[str]:
+        return [self.table.table, *([self.completion.table] if self.completion else [])]
+
+    def origin(self, column: str) -> str:
+        """The table that has the column."""
+        other = self.completion is not None and column in self.completion.columns
+        return self.completion.table if other and self.completion else self.table.table
+
+    def place(self, column: str) -> str:
+        return f"{self.origin(column)}.{column}"
+
+    def inherited(self, column: str) -> Column:
+        return inherited(self.table.columns[column], self.origin(column))
+
+    def demand(self, rule: written.BaseRule, columns: Iterable[str]) -> None:
+        """Raise DocumentError at the rule for a column that the rows do not have."""
+        demanded(rule, self.table, columns)
 
 
 def _table_in(column: str) -> str:
@@ -85,14 +144,15 @@ def _table_in(column: str) -> str:
 
 
 def _dimension(design: Design, rule: written.DimensionRule) -> Table:
-    source = design.tables[rule.table]
+    rows = _Rows.of(design, rule)
+    source = rows.table
     own = rule.composed_of or [rule.natural_key]
     made = {rule.natural_key} if rule.composed_of else set()
-    demand(design, rule, rule.table, [*own, *({key for member in rule.members for key in member} - made)])
-    _demand_free(design, rule, rule.table, made)
-    kept = [column for column in _attributes(source) if column.name in own or not _navigates(design, source, column)]
+    rows.demand(rule, [*own, *({key for member in rule.members for key in member} - made)])
+    _demand_free(source, rule, made)
+    kept = [column for column in _attributes(rows) if column.name in own or not _navigates(design, source, column)]
     if rule.composed_of:
-        lineage = [f"{rule.table}.{name}" for name in rule.composed_of]
+        lineage = [rows.place(name) for name in rule.composed_of]
         text = f"{' and '.join(rule.composed_of)} as a JSON array of texts: together they tell a member."
         kept.insert(0, Column(name=rule.natural_key, type=DataType.TEXT, description=text, lineage=lineage))
     name = surrogate(rule.name, [column.name for column in kept])
@@ -101,7 +161,7 @@ def _dimension(design: Design, rule: written.DimensionRule) -> Table:
     return Table(
         table=f"transform.{rule.name}",
         description=rule.description or f"Every version of every {source.entity}.",
-        inputs=list(dict.fromkeys([rule.table, *_read_too(gone)])),
+        inputs=list(dict.fromkeys([*rows.inputs, *_read_too(gone)])),
         entity=source.entity,
         grain=f"one row per version of a {source.entity}",
         primary_key=[key.name],
@@ -112,25 +172,28 @@ def _dimension(design: Design, rule: written.DimensionRule) -> Table:
             composed_of=rule.composed_of,
             members=rule.members,
             gone=gone,
+            completed_by=rows.completion,
         ),
         schema_=[key, *kept, *HISTORY],
     )
 
 
-def _demand_free(design: Design, rule: written.BaseRule, table: str, columns: Iterable[str]) -> None:
+def _demand_free(table: Table, rule: written.BaseRule, columns: Iterable[str]) -> None:
     for column in columns:
-        if column.lower() in {name.lower() for name in design.tables[table].columns}:
-            raise DocumentError(f"{column} is a column of {table} already; name the new column otherwise", rule.file, rule.line)
+        if column.lower() in {name.lower() for name in table.columns}:
+            raise DocumentError(
+                f"{column} is a column of {table.table} already; name the new column otherwise", rule.file, rule.line
+            )
 
 
-def _attributes(source: Table) -> list[Column]:
-    """The source's columns without JSON text. Those named like a column of the history get `source` in front."""
+def _attributes(rows: _Rows) -> list[Column]:
+    """The rows' columns without JSON text. Those named like a column of the history get `source` in front."""
     history = {column.name.lower() for column in HISTORY}
-    taken = {*source.columns, *(column.name for column in HISTORY)}
+    taken = {*rows.table.columns, *(column.name for column in HISTORY)}
     kept = []
-    for column in source.schema_:
+    for column in rows.table.schema_:
         if column.type != DataType.JSON:
-            attribute = inherited(column, source.table)
+            attribute = rows.inherited(column.name)
             if column.name.lower() in history:
                 other = unused([f"source{column.name[0].upper()}{column.name[1:]}"], taken)
                 attribute = attribute.model_copy(update={"name": other})
@@ -140,9 +203,11 @@ def _attributes(source: Table) -> list[Column]:
 
 def _gone(design: Design, table: Table) -> Gone | None:
     """What tells of a clean table's rows that they, or the record that they lie in, were deleted; None if nothing does."""
-    extractions = (each.build for each in design.tables.values() if each.entity == table.entity)
-    mark = next((build.fetch.deleted for build in extractions if isinstance(build, Extraction)), None)
-    owner = design.tables.get(f"{Stage.CLEAN}.{table.entity}")
+    fetches = {each.entity: each.build.fetch for each in design.tables.values() if isinstance(each.build, Extraction)}
+    fetch = fetches.get(table.entity)
+    fetch = fetches.get(fetch.completes, fetch) if fetch is not None and fetch.completes else fetch
+    mark = fetch.deleted if fetch is not None else None
+    owner = design.tables.get(f"{Stage.CLEAN}.{fetch.entity}") if fetch is not None else None
     if mark is None or owner is None:
         return None
     column = next((each.name for each in owner.schema_ if mark.path in each.source), None)
@@ -219,16 +284,16 @@ def _calendar(design: Design, rule: written.CalendarRule) -> Table:
 
 
 def _fact(design: Design, rule: written.FactRule) -> Table:
-    source = design.tables[rule.table]
-    demand(design, rule, rule.table, [*rule.scalars, *rule.dates.values(), *([rule.event_time] if rule.event_time else [])])
-    references = _references(design, rule)
-    scalars = [inherited(source.columns[name], rule.table) for name in rule.scalars if name not in source.primary_key]
+    rows = _Rows.of(design, rule)
+    source = rows.table
+    rows.demand(rule, [*rule.scalars, *rule.dates.values(), *([rule.event_time] if rule.event_time else [])])
+    references = _references(design, rule, rows)
+    scalars = [rows.inherited(name) for name in rule.scalars if name not in source.primary_key]
     dates = [
-        Column(name=name, type=DataType.INT64, required=True, lineage=[f"{rule.table}.{column}"])
-        for name, column in rule.dates.items()
+        Column(name=name, type=DataType.INT64, required=True, lineage=[rows.place(column)]) for name, column in rule.dates.items()
     ]
     calendars = [name for name, table in design.tables.items() if rule.dates and isinstance(table.build, Calendar)]
-    keys = [inherited(source.columns[name], rule.table) for name in source.primary_key]
+    keys = [rows.inherited(name) for name in source.primary_key]
     gone = _gone(design, source)
     return Table(
         table=f"transform.{rule.name}",
@@ -238,14 +303,22 @@ def _fact(design: Design, rule: written.FactRule) -> Table:
         grain=rule.grain,
         primary_key=source.primary_key,
         steps=[],
-        build=Fact(event_time=rule.event_time, references=references, scalars=rule.scalars, dates=rule.dates, gone=gone),
-        schema_=[*keys, *_reference_columns(design, rule.table, references), *dates, *scalars],
+        build=Fact(
+            event_time=rule.event_time,
+            references=references,
+            scalars=rule.scalars,
+            dates=rule.dates,
+            gone=gone,
+            completed_by=rows.completion,
+        ),
+        schema_=[*keys, *_reference_columns(design, rows, references), *dates, *scalars],
     )
 
 
 def _bridge(design: Design, rule: written.BridgeRule) -> Table:
-    references = _references(design, rule)
-    gone = _gone(design, design.tables[rule.table])
+    rows = _Rows.of(design, rule)
+    references = _references(design, rule, rows)
+    gone = _gone(design, rows.table)
     return Table(
         table=f"transform.{rule.name}",
         description=rule.description or f"Which rows belong together by {rule.table}.",
@@ -253,14 +326,14 @@ def _bridge(design: Design, rule: written.BridgeRule) -> Table:
         grain=rule.grain,
         primary_key=[reference.name for reference in references],
         steps=[],
-        build=Bridge(references=references, gone=gone),
-        schema_=_reference_columns(design, rule.table, references),
+        build=Bridge(references=references, gone=gone, completed_by=rows.completion),
+        schema_=_reference_columns(design, rows, references),
     )
 
 
-def _references(design: Design, rule: written.FactRule | written.BridgeRule) -> list[Reference]:
+def _references(design: Design, rule: written.FactRule | written.BridgeRule, rows: _Rows) -> list[Reference]:
     for reference in rule.references:
-        demand(design, rule, rule.table, [reference.column, *reference.also])
+        rows.demand(rule, [reference.column, *reference.also])
         found = [*([reference.key] if reference.key else []), *reference.also.values()]
         demand(design, rule, f"transform.{reference.dimension}", found)
         for hop in reference.via:
@@ -286,7 +359,7 @@ def surrogate_of(dimension: Table) -> str:
     return build.surrogate_key if isinstance(build, Dimension | Enumeration) else dimension.primary_key[0]
 
 
-def _reference_columns(design: Design, table: str, references: Sequence[Reference]) -> list[Column]:
+def _reference_columns(design: Design, rows: _Rows, references: Sequence[Reference]) -> list[Column]:
     return [
         Column(
             name=reference.name,
@@ -294,7 +367,7 @@ def _reference_columns(design: Design, table: str, references: Sequence[Referenc
             required=True,
             description=f"Key of {reference.dimension}; -1 is unknown.",
             lineage=[
-                *(f"{table}.{column}" for column in (reference.column, *reference.also)),
+                *(rows.place(column) for column in (reference.column, *reference.also)),
                 f"transform.{reference.dimension}.{surrogate_of(design.tables[f'transform.{reference.dimension}'])}",
             ],
         )

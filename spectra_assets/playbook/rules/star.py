@@ -56,6 +56,8 @@ class DimensionRule(BaseRule):
     """Columns that tell a member only together: `natural_key` is then the new column that joins them."""
     members: list[dict[Column, StrictInt | StrictStr | None]] = []
     """Rows that no source delivers, each with values of its columns, such as the source's own special ids."""
+    completed_by: TableName | None = None
+    """A clean table of the same primary key that tells more of the same records: its further columns belong to them."""
 
 
 class EnumerationRule(BaseRule):
@@ -90,6 +92,7 @@ class FactRule(BaseRule):
     references: list[Reference] = []
     scalars: list[Column] = []
     dates: dict[ColumnName, Column] = {}
+    completed_by: TableName | None = None
 
 
 class BridgeRule(BaseRule):
@@ -100,6 +103,7 @@ class BridgeRule(BaseRule):
     table: TableName
     grain: Text
     references: list[Reference] = Field(min_length=2)
+    completed_by: TableName | None = None
 
 
 class LabelRule(BaseRule):

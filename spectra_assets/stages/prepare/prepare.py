@@ -20,6 +20,7 @@ from spectra_assets.stages.asking.sampling import Explorer, keep_sample, read_sa
 from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.evidence import Dependencies, Expected
 from spectra_assets.stages.prepare.fields.canonise import canonise
+from spectra_assets.stages.prepare.fields.completion import completions
 from spectra_assets.stages.prepare.fields.dayfirst import settled
 from spectra_assets.stages.prepare.fields.declared import check_key, declared_references
 from spectra_assets.stages.prepare.fields.echoes import echoes
@@ -176,6 +177,7 @@ def infer_fields(draft: Draft, work: Work) -> None:
     canon, dangling = referenced(canon, samples, keys, proven, declared)
     ruled = {name for name in canon if has_ruled_key(playbooks, source, name)}
     canon = {name: entity if name in ruled else composed(entity, samples[name]) for name, entity in canon.items()}
+    canon = completions(canon, samples, keys)
     canon = {name: ruled_fields(entity, playbooks, source) for name, entity in canon.items()}
     aliases: dict[str, dict[str, str]] = {}
     for name, entity in canon.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812
@@ -13,6 +13,7 @@ from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.types import ddl
 from spectra_assets.stages.clean.casts import cast, plausible
 from spectra_assets.stages.frames import build_of, col, drafted, finished, first_input
+from spectra_assets.stages.transform.completed import rows_of
 from spectra_assets.stages.transform.days import days, year_span
 from spectra_assets.stages.transform.deleted import marked
 from spectra_assets.stages.transform.history import DELETED, HISTORY, UNKNOWN, Versioning
@@ -27,13 +28,14 @@ def select_members(draft: Draft, work: Work) -> None:
     """The rows of the clean table, with those marked that were deleted, and the declared members which it does not have."""
     build = build_of(work, Dimension)
     table = first_input(work)
+    tables = {table, *([build.completed_by.table] if build.completed_by else [])}
     attributes = [c for c in work.table.schema_ if c.name not in (build.surrogate_key, *HISTORY)]
     made = {build.natural_key: _composed(build.composed_of)} if build.composed_of else {}
-    clean, further = work.frame(table), []
+    clean, further = rows_of(work, build), []
     if build.gone is not None:
         clean, further = marked(clean, work, build.gone, DELETED), [col(DELETED)]
-    rows = clean.select(*(made.get(c.name, col(_origin(c, table))).alias(c.name) for c in attributes), *further)
-    declared = _members(work, build.members, attributes, table)
+    rows = clean.select(*(made.get(c.name, col(_origin(c, tables))).alias(c.name) for c in attributes), *further)
+    declared = _members(work, build.members, attributes, tables)
     natural = build.natural_key
     delivered = rows.select(col(natural).alias("_delivered"))
     missing = declared.join(delivered, col(natural).eqNullSafe(F.col("_delivered")), "left_anti")
@@ -94,16 +96,16 @@ def _composed(columns: Sequence[str]) -> Column:
     return F.when(whole, F.to_json(F.array(*(col(name).cast("string") for name in columns))))
 
 
-def _origin(column: Promise, table: str) -> str:
+def _origin(column: Promise, tables: Collection[str]) -> str:
     """Name of the column in the table it comes from."""
-    return next((place.rsplit(".", 1)[1] for place in column.lineage if place.rsplit(".", 1)[0] == table), column.name)
+    return next((place.rsplit(".", 1)[1] for place in column.lineage if place.rsplit(".", 1)[0] in tables), column.name)
 
 
 def _members(
-    work: Work, members: Sequence[Mapping[str, str | int | None]], attributes: Sequence[Promise], table: str
+    work: Work, members: Sequence[Mapping[str, str | int | None]], attributes: Sequence[Promise], tables: Collection[str]
 ) -> DataFrame:
     """The declared members with all attributes: by the attribute's name or by its column's in the clean table."""
-    names = [{column.name, _origin(column, table)} for column in attributes]
+    names = [{column.name, _origin(column, tables)} for column in attributes]
     known = {name for pair in names for name in pair}
     surplus = sorted({name for member in members for name in member if name not in known})
     if surplus:

@@ -12,6 +12,7 @@ from pyspark.sql.window import Window
 from spectra_assets.covenant.build import Bridge, Dimension, Enumeration, Fact, Hop, Reference
 from spectra_assets.errors import SpectraError
 from spectra_assets.stages.frames import build_of, col, drafted, finished, first_input
+from spectra_assets.stages.transform.completed import rows_of
 from spectra_assets.stages.transform.days import day_key
 from spectra_assets.stages.transform.deleted import LEFT_OUT, left_out, living
 from spectra_assets.stages.transform.history import UNKNOWN
@@ -32,7 +33,7 @@ def select_events(draft: Draft, work: Work) -> None:
     start from."""
     build = build_of(work, Fact)
     table = first_input(work)
-    clean = work.frame(table)
+    clean = rows_of(work, build)
     frame = living(clean, work, build.gone)
     scalars = dict.fromkeys([*work.table.primary_key, *build.scalars])
     event = col(build.event_time) if build.event_time else F.lit(None)
@@ -59,7 +60,7 @@ def select_pairs(draft: Draft, work: Work) -> None:
     for reference in build.references:
         for name in (reference.column, *reference.also):
             whole = whole & col(name).isNotNull()
-    rows = living(work.frame(first_input(work)), work, build.gone)
+    rows = living(rows_of(work, build), work, build.gone)
     pairs = rows.where(whole).select(*_starts(build.references)).distinct()
     draft.rows_in = pairs.count()
     draft.frame = finished(pairs, work, "transform.select_pairs")

@@ -59,7 +59,7 @@ def _named(
         paired = any(field.raw == PARENTS for field in inner)
         links = _links(entity, group, below, key, called, keyed=paired or not any(field.key for field in inner))
         wanted = [field.target for field in below]
-        wanted += [key.target if key else f"{names.camel(entity.entity)}Id"] * len(called) + [f"{names.camel(group)}Index"]
+        wanted += [key.target if key else f"{names.camel(_noun(entity))}Id"] * len(called) + [f"{names.camel(group)}Index"]
         if paired:  # a pair has no place in an array
             links, wanted = links[:-1], wanted[:-1]
         wanted += [_wanted(entity, field, renamed, parents, wrappers) for field in inner]
@@ -67,6 +67,11 @@ def _named(
         same = [f.raw for f, name in zip(inner, wanted[len(links) :], strict=True) if f.raw in echoes and name == mine]
         result += _with_names([*links, *inner], wanted, twins | dict.fromkeys(same, called[0]))
     return entity.model_copy(update={"fields": tuple(result)})
+
+
+def _noun(entity: CanonEntity) -> str:
+    """What the entity's records are: those of the entity that it completes, if it does."""
+    return entity.fetch.completes or entity.entity
 
 
 def _called(entity: CanonEntity, own: Sequence[CanonField], twins: Mapping[str, str]) -> list[str]:
@@ -88,7 +93,7 @@ def _links(
     `called` are the paths of the key; `below` are the fields that name the parent, where keys are unique below one parent only.
     """
     kind = key.type if key else DataType.TEXT
-    record = None if below else f"{entity.entity}.{entity.primary_key}"
+    record = None if below else f"{_noun(entity)}.{entity.primary_key}"
     places = [(field.raw, field.type, field.references) for field in below]
     places += [*((raw, kind, record) for raw in called), (INDEX, DataType.INT64, None)]
     bare = CanonField(raw="", structure="scalar", target="", type=kind, required=True, nullable=False, key=keyed, group=group)
@@ -136,7 +141,7 @@ def _wanted(
     if rule:
         return rule
     if field.raw == TREE_PARENT:
-        return f"parent{names.pascal(entity.entity)}Id"
+        return f"parent{names.pascal(_noun(entity))}Id"
     if field.raw == HASH:
         return f"{names.camel(entity.entity)}Hash"
     if field.raw.startswith(PARENT):
@@ -144,10 +149,10 @@ def _wanted(
         return _parent_name(link, max(0, place), parents) if link else "parentId"
     parts = _unwrapped(split_path(field.raw), wrappers)
     if parts == [MAP_KEY]:
-        return f"{names.camel(entity.entity)}Key"
+        return f"{names.camel(_noun(entity))}Key"
     starts = [number for number, part in enumerate(parts) if part.endswith("[]")]
     if not starts:
-        return names.target_field(entity.entity, parts)
+        return names.target_field(_noun(entity), parts)
     if starts[-1] == len(parts) - 1:
         return names.singular(names.camel(parts[-1].removesuffix("[]")))
     return names.target_field(field.group, parts[starts[0] + 1 :])
