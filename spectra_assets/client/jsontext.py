@@ -15,6 +15,9 @@ import msgspec
 
 Decoded = TypeVar("Decoded")
 
+BOM = b"\xef\xbb\xbf"
+"""What some servers put in front of UTF-8."""
+
 _LONGEST = 4_000
 """Digits of an integer from which on it is kept as a text (Python reads 4,300)."""
 
@@ -33,6 +36,17 @@ _SIGNS = re.compile(rb"NaN|Infinity|\\u[dD]|[0-9][eE][+]?[0-9]{2}|(?<![0-9])[0-9
 def decoded(text: bytes | str) -> Any:
     """The value of a record; numbers that nothing here can hold as texts. Raises msgspec.DecodeError for what is no JSON."""
     return lenient(text if isinstance(text, bytes) else text.encode(), msgspec.json.decode)
+
+
+def utf8(body: bytes, content_type: str) -> bytes:
+    """The body as UTF-8 without a byte order mark, by the character set in `Content-Type`. Raises UnicodeError with the byte."""
+    charset = content_type.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
+    bare = body.removeprefix(BOM)
+    if charset in ("", "utf-8", "utf8", "us-ascii"):
+        if not bare.isascii():
+            _characters(bare, "utf-8")
+        return bare
+    return _characters(bare, charset).encode()
 
 
 def lenient(text: bytes, decode: Callable[[bytes], Decoded]) -> Decoded:
@@ -54,6 +68,15 @@ def mended(text: bytes) -> bytes | None:
         return None
     made = _TOKEN.sub(_token, text)
     return made if made != text else None
+
+
+def _characters(body: bytes, charset: str) -> str:
+    try:
+        return body.decode(charset)
+    except UnicodeDecodeError as error:
+        raise UnicodeError(f"invalid {error.encoding} (byte {error.start})") from None
+    except LookupError:
+        raise UnicodeError(f"unknown character set {charset[:40]!r}, from byte 0") from None
 
 
 def _token(match: re.Match[bytes]) -> bytes:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from spectra_assets.client.jsontext import lenient
+from spectra_assets.client.jsontext import BOM, lenient, utf8
 from spectra_assets.client.mask import Mask
 from spectra_assets.client.pacing import retry_after
 from spectra_assets.client.ratelimit import renewal, spent
@@ -29,7 +29,6 @@ _CONTENT = frozenset({200, 203, 204, 205, 206})
 
 _HTML = {"text/html", "application/xhtml+xml"}
 _TEXTS = {"", "text/plain"}
-_BOM = b"\xef\xbb\xbf"
 
 
 def may_pass(status: int) -> bool:
@@ -91,7 +90,7 @@ class Verdict:
         body = answer.body
         if answer.status in (204, 205) or not body.strip():
             return decode(b"")
-        if answer.content_type in _HTML or body.lstrip(_BOM + b" \t\r\n").startswith(b"<"):
+        if answer.content_type in _HTML or body.lstrip(BOM + b" \t\r\n").startswith(b"<"):
             raise SkippableError(
                 f"{answer.told}: a web page came instead of JSON, so the base URL looks wrong; check "
                 f"{self.base_url_env}. It begins: {self.mask.quote(body)}",
@@ -99,7 +98,7 @@ class Verdict:
             )
         # every error is raised after its `except`: the one it stems from may hold the server's text unmasked
         try:
-            return lenient(self._utf8(answer), decode)
+            return lenient(utf8(body, answer.headers.get("Content-Type", "")), decode)
         except SkippableError as error:
             refusal = refusal_in(body)
             # another shape than expected; what holds no records, and nothing that could hold them, may pass
@@ -139,32 +138,12 @@ class Verdict:
         where = "" if "byte" in text else f" (at byte {len(answer.body)}, the end of the body)"
         return f"{answer.told}: the body is no complete JSON: {text}{where}; it begins: {self.mask.quote(answer.body)}"
 
-    def _utf8(self, answer: Answer) -> bytes:
-        """The body as UTF-8 without a byte order mark. Raises UnicodeError with the byte position."""
-        _, _, charset = answer.headers.get("Content-Type", "").lower().partition("charset=")
-        charset = charset.partition(";")[0].strip(" \"'")
-        body = answer.body.removeprefix(_BOM)
-        if charset in ("", "utf-8", "utf8", "us-ascii"):
-            if not body.isascii():
-                _decode(body, "utf-8")
-            return body
-        return _decode(body, charset).encode()
-
 
 def json_text(body: bytes) -> bytes:
     """`body`, proven to be one JSON value (or empty). Raises msgspec.DecodeError."""
     if body:
         msgspec.json.decode(body, type=msgspec.Raw)
     return body
-
-
-def _decode(body: bytes, charset: str) -> str:
-    try:
-        return body.decode(charset)
-    except UnicodeDecodeError as error:
-        raise UnicodeError(f"invalid {error.encoding} (byte {error.start})") from None
-    except LookupError:
-        raise UnicodeError(f"unknown character set {charset[:40]!r}, from byte 0") from None
 
 
 def _phrase(status: int) -> str:

@@ -11,20 +11,27 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from secrets import token_bytes
 from types import MappingProxyType
+from typing import NamedTuple
 
 import msgspec
 
-from spectra_assets.client.jsontext import mended
+from spectra_assets.client.headers import Headers
+from spectra_assets.client.jsontext import lenient, utf8
 from spectra_assets.client.transport import Answer
 from spectra_assets.client.wire import Wire
 from spectra_assets.covenant.access import Withheld
 from spectra_assets.covenant.paths import split_path
 
 _KEY_BYTES = 32
+_BLANKS = b" \t\r\n\x1e"
+_UNREADABLE = b'{"withheld": unreadable'
+"""No JSON on purpose: what is cut may come whole the next time it is asked for, and must not pass for an empty list."""
+
 _HASHED = re.compile(rb'"h:[0-9a-f]{32}"')
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -50,8 +57,17 @@ class Withholding:
         self._wire.close()
 
     def _cleared(self, answer: Answer) -> Answer:
-        body = cleared(answer.body, self._rules, self._key)
-        return answer if body is answer.body else replace(answer, body=body)
+        kind = answer.headers.get("Content-Type", "")
+        try:
+            text = utf8(answer.body, kind)
+        except UnicodeError:
+            other = "charset=" in kind.lower() or cleared(answer.body, self._rules, self._key) is not answer.body
+            return replace(answer, body=_UNREADABLE) if other else answer
+        body = cleared(text, self._rules, self._key)
+        if body == answer.body:
+            return answer
+        plain = {name: value for name, value in answer.headers.items() if name.lower() != "content-type"}
+        return replace(answer, body=body, headers=Headers({**plain, "Content-Type": kind.partition(";")[0]}))
 
 
 def how_withheld(path: Sequence[str], rules: Sequence[Withheld]) -> str | None:
@@ -62,22 +78,27 @@ def how_withheld(path: Sequence[str], rules: Sequence[Withheld]) -> str | None:
 
 
 def cleared(body: bytes, rules: Sequence[Withheld], key: bytes) -> bytes:
-    """The JSON text, or one per line, without what is withheld; the very same if it has nothing of it.
+    """The JSON text, or one per line, without what is withheld; the very same bytes if nothing in it has such a name.
 
-    A text that is neither, and names such a field, is emptied: nobody can tell what it holds.
+    In place of a text that is neither, and names such a field, comes one that no reader takes for an answer without records:
+    nobody can tell what it holds.
     """
-    text = body.lstrip()
+    patterns = _patterns(tuple(_keys(rule)[-1] for rule in rules))
+    if not patterns.name.search(body):
+        return body
+    text = body.lstrip(_BLANKS)
     if not text.startswith((b"{", b"[")):
-        return b"" if _names(body, rules) else body
+        return b"<withheld/>" if text.startswith(b"<") else _UNREADABLE
+    clear = _Clearing(rules, key, patterns.field).whole
     try:
-        return _value(body, (), rules, key)
-    except msgspec.DecodeError:
+        made = lenient(text, clear)
+        return body if made is text else made
+    except (msgspec.DecodeError, RecursionError):
         pass
     try:
-        made = mended(body)
-        return _value(made, (), rules, key) if made is not None else b"\n".join(_lines(body, rules, key))
-    except msgspec.DecodeError:
-        return b"" if _names(body, rules) else body
+        return b"\n".join(clear(line) for line in map(_bare, body.split(b"\n")) if line)
+    except (msgspec.DecodeError, RecursionError):
+        return _UNREADABLE
 
 
 def hash_key(folder: Path) -> bytes:
@@ -99,35 +120,69 @@ def _keys(rule: Withheld) -> list[str]:
     return [key.removesuffix("[]").lower() for key in split_path(rule.field)]
 
 
-def _names(body: bytes, rules: Sequence[Withheld]) -> bool:
-    text = body.lower()
-    return any(_keys(rule)[-1].encode() in text for rule in rules)
+class _Patterns(NamedTuple):
+    """What finds a field by its name: anywhere, and as the key of an object, also of one that lies in a text."""
+
+    name: re.Pattern[bytes]
+    field: re.Pattern[bytes]
 
 
-def _lines(body: bytes, rules: Sequence[Withheld], key: bytes) -> list[bytes]:
-    return [_value(line, (), rules, key) if line.strip() else line for line in body.split(b"\n")]
+@lru_cache(64)
+def _patterns(names: tuple[str, ...]) -> _Patterns:
+    """A name may be written with escapes; in capitals too, which bytes have for ASCII alone."""
+    any_of = "|".join(re.escape(name) if name.isascii() else "" for name in names).encode()
+    name, field = (re.compile(rb"\\u|(?:" + any_of + rb")" + end, re.IGNORECASE) for end in (b"", rb'\\*"\s*:'))
+    return _Patterns(name, field)
 
 
-def _value(text: bytes, path: tuple[str, ...], rules: Sequence[Withheld], key: bytes) -> bytes:
-    """A JSON text without what is withheld below it. What nothing is withheld of keeps its bytes."""
-    start = text.lstrip()[:1]
-    if start == b"[":
-        items = [bytes(item) for item in msgspec.json.decode(text, type=list[msgspec.Raw])]
-        made = [_value(item, path, rules, key) for item in items]
-        return text if made == items else b"[" + b",".join(made) + b"]"
-    if start != b"{":
-        return text
-    fields: dict[str, bytes] = {}
-    changed = False
-    for name, raw in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items():
-        held, inner = bytes(raw), (*path, name)
-        how = how_withheld(inner, rules)
-        if how == "drop":
-            changed = True
-            continue
-        fields[name] = _hashed(held, key) if how == "hash" else _value(held, inner, rules, key)
-        changed = changed or fields[name] != held
-    return msgspec.json.encode({name: msgspec.Raw(held) for name, held in fields.items()}) if changed else text
+def _bare(line: bytes) -> bytes:
+    return line.strip(_BLANKS)
+
+
+@dataclass(frozen=True)
+class _Clearing:
+    """Takes what `rules` withhold out of JSON texts."""
+
+    rules: Sequence[Withheld]
+    key: bytes
+    field: re.Pattern[bytes]
+
+    def whole(self, text: bytes) -> bytes:
+        """One JSON text. Raises msgspec.DecodeError."""
+        msgspec.json.decode(text, type=msgspec.Raw)
+        return self._value(text, ())
+
+    def _value(self, text: bytes, path: tuple[str, ...]) -> bytes:
+        """What has a field of such a name is written anew: of a key that comes twice in an object the last stays, as for readers.
+        All else, and numbers and texts inside, keep their bytes."""
+        if not self.field.search(text):
+            return text
+        start = text.lstrip()[:1]
+        if start == b"[":
+            items = msgspec.json.decode(text, type=list[msgspec.Raw])
+            return b"[" + b",".join(self._value(bytes(item), path) for item in items) + b"]"
+        if start == b'"':
+            return self._text(text, path)
+        if start != b"{":
+            return text
+        fields: dict[str, msgspec.Raw] = {}
+        for name, raw in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items():
+            held, inner = bytes(raw), (*path, name)
+            how = how_withheld(inner, self.rules)
+            if how != "drop":
+                fields[name] = msgspec.Raw(_hashed(held, self.key) if how == "hash" else self._value(held, inner))
+        return msgspec.json.encode(fields)
+
+    def _text(self, text: bytes, path: tuple[str, ...]) -> bytes:
+        """A text that holds JSON, as payloads of events do; any other stays."""
+        inside = msgspec.json.decode(text, type=str).encode()
+        if not inside.lstrip().startswith((b"{", b"[")):
+            return text
+        try:
+            made = self._value(inside, path)
+        except msgspec.DecodeError:
+            return text
+        return text if made is inside else msgspec.json.encode(made.decode())
 
 
 def _hashed(text: bytes, key: bytes) -> bytes:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from spectra_assets.discovery.kinds import key_of
-from spectra_assets.discovery.names import vocabulary
+from spectra_assets.discovery.references import counted_by, named, named_by, reference
 from spectra_assets.discovery.route import Fill, Route, entity_name, likely_key, plain_values, shape
 from spectra_assets.discovery.scout import Look, Scout, joined, segments
 from spectra_assets.discovery.templates import Seen, address, generalised, spelled, static_prefix, values_of
 from spectra_assets.names import camel, pascal, plural, singular, words
 from spectra_assets.stages.asking.answers import Record
-from spectra_assets.stages.asking.ids import is_id
 from spectra_assets.stages.asking.links import (
     Link,
     is_address_list,
@@ -34,9 +33,6 @@ _GUESSES = 60
 """Addresses at most that are tried because of names in records."""
 
 _RECORDS, _PLACES, _TRIES = 20, 40, 3
-_REFERENCE = re.compile(r"(.+?)(?:_id|Id|ID|_ids|Ids|_key|Key)")
-_CODE = re.compile(r"(.{2,}?)_?(?:[cC]ode|(?<=_)no|No|[nN]umber|(?<=_)ref|Ref|[uU]uid|UUID|[sS]lug)")
-_COUNT = re.compile(r"(?:num_|numberOf|number_of_)(.+)|(.+?)(?:s?_?[cC]ount|s?_total|sTotal)")
 
 
 @dataclass
@@ -272,32 +268,26 @@ class Crawl:
         """Ids of other records (`authorId`, `author.id`, `authorCode`): lists that may be there."""
         prefix = static_prefix(route.path)
         ending = ".json" if route.path.endswith(".json") else ""
-        for path in _keys(records):
-            *around, leaf = path.split(".")
-            stem = _stem(leaf, around)
-            if stem and not self.listed(stem):
-                style = segments(route.path)[-1] if segments(route.path) else ""
-                for name in spelled(stem, style.removesuffix(ending)):
+        style = segments(route.path)[-1].removesuffix(ending) if segments(route.path) else ""
+        for path, stem in named_by(records).items():
+            if not self.listed(stem):
+                for name in spelled(stem, style):
                     self._guess(Route(f"{prefix}/{name}{ending}", f"{path!r} in the records of GET {route.path}"))
 
     def _counts(self, route: Route, records: list[Record]) -> None:
         """Counts of other records (`commentCount`): lists that may hang on these."""
-        for path in _keys(records) if route.kind == "list" and not route.fills else ():
-            counted = _COUNT.fullmatch(path)
-            if counted and "." not in path:
-                name = plural(singular(counted[1] or counted[2]))
-                for hanging in self.hanging(route, name, f"{path!r} in the records of GET {route.path}"):
-                    self._guess(hanging)
+        for path, stem in counted_by(records).items() if route.kind == "list" and not route.fills else ():
+            for hanging in self.hanging(route, plural(singular(stem)), f"{path!r} in the records of GET {route.path}"):
+                self._guess(hanging)
 
     def unanswered(self) -> Iterator[tuple[str, str]]:
         """(list, field) of ids in records that name no endpoint found."""
         for route in self.routes.values():
             if route.kind == "list":
-                keys = dict.fromkeys(key for record in route.records[:5] for key in record)
                 own = key_of(route.records[:_RECORDS])
-                for key in keys:
-                    match = _REFERENCE.fullmatch(key)
-                    if match and key != own and not self.listed(match[1]):
+                for key in dict.fromkeys(key for record in route.records[:5] for key in record):
+                    stem = reference(key)
+                    if stem and key != own and not self.listed(stem):
                         yield route.path, key
 
     def listed(self, stem: str) -> bool:
@@ -334,29 +324,13 @@ class Crawl:
 
     def _foreign(self, key: str, route: Route) -> bool:
         """Whether a field names records of another list."""
-        stem = _stem(key, ())
+        stem = named(key)
         return bool(stem) and self.listed(stem) and entity_name(route.path).lower() not in (camel(stem).lower(), stem.lower())
 
     def _guess(self, route: Route) -> None:
         if self._guesses < _GUESSES and shape(route.path) not in self.missed and shape(route.path) not in self.routes:
             self._guesses += 1
             self._guessed.append(route)
-
-
-def _keys(records: Iterable[Record]) -> dict[str, None]:
-    """JSON paths of the plain fields, and of arrays of ids."""
-    return dict.fromkeys(path for record in records for path in (*plain_values(record), *_lists_of_ids(record)))
-
-
-def _stem(leaf: str, around: Sequence[str]) -> str:
-    """What a field names a record of: `author` of `authorId`, `author.id` and `authorCode`; empty if it names none."""
-    match = _REFERENCE.fullmatch(leaf)
-    if match:
-        return match[1]
-    if around and leaf in ("id", "code", "key", "uuid", "slug"):
-        return around[-1]
-    match = _CODE.fullmatch(leaf)
-    return match[1] if match and match[1].lower().strip("_") not in vocabulary().fields else ""
 
 
 def _rows(route: Route) -> Iterator[tuple[Record, Mapping[str, str], str]]:
@@ -378,13 +352,6 @@ def _spread(examples: tuple[tuple[str, ...], ...]) -> list[tuple[str, ...]]:
 def _nothing_there(look: Look) -> bool:
     """Whether an answer says that there is no such record: `{"data": null}`."""
     return look.sight.shape == "empty"
-
-
-def _lists_of_ids(record: Record) -> Iterator[str]:
-    """Keys of arrays of plain values: `speakerIds` names speakers as `speakerId` does."""
-    for key, value in record.items():
-        if isinstance(value, list) and value and all(is_id(each) for each in value):
-            yield key
 
 
 def _asked_for(reason: str) -> list[str]:

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from spectra_assets.client.api import ApiClient
 from spectra_assets.client.withheld import cleared, hash_key, how_withheld
-from spectra_assets.covenant.access import Withheld
+from spectra_assets.covenant.access import Auth, CursorPaging, Fetch, Server, Withheld
+from tests.client.conftest import Api, Asked, Reply
 
 SSN, MAIL = Withheld(field="ssn"), Withheld(field="guardian.Email", how="hash")
+
+UNREADABLE = '{"withheld": unreadable'
 
 
 def taken(text: str, *rules: Withheld) -> str:
@@ -43,17 +47,52 @@ def test_equal_values_hash_alike_and_only_once() -> None:
 @pytest.mark.parametrize(
     ("text", "left"),
     [
-        ('{"ssn": 1, "id": 1}\n{"ssn": 2, "id": 2}\n', '{"id":1}\n{"id":2}\n'),
+        ('{"ssn": 1, "id": 1}\n{"ssn": 2, "id": 2}\n', '{"id":1}\n{"id":2}'),
         ('[{"ssn": NaN, "id": NaN}]', '[{"id":null}]'),
-        ('[{"id": 1, "ssn": "12', ""),
-        ("<html>SSN 12</html>", ""),
+        ('[{"id": 1, "ssn": "12', UNREADABLE),
+        ('[{"id": 1, "ssn": ' + "[" * 3000, UNREADABLE),
+        ("<html>SSN 12</html>", "<withheld/>"),
+        ('call({"ssn": 1})', UNREADABLE),
+        ('\x1e{"ssn": 1, "id": 1}\n\x1e{"ssn": 2, "id": 2}\n', '{"id":1}\n{"id":2}'),
+        ('{"id": 1, "a": {"ssn": "123"}, "a": {}}', '{"id":1,"a":{}}'),
+        (
+            '{"id": 1, "payload": "{\\"ssn\\": \\"123\\", \\"x\\": 1.10}", "note": "no ssn"}',
+            '{"id":1,"payload":"{\\"x\\":1.10}","note":"no ssn"}',
+        ),
         ("<html>nothing</html>", "<html>nothing</html>"),
         ('[{"id": 1, "na', '[{"id": 1, "na'),
         ("", ""),
     ],
 )
-def test_what_is_no_json_is_emptied_where_it_names_the_field(text: str, left: str) -> None:
+def test_what_can_not_be_read_and_names_the_field_is_no_empty_answer(text: str, left: str) -> None:
     assert taken(text, SSN) == left
+
+
+@pytest.mark.parametrize("written", ["cut", "utf-8-sig", "utf-16", "latin-1"])
+def test_a_rule_loses_no_record_however_answers_are_written(api: Api, written: str) -> None:
+    """Five pages of 20 behind a cursor; the third is cut when it is asked for first."""
+    declared = f"; charset={written}" if written in ("utf-16", "latin-1") else ""
+
+    def page(asked: Asked) -> Reply:
+        at = int(asked.query.get("cursor", ["0"])[0])
+        rows = [{"id": number, "ssn": f"s{number}", "name": "Müller"} for number in range(at, at + 20)]
+        text = json.dumps({"items": rows, "next": str(at + 20) if at < 80 else None}, ensure_ascii=False)
+        if written == "cut" and sum(each.query == asked.query for each in api.asked) == 1 and at == 40:
+            return Reply(text[:300].encode() + b"Internal error", headers={"Content-Type": "application/json"})
+        body = text.encode("utf-8" if written == "cut" else written)
+        return Reply(body, headers={"Content-Type": f"application/json{declared}"})
+
+    api.answer = page
+    server = Server(base_url_env="DEMO_URL", auth=Auth(kind="none"), probe="/items", withheld=[SSN])
+    paging = CursorPaging(cursor_param="cursor", next="next")
+    client = ApiClient(server, api.url, None, backoff_base=0.01)
+    try:
+        pages = list(client.pages(Fetch(path="/items", entity="item", records="items", primary_key="id", paging=paging)))
+    finally:
+        client.close()
+    assert [json.loads(record) for page in pages for record in page.records] == [
+        {"id": number, "name": "Müller"} for number in range(100)
+    ]
 
 
 def test_the_last_rule_that_fits_counts() -> None:

@@ -45,6 +45,8 @@ def answer(body: bytes, content_type: str = "application/json", status: int = 20
         ("data", {"data": [], "errors": [], "links": {}}),
         ("items", {"items": [], "total": 0}),
         (r"a\.b", {"a.b": TWO, "total": 2}),
+        ("results", {"info": {"count": 826, "pages": 42, "next": "x", "prev": None}, "results": TWO}),
+        ("folk", {"zork": {"page": 1, "pages": 2, "total": 3}, "folk": TWO}),
     ],
 )
 def test_lists_of_records(path, value):
@@ -60,6 +62,7 @@ def test_lists_of_records(path, value):
         {"id": 1, "name": "x", "tags": ["a"]},
         {"id": 1, "items": [{"sku": "x"}], "total": 3},
         {"name": "x", "address": {"phones": [{"n": 1}]}},
+        {"race": "x", "stats": {"count": 3, "total": 4}, "results": [{"id": 1}]},
         {"customer": "x", "price": 3, "lines": [{"a": 1}], "address": {"a": 1}},
         {"home": {"street": 1, "city": 2}, "work": {"street": 1, "city": 2}},
         {"ok": True, "channel": {"id": "C1", "members": [{"id": 1}]}},

@@ -82,6 +82,9 @@ _PAGE_WORDS = re.compile(
 )
 """Names that only a list of pages has around it."""
 
+_GOES_ON = re.compile(r"next|prev|page|offset|cursor|skip|limit|token|continuation|more$|startat")
+"""Names of how a list goes on, beside those of how long it is."""
+
 _NEIGHBOURS = words(
     "next previous prev nextpage nextpagetoken nextcursor nextlink nexturl previouspage paging pagination pageinfo"
 )
@@ -156,7 +159,9 @@ def holds_nothing(value: Any) -> bool:
 
 def is_page(value: Any) -> bool:
     """Whether an answer is beyond doubt a page of a list, whatever is said of it: it says which one is next or before."""
-    return isinstance(value, dict) and any(_plain(key) in _NEIGHBOURS for key in value) and location_of([value]).path != ITSELF
+    if not isinstance(value, dict) or location_of([value]).path == ITSELF:
+        return False
+    return any(_plain(key) in _NEIGHBOURS or _tells_pages(below) for key, below in value.items())
 
 
 def records_at(value: Any, location: str) -> list[Record] | None:
@@ -283,7 +288,9 @@ def _enveloped(place: _Place, ranked: Sequence[_Place], answers: Sequence[Record
         if _own_id(above, depth):
             return "", 0.0
         names = {_plain(key) for level in above for key in level if key != step}
-        paged = paged or any(_PAGE_WORDS.search(name) for name in names)
+        of_pages = {_plain(key) for level in above for key, below in level.items() if key != step and _tells_pages(below)}
+        paged = paged or bool(of_pages) or any(_PAGE_WORDS.search(name) for name in names)
+        names -= of_pages
         lists = {_plain(other.keys[depth]) for other in ranked if other.keys[:depth] == place.keys[:depth] != other.keys}
         strange |= {name for name in names - lists if not _stands_around(name) or (not depth and name in _OWN_NAMES)}
     if not place.rows and "named as what stands beside records" in place.reasons and "named like the path" not in place.reasons:
@@ -309,6 +316,12 @@ def _enveloped(place: _Place, ranked: Sequence[_Place], answers: Sequence[Record
         own = {_plain(key) for answer in answers for key in answer} & {"name", "title", "login", "email", "username"}
         return ("", 0.0) if own else (f"the only list, of {place.rows} rows, beside plain values", 0.6)
     return "", 0.0
+
+
+def _tells_pages(value: Any) -> bool:
+    """Whether an object, however it is named, says nothing but how a list goes on: `{"count": 826, "pages": 42, "next": "…"}`."""
+    names = [_plain(key) for key in value] if isinstance(value, dict) else []
+    return len(names) > 1 and all(map(_stands_around, names)) and any(map(_GOES_ON.search, names))
 
 
 @lru_cache(4096)
