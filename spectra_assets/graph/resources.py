@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from functools import lru_cache
-from pathlib import Path
 
 import dagster as dg
 from pydantic import PrivateAttr
 
-from spectra_assets.gates.evaluate import GATES
 from spectra_assets.graph.presence import present
 from spectra_assets.lakehouse import engine as engines
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.playbook.model import Playbooks
-from spectra_assets.playbook.parse import load_playbooks
 from spectra_assets.settings import Settings
 from spectra_assets.settings import load as load_settings
-from spectra_assets.stages.actions import ACTIONS
+from spectra_assets.stages.design import playbooks_of
 
 
 class EngineResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -65,15 +61,4 @@ class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     @property
     def playbooks(self) -> Playbooks:
         """The playbooks as they are now. Raises DocumentError."""
-        return playbooks_in(self.settings.playbooks)
-
-
-def playbooks_in(folder: Path) -> Playbooks:
-    """The playbooks in `folder`, read again only when one of them has changed. Raises DocumentError."""
-    stamps = tuple((str(file), file.stat().st_mtime_ns) for file in sorted(folder.rglob("*.md")))
-    return _parsed(folder, stamps)
-
-
-@lru_cache(maxsize=4)
-def _parsed(folder: Path, stamps: tuple[tuple[str, int], ...]) -> Playbooks:
-    return load_playbooks(folder, ACTIONS.keys(), GATES.keys())
+        return playbooks_of(self.settings)

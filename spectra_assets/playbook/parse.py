@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from spectra_assets.errors import ConfigurationError, DocumentError, Mistakes
@@ -66,10 +67,11 @@ def load_playbooks(folder: Path, actions: Collection[str], gates: Collection[str
     that tells every mistake; what is merely doubtful is in the result's `warnings`.
     """
     top = folder.parent
+    known = frozenset(actions), frozenset(gates)
     mistakes = Mistakes()
-    standards = mistakes.each(lambda path: parse_standards(_read(path, top), _label(path, top)), [folder / STANDARDS])
+    standards = mistakes.each(lambda path: _standards(_read(path, top), _label(path, top)), [folder / STANDARDS])
     found = sorted((folder / FOLDER).glob("*.md"))
-    playbooks = mistakes.each(lambda path: parse_playbook(_read(path, top), _label(path, top), actions, gates), found)
+    playbooks = mistakes.each(lambda path: _playbook(_read(path, top), _label(path, top), *known), found)
     for name, (_, stage) in FILES.items():
         if name not in {path.name for path in found}:
             mistakes.found.append(DocumentError(f"the playbook of stage {stage} is missing", _label(folder / FOLDER / name, top)))
@@ -78,6 +80,17 @@ def load_playbooks(folder: Path, actions: Collection[str], gates: Collection[str
     check_ids(loaded.all_rules())
     loaded.warnings.extend(notices(playbooks))
     return loaded
+
+
+@lru_cache(maxsize=8)
+def _standards(text: str, file: str) -> Standards:
+    return parse_standards(text, file)
+
+
+@lru_cache(maxsize=64)
+def _playbook(text: str, file: str, actions: frozenset[str], gates: frozenset[str]) -> Playbook:
+    """One command asks for the playbooks eight times and more: what has not changed since is not read anew."""
+    return parse_playbook(text, file, actions, gates)
 
 
 def _label(path: Path, top: Path) -> str:
