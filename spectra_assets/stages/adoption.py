@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spectra_assets.covenant.canon import Canon, CanonEntity
+from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
 from spectra_assets.covenant.diff import Change, diff
 from spectra_assets.covenant.files import replace_text
+from spectra_assets.covenant.following import unused
 from spectra_assets.covenant.model import Covenant, Table
 from spectra_assets.errors import DocumentError
 from spectra_assets.intelligence.model import Pack
@@ -135,8 +136,31 @@ def _ruled(before: CanonEntity, now: CanonEntity | None, rules: Sequence[Mapping
     stays = [field for field in before.fields if not _touched(paths, (field.raw,))]
     comes = {field.raw: field for field in now.fields if _touched(paths, (field.raw,))}
     order = [field.raw for field in before.fields]
+    if not any(rule["kind"] == "rename" for rule in about):
+        comes = _named_as_before(before, now, stays, comes)
     fields = sorted((*stays, *comes.values()), key=lambda field: order.index(field.raw) if field.raw in order else len(order))
     return before.model_copy(update={"fields": tuple(fields)})
+
+
+def _named_as_before(
+    before: CanonEntity, now: CanonEntity, stays: Sequence[CanonField], comes: Mapping[str, CanonField]
+) -> dict[str, CanonField]:
+    """The fields that come, each in the column that it had. None takes the name of one that stays: what is new may be called as
+    that but for its capitals, and gave it another number."""
+    held = {field.raw: field.target for field in before.fields}
+    had = {(field.group, field.target): held[field.raw] for field in now.fields if field.raw in held}
+    taken = {(field.group, field.target.lower()) for field in stays}
+    found: dict[str, CanonField] = {}
+    given: dict[tuple[str, str], str] = {}
+    for raw, field in comes.items():
+        own = (field.group, field.target)
+        if own in had:
+            given[own] = had[own]
+        elif own not in given:
+            given[own] = unused([field.target], {name for group, name in taken if group == field.group})
+        taken.add((field.group, given[own].lower()))
+        found[raw] = field.model_copy(update={"target": given[own]})
+    return found
 
 
 def _about(rule: Mapping[str, Any], entity: CanonEntity) -> bool:

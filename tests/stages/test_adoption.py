@@ -75,3 +75,29 @@ def test_an_entity_that_a_rule_leaves_out_goes() -> None:
 def test_fields_keep_their_places() -> None:
     found = ruled(BEFORE, NOW, [rule("type", "call", "at")]).entity("call")
     assert [field.raw for field in found.fields] == ["id", "at", "size"]
+
+
+def targets(canon: Canon) -> dict[str, str]:
+    return {field.raw: field.target for field in canon.entities[0].fields}
+
+
+def called(**names: str) -> Canon:
+    known = entity("call", dict.fromkeys(names, "text"))
+    fields = tuple(field.model_copy(update={"target": names.get(field.raw, field.target)}) for field in known.fields)
+    return Canon(entities=(known.model_copy(update={"fields": fields}),))
+
+
+def test_what_is_new_takes_no_name_of_what_stays() -> None:
+    found = ruled(called(note="note"), called(NOTE="note", note="note2"), [rule("field", "call", "NOTE")])
+    assert targets(found) == {"id": "id", "note": "note", "NOTE": "note2"}
+
+
+def test_a_column_keeps_its_name_where_a_rule_is_about_it() -> None:
+    now = called(NOTE="note", note="note2", remark="note2")
+    found = ruled(called(note="note"), now, [rule("alias", "call", "note", also=["remark"])])
+    assert targets(found) == {"id": "id", "note": "note", "remark": "note"}
+
+
+def test_a_person_may_rename_a_column() -> None:
+    found = ruled(called(note="note"), called(note="remark"), [rule("rename", "call", "note", name="remark")])
+    assert targets(found) == {"id": "id", "note": "remark"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -71,7 +72,11 @@ def _all_texts(n: int, row: Row) -> Row:
 def _typed(row: Row) -> Row:
     """What texts mean: numbers and truths."""
     truths = {"true": True, "false": False}
-    return {key: truths.get(value, value) if isinstance(value, str) else value for key, value in row.items()}
+    number = re.compile(r"-?[0-9]+\.[0-9]+")
+    return {
+        key: truths.get(value, float(value) if number.fullmatch(value) else value) if isinstance(value, str) else value
+        for key, value in row.items()
+    }
 
 
 def _pairs(n: int, row: Row) -> Row:

@@ -123,7 +123,7 @@ def _with_names(fields: Sequence[CanonField], wanted: Sequence[str], twins: dict
     """The fields with names unique in their table, but for those that share another's: text → epoch, echo → key, name → name."""
     twins = {raw: other for raw, other in twins.items() if any(field.raw == other for field in fields)}
     single = [(field, name) for field, name in zip(fields, wanted, strict=True) if field.raw not in twins]
-    unique = names.without_collisions(name for _, name in single)
+    unique = _unique(single)
     by_raw = {field.raw: name for (field, _), name in zip(single, unique, strict=True)}
     placed = [field.model_copy(update={"target": name}) for (field, _), name in zip(single, unique, strict=True)]
     for text, epoch in twins.items():
@@ -132,6 +132,18 @@ def _with_names(fields: Sequence[CanonField], wanted: Sequence[str], twins: dict
             place = next(number for number, field in enumerate(placed) if field.raw == epoch)
             placed.insert(place + 1, twin.model_copy(update={"target": by_raw[epoch]}))
     return placed
+
+
+def _unique(single: Sequence[tuple[CanonField, str]]) -> list[str]:
+    """The names without collisions, in order; of fields that differ in capitals alone, the one that is written so comes first."""
+    place: dict[str, int] = {}
+    for number, (field, _) in enumerate(single):
+        place.setdefault(field.raw.lower(), number)
+    order = sorted(
+        range(len(single)), key=lambda n: (place[single[n][0].raw.lower()], not single[n][0].raw.endswith(single[n][1]))
+    )
+    unique = names.without_collisions(single[number][1] for number in order)
+    return [name for _, name in sorted(zip(order, unique, strict=True))]
 
 
 def _wanted(
