@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pyarrow import compute as pc
 from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.covenant.model import DataType
@@ -15,7 +16,10 @@ from spectra_assets.gates.registry import gate
 from spectra_assets.gates.rejected import too_many
 from spectra_assets.lakehouse.staging import AT_ONCE
 from spectra_assets.lakehouse.types import quoted
-from spectra_assets.names import TableRef
+from spectra_assets.names import Stage, TableRef
+
+_STAYED = 0.7
+"""Share of the published rows that a table must keep for its repetitions to be believed."""
 
 COUNTED = ("flattening", "fact", "bridge", "refinement")
 """Kinds of build whose every input row has one fate."""
@@ -94,9 +98,7 @@ def rows_conserved(candidate: Candidate) -> Iterator[Judged]:
     before has a fate: it is landed, was there already, took another one's place, or went. Each input has the rows that were
     delivered."""
     yield _fates(candidate) if candidate.table.build.kind == "extraction" else _balance(candidate)
-    tampered = _tampered(candidate)
-    if tampered is not None:
-        yield tampered
+    yield from filter(None, (_tampered(candidate), _left_out(candidate)))
 
 
 def _tampered(candidate: Candidate) -> Judged | None:
@@ -114,6 +116,27 @@ def _tampered(candidate: Candidate) -> Judged | None:
     rule = Rule("rows = delivered", "were changed past the pipeline", "inputs")
     advice = f"materialise {', '.join(str(fact['input']) for fact in facts)} again, then this table"
     return Judged(candidate.small(columns, facts), (rule,), unit="inputs", quote="told", advice=advice)
+
+
+def _left_out(candidate: Candidate) -> Judged | None:
+    """Records left out as repetitions that are none: other records have their key now. Looked at only where the table lost much
+    of what stands, since one record may be read at two moments. None if there is nothing to say."""
+    ref, counts = candidate.table.ref, candidate.counts
+    raw = next((name for name in candidate.table.inputs if name.startswith(f"{Stage.EXTRACT}.")), None)
+    if raw is None or not counts.duplicates or getattr(candidate.table.build, "array", None) is not None:
+        return None
+    stands = candidate.lakehouse.describe(ref).rows if candidate.lakehouse.exists(ref) else 0
+    if counts.accepted >= _STAYED * stands:
+        return None
+    hashes = candidate.lakehouse.read(TableRef.parse(raw), ["recordHash"]).column(0)
+    unlike = counts.duplicates - (len(hashes) - int(pc.count_distinct(hashes).as_py()))
+    key = ", ".join(candidate.table.primary_key)
+    told = f"{unlike} of {len(hashes)} records, under keys that other records have as well"
+    row = {"key": key, "records": len(hashes), "leftOut": unlike, "stood": stands, "told": told}
+    columns = dict.fromkeys(("key", "told"), DataType.TEXT) | dict.fromkeys(("records", "leftOut", "stood"), DataType.INT64)
+    rule = Rule(f"leftOut <= {1 - _STAYED} * records", "would be left out", "leftOut")
+    advice = f"{key} does not tell the records apart any more, perhaps only below each parent: covenant generate designs anew"
+    return Judged(candidate.small(columns, [row]), (rule,), unit="tables", quote="told", advice=advice)
 
 
 def _fates(candidate: Candidate) -> Judged:

@@ -235,6 +235,14 @@ def _mapped(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     )
 
 
+def _conserved(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    """Rows that went no known way, or records that were left out under the key of others."""
+    if "leftOut" not in row:
+        return whole(evaluation, row)
+    counts = {"count": number(row.get("leftOut")), "total": number(row.get("records"))}
+    return Cause.WRONG_KEY, "", Fact(kind="leftOut", column=text(row.get("key")), note=text(row.get("told")), **counts)
+
+
 def _step(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     """A step of the playbook that was not carried out: the covenant is older than the playbook."""
     return Cause.STEP_DID_NOT_RUN, str(row.get("step")), Fact(kind="step", note=text(row.get("tables")))
@@ -259,6 +267,7 @@ TAKEN: dict[str, Take] = {
     "steps_ran": _step,
     "requests_steady": _unsteady,
     "rows_accepted": _set_aside,
+    "rows_conserved": _conserved,
     "plan_holds": _planned,
     "times_kept": _timed,
     "auth_valid": _credential,

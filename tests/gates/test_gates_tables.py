@@ -116,6 +116,19 @@ def test_an_input_that_somebody_changed_is_told(bench: Bench) -> None:
     assert bench.judge(promised, rows(*"abcd"), others=[source], rows_in=4).passed
 
 
+@pytest.mark.parametrize(("hashes", "passes"), [("aaaaabbbbb", True), ("abcdefghij", False)])
+def test_records_under_the_key_of_others_are_no_repetitions(bench: Bench, hashes: str, passes: bool) -> None:
+    source = bench.publish(table("extract.cycles", columns=[text("recordHash")]), [{"recordHash": each} for each in hashes])
+    promised = table("clean.cycle", "rows_conserved", inputs=["extract.cycles"], **CYCLE)
+    bench.publish(promised, rows(*"abcdefghij"))
+    data = [*rows("a", "b"), *rows(*"cdefghij", _duplicate=True)]
+    result = bench.judge(promised, data, others=[source], rows_in=10, control=True)
+    assert result.passed is passes
+    if not passes:
+        assert "8 of 10 records, under keys that other records have as well" in result.message
+        assert result.rule_id == "clean.rows_conserved:leftOut"
+
+
 def test_types_hold(bench: Bench) -> None:
     kinds = list(DataType)
     promised = table("clean.t", "types_hold", columns=[column(f"c{kind.value}", kind) for kind in kinds])

@@ -123,10 +123,22 @@ def _paging(gap: Gap, facts: Facts, promised: Fetch, paging: Paging, how: str) -
     if carried(*(value for value in values.values() if isinstance(value, str))):
         told = ", ".join(f"{name} {value}" for name, value in values.items())
         why = f"the list pages another way now ({how}): {told}"
+        if isinstance(paging, NoPaging) and _says_more(promised, facts):
+            return
         needs = _loss(promised, facts) if isinstance(paging, NoPaging) else None
         if needs is not None and gap.subject == "pages":
             return  # a page that could not be read is no sign that there are none any more
         yield rule(RemedyKind.PAGING, EXTRACT, "paging", scope(gap, facts), values, why, needs)
+
+
+def _says_more(promised: Fetch, facts: Facts) -> bool:
+    """Whether one answer says itself that there are more rows than it holds."""
+    asked = _asked(promised, facts)
+    try:
+        seen = facts.explorer.one(asked) if facts.explorer is not None and asked is not None else None
+    except SpectraError:
+        return False
+    return seen is not None and (seen.declared_total or 0) > seen.rows
 
 
 def _loss(promised: Fetch, facts: Facts) -> str | None:

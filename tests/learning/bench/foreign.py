@@ -395,6 +395,7 @@ FOREIGN: tuple[Case, ...] = (
         "extract.parcels:extract_complete",
         "clean.parcel:primary_key_unique",
         "clean.parcel:rows_conserved",
+        outcome="asks",  # with the parent in it the key is another one, and so is the table
     ),
     _case(
         "a new field in one list, another name in the other",  # designed anew with the one, the other's column would be lost
