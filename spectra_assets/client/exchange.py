@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,6 +22,12 @@ from spectra_assets.errors import RetriableError, SkippableError, SpectraError
 
 Result = TypeVar("Result")
 
+_TOO_FAST = (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
+"""Statuses of what may be tried again that say so (a 403 is final where it means no limit)."""
+
+_STUBBORN = 3
+"""Addresses of one list that were told to the end that they come too fast: from then on another one is tried only so often."""
+
 _ATTEMPTS_AT_500 = 3
 """A 500 is tried so often at most: APIs answer it for unknown ids, where it never passes."""
 
@@ -29,11 +36,12 @@ _ATTEMPTS_AT_500 = 3
 class Course:
     """How one request went so far. `seconds`: what each attempt may take, if it is limited. `body`: that of a search by POST.
     `ask`: it is sent only to learn whether the `earlier` answer changed. `brought` is the id of the request that brought the
-    body, where it was another one."""
+    body, where it was another one. `heeded`: how many requests had been, when this one was refused last for coming too fast."""
 
     seconds: float | None = None
     body: bytes | None = None
     attempts: int = 0
+    heeded: int | None = None
     answer: Answer | None = None
     ask: bool = False
     earlier: Taped | None = None
@@ -52,6 +60,9 @@ class Exchange:
         self._root = root
         self._mask = mask
         self._attempts = attempts
+        self._heeded = 0
+        self._stubborn: Counter[str] = Counter()
+        self._given_up: dict[str, int] = {}
         self._over(pace, backoff_base)
 
     def over(self, wire: Wire, pace: Pace) -> None:
@@ -80,7 +91,7 @@ class Exchange:
         """What `accept` makes of the answer; one row in the ledger whatever happens."""
         entry.query = self._shown(url, course.body)
         try:
-            return self._persist(url, accept, course, stop, attempts or self._attempts)
+            return self._persist(url, entry.path, accept, course, stop, attempts or self._attempts)
         except SpectraError as error:
             entry.error = str(error)[:500]
             raise
@@ -155,21 +166,29 @@ class Exchange:
         return self._mask(url.removeprefix(self._root))
 
     def _persist(
-        self, url: str, accept: Callable[[Answer], Result], course: Course, stop: threading.Event, attempts: int
+        self, url: str, path: str, accept: Callable[[Answer], Result], course: Course, stop: threading.Event, attempts: int
     ) -> Result:
-        """Try until `accept` is content, an error is final or the attempts are used up (then RetriableError)."""
+        """Try until `accept` is content, an error is final or the attempts are used up (then RetriableError).
+
+        What comes too fast holds up all others as well, but for an address that is refused while they are heeded: it is not their
+        number then, and it alone waits.
+        """
         while True:
             self._pace.wait(stop)
             course.attempts, course.answer = course.attempts + 1, None
             try:
                 answer = self._sent(url, course, stop)
-                return accept(answer)
+                result = accept(answer)
+                self._heeded += 1
+                return result
             except RetriableError as error:
                 failure = error
-            if self._used_up(failure.status, course.attempts, attempts):
+            if self._used_up(failure.status, course.attempts, self._most(path, failure.status, attempts)):
                 break
-            stop.wait(self._delay(failure, course.attempts))
-        self._delay(failure, course.attempts)
+            stop.wait(self._delay(failure, path, course))
+        self._delay(failure, path, course)
+        if failure.status in _TOO_FAST:
+            self._stubborn[path], self._given_up[path] = self._stubborn[path] + 1, self._heeded
         tried = f" (tried {course.attempts} times)" if course.attempts > 1 else ""
         raise RetriableError(self._mask(str(failure)) + tried, failure.retry_after, failure.status)
 
@@ -199,10 +218,23 @@ class Exchange:
         rarely_passes = status is not None and status >= 500 and status not in PASSING
         return made >= (min(attempts, _ATTEMPTS_AT_500) if rarely_passes else attempts)
 
-    def _delay(self, failure: RetriableError, attempt: int) -> float:
+    def _most(self, path: str, status: int | None, attempts: int) -> int:
+        """Attempts that a request has which was refused with this status."""
+        return min(attempts, _STUBBORN) if status in _TOO_FAST and self._stubborn[path] >= _STUBBORN else attempts
+
+    def _is_alone(self, path: str, course: Course) -> bool:
+        """Whether others were heeded since this request was refused before, or since another one of its list was given up."""
+        several = self._stubborn[path] >= _STUBBORN
+        before = self._given_up[path] if course.heeded is None and several else course.heeded
+        return before is not None and self._heeded > before
+
+    def _delay(self, failure: RetriableError, path: str, course: Course) -> float:
         """Seconds this request waits for itself; if the server is too busy, the gate is held for all threads instead."""
-        seconds = max(backoff(attempt, self._backoff_base), failure.retry_after or 0)
-        if failure.status in (403, 429) or (failure.status == 503 and failure.retry_after):
+        seconds = max(backoff(course.attempts, self._backoff_base), failure.retry_after or 0)
+        if failure.status in _TOO_FAST or (failure.status == 503 and failure.retry_after):
+            alone, course.heeded = self._is_alone(path, course), self._heeded
+            if alone and failure.status in _TOO_FAST:
+                return seconds
             self._pace.hold(seconds, too_many=failure.status != HTTPStatus.SERVICE_UNAVAILABLE)
             return 0
         return seconds

@@ -7,6 +7,7 @@ that was applied is followed by one run of what it touches. A process that is ki
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -34,7 +35,11 @@ _OP = "find_remedies"
 _LAUNCHES = 3
 """Times a run about the same lessons is launched, should it die."""
 
+_LOADED = timedelta(minutes=3)
+"""How long tables that a remedy brought are waited for: `solution-engine dev` has them loaded within seconds."""
+
 _MOST_TOLD = 20
+_GOOD = [dg.DagsterRunStatus.SUCCESS]
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -146,9 +151,10 @@ def catching_up(
     """One run of `job(source)` for each source with remedies that were applied, or taken back, and that no run followed yet.
 
     It is about the lessons and how often they were used, and is asked for after the learning job, which may apply more of them.
-    One that said nothing of them, since it was killed, is asked for again, three times in all. A gap that came back three times
-    is left to a person (learning/loop.py), so that this ends. `known` are the assets of the code location as loaded: what a
-    remedy brought since, such as a table of the charts, can't be asked for until it is loaded again.
+    One that ended badly, since it was killed or a gate failed, is asked for again, three times in all. A gap that came back
+    three times is left to a person (learning/loop.py), so that this ends. `known` are the assets of the code location as loaded:
+    what a remedy brought since, such as a table of the charts, can't be asked for until it is loaded again, which is waited for
+    a while.
     """
     if instance.get_runs_count(dg.RunsFilter(job_name=JOB, statuses=_UNDER_WAY)):
         return
@@ -159,15 +165,19 @@ def catching_up(
         covenant = read(file)
         about = _key(f"{lesson.id} {lesson.status} {lesson.applied_at} {lesson.returned} {lesson.harmed}" for lesson in lessons)
         launched = instance.get_runs_count(dg.RunsFilter(job_name=job(file.stem), tags={LEARNING: about}))
-        if launched >= _LAUNCHES:
+        good = instance.get_runs_count(dg.RunsFilter(job_name=job(file.stem), tags={LEARNING: about}, statuses=_GOOD))
+        if good or launched >= _LAUNCHES:
             continue
         keys = [
             dg.AssetKey(covenant.table(name).ref.asset_path(covenant.source)) for name in to_make(settings, covenant, lessons)
         ]
+        there = [key for key in keys if known is None or key in known]
+        if len(there) < len(keys) and _is_young(lessons):
+            continue
         yield dg.RunRequest(
             run_key=f"catch-up-{file.stem}-{about}-{launched}",
             job_name=job(file.stem),
-            asset_selection=[key for key in keys if known is None or key in known],
+            asset_selection=there,
             tags={LEARNING: about},
         )
 
@@ -211,6 +221,12 @@ def to_make(settings: Settings, covenant: Covenant, lessons: Iterable[Lesson]) -
         if mine or below or table.table in first or table.ref.schema in first or table.ref.schema == LOG:
             wanted.add(table.table)
     return [table.table for table in covenant.tables() if table.table in wanted]
+
+
+def _is_young(lessons: Iterable[Lesson]) -> bool:
+    """Whether a covenant was changed so shortly ago that its tables may just be about to be loaded."""
+    last = max((text for lesson in lessons if (text := lesson.applied_at or lesson.judged_at)), default=None)
+    return last is not None and datetime.now(UTC) - datetime.fromisoformat(last) < _LOADED
 
 
 def _is_used(lesson: Lesson) -> bool:

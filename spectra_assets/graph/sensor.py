@@ -6,6 +6,7 @@ share it; a lesson remembers its evaluations, so that a crash between writing it
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from math import inf
@@ -23,21 +24,26 @@ from spectra_assets.settings import load as load_settings
 
 _ENDED = (dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED)
 _POSITION = "spectra_lessons"
+_SECONDS = 20.0
+"""Of a look: Dagster gives up one that takes longer than a minute. What is read in one goes on to its end."""
+
 _BATCH = 16
 """Runs of each kind that are read at once: together no more than a lesson remembers evaluations."""
 
 
-def learn(instance: dg.DagsterInstance) -> list[Lesson]:
+def learn(instance: dg.DagsterInstance, seconds: float = inf) -> list[Lesson]:
     """Read the runs that ended since the last time and write their lessons; those that changed. Raises DocumentError.
 
-    Lessons that were applied are judged as well: one that did not hold is taken back.
+    Lessons that were applied are judged as well: one that did not hold is taken back. No more runs are begun after so many
+    `seconds`: the next call goes on behind those that were read.
     """
+    begun = time.monotonic()
     settings = load_settings()
     bury(instance)  # what a killed run showed counts too
     position = _position(instance)
     changed: dict[str, Lesson] = observe(settings, ()).changed  # what a killed pass left is finished first
     more = True
-    while more:
+    while more and time.monotonic() - begun <= seconds:
         runs, reached, more = ended(instance, position)
         for run_id in runs:
             changed |= observe(settings, evaluations(instance, run_id)).changed
@@ -62,7 +68,7 @@ def lessons_sensor(pipelines: Sequence[Any], job: Callable[[str], str]) -> dg.Se
     )
     def lessons(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         settings = load_settings()
-        changed = learn(context.instance)
+        changed = learn(context.instance, _SECONDS)
         loaded = context.repository_def
         known = loaded.asset_graph.get_all_asset_keys() if loaded is not None else None
         requests = [*passes(context.instance, settings, changed), *catching_up(context.instance, settings, job, known)]

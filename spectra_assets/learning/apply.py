@@ -17,7 +17,7 @@ from spectra_assets.intelligence.model import Pack, load_pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.archive import everything
 from spectra_assets.learning.journal import carry_out, text_at
-from spectra_assets.learning.lesson import Lesson, Tried
+from spectra_assets.learning.lesson import Lesson, Outcome, Tried
 from spectra_assets.learning.prose import text_of
 from spectra_assets.learning.remedy.model import AddGate, AddRule, Remedy
 from spectra_assets.playbook.edit import add_gate, add_rule, add_step, remove_marked, remove_rule
@@ -25,10 +25,6 @@ from spectra_assets.playbook.model import STANDARDS
 from spectra_assets.settings import Settings
 from spectra_assets.stages.adoption import Made, adopt, keep_canon, kept_canon
 from spectra_assets.stages.design import canon_of, design
-
-REJECTED = "a person rejected it"
-REVERTED = "a person took it back"
-"""Outcomes of remedies that are never proposed again."""
 
 
 def rule_id(lesson: str) -> str:
@@ -73,7 +69,7 @@ def apply(settings: Settings, lesson: Lesson, remedy: Remedy) -> Lesson:
     Raises DocumentError if playbooks or covenant don't take it, StorageError; then nothing has changed.
     """
     texts = changed(settings.playbooks, remedy, lesson.id)
-    covenants, version = _covenants(settings, lesson.source, texts, remedy)
+    covenants, version = _covenants(settings, lesson.source, texts, remedy, keep=True)
     made = lesson.but(
         status="applied",
         remedy=remedy,
@@ -100,14 +96,14 @@ def words(remedy: Remedy) -> str:
     return f"gate {edit.gate}" if isinstance(edit, AddGate) else f"step {edit.action}"
 
 
-def take_back(settings: Settings, lesson: Lesson, status: str, why: str) -> Lesson:
+def take_back(settings: Settings, lesson: Lesson, status: str, why: str, how: Outcome = Outcome.FAILED) -> Lesson:
     """Take the lesson's remedy back: the lesson with the new status. The caller holds the lessons' lock. Raises as `apply`.
 
     What a person removed already is not missed. A standard that was made of the lesson goes too: it held for fewer sources.
     """
     assert lesson.remedy is not None  # noqa: S101  (the caller's condition)
-    files, others = _taken_back(settings, lesson)
-    tried = (*lesson.tried, Tried(remedy=lesson.remedy.said, outcome=why))
+    files, others = _taken_back(settings, lesson, keep=True)
+    tried = (*lesson.tried, Tried.of(lesson.remedy, how, why))
     made = lesson.but(status=status, playbook=None, applied_at=None, applied_version=None, commit=None, uncommitted=None,
                       remedy=None, standard=None, question=None, tried=kept(tried))  # fmt: skip
     own = [file for file in files if file.parent == settings.covenants and _designed(settings, file)]
@@ -135,7 +131,7 @@ def without(settings: Settings, lesson: Lesson) -> tuple[dict[str, str], list[Le
 
 def kept(tried: Sequence[Tried], most: int = 20) -> tuple[Tried, ...]:
     """What is remembered of what was tried: what a person rejected before all, then the last ones."""
-    said = [each for each in tried if each.outcome in (REJECTED, REVERTED)]
+    said = [each for each in tried if each.how in (Outcome.REJECTED, Outcome.REVERTED)]
     rest = [each for each in tried if each not in said]
     chosen = [*said[-most:], *rest[max(0, len(rest) + len(said[-most:]) - most) :]]
     return tuple(each for each in tried if each in chosen)[-most:]
@@ -180,11 +176,12 @@ def scratch(settings: Settings, texts: Mapping[str, str]) -> Iterator[Settings]:
 
 
 def _covenants(
-    settings: Settings, source: str, texts: Mapping[str, str], remedy: Remedy | None
+    settings: Settings, source: str, texts: Mapping[str, str], remedy: Remedy | None, keep: bool = False
 ) -> tuple[dict[Path, str], str | None]:
     """Covenant file → its new text, of the source, and of every other one that the same playbooks change; the source's version.
 
-    A source that never came as far as its canon has none yet: Design makes it in the next run.
+    With `keep` the lakehouses remember from which canon each was made, beside that of the one in force: they are about to be
+    written. A source that never came as far as its canon has none yet: Design makes it in the next run.
     """
     found: dict[Path, str] = {}
     version = None
@@ -195,7 +192,7 @@ def _covenants(
                 continue
             try:
                 pack = load_pack(file.stem, settings.intelligence)
-                made = _taken(other, pack, file)
+                made = _taken(other, pack, file, keep)
             except MissingInputError:
                 continue
             except SpectraError:
@@ -209,14 +206,14 @@ def _covenants(
     return found, version
 
 
-def _taken(settings: Settings, pack: Pack, file: Path) -> Covenant:
+def _taken(settings: Settings, pack: Pack, file: Path, keep: bool) -> Covenant:
     """The covenant with what the playbooks say now; what of the data would break the one in force is not taken over with it."""
     canon = canon_of(settings, pack)
     made, notices = design(settings, pack, canon)
     now, lakehouse = read(file), Lakehouse(settings.lakehouse_root, pack.source)
     there = {table.table for table in now.tables() if lakehouse.exists(table.ref)}
     taken = adopt(settings, pack, now, Made(made, canon, tuple(notices)), there).made
-    if taken.kept:
+    if keep and taken.kept:
         keep_canon(settings, taken.covenant, taken.canon, beside=now)
     return taken.covenant
 
@@ -247,10 +244,10 @@ def _same_but(settings: Settings, file: Path, version: str) -> bool:
     return now.version == read(file).version != version
 
 
-def _taken_back(settings: Settings, lesson: Lesson) -> tuple[dict[Path, str], list[Lesson]]:
+def _taken_back(settings: Settings, lesson: Lesson, keep: bool = False) -> tuple[dict[Path, str], list[Lesson]]:
     """Playbook and covenant files with their texts without what the lesson brought; other lessons that lose their standard."""
     texts, others = without(settings, lesson)
-    covenants, _ = _covenants(settings, lesson.source, texts, None if others else lesson.remedy)
+    covenants, _ = _covenants(settings, lesson.source, texts, None if others else lesson.remedy, keep)
     return _files(settings, texts) | covenants, others
 
 

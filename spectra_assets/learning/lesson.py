@@ -10,14 +10,15 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from spectra_assets.errors import DocumentError, RequestError, StorageError, one_of
 from spectra_assets.learning.gap import FACTS, Cause, Echo, Fact, Gap
@@ -50,13 +51,55 @@ def _said(most: int) -> BeforeValidator:
     return BeforeValidator(lambda value: bounded(value, most) if isinstance(value, str) else value)
 
 
+class Outcome(StrEnum):
+    """What became of a remedy that did not help."""
+
+    UNPROVEN = "unproven"
+    UNAPPLIED = "unapplied"
+    """The documents did not take it."""
+    REJECTED = "rejected"
+    """By a person, as REVERTED: neither is proposed again."""
+    REVERTED = "reverted"
+    FAILED = "failed"
+    """It was used, and a run showed that it does not hold."""
+
+
 class Tried(BaseModel):
-    """A remedy that did not help, and why."""
+    """A remedy that did not help: `key` is what it is known by, `remedy` and `outcome` tell a person what it was, and why."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    key: str = ""
+    """Empty in lessons that were written before it was kept: they know a remedy by its words."""
+    how: Outcome
     remedy: Annotated[str, _said(2000)]
     outcome: Annotated[str, _said(1000)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, values: Any) -> Any:
+        """Lessons written before `how` told it by words alone."""
+        if not isinstance(values, Mapping) or "how" in values:
+            return values
+        told = str(values.get("outcome", ""))
+        return {**values, "how": next((how for words, how in _WORDS.items() if told.startswith(words)), Outcome.FAILED)}
+
+    @classmethod
+    def of(cls, remedy: Remedy, how: Outcome, why: str) -> Tried:
+        """The remedy, with what became of it."""
+        return cls(key=remedy.key, how=how, remedy=remedy.said, outcome=why)
+
+    def is_of(self, remedy: Remedy) -> bool:
+        """Whether it is about this remedy."""
+        return self.key == remedy.key if self.key else self.remedy == bounded(remedy.said, 2000)
+
+
+_WORDS = {
+    "not proven": Outcome.UNPROVEN,
+    "could not be applied": Outcome.UNAPPLIED,
+    "a person rejected it": Outcome.REJECTED,
+    "a person took it back": Outcome.REVERTED,
+}
 
 
 class Lesson(BaseModel):
@@ -115,6 +158,8 @@ class Lesson(BaseModel):
     """Runs without the gap since it was closed."""
     many: int | None = Field(default=None, ge=1)
     """So many gaps share this lesson, as far as one run showed; None: it is about one."""
+    despite: tuple[str, ...] = Field(default=(), max_length=ECHOES)
+    """`stage.table:gate` of what its proof saw fail with the remedy and without it: another gap, which this one had hidden."""
     also: tuple[Echo, ...] = Field(default=(), max_length=ECHOES)
     """Other gates that show the same: they have no lesson of their own as long as this one is open."""
     evaluations: tuple[str, ...] = ()

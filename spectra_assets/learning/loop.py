@@ -21,15 +21,15 @@ from spectra_assets.learning.expected import expected
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Evaluation
 from spectra_assets.learning.journal import settled
-from spectra_assets.learning.lesson import MOST_RETURNS, Lesson, Tried, place, read_all, save
+from spectra_assets.learning.lesson import MOST_RETURNS, Lesson, Outcome, Tried, place, read_all, save
 from spectra_assets.learning.lesson import read as read_lesson
 from spectra_assets.learning.merge import merge
 from spectra_assets.learning.person import question_of
 from spectra_assets.learning.proof import Proof, prove
-from spectra_assets.learning.prose import bounded, times
+from spectra_assets.learning.prose import times
 from spectra_assets.learning.record import Limits, record
 from spectra_assets.learning.remedy import propose
-from spectra_assets.learning.remedy.model import Remedy, RemedyKind
+from spectra_assets.learning.remedy.model import TOLD_BY_CANON, Remedy
 from spectra_assets.learning.standard import generalise
 from spectra_assets.learning.verify import Seen, gone, is_quiet, passed_again, verdict_of
 from spectra_assets.settings import Settings
@@ -40,19 +40,11 @@ Say = Callable[[str], None]
 CANON = ("prepare.schema", "prepare.coverage")
 """Tables of Source and Prepare that are made again where a remedy is about the canon alone: the API is not asked for them."""
 
-_OF_CANON = frozenset(
-    (RemedyKind.ADD_FIELD, RemedyKind.WIDEN_TYPE, RemedyKind.DATE_FORMAT, RemedyKind.FOLLOW_RENAME, RemedyKind.MARK_NULLABLE,
-     RemedyKind.PRIMARY_KEY, RemedyKind.DEDUPLICATE, RemedyKind.RECORDS, RemedyKind.PAGING, RemedyKind.ADD_GATE,
-     RemedyKind.ADD_STEP, RemedyKind.LABEL_VALUE, RemedyKind.ORDER_PARENT, RemedyKind.REPLACE_ENDPOINT)
-)  # fmt: skip
-
 MOST_PER_PASS = 10
 """Lessons for which one pass looks for a remedy; the others wait for the next one."""
 
 _MOST_PROOFS = 3
 """Proofs of one remedy that may fail before it is not tried any more: other recordings may show more."""
-
-_UNPROVEN = "not proven"
 
 
 @dataclass
@@ -151,7 +143,7 @@ def made_again(learned: Learned) -> tuple[str, ...]:
     kinds = {lesson.remedy.kind for lesson in learned.applied if lesson.remedy}
     if not changed:
         return ()
-    return CANON if not learned.taken_back and kinds <= _OF_CANON else ("source", "prepare")
+    return CANON if not learned.taken_back and kinds <= TOLD_BY_CANON else ("source", "prepare")
 
 
 # ---------------------------------------------------------------- one run
@@ -253,6 +245,7 @@ def _seek(settings: Settings, learned: Learned, lesson: Lesson, covenant: Covena
     costs = False
     tried: list[Tried] = []
     waiting: Remedy | None = None
+    despite: tuple[str, ...] = ()
     for remedy in propose(lesson.gap(), Facts(settings, covenant)):
         if _settled(remedy, lesson.tried):
             continue
@@ -265,13 +258,14 @@ def _seek(settings: Settings, learned: Learned, lesson: Lesson, covenant: Covena
             continue
         if proof.needs_person is not None:
             costs = costs or waiting is None
-            waiting = waiting or remedy.model_copy(update={"needs_person": proof.needs_person})
+            if waiting is None:
+                waiting, despite = remedy.model_copy(update={"needs_person": proof.needs_person}), proof.despite
             continue
         if not proof.holds:
-            tried.append(Tried(remedy=remedy.said, outcome=_told(proof)))
+            tried.append(Tried.of(remedy, Outcome.UNPROVEN, _told(proof)))
             say(f"lesson {lesson.id}: {remedy.said}: not proven, {_told(proof)}")
             continue
-        if _use(settings, learned, lesson, tried, remedy, say):
+        if _use(settings, learned, lesson.but(despite=proof.despite), tried, remedy, say):
             return False
     if costs and defers:
         return True
@@ -280,7 +274,7 @@ def _seek(settings: Settings, learned: Learned, lesson: Lesson, covenant: Covena
         return False
     with _undecided(settings, lesson, tried) as now:
         if now is not None:
-            made = now.but(status="proposed", remedy=waiting, question=question_of(now, now.tried, waiting))
+            made = now.but(status="proposed", remedy=waiting, despite=despite, question=question_of(now, now.tried, waiting))
             save(settings.lessons, made)
             learned.note(made)
             say(f"lesson {lesson.id}: {waiting.said} waits for a person: {waiting.needs_person}")
@@ -296,18 +290,21 @@ def _undecided(settings: Settings, lesson: Lesson, tried: Sequence[Tried]) -> It
 
 
 def _use(settings: Settings, learned: Learned, lesson: Lesson, tried: list[Tried], remedy: Remedy, say: Say) -> bool:
-    """Apply what is proven, or leave it to a person; whether that is the end of looking for remedies."""
+    """Apply what is proven, or leave it to a person; whether that is the end of looking for remedies.
+
+    `lesson` says what its proof saw fail beside.
+    """
     with _undecided(settings, lesson, tried) as now:
         if now is None:
             say(f"lesson {lesson.id}: somebody decided meanwhile")
             return True
-        why = _left_to_a_person(settings, lesson.source)
+        why, now = _left_to_a_person(settings, lesson.source), now.but(despite=lesson.despite)
         try:
             made = apply.apply(settings, now, remedy) if why is None else now.but(status="proven", remedy=remedy)
         except StorageError as error:
             why, made = f"It could not be applied: {error}. Once that is mended, the next run that shows the gap applies it.", now
         except SpectraError as error:
-            tried.append(Tried(remedy=remedy.said, outcome=f"could not be applied: {error}"))
+            tried.append(Tried.of(remedy, Outcome.UNAPPLIED, f"could not be applied: {error}"))
             say(f"lesson {lesson.id}: {remedy.said}: {tried[-1].outcome}")
             return False
         learned.note(made)
@@ -353,15 +350,15 @@ def _proof(settings: Settings, covenant: Covenant, lesson: Lesson, remedy: Remed
 
 def _settled(remedy: Remedy, tried: Sequence[Tried]) -> bool:
     """Whether a remedy is not to be tried again: it was used and did not help, a person rejected it, or proofs failed often."""
-    outcomes = [each.outcome for each in tried if each.remedy == bounded(remedy.said, 2000)]
-    return len(outcomes) >= _MOST_PROOFS or any(not outcome.startswith(_UNPROVEN) for outcome in outcomes)
+    outcomes = [each.how for each in tried if each.is_of(remedy)]
+    return len(outcomes) >= _MOST_PROOFS or any(how != Outcome.UNPROVEN for how in outcomes)
 
 
 def _told(proof: Proof) -> str:
     parts = [] if proof.reproduced else ["the recording does not show the gap"]
     parts += [] if proof.repaired else ["it does not repair it"]
     parts += [f"breaks {each}" for each in proof.regressions]
-    return f"{_UNPROVEN}: {'; '.join([*parts, *proof.notes])}"[:1000]
+    return f"not proven: {'; '.join([*parts, *proof.notes])}"[:1000]
 
 
 # ---------------------------------------------------------------- what is at hand

@@ -59,7 +59,7 @@ def _order(lesson: Lesson) -> tuple[int, int, str]:
 def _roots(lesson: Lesson) -> list[tuple[str, ...]]:
     """By what another lesson may tell this one as well."""
     if lesson.waits and lesson.remedy is not None:
-        return [("remedy", lesson.remedy.said)]
+        return [("remedy", lesson.remedy.key)]
     return [("field", lesson.full_table, lesson.subject), *_listed(lesson)] if _asks(lesson) else []
 
 
@@ -67,7 +67,7 @@ def _offered(lesson: Lesson) -> list[tuple[str, ...]]:
     """What the lesson tells of others: its remedy, the list that it is about, the fields which its rule is about."""
     found = _listed(lesson)
     if lesson.remedy is not None and lesson.waits:
-        found.append(("remedy", lesson.remedy.said))
+        found.append(("remedy", lesson.remedy.key))
     edit = lesson.remedy.edits[0] if lesson.remedy is not None else None
     if lesson.status == "applied" and isinstance(edit, AddRule):
         found += [("field", lesson.full_table, path) for path in sorted(edit.paths)]

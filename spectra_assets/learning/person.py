@@ -14,7 +14,7 @@ from spectra_assets.learning import apply
 from spectra_assets.learning.books import balance
 from spectra_assets.learning.gap import OF_LISTS, Cause
 from spectra_assets.learning.journal import settled
-from spectra_assets.learning.lesson import Lesson, Tried, find, read_all, save
+from spectra_assets.learning.lesson import Lesson, Outcome, Tried, find, read_all, save
 from spectra_assets.learning.prose import fact_of, gates_beside, meaning_of, standing, times
 from spectra_assets.learning.remedy.model import Remedy
 from spectra_assets.settings import Settings
@@ -37,6 +37,8 @@ ADVICE = {
     Cause.CHANGED_UNIT: "Ask the owner of {source} for the unit or the time zone: nothing in the data tells. A gate that only "
     "warns published what came; one that fails kept what stood.",
     Cause.RECORDS_GONE: "Ask the owner of {source} whether they are really gone. What comes back is known again by its key.",
+    Cause.MISSING_OUTPUT: "If the covenant has gained it since Dagster loaded it, reload the code location (Deployment in its "
+    "UI), or say the sentence; then it can be made.",
     Cause.UNSTEADY_ENDPOINT: "Nothing is lost by it, but whoever runs the API should know.",
 }
 """Where a person begins, by the cause of a gap that no rule mends."""
@@ -48,7 +50,7 @@ def doubled(lessons: Iterable[Lesson]) -> dict[str, str]:
     found = {}
     for lesson in sorted(lessons, key=lambda each: each.id):
         if lesson.remedy is not None and lesson.status in WAITS:
-            known = first.setdefault((lesson.source, lesson.remedy.said), lesson.id)
+            known = first.setdefault((lesson.source, lesson.remedy.key), lesson.id)
             if known != lesson.id:
                 found[lesson.id] = known
     return found
@@ -72,7 +74,7 @@ def reject(settings: Settings, lesson_id: str) -> Lesson:
     with settled(settings):
         lesson, remedy = _in(settings, lesson_id, WAITS, "proposes nothing that could be rejected")
         for each in (lesson, *_same(settings, lesson, remedy)):
-            tried = apply.kept((*each.tried, Tried(remedy=remedy.said, outcome=apply.REJECTED)))
+            tried = apply.kept((*each.tried, Tried.of(remedy, Outcome.REJECTED, "a person rejected it")))
             save(settings.lessons, each.but(status="observed", remedy=None, tried=tried, question=question_of(each, tried)))
     return _balanced(settings, lesson)
 
@@ -81,7 +83,7 @@ def revert(settings: Settings, lesson_id: str) -> Lesson:
     """Take an applied remedy back because a person says so; it is not used again. Raises RequestError if none stands."""
     with settled(settings):
         lesson, _ = _in(settings, lesson_id, STANDS, "has brought nothing that could be taken back")
-        made = apply.take_back(settings, lesson, "reverted", apply.REVERTED)
+        made = apply.take_back(settings, lesson, "reverted", "a person took it back", Outcome.REVERTED)
         save(settings.lessons, made.but(question=question_of(made, made.tried)))
     return _balanced(settings, lesson)
 
@@ -159,7 +161,7 @@ def question_of(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None =
 def _same(settings: Settings, lesson: Lesson, remedy: Remedy) -> list[Lesson]:
     """Other lessons of which the same change waits."""
     others = [each for each in read_all(settings.lessons, lesson.source) if each.id != lesson.id and each.status in WAITS]
-    return [each for each in others if each.remedy is not None and each.remedy.said == remedy.said]
+    return [each for each in others if each.remedy is not None and each.remedy.key == remedy.key]
 
 
 def _balanced(settings: Settings, lesson: Lesson) -> Lesson:

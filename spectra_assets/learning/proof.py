@@ -24,22 +24,15 @@ from spectra_assets.learning.apply import changed
 from spectra_assets.learning.comparison import beyond, failures, faults_of, gaps_in, left_out_by, losses, ungated
 from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.gap import Cause, Gap
+from spectra_assets.learning.lesson import ECHOES
 from spectra_assets.learning.remake import Remade, remake
-from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
+from spectra_assets.learning.remedy.model import KEEP_REQUESTS, AddRule, Remedy, RemedyKind
 from spectra_assets.learning.scratch import Deadline, Made, Scratch
 from spectra_assets.playbook.model import Playbooks
 from spectra_assets.settings import Settings
 from spectra_assets.stages.design import playbooks_of
 from spectra_assets.stages.log import latest_attempts
 from spectra_assets.stages.twin import Twin
-
-OF_CANON = frozenset(
-    (
-        RemedyKind.ADD_FIELD, RemedyKind.WIDEN_TYPE, RemedyKind.DATE_FORMAT, RemedyKind.FOLLOW_RENAME, RemedyKind.MARK_NULLABLE,
-        RemedyKind.PRIMARY_KEY, RemedyKind.DEDUPLICATE, RemedyKind.ADD_GATE, RemedyKind.ADD_STEP, RemedyKind.LABEL_VALUE,
-    )
-)  # fmt: skip
-"""Remedies that change nothing of what Source and Prepare ask the API."""
 
 _TOO_MANY, _REFUSALS = 429, 3
 """The status of what came too fast, and how often it must come to be a gap."""
@@ -53,6 +46,7 @@ class Proof:
     """What a proof came to. `regressions` and `notes` say why, for people; `seconds` is what it took.
 
     `costs` are tables and columns that would no longer be there: what repairs at such a price is for a person to decide.
+    `despite` are the gates (`stage.table:gate`) that fail with the remedy as they do without it.
     """
 
     reproduced: bool
@@ -61,6 +55,7 @@ class Proof:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     costs: tuple[str, ...] = ()
+    despite: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -87,7 +82,7 @@ def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, othe
     edited = changed(settings.playbooks, remedy, gap.lesson_id)
     playbooks = playbooks_of(settings)
     deadline = Deadline(begun + int(playbooks.setting("proof_seconds", covenant.source)))
-    reproduced, faults, costs, regressions, notes = False, ["it was not tried"], [], [], []
+    reproduced, faults, costs, regressions, notes, despite = False, ["it was not tried"], [], [], [], []
     try:
         if gap.cause == Cause.RATE_LIMITED:
             return _slower(settings, covenant, gap, others, edited, deadline)
@@ -105,6 +100,7 @@ def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, othe
                 made = trial.remake(scratch, edited)
                 faults = [*trial.faults(made), *beyond(control, made, gap, remedy)]
                 costs = list(trial.costs(made))[:_TOLD]
+                despite = trial.despite(made)
                 notes.append(f"{len(made.tables)} tables made again: {', '.join(list(made.tables)[:_TOLD])}")
                 if control is not None and not faults:
                     notes.append("by what is sampled now, designing again repairs it too; this keeps it so")
@@ -124,6 +120,7 @@ def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, othe
         tuple(text[:_WIDTH] for text in notes),
         round(time.monotonic() - begun, 2),
         tuple(text[:_WIDTH] for text in costs),
+        tuple(despite[:ECHOES]),
     )
 
 
@@ -179,7 +176,7 @@ class _Trial:
     def remake(self, scratch: Scratch, edited: Collection[str], alone: bool = False) -> Remade:
         """What is made again in `scratch`; `alone`: the gap's table and the canon."""
         since = _began(self.settings, self.covenant, self.gap)
-        canon_only = self.remedy.kind in OF_CANON
+        canon_only = self.remedy.kind in KEEP_REQUESTS
         return remake(scratch, self.covenant, edited, {self.gap.full_table}, since, canon_only, alone)
 
     def control(self) -> Covenant | None:
@@ -202,6 +199,11 @@ class _Trial:
         yield from failures(others, known | anyway)
         if made.covenant is not None and self.gap.fingerprint in ungated(made.covenant):
             yield f"{self.gap.full_table} lacks the gate with it too"
+
+    def despite(self, made: Remade) -> list[str]:
+        """What fails beside in a trial without faults: it does so without the remedy too."""
+        others = (each for name, each in made.tables.items() if name != self.gap.full_table)
+        return sorted(f"{each.table}:{gate}" for each in others for gate in each.failed)
 
     def _elsewhere(self, made: Made) -> bool:
         """Whether a table shows only what came to other endpoints as well: where one is replaced, that is seen only then."""

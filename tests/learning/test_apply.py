@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spectra_assets.learning import apply
-from spectra_assets.learning.lesson import Tried, read
+from spectra_assets.learning.lesson import Outcome, Tried, read
 from spectra_assets.learning.remedy.model import AddGate, AddRule, AddStep, Remedy, RemedyKind
 from spectra_assets.settings import Settings
 from tests.learning.kills import bare, lesson
@@ -79,8 +79,8 @@ def test_what_a_person_removed_already_is_taken_back_all_the_same(project: Setti
 
 
 def test_what_a_person_rejected_is_never_forgotten() -> None:
-    no = Tried(remedy="rule type", outcome=apply.REJECTED)
-    tried = (no, *(Tried(remedy=f"rule {n}", outcome="not proven") for n in range(30)))
+    no = Tried(how=Outcome.REJECTED, remedy="rule type", outcome="no")
+    tried = (no, *(Tried(how=Outcome.UNPROVEN, remedy=f"rule {n}", outcome="not proven") for n in range(30)))
     kept = apply.kept(tried)
     assert len(kept) == 20
     assert (kept[0], kept[-1]) == (no, tried[-1])

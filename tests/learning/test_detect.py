@@ -6,7 +6,7 @@ import pytest
 
 from spectra_assets.learning.detect import gaps_of, of_runs
 from spectra_assets.learning.gap import Cause, Evaluation
-from spectra_assets.learning.lesson import Lesson, Tried
+from spectra_assets.learning.lesson import Lesson, Outcome, Tried
 from spectra_assets.learning.loop import _settled
 from spectra_assets.learning.record import record
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
@@ -171,7 +171,15 @@ def test_a_gate_that_passes_again_closes_the_lesson(tmp_path: object) -> None:
 
 
 def test_what_did_not_help_is_not_tried_again_but_a_proof_may_be() -> None:
-    once = Tried(remedy=REMEDY.said, outcome="not proven: the recording does not show the gap")
+    once = Tried.of(REMEDY, Outcome.UNPROVEN, "the recording does not show the gap")
     assert not _settled(REMEDY, [once])
     assert _settled(REMEDY, [once, once, once])
-    assert _settled(REMEDY, [Tried(remedy=REMEDY.said, outcome="a person rejected it")])
+    assert _settled(REMEDY, [Tried.of(REMEDY, Outcome.REJECTED, "no")])
+    otherwise = REMEDY.model_copy(update={"why": "the same change for another reason"})
+    assert _settled(otherwise, [Tried.of(REMEDY, Outcome.REJECTED, "no")])
+
+
+def test_what_a_lesson_of_before_told_by_words_alone_is_understood() -> None:
+    told = {"remedy": REMEDY.said, "outcome": "not proven: it does not repair it"}
+    assert not _settled(REMEDY, [Tried.model_validate(told)])
+    assert _settled(REMEDY, [Tried.model_validate({**told, "outcome": "a person took it back"})])

@@ -123,7 +123,7 @@ def test_two_processes_count_every_evaluation(tmp_path: Path) -> None:
     )
     arguments = [sys.executable, "-c", script, str(tmp_path)]
     processes = [subprocess.Popen([*arguments, name, str(Path(__file__).parent)]) for name in ("a", "b")]
-    assert [process.wait(60) for process in processes] == [0, 0]
+    assert [process.wait(600) for process in processes] == [0, 0]
     assert read_all(tmp_path)[0].seen == 20
 
 

@@ -14,7 +14,7 @@ from spectra_assets.learning import apply
 from spectra_assets.learning.archive import HELD, QUIET, everything
 from spectra_assets.learning.gap import Cause, Evaluation
 from spectra_assets.learning.journal import settled
-from spectra_assets.learning.lesson import MOST_RETURNS, Lesson, find, read, read_all, save
+from spectra_assets.learning.lesson import MOST_RETURNS, Lesson, Outcome, find, read, read_all, save
 from spectra_assets.learning.loop import Learned, heal, observe
 from spectra_assets.learning.person import approve, dry_run, explained, reject, revert
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
@@ -159,6 +159,36 @@ def test_what_harms_is_taken_back(settings: Settings) -> None:
     assert texts(settings) == before
 
 
+def test_what_the_proof_saw_fail_without_the_remedy_too_is_no_harm(settings: Settings) -> None:
+    """The table was held back by this gap, so that no run had shown the other one."""
+    lesson = applied(settings)
+    save(settings.lessons, lesson.but(despite=("clean.order:types_hold",)))
+    hidden = run(2, version="2").model_copy(update={"stage": "clean", "table": "order", "check": "types_hold", "passed": False,
+                                                    "key": "run2:clean.order:types_hold", "message": "not a date"})  # fmt: skip
+    observe(settings, [run(2, version="2"), hidden])
+    assert {(each.check, each.status) for each in read_all(settings.lessons)} == {
+        ("no_schema_drift", "verified"), ("types_hold", "observed"),
+    }  # fmt: skip
+
+
+def test_a_gap_of_another_field_is_no_harm(settings: Settings) -> None:
+    lesson = applied(settings)
+    sample = ({"column": "placedOn", "failed": "30", "total": "90"},)
+    said = {"stage": "clean", "table": "order", "check": "types_hold", "passed": False, "sample": sample, "message": "not a date"}
+    hidden = run(2, version="2").model_copy(update={**said, "key": "run2:clean.order:types_hold"})
+    observe(settings, [run(2, version="2"), hidden])
+    assert find(settings.lessons, lesson.id).status == "verified"
+
+
+def test_a_gap_of_the_same_field_under_the_name_of_its_column_is_harm(settings: Settings) -> None:
+    lesson = applied(settings)
+    sample = ({"column": "orderDiscount", "failed": "30", "total": "90"},)
+    said = {"stage": "clean", "table": "order", "check": "types_hold", "passed": False, "sample": sample, "message": "no number"}
+    mine = run(2, version="2").model_copy(update={**said, "key": "run2:clean.order:types_hold"})
+    observe(settings, [run(2, version="2"), mine])
+    assert find(settings.lessons, lesson.id).status == "reverted"
+
+
 def test_what_can_not_be_taken_back_asks_and_stops_nothing(settings: Settings) -> None:
     lesson = applied(settings)
     file = settings.playbooks / PREPARE
@@ -291,7 +321,7 @@ def test_approve_applies_and_the_next_run_verifies(settings: Settings) -> None:
 def test_reject_and_revert_are_remembered(settings: Settings) -> None:
     lesson = proposed(settings)
     made = reject(settings, lesson.id)
-    assert (made.status, made.remedy, made.tried[-1].outcome) == ("observed", None, apply.REJECTED)
+    assert (made.status, made.remedy, made.tried[-1].how) == ("observed", None, Outcome.REJECTED)
     from spectra_assets.learning.loop import _settled
 
     assert _settled(remedy("discount"), made.tried)

@@ -20,7 +20,7 @@ from spectra_assets.graph.sensor import learn
 from spectra_assets.intelligence.model import load_pack
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.lesson import Lesson, find, save
-from spectra_assets.learning.person import approve
+from spectra_assets.learning.person import approve, dry_run
 from spectra_assets.learning.record import record
 from spectra_assets.learning.remedy.model import AddGate, AddRule, Remedy, RemedyKind
 from spectra_assets.learning.standard import generalise
@@ -181,6 +181,10 @@ def test_what_a_person_approved_is_judged_by_the_next_whole_run(
     rule = AddRule(file=PREPARE, rule={"kind": "type", "scope": scope, "data_type": "int64"})
     right = waiting(settings, covenant, "refine.dimCustomer", "grain_unique", RemedyKind.ADD_GATE, gate)
     wrong = waiting(settings, covenant, "extract.orders", "no_schema_drift", RemedyKind.WIDEN_TYPE, rule)
+    canon = project.lakehouse.files("canon.json")
+    kept = canon.read_bytes()
+    assert "+        type: int64" in dry_run(settings, wrong.id, "approve")
+    assert canon.read_bytes() == kept, "what is only looked at leaves nothing behind"
     for lesson in (right, wrong):
         assert approve(settings, lesson.id).status == "applied"
     assert str(project.covenant.table("clean.order").columns["note"].type) == "int64"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -30,6 +32,21 @@ class RemedyKind(StrEnum):
     ADD_GATE = "add_gate"
     ADD_STEP = "add_step"
     ACCEPT_LOSS = "accept_loss"
+
+
+KEEP_REQUESTS = frozenset(
+    (
+        RemedyKind.ADD_FIELD, RemedyKind.WIDEN_TYPE, RemedyKind.DATE_FORMAT, RemedyKind.FOLLOW_RENAME, RemedyKind.MARK_NULLABLE,
+        RemedyKind.PRIMARY_KEY, RemedyKind.DEDUPLICATE, RemedyKind.ADD_GATE, RemedyKind.ADD_STEP, RemedyKind.LABEL_VALUE,
+    )
+)  # fmt: skip
+"""Remedies that change nothing of what Source and Prepare ask the API."""
+
+TOLD_BY_CANON = KEEP_REQUESTS | {
+    RemedyKind.RECORDS, RemedyKind.PAGING, RemedyKind.ORDER_PARENT, RemedyKind.REPLACE_ENDPOINT
+}  # fmt: skip
+"""Those and the ones that change how lists are asked for, and whose rule says it all: the canon follows it. Their proof makes
+Source and Prepare again, so that it is seen to be true; once it is, nothing needs to be asked for the covenant."""
 
 
 class _Part(BaseModel):
@@ -90,8 +107,17 @@ class Remedy(BaseModel):
     """Why only a person may decide: it loosens a gate, drops rows, hides a column, or its meaning can't be known from data."""
 
     @property
+    def key(self) -> str:
+        """What it is known by: the change itself, whatever is said about it."""
+        edit = self.edits[0].model_dump(mode="json")
+        if "rule" in edit:
+            edit["rule"] = {name: value for name, value in edit["rule"].items() if name not in ("id", "lesson", "description")}
+        told = {name: value for name, value in edit.items() if name not in ("prose", "text", "title")}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
     def said(self) -> str:
-        """The change in one line."""
+        """The change in one line, for people."""
         edit = self.edits[0]
         if isinstance(edit, AddRule):
             scope = ", ".join(f"{key} {value}" for key, value in dict(edit.rule.get("scope", {})).items())
