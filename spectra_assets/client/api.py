@@ -57,8 +57,12 @@ class ApiClient(Lists):
         most_pages: int = MOST_PAGES,
         budgets: Path | None = None,
         hash_key: bytes = b"",
+        pace: Pace | None = None,
     ) -> None:
-        """Nothing is sent yet. Raises ConfigurationError and CredentialError for values that can't be used."""
+        """Nothing is sent yet. `pace` is one that other clients of the same API keep as well.
+
+        Raises ConfigurationError and CredentialError for values that can't be used.
+        """
         mask = Mask()
         in_flight = in_flight or server.in_flight
         address = Address.parse(base_url, server.base_path, server.base_url_env, server.bare_root)
@@ -70,7 +74,7 @@ class ApiClient(Lists):
         wire = self._withholding(Transport(address, credential, limits, mask, self._searches, server.headers))
         budget = budget_of(budgets, urlsplit(address.root).netloc) if budgets is not None else None
         self._per_second = server.requests_per_second
-        pace = Pace(self._per_second, backoff_base / 10, in_flight, budget)
+        pace = pace or Pace(self._per_second, backoff_base / 10, in_flight, budget)
         self.ledger = Ledger() if ledger is None else ledger
         exchange = Exchange(address.root, wire, pace, self.ledger, mask, attempts, backoff_base)
         super().__init__(address, credential, mask, verdict, exchange, in_flight, most_pages)

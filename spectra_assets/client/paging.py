@@ -43,13 +43,14 @@ from typing import Any
 
 from spectra_assets.client.knitting import Thread
 from spectra_assets.client.pager import Ask, Got, beyond, counts, first, following, text_at
-from spectra_assets.client.records import sparse
+from spectra_assets.client.records import OBJECT, sparse
 from spectra_assets.client.sheet import Reader, Request, Sheet
 from spectra_assets.client.verdict import is_lasting
 from spectra_assets.client.widest import SMALLEST_CAP, Widest
 from spectra_assets.covenant.access import (
     Fetch,
     KeysetPaging,
+    LinkPaging,
     NoPaging,
     OffsetPaging,
     PagePaging,
@@ -86,7 +87,8 @@ class Page:
     all the same, unless `cut`: then nothing tells where they are.
     `joined` is whether the row before its first one is still the last of the page before (None: nothing shows it), `mark` what
     the keys of its rows sum up to in their order, and `ask` how it can be asked for again, where that moves nothing. `more` is
-    whether the only answer of a list says that there are further rows, which nothing leads to.
+    whether the only answer of a list says that there are further rows, which nothing leads to. (A list without pages whose answer
+    names a next one by the header `Link` goes on there.)
     """
 
     number: int
@@ -126,8 +128,13 @@ def walk(
     reader = Reader(fetch)
     if isinstance(fetch.paging, NoPaging):
         request_id, query, sheet = request(Ask(), 1, reader)
-        more = limit is None and sheet.more(1)
+        listed = limit is None and fetch.records != OBJECT and bool(sheet.records)
+        onward = following(LinkPaging(), Ask(), Got(0, 0, 1, headers=sheet.headers)) if listed else None
+        more = limit is None and onward is None and sheet.more(1)
         yield Page(1, sheet.records[:limit], query, request_id, sheet.declared_total, more=more)
+        if onward is not None:  # the list of another parent was short enough for one answer, this one goes on
+            chain = fetch.model_copy(update={"paging": LinkPaging()})
+            yield from _walk_chain(chain, Reader(chain), request, None, most, (Ask(), onward, len(sheet.records)))
     elif counted(fetch.paging):
         yield from _walk_counted(fetch, reader, request, widest, limit, most, knit)
     else:
@@ -196,14 +203,20 @@ def _walk_counted(
     raise _endless(fetch, most)
 
 
-def _walk_chain(fetch: Fetch, reader: Reader, request: Request, limit: int | None, most: int) -> Iterator[Page]:
+def _walk_chain(
+    fetch: Fetch, reader: Reader, request: Request, limit: int | None, most: int, begun: tuple[Ask, Ask, int] | None = None
+) -> Iterator[Page]:
+    """`begun`: how page 1 was asked for, what it leads to, and its rows, where that came already."""
     paging = fetch.paging
     ask, so_far, empty = first(paging, _size(paging, limit)), 0, 0
     asked = {_mark(ask): 1}
     before: tuple[Ask, int] | None = None
     total: int | None = None
     broken = 0
-    for number in range(1, most + 1):
+    if begun is not None:
+        before, ask, so_far = (begun[0], begun[2]), begun[1], begun[2]
+        asked = {_mark(before[0]): 1, _mark(ask): 2}
+    for number in range(1 if begun is None else 2, most + 1):
         try:
             request_id, query, sheet = request(ask, number, reader)
         except RetriableError as error:

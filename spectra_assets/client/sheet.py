@@ -78,7 +78,7 @@ class Reader:
         total = header_total(headers) if total is None else total
         more = partial(says_more, body, headers, self._fetch.records)
         if isinstance(paging, NoPaging):
-            return Sheet(records, [], total, 0, more=more)
+            return Sheet(records, [], total, 0, headers=headers, more=more)
         value = None
         if isinstance(paging, CursorPaging | NextPaging) and self._fetch.records != LINES:
             value = sparse(body, paging.next)

@@ -11,7 +11,7 @@ from spectra_assets.covenant.access import Auth
 from spectra_assets.discovery.given import KINDS, NAMED, Given, signed
 from spectra_assets.discovery.scout import Look, Scout
 from spectra_assets.discovery.ways import BEFORE, called, ways
-from spectra_assets.errors import CredentialError, one_of
+from spectra_assets.errors import CredentialError, RetriableError, one_of
 from spectra_assets.intelligence.description.model import Scheme
 from spectra_assets.intelligence.model import Evidence
 
@@ -39,7 +39,7 @@ def recognise(scout: Scout, given: Given, schemes: Sequence[Scheme], doors: Sequ
     """Find the authentication by which one of `doors` (GET paths, likeliest first) opens.
 
     An error envelope with status 200 is a refusal too. Afterwards `scout` sends the credential. Raises CredentialError if the
-    API is closed and no credential opens it.
+    API is closed and no credential opens it, RetriableError if it takes no more requests.
     """
     secret, user = given.secret(), given.user()
     looks: list[Look] = []
@@ -138,6 +138,11 @@ def _closed(
                 tried.append(f"{called(auth)} at {path}")
                 if _opened(scout.trial(path, auth, *signed(auth, secret, user))):
                     return Recognised(auth, path, [_evidence(called(auth), f"{nearest[1]}; GET {path} answers 200", 1.0)])
+        if look.status == 429 and nearest is None and open_ is None:
+            raise RetriableError(
+                f"GET {closed.path} answers 429 to the credential in {given.token_env} ({called(auth)}), as often as it is "
+                "asked: the API lets nobody in that fast. Say the same again in a while"
+            )
         if look.status in (423, 429):
             break
     if nearest is not None:

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from spectra_assets.client.address import Address, origin
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.mask import Secret
+from spectra_assets.client.pacing import Pace
 from spectra_assets.client.pager import linked, query_of
 from spectra_assets.client.target import stands
 from spectra_assets.covenant.access import Auth, Server
@@ -26,6 +27,12 @@ NOWHERE = "no-such-thing-987654321"
 
 _SILENT_IN_A_ROW = 4
 _TIMEOUT = (10.0, 20.0)
+_SHORTEST_PAUSE = 0.05
+"""Seconds between requests at least, once the API has said that they come too fast."""
+
+_ATTEMPTS = 3
+"""How often an answer that may pass (429, with the wait it tells) is asked for: the next request would be refused as well."""
+
 ANSWER_SECONDS = 15.0
 """Seconds that one answer may take to its last byte."""
 
@@ -95,6 +102,7 @@ class Scout:
     ) -> None:
         """Nothing is sent; `headers` will go with every request. Raises ConfigurationError for an address that can't be used."""
         self._headers = dict(headers)
+        self._pace = Pace(None, _SHORTEST_PAUSE, 1)
         checked = ApiClient(self._server(variable, Auth(kind="none")), base_url, None)
         parts = urlsplit(checked.base_url)
         checked.close()
@@ -144,7 +152,7 @@ class Scout:
         except SpectraError as error:
             return _unseen(path, (), error)
         try:
-            return self._ask(client, self.base, path, {}, 1)
+            return self._ask(client, self.base, path, {}, _ATTEMPTS)
         except ConfigurationError as error:  # where tokens were supposed to come from nothing is
             return _unseen(path, (), error)
         finally:
@@ -166,7 +174,7 @@ class Scout:
         auth, secret, user = self._signed
         client = self._made(auth, secret, user, _MOST_DOCUMENT)
         try:
-            answer = client.get(path, dict(query or {}), 1)
+            answer = client.get(path, dict(query or {}), _ATTEMPTS)
         except SpectraError as error:
             return b"", str(error)[:300], {}
         finally:
@@ -248,7 +256,7 @@ class Scout:
             )
         except RetriableError as error:
             self._silent += 1
-            if self._silent >= _SILENT_IN_A_ROW or attempts > 2:
+            if self._silent >= _SILENT_IN_A_ROW or attempts > _ATTEMPTS:
                 raise
             return _unseen(path, asked, error)
         except ConfigurationError:
@@ -265,7 +273,9 @@ class Scout:
         return Server(base_url_env=variable, auth=auth, probe="/", in_flight=1, headers=self._headers)
 
     def _made(self, auth: Auth, secret: Secret | None, user: str | None, most: int = _MOST_BYTES) -> ApiClient:
-        return ApiClient(self._server(self._variable, auth), self.origin, secret, user, timeout=_TIMEOUT, max_body=most)
+        return ApiClient(
+            self._server(self._variable, auth), self.origin, secret, user, timeout=_TIMEOUT, max_body=most, pace=self._pace
+        )
 
 
 def segments(path: str) -> list[str]:
@@ -280,7 +290,8 @@ def joined(parts: Iterable[str]) -> str:
 
 def _unseen(path: str, query: tuple[tuple[str, str], ...], error: SpectraError) -> Look:
     category: Category = "unauthorized" if isinstance(error, CredentialError) else "unreachable"
-    return Look(path, query, None, Sight(category, "empty", reason=str(error)[:300]), reason=str(error)[:300])
+    status = error.status if isinstance(error, RetriableError) else None
+    return Look(path, query, status, Sight(category, "empty", reason=str(error)[:300]), reason=str(error)[:300])
 
 
 def _alike(look: Look, nothing: Look) -> bool:

@@ -197,6 +197,24 @@ def test_a_limit_without_paging(api: Api, connect: Connect) -> None:
     assert ids(list(connect().pages(plan(), limit=4))) == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("records", ["", "$"])
+def test_a_list_without_pages_goes_on_where_its_answer_names_a_next_one(api: Api, connect: Connect, records: str) -> None:
+    """One record has none: the header then speaks of something inside of it."""
+
+    def answer(asked: Asked) -> Reply:
+        page = int(asked.query.get("page", ["1"])[0])
+        found: object = [{"id": page * 10 + number} for number in range(3)] if not records else {"id": page}
+        return Reply(json.dumps(found).encode(), headers={"Link": f'</rows?page={page + 1}>; rel="next"'} if page < 3 else {})
+
+    api.answer = answer
+    pages = list(connect().pages(plan(records)))
+    assert ids(pages) == ([10, 11, 12, 20, 21, 22, 30, 31, 32] if not records else [1])
+    assert [page.number for page in pages] == [1, 2, 3][: len(pages)]
+    api.asked.clear()
+    assert ids(list(connect().pages(plan(records), limit=1))) == [10 if not records else 1]
+    assert len(api.asked) == 1
+
+
 def test_parents_fill_path_or_query(api: Api, connect: Connect) -> None:
     client = connect()
     in_query = ROWS.model_copy(update={"location": "query"})

@@ -11,7 +11,7 @@ import pytest
 from spectra_assets.covenant.access import Auth
 from spectra_assets.discovery.discover import Wanted, discover
 from spectra_assets.discovery.given import Given, declared, fixed_header
-from spectra_assets.errors import ConfigurationError, CredentialError
+from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError
 from spectra_assets.intelligence.writing import text_of
 from spectra_assets.settings import Settings
 
@@ -341,3 +341,44 @@ def test_where_no_tokens_come_from_another_way_is_tried(serve: Callable[..., Any
     before = Auth(kind="oauth2", token_env="OLD", user_env="OLD_USER", token_path="/old/token")
     pack = discover(settings, "demo", api.base_url, Wanted(Given("DEMO_TOKEN", "DEMO_USER", before=before)))
     assert pack.server.auth.kind == "bearer"
+
+
+@pytest.mark.parametrize("taken", [1, 99])
+def test_too_many_requests_is_no_refusal_of_the_credential(serve: Callable[..., Any], settings: Settings, taken: int) -> None:
+    """The first requests with the credential come too fast, be it once or as often as it is asked."""
+    tried: list[int] = []
+
+    def guard(path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+        if headers.get("X-Shop-Token") != TOKEN:
+            return 401, {"errors": "no"}, {}
+        tried.append(1)
+        return (429, {"errors": "too many"}, {"Retry-After": "0"}) if len(tried) <= taken else None
+
+    api = serve(ROUTES, guard=guard)
+    given = Given("DEMO_TOKEN", kind="header", name="X-Shop-Token")
+    if taken > 1:
+        with pytest.raises(RetriableError, match=r"answers 429 to the credential in DEMO_TOKEN .*Say the same again"):
+            discover(settings, "demo", api.base_url, Wanted(given))
+        return
+    pack = discover(settings, "demo", api.base_url, Wanted(given))
+    assert [entity.entity for entity in pack.entities] == ["user"]
+
+
+def test_what_comes_too_fast_is_asked_for_again_while_a_description_is_looked_for(
+    serve: Callable[..., Any], settings: Settings
+) -> None:
+    refused: list[str] = []
+
+    def guard(path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+        if path == "/openapi.json" and not refused:
+            refused.append(path)
+            return 429, {"errors": "too many"}, {"Retry-After": "0"}
+        return None
+
+    described = {
+        "openapi": "3.0.0",
+        "info": {"title": "d", "version": "1"},
+        "paths": {"/users": {"get": {"responses": {"200": {"description": "x"}}}}},
+    }
+    pack = discover(settings, "demo", serve({"/openapi.json": described, "/users": ROWS}, guard=guard).base_url, Wanted(Given()))
+    assert [entity.entity for entity in pack.entities] == ["user"]

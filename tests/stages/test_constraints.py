@@ -386,6 +386,40 @@ def test_a_short_list_pages_as_its_siblings_do():
     assert "as shown by /long" in finding.evidence
 
 
+def test_a_list_that_came_whole_is_asked_again_once_another_shows_pages():
+    """As GitLab: one project has 9 requests of a first page of 20, which say that there are 9; the issues are more."""
+
+    def linked(count: int) -> Any:
+        def answer(call: Call) -> Any:
+            page, size = call.number("page", 1), capped(call, "per_page", 20, 100)
+            headers = {"X-Total": str(count)}
+            if page * size < count:
+                headers["Link"] = f'<{link(call, "", page=page + 1)}>; rel="next"'
+            return Reply(rows(count)[(page - 1) * size : page * size], headers=headers)
+
+        return answer
+
+    row = {
+        "category": "readable",
+        "reason": None,
+        "probedWith": None,
+        "answerShape": "array",
+        "queryParameters": [],
+        "latencyMs": 1,
+    }
+    reads = {"/requests": {**row, "entity": "request", "rowCount": 9}, "/issues": {**row, "entity": "issue", "rowCount": 20}}
+    with ListServer({"/requests": linked(9), "/issues": linked(37)}) as server, server.client() as client:
+        survey = _Survey(Explorer(Wire(client, 200), pack("/requests", "/issues"), {}), reads, 500, Habits())
+
+        def style(found: Any) -> dict[str, Any]:
+            return json.loads(next(finding.value for finding in found[0] if finding.constraint == "paging"))
+
+        assert style(survey.route("/requests"))["kind"] == "none"
+        assert (style(survey.route("/issues"))["kind"], style(survey.route("/issues"))["size_param"]) == ("link", "per_page")
+        assert survey.early == ["/requests"]
+        assert style(survey.once_more("/requests"))["kind"] == "link"
+
+
 def test_the_budget_holds():
     styles = [OffsetPaging(offset_param="offset", size_param="limit", size=500)]
     with ListServer({"/things": paged(ROWS, "page", "per_page")}) as server, server.client() as client:

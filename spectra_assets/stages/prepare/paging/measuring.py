@@ -65,6 +65,9 @@ def measure_constraints(draft: Draft, work: Work) -> None:
             findings, why = survey.route(path)
             results[path] = hint.entity, findings, why
             work.say(f"{path}: {'; '.join(f'{f.constraint} {f.value}' for f in findings if f.constraint != 'paging')[:160]}")
+    for path in survey.early:  # a size that another list showed since tells whether a list that came whole has pages too
+        entity, *before = results[path]
+        results[path] = entity, *(survey.once_more(path) or before)
     for path in survey.faulty:  # what an error hid is no fact: last, it may have passed
         entity, *before = results[path]
         results[path] = entity, *(survey.again(path) or before)
@@ -156,6 +159,8 @@ class _Survey:
         self._lists: dict[str, tuple[Asked, Paging]] = {}
         self.faulty: dict[str, int] = {}
         """Routes that were measured while the server failed → how often it did."""
+        self.early: list[str] = []
+        """Routes that came whole before any list of the API was shown to have pages."""
 
     def route(self, path: str) -> tuple[list[Finding], str]:
         """Findings of one route, and why it could not be measured (empty if it was)."""
@@ -165,6 +170,10 @@ class _Survey:
         if failed:
             self.faulty.setdefault(path, failed)
         return found
+
+    def once_more(self, path: str) -> tuple[list[Finding], str] | None:
+        """The findings of a list that came whole, by what others showed since; None if none did, or nothing is left."""
+        return self._route(path) if self._habits.styles and self._explorer.wire.left >= _AGAIN else None
 
     def again(self, path: str) -> tuple[list[Finding], str] | None:
         """The findings of a faulty route that is measured once more; None if the server fails as before, or nothing is left."""
@@ -182,6 +191,7 @@ class _Survey:
             return [_unavailable(row)] if row else [], f"it can't be read: {why}"
         picks = json.loads(row["probedWith"]) if row["probedWith"] else {}
         findings = [*_demanded(self._pack, path, picks), *_slow(row)]
+        knowing = bool(self._habits.styles)
         asked = Asked(path, tuple(each for each in filled(picks) if picks[each[0]]["entity"] or opening(each[0]) is None))
         result = self._measured(asked, row)
         of_nobody = row["answerShape"] != "array" and not any(pick["entity"] for pick in picks.values())
@@ -189,6 +199,8 @@ class _Survey:
             fuller = self._fullest(asked, row["queryParameters"])
             other = self._measured(fuller, None) if fuller != asked else result
             result = other if other.ignores_offset or not other.unmeasured else result
+        if not knowing and not result.unmeasured and isinstance(result.paging, NoPaging):
+            self.early.append(path)
         told = {finding.constraint for finding in result.findings}
         if not result.unmeasured or isinstance(result.paging, NoPaging):
             self._lists[path] = asked, result.paging
