@@ -296,13 +296,23 @@ def _unseen(path: str, query: tuple[tuple[str, str], ...], error: SpectraError) 
 
 def _alike(look: Look, nothing: Look) -> bool:
     """Whether an answer tells no more than the one for nothing: the same text, or an object with the same keys and no list."""
-    if not nothing.readable or look.status != nothing.status:
+    if look.status != nothing.status or nothing.refused:
         return False
     if look.told == nothing.told:
         return True
+    if not nothing.readable:  # `400 Invalid request URL` to whatever is no path
+        return not look.readable and bool(look.reason) and _worded(look) == _worded(nothing)
     both: tuple[Any, Any] = (look.sight.value, nothing.sight.value)
     objects = all(isinstance(value, dict) for value in both) and "$" == look.sight.location == nothing.sight.location
     return objects and set(both[0]) == set(both[1])
+
+
+def _worded(look: Look) -> str:
+    """The reason of a refusal without the words of its own address."""
+    text = look.reason
+    for part in segments(look.path)[-1:]:
+        text = text.replace(part, "")
+    return text
 
 
 def _told(path: str, body: bytes) -> bytes:

@@ -222,3 +222,17 @@ def test_links_to_several_other_hosts_are_told_and_not_followed(serve: Callable[
     assert {others["orders"], others["people"]} <= gaps
     assert others["docs"] not in gaps
     assert "/orders" not in api.asked
+
+
+def test_whatever_answers_a_path_that_is_none_is_no_endpoint(serve: Callable[..., Any], settings: Settings) -> None:
+    """As Notion: 400 for it, in the same words with another id of the request."""
+    number = iter(range(10**6))
+
+    def refused(match: Any, query: Any, headers: Any) -> Any:
+        body = {"object": "error", "status": 400, "code": "invalid_request_url", "message": "Invalid request URL."}
+        return 400, {**body, "request_id": f"r-{next(number)}"}, {}
+
+    users = [{"id": f"u{n}", "name": f"n{n}", "groupId": n % 3} for n in range(8)]
+    pack = discover(settings, "demo", serve({"/users": users, ".*": refused}).base_url)
+    assert [entity.entity for entity in pack.entities] == ["user"]
+    assert {endpoint.path for endpoint in pack.endpoints} == {"/users"}

@@ -14,6 +14,7 @@ from spectra_assets.intelligence.model import Endpoint, Parameter
 from spectra_assets.names import words
 from spectra_assets.stages.asking.answers import Sight, values_at
 from spectra_assets.stages.asking.locations import Record, identity_of
+from spectra_assets.stages.asking.pagenames import cursors_in, keysets_in, opening, sizes_in
 from spectra_assets.stages.asking.sampling import Asked, Explorer
 from spectra_assets.stages.prepare.paging.limits import Finding
 
@@ -30,18 +31,23 @@ _EVERY = ("all", "any")
 _EVERYTHING = re.compile(r"all|any|\*|both|everything|all[_-]\w+", re.IGNORECASE)
 _WITH = frozenset(("include", "includes", "with", "show", "including", "return"))
 _MOST, _MOST_VALUES = 6, 4
+_FEW = 6
+"""States fewer than these, none of which is an ended one, may be those that are shown only."""
+
 _ENOUGH = 5
 """Rows that must all be in one state before another one is asked for although nothing describes the parameter."""
 
 
 @dataclass(frozen=True)
-class _Trial:
+class Trial:
     """One parameter with one value. `widens`: it is asked for all there is, not for some other part of it."""
 
     name: str
     value: str
     widens: bool
     why: str
+    path: str = ""
+    """The field of the records whose value it is about."""
 
 
 @dataclass(frozen=True)
@@ -51,22 +57,27 @@ class _Count:
     marks: frozenset[str]
 
 
-def hidden(explorer: Explorer, asked: Asked, paging: Paging, endpoint: Endpoint, guess: bool) -> list[Finding]:
-    """Finding `requiredQuery` if a parameter gives more than the list does without it, those of the list among them.
+def hidden(
+    explorer: Explorer, asked: Asked, paging: Paging, endpoint: Endpoint, guess: bool, shown: Sequence[Trial] | None = None
+) -> tuple[list[Finding], Trial | None]:
+    """Finding `requiredQuery` if a parameter gives more than the list does without it, those of the list among them; and what
+    gave it.
 
     Finding `hiddenRows` if it gives others in their place, which no single list then holds. `guess`: of a list without any
-    parameter that is described, usual ones are tried too.
+    parameter that is described, usual ones are tried too. `shown`: what other lists of the API were shown to take is tried
+    instead, however short this one is.
     """
-    described = list(_described(endpoint))
-    if explorer.wire.spent or not (described or (guess and not endpoint.query)):
-        return []
+    described = list(_described(endpoint)) if shown is None else []
+    if explorer.wire.spent or not (described or (guess and not _besides_pages(endpoint.query))):
+        return [], None
     plain = explorer.page(asked, first(paging))[0]
     if plain.category != "readable":
-        return []
+        return [], None
     base = _count(plain, paging)
     found: list[Finding] = []
     refused = 0
-    for trial in (described or list(_guessed(plain.records)))[:_MOST]:
+    guessed = _guessed(plain.records) if shown is None else (each for each in shown if _values(plain, each.path))
+    for trial in (described or list(guessed))[:_MOST]:
         if explorer.wire.spent or trial.name in dict(asked.filled) or trial.name in dict(asked.query) or refused > 1:
             continue
         sight = explorer.page(replace(asked, query=(*asked.query, (trial.name, trial.value))), first(paging))[0]
@@ -76,11 +87,23 @@ def hidden(explorer: Explorer, asked: Asked, paging: Paging, endpoint: Endpoint,
         told = _count(sight, paging)
         what = f"{trial.name}={trial.value} ({trial.why}) gives {told.rows} rows, without it {base.rows} come"
         shared = bool(base.marks & told.marks) or (trial.widens and not (base.whole and told.whole))
-        if told.rows > base.rows and (shared or not base.marks):
-            return [Finding("requiredQuery", json.dumps({trial.name: trial.value}), what, 0.9)]
+        further = trial.widens and not told.whole and bool(_values(plain, trial.path) < _values(sight, trial.path))
+        if (told.rows > base.rows and (shared or not base.marks)) or further:
+            what += f", with other values of {trial.path}" if further else ""
+            return [Finding("requiredQuery", json.dumps({trial.name: trial.value}), what, 0.9)], trial
         if told.rows and told.marks and not told.marks & base.marks and base.whole and not trial.widens:
             found.append(Finding("hiddenRows", f"{trial.name}={trial.value}", f"{what}, and none of them is among these", 0.8))
-    return found[:1]
+    return found[:1], None
+
+
+def _besides_pages(names: Sequence[str]) -> bool:
+    """Whether any of the parameters that an endpoint is known by is about something else than its pages."""
+    return any(opening(name) is None and not (sizes_in([name]) or cursors_in([name]) or keysets_in([name])) for name in names)
+
+
+def _values(sight: Sight, path: str) -> set[str]:
+    """The values of a field in the records of one page."""
+    return {str(value).lower() for record in sight.records for value in values_at(record, path)} if path else set()
 
 
 def _count(sight: Sight, paging: Paging) -> _Count:
@@ -92,44 +115,45 @@ def _count(sight: Sight, paging: Paging) -> _Count:
     return _Count(max(sight.rows, total or 0), whole or total == sight.rows, marks)
 
 
-def _described(endpoint: Endpoint) -> Iterator[_Trial]:
+def _described(endpoint: Endpoint) -> Iterator[Trial]:
     """What the description tells of, in its order."""
     known = {each.name: each for each in endpoint.parameters if each.location == "query"}
     for name in endpoint.query:
         yield from _told(known.get(name, Parameter(name=name)))
 
 
-def _told(parameter: Parameter) -> Iterator[_Trial]:
+def _told(parameter: Parameter) -> Iterator[Trial]:
     name, values = parameter.name, parameter.values
     said = {word.lower() for word in words(name)}
     switch = parameter.type == "boolean" or {value.lower() for value in values} == {"true", "false"}
     every = next((value for value in values if _EVERYTHING.fullmatch(value)), None)
     if every is not None and said & (_KINDS | _STATES | _OPPOSITES | _WITH | {"filter"}):
-        yield _Trial(name, every, True, "described as one of its values")
+        yield Trial(name, every, True, "described as one of its values")
     elif parameter.type == "array" and values and said & (_KINDS | _STATES):
-        yield _Trial(name, ",".join(values), True, "all values that are described")
+        yield Trial(name, ",".join(values), True, "all values that are described")
     elif values and not switch and said & _KINDS:
         for value in values[:_MOST_VALUES]:
             if value != parameter.default:
-                yield _Trial(name, value, False, "described as one of its values")
+                yield Trial(name, value, False, "described as one of its values")
     elif not values and parameter.default is not None and parameter.type == "text" and said & _KINDS:
-        yield from (_Trial(name, value, True, f"by default it is {parameter.default}") for value in _EVERY)
+        yield from (Trial(name, value, True, f"by default it is {parameter.default}") for value in _EVERY)
     elif (switch or parameter.type == "unknown") and said & _STATES and not said & {"before", "after", "at", "since", "by", "on"}:
-        yield _Trial(name, "true", bool(said & (_WITH | {"all"})), "its name tells of rows that may be kept back")
+        yield Trial(name, "true", bool(said & (_WITH | {"all"})), "its name tells of rows that may be kept back")
     elif switch and said & _OPPOSITES:
-        yield _Trial(name, "false", False, "its name tells of rows that may be kept back")
+        yield Trial(name, "false", False, "its name tells of rows that may be kept back")
 
 
-def _guessed(records: Sequence[Record]) -> Iterator[_Trial]:
-    """Of a list that nothing describes: usual spellings, where every record is in the one state that is usually shown."""
+def _guessed(records: Sequence[Record]) -> Iterator[Trial]:
+    """Of a list that nothing describes: usual spellings, where every record is in a state that is usually shown."""
     if len(records) < _ENOUGH:
         return
     for path in dict.fromkeys(path for record in records[:_ENOUGH] for path in _switches(record)):
         held = {str(value).lower() for record in records for value in values_at(record, path)}
-        if len(held) == 1:
-            why = f"{path} is {next(iter(held))} in all {len(records)} records"
-            usual = _usual(path, held, len(records))
-            yield from (_Trial(parameter, value, widens, why) for parameter, value, widens in usual)
+        if not 0 < len(held) < _FEW:
+            continue
+        why = f"{path} is {' or '.join(sorted(held))} in all {len(records)} records"
+        usual = _usual(path, held, len(records))
+        yield from (Trial(parameter, value, widens, why, path) for parameter, value, widens in usual)
 
 
 def _switches(record: Record) -> Iterator[str]:
@@ -152,7 +176,7 @@ def _usual(path: str, held: set[str], rows: int) -> Sequence[tuple[str, str, boo
         usual = [(f"include_{name}", "true", True), (name, "all", True), (name, "true", False)]
     elif said and said <= _OPPOSITES and held <= {"true", "1"}:
         usual = [("include_inactive", "true", True), (name, "all", True), (name, "false", False)]
-    elif said and said <= _KINDS and rows >= 2 * _ENOUGH:
+    elif said and said <= _KINDS and rows >= 2 * _ENOUGH and not held & (_STATES if len(held) > 1 else frozenset()):
         return [(key, value, True) for value in _EVERY]
     if usual and around:  # the state of which this is one property
         return [(f"{around[-1]}_id", "*", True), (around[-1], "all", True), *usual]

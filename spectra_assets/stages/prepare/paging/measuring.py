@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -18,7 +18,7 @@ from spectra_assets.stages.asking.sampling import Asked, Explorer, spread
 from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.evidence import Measuring
 from spectra_assets.stages.prepare.paging.constraints import Finding, Habits, Measured, filled, measure
-from spectra_assets.stages.prepare.paging.hidden import hidden
+from spectra_assets.stages.prepare.paging.hidden import Trial, hidden
 from spectra_assets.stages.prepare.paging.limits import ENDLESS
 from spectra_assets.stages.rulings import ruled_paging
 from spectra_assets.stages.source.probing import SOURCE_SHARE, is_read, sent_at_most
@@ -71,8 +71,9 @@ def measure_constraints(draft: Draft, work: Work) -> None:
     for path in survey.faulty:  # what an error hid is no fact: last, it may have passed
         entity, *before = results[path]
         results[path] = entity, *(survey.again(path) or before)
-    for path, (entity, findings, why) in results.items():  # with what measuring left of the budget
-        results[path] = entity, _joined([*findings, *survey.kept_back(path)]), why
+    for path, hides in survey.kept_back(list(results)).items():  # with what measuring left of the budget
+        entity, findings, why = results[path]
+        results[path] = entity, _joined([*findings, *hides]), why
     found = [_row(entity, path, finding) for path, (entity, findings, _) in results.items() for finding in findings]
     for row in reads.values():
         if row["category"] in _UNAVAILABLE and row["path"] not in results:
@@ -206,12 +207,18 @@ class _Survey:
             self._lists[path] = asked, result.paging
         return [*result.findings, *(each for each in findings if each.constraint not in told)], result.unmeasured
 
-    def kept_back(self, path: str) -> list[Finding]:
-        """Whether a measured list keeps rows back unless it is asked for them."""
-        if path not in self._lists:
-            return []
-        asked, paging = self._lists[path]
-        return hidden(self._explorer, asked, paging, self._pack.endpoint(path), guess=self._pack.origin == "discovered")
+    def kept_back(self, paths: Sequence[str]) -> dict[str, list[Finding]]:
+        """Path of each list that keeps rows back unless it is asked for them → how. What one list takes others take too."""
+        found: dict[str, list[Finding]] = {}
+        shown: list[Trial] = []
+        for tried in (None, shown):
+            for path in [path for path in paths if path in self._lists and path not in found and tried != []]:
+                asked, paging = self._lists[path]
+                endpoint = self._pack.endpoint(path)
+                hides, by = hidden(self._explorer, asked, paging, endpoint, self._pack.origin == "discovered", tried)
+                shown += [by] if by is not None and tried is None and by.path else []
+                found |= {path: hides} if hides else {}
+        return found
 
     def _measured(self, asked: Asked, row: Mapping[str, Any] | None) -> Measured:
         named = self._pack.endpoint(asked.path).query

@@ -1,0 +1,68 @@
+"""Rows that lists keep back, and the parameter that brings them, on real servers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from spectra_assets.stages.asking.sampling import Explorer
+from spectra_assets.stages.asking.wire import Wire
+from spectra_assets.stages.prepare.paging.measuring import _Survey
+from spectra_assets.stages.prepare.paging.searching import Habits
+from tests.stages.listserver import Call, ListServer, Reply, capped, link, pack
+
+ROW = {"category": "readable", "reason": None, "probedWith": None, "answerShape": "array", "queryParameters": [], "latencyMs": 1}
+
+
+def listed(rows: list[dict[str, Any]], parameter: str, usual: set[str]) -> Any:
+    """A list in pages of at most 100, by the header Link, of the usual states unless `all` are asked for."""
+
+    def answer(call: Call) -> Any:
+        kept = [row for row in rows if call.query.get(parameter) == "all" or row[parameter] in usual]
+        page, size = call.number("page", 1), capped(call, "per_page", 20, 100)
+        more = {"Link": f'<{link(call, "", page=page + 1)}>; rel="next"'} if page * size < len(kept) else {}
+        return Reply(kept[(page - 1) * size : page * size], headers=more)
+
+    return answer
+
+
+def kept_back(routes: dict[str, Any], query: tuple[str, ...] = ()) -> dict[str, dict[str, str]]:
+    """Path → what must be sent along, of lists that nothing describes but `query`."""
+    with ListServer(routes) as server, server.client() as client:
+        reads = {path: {**ROW, "entity": path[1:], "rowCount": None} for path in routes}
+        survey = _Survey(Explorer(Wire(client, 300), pack(*routes, query=query), {}), reads, 500, Habits())
+        for path in routes:
+            survey.route(path)
+        found = survey.kept_back(list(routes))
+    return {path: json.loads(finding.value or "") for path, (finding,) in found.items() if finding.constraint == "requiredQuery"}
+
+
+def states(count: int, *names: str) -> list[dict[str, Any]]:
+    return [{"id": n, "title": f"t{n}", "state": names[n % len(names)], "status": names[n % len(names)]} for n in range(count)]
+
+
+@pytest.mark.parametrize("known", [(), ("page", "per_page")])
+def test_what_one_list_keeps_back_short_ones_do_too(known: tuple[str, ...]) -> None:
+    """As GitHub: open issues and pull requests by default; names of pages that a header told describe no other parameter."""
+    issues, pulls = states(50, "open", "closed"), states(6, "open", "closed")
+    routes = {"/pulls": listed(pulls, "state", {"open"}), "/issues": listed(issues, "state", {"open"})}
+    assert kept_back(routes, known) == {path: {"state": "all"} for path in routes}
+
+
+def test_of_two_full_pages_the_values_tell() -> None:
+    assert kept_back({"/issues": listed(states(1_500, "open", "closed"), "state", {"open"})}) == {"/issues": {"state": "all"}}
+
+
+def test_several_states_may_be_those_that_are_shown_only() -> None:
+    """As Stripe's subscriptions: all but the cancelled ones."""
+    rows = states(60, "active", "trialing", "past_due", "canceled")
+    assert kept_back({"/subscriptions": listed(rows, "status", {"active", "trialing", "past_due"})}) == {
+        "/subscriptions": {"status": "all"}
+    }
+
+
+def test_a_list_that_gives_all_states_is_left_as_it_is() -> None:
+    rows = states(60, "open", "closed")
+    assert kept_back({"/issues": listed(rows, "state", {"open", "closed"}), "/jobs": lambda call: rows[:30:2]}) == {}
