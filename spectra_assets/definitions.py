@@ -20,4 +20,4 @@ def defs() -> dg.Definitions:
 @lru_cache(maxsize=1)
 def _made(found: settings.Settings, files: tuple[tuple[str, int, int], ...]) -> dg.Definitions:
     """Dagster asks for the definitions twice while it loads a code location; they are made once, as long as no file changes."""
-    return definitions(covenants_of(found), found)
+    return definitions(covenants_of(found), found, patient=True)

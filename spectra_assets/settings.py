@@ -25,7 +25,7 @@ class Settings(BaseModel):
     """What a person may set, with its environment variable.
 
     project         SPECTRA_PROJECT         folder with playbooks/, covenants/ and lessons/; default: found upward from here
-    lakehouse_root  SPECTRA_LAKEHOUSE       folder or URI of the lakehouses; default: <project>/lakehouse
+    lakehouse_root  SPECTRA_LAKEHOUSE       folder (relative to the project) or URI of the lakehouses; default: lakehouse
     sources         SPECTRA_SOURCES         comma-separated sources whose covenants are loaded; default: all
     engine          SPECTRA_ENGINE          `sail` (embedded, default) or the address of a Spark Connect server, sc://…
     engine_memory   SPECTRA_ENGINE_MEMORY   MiB which the embedded engine may use; default 1024
@@ -79,7 +79,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         raise ConfigurationError(f"SPECTRA_ENGINE is {engine!r}; valid are sail and sc://host:port of a Spark Connect server")
     return Settings(
         project=project,
-        lakehouse_root=env.get("SPECTRA_LAKEHOUSE") or str(project / "lakehouse"),
+        lakehouse_root=_lakehouse(env.get("SPECTRA_LAKEHOUSE") or "lakehouse", project),
         sources=tuple(check_source(name.strip()) for name in env.get("SPECTRA_SOURCES", "").split(",") if name.strip()),
         engine=engine,
         engine_memory=_number(env, "SPECTRA_ENGINE_MEMORY") or 1024,
@@ -115,6 +115,11 @@ def _project(given: str | None) -> Path:
         if (folder / "playbooks" / "STANDARDS.md").is_file() and (folder / "covenants").is_dir():
             return folder
     raise ConfigurationError("no SPECTRA project here: no folder upward has playbooks/ and covenants/; set SPECTRA_PROJECT")
+
+
+def _lakehouse(given: str, project: Path) -> str:
+    """A URI as it is; a folder below the project unless it begins elsewhere: the command line and a daemon mean the same one."""
+    return given if "://" in given else str(project / Path(given).expanduser())
 
 
 def _form(env: Mapping[str, str], name: str, default: str, form: str, valid: str) -> str:

@@ -20,6 +20,22 @@ def test_the_project_is_found_from_a_folder_below(monkeypatch: pytest.MonkeyPatc
     assert load({}).project == PROJECT
 
 
+@pytest.mark.parametrize(
+    ("given", "root"),
+    [
+        ("lake", str(PROJECT / "lake")),
+        ("../lake", f"{PROJECT}/../lake"),
+        ("~/lake", str(Path.home() / "lake")),
+        ("abfss://files@onelake/lake", "abfss://files@onelake/lake"),
+    ],
+)
+def test_a_lakehouse_is_the_same_from_wherever_it_is_named(
+    given: str, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load({"SPECTRA_LAKEHOUSE": given, "SPECTRA_PROJECT": str(PROJECT)}).lakehouse_root == root
+
+
 def test_every_setting_has_a_variable() -> None:
     environment = {
         "SPECTRA_PROJECT": str(PROJECT),

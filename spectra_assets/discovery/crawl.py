@@ -21,6 +21,7 @@ from spectra_assets.stages.asking.links import (
     is_directory,
     leads_nowhere,
     links_of,
+    may_act,
     may_lead,
     names_in,
     template_of,
@@ -246,7 +247,7 @@ class Crawl:
             fills = tuple(fill for fill in template.fills if fill.parameter in inside)
             examples = tuple(dict.fromkeys(tuple(row[template.fills.index(fill)] for fill in fills) for row in template.examples))
             if inside <= {fill.parameter for fill in fills} and segments(above):
-                self._guess(Route(above, f"the address above one record, {why}", "", fills, examples))
+                self._guess(Route(above, f"the address above one record, {why}", "", fills, examples), sure=True)
         if template.open:
             if template.names_one and shape(template.path) not in self.routes:
                 route.kind, route.reason = "detail", "one record of a list"
@@ -327,7 +328,10 @@ class Crawl:
         stem = named(key)
         return bool(stem) and self.listed(stem) and entity_name(route.path).lower() not in (camel(stem).lower(), stem.lower())
 
-    def _guess(self, route: Route) -> None:
+    def _guess(self, route: Route, sure: bool = False) -> None:
+        """Ask later, if there are not too many; for what may do something never, but where the API gave an address below it."""
+        if may_act(route.path) and not sure:
+            return
         if self._guesses < _GUESSES and shape(route.path) not in self.missed and shape(route.path) not in self.routes:
             self._guesses += 1
             self._guessed.append(route)

@@ -13,7 +13,7 @@ from spectra_assets.discovery.route import Route, shape
 from spectra_assets.discovery.scout import segments
 from spectra_assets.intelligence.nouns import singular_of
 from spectra_assets.names import words
-from spectra_assets.stages.asking.links import is_address_list, is_directory
+from spectra_assets.stages.asking.links import is_address_list, is_directory, may_act
 
 GUESSED = "a usual name"
 """Why a list was asked for that nothing named."""
@@ -80,7 +80,11 @@ class Guesses:
     def _ask(self, guess: tuple[str, float, str], names: Names, prefix: str, ending: str, single: bool = False) -> bool:
         """Ask for one name, and for what the records there name; whether it answered."""
         name, _, why = guess
-        path = f"{prefix}/{self._spelt(name, single)}{ending}"
+        spelt = self._spelt(name, single)
+        path = f"{prefix}/{spelt}{ending}"
+        if may_act(path) or (name in names.done and singular_of(spelt) == spelt):
+            names.miss(name)
+            return False
         if shape(path) not in self.crawl.routes:
             self.crawl.ask(Route(path, why))
         if shape(path) not in self.crawl.routes:
@@ -143,6 +147,8 @@ class Guesses:
     def _hang(self, parent: Route, child: str, names: Names) -> bool:
         """Whether lists of this name hang on the records of another."""
         for route in self.crawl.hanging(parent, self._spelt(child), f"{GUESSED} below {parent.path}"):
+            if may_act(route.path):
+                return False
             if shape(route.path) not in self.crawl.routes:
                 self.crawl.ask(route, tries=1)
             if shape(route.path) in self.crawl.routes:

@@ -28,7 +28,7 @@ and how fast names further down get less likely."""
 LEAST = 0.012
 """Chance below which a name is not worth a request."""
 
-_HANGING, _ANYWHERE, _SIBLING = 0.25, 0.05, 0.1
+_HANGING, _ANYWHERE, _SIBLING, _DOING = 0.25, 0.05, 0.1, 0.06
 _DONE = re.compile(r"(.{2,}?)(?:ed|d)_?(?:on|at|by|until)", re.IGNORECASE)
 _NAMING = frozenset(("name", "title", "code", "no", "number", "ref", "key", "id", "ids", "uuid", "slug", "type"))
 
@@ -100,6 +100,8 @@ class Names:
         self._usual = {name: rank for rank, name in enumerate(self._known.usual)}
         self.found: set[str] = set()
         self.missed: set[str] = set()
+        self.done: set[str] = set()
+        """Those that only tell what was done (`restartedAt`): in the singular each is a verb."""
 
     def likeliest(self) -> tuple[str, float, str] | None:
         """(name, its chance, why) of the best that was not tried; None if nothing is worth a request."""
@@ -138,6 +140,8 @@ class Names:
     def read(self, records: Iterable[Record], where: str) -> None:
         """Take hints from the fields of records: what nests, what was done (`loanedOn`), what has a name or a code there."""
         for name, chance, field in _fields(records):
+            if chance == _DOING and name not in _every():
+                self.done.add(name)
             if chance > self._hints.get(name, (0.0, ""))[0]:
                 self._hints[name] = (chance, f"{field!r} in the records of {where}")
 
@@ -168,7 +172,7 @@ def _fields(records: Iterable[Record]) -> Iterator[tuple[str, float, str]]:
         while len(stem) > 1 and stem[-1] in _NAMING:
             stem = stem[:-1]
         if done and len(words(done[1])) == 1:
-            yield of(done[1]), 0.06, key
+            yield of(done[1]), _DOING, key
         elif stem != parts:
             yield of("_".join(stem)), 0.15, key
         elif value in ("object", "objects") and key not in plain:

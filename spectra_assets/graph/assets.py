@@ -39,15 +39,17 @@ _STAGES = (*(stage.value for stage in Stage), LOG)
 
 _CALLS_API = (Stage.SOURCE, Stage.PREPARE, Stage.EXTRACT)
 
+_AGAIN = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+"""Of tables that ask the API, for what may pass by itself (RetriableError). Extract goes on where it stood."""
 
 Event = dg.AssetCheckResult | dg.Output[Any]
 """What an asset's function yields: evaluations of its gates, then the table that passed them."""
 
 
-def pipeline_assets(covenant: Covenant, settings: Settings) -> list[dg.AssetsDefinition]:
-    """The assets of one covenant, in stage order."""
+def pipeline_assets(covenant: Covenant, settings: Settings, patient: bool) -> list[dg.AssetsDefinition]:
+    """The assets of one covenant, in stage order. `patient`: what may pass by itself is tried again some minutes later."""
     lines = table_lines(covenant_file(settings.covenants, covenant.source))
-    return [_asset(covenant, table, settings, lines.get(table.table, 1)) for table in covenant.tables()]
+    return [_asset(covenant, table, settings, lines.get(table.table, 1), patient) for table in covenant.tables()]
 
 
 def asset_key(covenant: Covenant, table: str) -> dg.AssetKey:
@@ -60,7 +62,7 @@ def group_name(source: str, stage: str) -> str:
     return f"{source}_{stage}"
 
 
-def _asset(covenant: Covenant, table: Table, settings: Settings, line: int) -> dg.AssetsDefinition:
+def _asset(covenant: Covenant, table: Table, settings: Settings, line: int, patient: bool) -> dg.AssetsDefinition:
     key = asset_key(covenant, table.table)
     stage = covenant.stage_of(table)
 
@@ -88,7 +90,7 @@ def _asset(covenant: Covenant, table: Table, settings: Settings, line: int) -> d
         ],
         io_manager_key=IO_MANAGER,
         required_resource_keys={ENGINE, PROJECT},
-        pool=f"{covenant.source}_api" if stage.name in _CALLS_API else None,
+        retry_policy=_AGAIN if patient and stage.name in _CALLS_API else None,
         op_tags={"dagster/priority": str(-_STAGES.index(stage.name))},
     )(compute)
 

@@ -23,11 +23,15 @@ def covenants_of(settings: Settings) -> list[Covenant]:
     return read_all(covenant_files(settings.covenants, settings.sources))
 
 
-def definitions(covenants: Sequence[Covenant], settings: Settings) -> dg.Definitions:
-    """Definitions of these pipelines, and nothing that no covenant says."""
+def definitions(covenants: Sequence[Covenant], settings: Settings, patient: bool = False) -> dg.Definitions:
+    """Definitions of these pipelines, and nothing that no covenant says.
+
+    `patient`: tables whose API can't be reached are tried again some minutes later. So Dagster loads them; at the command line a
+    person hears of it at once. No pool limits them: runs that share a lakehouse share one budget per host (`client/budget.py`).
+    """
     jobs = list(_jobs(covenants))
     return dg.Definitions(
-        assets=[asset for covenant in covenants for asset in pipeline_assets(covenant, settings)],
+        assets=[asset for covenant in covenants for asset in pipeline_assets(covenant, settings, patient)],
         jobs=[*jobs, learn_job],
         schedules=[_schedule(job, settings.schedule) for job in jobs],
         sensors=[lessons_sensor(jobs, job_name)],

@@ -9,14 +9,18 @@ from typing import Any
 
 import pytest
 
+from spectra_assets.discovery.crawl import Crawl
 from spectra_assets.discovery.discover import Wanted, discover
+from spectra_assets.discovery.guesses import Guesses
 from spectra_assets.discovery.named import paths_of
 from spectra_assets.discovery.names import Names, of, vocabulary
+from spectra_assets.discovery.scout import Scout
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.source import Options, pack_for
 from spectra_assets.errors import ConfigurationError, DocumentError
 from spectra_assets.intelligence.model import Pack
 from spectra_assets.settings import Settings
+from spectra_assets.stages.asking.links import may_act
 
 ORCHARDS = [{"code": f"O{n}", "name": f"Orchard {n}"} for n in range(4)]
 CAMPUS: dict[str, Any] = {
@@ -56,6 +60,29 @@ def test_the_lists_of_an_api_that_names_nothing_are_found_by_its_domain_and_belo
     told = [each.finding for each in pack.evidence if "guessing" in each.finding]
     assert told == [f"{len(found)} lists were found by guessing usual names: there may be more; name them by --list "
                     "/name,/parents/{id}/name"]  # fmt: skip
+
+
+def test_nothing_that_may_be_an_action_is_guessed(serve: Callable[..., Any]) -> None:
+    """The lists are singular, and the records' fields are verbs: of `/device` with `reset`, `/reset` would be the next guess."""
+    done = {"sync": {"state": "ok"}, "reset": {"count": 1}, "logout": {"after": 30}, "restartedAt": "2026-01-01", "zappedAt": "x"}
+    rows = [{"id": n, "name": f"n{n}", **done} for n in range(7)]
+    api = serve({"/user": rows, "/device": rows, "/account": rows, "/job": rows})
+    crawl = Crawl(Scout(api.base_url, "X", 200))
+    Guesses(crawl, ["fleet"]).run()
+    crawl.scout.close()
+    assert {route.path for route in crawl.routes.values()} == {"/user", "/device", "/account", "/job"}
+    last = {address.partition("?")[0].rpartition("/")[2] for address in api.asked}
+    assert not last & {"sync", "reset", "logout", "restart", "zap", "run", "build"}
+
+
+@pytest.mark.parametrize("path", ["/reset", "/jobs/{jobId}/run", "/api/v1/restart.json", "/send-mail", "/refreshToken", "/Sync"])
+def test_what_may_act_is_a_verb_alone_or_in_front(path: str) -> None:
+    assert may_act(path)
+
+
+@pytest.mark.parametrize("path", ["/resets", "/runs", "/jobs/{jobId}/builds", "/export_jobs", "/news", "/", "/release_notes"])
+def test_a_plural_acts_on_nothing(path: str) -> None:
+    assert not may_act(path)
 
 
 def test_lists_that_a_person_names_are_read_by_records_of_those_they_hang_on(

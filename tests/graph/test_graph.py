@@ -52,6 +52,15 @@ def test_every_gate_is_a_check_and_blocks_when_it_is_an_error(covenant: Covenant
     assert checks == expected
 
 
+def test_what_asks_the_api_is_tried_again_under_dagster_alone(covenant: Covenant) -> None:
+    asking = {"source", "prepare", "extract"}
+    for patient in (True, False):
+        made = definitions([covenant], load({}), patient).resolve_asset_graph()
+        again = {key.path[1] for key in made.get_all_asset_keys() if made.get(key).assets_def.op.retry_policy is not None}
+        assert again == (asking if patient else set())
+    assert defs().resolve_asset_graph().get(dg.AssetKey(["zephyr", "extract", "cycles"])).assets_def.op.retry_policy
+
+
 def test_the_graph_is_as_it_was(covenant: Covenant) -> None:
     """Change the snapshot on purpose only: write `lines` to it and read the difference."""
     lines = "".join(

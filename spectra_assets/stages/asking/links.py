@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spectra_assets.intelligence.description.routes import routes_of
-from spectra_assets.names import words
+from spectra_assets.names import singular, words
 
 _DEEP, _MANY = 6, 5_000
 _LEAF = re.compile(r"(?:^|_)(?:url|uri|href|link|self|related|path)s?$|(?:Url|Uri|Href|Link|URL|URI)s?$", re.IGNORECASE)
@@ -29,6 +29,15 @@ _ACTIONS = {
     "unsubscribe", "reset", "shutdown", "restart", "cancel", "approve", "purge", "revoke", "confirm", "activate",
     "deactivate",
 }  # fmt: skip
+_VERBS = _ACTIONS | {
+    "sync", "refresh", "reload", "start", "stop", "run", "rerun", "retry", "trigger", "execute", "deploy", "undeploy", "publish",
+    "unpublish", "reboot", "lock", "unlock", "export", "import", "send", "resend", "build", "rebuild", "release", "pause",
+    "resume",
+    "enable", "disable", "restore", "archive", "backup", "close", "reopen", "kill", "clear", "flush", "test", "notify", "invite",
+    "accept", "reject", "decline", "submit", "pay", "charge", "refund", "transfer", "withdraw", "update", "upgrade", "install",
+    "uninstall", "provision", "terminate", "abort", "rollback", "migrate", "merge", "launch", "register", "subscribe", "verify",
+}  # fmt: skip
+"""Words that a list may have for its name, of which nobody can know whether a GET of them does something."""
 
 _NAMES = ("name", "path", "resource", "endpoint", "collection", "entity", "table")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,60}")
@@ -134,6 +143,12 @@ def leads_nowhere(name: str, path: str) -> str:
     if name.lower().replace("-", "_") in _NO_LINK:
         return "a page of a list, or for people"
     return ""
+
+
+def may_act(path: str) -> bool:
+    """Whether the last name of a path that nothing but a guess leads to is a verb, in front or alone: it may do something."""
+    said = [word.lower() for word in words(path.rstrip("/").rpartition("/")[2].removesuffix(".json"))]
+    return bool(said) and (said[-1] in _VERBS or (said[0] in _VERBS and singular(said[-1]) == said[-1]))
 
 
 def _walk(
