@@ -47,8 +47,10 @@ _FILLED = 0.95
 """Share of the rows that must have a time by which all are told."""
 
 _STATUS = (
-    _known("status state phase stage resolution outcome result conclusion"),
-    _known("type priority severity kind category level"),
+    _known(
+        "status state phase stage resolution outcome result conclusion statut zustand estado stato resultat ergebnis resultado"
+    ),
+    _known("type priority severity kind category level typ art kategorie categorie tipo categoria"),
     _known("channel method mode class group rank currency country language"),
 )
 _WRAPPERS = frozenset(("attributes", "fields", "properties", "data", "profile", "info", "details", "general"))

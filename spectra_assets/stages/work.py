@@ -18,7 +18,7 @@ from spectra_assets.client.api import ApiClient
 from spectra_assets.client.ledger import Ledger
 from spectra_assets.client.wire import Keep
 from spectra_assets.client.withheld import hash_key
-from spectra_assets.covenant.canon import Canon, from_rows
+from spectra_assets.covenant.canon import Canon, CanonEntity, from_rows
 from spectra_assets.covenant.model import Covenant, Table
 from spectra_assets.errors import SpectraError, one_of
 from spectra_assets.intelligence.model import Pack, load_pack
@@ -141,6 +141,11 @@ class Work:
     def canon(self) -> Canon:
         """The master schema as Prepare delivered it. Raises MissingInputError."""
         return from_rows(self.read("prepare.schema").to_pylist())
+
+    @property
+    def entities_before(self) -> Sequence[CanonEntity]:
+        """The entities as Prepare published them the last time; none of a new source."""
+        return self.canon.entities if self.lakehouse.exists(TableRef("prepare", "schema")) else ()
 
     def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A small input as Arrow. Raises MissingInputError naming the asset to materialise first."""

@@ -388,3 +388,51 @@ def test_a_renamed_key_ties_what_is_inside_of_records_by_both_of_its_names():
     held = {group: [(f.raw, f.target, f.key) for f in result.fields if f.group == group] for group in ("thing", "thingLine")}
     both = [("thingNo", "thingNo", True), ("thing_no", "thingNo", True)]
     assert held == {"thing": both, "thingLine": [*both, ("@index", "thingLineIndex", True), ("lines[].label", "label", False)]}
+
+
+def test_the_ends_of_a_span_are_of_one_type():
+    rows = [
+        {"validFrom": "2024-01-01", "validTo": None, "min_temp": 1.5, "max_temp": None, "from": "a", "to": None} for _ in range(9)
+    ]
+    found = {field.raw: field for field in canon(rows).fields}
+    assert (found["validTo"].type, found["validTo"].date_format) == (DataType.DATE, "yyyy-MM-dd")
+    assert found["max_temp"].type == DataType.FLOAT64
+    assert found["to"].type == DataType.TEXT
+    assert "of the type of validFrom" in found["validTo"].note
+
+
+def test_a_day_as_everybody_writes_it_is_one_even_alone():
+    assert column("validTo", ["2024-12-31", None, "2024-12-31"]).type == DataType.DATE
+    assert column("validTo", ["9999-12-31", "2024-12-31"]).type == DataType.DATE
+    assert column("apiVersion", ["2024-12-31"]).type == DataType.TEXT
+
+
+@pytest.mark.parametrize(
+    ("entity", "leaf", "level"),
+    [
+        ("student", "matriculation", "direct"),
+        ("student", "matrikelNummer", "direct"),
+        ("kunde", "geburtsdatum", "direct"),
+        ("kunde", "strasse", "direct"),
+        ("laden", "strasse", "none"),
+        ("demandeur", "nom", "direct"),
+        ("quartier", "nom", "none"),
+        ("demandeur", "numeroSecuriteSociale", "direct"),
+        ("cliente", "apellidos", "direct"),
+        ("cliente", "codigoPostal", "indirect"),
+        ("tienda", "codigoPostal", "none"),
+        ("company", "taxNumber", "none"),
+        ("patient", "bloodType", "indirect"),
+    ],
+)
+def test_personal_in_other_words_and_languages(entity, leaf, level):
+    people = {"kunde", "demandeur", "cliente"}
+    (field,) = (f for f in canon([{"id": n, leaf: f"x{n}"} for n in range(3)], entity=entity).fields if f.raw == leaf)
+    assert by_place(entity, field, people) == level
+
+
+def test_who_refers_to_a_person_points_to_one_whatever_the_entity_is_called():
+    (found,) = (f for f in canon([{"id": 1, "halter": 5}], entity="vertrag").fields if f.raw == "halter")
+    field = found.model_copy(update={"references": "halter.id"})
+    assert by_place("vertrag", field, {"halter"}) == PiiLevel.INDIRECT
+    assert by_place("vertrag", field) == PiiLevel.NONE

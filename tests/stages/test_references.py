@@ -14,8 +14,9 @@ from spectra_assets.intelligence.model import EntityHint, Pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.stages.prepare.fields.canonise import canonise
 from spectra_assets.stages.prepare.fields.declared import declared_references
+from spectra_assets.stages.prepare.fields.idnames import stem_of
 from spectra_assets.stages.prepare.fields.keys import keep_keys, keys_of, read_keys
-from spectra_assets.stages.prepare.fields.references import referenced, stem_of
+from spectra_assets.stages.prepare.fields.references import referenced
 from tests.covenant.canons import playbooks, rule
 
 
@@ -187,3 +188,37 @@ def pack(**references: str) -> Pack:
     task = EntityHint(entity="task", description="", routes=["/task"], references=references)
     server = Server(base_url_env="ACME_URL", auth=Auth(kind="none"), probe="/")
     return Pack(source="acme", title="Acme", server=server, endpoints=[], entities=[task])
+
+
+def test_a_field_called_like_a_key_is_that_key_as_far_as_it_was_seen():
+    books = [{"id": f"978-{n:04d}", "isbn": f"978-{n:04d}"} for n in range(60)]
+    loans = rows(80, start=7001, isbn=lambda n: f"978-{n % 120:04d}", code=lambda n: f"978-{n % 120:04d}")
+    samples = {"book": [{"isbn": book["isbn"]} for book in books], "loan": loans}
+    canon = {}
+    for name, key in (("book", "isbn"), ("loan", "id")):
+        hint = EntityHint(entity=name, description="", routes=[f"/{name}"])
+        canon[name], _ = canonise(hint, Fetch(entity=name, path=f"/{name}", primary_key=key), 0, samples[name], None, [], {name})
+    keys = {"book": keys_of(samples["book"], "isbn", False), "loan": keys_of(loans, "id", True)}
+    done, _ = referenced(canon, samples, keys, {})
+    assert {f.raw: f.references for f in done["loan"].fields if f.references} == {"isbn": "book.isbn"}
+
+
+def test_orphans_untie_no_reference_that_was_found_before():
+    def judged(share, before):
+        orders = rows(40, start=900, buyer=lambda n: f"c{n}" if n < share * 40 else f"gone{n}")
+        customers = [{"id": f"c{n}"} for n in range(40)]
+        canon, samples = {}, {"customer": customers, "order": orders}
+        for name, records in samples.items():
+            hint = EntityHint(entity=name, description="", routes=[f"/{name}"])
+            canon[name], _ = canonise(hint, Fetch(entity=name, path=f"/{name}"), 0, records, None, [], {name})
+        keys = {name: keys_of(records, "id", True) for name, records in samples.items()}
+        done, _ = referenced(canon, samples, keys, {}, {}, before)
+        return next(field for field in done["order"].fields if field.raw == "buyer")
+
+    stood = {"order": {"buyer": "customer.id"}}
+    assert judged(1.0, {}).references == "customer.id"
+    assert judged(0.6, {}).references is None
+    assert judged(0.6, stood).references == "customer.id"
+    assert "24 of 40 different values are ids of customer" in judged(0.6, stood).note
+    assert judged(0.3, stood).references is None, "that is another field now"
+    assert judged(0.6, {"order": {"buyer": "supplier.id"}}).references is None, "what it was is not there any more"

@@ -20,7 +20,7 @@ from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.asking.sampling import read_sample, spread
 from spectra_assets.stages.asking.wire import Wire, fill
 from spectra_assets.stages.prepare.fields.marks import DELETED, Mark, marks, text_of
-from spectra_assets.stages.prepare.increments.increments import budget_left, entities_before
+from spectra_assets.stages.prepare.increments.increments import budget_left
 from spectra_assets.stages.prepare.prepare import schema_table
 from spectra_assets.stages.work import Draft, Work, action
 
@@ -194,4 +194,4 @@ def _doubted(field: CanonField, why: str | None) -> CanonField:
 
 def _before(work: Work) -> Mapping[str, Deleted]:
     """What was proven the last time."""
-    return {each.entity: each.fetch.deleted for each in entities_before(work) if each.fetch.deleted is not None}
+    return {each.entity: each.fetch.deleted for each in work.entities_before if each.fetch.deleted is not None}

@@ -28,7 +28,7 @@ from spectra_assets.stages.prepare.fields.epochs import with_epochs
 from spectra_assets.stages.prepare.fields.keys import keep_keys, keys_of, read_keys
 from spectra_assets.stages.prepare.fields.naming import named
 from spectra_assets.stages.prepare.fields.pairs import composed
-from spectra_assets.stages.prepare.fields.personal import by_place, by_values, other_spelling
+from spectra_assets.stages.prepare.fields.personal import by_place, by_values, other_spelling, tells_persons
 from spectra_assets.stages.prepare.fields.references import referenced
 from spectra_assets.stages.prepare.paging.measuring import (
     DEPENDENCIES_SHARE,
@@ -99,6 +99,11 @@ def prove_dependencies(draft: Draft, work: Work) -> None:
         predictedRequests=ahead.requests,
         predictedSeconds=ahead.seconds,
     )
+
+
+def _found_before(work: Work) -> dict[str, dict[str, str]]:
+    """Entity → raw path → what Prepare found it to refer to the last time."""
+    return {each.entity: {f.raw: f.references for f in each.fields if f.references} for each in work.entities_before}
 
 
 def _emptied(work: Work, prover: Prover) -> Iterator[str]:
@@ -174,7 +179,7 @@ def infer_fields(draft: Draft, work: Work) -> None:
     for entity in canon.values():
         check_key(entity, playbooks, source)
     declared = declared_references(canon, lasting(work), playbooks)
-    canon, dangling = referenced(canon, samples, keys, proven, declared)
+    canon, dangling = referenced(canon, samples, keys, proven, declared, _found_before(work))
     ruled = {name for name in canon if has_ruled_key(playbooks, source, name)}
     canon = {name: entity if name in ruled else composed(entity, samples[name]) for name, entity in canon.items()}
     canon = completions(canon, samples, keys)
@@ -216,15 +221,16 @@ def mark_personal_data(draft: Draft, work: Work) -> None:
     Values of an enumeration are kept only of fields that are not personal. Changes the evidence `canon`.
     """
     shown: Mapping[str, Mapping[str, PiiLevel]] = draft.evidence.get("personal", {})
+    canon: list[CanonEntity] = draft.evidence.get("canon", [])
+    people = {entity.entity for entity in canon if tells_persons(entity)}
 
     def marked(entity: str, field: CanonField) -> CanonField:
         source = work.covenant.source
         rules = work.playbooks.rules(PiiRule, source, entity, field.raw)
         rules = rules or work.playbooks.rules(PiiRule, source, entity, other_spelling(field.raw))
-        level = PiiLevel(rules[-1].level) if rules else shown.get(entity, {}).get(field.raw) or by_place(entity, field)
+        level = PiiLevel(rules[-1].level) if rules else shown.get(entity, {}).get(field.raw) or by_place(entity, field, people)
         return field.model_copy(update={"pii": level, "values": field.values if level == PiiLevel.NONE else ()})
 
-    canon: list[CanonEntity] = draft.evidence.get("canon", [])
     _keep(draft, [_with(entity, partial(marked, entity.entity)) for entity in canon])
 
 

@@ -48,7 +48,8 @@ _UNDECIDED = 0.5
 _TEXT_WORDS = frozenset(
     ("name", "description", "key", "tag", "tags", "text", "comment", "comments", "title", "label", "data", "result", "details",
      "url", "code", "build", "environment", "step", "value", "summary", "note", "notes", "phone", "zip", "version", "postcode",
-     "fax", "mobile", "sku", "isbn", "ean", "iban", "serial", "hash", "sha", "token", "number", "no")
+     "fax", "mobile", "sku", "isbn", "ean", "iban", "serial", "hash", "sha", "token", "number", "no",
+     "plz", "postleitzahl", "postal", "cp", "hausnummer", "nummer", "nr", "numero", "telefon", "telephone", "telefono", "bic")
 )  # fmt: skip
 _TEXT_LEAVES = frozenset(("externalid", "altid", "refid", "bugid", "sku"))
 _MONEY_WORDS = frozenset(
@@ -65,6 +66,9 @@ _PROSE_WORDS = frozenset(
     ("description", "comment", "comments", "details", "summary", "note", "notes", "text", "body", "content", "message", "url",
      "link")
 )  # fmt: skip
+
+_DAY = "yyyy-MM-dd"
+"""What is written so is a day even where there is one of it: nothing else is."""
 
 _DESCRIBED: dict[str, frozenset[Kind]] = {
     "integer": frozenset(("int",)),
@@ -242,7 +246,8 @@ def _moment(leaf: str, filled: Sequence[str], spec: FieldSpec | None) -> Typed |
     digits = found is not None and found.pattern.isalpha() and found.pattern != ODATA and "yyyyMMdd" in found.pattern
     if found and digits and not (dated or named):
         found = None
-    if found and (dated or named or found.timed or len(set(filled)) >= _DISTINCT):
+    plain = found is not None and found.pattern == _DAY and not (_wordy(leaf) or _says_version(leaf))
+    if found and (dated or named or found.timed or plain or len(set(filled)) >= _DISTINCT):
         kind = DataType.TIMESTAMP if found.timed else DataType.DATE
         note = f"day and month can't be told apart: read as {found.pattern}" if found.ambiguous else ""
         sure = _UNDECIDED if found.ambiguous else 1.0
@@ -305,4 +310,5 @@ def _written(value: float) -> str:
 
 def _wordy(leaf: str) -> bool:
     parts = [word.lower() for word in words(leaf)]
-    return leaf.lower() in _TEXT_LEAVES or (bool(parts) and parts[-1] in _TEXT_WORDS)
+    compound = bool(parts) and parts[-1].endswith(("nummer", "kennung"))
+    return leaf.lower() in _TEXT_LEAVES or compound or "numero" in parts or (bool(parts) and parts[-1] in _TEXT_WORDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType, PiiLevel
@@ -19,7 +19,25 @@ PERSONS = frozenset(
 )  # fmt: skip
 """Entities and nested records with one of these names are people."""
 
-_NAMES = frozenset(("name", "title", "label", "handle", "bio", "about", "photo", "picture", "image", "signature"))
+_NAMES = frozenset(
+    (
+        "name",
+        "nom",
+        "nombre",
+        "nome",
+        "naam",
+        "bezeichnung",
+        "title",
+        "label",
+        "handle",
+        "bio",
+        "about",
+        "photo",
+        "picture",
+        "image",
+        "signature",
+    )
+)
 _PARTS = frozenset(("first", "last", "given", "family", "middle", "full", "display", "nick", "maiden", "prefix", "suffix"))
 """Parts of a name that is a record of its own, `name.first`."""
 
@@ -27,6 +45,47 @@ _DOCUMENTS = frozenset(("licence", "license", "passport", "identity", "visa", "s
 """Documents of a person, whose numbers name that person."""
 
 _PLACES = frozenset(("latitude", "longitude", "lat", "lng", "lon", "geo", "location", "coordinates", "city", "company", "age"))
+
+
+def _known(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_DIRECT = _known(
+    # German, French, Spanish, Italian, Portuguese, Dutch: names, birth, how to reach somebody, numbers that the state gives
+    "vorname nachname familienname geburtsname rufname anrede geburtsdatum geburtstag geburtsort strasse hausnummer "
+    "anschrift telefon telefonnummer handy handynummer festnetz steuernummer steuerid steueridentifikationsnummer "
+    "sozialversicherungsnummer ausweisnummer personalausweis reisepass fuehrerschein krankenversicherungsnummer "
+    "versichertennummer matrikelnummer prenom nomfamille nomdefamille datenaissance lieunaissance adresse courriel "
+    "telephone portable numerosecuritesociale nir nss numerosecu numfiscal numerofiscal passeport permisconduire "
+    "apellido apellidos primerapellido segundoapellido nombrecompleto fechanacimiento lugarnacimiento direccion calle "
+    "domicilio correo correoelectronico telefono movil celular dni nif nie nuss curp rfc cedula pasaporte cognome "
+    "datanascita indirizzo codicefiscale cellulare sobrenome datanascimento endereco cpf telefone voornaam achternaam "
+    "geboortedatum adres bsn telefoonnummer personnummer pesel ahvnummer ahv "
+    # English: what the vocabulary of the standards has not
+    "matriculation matriculationnumber studentnumber taxid taxnumber taxidentificationnumber taxpayerid tin "
+    "nationalinsurancenumber nino insurancenumber healthinsurancenumber patientnumber medicalrecordnumber mrn "
+    "socialinsurancenumber sin drivinglicence driverslicense licencenumber licensenumber identitycard idcardnumber "
+    "voterid pan aadhaar bankaccount accountholder cardholder signature fingerprint faceid biometric maidenname"
+)
+"""What a field of a person is called by which that person is named, found or reached, in letters alone."""
+
+_ANYWHERE = _DIRECT - _known(
+    "matriculation anrede strasse hausnummer anschrift telefon adresse adres telephone portable direccion calle "
+    "domicilio indirizzo endereco signature sin tin pan nie rfc licencenumber licensenumber taxid taxnumber "
+    "steuernummer numerofiscal numfiscal insurancenumber telefoonnummer telefonnummer telefono telefone movil celular "
+    "correo courriel festnetz handy bankaccount"
+)
+"""Those that only persons have, whatever the entity is called."""
+
+_INDIRECT = _known(
+    "geschlecht familienstand staatsangehoerigkeit nationalitaet religion konfession plz postleitzahl wohnort beruf "
+    "alter gehalt sexe genre nationalite codepostal ville profession age etatcivil sexo genero nacionalidad "
+    "codigopostal ciudad estadocivil edad sesso cap postcode ethnicity race maritalstatus disability bloodtype "
+    "diagnosis salary creditscore bonitaet kundennummer customernumber membernumber membernro memberno employeenumber "
+    "staffnumber personalnummer"
+)
+"""What a field of a person is called that tells of the person, or points to one."""
 
 _SHARE = 0.8
 """Share of a field's texts that must look alike."""
@@ -68,16 +127,23 @@ def look_of(values: Iterable[object]) -> PiiLevel:
     return PiiLevel.NONE
 
 
-def by_place(entity: str, field: CanonField) -> PiiLevel:
-    """How personal a field is because it belongs to a person, or refers to one."""
+def by_place(entity: str, field: CanonField, people: Collection[str] = ()) -> PiiLevel:
+    """How personal a field is because it belongs to a person, or refers to one. `people` are the entities that tell persons,
+    whatever they are called."""
     parts = [part.removesuffix("[]") for part in split_path(field.raw)]
     if field.group != entity and "[]" not in field.raw:
         return PiiLevel.NONE  # what ties a nested record to its own
     if not parts or field.raw.startswith("@"):
-        return _referring(field)
+        return _referring(field, people)
     leaf = parts[-1].lower()
     around = parts[-2] if len(parts) > 1 else entity
-    if is_person(around):
+    told = is_person(around) or (around == entity and entity in people)
+    called = "".join(words(parts[-1])).lower()
+    if called in _ANYWHERE or (told and called in _DIRECT):
+        return PiiLevel.DIRECT
+    if told and called in _INDIRECT:
+        return PiiLevel.INDIRECT
+    if told:
         if leaf in _NAMES:
             return PiiLevel.DIRECT
         if leaf in _PLACES:
@@ -88,7 +154,7 @@ def by_place(entity: str, field: CanonField) -> PiiLevel:
         return PiiLevel.DIRECT
     if len(parts) > 2 and leaf in _PLACES and (is_person(parts[-3]) or (is_person(entity) and len(parts) < 5)):
         return PiiLevel.INDIRECT
-    return _referring(field)
+    return _referring(field, people)
 
 
 def is_person(name: str) -> bool:
@@ -103,12 +169,37 @@ def other_spelling(raw: str) -> str:
     return camel(parts[-1].removesuffix("[]")) if parts else raw
 
 
-def _referring(field: CanonField) -> PiiLevel:
-    return PiiLevel.INDIRECT if field.references and is_person(field.references.partition(".")[0]) else PiiLevel.NONE
+def _referring(field: CanonField, people: Collection[str]) -> PiiLevel:
+    target = field.references.partition(".")[0] if field.references else ""
+    return PiiLevel.INDIRECT if target and (target in people or is_person(target)) else PiiLevel.NONE
 
 
 _NAMES_OF_PERSONS = frozenset(
-    ("firstname", "lastname", "fullname", "givenname", "familyname", "surname", "forename", "vorname", "nachname", "prenom")
+    (
+        "firstname",
+        "lastname",
+        "fullname",
+        "givenname",
+        "familyname",
+        "surname",
+        "forename",
+        "vorname",
+        "nachname",
+        "familienname",
+        "geburtsdatum",
+        "prenom",
+        "datenaissance",
+        "apellido",
+        "apellidos",
+        "fechanacimiento",
+        "cognome",
+        "sobrenome",
+        "achternaam",
+        "dateofbirth",
+        "birthdate",
+        "birthday",
+        "dob",
+    )
 )
 
 

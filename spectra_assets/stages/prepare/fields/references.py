@@ -6,21 +6,19 @@ or no other entity come into question. Long numbers and texts prove it by themse
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
 
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import TREE_PARENT, join_path, split_path
-from spectra_assets.intelligence.nouns import stem
 from spectra_assets.names import singular, words
 from spectra_assets.stages.asking.answers import Record, values_at
+from spectra_assets.stages.prepare.fields.idnames import is_idlike, names_party, stem_of
 from spectra_assets.stages.prepare.fields.keys import Keys
-from spectra_assets.stages.prepare.fields.personal import tells_persons
+from spectra_assets.stages.prepare.fields.targets import NUMBER, TELLING, Target, targets
 
 INCLUDED = 0.95
 """Share of a field's different values that must be ids of the entity; the others are orphans."""
@@ -46,11 +44,9 @@ _SPARSE = 0.2
 
 _MOST_VALUES = 1_000
 _LONGEST_ID = 200
-_SHORTEST_GLUED = 3
 _NOBODY = frozenset(("0", "-1", ""))
 """Special values that are no ids."""
 
-_ID_WORDS = frozenset(("id", "ids", "uuid", "uuids", "guid", "guids", "key", "keys", "ref", "refs", "oid", "iri", "href"))
 _UP_WORDS = frozenset(("parent", "root", "previous", "next", "original", "duplicate", "reply", "predecessor", "successor"))
 """Names of fields that hold an id of their own entity."""
 
@@ -66,43 +62,10 @@ _NO_ENTITY = frozenset(
 )  # fmt: skip
 """First words of ids that name no entity of the source."""
 
-_TELLING = frozenset(
-    ("name", "title", "label", "code", "slug", "key", "login", "username", "email", "symbol", "number", "identifier")
-)
-"""What stands beside an id by which it can be seen whose it is."""
-
-_PARTIES = frozenset(("to", "by", "for", "with"))
-_PARTICIPLES = frozenset(
-    ("lent", "sold", "held", "given", "taken", "led", "taught", "sent", "paid", "made", "run", "written", "let")
-)
-"""`rentedTo`, `taughtBy`: somebody that something is done to, by or for."""
-
-_WRAPPERS = frozenset(("attributes", "fields", "properties", "relationships", "data", "links"))
 _STEM, _PLURALS = 5, frozenset(("en", "n", "e", "i", "x", "es", "os", "as"))
 
-_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 Agreement = Literal["named", "role", "none"]
-
-
-@dataclass(frozen=True)
-class Target:
-    """Ids of one entity at one path. `whole`: all that there are; `main`: of its primary key."""
-
-    entity: str
-    path: str
-    values: frozenset[str]
-    whole: bool
-    main: bool
-    names: frozenset[str]
-    """What fields that hold them may be called, in lower case and singular."""
-    people: bool = False
-    """Whether the records are persons, whatever the entity is called: by what they tell of them."""
-
-    @cached_property
-    def numbers(self) -> list[int]:
-        """The ids that are numbers."""
-        return [int(value) for value in self.values if _NUMBER.fullmatch(value)]
 
 
 @dataclass(frozen=True)
@@ -117,39 +80,19 @@ class _Fit:
         return self.inclusion >= INCLUDED
 
 
-def targets(canon: Mapping[str, CanonEntity], keys: Mapping[str, Keys]) -> list[Target]:
-    """Every set of ids that fields may hold: primary keys, other keys, keys of nested records that make a table."""
-    found = []
-    for name, entity in canon.items():
-        known = keys.get(name)
-        if known is None or not entity.fields:
-            continue
-        nested = {field.raw: field.group for field in entity.fields if field.key and field.group != name}
-        for path, values in known.values.items():
-            main = path == entity.primary_key
-            if (main and entity.fetch.key_scope == "parent") or not values or ("[]" in path and path not in nested):
-                continue
-            own = {name, split_path(path)[-2].removesuffix("[]"), nested[path]} if path in nested else {name}
-            called = frozenset(singular("".join(words(each)).lower()) for each in own)
-            if path in nested:
-                called -= {singular(name.lower())}
-            found.append(
-                Target(name, path, frozenset(map(str, values)), known.whole, main, called, main and tells_persons(entity))
-            )
-    return found
-
-
 def referenced(
     canon: Mapping[str, CanonEntity],
     samples: Mapping[str, Sequence[Record]],
     keys: Mapping[str, Keys],
     proven: Mapping[str, Mapping[str, str]],
     declared: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    before: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> tuple[dict[str, CanonEntity], dict[str, dict[str, str]]]:
     """The canon with its references, and per entity the fields whose ids belong to no entity known (raw path → what they name).
 
     `proven` are references that the proof of dependencies has shown: entity → raw path → `entity.path`; `declared` those that a
-    person told, "" for a field that refers to nothing.
+    person told, "" for a field that refers to nothing; `before` those that Prepare found the last time: they stay as long as most
+    values still have a member, as those that have none are orphans, of which a gate tells.
     """
     known = targets(canon, keys)
     result: dict[str, CanonEntity] = {}
@@ -166,6 +109,8 @@ def referenced(
                 fields.append(field.model_copy(update={"references": shown, "values": ()}))
                 continue
             changes, lost = _judged(entity, field, samples, known)
+            if changes is None and (stood := before.get(name, {}).get(field.raw)):
+                changes = _kept(entity, field, stood, samples.get(name, ()), known)
             if lost and changes is None:
                 dangling.setdefault(name, {})[field.raw] = lost
                 changes = {"unresolved": lost[:80]}
@@ -216,6 +161,19 @@ def _judged(
     return None, said
 
 
+def _kept(
+    entity: CanonEntity, field: CanonField, stood: str, records: Sequence[Record], known: Sequence[Target]
+) -> dict[str, Any] | None:
+    """The reference that was found before, if at least half of the values still are ids of what it refers to."""
+    values = _values(records, field.raw)
+    target = next((each for each in known if f"{each.entity}.{each.path}" == stood and each.entity != entity.entity), None)
+    hits = len(values & target.values) if target is not None else 0
+    if not values or hits < _COVERED * len(values):
+        return None
+    note = f"{hits} of {len(values)} different values are ids of {stood.partition('.')[0]}, as nearly all were before"
+    return {"references": stood, "values": (), "note": "; ".join(filter(None, (field.note, note)))[:300]}
+
+
 def _contradicted(field: CanonField, target: Target, records: Sequence[Record], samples: Mapping[str, Sequence[Record]]) -> bool:
     """Whether what stands beside the id (`priority: {id: 3, name: High}`) never is what the target's record of this id says."""
     *around, leaf = split_path(field.raw)
@@ -225,7 +183,7 @@ def _contradicted(field: CanonField, target: Target, records: Sequence[Record], 
     alike: list[bool] = []
     for inner in (found for record in records for found in values_at(record, join_path(around))):
         other = theirs.get(str(inner.get(leaf))) if isinstance(inner, dict) else None
-        shared = [key for key in inner if key != leaf and key.lower() in _TELLING and key in other] if other else []
+        shared = [key for key in inner if key != leaf and key.lower() in TELLING and key in other] if other else []
         alike += [inner[key] == other[key] for key in shared] if other else []
     return len(alike) >= _ENOUGH and not any(alike)
 
@@ -257,7 +215,7 @@ def _texts(values: Iterable[int | str]) -> frozenset[str]:
 
 def _telling(fit: _Fit, values: frozenset[str], idlike: bool) -> bool:
     """Whether such values are not met by chance: texts that are no numbers, numbers between which most are no ids."""
-    numbers = [int(value) for value in values if _NUMBER.fullmatch(value)]
+    numbers = [int(value) for value in values if NUMBER.fullmatch(value)]
     if len(numbers) < len(values):
         return all(len(value) > 1 for value in values)
     low, high = min(numbers), max(numbers)
@@ -282,6 +240,8 @@ def _agreement(stem: str, target: Target, own: str) -> Agreement:
     if not said:
         return "none"
     if target.entity == own and target.main and _UP_WORDS & set(said):
+        return "named"
+    if target.key and target.entity != own and target.key in ("".join(said), f"{target.entity.lower()}{''.join(said)}"):
         return "named"
     for number in range(len(said)):
         joined = "".join(said[number:])
@@ -339,7 +299,7 @@ def _best(fits: Sequence[_Fit], values: frozenset[str], idlike: bool, party: boo
 
 def _as_far_as_seen(fit: _Fit, values: frozenset[str]) -> bool:
     """Whether of ids of which only a part was seen, nearly all numbers among them are met, and at least half of the values."""
-    if fit.target.whole or not fit.target.numbers or not all(_NUMBER.fullmatch(value) for value in values):
+    if fit.target.whole or not fit.target.numbers or not all(NUMBER.fullmatch(value) for value in values):
         return False
     low, high = min(fit.target.numbers), max(fit.target.numbers)
     among = sum(low <= int(value) <= high for value in values)
@@ -380,36 +340,3 @@ def _dangles(entity: CanonEntity, field: CanonField, stem: str, known: Sequence[
         beside = [other for other in entity.fields if other.raw.rpartition(".")[0] == field.raw.rpartition(".")[0]]
         return "[]" not in field.raw and len(beside) <= _ENOUGH
     return True
-
-
-def stem_of(raw: str) -> str:
-    """What a field's name says without the word for id: `authorId`, `author.id` and `author` all say `author`."""
-    parts = [part.removesuffix("[]") for part in split_path(raw)]
-    inner = [part for part in parts if part.lower() not in _WRAPPERS]
-    for part in reversed(inner):
-        said = [_unglued(word) for word in words(part)]
-        while said and said[-1].lower() in _ID_WORDS:
-            said = said[:-1]
-        if said:
-            return "".join(said[:1] + [word.capitalize() for word in said[1:]])
-    return ""
-
-
-def is_idlike(raw: str) -> bool:
-    """Whether a field's name says that it holds ids."""
-    parts = [part.removesuffix("[]") for part in split_path(raw)]
-    said = words(parts[-1]) if parts else []
-    return bool(said) and (said[-1].lower() in _ID_WORDS or _unglued(said[-1]) != said[-1])
-
-
-def names_party(raw: str) -> bool:
-    """Whether a field's name says that it tells somebody or something that something is done to, by or for."""
-    said = [word.lower() for word in words(split_path(raw)[-1].removesuffix("[]"))]
-    done = said[-2] if len(said) > 1 and said[-1] in _PARTIES else ""
-    return done in _PARTICIPLES or (done.endswith("ed") and len(done) > _STEM - 1)
-
-
-def _unglued(word: str) -> str:
-    """What a word names that has `id` at its end in one piece: `builderid` says `builder`, `valid` itself."""
-    named = stem(word)
-    return named.of if named.by == "id" and len(named.of) >= _SHORTEST_GLUED else word

@@ -10,7 +10,6 @@ from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import escaped
 from spectra_assets.intelligence.model import Endpoint
-from spectra_assets.names import TableRef
 from spectra_assets.stages.asking.answers import Record
 from spectra_assets.stages.asking.moments import EPOCH_MILLIS, EPOCH_SECONDS
 from spectra_assets.stages.asking.parents import parent_paths, values_of
@@ -175,12 +174,7 @@ def _taken(fetch: Fetch, name: str) -> bool:
 
 def _before(work: Work) -> Mapping[str, Incremental]:
     """What was proven the last time, of plans that ask for the same."""
-    return {each.entity: each.fetch.incremental for each in entities_before(work) if each.fetch.incremental is not None}
-
-
-def entities_before(work: Work) -> Sequence[CanonEntity]:
-    """The entities as Prepare published them the last time; none of a new source."""
-    return work.canon.entities if work.lakehouse.exists(TableRef("prepare", "schema")) else ()
+    return {each.entity: each.fetch.incremental for each in work.entities_before if each.fetch.incremental is not None}
 
 
 def budget_left(work: Work, share: float) -> int:

@@ -16,14 +16,17 @@ from spectra_assets.stages.asking.locations import Record
 from spectra_assets.stages.values.shapes import digest
 
 KEY_WORDS = (
-    "id", "uuid", "guid", "key", "code", "slug", "number", "no", "num", "nr", "nummer", "ref", "identifier", "iid", "gid", "uid",
-    "pk", "oid", "login", "username", "handle", "symbol", "sku", "name", "email", "path", "url", "href",
+    "id", "uuid", "guid", "key", "code", "slug", "number", "no", "num", "nr", "nummer", "numero", "codigo", "ref", "identifier",
+    "iid", "gid", "uid", "pk", "oid", "login", "username", "handle", "symbol", "sku", "bic", "isin", "imo",
+    "iata", "icao", "gtin", "name", "email", "path", "url", "href",
 )  # fmt: skip
 """Words that fields which name a record are called by, likeliest first."""
 
 _IDS = frozenset(("id", "uuid", "guid", "gid", "uid", "pk", "oid", "iid", "identifier", "mapkey"))
-_CODES = frozenset(("key", "code", "slug", "number", "no", "num", "nr", "nummer", "ref", "symbol", "handle", "login", "username",
-                    "sha", "isbn", "ean", "iban", "vin", "fingerprint"))  # fmt: skip
+_CODES = frozenset(
+    ("key", "code", "slug", "number", "no", "num", "nr", "nummer", "numero", "codigo", "ref", "symbol", "handle", "login",
+     "username", "sha", "isbn", "ean", "iban", "vin", "fingerprint", "bic", "isin", "imo", "iata", "icao", "gtin")
+)  # fmt: skip
 COUNTERS = frozenset(("number", "no", "num", "line", "index", "position", "seq", "sequence", "rank", "iid"))
 _NAMES = frozenset(("name", "fullname", "email", "path", "sku", "title"))
 _ADDRESSES = frozenset(("url", "href", "self", "uri", "link", "resourceuri"))

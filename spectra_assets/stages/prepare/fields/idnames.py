@@ -1,0 +1,53 @@
+"""What the names of fields say of the ids they hold: whose, whether any, and whether it is somebody's."""
+
+from __future__ import annotations
+
+from spectra_assets.covenant.paths import split_path
+from spectra_assets.intelligence.nouns import stem
+from spectra_assets.names import words
+
+ID_WORDS = frozenset(("id", "ids", "uuid", "uuids", "guid", "guids", "key", "keys", "ref", "refs", "oid", "iri", "href"))
+_WRAPPERS = frozenset(("attributes", "fields", "properties", "relationships", "data", "links"))
+_PARTIES = frozenset(("to", "by", "for", "with"))
+_PARTICIPLES = frozenset(
+    ("lent", "sold", "held", "given", "taken", "led", "taught", "sent", "paid", "made", "run", "written", "let")
+)
+"""`rentedTo`, `taughtBy`: somebody that something is done to, by or for."""
+
+_LONG = 4
+"""Letters that a participle in -ed has more than."""
+
+_SHORTEST_GLUED = 3
+
+
+def stem_of(raw: str) -> str:
+    """What a field's name says without the word for id: `authorId`, `author.id` and `author` all say `author`."""
+    parts = [part.removesuffix("[]") for part in split_path(raw)]
+    inner = [part for part in parts if part.lower() not in _WRAPPERS]
+    for part in reversed(inner):
+        said = [_unglued(word) for word in words(part)]
+        while said and said[-1].lower() in ID_WORDS:
+            said = said[:-1]
+        if said:
+            return "".join(said[:1] + [word.capitalize() for word in said[1:]])
+    return ""
+
+
+def is_idlike(raw: str) -> bool:
+    """Whether a field's name says that it holds ids."""
+    parts = [part.removesuffix("[]") for part in split_path(raw)]
+    said = words(parts[-1]) if parts else []
+    return bool(said) and (said[-1].lower() in ID_WORDS or _unglued(said[-1]) != said[-1])
+
+
+def names_party(raw: str) -> bool:
+    """Whether a field's name says that it tells somebody or something that something is done to, by or for."""
+    said = [word.lower() for word in words(split_path(raw)[-1].removesuffix("[]"))]
+    done = said[-2] if len(said) > 1 and said[-1] in _PARTIES else ""
+    return done in _PARTICIPLES or (done.endswith("ed") and len(done) > _LONG)
+
+
+def _unglued(word: str) -> str:
+    """What a word names that has `id` at its end in one piece: `builderid` says `builder`, `valid` itself."""
+    named = stem(word)
+    return named.of if named.by == "id" and len(named.of) >= _SHORTEST_GLUED else word
