@@ -72,7 +72,8 @@ class _Meaning:
         between = between if between and set(between) <= self.table.columns.keys() else None
         states = [column for column in statuses(self.node) if is_status(self.node, column)]
         telling = next((column for column in states if self._tells(column)), None)
-        yield from self._open(telling, between[1] if between else None)
+        ends = between[1] if between and self.node.fields[between[1]].filled < 1 else None  # an end that all have is a plan
+        yield from self._open(telling, ends)
         for column in [column for column in states if self._few(column)][:1]:
             yield from self._flags(column)
         if between is not None:

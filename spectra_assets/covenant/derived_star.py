@@ -150,7 +150,7 @@ class _Star:
         dates = {}
         if self.calendar_name is not None:
             for column in _dates(node):
-                key = unused([f"{_bare(column)}DateKey"], taken)
+                key = unused([_date_key(column)], taken)
                 taken.add(key)
                 dates[key] = column
         scalars = [c.name for c in node.table.schema_ if usable(c) and c.name not in node.key]
@@ -316,6 +316,12 @@ def _dates(node: Node) -> list[str]:
     """Times with a calendar key: of the event, of its start and end, then the others."""
     wanted = [event_time(node), *(span(node) or ()), *(column.name for column in times(node))]
     return list(dict.fromkeys(name for name in wanted if name is not None))[:MOST_DATES]
+
+
+def _date_key(column: str) -> str:
+    """Name of the calendar key of a time: createdAt → createdDateKey, date → dateKey."""
+    bare = _bare(column)
+    return f"{bare}Key" if bare.lower().endswith("date") else f"{bare}DateKey"
 
 
 def _bare(column: str) -> str:

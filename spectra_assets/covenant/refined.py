@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
+from spectra_assets.covenant.amounts import NUMBERS
 from spectra_assets.covenant.build import Derivation, Enrichment, Refinement
 from spectra_assets.covenant.design import Design
 from spectra_assets.covenant.following import identifiers, inherited, typed
-from spectra_assets.covenant.model import Column, Table
+from spectra_assets.covenant.model import Column, DataType, PiiLevel, Table
 from spectra_assets.errors import DocumentError, one_of
 from spectra_assets.names import Stage
 from spectra_assets.playbook import rules as written
 from spectra_assets.playbook.model import Notice
+
+_HASHED = re.compile(r"(?:sha|sha1|sha2|md5|hash|xxhash64|crc32)\s*\(", re.IGNORECASE)
+"""An expression that is a hash as a whole."""
 
 
 def add_refined(design: Design) -> None:
@@ -62,6 +67,7 @@ def _add_refinement(design: Design, name: str, rules: Sequence[written.EnrichRul
     columns_before = {column.name: inherited(column, base.table) for column in base.schema_}
     made = typed(design, kept, rules) if rules else base.schema_
     origin = {name: rule for rule in followed for name in _makes(rule)}
+    stated = {rule.column: PiiLevel(rule.pii) for rule in rules if isinstance(rule, written.DeriveRule) and rule.pii}
     columns: list[Column] = []
     for column in made:
         maker = origin.get(column.name)
@@ -69,6 +75,8 @@ def _add_refinement(design: Design, name: str, rules: Sequence[written.EnrichRul
             columns.append(columns_before[column.name])
         else:
             told = {"lineage": _derived_lineage(maker, base.table, columns), "description": _formula(maker, column.name)}
+            there = {each.name: each for each in columns} if isinstance(maker, Derivation) else design.tables[maker.table].columns
+            told["pii"] = stated.get(column.name) or _level(maker, column, there)
             columns.append(column.model_copy(update=told))
     design.tables[kept.table] = kept.model_copy(update={"schema_": columns})
 
@@ -89,6 +97,19 @@ def _formula(rule: Enrichment | Derivation, column: str) -> str:
         return rule.expression
     keys = " and ".join(mine if mine == theirs else f"{mine} = {theirs}" for mine, theirs in rule.on.items())
     return f"{rule.columns[column]} of {rule.table} by {keys}"
+
+
+def _level(rule: Enrichment | Derivation, column: Column, there: Mapping[str, Column]) -> PiiLevel:
+    """How personal a column is that is made of others: as the most personal of them. A hash or a number made of what names a
+    person only points to that person; a truth value, and what is counted or summed over several rows, tells of nobody."""
+    expression = rule.expression if isinstance(rule, Derivation) else rule.columns[column.name]
+    used = [there[word].pii for word in identifiers(expression) if word in there]
+    level = max(used, key=list(PiiLevel).index, default=PiiLevel.NONE)
+    counted = isinstance(rule, Enrichment) and rule.aggregate and column.type in NUMBERS
+    if column.type == DataType.BOOL or counted:
+        return PiiLevel.NONE
+    pointing = column.type in NUMBERS or _HASHED.match(expression.strip())
+    return PiiLevel.INDIRECT if level == PiiLevel.DIRECT and pointing else level
 
 
 def _derived_lineage(rule: Enrichment | Derivation, base: str, known: Sequence[Column]) -> list[str]:

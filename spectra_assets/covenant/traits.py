@@ -34,11 +34,14 @@ _TIMES: dict[Time, dict[str, None]] = {
         "raised reported transaction timestamp event"
     ),
     "created": _known("created creation inserted added registered registration joined entered"),
-    "started": _known("started start starts begin began begins beginning opened open"),
+    "started": _known(
+        "started start starts begin began begins beginning opened open arrived arrival in borrowed loaned lent rented admitted "
+        "boarded"
+    ),
     "settled": _known("paid charged captured settled shipped sold"),
     "ended": _known(
         "ended end ends finished finish completed completion complete closed close resolved resolution merged done "
-        "cancelled canceled delivered stopped solved fixed"
+        "cancelled canceled delivered stopped solved fixed departed departure left out returned discharged"
     ),
 }
 _EVENT_TIMES: tuple[Time, ...] = ("happened", "created", "started", "settled", "other")

@@ -6,6 +6,7 @@ A pack is a starting point, not the truth: Source and Prepare prove by the data 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
@@ -306,11 +307,27 @@ def _validated(content: Any, file: str) -> Pack:
         # a misspelt key is told before the one that is missing for it
         first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         around = first["loc"][:-1]
-        place = ".".join(str(part) for part in first["loc"])
+        place = _place(content, first["loc"])
         if first["type"] == "extra_forbidden":
             valid = _keys_at([str(part) for part in around if isinstance(part, str)])
             raise DocumentError(f"unknown key {place[:200]!r}{f'; valid keys: {one_of(valid)}' if valid else ''}", file) from None
         raise DocumentError(f"{place}: {first['msg']}", file) from None
+
+
+def _place(content: Any, path: Sequence[int | str]) -> str:
+    """Where in a pack something is, for people: an entry of a list by its name rather than by its place, `entities[loan].routes`.
+
+    A pack that an override was laid over has entries that stand in no file at this place.
+    """
+    told = ""
+    for part in path:
+        content = content.get(part) if isinstance(content, dict) else content[part] if isinstance(part, int) else None
+        if isinstance(part, int):
+            named = (str(content[key]) for key in ("entity", "path", "name", "about", "raw") if key in content) if content else ()
+            told += f"[{next(iter(named), part) if isinstance(content, dict) else part}]"
+        else:
+            told += f".{part}" if told else str(part)
+    return told
 
 
 def _keys_at(place: list[str]) -> list[str]:

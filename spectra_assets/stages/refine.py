@@ -11,6 +11,7 @@ from pyspark.sql.window import Window
 from spectra_assets.covenant.build import Derivation, Enrichment, Refinement
 from spectra_assets.errors import SpectraError
 from spectra_assets.stages.frames import build_of, col, finished, first_input
+from spectra_assets.stages.refusal import refused
 from spectra_assets.stages.work import Draft, Work, action
 
 if TYPE_CHECKING:
@@ -61,11 +62,12 @@ def _culprit(work: Work, rules: list[Enrichment | Derivation], error: PySparkExc
     """The error about the first rule that does not work."""
     frame = work.frame(first_input(work))
     for rule in rules:
+        known = work.frame(rule.table).columns if isinstance(rule, Enrichment) else frame.columns
         try:
             frame = _applied(frame, work, rule)
             frame.schema  # noqa: B018
         except PySparkException as first:
-            return SpectraError(f"{work.table.table}: the rule {rule.rule} does not work: {' '.join(str(first).split())[:300]}")
+            return SpectraError(f"{work.table.table}: the rule {rule.rule} does not work: {refused(first, known)}")
     return SpectraError(f"{work.table.table}: its rules do not work: {' '.join(str(error).split())[:300]}")
 
 

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from spectra_assets.covenant.access import ParentKey
+from spectra_assets.covenant.amounts import amounts
 from spectra_assets.covenant.build import Bridge, Calendar, Dimension, Fact, Kpi, Refinement
-from spectra_assets.covenant.canon import Canon
+from spectra_assets.covenant.canon import Canon, CanonEntity
 from spectra_assets.covenant.derived_meaning import literal, quoted
 from spectra_assets.covenant.files import parse, text_of
-from spectra_assets.covenant.model import Covenant
+from spectra_assets.covenant.model import Column, Covenant, Table
+from spectra_assets.covenant.network import Node
 from spectra_assets.engine.document import document
+from spectra_assets.errors import DocumentError
 from spectra_assets.lakehouse.engine import Engine
 from tests.covenant.canons import (
     DATE,
@@ -558,3 +561,87 @@ def test_a_column_is_sparse_where_a_rule_says_that_its_field_may_be_empty(design
     told = designer.covenant(SHOP, rule(id="may-be-empty", kind="required", scope=here, required=False)).table("clean.customer")
     assert [column.name for column in told.schema_ if column.sparse] == ["createdAt"]
     assert not any(column.sparse for column in shop.table("clean.customer").schema_)
+
+
+def test_a_column_is_as_personal_as_what_it_is_made_of(designer: Designer) -> None:
+    made_of = {
+        "shortMail": ("concat(substring(email, 1, 3), '…')", None),
+        "mailHash": ("sha2(email, 256)", None),
+        "mailLength": ("length(email)", None),
+        "hasMail": ("email IS NOT NULL", None),
+        "mailHost": ("split(email, '@')[1]", "none"),
+        "idText": ("cast(customerId AS string)", None),
+    }
+    rules = [
+        rule(
+            id=f"r-{name.lower()}",
+            kind="derive",
+            table="dimCustomer",
+            column=name,
+            expression=text,
+            **({"pii": pii} if pii else {}),
+        )
+        for name, (text, pii) in made_of.items()
+    ]
+    columns = designer.covenant(SHOP, *rules).table("refine.dimCustomer").columns
+    assert {name: str(columns[name].pii) for name in made_of} == {
+        "shortMail": "direct", "mailHash": "indirect", "mailLength": "indirect", "hasMail": "none", "mailHost": "none",
+        "idText": "none",
+    }  # fmt: skip
+
+
+def test_a_wrong_column_of_an_expression_is_told_with_those_that_are_there(designer: Designer) -> None:
+    figure = rule(
+        id="mine", kind="kpi", name="byStatus", title="Mine", **{"from": "refine.factOrder"}, grain="one row", group_by=["status"],
+        measures={"n": "count(stattus)"}, reconcile={"expression": "sum(n)", "table": "refine.factOrder", "equals": "count(*)"},
+    )  # fmt: skip
+    column = rule(id="late", kind="derive", table="factOrder", column="isLate", expression="closedOn IS NULL")
+    for given, name, meant in ((figure, "stattus", "status"), (column, "closedOn", "closedAt")):
+        with pytest.raises(DocumentError) as told:
+            designer.covenant(SHOP, given)
+        assert f"does not work: unknown column '{name}'; valid: " in str(told.value)
+        assert f"did you mean '{meant}'?" in str(told.value)
+        assert "Identifier" not in str(told.value)
+
+
+def thing(column: str) -> tuple[CanonEntity, Table]:
+    """An entity that was measured, with the column, a fraction unless its name says otherwise, and its Clean table."""
+    whole = (
+        "Year",
+        "Version",
+        "port",
+        "Order",
+        "Position",
+        "No",
+        "plz",
+        "Number",
+        "pages",
+        "stars",
+        "Burned",
+        "Kbps",
+        "max",
+        "Years",
+    )
+    kind = INT if any(text in column for text in whole) else F("float64")
+    (made,) = canon_of(entity("thing", {"id": INT, "measuredAt": TIME, column: kind})).entities
+    columns = [Column(name=f.target, type=f.type, source=[f.raw]) for f in made.fields]
+    return made, Table(table="clean.thing", description="", steps=[], entity="thing", primary_key=["thingId"], schema=columns)
+
+
+@pytest.mark.parametrize(
+    ("column", "adds"),
+    [
+        ("amount", "all"), ("taxTotal", "all"), ("watchedSeconds", "all"), ("weightKg", "all"), ("areaHa", "all"), ("pages", "all"),
+        ("caloriesBurned", "all"), ("grossWeightKg", "all"), ("pricePaid", "all"),
+        ("balance", "atOneTime"), ("closingBalance", "atOneTime"), ("stockOnHand", "atOneTime"), ("saldo", "atOneTime"),
+        ("price", "never"), ("pricePerTon", "never"), ("interestRate", "never"), ("liabilityPct", "never"), ("temperatureC", "never"),
+        ("humidity", "never"), ("stars", "never"), ("maxParticipants", "never"), ("noClaimsYears", "never"), ("bitrateKbps", "never"),
+        ("avgHeartRate", "never"), ("batteryV", "never"), ("gpa", "never"), ("elevationM", "never"),
+        ("latitude", None), ("longitude", None), ("releaseYear", None), ("schemaVersion", None), ("port", None), ("billingOrder", None),
+        ("waitlistPosition", None), ("seqNo", None), ("plz", None), ("customerNumber", None),
+    ],
+)  # fmt: skip
+def test_what_adds_up(column: str, adds: str | None) -> None:
+    entity_, table = thing(column)
+    found = {each.column: each.adds for each in amounts(Node("thing", entity_, table, {f.target: f for f in entity_.fields}))}
+    assert found.get(column) == adds

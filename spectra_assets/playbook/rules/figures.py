@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from spectra_assets.playbook.rules.names import Column, ColumnName, Expression, StarTable, TableName, Text
+from spectra_assets.playbook.rules.names import Column, ColumnName, Expression, PiiLevel, StarTable, TableName, Text
 from spectra_assets.playbook.rules.rule import BaseRule, Part
 
 
@@ -28,6 +28,8 @@ class DeriveRule(BaseRule):
     table: StarTable
     column: ColumnName
     expression: Expression
+    pii: PiiLevel | None = None
+    """How personal it is, where a person knows better than what it is made of tells: of a mask."""
 
 
 class Join(Part):

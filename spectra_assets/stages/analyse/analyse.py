@@ -12,6 +12,7 @@ from spectra_assets.errors import SpectraError
 from spectra_assets.stages.analyse.chart import MOST_ROWS, draw
 from spectra_assets.stages.analyse.semantics import described
 from spectra_assets.stages.frames import build_of, col, drafted, finished
+from spectra_assets.stages.refusal import refused
 from spectra_assets.stages.work import Draft, Work, action
 
 if TYPE_CHECKING:
@@ -31,8 +32,14 @@ def measure(draft: Draft, work: Work) -> None:
     try:
         frame.schema  # noqa: B018  (the engine looks at the expressions only when asked)
     except PySparkException as error:
-        raise SpectraError(f"the measure {build.rule} does not work: {' '.join(str(error).split())[:300]}") from error
+        raise SpectraError(f"the measure {build.rule} does not work: {refused(error, _known(work, build))}") from error
     draft.frame, draft.ordered = frame, bool(build.order_by)
+
+
+def _known(work: Work, build: Kpi) -> list[str]:
+    """The columns that a measure's expressions may name."""
+    joined = [name for join in build.joins for name in join.columns]
+    return [*work.frame(build.table).columns, *joined, *build.before, *build.measures, *build.after]
 
 
 @action("analyse.draw_chart", "kpi", shapes=False)

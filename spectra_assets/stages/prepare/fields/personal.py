@@ -15,7 +15,11 @@ PERSONS = frozenset(
     ("user", "account", "person", "people", "member", "employee", "customer", "contact", "agent", "staff", "patient", "student",
      "teacher", "passenger", "guest", "applicant", "candidate", "subscriber", "author", "owner", "creator", "assignee",
      "reporter", "tester", "reviewer", "approver", "driver", "buyer", "seller", "sender", "recipient", "guardian", "spouse",
-     "pupil", "instructor")
+     "pupil", "instructor", "trainer", "coach", "physician", "doctor", "nurse", "lawyer", "tenant", "resident", "citizen",
+     "donor", "volunteer", "holder", "policyholder", "cardholder", "beneficiary", "claimant", "insured", "borrower", "caregiver",
+     "worker", "kunde", "kunden", "mitarbeiter", "mitglied", "benutzer", "nutzer", "schueler", "lehrer", "patienten",
+     "versicherte", "utilisateur", "employe", "eleve", "etudiant", "demandeur", "salarie", "locataire", "citoyen",
+     "usuario", "cliente", "empleado", "alumno", "paciente", "ciudadano", "inquilino", "utente", "dipendente")
 )  # fmt: skip
 """Entities and nested records with one of these names are people."""
 
