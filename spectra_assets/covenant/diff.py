@@ -170,6 +170,9 @@ def _columns(name: str, old: dict[str, Column], new: dict[str, Column]) -> Itera
         if was.references != now.references:
             text = f"the column {column} now names {now.references or 'nothing'} (was {was.references or 'nothing'})"
             yield Change(table=name, text=text, breaking=False)
+        if was.read_as != now.read_as:
+            text = f"the column {column} now reads {_texts(now)} (was {_texts(was)})"
+            yield Change(table=name, text=text, breaking=False)
         if was.date_format != now.date_format:
             text = f"the column {column} is now read as {_form(now)} (was {_form(was)})"
             yield Change(table=name, text=text, breaking=False)
@@ -224,6 +227,12 @@ def _short(value: Any) -> str:
 def _form(column: Column) -> str:
     """How values of a column are written; without a format of its own, as its type is written in JSON."""
     return (column.date_format or f"plain {column.type}").replace(" | ", " or ")
+
+
+def _texts(column: Column) -> str:
+    """Which texts are read as others."""
+    told = [f"{_short(text)} as {_short(other)}" for text, other in column.read_as.items()]
+    return _list(told[:6]) + (f" and {len(told) - 6} more" if len(told) > 6 else "") if told else "every text as it comes"
 
 
 def _list(values: list[str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 from spectra_assets.covenant.build import Extraction, Fixed, Flattening
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
@@ -27,7 +28,7 @@ from spectra_assets.covenant.star import add_star
 from spectra_assets.errors import DocumentError
 from spectra_assets.names import LOG, Stage, plural
 from spectra_assets.playbook.model import Notice, Output, Playbook, Playbooks
-from spectra_assets.playbook.rules import OrderRule, RequiredRule
+from spectra_assets.playbook.rules import OrderRule, ReadAsRule, RequiredRule
 
 
 def generate(
@@ -188,9 +189,7 @@ def _cleaned(design: Design, entity: CanonEntity, group: str, references: bool) 
         merged.setdefault(item.target, []).append(item)
     keys = list(dict.fromkeys(item.target for item in fields if item.key))
     columns = [_column(name, items, raw_table, name in keys, references) for name, items in merged.items()]
-    columns = [
-        column.model_copy(update={"sparse": True}) if _may_be_empty(design, entity, column) else column for column in columns
-    ]
+    columns = [_ruled(design, entity, column) for column in columns]
     child = group != entity.entity
     array = next((_array_of(item.raw) for item in fields if "[]" in item.raw), None) if child else None
     cursor = next((item.target for item in fields if item.raw == entity.cursor_field), None)
@@ -225,6 +224,17 @@ def _has_column(item: CanonField, entity: CanonEntity) -> bool:
 def _array_of(raw: str) -> str:
     """Path of the innermost array that `raw` lies in."""
     return raw[: raw.rindex("[]")]
+
+
+def _ruled(design: Design, entity: CanonEntity, column: Column) -> Column:
+    """The column with what rules say of its values."""
+    rules = [
+        rule for path in column.source for rule in design.playbooks.rules(ReadAsRule, design.facts.source, entity.entity, path)
+    ]
+    changes: dict[str, Any] = {"sparse": True} if _may_be_empty(design, entity, column) else {}
+    if rules:
+        changes["read_as"] = {text: other for rule in rules for text, other in rule.values.items()}
+    return column.model_copy(update=changes) if changes else column
 
 
 def _may_be_empty(design: Design, entity: CanonEntity, column: Column) -> bool:

@@ -73,6 +73,8 @@ class Column(Model):
     """Spark pattern of text dates among `source`, or `iso8601`, `odata`; of numbers `epoch_seconds`, `epoch_micros` or
     `epoch_nanos`. Epoch milliseconds need none (`epoch_millis` beside others). Of text decimals `decimal_comma` (1.234,50),
     `decimal_grouped` (1,234.50)."""
+    read_as: dict[str, str | None] = {}
+    """Texts as they come → the text that is read in their place, or none."""
     lineage: list[str] = []
     references: str | None = None
     """`entity.path` whose values this column holds (a foreign key), as the data showed."""

@@ -35,8 +35,9 @@ class Candidate:
     staged: Staged
     rows_in: int | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
-    accepted_losses: frozenset[str] = frozenset()
-    """Versions of tables (`clean.order@3`) after which a person accepted that many of their records are gone."""
+    accepted_changes: frozenset[str] = frozenset()
+    """What a person takes over as it is: after a version of a table (`clean.order@3`) whatever comes, or a column of it
+    (`clean.order.total@3`); without a version always."""
 
     @cached_property
     def accepted(self) -> DataFrame:

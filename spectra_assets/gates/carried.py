@@ -12,7 +12,7 @@ from spectra_assets.lakehouse.commit import MADE
 _KEPT = {
     filled.columns_filled.__name__: (filled.FILLED, filled.carried),
     scale.scale_kept.__name__: (scale.SCALE, scale.carried),
-    lasting.units_stay.__name__: (MADE, lasting.carried),
+    lasting.values_stay.__name__: (MADE, lasting.carried),
     together.source_stays.__name__: (together.FALLS, together.carried),
 }
 """Gate → the name of what it keeps, and how that is made."""

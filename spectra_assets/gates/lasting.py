@@ -1,24 +1,28 @@
-"""What holds from one version of a table to the next: its records, the units of its numbers, the zones of its instants.
+"""What holds from one version of a table to the next: its records, its keys, and what their values mean.
 
 A table agrees with itself also when the source lost half of it, or gives cents for what were euros. The published version tells.
+Of a large table some thousand records are compared: what was done to nearly all of them was done to nearly all of those.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from pyspark.sql import functions as F  # noqa: N812
 
+from spectra_assets.covenant.amounts import NUMBERS
 from spectra_assets.covenant.model import Column, DataType, Table
+from spectra_assets.gates.altered import LONGEST, MOST, Alteration, Form, Pairs, alterations
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.keys import primary_key
 from spectra_assets.gates.registry import gate
-from spectra_assets.gates.scale import numbers
 from spectra_assets.lakehouse.commit import FINGERPRINT, MADE, TableState
 from spectra_assets.lakehouse.types import quoted
 
@@ -29,30 +33,23 @@ if TYPE_CHECKING:
 _KNOWN, _MOST_GONE = 20, 0.3
 """Of so many known records at least, more than this share gone at once is worth a word."""
 
-_MOST, _VALUES = 0.9, 5
-"""Share of the values that must have changed alike, and how many different ones there must be among them."""
+_COMPARED = 8_192
+"""Records of a table that are compared, about; all of a smaller one."""
 
-_LARGE, _PART = 100_000, 16
-"""Of a table of so many rows, one key in 16 is compared first: nothing happened to nearly all that did not happen to those."""
-
-_RULED_OUT, _TELLING = 0.5, 200
-"""Less than this share of the values alike, of so many in that part at least, and it is not nearly all."""
-
-_FACTORS = tuple(10.0**power for power in (1, 2, 3, 6, 9, -1, -2, -3, -6, -9))
-_NEAR = 1e-6
-_QUARTER, _FARTHEST = 900, 14 * 3600
-"""Seconds: zones are apart by quarters of an hour, and by fourteen hours at most."""
-
-_MINUTE = 60
-"""Seconds. Who leaves out the zone often leaves out the fractions of a second with it, or the seconds."""
+_FARTHEST = 14 * 3600
+"""Seconds: zones are apart by fourteen hours at most."""
 
 _RUNS = 2 * _FARTHEST
 """Seconds. What the source writes anew from run to run (`nextRunAt`, `heartbeat`, `updatedAt`) and moves by no more than fourteen
 hours lies no farther than that from when it is read, fourteen more if its zone is another. So it tells nothing of zones: only
 what lay farther from both readings, and moved all the same, does."""
 
-_HOUR, _SEASONS = 3600, 3
-"""Two zones are apart by as many hours all year, or by one or two more while only one of them has its summer time."""
+_DISTINCT = 0.5
+"""Of so many of the rows a column's values must differ, to tell records apart by them."""
+
+_COMPARABLE = frozenset((*NUMBERS, DataType.TEXT, DataType.BOOL, DataType.DATE, DataType.TIMESTAMP))
+
+_SHOWN = ("column", "path", "form", "seen", "count", "compared", "told")
 
 
 @gate("records_stay", kinds=("flattening",), needs=primary_key)
@@ -69,17 +66,27 @@ def records_stay(candidate: Candidate) -> Judged:
     return Judged(candidate.small(columns, [row]), (rule,), unit="comparisons", quote="fate", advice=advice)
 
 
-@gate("units_stay", kinds=("flattening",), needs=primary_key)
-def units_stay(candidate: Candidate) -> Judged:
-    """In nearly all records that stay, no number is a power of ten times what it was; no instant far from now moved by hours."""
-    columns = {"column": DataType.TEXT, "alike": DataType.INT64, "compared": DataType.INT64, "told": DataType.TEXT}
-    rule = Rule("alike = 0", "changed alike, as if their unit or time zone had changed")
+@gate("values_stay", kinds=("flattening",), needs=primary_key)
+def values_stay(candidate: Candidate) -> Judged:
+    """Nothing was done to nearly all records that stay at once and alike: to a unit, a zone, a vocabulary, a charset, by a mask,
+    to their keys; and no value that stands for none came into many."""
+    found = dict(_altered(candidate))
+    kinds = dict.fromkeys(_SHOWN, DataType.TEXT) | dict.fromkeys(("count", "compared"), DataType.INT64) | {"stays": DataType.BOOL}
+    rows = [
+        {
+            "column": name,
+            "path": next((path for path in candidate.table.columns[name].source if not path.startswith("@")), None),
+            "stays": change is None,
+            **(asdict(change) if change is not None else {}),
+        }
+        for name, change in found.items()
+    ]
+    rule = Rule("stays", "changed in nearly all records at once and alike")
     advice = (
-        "check the source now: later the two units can't be told apart. If the values are right, set this gate to WARN in the "
-        "playbook for one run"
+        "look at the source now: later the two can't be told apart. What stands stays; if the new values are right, "
+        "`solution-engine lessons approve` takes them over once"
     )
-    found = list(_alike(candidate))
-    return Judged(candidate.small(columns, found), (rule,), unit="columns", quote="told", advice=advice)
+    return Judged(candidate.small(kinds, rows), (rule,), unit="columns", show=_SHOWN, quote="told", advice=advice)
 
 
 def carried(candidate: Candidate) -> str:
@@ -95,6 +102,7 @@ def making(table: Table) -> dict[str, str]:
     return {
         column.name: _digest(
             [column.source, None if column.type == DataType.TIMESTAMP else column.date_format, table.steps, table.primary_key]
+            + ([column.read_as] if column.read_as else [])
         )
         for column in table.schema_
     }
@@ -129,119 +137,121 @@ def _published(candidate: Candidate) -> tuple[DataFrame, TableState] | None:
     return candidate.engine.read(candidate.lakehouse.path(ref)), state
 
 
-def _alike(candidate: Candidate) -> Iterator[dict[str, Any]]:
-    """Of each number and instant: how many values changed in the same way, of how many that can be compared.
-
-    Where the covenant takes the values from elsewhere now, or reads them otherwise, they may change as they like.
-    """
+def _altered(candidate: Candidate) -> Iterator[tuple[str, Alteration | None]]:
+    """Column → what was done to it since the published version; the key first. Nothing of a column whose values the covenant
+    takes from elsewhere now, or reads otherwise: those may change as they like."""
     known = _published(candidate)
-    if known is None:
+    if known is None or _accepts(candidate, known[1]):
         return
     held, state = known
+    columns = [column for column in _comparable(candidate, state) if not _accepts(candidate, state, column.name)]
+    pairs, kept = _pairs(candidate, held, state, columns)
+    key = primary_key(candidate)[0]
+    yield key, _rekeyed(candidate, held, state) if kept <= 1 - MOST and not _accepts(candidate, state, key) else None
+    found = alterations(pairs)
+    yield from ((column.name, found.get(column.name)) for column in columns)
+
+
+def _accepts(candidate: Candidate, state: TableState, *column: str) -> bool:
+    """Whether a person takes over what the table, or a column of it, is after the version that stands."""
+    name = ".".join((candidate.table.table, *column))
+    return not candidate.accepted_changes.isdisjoint((name, f"{name}@{state.version}"))
+
+
+def _comparable(candidate: Candidate, state: TableState) -> list[Column]:
     was, is_ = json.loads(state.metadata.get(f"spectra.{MADE}", "{}")), making(candidate.table)
-    keys = primary_key(candidate)
-    instants = [column for column in candidate.table.schema_ if column.type == DataType.TIMESTAMP and column.name not in keys]
-    there = state.columns.keys() & set(candidate.staged.schema.names)
-    columns = [column for column in (*numbers(candidate).values(), *instants) if column.name in there]
-    columns = [column for column in columns if was.get(column.name) == is_[column.name]]
-    if not columns:
-        return
-    told: dict[str, dict[str, Any]] = {
-        column.name: {"column": column.name, "alike": 0, "compared": 0, "told": column.name} for column in columns
-    }
-    now = candidate.accepted
-    if state.rows >= _LARGE:
-        part = F.pmod(F.xxhash64(*_keys(keys)), F.lit(_PART)) == 0
-        columns = _possible(_both(held.where(part), now.where(part), keys, columns, state.written_at), columns)
-    both = _both(held, now, keys, columns, state.written_at)
-    compared, hits = _counts(both, columns) if columns else ({}, {})
-    doubtful = {
-        (place, way): hit for (place, way), hit in hits.items() if compared[place] >= _KNOWN and hit >= _MOST * compared[place]
-    }
-    if doubtful:
-        changed = (F.when(_ways(place, columns[place])[way], F.col(f"was{place}")) for place, way in doubtful)
-        seen = both.agg(*(F.count_distinct(each).alias(f"values{number}") for number, each in enumerate(changed)))
-        for (place, way), different in zip(doubtful, seen.collect()[0], strict=True):
-            if different < _VALUES:
-                continue
-            column, count, of = columns[place], doubtful[place, way], compared[place]
-            if column.type == DataType.TIMESTAMP:
-                moved = both.where(_ways(place, column)[way]).groupBy(_moved(place).alias("by"))
-                count = _as_zones(moved.count().collect())
-            if count >= _MOST * of:
-                text = f"{count} of {of} values of {column.name} {way}"
-                told[column.name] |= {"alike": count, "compared": of, "told": text}
-    yield from told.values()
-
-
-def _as_zones(moved: Sequence[Any]) -> int:
-    """How many values moved as those of another zone do: all by as many hours, summer times aside. `moved` are pairs of seconds
-    and how often."""
-    counts: Mapping[float, int] = dict(moved)
-    return max(sum(counts.get(by + hours * _HOUR, 0) for hours in range(_SEASONS)) for by in counts)
-
-
-def _possible(part: DataFrame, columns: Sequence[Column]) -> list[Column]:
-    """The columns of which a part of the records does not rule out that nearly all changed alike."""
-    compared, hits = _counts(part, columns)
-    most = {place: max(hit for (of, _), hit in hits.items() if of == place) for place in compared}
+    schema, keys = candidate.staged.schema, primary_key(candidate)
     return [
         column
-        for place, column in enumerate(columns)
-        if compared[place] < _TELLING or most[place] >= _RULED_OUT * compared[place]
+        for column in candidate.table.schema_
+        if column.type in _COMPARABLE
+        and column.name not in keys
+        and not any(path.startswith("@") for path in column.source)
+        and column.name in schema.names
+        and state.columns.get(column.name) == str(schema.field(column.name).type)
+        and was.get(column.name) == is_[column.name]
     ]
 
 
-def _counts(both: DataFrame, columns: Sequence[Column]) -> tuple[dict[int, int], dict[tuple[int, str], int]]:
-    """By the place of each column: its values that can be compared, and how many of them changed in which way."""
-    compared = [F.count_if(F.col(f"was{place}").isNotNull() & F.col(f"is{place}").isNotNull()) for place in range(len(columns))]
-    ways = {(place, way): hit for place, column in enumerate(columns) for way, hit in _ways(place, column).items()}
-    counted = both.agg(
-        *(count.alias(f"count{number}") for number, count in enumerate([*compared, *map(F.count_if, ways.values())]))
+def _pairs(candidate: Candidate, held: DataFrame, state: TableState, columns: Sequence[Column]) -> tuple[list[Pairs], float]:
+    """The values of both, by key, of some thousand records, and the share of those that stand which are still there."""
+    keys = primary_key(candidate)
+    parts = max(1, max(state.rows, candidate.counts.accepted) // _COMPARED)
+    told = [*_keys(keys), *(_value(column).alias(f"value{place}") for place, column in enumerate(columns))]
+    both = []
+    for frame in (held, candidate.accepted):
+        part = frame.where(F.pmod(F.xxhash64(*_keys(keys)), F.lit(parts)) == 0) if parts > 1 else frame
+        both.append(part.select(*told).toArrow())
+    names = [f"key{place}" for place in range(len(keys))]
+    was, now = (
+        {name: place for place, name in enumerate(zip(*(_list(table, name) for name in names), strict=True))} for table in both
     )
-    counts = [int(count) for count in counted.collect()[0]]
-    return dict(enumerate(counts[: len(columns)])), dict(zip(ways, counts[len(columns) :], strict=True))
-
-
-def _both(held: DataFrame, now: DataFrame, keys: Sequence[str], columns: Sequence[Column], held_at: datetime) -> DataFrame:
-    """The records of both, by key: `was0`, `is0`, … are the values of the columns as doubles, of instants in seconds.
-
-    Instants near one of the two readings are NULL. `held_at` is when the published table was written.
-    """
-    was = held.select(*_keys(keys), *(_number(column).alias(f"was{place}") for place, column in enumerate(columns)))
-    is_ = now.select(*_keys(keys), *(_number(column).alias(f"is{place}") for place, column in enumerate(columns)))
-    both = was.join(is_, [f"key{place}" for place in range(len(keys))], "inner")
-    before, after = held_at.timestamp() - _RUNS, datetime.now(UTC).timestamp() + _RUNS
-    far: dict[str, Expression] = {}
+    kept = [key for key in was if key in now]
+    fresh = [place for key, place in now.items() if key not in was]
+    before, after = state.written_at.timestamp() - _RUNS, datetime.now(UTC).timestamp() + _RUNS
+    found = []
     for place, column in enumerate(columns):
-        if column.type == DataType.TIMESTAMP:
-            pair = F.col(f"was{place}"), F.col(f"is{place}")
-            settled = (F.greatest(*pair) < before) | (F.least(*pair) > after)
-            far |= {f"{side}{place}": F.when(settled, value) for side, value in zip(("was", "is"), pair, strict=True)}
-    return both.withColumns(far) if far else both
+        values = [_list(table, f"value{place}") for table in both]
+        pair = [values[0][was[key]] for key in kept], [values[1][now[key]] for key in kept]
+        settled = [_is_settled(each, before, after) for each in zip(*pair, strict=True)] if _is_moment(column) else []
+        found.append(Pairs(column, *pair, [values[1][place] for place in fresh], settled))
+    return found, len(kept) / max(1, len(was))
+
+
+def _list(table: pa.Table, name: str) -> list[Any]:
+    return list(table.column(name).to_pylist())
+
+
+def _is_moment(column: Column) -> bool:
+    return column.type == DataType.TIMESTAMP
+
+
+def _is_settled(pair: Sequence[float | None], before: float, after: float) -> bool:
+    """Whether both moments lie far from either reading."""
+    values = [value for value in pair if value is not None]
+    return len(values) > 1 and (max(values) < before or min(values) > after)
+
+
+def _rekeyed(candidate: Candidate, held: DataFrame, state: TableState) -> Alteration | None:
+    """Whether nearly all records have other keys, and are the same ones by a column that tells them apart. Where the key is made
+    of the record, or of a day, it may change."""
+    keys, table = primary_key(candidate), candidate.table
+    made = any(path.startswith("@") for name in keys for path in table.columns[name].source)
+    if made or any(table.columns[name].type in (DataType.DATE, DataType.TIMESTAMP) for name in keys):
+        return None
+    names = [f"key{place}" for place in range(len(keys))]
+    lost = held.select("*", *_keys(keys)).join(candidate.accepted.select(*_keys(keys)), names, "left_anti")
+    gone = lost.count()
+    if gone < MOST * state.rows or candidate.counts.accepted < MOST * gone:
+        return None
+    columns = [column.name for column in _comparable(candidate, state) if column.type in (*NUMBERS, DataType.TEXT)]
+    for name in columns:
+        values = lost.select(F.col(quoted(name)).alias("value")).where("value IS NOT NULL")
+        different = values.distinct()
+        count = different.count()
+        if count < max(_KNOWN, _DISTINCT * gone):
+            continue
+        there = candidate.accepted.select(F.col(quoted(name)).alias("value")).distinct()
+        same = different.join(there, ["value"], "left_semi").count()
+        if same >= MOST * count:
+            told = (
+                f"{gone} of {state.rows} records have another {' and '.join(keys)}, but {same} of {count} values of {name} stay"
+            )
+            return Alteration(Form.REKEYED, gone, state.rows, told)
+    return None
 
 
 def _keys(keys: Sequence[str]) -> list[Expression]:
     return [F.col(quoted(name)).cast("string").alias(f"key{place}") for place, name in enumerate(keys)]
 
 
-def _number(column: Column) -> Expression:
+def _value(column: Column) -> Expression:
+    """A value as it is compared: numbers as doubles, moments in seconds, dates in days, the beginning of a text."""
     value = F.col(quoted(column.name))
-    return (F.unix_micros(value) / 1e6 if column.type == DataType.TIMESTAMP else value).cast("double")
-
-
-def _ways(place: int, column: Column) -> dict[str, Expression]:
-    """In which ways a value may have changed with its unit → whether it did."""
-    was, is_ = F.col(f"was{place}"), F.col(f"is{place}")
+    if column.type == DataType.TEXT:
+        return F.substring(value, 1, LONGEST)
     if column.type == DataType.TIMESTAMP:
-        moved = _moved(place)
-        return {"moved by hours": (moved != 0) & (F.abs(moved) <= _FARTHEST) & (F.abs(is_ - was - moved) < _MINUTE)}
-    return {
-        f"are {factor:g} times what they were": (was != 0) & (F.abs(is_ - was * factor) <= _NEAR * F.abs(was * factor))
-        for factor in _FACTORS
-    }
-
-
-def _moved(place: int) -> Expression:
-    """By how many seconds an instant moved, to the next quarter of an hour."""
-    return F.round((F.col(f"is{place}") - F.col(f"was{place}")) / _QUARTER) * _QUARTER
+        return (F.unix_micros(value) / 1e6).cast("double")
+    if column.type == DataType.DATE:
+        return F.datediff(value, F.lit("1970-01-01").cast("date")).cast("int")
+    return value.cast("double") if column.type in NUMBERS else value

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 FALLS = "falls"
 """Name under which a commit tells how often its table lost much at once."""
 
-ACCEPTED = "losses_accepted"
-"""The setting that names the versions of tables after which a loss was accepted: `clean.order@3, clean.customer@2`."""
+ACCEPTED = "changes_accepted"
+"""The setting that names what may follow which versions of tables: `clean.order@3, clean.customer.total@2`."""
 
 _KNOWN, _MOST_GONE = 20, 0.3
 """Of so many known records at least, more than this share gone at once is a fall."""
@@ -78,7 +78,7 @@ def carried(candidate: Candidate) -> str:
 def _together(candidate: Candidate) -> list[Fall]:
     """The tables that fell in this run, this one first, if they are many; none if this one stands, or its fall was accepted."""
     own = _own(candidate)
-    if own is None or f"{own.table.table}@{own.version}" in candidate.accepted_losses or _is_usual(candidate, own):
+    if own is None or f"{own.table.table}@{own.version}" in candidate.accepted_changes or _is_usual(candidate, own):
         return []
     others = [table for table in _tables(candidate) if table.table != own.table.table]
     known = [fall for table in others if (fall := _standing(candidate, table)) is not None]

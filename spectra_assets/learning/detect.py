@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from spectra_assets.gates.altered import Form
 from spectra_assets.learning.evidence import CAUSES, TAKEN, text, whole
 from spectra_assets.learning.gap import FACTS, Cause, Echo, Evaluation, Fact, Gap
 from spectra_assets.names import plural
@@ -75,8 +76,10 @@ def _roots(gap: Gap) -> Iterator[tuple[str, ...]]:
     run = (gap.run_id, gap.source)
     if gap.check in ("fields_seen", "no_schema_drift"):
         yield (*run, "field", gap.table, gap.subject)
-    elif gap.check == "units_stay":
-        yield (*run, "unit", gap.full_table, gap.subject)
+    elif gap.check == "values_stay":
+        yield from ((*run, "column", gap.full_table, fact.column or "") for fact in gap.evidence)
+        yield from ((*run, "emptied", plural(gap.table), fact.path or "") for fact in gap.evidence if fact.kind == Form.EMPTIED)
+        yield from ((*run, "keys", gap.full_table) for fact in gap.evidence if fact.kind == Form.REKEYED)
     elif gap.cause == Cause.QUARANTINE:
         yield (*run, "rows", gap.full_table)
     elif gap.cause == Cause.SOURCE_SHRANK:
@@ -90,12 +93,16 @@ def _echoed(gap: Gap) -> Iterator[tuple[str, ...]]:
     table where they went from many."""
     run = (gap.run_id, gap.source)
     if gap.check == "columns_filled":
+        yield (*run, "column", gap.full_table, gap.subject)
         yield from ((*run, "field", plural(gap.table), fact.path) for fact in gap.evidence if fact.path)
+    elif gap.check == "fields_seen":
+        yield (*run, "emptied", gap.table, gap.subject)
     elif gap.check == "scale_kept":
-        yield (*run, "unit", gap.full_table, gap.subject)
+        yield (*run, "column", gap.full_table, gap.subject)
     elif gap.cause == Cause.ROWS_SET_ASIDE:
         yield (*run, "rows", gap.full_table)
     elif gap.cause == Cause.RECORDS_GONE:
         yield (*run, "shrunk", gap.full_table)
+        yield (*run, "keys", gap.full_table)
     elif gap.cause == Cause.SOURCE_SHRANK:
         yield (*run, "source")

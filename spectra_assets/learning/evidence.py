@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from spectra_assets.gates.altered import Form
 from spectra_assets.learning.gap import NOTED, WIDTH, Cause, Evaluation, Fact
 from spectra_assets.learning.reason import answered, reason_of, status_of
 
@@ -164,11 +165,30 @@ def _scaled(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     return Cause.CHANGED_UNIT, column, fact
 
 
-def _united(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
-    """A column whose values changed alike, record by record."""
-    column = text(row.get("column")) or ""
-    counts = {"count": number(row.get("alike")), "total": number(row.get("compared"))}
-    return Cause.CHANGED_UNIT, column, Fact(kind="unit", column=column, note=text(row.get("told")), **counts)
+def _altered(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    """A column to whose values the same was done in nearly all records. What a rule may mend is a gap of its column, what a
+    person accepts or not one of the table."""
+    column, form = text(row.get("column")) or "", str(row.get("form") or "")
+    fact = Fact(
+        kind=form[:40],
+        column=column,
+        path=text(row.get("path")),
+        seen=text(row.get("seen")),
+        count=number(row.get("count")),
+        total=number(row.get("compared")),
+        note=text(row.get("told"), NOTED),
+    )
+    cause = _ALTERED.get(form, Cause.CHANGED_VALUES)
+    return cause, column if cause in (Cause.EMPTIED_FIELD, Cause.CHANGED_WORDS, Cause.PLACEHOLDER) else "", fact
+
+
+_ALTERED: dict[str, Cause] = {
+    Form.EMPTIED: Cause.EMPTIED_FIELD,
+    Form.REWORDED: Cause.CHANGED_WORDS,
+    Form.PLACEHOLDER: Cause.PLACEHOLDER,
+    Form.SCALED: Cause.CHANGED_UNIT,
+    Form.MOVED: Cause.CHANGED_UNIT,
+}
 
 
 def _shrunk(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
@@ -281,7 +301,7 @@ TAKEN: dict[str, Take] = {
     "fields_seen": _drift,
     "columns_filled": _emptied,
     "scale_kept": _scaled,
-    "units_stay": _united,
+    "values_stay": _altered,
     "source_stays": _shrunk,
     "parents_resolved": _parents,
     "types_hold": _column,
@@ -316,7 +336,7 @@ CAUSES: dict[str, Cause] = {
     "scale_kept": Cause.CHANGED_UNIT,
     "records_stay": Cause.RECORDS_GONE,
     "source_stays": Cause.SOURCE_SHRANK,
-    "units_stay": Cause.CHANGED_UNIT,
+    "values_stay": Cause.CHANGED_VALUES,
     "primary_key_present": Cause.MISSING_KEY,
     "parents_resolved": Cause.ORPHAN,
     "types_hold": Cause.CHANGED_TYPE,

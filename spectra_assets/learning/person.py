@@ -36,6 +36,9 @@ ADVICE = {
     "sentence again with --rediscover.",
     Cause.CHANGED_UNIT: "Ask the owner of {source} for the unit or the time zone: nothing in the data tells. A gate that only "
     "warns published what came; one that fails kept what stood.",
+    Cause.CHANGED_VALUES: "Ask the owner of {source} what was done to them: what stood before stays published.",
+    Cause.CHANGED_WORDS: "A rule of kind read_as says which word stands for which.",
+    Cause.PLACEHOLDER: "A rule of kind read_as says that it stands for none.",
     Cause.RECORDS_GONE: "Ask the owner of {source} whether they are really gone. What comes back is known again by its key.",
     Cause.MISSING_OUTPUT: "If the covenant has gained it since Dagster loaded it, reload the code location (Deployment in its "
     "UI), or say the sentence; then it can be made.",

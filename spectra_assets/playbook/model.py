@@ -234,6 +234,11 @@ class Playbooks:
         found = [rule for rule in self.all_rules() if isinstance(rule, kind) and rule.applies(source, entity, field)]
         return sorted(found, key=lambda rule: rule.scope.specificity)
 
+    def named(self, setting: str, source: str) -> frozenset[str]:
+        """What all rules that give a setting for a source name, parted by commas."""
+        given = [str(rule.value) for rule in self.rules(SettingRule, source) if rule.name == setting]
+        return frozenset(each.strip() for value in given for each in value.split(","))
+
     def setting(self, name: str, source: str) -> int | str:
         """Value of a setting for a source: by the last of its rules, else its default. Raises ConfigurationError."""
         if name not in SETTINGS:

@@ -119,7 +119,7 @@ class Delivery:
             staged=self._staged,
             rows_in=self.draft.rows_in,
             evidence=self.draft.evidence,
-            accepted_losses=frozenset(str(self.work.playbooks.setting(ACCEPTED, self.work.covenant.source)).split(", ")),
+            accepted_changes=self.work.playbooks.named(ACCEPTED, self.work.covenant.source),
         )
         self.results = evaluate(candidate)
         self._told = carried(candidate, self.results)

@@ -59,7 +59,7 @@ class Source:
         mine = self.tables[name]
         others = [each for other, each in self.tables.items() if other != name] + [extracted(each) for each in self.now]
         found = self.bench.candidate(mine, rows(mine, self.now[name]), others)
-        return replace(found, accepted_losses=frozenset(accepted.split(", ")))
+        return replace(found, accepted_changes=frozenset(accepted.split(", ")))
 
     def judge(self, name: str, accepted: str = "") -> Result:
         (result,) = evaluate(self.candidate(name, accepted))

@@ -83,9 +83,13 @@ def test_what_two_gates_show_of_one_column_or_one_table_is_one_gap_that_names_bo
     clean = {"stage": "clean", "table": "order"}
     size = {"column": "weight", "path": "weight", "before": "9.75", "now": "975", "factor": "100"}
     sizes = said("scale_kept", size, size | {"column": "units", "path": "units"}, **clean, severity="WARN")
-    records = said("units_stay", {"column": "weight", "alike": "60", "compared": "60", "told": "60 of 60 are 100 times"}, **clean)
+    records = said(
+        "values_stay",
+        {"column": "weight", "form": "scaled", "count": "60", "compared": "60", "told": "60 of 60 are 100 times"},
+        **clean,
+    )
     weight, units = of_runs([sizes, records])[::-1]
-    assert (weight.check, weight.subject, [each.check for each in weight.also]) == ("units_stay", "weight", ["scale_kept"])
+    assert (weight.check, weight.subject, [each.check for each in weight.also]) == ("values_stay", "", ["scale_kept"])
     assert (units.check, units.subject, units.also) == ("scale_kept", "units", ())
     many = said("quarantine_small", {"rejected": "9", "rowsIn": "90"}, **clean, severity="WARN")
     aside = said("rows_accepted", {"setAside": "9", "rowsIn": "90"}, **clean, severity="WARN")

@@ -188,6 +188,28 @@ def test_several_values_of_a_parent_are_columns_of_their_own(world: World) -> No
     assert rows["d"]["_reasons"] == ["required_present:owner", "required_present:repo"]
 
 
+def test_texts_are_read_as_rules_say(world: World) -> None:
+    came = [("1", -999999, "9999-12-31"), (2, "N/A", "2026-01-02"), (" 1 ", 7, None), ("3", 8, "soon")]
+    world.records("extract.things", [{"id": n, "status": word, "n": size, "on": day} for n, (word, size, day) in enumerate(came)])
+    read = {"status": {"1": "OPEN", "2": "CLOSED"}, "n": {"-999999": None, "N/A": None}, "on": {"9999-12-31": None}}
+    kinds = {"status": "text", "n": "int64", "on": "date"}
+    table = world.declare(
+        table="clean.thing",
+        **{"from": ["extract.things"]},
+        primary_key=["thingId"],
+        build={"kind": "flattening"},
+        schema=[
+            column("thingId", "int64", "id"),
+            *({**column(name, kind, name), "read_as": read[name]} for name, kind in kinds.items()),
+        ],
+    )
+    rows = sorted(world.made(table), key=lambda row: row["thingId"])
+    assert [row["status"] for row in rows] == ["OPEN", "CLOSED", "OPEN", "3"]
+    assert [row["n"] for row in rows] == [None, None, 7, 8]
+    assert [row["on"] is None for row in rows] == [True, False, True, True]
+    assert [row["_reasons"] for row in rows] == [[], [], [], ["types_hold:on"]]
+
+
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every table counts as a large one."""

@@ -1,30 +1,31 @@
 """Remedies: what a gap's evidence lets propose, as changes of playbooks and nothing else. One module per family."""
 
 from spectra_assets.learning.remedy import (
+    acceptance,
     aside,
     endpoints,
     fields,
     filters,
     gates,
     keys,
-    losses,
     orphans,
     parents,
     plans,
     rate,
     types,
     values,
+    words,
 )
 from spectra_assets.learning.remedy.registry import propose
 
 __all__ = [
+    "acceptance",
     "aside",
     "endpoints",
     "fields",
     "filters",
     "gates",
     "keys",
-    "losses",
     "orphans",
     "parents",
     "plans",
@@ -32,4 +33,5 @@ __all__ = [
     "rate",
     "types",
     "values",
+    "words",
 ]

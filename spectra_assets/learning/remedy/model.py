@@ -31,7 +31,8 @@ class RemedyKind(StrEnum):
     LABEL_VALUE = "label_value"
     ADD_GATE = "add_gate"
     ADD_STEP = "add_step"
-    ACCEPT_LOSS = "accept_loss"
+    READ_AS = "read_as"
+    ACCEPT = "accept"
 
 
 KEEP_REQUESTS = frozenset(

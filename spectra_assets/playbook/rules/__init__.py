@@ -24,6 +24,7 @@ from spectra_assets.playbook.rules.fields import (
     FieldRule,
     PiiRule,
     PrimaryKeyRule,
+    ReadAsRule,
     ReferenceRule,
     RenameRule,
     RequiredRule,
@@ -75,6 +76,7 @@ __all__ = [
     "Part",
     "PiiRule",
     "PrimaryKeyRule",
+    "ReadAsRule",
     "Reconciliation",
     "RecordsRule",
     "Reference",
@@ -105,6 +107,7 @@ Rule = Annotated[
     | DeduplicateRule
     | DeletedRule
     | WithholdRule
+    | ReadAsRule
     | ReferenceRule
     | RouteRule
     | EndpointRule

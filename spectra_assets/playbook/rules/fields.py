@@ -110,6 +110,15 @@ class AliasesRule(BaseRule):
     paths: dict[Path, Path] = Field(min_length=1, max_length=200)
 
 
+class ReadAsRule(FieldRule):
+    """Texts of a field in whose place others are read, or none: `"1": OPEN`, `"-999999": null`."""
+
+    needs = frozenset({"entity", "field"})
+
+    kind: Literal["read_as"] = "read_as"
+    values: dict[Text, Text | None] = Field(min_length=1, max_length=200)
+
+
 class ReferenceRule(FieldRule):
     """A field holds values of `to` (`entity.path`), whatever the data shows; without `to` it refers to nothing."""
 

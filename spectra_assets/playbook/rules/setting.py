@@ -52,8 +52,10 @@ SETTINGS: Mapping[str, KnownSetting] = MappingProxyType(
         "lesson_rules": KnownSetting(100, "rules that lessons may bring for a source before a person has to approve each"),
         "learn_seconds": KnownSetting(1800, "seconds after which a pass of the learning loop looks at no further lesson"),
         "turn_seconds": KnownSetting(1800, "seconds which an extraction waits for another run that extracts the same entity"),
-        "losses_accepted": KnownSetting(
-            "", "versions of tables after which many of their records may be gone, once: `clean.order@3, clean.customer@2`"
+        "changes_accepted": KnownSetting(
+            "",
+            "what may follow versions of tables once: `clean.order@3` whatever it is now, `clean.order.total@3` one column; "
+            "without a version always; all rules that name it count",
         ),
         "owner": KnownSetting("data-engineering", "team which answers for the pipeline"),
     }

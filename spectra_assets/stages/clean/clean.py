@@ -7,7 +7,7 @@ Each works without the others, on what there is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812
@@ -173,10 +173,21 @@ def _known(texts: dict[str, Column], path: str, work: Work) -> Column:
 
 
 def _texts(frame: DataFrame, column: Promise) -> list[Column]:
-    """The column's texts, in the order of its sources."""
+    """The column's texts, in the order of its sources, as rules have them read."""
     there = set(frame.columns)
     several = [_source(i, column.name) for i in range(len(column.source)) if _source(i, column.name) in there]
-    return [col(name) for name in several or [column.name]]
+    texts = [col(name) for name in several or [column.name]]
+    return [_read_as(text, column.read_as) for text in texts] if column.read_as else texts
+
+
+def _read_as(text: Column, values: Mapping[str, str | None]) -> Column:
+    """The text, or the one that a rule gives in its place."""
+    bare = trimmed(text)
+    (first, instead), *rest = ((each, F.lit(other).cast("string")) for each, other in values.items())
+    found = F.when(bare == first, instead)
+    for each, other in rest:
+        found = found.when(bare == each, other)
+    return found.otherwise(text)
 
 
 def _with_reasons(frame: DataFrame) -> DataFrame:

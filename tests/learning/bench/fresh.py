@@ -237,7 +237,7 @@ FRESH: tuple[Case, ...] = (
                 "modified": f"{row['modified'][:11]}{(int(row['modified'][11:13]) + 2) % 24:02}{row['modified'][13:-1]}",
             },
         ),
-        "clean.order:units_stay",
+        "clean.order:values_stay",
         outcome="asks",
     ),
     _case(

@@ -212,7 +212,7 @@ UNLISTED: tuple[Case, ...] = (
         "amounts become cents",
         Market,
         rows("order", lambda n, row: {**row, "weight": row["weight"] * 100}),
-        "clean.order:units_stay",
+        "clean.order:values_stay",
         outcome="asks",
     ),
     _case("a field is split in two", Market, rows("customer", _split_name), "extract.customers:no_schema_drift", outcome="asks"),

@@ -1,0 +1,77 @@
+"""Changes of numbers, moments and dates: units, signs, decimals, zones."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from statistics import median
+from typing import Any
+
+from spectra_assets.covenant.model import DataType
+from spectra_assets.gates.altered.pairs import DIFFERENT, KNOWN, MOST, Alteration, Form, Pairs, alteration, different
+
+_FACTOR = 1.15
+"""Numbers that all rise or fall by less may be dearer, or cheaper."""
+
+_NEAR, _CENT = 1e-6, 0.0051
+
+_QUARTER, _FARTHEST, _MINUTE, _HOUR, _DAY = 900, 14 * 3600, 60, 3600, 86_400
+
+_SEASONS = 3
+"""Two zones are apart by as many hours all year, or by one or two more while only one of them has its summer time."""
+
+
+def scaled(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    """All numbers are the same number of times what they were."""
+    nonzero = [(was, now) for was, now in both if was]
+    if len(nonzero) < KNOWN or pairs.column.references is not None:
+        return None
+    factor = median(now / was for was, now in nonzero)
+    if not factor or (factor > 0 and abs(math.log(factor)) < math.log(_FACTOR)):
+        return None
+    tenth = math.log10(abs(factor))
+    exact = 10.0 ** round(tenth) * (1 if factor > 0 else -1)
+    factor = exact if abs(factor / exact - 1) <= _NEAR else factor
+    blur = 0.0 if factor == exact else _CENT if pairs.column.type != DataType.INT64 else 0.51
+    alike = [was for was, now in nonzero if abs(now - was * factor) <= max(_NEAR * abs(was * factor), blur)]
+    if len(alike) < MOST * len(nonzero) or len(set(alike)) < DIFFERENT or 2 * blur >= median(abs(was) for was in alike):
+        return None
+    return alteration(Form.SCALED, pairs, len(alike), len(nonzero), f"are {factor:.5g} times what they were")
+
+
+def rounded(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    """Numbers with decimals have none any more."""
+    parts = [(was, now) for was, now in both if was != round(was)]
+    whole = [was for was, now in parts if now == round(now) and abs(now - was) < 1]
+    if len(parts) < KNOWN or len(whole) < MOST * len(parts) or len(set(whole)) < DIFFERENT:
+        return None
+    return alteration(Form.ROUNDED, pairs, len(whole), len(parts), "lost their decimals")
+
+
+def moved(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    """Nearly all moments moved by as many hours, summer times aside."""
+    moved = [(was, round((now - was) / _QUARTER) * _QUARTER, now - was) for was, now in both]
+    moved = [each for each in moved if 0 < abs(each[1]) <= _FARTHEST and abs(each[2] - each[1]) < _MINUTE]
+    counts = Counter(by for _, by, _ in moved)
+    alike = max((sum(counts[by + hours * _HOUR] for hours in range(_SEASONS)) for by in counts), default=0)
+    if alike < MOST * len(both) or len({was for was, *_ in moved}) < DIFFERENT:
+        return None
+    return alteration(Form.MOVED, pairs, alike, len(both), "moved by hours")
+
+
+def untimed(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    """Moments lost their time of day."""
+    timed = [(was, now) for was, now in both if was % _DAY]
+    bare = [was for was, now in timed if not now % _DAY and abs(was - now) < 2 * _DAY]
+    if len(timed) < KNOWN or len(bare) < MOST * len(timed) or len(set(bare)) < DIFFERENT:
+        return None
+    return alteration(Form.CUT, pairs, len(bare), len(timed), "lost their time of day")
+
+
+def another_day(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    """Dates are a day off, as those of another zone are."""
+    counts = Counter(now - was for was, now in both if abs(now - was) == 1)
+    by, count = counts.most_common(1)[0] if counts else (0, 0)
+    if count < MOST * len(both) or different(both) < DIFFERENT:
+        return None
+    return alteration(Form.MOVED, pairs, count, len(both), f"are a day {'later' if by > 0 else 'earlier'}")

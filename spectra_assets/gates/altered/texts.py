@@ -1,0 +1,106 @@
+"""Changes of texts: charsets, masks, hashes, cut ends, capitals."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from spectra_assets.gates.altered.pairs import DIFFERENT, LONGEST, MOST, Alteration, Form, Pairs, alteration, different
+from spectra_assets.gates.sample import one_line
+
+_SOME = 10
+"""Values that only some records can show (an umlaut, an ampersand, a long text)."""
+
+
+def cased(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    for write in (str.upper, str.lower, str.title, str.capitalize):
+        other = [(was, now) for was, now in both if write(was) != was]
+        alike = [was for was, now in other if now == write(was)]
+        if (found := _text(Form.CASED, pairs, alike, other, "differ in capital and small letters")) is not None:
+            return found
+    return None
+
+
+def garbled(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    """Letters beyond ASCII were read in another charset, or became question marks, or lost their marks."""
+    beyond = [(was, now) for was, now in both if not was.isascii()]
+    alike = [was for was, now in beyond if was != now and any(_same(made, now) for made in _misread(was))]
+    return _text(Form.GARBLED, pairs, alike, beyond, "lost letters, as in another charset")
+
+
+def _misread(text: str) -> Iterator[str]:
+    coded = text.encode("utf-8", "replace")
+    yield coded.decode("latin-1")
+    yield coded.decode("cp1252", "replace")
+    yield from (re.sub(r"[^\x00-\x7f]", mark, text) for mark in ("?", "\ufffd", "", "_"))
+    yield from (re.sub(r"[^\x00-\x7f]", mark, coded.decode("latin-1")) for mark in ("?", "\ufffd"))
+    yield unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
+def escaped(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    marked = [(was, now) for was, now in both if re.search("[&<>\"']", was)]
+    alike = [was for was, now in marked if now != was and "&" in now and _same(html.unescape(now), was)]
+    return _text(Form.ESCAPED, pairs, alike, marked, "are written as in HTML (&amp;)")
+
+
+def cut(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    """Long texts end after as many characters."""
+    most = max(len(now) for _, now in both)
+    longer = [(was, now) for was, now in both if len(was) > most]
+    alike = [was for was, now in longer if was.startswith(now) and most - len(now) <= 1]  # a blank at the end was trimmed
+    return _text(Form.CUT, pairs, alike, longer, f"end after {most} characters")
+
+
+def masked(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    alike = [was for was, now in both if was != now and _MASK.search(now) and not _MASK.search(was)]
+    return _text(Form.MASKED, pairs, alike, both, "are masked")
+
+
+_MASK = re.compile(r"\*{2,}|•{2,}|#{3,}|[xX]{4,}|…|\[(?:redacted|masked|hidden|removed)\]", re.IGNORECASE)
+
+
+def hashed(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    """Texts became codes of one length."""
+    lengths = Counter(len(now) for _, now in both)
+    length, _ = lengths.most_common(1)[0]
+    alike = [was for was, now in both if len(now) == length and _is_code(now) and not _is_code(was)]
+    return _text(Form.HASHED, pairs, alike, both, f"are codes of {length} characters now, as hashes are")
+
+
+def _is_code(text: str) -> bool:
+    bare = text.replace("-", "")
+    if len(bare) < 16 or not any(map(str.isdigit, bare)):
+        return False
+    return bool(re.fullmatch(r"[0-9a-f]+|[0-9A-F]+", bare)) or (
+        bool(re.fullmatch(r"[A-Za-z0-9+/_=]{20,}", bare)) and bare.lower() != bare != bare.upper()
+    )
+
+
+def affixed(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    """The same was put before or behind each text, or taken off it."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for was, now in both:
+        inner, outer, word = (was, now, "got") if len(was) < len(now) else (now, was, "lost")
+        if was != now and inner in outer:
+            found[word, *outer.split(inner, 1)] += 1
+    (word, before, behind), count = found.most_common(1)[0] if found else (("", "", ""), 0)
+    if count < MOST * len(both) or different(both) < DIFFERENT or "://" in before + behind:
+        return None
+    shown = " and ".join(one_line(each, 20) for each in (before, behind) if each)
+    return alteration(Form.AFFIXED, pairs, count, len(both), f"{word} the same at an end: {shown}")
+
+
+def _same(made: str, now: str) -> bool:
+    """Whether both are one text, as far as texts are compared."""
+    return made[:LONGEST] == now[:LONGEST]
+
+
+def _text(form: Form, pairs: Pairs, alike: Sequence[str], among: Sequence[Any], told: str) -> Alteration | None:
+    """`alike` of those `among` that could show it."""
+    if len(alike) < max(_SOME, MOST * len(among)) or len(set(alike)) < DIFFERENT:
+        return None
+    return alteration(form, pairs, len(alike), len(among), told)

@@ -1,0 +1,48 @@
+"""What only a person can know to be right: the new state may be taken over, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from spectra_assets.errors import StorageError
+from spectra_assets.gates.together import ACCEPTED
+from spectra_assets.learning.facts import Facts
+from spectra_assets.learning.gap import Cause, Gap
+from spectra_assets.learning.remedy.model import Remedy, RemedyKind
+from spectra_assets.learning.remedy.registry import CLEAN, remedies_for, rule
+from spectra_assets.names import TableRef
+
+
+@remedies_for(Cause.SOURCE_SHRANK)
+def taken_over(gap: Gap, facts: Facts) -> Iterator[Remedy]:
+    """The versions that stand may be followed by what has much less: their next versions, and none after."""
+    lost = [(fact.note, fact.expected, fact.seen, fact.count) for fact in gap.evidence if fact.note and fact.count is not None]
+    if not lost:
+        return
+    told = ", ".join(f"{table} {before} to {now}" for table, before, now, _ in lost)
+    why = f"{len(lost)} tables lost much of their records in one run: {told}"
+    needs = f"{why}. If {gap.source} really lost them, the new state is taken over once; if not, what stands stays"
+    yield _accepted(gap, [f"{table}@{version}" for table, _, _, version in lost], why, needs)
+
+
+@remedies_for(Cause.CHANGED_VALUES, Cause.CHANGED_UNIT, Cause.CHANGED_WORDS, Cause.PLACEHOLDER)
+def as_it_is(gap: Gap, facts: Facts) -> Iterator[Remedy]:
+    """The version that stands may be followed by columns to which something was done at once; no later one."""
+    columns = list(dict.fromkeys(fact.column for fact in gap.evidence if fact.column))
+    if gap.check != "values_stay" or not columns:
+        return
+    try:
+        version = facts.lakehouse.describe(TableRef.parse(gap.full_table)).version
+    except StorageError:
+        return
+    why = "; ".join(fact.note for fact in gap.evidence if fact.note)
+    needs = (
+        f"{why}. If that is right, the new values are taken over once, and the old ones stay in the history; if not, "
+        f"{gap.full_table} stays as it is until {gap.source} is mended"
+    )
+    yield _accepted(gap, [f"{gap.full_table}.{column}@{version}" for column in columns], why, needs)
+
+
+def _accepted(gap: Gap, names: list[str], why: str, needs: str) -> Remedy:
+    values = {"name": ACCEPTED, "value": ", ".join(names)}
+    return rule(RemedyKind.ACCEPT, CLEAN, "setting", {"source": gap.source}, values, why, needs)
