@@ -137,7 +137,7 @@ def test_gates_are_evaluated_in_order_and_only_errors_block(bench: Bench) -> Non
 
 
 def test_an_unknown_gate_names_the_known_ones(bench: Bench) -> None:
-    with pytest.raises(SpectraError, match=r"clean\.t names the gate typo, which is none of all_gates_ran, .* or validity_has"):
+    with pytest.raises(SpectraError, match=r"clean\.t names the gate typo, which is none of all_gates_ran, .* or values_stay"):
         evaluate(bench.candidate(table("clean.t", "typo", columns=[column("n")]), []))
 
 
