@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from spectra_assets.lakehouse.engine import Engine
+from tests.learning.bench.altered import ALTERED
 from tests.learning.bench.answers import ANSWERS
 from tests.learning.bench.bench import Bench
 from tests.learning.bench.cases import CASES, Case
@@ -45,7 +46,7 @@ def test_a_healthy_run_leaves_no_lesson(bench: Bench) -> None:
 
 
 def test_the_bench_holds_every_kind_of_gap() -> None:
-    every = (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ANSWERS, *WRITINGS, *ZEPHYR)
+    every = (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ANSWERS, *WRITINGS, *ALTERED, *ZEPHYR)
     assert len(CASES) >= 25
     assert len(ZEPHYR) >= 5
     assert any(case.beside is not None and case.refused for case in every)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from spectra_assets.lakehouse.engine import shared
 from spectra_assets.settings import load
+from tests.learning.bench.altered import ALTERED
 from tests.learning.bench.answers import ANSWERS
 from tests.learning.bench.bench import Bench, Verdict, table
 from tests.learning.bench.cases import CASES
@@ -33,7 +34,7 @@ def main() -> int:
     verdicts: list[Verdict] = []
     false: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory(prefix="spectra-bench-") as folder, Bench(Path(folder)) as bench:
-        for case in (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ANSWERS, *WRITINGS, *ZEPHYR):
+        for case in (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ANSWERS, *WRITINGS, *ALTERED, *ZEPHYR):
             told = (case.name, case.kind, case.world.__name__)
             if any(part in text for text in told for part in options.only.split("|")):
                 verdicts.append(_case(bench, case))

@@ -1,0 +1,44 @@
+"""What is done to nearly all records of a list at once: consumers keep what stood, and a person has one question with its answer."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from tests.learning.bench.cases import Case, rows
+from tests.learning.bench.worlds import Market, Row
+
+_STAYS = "clean.order:values_stay"
+_WORDS = {"open": 1, "paid": 2, "sent": 3}
+
+
+def _case(title: str, says: str, entity: str = "order", **changes: Any) -> Case:
+    """Values that every record gets: a value, or what is made of the one that stood there."""
+
+    def altered(_: int, row: Row) -> Row:
+        return {**row, **{key: change(row[key]) if callable(change) else change for key, change in changes.items()}}
+
+    fails = (f"clean.{entity}:values_stay",)
+    return Case(title, "altered", Market, rows(entity, altered), fails, outcome="asks", says=says)
+
+
+ALTERED: tuple[Case, ...] = (
+    _case("names and addresses are masked", "setting for source market: name: changes_accepted, value: clean.customer.",
+          entity="customer", name="***", email="***"),
+    _case("words become numbers", "rule read_as for source market, entity order, field status: values: {'1': 'open', '2': 'paid'",
+          status=_WORDS.__getitem__),
+    _case("words in capitals", "values: {'OPEN': 'open'", status=str.upper),
+    _case("all amounts with a tax", "clean.order.weight@", weight=lambda value: round(value * 1.19 + 0.001, 4)),
+    _case("addresses are hashed", "clean.customer.email@", entity="customer",
+          email=lambda value: hashlib.sha256(value.encode()).hexdigest()),
+    _case("no record refers to anything", "field customerId: required: False", customerId=None),
+    Case("a number stands for none", "altered", Market,
+         rows("order", lambda n, row: {**row, "units": -999999 if n % 4 == 0 else row["units"]}), (_STAYS,), outcome="asks",
+         says="field units: values: {'-999999': None}"),
+    Case("a day stands for none", "altered", Market,
+         rows("order", lambda n, row: {**row, "placed": "9999-12-31" if n % 5 == 0 else row["placed"]}), (_STAYS,), outcome="asks",
+         says="field placed: values: {'9999-12-31': None}"),
+    Case("all records get other keys", "altered", Market,
+         rows("order", lambda n, row: {**row, "id": row["id"] + 40_000}), (_STAYS,), outcome="asks",
+         says="clean.order.orderId@"),
+)  # fmt: skip
