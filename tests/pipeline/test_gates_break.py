@@ -28,7 +28,9 @@ from spectra_assets.covenant.model import Covenant
 from spectra_assets.gates.evaluate import GATES
 from spectra_assets.gates.lasting import making
 from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.learning.remedy.registry import CLEAN
 from spectra_assets.names import TableRef
+from spectra_assets.playbook.edit import add_rule
 from spectra_assets.stages.deliver import Outcome
 from spectra_assets.stages.work import ACTIONS, Draft, Work, action
 from tests.pipeline.conftest import Project
@@ -231,8 +233,9 @@ def _bad_clean(project: Project) -> Covenant:
 
     tampered(project, "extract.projects", lambda rows: [*rows, rows[0]])
     tampered(project, "extract.teststeps", in_another_unit)
-    sizes = json.dumps({"orderId": [[1, 1, 2, 3, 4, 5], 0]})
-    tampered(project, "clean.teststep", list, scale=sizes)  # of which nobody knows how its values were made
+    taken = {"name": "changes_accepted", "value": "clean.teststep, clean.testcasetree"}
+    clean = project.folder / "playbooks" / CLEAN
+    clean.write_text(add_rule(clean, {"id": "taken", "kind": "setting", "scope": {"source": "zephyr"}, **taken}))
     tampered(project, "extract.requirementtrees", unreadable)
     made = json.dumps(making(project.covenant.table("clean.execution")))
     tampered(project, "clean.execution", an_hour_ago, made=made)

@@ -54,7 +54,7 @@ def propose(gap: Gap, facts: Facts) -> list[Remedy]:
                     return []  # another gap of the same change brought it
             elif remedy not in found:
                 found.append(remedy)
-    return found[:MOST]
+    return sorted(found, key=lambda remedy: remedy.kind == RemedyKind.ACCEPT)[:MOST]  # what mends it comes first
 
 
 def _is_said(remedy: Remedy, gap: Gap, facts: Facts) -> bool:
