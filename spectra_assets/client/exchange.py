@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from spectra_assets.client.ledger import Entry, Ledger, body_hash
 from spectra_assets.client.mask import Mask, masked_url
-from spectra_assets.client.pacing import Pace, SeenLimit, StoppedError, backoff
+from spectra_assets.client.pacing import LONGEST_WAIT, Pace, SeenLimit, StoppedError, asked_wait, backoff
 from spectra_assets.client.ratelimit import Gauge
 from spectra_assets.client.tape import NOT_MODIFIED, TAPE, NotTapedError, Tape, Taped, key_of
 from spectra_assets.client.transport import Answer
@@ -183,6 +183,9 @@ class Exchange:
                 return result
             except RetriableError as error:
                 failure = error
+            if (asked := _beyond(course.answer, attempts)) is not None:
+                told = f"; it wants no request for {asked:,.0f} s, longer than a run waits"
+                raise RetriableError(self._mask(f"{failure}{told}"), failure.retry_after, failure.status)
             if self._used_up(failure.status, course.attempts, self._most(path, failure.status, attempts)):
                 break
             stop.wait(self._delay(failure, path, course))
@@ -238,6 +241,12 @@ class Exchange:
             self._pace.hold(seconds, too_many=failure.status != HTTPStatus.SERVICE_UNAVAILABLE)
             return 0
         return seconds
+
+
+def _beyond(answer: Answer | None, attempts: int) -> float | None:
+    """Seconds that the server asks to wait, where all attempts together do not wait so long: the quota of a day is used up."""
+    asked = asked_wait(answer.headers) if answer is not None and answer.status in _TOO_FAST else None
+    return asked if asked is not None and asked > LONGEST_WAIT * attempts else None
 
 
 def _is_final(error: SpectraError) -> bool:

@@ -219,18 +219,24 @@ def backoff(attempt: int, base: float) -> float:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds a server asks to wait, 0 to 120; None if it does not say, or says something absurd.
+    """Seconds to wait where a server asks for it, 0 to 120; None if it does not say, or says something absurd."""
+    asked = asked_wait(headers)
+    return min(asked, LONGEST_WAIT) if asked is not None else None
+
+
+def asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks to wait; None if it does not say, or says something absurd.
 
     A date is compared with the answer's own `Date`, so that a wrong clock on either side does not matter (RFC 9110).
     """
     text = headers.get("Retry-After", "").strip()
     if _SECONDS.fullmatch(text):
-        return min(float(text), LONGEST_WAIT)
+        return float(text)
     until = instant(text)
     if until is None:
         return None
     now = instant(headers.get("Date", "")) or datetime.now(UTC)
-    return min(max((until - now).total_seconds(), 0.0), LONGEST_WAIT)
+    return max((until - now).total_seconds(), 0.0)
 
 
 def instant(text: str) -> datetime | None:

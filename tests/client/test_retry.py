@@ -109,6 +109,15 @@ def test_retry_after_in_seconds_is_waited_for(api: Api, connect: Connect) -> Non
     assert api.asked[1].at - api.asked[0].at >= 0.3
 
 
+def test_who_wants_no_request_for_a_day_is_left_alone(api: Api, connect: Connect) -> None:
+    refused = Reply(b'{"message": "the quota of the day is used up"}', status=429, headers={"Retry-After": "86400"})
+    api.replies(refused, GOOD)
+    with pytest.raises(RetriableError, match=r"quota of the day is used up.*no request for 86,400 s"):
+        connect().read("/x")
+    assert len(api.asked) == 1
+    assert connect().read("/y") == GOOD.body, "nobody else waits for it"
+
+
 def test_retry_after_values() -> None:
     now = datetime.now(UTC)
     later = format_datetime(now + timedelta(seconds=40), usegmt=True)
