@@ -436,6 +436,7 @@ ANSWERS: tuple[Case, ...] = (
         "extract.parcels:no_schema_drift",
         "extract.parcels:fields_seen",
         "clean.parcel:required_present",
+        meant=lambda row: {**row, "depotId": _DEPOTS[row["parcelCode"]]} if "parcelCode" in row else row,
     ),
     _case(
         "late pages come from the next version",
