@@ -542,6 +542,49 @@ def test_keys(entity: str, lists: dict[str, list[Row]], expected: tuple[str, str
     assert (key.path, key.scope) == expected
 
 
+@pytest.mark.parametrize(
+    ("lists", "expected"),
+    [
+        (
+            {"o/1": [{"name": "main", "commit": {"sha": "f"}}], "o/2": [{"name": "main", "commit": {"sha": "f"}}]},
+            ("name", "parent"),
+        ),
+        ({"o/1": [{"name": "main"}, {"name": "dev"}], "o/2": [{"name": "old"}]}, ("name", "parent")),
+        ({"o/1": [{"Python": 1}], "o/2": [{"Python": 1}]}, ("@hash", "parent")),
+        ({"o/1": [{"id": 7, "t": "p"}], "o/2": [{"id": 7, "t": "p"}]}, ("id", "parent")),
+        ({"o/1": [{"id": 7, "t": "p"}], "o/2": [{"id": 8, "t": "p"}]}, ("id", "entity")),
+    ],
+)
+def test_what_comes_alike_under_several_parents_is_a_record_of_each(
+    lists: dict[str, list[Row]], expected: tuple[str, str]
+) -> None:
+    key = find_key("a", lists, below=True, apart=True)
+    assert (key.path, key.scope) == expected
+
+
+def test_branches_and_settings_of_each_parent_keep_their_rows() -> None:
+    """As GitHub: a fork's branches are those of the original; languages have nothing that names them."""
+    routes, entities = forge()
+    whose = routes["/repos/{owner}/{repo}/issues"]
+
+    def branches(asked: Asked) -> Any:
+        whose(asked)
+        return [{"name": "main", "commit": {"sha": "f00"}}, {"name": "dev", "commit": {"sha": "f01"}}]
+
+    def languages(asked: Asked) -> Any:
+        whose(asked)
+        return {"Python": 10, "C": 3}
+
+    further = {"branch": branches, "language": languages}
+    paths = {name: f"/repos/{{owner}}/{{repo}}/{name}" for name in further}
+    canon = canon_of(
+        proven(routes | {paths[name]: of for name, of in further.items()}, entities | {name: [paths[name]] for name in further})
+    )
+    keys = {name: [field.target for field in entity.fields if field.key] for name, entity in canon.items()}
+    assert keys["branch"] == ["branchName", "ownerLogin", "repoName"]
+    assert keys["language"] == ["ownerLogin", "repoName"]
+
+
 def test_some_bad_rows_do_not_take_a_key_away() -> None:
     rows = [{"id": n, "v": n} for n in range(40)] + [{"id": 3, "v": 99}, {"id": None, "v": 98}]
     assert find_key("a", {"": rows}, below=False).path == "id"

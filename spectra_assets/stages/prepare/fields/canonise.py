@@ -13,6 +13,7 @@ from spectra_assets.covenant.paths import HASH, PARENT, PARENTS, TREE_PARENT, as
 from spectra_assets.intelligence.model import EntityHint, FieldSpec
 from spectra_assets.names import child_entity, words
 from spectra_assets.stages.asking.answers import values_at
+from spectra_assets.stages.asking.locations import ITSELF
 from spectra_assets.stages.prepare.fields.inference import Typed, confidence, measures, typed
 from spectra_assets.stages.values.dates import PER_SECOND, as_date, day_first, reading, turned, utc_day
 from spectra_assets.stages.values.shapes import Shape, shape_of
@@ -200,7 +201,8 @@ def canonise(
     else:
         fields = _with_parent(fields, hint.entity, fetch, reference, parent_types)
     if fetch.primary_key == HASH:
-        fields.append(_control(HASH, DataType.TEXT, hint.entity, required=True, key=True))
+        of_each = fetch.records == ITSELF and fetch.key_scope == "parent"  # one record: its parent is what names it
+        fields.append(_control(HASH, DataType.TEXT, hint.entity, required=True, key=not of_each))
     if fetch.recursive is not None:
         key_type = work.fields[fetch.primary_key].type if fetch.primary_key in work.fields else DataType.TEXT
         fields.append(_control(TREE_PARENT, key_type, hint.entity, required=False))

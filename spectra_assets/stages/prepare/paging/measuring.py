@@ -38,6 +38,9 @@ _PAGING: TypeAdapter[Paging] = TypeAdapter(Paging)
 _STYLE: TypeAdapter[PagingStyle] = TypeAdapter(PagingStyle)
 _TRIED_IDS = 2
 _SLOW_MS = 10_000
+_KEPT_BACK = 3
+"""Requests for each list that are left for the search for rows it keeps back."""
+
 _AGAIN = 20
 """Requests that must be left for a route to be measured once more."""
 
@@ -60,7 +63,11 @@ def measure_constraints(draft: Draft, work: Work) -> None:
     size = int(work.playbooks.setting("page_size", work.covenant.source))
     survey = _Survey(Explorer(wire, work.pack, {}), reads, size, Habits())
     results: dict[str, tuple[str, list[Finding], str]] = {}
-    for hint, path in _best_first(work.pack):
+    routes = list(_best_first(work.pack))
+    # a limit that is not seen loses no row, a list that keeps some back does
+    reserve = min(_KEPT_BACK * len(routes), wire.budget // 3) if work.pack.origin == "discovered" else 0
+    wire.budget -= reserve
+    for hint, path in routes:
         if path not in results:
             findings, why = survey.route(path)
             results[path] = hint.entity, findings, why
@@ -71,7 +78,8 @@ def measure_constraints(draft: Draft, work: Work) -> None:
     for path in survey.faulty:  # what an error hid is no fact: last, it may have passed
         entity, *before = results[path]
         results[path] = entity, *(survey.again(path) or before)
-    for path, hides in survey.kept_back(list(results)).items():  # with what measuring left of the budget
+    wire.budget += reserve
+    for path, hides in survey.kept_back(list(results)).items():
         entity, findings, why = results[path]
         results[path] = entity, _joined([*findings, *hides]), why
     found = [_row(entity, path, finding) for path, (entity, findings, _) in results.items() for finding in findings]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from spectra_assets.covenant.access import Fetch, NoPaging
+from spectra_assets.covenant.paths import HASH
 from spectra_assets.intelligence.model import EntityHint, Pack
 from spectra_assets.stages.asking.answers import Record, recursive_field
 from spectra_assets.stages.asking.locations import ITSELF
@@ -276,7 +277,11 @@ class Prover:
 
     def _key(self, hint: EntityHint, chosen: Trial) -> Key:
         reference = chosen.inclusion_field if (chosen.inclusion or 0) >= 1 else None
-        return find_key(hint.entity, chosen.rows, chosen.candidate.parent is not None, hint.key, reference)
+        candidate = chosen.candidate
+        # what several values name has no table of pairs that would tell whose a record is
+        key = find_key(hint.entity, chosen.rows, candidate.parent is not None, hint.key, reference, apart=bool(candidate.also))
+        single = {listing.location for listing in chosen.tried.values() if listing.records} == {ITSELF}
+        return replace(key, scope="parent") if key.path == HASH and single and candidate.parent is not None else key
 
     def _vacate(self, hint: EntityHint) -> None:
         """Choose a route of an entity that has no record: every answer of it was empty, or there is no parent to ask for.

@@ -63,12 +63,19 @@ class Key:
 
 
 def find_key(
-    entity: str, lists: Mapping[str, Sequence[Record]], below: bool, hint: str | None = None, reference: str | None = None
+    entity: str,
+    lists: Mapping[str, Sequence[Record]],
+    below: bool,
+    hint: str | None = None,
+    reference: str | None = None,
+    apart: bool = False,
 ) -> Key:
     """The key of records that were listed by parent (`below`), or in one list; `hint` is what the description names.
 
     Better names come first; among them a field that is unique among all records comes before one that is only within each
-    list. `reference` is the field that names the parent. If none will do, it is the hash of the record.
+    list. `reference` is the field that names the parent. If none will do, it is the hash of the record. `apart`: what comes alike
+    under several parents is a record of each (the same branch of two repositories, the settings of two users): nothing else
+    would tell whose it is.
     """
     different = {parent: _different(rows) for parent, rows in lists.items() if rows}
     every = _different([row for rows in different.values() for row in rows])
@@ -76,6 +83,8 @@ def find_key(
         return Key(hint or "id", evidence="there is no record to show it")
     if below and len(different) > 1 and all(len(rows) == 1 for rows in different.values()):
         reference = None  # one record for each parent: what names the parent names the record as well
+    apart = apart and below
+    alike = apart and sum(map(len, different.values())) > len(every)
     everywhere = _everywhere(every)
     ranks = {path: _BEST if path == hint else rank(path, entity) for path in everywhere if path != reference}
     ranked = sorted((place, path) for path, place in ranks.items() if place is not None)
@@ -86,12 +95,15 @@ def find_key(
         mine = [path for place, path in ranked if place[0] == tier]
         counters = {path for path in mine if below and path != hint and _counts(different, path)}
         whole = next((path for path in mine if path not in counters and _unique([every], path, tier)), None)
+        if whole is not None and (alike or (apart and tier == 2)):
+            return Key(whole, "parent", f"{whole} is different in the records of each of {len(different)} parents")
         if whole is not None:
             return Key(whole, "entity", f"{whole} is different in {len(every)} records")
         inner = next((path for path in mine if below and _unique(list(different.values()), path, tier)), None)
         if inner is not None and (inner in counters or len(different) > 1):
             return Key(inner, "parent", f"the same {inner} names different records under different parents")
-    return Key(HASH, "entity", f"no field tells {len(every)} records apart: the hash of the whole record does")
+    scope: Literal["entity", "parent"] = "parent" if apart else "entity"
+    return Key(HASH, scope, f"no field tells {len(every)} records apart: the hash of the whole record does")
 
 
 def rank(path: str, entity: str) -> tuple[int, int, int, str] | None:
