@@ -27,9 +27,9 @@ from pathlib import Path
 _RING = 64
 """Answers whose instants are kept."""
 
-_FORM = struct.Struct(f"<{10 + _RING}d")
+_FORM = struct.Struct(f"<{12 + _RING}d")
 _FRONT, _TOUCHED = struct.Struct("<5d"), struct.Struct("<d")
-_VERSION = 2.0
+_VERSION = 3.0
 _FORGOTTEN = 600.0
 """Seconds without a request after which a rate that was found is found anew."""
 
@@ -40,52 +40,100 @@ _SHORTEST = 0.3
 """Seconds over which answers are counted at least."""
 
 _FEW = 5
-_MOST_BURST = 16
+"""Answers that tell a rate."""
+
+_ROUNDED = 2.0
+"""A pause in seconds that may be rounded up, or be said by rote; a longer one says when the host takes requests again."""
+
+_SOON, _LESS = 5.0, 0.9
+"""A host that refuses within so many seconds after a pause took at most this share of the rate that was sent at: what it took
+at once at first adds too much to what was counted."""
+
+_MOST_BURST = 32
 """More requests than these that a host took at first are its rate, not a burst that it allows."""
 
-_BELOW, _AT_LEAST = 0.95, 0.5
-"""Share of what the host took lately that a refusal leaves; and of the rate that was sent at."""
+_BELOW, _HALF = 0.98, 0.5
+"""Share of what the host took lately that a refusal leaves; and of the rate, if it took nothing."""
 
 _FIRST = 5.0
 """Requests per second from which the rate begins to grow, if the host took no more before it refused."""
 
-_FAST, _SLOW, _BEYOND = 0.15, 0.001, 0.006
-"""By how much of itself the rate grows with each answer: below the rate that was refused, near it, and above it, where that
-guess has shown to be too low."""
+_FAST, _PER_SECOND = 0.2, 1.2
+"""By how much of itself the rate grows with each answer below the rate that was refused; and in a second at most: a faster one is
+far too high by the time that the host says so."""
 
-_PER_SECOND = 0.7
-"""By how much of itself it grows in a second at most: a faster one is far too high by the time that the host says so."""
+_SLOW, _BEYOND, _TEN = 0.001, 0.006, 10.0
+"""The same near the rate that was refused, and above it, where that guess has shown to be too low; in a second ten times that."""
 
 _NEAR, _ABOVE = 0.95, 1.02
+
+_SAME, _MOST_SURE = 0.1, 4
+"""Refusals at rates that differ by less than this share say the same; each time it is tried half as often whether the host takes
+more by now, so many times."""
 
 
 @dataclass
 class _State:
-    """`held`: nothing leaves before. `free`: when the next request may leave. `rate` per second, 0: none is known. `ceiling`: the
-    one that was refused, last at `refused`. `burst`: what the host took at once when it first refused. `pressed`: requests wait
-    for their turn, so that more of them would leave if they might. `touched`: when somebody changed this last. `answers`: the
-    instants of the last ones, in no order."""
+    """`held`: nothing leaves before. `last`: when the last request leaves that has its turn. `rate` per second, 0: none is known.
+    `ceiling`: the one that was refused last. `burst`: what the host took at once when it first refused. `pressed`: requests wait
+    for their turn, so that more of them would leave if they might. `took`: answers since the last pause. `long`: long pauses that
+    it wanted. `sure`: refusals in a row that said the same. `answers`: instants of the last ones, in no order. `touched`: when
+    somebody changed this last."""
 
     boot: float = 0.0
     held: float = 0.0
-    free: float = 0.0
+    last: float = 0.0
     rate: float = 0.0
     ceiling: float = 0.0
     burst: float = 0.0
     pressed: float = 0.0
-    refused: float = 0.0
+    took: float = 0.0
+    long: float = 0.0
+    sure: float = 0.0
     answers: tuple[float, ...] = (0.0,) * _RING
     touched: float = 0.0
 
-    def taken(self, now: float) -> float | None:
-        """Requests per second that the host takes, at least: what it took up to now over some time, without the burst that it may
-        have taken at the beginning of it; of all such times since its last pause the one that says most. None if those are too
-        few to tell."""
+    def taken(self, now: float, pause: float) -> float:
+        """Requests per second that the host takes, at least.
+
+        A host that counts in windows takes what it took since its last pause in that time and the `pause` in seconds that it asks
+        for: said by a second long pause, that is the rate. A host that fills up evenly took besides what it had saved, the burst:
+        over some time up to now it took its rate and no more than that; of all such times the one that says most is nearest. A
+        short pause may be one of either, rounded up: then the rate lies between those with the pause and without it.
+        """
+        since = max(now - self.held, _SHORTEST)
+        windowed = self.took / (since + pause)
+        if pause > _ROUNDED and self.long:
+            return windowed
         latest = sorted((instant for instant in self.answers if instant >= self.held), reverse=True)
-        if len(latest) < _FEW:
-            return None
-        over = ((count - self.burst) / max(now - instant, _SHORTEST) for count, instant in enumerate(latest, 1))
-        return max(*over, len(latest) / max(now - self.refused, _SHORTEST), 0.0)
+        evenly = ((count - self.burst) / max(now - instant, _SHORTEST) for count, instant in enumerate(latest, 1))
+        between = (windowed + self.took / since) / 2 if self.took >= _FEW and pause <= _ROUNDED else windowed
+        return max(between, (self.took - self.burst) / since, *evenly)
+
+    def grow(self) -> None:
+        """The host took a request at this rate while more were waiting: fast at first, slowly near what was refused."""
+        near = _NEAR * self.ceiling if self.ceiling else float("inf")
+        if self.rate < near:
+            self.rate = min(self.rate * (1 + min(_FAST, _PER_SECOND / self.rate)), near)
+        else:
+            more = _SLOW if self.rate <= _ABOVE * self.ceiling else _BEYOND
+            self.rate *= 1 + more * min(1.0, _TEN / self.rate) / 2**self.sure
+
+    def lower(self, now: float, seen: int, pause: float) -> None:
+        """A rate below what was taken lately. The first burst tells little: from there the rate grows until it is refused."""
+        if not self.rate:
+            self.burst = seen if seen <= _MOST_BURST else 0
+            self.rate = max(_BELOW * seen, _FIRST)
+        elif not self.took:
+            self.rate *= _HALF
+        else:
+            taken = min(self.taken(now, pause), self.rate * (_LESS if now - self.held < _SOON else 1))
+            self.sure = min(self.sure + 1, _MOST_SURE) if abs(taken - self.ceiling) <= _SAME * taken else 0
+            self.ceiling = taken if self.took >= _FEW else min(self.ceiling or self.rate, self.rate)
+            self.rate = _BELOW * taken
+        self.rate = max(self.rate, _LEAST)
+        self.long += pause > _ROUNDED
+        self.took = 0
 
 
 class Budget:
@@ -119,8 +167,8 @@ class Budget:
         with self._changed() as state:
             now = time.monotonic()
             gap = max(interval, 1 / state.rate if state.rate else 0.0)
-            slot = max(now, state.free, state.held)
-            state.free = slot + gap
+            slot = max(now, state.held, state.last + gap if state.last >= state.held else 0.0)
+            state.last = slot
             state.pressed = float(slot > now)
             return slot
 
@@ -134,9 +182,8 @@ class Budget:
         with self._changed() as state:
             now = time.monotonic()
             if seen is not None and now >= state.held:
-                self._lower(state, now, seen)
+                state.lower(now, seen, seconds)
             state.held = max(state.held, now + seconds)
-            state.free = max(state.free, state.held)
 
     def answered(self) -> None:
         """The host took a request."""
@@ -144,33 +191,16 @@ class Budget:
             now = time.monotonic()
             oldest = min(range(_RING), key=state.answers.__getitem__)
             state.answers = (*state.answers[:oldest], now, *state.answers[oldest + 1 :])
-            if not state.rate or not state.pressed:
-                return
-            near = _NEAR * state.ceiling if state.ceiling else 0.0
-            if near and state.rate >= near:
-                state.rate *= 1 + (_SLOW if state.rate <= _ABOVE * state.ceiling else _BEYOND)
-            else:
-                state.rate = min(state.rate * (1 + min(_FAST, _PER_SECOND / state.rate)), near or float("inf"))
-
-    def _lower(self, state: _State, now: float, seen: int) -> None:
-        """A rate below what was taken lately. The first burst tells little: from there the rate grows until it is refused."""
-        taken = state.taken(now)
-        if not state.rate:
-            state.burst = seen if seen <= _MOST_BURST else 0
-            state.rate = max(_BELOW * seen, _FIRST)
-        elif taken is None:
-            state.ceiling, state.rate = 0.0, _AT_LEAST * state.rate
-        else:
-            state.ceiling = min(state.rate, max(taken, _AT_LEAST * state.rate))
-            state.rate = _BELOW * state.ceiling
-        state.rate, state.refused = max(state.rate, _LEAST), now
+            state.took += now >= state.held
+            if state.rate and state.pressed:
+                state.grow()
 
     def _read(self) -> _State:
         facts: tuple[float, ...] = _FORM.unpack(self._map[:])
         version, touched = facts[0], facts[-1]
-        boot, held, free, rate, ceiling, burst, pressed, refused = facts[1:9]
-        state = _State(boot, held, free, rate, ceiling, burst, pressed, refused, facts[9:-1], touched)
-        return state if self._counts(version, boot, touched, time.monotonic()) else _State(boot=self._boot)
+        boot, held, last, rate, ceiling, burst, pressed, took, long, sure = facts[1:11]
+        state = _State(boot, held, last, rate, ceiling, burst, pressed, took, long, sure, facts[11:-1], touched)
+        return state if self._counts(version, state.boot, touched, time.monotonic()) else _State(boot=self._boot)
 
     def _counts(self, version: float, boot: float, touched: float, now: float) -> bool:
         """Whether what the file says is of this form and start of the machine, and not forgotten."""
@@ -183,8 +213,9 @@ class Budget:
             try:
                 state = self._read()
                 yield state
-                facts = (state.boot, state.held, state.free, state.rate, state.ceiling, state.burst, state.pressed, state.refused)
-                self._map[:] = _FORM.pack(_VERSION, *facts, *state.answers, time.monotonic())
+                facts = (state.boot, state.held, state.last, state.rate, state.ceiling, state.burst, state.pressed)
+                found = (state.took, state.long, state.sure)
+                self._map[:] = _FORM.pack(_VERSION, *facts, *found, *state.answers, time.monotonic())
             finally:
                 fcntl.flock(self._file.fileno(), fcntl.LOCK_UN)
 

@@ -50,17 +50,26 @@ class Thread:
                 return (ask, got) if fitting[1][2].refused is not None else fitting
         return ask, got
 
-    def onward(self, ask: Ask, came: int, so_far: int, number: int) -> Ask:
-        """What to ask for after a page of `came` rows, those of the page before among them."""
+    def onward(self, ask: Ask, came: int, so_far: int, number: int, over: bool = False) -> Ask:
+        """What to ask for after a page of `came` rows, those of the page before among them.
+
+        If the server cuts pages first and leaves rows out afterwards (`over`), offsets count those as well: from so many rows on
+        as came, the end of this page may come again, but nothing is passed over.
+        """
+        if over:
+            return Ask(self._from(ask, self._start(ask) + came), over=True)
         back = self._back if came > self._back and not self._steps() else 0
         found = following(self._paging, ask, Got(came, so_far, number, back=back))
         assert found is not None  # noqa: S101  (numbers have no end)
         return found
 
     def _asked(self, ask: Ask, number: int, offset: int, back: int) -> tuple[Ask, tuple[str, Mapping[str, str], Sheet]]:
-        assert isinstance(self._paging, OffsetPaging)  # noqa: S101  (only there rows come again)
-        other = Ask({**ask.query, self._paging.offset_param: str(offset)}, back=back)
+        other = Ask(self._from(ask, offset), back=back)
         return other, self._request(other, number, self._reader)
+
+    def _from(self, ask: Ask, offset: int) -> dict[str, str]:
+        assert isinstance(self._paging, OffsetPaging)  # noqa: S101  (only there rows come again)
+        return {**ask.query, self._paging.offset_param: str(offset)}
 
     def _start(self, ask: Ask) -> int:
         assert isinstance(self._paging, OffsetPaging)  # noqa: S101  (only there rows come again)

@@ -238,7 +238,7 @@ class Lists:
         def request(ask: Ask, number: int, reader: Reader) -> tuple[str, Mapping[str, str], Sheet]:
             nonlocal here
             page = (early.take(ask) if early is not None else None) or fetched(ask, number, reader, here)
-            here, sheet = page.address, reader.overlapping(page.sheet, ask.back)
+            here, sheet = page.address, reader.overlapping(page.sheet, ask.back, ask.over)
             page.entry.repeated = sheet.repeated
             if early is not None:
                 early.follow(ask, number, len(page.sheet.records), sheet.declared_total)
@@ -254,7 +254,8 @@ class Lists:
                 early.close()
 
     def _ahead(self, fetch: Fetch, get: Callable[[Ask, int], _Fetched], back: int) -> Ahead[_Fetched] | None:
-        return Ahead(fetch.paging, self._spare, get, self.widest.believes(fetch), back) if self._told(fetch) else None
+        told = self._told(fetch) and not self.widest.ragged(endpoint_of(fetch))
+        return Ahead(fetch.paging, self._spare, get, self.widest.believes(fetch), back) if told else None
 
     def _told(self, fetch: Fetch) -> bool:
         """Whether pages can be told beforehand: of a counted list whose totals are true, of an API that is asked."""

@@ -28,6 +28,9 @@ _REMEMBERED, _LATELY = 512, 1.0
 _JITTER = 0.05
 """Share of a limit without a stated rest that is left: requests arrive a little sooner after one another than they left."""
 
+_STOPPED = 0.2
+"""Seconds after which a request that waits behind another one sees that it was given up."""
+
 _RESERVE = 0.25
 """Share of a limit up to which requests leave as fast as they come; the rest is spread over the time until it is renewed."""
 
@@ -88,17 +91,28 @@ class Pace:
         self._buckets: dict[str, _Bucket] = {}
         self._lock = threading.Lock()
         self._budget = budget
+        self._turn = threading.Lock()
         self._answers: deque[float] = deque(maxlen=_REMEMBERED)
 
     def wait(self, stop: threading.Event) -> None:
         """Return when a request may leave. Raises StoppedError as soon as `stop` is set."""
         self._pass(stop)
         budget = self._budget
-        while budget is not None and (self._interval or budget.awake):
-            if stop.wait(max(budget.reserve(self._interval) - time.monotonic(), 0.0)):
+        if budget is None or not (self._interval or budget.awake):
+            return
+        while not self._turn.acquire(
+            timeout=_STOPPED
+        ):  # whoever takes a turn long before it is there knows nothing of a new rate
+            if stop.is_set():
                 raise StoppedError
-            if budget.held() <= time.monotonic():
-                return
+        try:
+            while self._interval or budget.awake:
+                if stop.wait(max(budget.reserve(self._interval) - time.monotonic(), 0.0)):
+                    raise StoppedError
+                if budget.held() <= time.monotonic():
+                    return
+        finally:
+            self._turn.release()
 
     def answered(self) -> None:
         """Note that the API took a request."""

@@ -39,12 +39,14 @@ _LONGEST = 16
 class Ask:
     """One page to ask for: `query` on top of the list's own, or in place of both `url`, absolute or relative.
 
-    It begins with the last `back` rows of the page before, which show that nothing moved in between.
+    It begins with the last `back` rows of the page before, which show that nothing moved in between; or, where pages are short
+    in their middle (`over`), with so many of them as were behind the rows that the server left out.
     """
 
     query: Mapping[str, str] = field(default_factory=dict)
     url: str | None = None
     back: int = 0
+    over: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,10 @@ ln(n) times for n parents of random length, and never again once one page was fu
 (every parent has exactly one) end it after three empty answers, since nobody caps a page at so few. A full page is followed by
 another request, whatever the declared total, unless the caller asks for every end again (`Widest.believe`). An offset goes on
 by the rows received, not by the size asked; page numbers go on by one while the size asked stays the same, so that a cap
-changes nothing. Past its end a list answers empty, or 400, 404, 410, 416 or 422, or gives the last page again. That is taken
+changes nothing. Where pages are `ragged` an offset counts rows that never come: then the end of a page may come again with the
+next one, and is left out there.
+
+Past its end a list answers empty, or 400, 404, 410, 416 or 422, or gives the last page again. That is taken
 for the end only if the total is complete, if there are fewer rows than anybody caps at, or if page numbers are known to lead on
 here and the end can be proven with pages of another size. The last page of the walk says what happened (`Page.refused`), so
 that its reader proves the end.
@@ -73,6 +76,9 @@ _BROKEN_IN_A_ROW = 3
 
 _HOLLOW_IN_A_ROW = 3
 """Pages without rows one after the other that are believed to be followed by others, since they say so."""
+
+_ALL_LEFT_OUT = 1
+"""The same, only since pages of the endpoint are ragged."""
 
 
 @dataclass(frozen=True)
@@ -147,8 +153,9 @@ def _walk_counted(
     paging = fetch.paging
     size, endpoint = _size(paging, limit), endpoint_of(fetch, limit)
     ask, so_far, before, declared = first(paging, size), 0, 0, None
+    holes = knit and isinstance(paging, OffsetPaging)
     thread = Thread(paging, reader, request, partial(widest.steps, endpoint), knit)
-    broken = hollow = 0
+    broken = hollow = bare = 0
     pages, urged = isinstance(paging, PagePaging), False
     for number in range(1, most + 1):
         try:
@@ -167,16 +174,19 @@ def _walk_counted(
             continue
         broken = 0
         rows, total = len(sheet.records), sheet.declared_total
-        came = rows + sheet.back
+        came = rows + sheet.back + len(sheet.over)
         declared = total if number == 1 else declared
         again = rows > 0 and number > 1 and reader.is_last_again(sheet)
         few = number == 2 and so_far < min(SMALLEST_CAP, endpoint[1])
         provable = pages and getattr(paging, "size_param", None) is not None and widest.moves(endpoint)
         urged = urged or widest.ragged(endpoint)
-        if number > 1 and not rows and pages and hollow < _HOLLOW_IN_A_ROW and limit is None and sheet.more(number):
+        hollows = number > 1 and not rows and hollow < _HOLLOW_IN_A_ROW and limit is None and (pages or holes)
+        left_out = sheet.over or (bare < _ALL_LEFT_OUT and widest.ragged(endpoint))
+        if hollows and (left_out or sheet.more(number)):
             yield Page(number, [], query, request_id)
-            hollow += 1
-            ask = thread.onward(ask, before, so_far, number)
+            hollow, bare = hollow + 1, bare + (not sheet.over)
+            over = holes and widest.ragged(endpoint, seen=True)
+            ask = thread.onward(ask, widest.longest(endpoint) if over else before, so_far, number, over)
             continue
         if number > 1 and (not rows or (again and (total == declared == so_far or few or provable or urged))):
             widest.nothing_followed(endpoint, before)
@@ -191,15 +201,18 @@ def _walk_counted(
         keep = rows if limit is None else limit - so_far
         told = (total, sheet.repeated)
         yield Page(number, sheet.records[:keep], query, request_id, *told, joined=sheet.joined, mark=reader.mark, ask=ask)
-        so_far += rows if sheet.joined is not None else came - ask.back
+        so_far += rows if ask.over or sheet.joined is not None else came - ask.back
         whole = number > 1 and total == declared == so_far > rows
         whole = whole and (came < endpoint[1] or (limit is None and widest.believes(fetch)))
         ends = whole or (limit is not None and so_far >= limit) or widest.is_last(endpoint, came)
         urged = ends and limit is None and sheet.more(number)
         if ends and not urged:
             return
-        hollow = 0
-        ask, before = thread.onward(ask, came, so_far, number), came
+        hollow = bare = 0
+        if urged and holes and came < widest.longest(endpoint):
+            widest.ragged(endpoint, seen=True)
+        over = holes and widest.ragged(endpoint)
+        ask, before = thread.onward(ask, came, so_far, number, over), came
     raise _endless(fetch, most)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from hashlib import blake2b
@@ -33,7 +33,8 @@ from spectra_assets.errors import SourceError
 class Sheet:
     """What one answer holds: its records, the identity of each, the declared total, the overlap, and what tells the next page.
 
-    `joined`: see Page; the `back` rows that show it are no longer among the records. `url` is where it came from, if it was told.
+    `joined`: see Page; the `back` rows that show it are no longer among the records, nor are those with the identities `over`,
+    which stood on the page before. `url` is where it came from, if it was told.
     """
 
     records: list[bytes]
@@ -45,6 +46,7 @@ class Sheet:
     refused: int | None = None
     joined: bool | None = None
     back: int = 0
+    over: Sequence[bytes] = ()
     url: str | None = None
     more: Callable[[int], bool] = lambda _: False
     """Whether the answer, as the page of this number, says that rows come after it."""
@@ -84,12 +86,18 @@ class Reader:
             value = sparse(body, paging.next)
         return Sheet(records, self._identities(records), total, 0, value, headers, more=more)
 
-    def overlapping(self, sheet: Sheet, back: int = 0) -> Sheet:
+    def overlapping(self, sheet: Sheet, back: int = 0, over: bool = False) -> Sheet:
         """The sheet without the rows of the page before that were asked for again, and how many of the others stood there too.
 
         If the last row of that page is not where it must be, the sheet is whole, and not `joined`. It is whole as well after a
-        page that could not be had, whose last row it brings.
+        page that could not be had, whose last row it brings. If rows were left out `over` there, those that it begins with and
+        stood on that page came before.
         """
+        if over:
+            fresh = (place for place, each in enumerate(sheet.identities) if each not in self._last)
+            cut = next(fresh, len(sheet.identities))
+            rest, known = sheet.identities[cut:], sheet.identities[:cut]
+            sheet = replace(sheet, records=sheet.records[cut:], identities=rest, over=known)
         if back and sheet.refused is None:
             held = sheet.records[back - 1 : back]
             joined = self._is_last(held[0]) if held and self._last_record else None if held else False
@@ -114,7 +122,7 @@ class Reader:
 
     def turn(self, sheet: Sheet, number: int) -> None:
         """Go on to the next page. Raises SourceError if this one came before."""
-        self._last = frozenset(sheet.identities)
+        self._last = frozenset(sheet.identities).union(sheet.over)
         if not sheet.records:
             return
         self.mark, self._last_record = self._mark(sheet), sheet.records[-1]
@@ -128,7 +136,7 @@ class Reader:
             )
 
     def _mark(self, sheet: Sheet) -> bytes:
-        return blake2b(b"\0".join(sheet.identities), digest_size=16).digest()
+        return blake2b(b"\0".join([*sheet.over, *sheet.identities]), digest_size=16).digest()
 
     def marked(self, body: bytes, headers: Mapping[str, str]) -> bytes:
         """The mark of one answer, whatever page it is. Raises as `read`."""

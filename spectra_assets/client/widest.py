@@ -40,6 +40,11 @@ class Widest:
         with self._lock:
             return rows < self._rows.get(endpoint, 0)
 
+    def longest(self, endpoint: tuple[str, int]) -> int:
+        """Rows of the longest page seen."""
+        with self._lock:
+            return self._rows.get(endpoint, 0)
+
     def nothing_followed(self, endpoint: tuple[str, int], rows: int) -> None:
         """Note that after a page of `rows` rows an empty one came."""
         with self._lock:

@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 import time
-from collections import deque
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -52,7 +54,7 @@ def test_refusals_of_what_was_under_way_lower_the_rate_once(place: Path) -> None
     budget = Budget(place)
     for _ in range(5):
         budget.hold(30, 40)
-    assert budget.rate == pytest.approx(38)
+    assert budget.rate == pytest.approx(0.98 * 40)
 
 
 def test_a_pause_for_another_reason_says_nothing_of_the_rate(place: Path) -> None:
@@ -124,31 +126,81 @@ def test_another_process_keeps_it_too_and_its_death_frees_it(place: Path) -> Non
     assert budget.reserve(0) >= budget.held()
 
 
-def asked_of(place: Path, played: PlayedTime, requests: int) -> int:
-    """Ask a host that takes 40 requests per second, 3 at once, with 8 under way and an answer after 5 ms; refusals until it took all."""
-    pace, under_way = Pace(None, 0.0, 8, Budget(place)), deque[tuple[float, bool]]()
-    tokens, filled, taken, refused = 3.0, played.now, 0, 0
-    while taken < requests:
-        if len(under_way) < min(8, requests - taken):
-            pace.wait(played)  # type: ignore[arg-type]
-            tokens, filled = min(3.0, tokens + (played.now - filled) * 40), played.now
-            under_way.append((played.now + 0.005, tokens >= 1))
-            tokens -= tokens >= 1
-            continue
-        due, took = under_way.popleft()
-        played.now = max(played.now, due)
-        taken, refused = taken + took, refused + (not took)
-        if took:
-            pace.answered()
+def asked_of(place: Path, played: PlayedTime, pause: Callable[[float], float], requests: int) -> tuple[int, float]:
+    """Ask a host with 8 requests under way and an answer after 5 ms until it took all; (refusals, seconds). `pause` tells of a
+    request at this instant how many seconds the host wants to be left alone, 0 if it takes it."""
+    pace, begun = Pace(None, 0.0, 8, Budget(place)), played.now
+    left, under_way, refused = requests, 0, 0
+
+    def answer(wanted: float) -> None:
+        nonlocal left, under_way, refused
+        under_way -= 1
+        if wanted:
+            left, refused = left + 1, refused + 1
+            pace.hold(wanted, too_many=True)
         else:
-            pace.hold(1.0, too_many=True)
-    return refused
+            pace.answered()
+
+    while left or under_way:
+        if not left or under_way == 8:
+            played.wait(0.001)
+            continue
+        pace.wait(played)  # type: ignore[arg-type]
+        left, under_way = left - 1, under_way + 1
+        played.later.append((played.now + 0.005, partial(answer, pause(played.now))))
+    return refused, played.now - begun
 
 
-def test_a_host_whose_limit_was_found_is_hardly_run_into(place: Path, played: PlayedTime) -> None:
-    first, second = (asked_of(place, played, 44) for _ in range(2))
-    assert first <= 12
-    assert second <= 6
+def bucket(rate: float, burst: int) -> Callable[[float], float]:
+    """Takes `burst` at once and `rate` per second; says the pause in whole seconds."""
+    tokens, filled = float(burst), 0.0
+
+    def pause(now: float) -> float:
+        nonlocal tokens, filled
+        tokens, filled = min(burst, tokens + (now - filled) * rate), now
+        if tokens < 1:
+            return ceil((1 - tokens) / rate)
+        tokens -= 1
+        return 0
+
+    return pause
+
+
+def window(limit: int, seconds: float) -> Callable[[float], float]:
+    """Takes so many in each window; says the whole seconds until the next one."""
+    used, number = 0, 0.0
+
+    def pause(now: float) -> float:
+        nonlocal used, number
+        if now // seconds != number:
+            used, number = 0, now // seconds
+        used += 1
+        return ceil((number + 1) * seconds - now) if used > limit else 0
+
+    return pause
+
+
+@pytest.mark.parametrize(
+    ("pause", "rate", "requests", "known"),
+    [
+        (bucket(10, 3), 10, 252, 1.1),
+        (bucket(1, 1), 1, 100, 1.15),
+        (bucket(50, 50), 50, 600, 1.1),
+        (window(3, 1), 3, 100, 1.15),
+        (window(60, 60), 1, 252, 1.05),
+        (window(100, 60), 100 / 60, 500, 1.1),
+    ],
+    ids=["10/s", "1/s", "50/s", "3 in a second", "60 in a minute", "100 in a minute"],
+)
+def test_a_limit_that_nobody_states_is_found(
+    place: Path, played: PlayedTime, pause: Callable[[float], float], rate: float, requests: int, known: float
+) -> None:
+    first, seconds = asked_of(place, played, pause, requests)
+    assert first <= 20
+    assert seconds <= 1.3 * requests / rate
+    again, seconds = asked_of(place, played, pause, requests)
+    assert again <= 5, "the host is hardly run into once its limit was found"
+    assert seconds <= known * requests / rate
 
 
 def test_clients_that_share_a_host_read_all_of_it(tmp_path: Path) -> None:

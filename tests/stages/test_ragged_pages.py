@@ -14,8 +14,11 @@ from tests.stages.changing import Changing, ChangingApi, by_page
 ONE_PAGE = frozenset({2005, 2006})
 MIDDLE = frozenset({1012, 1013, 3001})
 WHOLE_PAGE = frozenset(range(3011, 3021))
+LAST_OF_PAGE = frozenset({2019, 2020, 3020})
+MANY = frozenset(range(1001, 1036)) - {1005, 1010, 1011, 1030, 1035}
 
 
+@pytest.mark.parametrize("style", ["page", "offset"])
 @pytest.mark.parametrize(
     ("hidden", "says"),
     [
@@ -25,14 +28,17 @@ WHOLE_PAGE = frozenset(range(3011, 3021))
         (ONE_PAGE | MIDDLE, True),
         (ONE_PAGE | MIDDLE, False),
         (WHOLE_PAGE, True),
+        (LAST_OF_PAGE, False),
+        (LAST_OF_PAGE, True),
+        (MANY, False),
     ],
 )
 def test_rows_after_a_short_page_come(
-    tmp_path: Path, engine: Engine, api: ChangingApi, hidden: frozenset[int], says: bool
+    tmp_path: Path, engine: Engine, api: ChangingApi, hidden: frozenset[int], says: bool, style: str
 ) -> None:
     """Of 105 items 25 stood in the table, every gate passed: a page shorter than others was taken for the last one."""
     api.hidden, api.says = hidden, says
-    made = Changing(tmp_path, engine, None, by_page(), records="items" if says else "")
+    made = Changing(tmp_path, engine, None, by_page() if style == "page" else None, records="items" if says else "")
     if says:
         made.fetches["extract.groups"] = made.fetches["extract.groups"].model_copy(update={"records": "items"})
     made.both("run1")

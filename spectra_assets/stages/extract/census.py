@@ -14,9 +14,10 @@ import msgspec
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.fan_out import Aside
 from spectra_assets.client.lists import Skipped, whole
+from spectra_assets.client.pager import Ask
 from spectra_assets.client.paging import Page, counted, endpoint_of
 from spectra_assets.client.target import ParentValue, parent_text
-from spectra_assets.covenant.access import Fetch, NoPaging, PagePaging
+from spectra_assets.covenant.access import Fetch, NoPaging
 from spectra_assets.covenant.paths import HASH
 from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import values_at
@@ -44,6 +45,7 @@ class _Parent:
     pages: int = 0
     first: bytes = b""
     last: bytes = b""
+    ask: Ask | None = None
     keys: Keys = field(default_factory=Keys)
     totals: set[int | None] = field(default_factory=set)
     repeated: int = 0
@@ -188,7 +190,7 @@ class Census:
             self._account(parent, read)
             yield Sheet(name, page.request_id, records, read)
         if page.records:
-            parent.first, parent.last = parent.first or page.records[0], page.records[-1]
+            parent.first, parent.last, parent.ask = parent.first or page.records[0], page.records[-1], page.ask
         self._progress()
 
     def _account(self, parent: _Parent, read: Sequence[Any]) -> None:
@@ -308,13 +310,13 @@ class Census:
         ends = counted(self._fetch.paging) and (parent.pages > 1 or parent.refused is not None or self._is_longest(parent))
         self._ended.append(parent.value)
         if ends or seams:
-            shape = (parent.pages, parent.first_page, parent.last_page, parent.refused)
+            shape = (parent.pages, parent.first_page, parent.last_page, parent.refused, parent.ask)
             self._recounts.ask(End(parent.value, parent.rows, parent.first, parent.last, *shape, tuple(seams), ends))
 
     def _is_longest(self, parent: _Parent) -> bool:
         """Whether a list of one page is longer than all of one page before it: of many such lists a few are asked for a second
         page, those which are the likeliest to have one."""
-        shorter = isinstance(self._fetch.paging, PagePaging) and self._client.widest.is_short(self._endpoint, parent.rows)
+        shorter = counted(self._fetch.paging) and self._client.widest.is_short(self._endpoint, parent.rows)
         if not self._knit or not shorter or parent.rows <= self._longest:
             return False
         self._longest = parent.rows

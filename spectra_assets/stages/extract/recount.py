@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.jsontext import decoded
 from spectra_assets.client.lists import Narrow, whole
+from spectra_assets.client.pager import Ask
 from spectra_assets.client.paging import PAST_END, endpoint_of
 from spectra_assets.client.target import ParentValue
 from spectra_assets.client.verdict import is_lasting
@@ -23,7 +25,7 @@ class End:
     """What of a list is to be asked for again: its end, if it is `counted`, and pages that others follow.
 
     `first` and `last` are records, `pages` are those with rows, `first_page` and `last_page` their rows. `refused` is that of the
-    page after the last one, see Page; None if that was empty or not asked for.
+    page after the last one, see Page; None if that was empty or not asked for. `ask` is how the last one with rows was asked for.
     """
 
     value: ParentValue | None
@@ -34,6 +36,7 @@ class End:
     first_page: int
     last_page: int
     refused: int | None
+    ask: Ask | None = None
     seams: tuple[Seam, ...] = ()
     counted: bool = True
 
@@ -45,6 +48,7 @@ class Recount:
         self._client = client
         self._fetch = fetch
         self._narrow = narrow
+        self._endpoint = endpoint_of(fetch)
 
     def stands(self, end: End) -> tuple[int, str, tuple[int, str] | None]:
         """(seams that held, why one did not, what `ends_there` says)."""
@@ -77,10 +81,43 @@ class Recount:
             return end.rows, f"the end of the list can't be read again: {str(error)[:200]}"
 
     def _at_offset(self, end: End, paging: OffsetPaging) -> tuple[int, str] | None:
-        """From one row before the end on, exactly the last row must come."""
-        records = self._ask(end, {paging.offset_param: str(end.rows - 1), paging.size_param: "2"})
+        """From one row before the end on, exactly the last row must come. See `_after` for ragged pages."""
+        if self._ragged():
+            return self._after(end, paging)
+        last, steps = str(end.rows - 1), self._client.widest.steps(self._endpoint)
+        try:  # whole pages: more than the next row may be left out
+            records = self._ask(end, {paging.offset_param: last, paging.size_param: "2" if steps else str(max(paging.size, 2))})
+        except SkippableError as error:
+            if error.status not in PAST_END:
+                raise
+            records = self._ask(end, {paging.offset_param: last, paging.size_param: "2"})
         if len(records) != 1:
+            if len(records) > 1 and end.ask is not None and self._client.widest.is_short(self._endpoint, end.last_page):
+                again = self._ask(end, end.ask.query)
+                stands = 0 < len(again) == end.last_page + end.ask.back and self._key(again[-1]) == self._key(end.last)
+                self._ragged(seen=stands)
             return end.rows - 1 + len(records), f"at offset {end.rows - 1}, {len(records)} rows came where one is the last"
+        return self._moved(end, records)
+
+    def _after(self, end: End, paging: OffsetPaging) -> tuple[int, str] | None:
+        """The last page must end as it did, and nothing come after it, nor after as many rows more as a page has at most: all of
+        those may have been left out."""
+        if end.ask is None:
+            return None
+        records = self._ask(end, end.ask.query)
+        if not records:
+            return 0, "the last page has no rows when it is asked for again"
+        begin, known = int(end.ask.query[paging.offset_param]), set(map(self._key, records))
+        for start in (begin + len(records), begin + len(records) + paging.size):
+            try:
+                after = self._ask(end, {**end.ask.query, paging.offset_param: str(start)})
+            except SkippableError as error:
+                if error.status not in PAST_END:
+                    raise
+                break
+            fresh = [key for key in map(self._key, after) if key not in known]
+            if fresh:
+                return end.rows + len(fresh), f"at offset {start}, after the last page, {len(fresh)} more rows came"
         return self._moved(end, records)
 
     def _at_page(self, end: End, paging: PagePaging) -> tuple[int, str] | None:
@@ -123,7 +160,7 @@ class Recount:
         # some give the last page again, or the first one
         if not after or self._key(after[-1]) == self._key(end.last) or self._key(after[0]) == self._key(end.first):
             return None
-        self._client.widest.ragged(endpoint_of(self._fetch), seen=True)
+        self._ragged(seen=True)
         return end.rows + len(after), f"the page after the last one, which was shorter than others, has {len(after)} rows"
 
     def _at_other_pages(self, end: End, paging: PagePaging) -> tuple[int, str] | None:
@@ -141,7 +178,10 @@ class Recount:
             return end.rows - rest + len(records), f"page {place} of {other} rows has {len(records)}, not the last {rest}"
         return self._moved(end, records)
 
-    def _ask(self, end: End, query: dict[str, str]) -> list[bytes]:
+    def _ragged(self, seen: bool = False) -> bool:
+        return self._client.widest.ragged(self._endpoint, seen)
+
+    def _ask(self, end: End, query: Mapping[str, str]) -> list[bytes]:
         return self._client.records(self._fetch, query, end.value, self._narrow)
 
     def _moved(self, end: End, records: list[bytes]) -> tuple[int, str] | None:
