@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,25 @@ def test_rows_after_a_short_page_come(
         made.fetches["extract.groups"] = made.fetches["extract.groups"].model_copy(update={"records": "items"})
     made.both("run1")
     assert made.found() == [row for row in api.truth() if row[1] not in hidden]
+
+
+def test_a_list_that_begins_with_short_pages_comes_whole(tmp_path: Path, engine: Engine, api: ChangingApi) -> None:
+    """No longer page was seen when it was read: two of its pages hold the same rows, as of a server that knows whole pages only."""
+    api.hidden = MANY
+    asked, ended = [], threading.Event()
+
+    def between(address: str) -> None:
+        if "groups/1/" in address:
+            asked.append(address)
+            if len(asked) >= 3:
+                ended.set()
+        elif "items" in address:
+            ended.wait(10)
+
+    api.between = between
+    made = Changing(tmp_path, engine)
+    made.both("run1")
+    assert made.found() == [row for row in api.truth() if row[1] not in MANY]
 
 
 @pytest.mark.parametrize(

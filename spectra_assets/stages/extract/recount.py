@@ -92,9 +92,10 @@ class Recount:
                 raise
             records = self._ask(end, {paging.offset_param: last, paging.size_param: "2"})
         if len(records) != 1:
-            if len(records) > 1 and end.ask is not None and self._client.widest.is_short(self._endpoint, end.last_page):
+            if end.ask is not None and self._client.widest.is_short(self._endpoint, end.last_page):
                 again = self._ask(end, end.ask.query)
-                stands = 0 < len(again) == end.last_page + end.ask.back and self._key(again[-1]) == self._key(end.last)
+                as_many = 0 < end.last_page <= len(again) <= end.last_page + end.ask.back
+                stands = as_many and self._key(again[-1]) == self._key(end.last)
                 self._ragged(seen=stands)
             return end.rows - 1 + len(records), f"at offset {end.rows - 1}, {len(records)} rows came where one is the last"
         return self._moved(end, records)
