@@ -185,8 +185,7 @@ def _walk_counted(
         if hollows and (left_out or sheet.more(number)):
             yield Page(number, [], query, request_id)
             hollow, bare = hollow + 1, bare + (not sheet.over)
-            over = holes and widest.ragged(endpoint, seen=True)
-            ask = thread.onward(ask, widest.longest(endpoint) if over else before, so_far, number, over)
+            ask = thread.onward(ask, max(widest.longest(endpoint), before) if holes else before, so_far, number, over=holes)
             continue
         if number > 1 and (not rows or (again and (total == declared == so_far or few or provable or urged))):
             widest.nothing_followed(endpoint, before)
@@ -209,9 +208,7 @@ def _walk_counted(
         if ends and not urged:
             return
         hollow = bare = 0
-        if urged and holes and came < widest.longest(endpoint):
-            widest.ragged(endpoint, seen=True)
-        over = holes and widest.ragged(endpoint)
+        over = holes and (ask.over or widest.ragged(endpoint) or (limit is None and came < endpoint[1] and sheet.more(number)))
         ask, before = thread.onward(ask, came, so_far, number, over), came
     raise _endless(fetch, most)
 

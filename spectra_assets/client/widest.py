@@ -20,6 +20,7 @@ class Widest:
         self._believed: dict[str, bool] = {}
         self._stepping: set[tuple[str, int]] = set()
         self._ragged: set[tuple[str, int]] = set()
+        self._frayed: set[tuple[str, int]] = set()
         self._lock = threading.Lock()
 
     def is_last(self, endpoint: tuple[str, int], rows: int) -> bool:
@@ -58,13 +59,24 @@ class Widest:
                 self._moving.add(endpoint)
             return endpoint in self._moving
 
-    def ragged(self, endpoint: tuple[str, int], seen: bool = False) -> bool:
+    def ragged(self, endpoint: tuple[str, int]) -> bool:
         """Whether rows came after a page that was shorter than others, as where a server cuts pages first and leaves out what the
-        caller may not see afterwards; `seen` notes it. From then on only a page without rows is the last one."""
+        caller may not see afterwards, as far as it is heeded: then only a page without rows is the last one."""
         with self._lock:
-            if seen:
-                self._ragged.add(endpoint)
             return endpoint in self._ragged
+
+    def fray(self, endpoint: tuple[str, int]) -> None:
+        """Note that its pages are ragged."""
+        with self._lock:
+            self._frayed.add(endpoint)
+
+    def heed(self, endpoint: tuple[str, int]) -> bool:
+        """Heed what was noted, with the lists that are read from here on: all of one reading are read alike, and alike when they
+        are read from the tape. Whether that is news."""
+        with self._lock:
+            news = endpoint in self._frayed - self._ragged
+            self._ragged |= self._frayed
+            return news
 
     def steps(self, endpoint: tuple[str, int], seen: bool = False) -> bool:
         """Whether the server knows no offsets but those of whole pages; `seen` notes it."""

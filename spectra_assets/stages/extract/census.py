@@ -93,7 +93,7 @@ class Census:
         self._recounts = Aside(Recount(client, fetch, self._narrow).stands, client.in_flight)
         self._totals = Aside(self._declared, client.in_flight)
         self._endpoint = endpoint_of(fetch)
-        self._ragged = client.widest.ragged(self._endpoint)
+        client.widest.heed(self._endpoint)
         self._longest = 0
         self._ended: list[ParentValue | None] = []
         self._first_keys: Keys | None = None
@@ -310,8 +310,9 @@ class Census:
         ends = counted(self._fetch.paging) and (parent.pages > 1 or parent.refused is not None or self._is_longest(parent))
         self._ended.append(parent.value)
         if ends or seams:
+            moved = list_name(parent.value) in self.moved
             shape = (parent.pages, parent.first_page, parent.last_page, parent.refused, parent.ask)
-            self._recounts.ask(End(parent.value, parent.rows, parent.first, parent.last, *shape, tuple(seams), ends))
+            self._recounts.ask(End(parent.value, parent.rows, parent.first, parent.last, *shape, tuple(seams), ends, moved))
 
     def _is_longest(self, parent: _Parent) -> bool:
         """Whether a list of one page is longer than all of one page before it: of many such lists a few are asked for a second
@@ -341,7 +342,7 @@ class Census:
                 self._client.widest.doubt(self._fetch.path)
                 self._has_moved(end.value)
                 self._mismatch(end.value, "recount", end.rows, found, reason)
-        if not self._ragged and self._client.widest.ragged(self._endpoint):
+        if self._client.widest.heed(self._endpoint):
             for value in self._ended:  # each may have ended too early
                 self._has_moved(value)
 

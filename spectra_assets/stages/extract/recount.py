@@ -26,6 +26,7 @@ class End:
 
     `first` and `last` are records, `pages` are those with rows, `first_page` and `last_page` their rows. `refused` is that of the
     page after the last one, see Page; None if that was empty or not asked for. `ask` is how the last one with rows was asked for.
+    `moved`: it is known that rows moved.
     """
 
     value: ParentValue | None
@@ -39,6 +40,7 @@ class End:
     ask: Ask | None = None
     seams: tuple[Seam, ...] = ()
     counted: bool = True
+    moved: bool = False
 
 
 class Recount:
@@ -82,7 +84,7 @@ class Recount:
 
     def _at_offset(self, end: End, paging: OffsetPaging) -> tuple[int, str] | None:
         """From one row before the end on, exactly the last row must come. See `_after` for ragged pages."""
-        if self._ragged():
+        if (end.ask is not None and end.ask.over) or self._client.widest.ragged(self._endpoint):
             return self._after(end, paging)
         last, steps = str(end.rows - 1), self._client.widest.steps(self._endpoint)
         try:  # whole pages: more than the next row may be left out
@@ -92,11 +94,12 @@ class Recount:
                 raise
             records = self._ask(end, {paging.offset_param: last, paging.size_param: "2"})
         if len(records) != 1:
-            if end.ask is not None and self._client.widest.is_short(self._endpoint, end.last_page):
+            if end.ask is not None and not end.moved and self._client.widest.is_short(self._endpoint, end.last_page):
                 again = self._ask(end, end.ask.query)
                 as_many = 0 < end.last_page <= len(again) <= end.last_page + end.ask.back
                 stands = as_many and self._key(again[-1]) == self._key(end.last)
-                self._ragged(seen=stands)
+                if stands:
+                    self._client.widest.fray(self._endpoint)
             return end.rows - 1 + len(records), f"at offset {end.rows - 1}, {len(records)} rows came where one is the last"
         return self._moved(end, records)
 
@@ -161,7 +164,7 @@ class Recount:
         # some give the last page again, or the first one
         if not after or self._key(after[-1]) == self._key(end.last) or self._key(after[0]) == self._key(end.first):
             return None
-        self._ragged(seen=True)
+        self._client.widest.fray(self._endpoint)
         return end.rows + len(after), f"the page after the last one, which was shorter than others, has {len(after)} rows"
 
     def _at_other_pages(self, end: End, paging: PagePaging) -> tuple[int, str] | None:
@@ -178,9 +181,6 @@ class Recount:
         if len(records) != rest:
             return end.rows - rest + len(records), f"page {place} of {other} rows has {len(records)}, not the last {rest}"
         return self._moved(end, records)
-
-    def _ragged(self, seen: bool = False) -> bool:
-        return self._client.widest.ragged(self._endpoint, seen)
 
     def _ask(self, end: End, query: Mapping[str, str]) -> list[bytes]:
         return self._client.records(self._fetch, query, end.value, self._narrow)
