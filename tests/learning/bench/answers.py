@@ -410,6 +410,7 @@ ANSWERS: tuple[Case, ...] = (
         listed("order", said=_body(_sparse)),
         _DRIFT,
         "extract.orders:fields_seen",
+        "clean.order:values_stay",
         outcome="asks",
     ),
     _case(

@@ -109,7 +109,7 @@ def _utc(row: Row) -> Row:
 _DRIFT = "extract.orders:no_schema_drift"
 _SEEN = "extract.orders:fields_seen"
 _TYPES = (_DRIFT, "clean.order:types_hold", "clean.order:quarantine_small")
-_UNITS = "clean.order:units_stay"
+_STAYS = "clean.order:values_stay"
 
 WRITINGS: tuple[Case, ...] = (
     _case(
@@ -268,8 +268,8 @@ WRITINGS: tuple[Case, ...] = (
         rows("order", lambda n, row: {**row, "Status": f"x{n % 4}", "NOTE": n % 7}),
         _DRIFT,
     ),
-    _case("two fields change names", Purse, rows("order", _swapped("note", "comment")), outcome="asks"),
-    _case("two amounts change names", Purse, rows("order", _swapped("weight", "balance")), outcome="asks"),
+    _case("two fields change names", Purse, rows("order", _swapped("note", "comment")), _STAYS, outcome="asks"),
+    _case("two amounts change names", Purse, rows("order", _swapped("weight", "balance")), _STAYS, outcome="asks"),
     _case(
         "a name goes on to another field",
         Purse,
@@ -281,6 +281,7 @@ WRITINGS: tuple[Case, ...] = (
         "three names move on in a circle",
         Purse,
         rows("order", _renamed_row(("reference", "note"), ("note", "comment"), ("comment", "reference"))),
+        _STAYS,
         outcome="asks",
     ),
     _case(
