@@ -96,7 +96,7 @@ def _required(candidate: Candidate) -> list[str]:
 def rows_conserved(candidate: Candidate) -> Iterator[Judged]:
     """Rows in = rows published + quarantined + left out as repetitions or as deleted; in Extract, every record and every row of
     before has a fate: it is landed, was there already, took another one's place, or went. Each input has the rows that were
-    delivered."""
+    delivered. What is left out as a repetition of others is one, where the table would lose much by it."""
     yield _fates(candidate) if candidate.table.build.kind == "extraction" else _balance(candidate)
     yield from filter(None, (_tampered(candidate), _left_out(candidate)))
 
