@@ -182,8 +182,8 @@ class _Star:
         nested = [name for name, node in self.deriving.nodes.items() if name not in placed and node.owner is not None]
         others = [name for name, node in self.deriving.nodes.items() if name not in placed and node.owner is None]
         if nested:
-            why = "refer to nothing but the record they lie in, and have no amount, time or value that repeats"
-            self.deriving.note(f"only in Clean: {', '.join(nested)}: nested lists that {why}; join them by its key")
+            why = "nested lists with nothing to sum, to count by or to refer to but the record they lie in"
+            self.deriving.note(f"only in Clean: {', '.join(nested)}: {why}; join them by its key")
         if others:
             self.deriving.note(f"only in Clean: {', '.join(others)}: no key tells their rows apart, or a rule leaves them out")
 

@@ -68,14 +68,27 @@ def _server(old: Covenant, new: Covenant) -> Iterator[Change]:
     if old.pipeline.title != new.pipeline.title:
         text = f"the title changes from {_short(old.pipeline.title)} to {_short(new.pipeline.title)}"
         yield Change(table="pipeline", text=text, breaking=False)
-    if old.pipeline.server != new.pipeline.server:
-        yield from _plain_changes("pipeline.server", plain(old.pipeline.server), plain(new.pipeline.server))
+    yield from _withheld(old, new)
+    before, after = (each.pipeline.server.model_copy(update={"withheld": []}) for each in (old, new))
+    if before != after:
+        yield from _plain_changes("pipeline.server", plain(before), plain(after))
     if old.pipeline.owner != new.pipeline.owner:
         yield Change(
             table="pipeline",
             text=f"the owner changes from {old.pipeline.owner} to {new.pipeline.owner}",
             breaking=False,
         )
+
+
+def _withheld(old: Covenant, new: Covenant) -> Iterator[Change]:
+    """What is kept out of the lake: as a rule says it."""
+    was, now = ({each.field: each.how for each in covenant.pipeline.server.withheld} for covenant in (old, new))
+    for name in dict.fromkeys((*was, *now)):
+        if was.get(name) == now.get(name):
+            continue
+        how = "a hash of it is kept" if now.get(name) == "hash" else "nothing of it is kept"
+        text = f"{name} is withheld from the lake: {how}" if name in now else f"{name} is no longer withheld from the lake"
+        yield Change(table="pipeline", text=text, breaking=False)
 
 
 def _tables(old: Covenant, new: Covenant) -> Iterator[Change]:

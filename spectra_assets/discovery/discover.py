@@ -366,7 +366,9 @@ class _Discovery:
     def _nothing(self, pack: Pack) -> str:
         """Why there is nothing to make a pipeline of."""
         root = self.scout.look("/")
-        said = root.reason or (f"{root.status}, {root.sight.shape}" if root.status else "no answer")
+        said = root.reason.partition(": the base URL")[0] or (
+            f"{root.status}, {root.sight.shape}" if root.status else "no answer"
+        )
         closed = [f"GET {each.path}: {each.probed_status}" for each in pack.endpoints if each.probed_status not in (None, 200)]
         posts = [each.path for each in pack.endpoints if each.method == "POST" and each.reads]
         if posts:
@@ -377,8 +379,8 @@ class _Discovery:
             )
         seen = f"; {len(closed)} endpoints answer no data ({'; '.join(closed[:5])})" if closed else ""
         return (
-            f"no list of records was found at {self.scout.origin}{self.scout.base} in {self.scout.sent} requests: its root "
-            f"answers {said}{seen}. Check the base URL (it may need a path such as /api/v1), or give a description by "
+            f"no list of records was found at {self.scout.origin}{self.scout.base} in {self.scout.sent} requests: its root: "
+            f"{said}{seen}. Check the base URL (it may need a path such as /api/v1), or give a description by "
             "--openapi FILE_OR_URL"
         )
 

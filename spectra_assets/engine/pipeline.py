@@ -164,9 +164,7 @@ class Pipeline:
             return
         place, whose = f"covenants/{self.source}.yaml", ", ".join(taken.entities)
         if whose:
-            self.console.line(
-                f"{place}: everything is taken over but what would break the tables of {whose}; those stay as they are:"
-            )
+            self.console.line(f"{place}: changed, except for what would break the tables of {whose}; those stay as they are:")
         else:
             self.console.line(f"{place}, version {taken.made.covenant.version}: the API's data no longer fits it, so it stays:")
         diff_command = f"solution-engine covenant diff {self.source}"

@@ -95,4 +95,4 @@ def _message(lessons: list[Lesson]) -> str:
         return f"Lesson {lessons[0].id}: {_state(lessons[0])}"
     states = Counter(map(_state, lessons))
     told = ", ".join(f"{count} {status}" for status, count in sorted(states.items()))
-    return f"Lessons: {told}" if told else "Lessons that are over are put away"
+    return f"Lessons: {told}" if told else "Archive closed lessons"

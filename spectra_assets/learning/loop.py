@@ -61,20 +61,6 @@ class Learned:
         return lesson
 
 
-def learn(
-    settings: Settings, evaluations: Iterable[Evaluation], say: Say = lambda _: None, covenant: Covenant | None = None
-) -> Learned:
-    """One pass over what gates said, failed and passed, of one or several runs, oldest first.
-
-    `covenant` is the one that ran, if it is not the file's. Raises DocumentError for a malformed lesson, playbook or covenant,
-    StorageError.
-    """
-    learned = observe(settings, evaluations, say)
-    if settings.learning != "off":
-        heal(settings, learned, say, covenant)
-    return learned
-
-
 def observe(settings: Settings, evaluations: Iterable[Evaluation], say: Say = lambda _: None) -> Learned:
     """Write down what the runs showed, and say of each applied lesson whether it held; one that did not is taken back."""
     learned = Learned()

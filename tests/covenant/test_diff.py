@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from spectra_assets.covenant.access import Withheld
 from spectra_assets.covenant.diff import _plain_changes, diff
 from spectra_assets.covenant.model import Covenant
 
@@ -114,3 +115,19 @@ def test_breaking_changes_come_first(covenant: Covenant) -> None:
     assert flags == sorted(flags, reverse=True)
     assert True in flags
     assert False in flags
+
+
+def test_what_is_withheld_is_told_as_the_rule_says_it(covenant: Covenant) -> None:
+    def server(**more: Any) -> Covenant:
+        server = covenant.pipeline.server.model_copy(update=more)
+        return covenant.model_copy(update={"pipeline": covenant.pipeline.model_copy(update={"server": server})})
+
+    ssn, hashed = Withheld(field="ssn"), Withheld(field="ssn", how="hash")
+    assert [each.text for each in diff(covenant, server(withheld=[ssn]))] == [
+        "ssn is withheld from the lake: nothing of it is kept"
+    ]
+    assert [each.text for each in diff(server(withheld=[ssn]), server(withheld=[hashed]))] == [
+        "ssn is withheld from the lake: a hash of it is kept"
+    ]
+    changes = diff(server(withheld=[ssn]), server(in_flight=3))
+    assert [each.text for each in changes] == ["ssn is no longer withheld from the lake", "in_flight changes from nothing to 3"]

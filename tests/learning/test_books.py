@@ -82,7 +82,7 @@ def test_what_holds_is_committed_once_and_then_only_counted_until_it_is_put_away
     assert subjects(settings)[:2] == [f"Lesson {lesson.id}: verified", f"Lesson {lesson.id}: rule field"]
     observe(settings, [run(9, version="2", later=LATER)])
     assert dirty(settings) == []
-    assert subjects(settings)[0] == "Lessons that are over are put away"
+    assert subjects(settings)[0] == "Archive closed lessons"
     assert find(settings.lessons, lesson.id).helped == HELD
     names = git(settings.project, "ls-tree", "-r", "--name-only", "HEAD", "lessons").split()
     assert names == [f"lessons/archive/{lesson.id}.md"]
