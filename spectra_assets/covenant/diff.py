@@ -27,6 +27,10 @@ def diff(old: Covenant, new: Covenant) -> list[Change]:
     return sorted(changes, key=lambda change: (not change.breaking, change.table, change.text))
 
 
+_NAMED = 6
+"""Of more tables that one is made from, the others are only counted: the pipeline's own are made from all there are."""
+
+
 class Group(Model):
     """Changes that several tables share, or that one table has together."""
 
@@ -121,7 +125,7 @@ def _table(old: Table, new: Table) -> Iterator[Change]:
     yield from _gates(old, new)
     for word, names in (("no longer", set(old.inputs) - set(new.inputs)), ("now also", set(new.inputs) - set(old.inputs))):
         if names:
-            yield Change(table=name, text=f"it is {word} made from {_list(sorted(names))}", breaking=False)
+            yield Change(table=name, text=f"it is {word} made from {_some(sorted(names), _NAMED)}", breaking=False)
     if isinstance(old.build, Dimension) and isinstance(new.build, Dimension) and _key(old.build) != _key(new.build):
         text = f"its members are told apart by {_list(_key(new.build))} (was: {_list(_key(old.build))}): new surrogate keys"
         yield Change(table=name, text=text, breaking=True)

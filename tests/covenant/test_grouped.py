@@ -2,7 +2,7 @@
 
 import pytest
 
-from spectra_assets.covenant.diff import Change, diff, grouped
+from spectra_assets.covenant.diff import Change, _table, diff, grouped
 from spectra_assets.covenant.files import parse, text_of
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import DocumentError
@@ -26,6 +26,14 @@ def test_tables_with_the_same_changes_are_one_group() -> None:
 def test_of_many_changes_of_a_table_the_first_are_told_and_how_many_more() -> None:
     (group,) = grouped([change("clean.t", f"the column c{number} is new") for number in range(60)], 2)
     assert group.texts == ("the column c0 is new", "the column c1 is new", "and 58 more changes")
+
+
+def test_of_many_tables_that_one_is_made_from_the_first_are_named(covenant: Covenant) -> None:
+    table = covenant.table("log.manifest")
+    inputs = table.inputs
+    assert len(inputs) > 20
+    (told,) = [each.text for each in _table(table, table.model_copy(update={"inputs": inputs[:2]}))]
+    assert told == f"it is no longer made from {', '.join(sorted(inputs[2:])[:6])} and {len(inputs) - 8} more"
 
 
 def test_breaking_changes_come_first(covenant: Covenant) -> None:
