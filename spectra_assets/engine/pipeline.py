@@ -166,7 +166,8 @@ class Pipeline:
         if whose:
             self.console.line(f"{place}: changed, except for what would break the tables of {whose}; those stay as they are:")
         else:
-            self.console.line(f"{place}, version {taken.made.covenant.version}: the API's data no longer fits it, so it stays:")
+            why = taken.why or "the API's data no longer fits it"
+            self.console.line(f"{place}, version {taken.made.covenant.version}: {why}, so it stays:")
         diff_command = f"solution-engine covenant diff {self.source}"
         self.console.some([f"! {line}" for line in self.held], f"{diff_command} lists them all")
         self.console.line(

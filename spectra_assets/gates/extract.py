@@ -118,7 +118,7 @@ def cursor_tells_changes(candidate: Candidate) -> Judged:
         f"{row['cursor']} can't be used to ask for changes: {row['missed']} of {row['checked']} changed rows kept their old "
         f"{row['cursor']}{row['first']}"
     )
-    advice = "the table is right with this run; from now on the entity is read whole"
+    advice = "the table is right with this run; for some weeks the entity is read whole, then the cursor is tried again"
     return Judged(candidate.small(columns, [row]), (Rule("missed = 0", words, whole=True),), unit="cursors", advice=advice)
 
 

@@ -214,7 +214,7 @@ def _taken(settings: Settings, pack: Pack, file: Path, keep: bool) -> Covenant:
     there = {table.table for table in now.tables() if lakehouse.exists(table.ref)}
     taken = adopt(settings, pack, now, Made(made, canon, tuple(notices)), there).made
     if keep and taken.kept:
-        keep_canon(settings, taken.covenant, taken.canon, beside=now)
+        keep_canon(settings, taken.covenant, taken.canon)
     return taken.covenant
 
 

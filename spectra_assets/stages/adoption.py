@@ -9,30 +9,36 @@ Where rules changed since, what they are about is as it is now, and the rest is 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
 from spectra_assets.covenant.diff import Change, diff
 from spectra_assets.covenant.files import replace_text
 from spectra_assets.covenant.following import unused
 from spectra_assets.covenant.model import Covenant, Table
-from spectra_assets.errors import DocumentError
+from spectra_assets.errors import DocumentError, StorageError
 from spectra_assets.intelligence.model import Pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.playbook.model import Notice
-from spectra_assets.playbook.rules import BaseRule
+from spectra_assets.playbook.rules import OF_CANON, BaseRule
 from spectra_assets.playbook.rules.rule import fits
 from spectra_assets.settings import Settings
 from spectra_assets.stages.design import design, playbooks_of
 
 _FILE = "canon.json"
-_CANON_KINDS = frozenset(
-    ("rename", "type", "required", "pii", "field", "date_format", "alias", "aliases", "deleted", "deduplicate", "primary_key")
-) | frozenset(("records", "paging", "endpoint", "route"))
-"""Kinds of rules that Prepare follows as it makes the canon; what others say, Design follows from whatever canon there is."""
+_KEPT = 8
+"""Versions of a covenant whose canon is known: that of the one in force is among them, whoever else writes one meanwhile."""
+
+_LOCK_SECONDS = 60
+
+_BY_LAST_KEYS = ("withhold", "pii")
+"""Kinds of rules whose `scope.field` names the last keys of a path, whatever their case."""
 
 _ROUNDS = 4
 """Times that a covenant is designed at most, each with more held back, before all of it is."""
@@ -57,14 +63,14 @@ class Adopted:
     made: Made
     held: tuple[Change, ...] = ()
     entities: tuple[str, ...] = ()
+    why: str = ""
+    """Why nothing at all was, where that is not for what breaks alone."""
 
 
 def adopt(settings: Settings, pack: Pack, now: Covenant, made: Made, published: Collection[str]) -> Adopted:
     """What to go by where `now` is in force and `made` is what rules and data make of it, without what of the data breaks
     `published` tables. What only the rules change, a person or a proven lesson wants so."""
-    base = _by_rules(settings, pack, now, made)
-    if base is None:
-        return Adopted(made)
+    base, why = _by_rules(settings, pack, now, made)
     held = _broken(base.covenant, made.covenant, published)
     if not held:
         return Adopted(made)
@@ -83,25 +89,29 @@ def adopt(settings: Settings, pack: Pack, now: Covenant, made: Made, published: 
         breaking = _broken(base.covenant, covenant, published)
         if not breaking:
             return Adopted(Made(covenant, canon, tuple(notices)), held, tuple(sorted(back)))
-    return Adopted(base, held)
+    return Adopted(base, held, why=why)
 
 
-def _by_rules(settings: Settings, pack: Pack, now: Covenant, made: Made) -> Made | None:
-    """The covenant in force, with what the rules alone change of it. None if nobody can tell that from what the data change."""
+def _by_rules(settings: Settings, pack: Pack, now: Covenant, made: Made) -> tuple[Made, str]:
+    """The covenant in force, with what the rules alone change of it. Where nobody can tell that from what the data change, it is
+    the covenant in force as it is, and why: what breaks is held back whoever wants it."""
     same = now.pipeline.documents == made.covenant.pipeline.documents
     kept = _kept(settings, now)
     if kept is None:
-        return Made(now, made.canon, kept=False) if same else None
+        unknown = f"what version {now.version} was made from is not known in this lakehouse"
+        return Made(
+            now, made.canon, kept=False
+        ), "" if same else f"{unknown}, so what rules want can't be told from what the data do"
     before, rules = kept
     if same:
-        return Made(now, before)
+        return Made(now, before), ""
     changed = _changed(rules, _rules_of(settings, pack.source))
     canon = ruled(before, made.canon, changed)
     try:
         covenant, notices = design(settings, pack, canon)
-    except DocumentError:
-        return None
-    return Made(covenant, canon, tuple(notices))
+    except DocumentError as error:
+        return Made(now, before), f"what rules want can't be had without what the data changed: {error}"
+    return Made(covenant, canon, tuple(notices)), ""
 
 
 def mixed(before: Canon, now: Canon, back: Collection[str]) -> Canon:
@@ -116,7 +126,7 @@ def mixed(before: Canon, now: Canon, back: Collection[str]) -> Canon:
 def ruled(before: Canon, now: Canon, changed: Iterable[Mapping[str, Any]]) -> Canon:
     """The canon of before, with what the `changed` rules are about as it is now: fields, or entities where a rule is about how
     they are asked for, or about their key."""
-    rules = [rule for rule in changed if rule["kind"] in _CANON_KINDS]
+    rules = [rule for rule in changed if rule["kind"] in OF_CANON]
     fresh = {entity.entity: entity for entity in now.entities}
     kept = [_ruled(entity, fresh.get(entity.entity), rules) for entity in before.entities]
     there = {entity.entity for entity in before.entities}
@@ -127,11 +137,13 @@ def ruled(before: Canon, now: Canon, changed: Iterable[Mapping[str, Any]]) -> Ca
 
 def _ruled(before: CanonEntity, now: CanonEntity | None, rules: Sequence[Mapping[str, Any]]) -> CanonEntity | None:
     about = [rule for rule in rules if _about(rule, before) or (now is not None and _about(rule, now))]
-    paths = {path for rule in about for path in _paths(rule)}
+    raws = {field.raw for each in (before, now) if each is not None for field in each.fields}
+    named = [_paths(rule, raws) for rule in about]
+    paths = {path for found in named if found is not None for path in found}
     keys = {before.primary_key} | ({now.primary_key} if now is not None else set())
-    if not about:
+    if not paths and None not in named:
         return before
-    if now is None or any(not _paths(rule) for rule in about) or _touched(paths, keys):
+    if now is None or None in named or _touched(paths, keys):
         return now
     stays = [field for field in before.fields if not _touched(paths, (field.raw,))]
     comes = {field.raw: field for field in now.fields if _touched(paths, (field.raw,))}
@@ -170,11 +182,20 @@ def _about(rule: Mapping[str, Any], entity: CanonEntity) -> bool:
     return fits(scope["entity"], entity.entity)
 
 
-def _paths(rule: Mapping[str, Any]) -> list[str]:
-    """JSON paths (patterns) of the fields that a rule is about; none if it is about the whole entity."""
+def _paths(rule: Mapping[str, Any], raws: Iterable[str]) -> list[str] | None:
+    """JSON paths (patterns) of the fields that a rule is about, `raws` being those there are; None if it is about the whole
+    entity."""
     field = rule["scope"]["field"]
+    if rule["kind"] in _BY_LAST_KEYS:
+        return [raw for raw in raws if _ends_with(field, raw)]
     pairs = [path for pair in (rule.get("paths") or {}).items() for path in pair]
-    return [*([field] if field != "*" else ()), *(rule.get("also") or ()), *pairs]
+    return [*([field] if field != "*" else ()), *(rule.get("also") or ()), *pairs] or None
+
+
+def _ends_with(field: str, raw: str) -> bool:
+    """Whether a path, or one around it, ends with the keys of `field`."""
+    pattern, keys = field.replace("[]", "").lower(), raw.replace("[]", "").lower().split(".")
+    return any(fits(f"*.{pattern}", "." + ".".join(keys[:count])) for count in range(1, len(keys) + 1))
 
 
 def _touched(paths: Iterable[str], raws: Iterable[str]) -> bool:
@@ -225,16 +246,31 @@ def _behind(name: str, tables: Mapping[str, Table], seen: set[str]) -> set[str]:
     return {found for above in tables[name].inputs for found in _behind(above, tables, seen)}
 
 
-def keep_canon(settings: Settings, covenant: Covenant, canon: Canon, beside: Covenant | None = None) -> None:
-    """Remember from which canon and rules the covenant was made that is in force, or is to take the place of `beside`.
+def keep_canon(settings: Settings, covenant: Covenant, canon: Canon) -> None:
+    """Remember from which canon and rules the covenant was made that is in force, or is to be. Raises StorageError.
 
-    Raises StorageError.
+    The last few stay beside it: a remedy for one source may write the covenant of another one whose run adopts a newer one.
     """
     told = {"canon": canon.model_dump(mode="json"), "rules": _rules_of(settings, covenant.source)}
-    held = _read(settings, covenant.source)
-    content = {beside.version: held[beside.version]} if beside is not None and beside.version in held else {}
-    content[covenant.version] = told
-    replace_text(_file(settings, covenant.source), json.dumps(content, ensure_ascii=False), "the canon of the covenant in force")
+    file = _file(settings, covenant.source)
+    with _alone(file):
+        others = [(version, each) for version, each in _read(file).items() if version != covenant.version]
+        content = {**dict(others[-(_KEPT - 1) :]), covenant.version: told}
+        replace_text(file, json.dumps(content, ensure_ascii=False), "the canon of the covenant in force")
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Nobody else reads and writes the file meanwhile."""
+    lock = file.with_name(f".{file.name}.lock")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock, timeout=_LOCK_SECONDS):
+            yield
+    except Timeout:
+        raise StorageError(f"another process has held {lock} for {_LOCK_SECONDS} seconds") from None
+    except OSError as error:
+        raise StorageError(f"can't write {file}: {error.strerror}") from None
 
 
 def kept_canon(settings: Settings, covenant: Covenant) -> Canon | None:
@@ -244,19 +280,22 @@ def kept_canon(settings: Settings, covenant: Covenant) -> Canon | None:
 
 
 def _kept(settings: Settings, covenant: Covenant) -> tuple[Canon, dict[str, Any]] | None:
-    """The canon and the rules that the covenant was made from; None if it was made elsewhere, or the file is not whole."""
+    """The canon and the rules that the covenant was made from; None if it was made elsewhere, or the file is not whole. Raises
+    StorageError."""
     try:
-        told = _read(settings, covenant.source)[covenant.version]
+        told = _read(_file(settings, covenant.source))[covenant.version]
         return Canon.model_validate(told["canon"]), dict(told["rules"])
     except (ValueError, TypeError, KeyError):
         return None
 
 
-def _read(settings: Settings, source: str) -> dict[str, Any]:
+def _read(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(_file(settings, source).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
         return {}
+    except OSError as error:
+        raise StorageError(f"can't read {file}: {error.strerror}") from None
     return content if isinstance(content, dict) else {}
 
 

@@ -24,6 +24,7 @@ from spectra_assets.lakehouse.attic import delivered
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
 from spectra_assets.settings import Settings
+from spectra_assets.stages.cursors import refuted
 from tests.conformance.pipeline import new_project
 from tests.stages.changing import Row, stamp
 from tests.stages.listserver import Call, ListServer, Reply
@@ -152,13 +153,18 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         found["broken"], found["kept"] = run(ok=False), versions(found["lakehouse"])
         desk.broken = None
         found["third"] = run()
+        found["third titles"] = titles(found["lakehouse"], "clean.ticket")
         found["emptied"] = read(covenant_file(settings.covenants, SOURCE))
         desk.ticket(3008).name = "renamed in secret"
         desk.calls()
         arguments = ["backfill", SOURCE, "--entity", "ticket", "--parent", "3", "--json"]
         found["backfill"], found["backfill calls"] = CliRunner().invoke(commands, arguments), [*desk.server.calls]
+        found["backfill titles"] = titles(found["lakehouse"], "clean.ticket")
         found["nothing"] = CliRunner().invoke(commands, arguments)
         found["wrong"] = CliRunner().invoke(commands, ["backfill", SOURCE, "--entity", "boards"])
+        withhold = f"- id: no-titles\n  kind: withhold\n  scope: {{source: {SOURCE}, field: title}}\n"
+        standards.write_text(standards.read_text(encoding="utf-8").replace(rule, withhold + rule, 1), encoding="utf-8")
+        found["withheld"], found["withheld covenant"] = run(), read(covenant_file(settings.covenants, SOURCE))
         yield found
 
 
@@ -231,7 +237,7 @@ def test_what_was_deleted_is_closed_in_its_history_and_no_fact_more(story: dict[
     boards = {row["boardId"]: row for row in rows(story["lakehouse"], "transform.dimBoard")}
     assert (boards[4]["isCurrent"], boards[4]["validTo"] is not None) == (False, True)
     assert all(boards[board]["isCurrent"] and boards[board]["validTo"] is None for board in (1, 2, 3))
-    now = titles(story["lakehouse"], "clean.ticket")
+    now = story["third titles"]
     assert not {3007, 4001, 4005} & set(now)
     assert story["facts"] == 141
     assert len(rows(story["lakehouse"], "transform.factTicket")) == len(now) == 135
@@ -256,7 +262,7 @@ def test_a_backfill_reads_what_is_named_and_what_depends_on_it_is_made_again(sto
     made = {table["table"]: table["status"] for table in json.loads(result.stdout)["tables"]}
     assert made["extract.tickets"] == made["clean.ticket"] == made["transform.factTicket"] == "published"
     assert "extract.boards" not in made
-    assert titles(story["lakehouse"], "clean.ticket")[3008] == "renamed in secret"
+    assert story["backfill titles"][3008] == "renamed in secret"
 
 
 def test_a_backfill_that_finds_nothing_makes_nothing_again(story: dict[str, Any]) -> None:
@@ -265,6 +271,22 @@ def test_a_backfill_that_finds_nothing_makes_nothing_again(story: dict[str, Any]
     assert [(table["table"], table["status"]) for table in json.loads(result.stdout)["tables"]] == [
         ("extract.tickets", "unchanged")
     ]
+
+
+def test_what_a_rule_withholds_leaves_the_tables_that_stood(story: dict[str, Any]) -> None:
+    """Nobody has to accept it, nothing warns of it, and no cursor is accused."""
+    summary, lakehouse = story["withheld"], story["lakehouse"]
+    assert (summary.held, summary.lessons) == ((), story["third"].lessons)
+    warned = {table["table"]: table["gates_warned"] for table in summary.tables if table["gates_warned"]}
+    assert not any("icket" in name for name in warned), warned
+    names = [table.table for table in story["withheld covenant"].tables() if "icket" in table.table]
+    assert {"extract.tickets", "clean.ticket", "transform.factTicket"} <= {*names}
+    assert not any("title" in column.lower() for name in names for column in story["withheld covenant"].table(name).columns)
+    assert [len(rows(lakehouse, name)) for name in ("extract.tickets", "clean.ticket", "transform.factTicket")] == [135] * 3
+    assert "title" not in rows(lakehouse, "clean.ticket")[0]
+    for name in names:
+        assert not any("ticket 1" in str(row) or "renamed" in str(row) for row in rows(lakehouse, name)), name
+    assert refuted(lakehouse, "ticket") == {}
 
 
 def test_a_backfill_names_the_entities_there_are(story: dict[str, Any]) -> None:

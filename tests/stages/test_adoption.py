@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
-from spectra_assets.stages.adoption import ruled
+from spectra_assets.covenant.files import covenant_file, plain, read
+from spectra_assets.covenant.model import Covenant
+from spectra_assets.errors import StorageError
+from spectra_assets.intelligence.model import load_pack
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.settings import Settings
+from spectra_assets.stages.adoption import Made, adopt, keep_canon, kept_canon, ruled
+
+REPOSITORY = Path(__file__).parent.parent.parent
 
 
 def entity(name: str, types: dict[str, str], key: str = "id", path: str | None = None) -> CanonEntity:
@@ -61,6 +70,12 @@ UNCHANGED = types(BEFORE)
         ([rule("endpoint", path="/ships", instead="/v2/ships")], {"ship.tons": "text", "ship.owner.id": "text"}),
         ([rule("type", "ship", "id")], {"ship.tons": "text", "ship.owner.id": "text"}),
         ([rule("route", "port", path="/ports")], {"port.name": "text"}),
+        ([rule("withhold", field="SIZE")], {"call.size": "text"}),
+        ([rule("withhold", field="owner.ID", how="hash")], {"ship.owner.id": "text"}),
+        ([rule("withhold", field="nowhere")], {}),
+        ([rule("pii", field="Owner", level="high")], {"ship.owner.id": "text"}),
+        ([rule("reference", "ship", "owner.id", to="port.id")], {"ship.owner.id": "text"}),
+        ([rule("order", "ship", after=["call"])], {}),
     ],
 )
 def test_what_a_rule_is_about_is_as_it_is_now_and_nothing_else(rules: Sequence[dict[str, Any]], changes: dict[str, str]) -> None:
@@ -75,6 +90,72 @@ def test_an_entity_that_a_rule_leaves_out_goes() -> None:
 def test_fields_keep_their_places() -> None:
     found = ruled(BEFORE, NOW, [rule("type", "call", "at")]).entity("call")
     assert [field.raw for field in found.fields] == ["id", "at", "size"]
+
+
+def test_a_field_that_a_rule_withholds_goes() -> None:
+    now = Canon(entities=(entity("call", {"at": "timestamp"}),))
+    found = ruled(Canon(entities=BEFORE.entities[:1]), now, [rule("withhold", field="size")])
+    assert [field.raw for field in found.entities[0].fields] == ["id", "at"]
+
+
+def documented(covenant: Covenant, documents: str) -> Covenant:
+    """The covenant as other rules would make it, of a version called like them."""
+    changes = {"documents": documents, "version": documents}
+    return covenant.model_copy(update={"pipeline": covenant.pipeline.model_copy(update=changes)})
+
+
+def broken(covenant: Covenant, table: str, column: str) -> Covenant:
+    """The covenant with a column that is text."""
+    content = plain(covenant)
+    found = next(
+        each
+        for stage in content["pipeline"]["stages"]
+        for made in stage["outputs"]
+        if made["table"] == table
+        for each in made["schema"]
+        if each["name"] == column
+    )
+    found["type"] = "text"
+    return Covenant.model_validate(content)
+
+
+@pytest.fixture(scope="module")
+def zephyr() -> Covenant:
+    return read(covenant_file(REPOSITORY / "covenants", "zephyr"))
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_what_breaks_is_held_back_where_nobody_knows_what_the_covenant_was_made_from(
+    tmp_path: Path, zephyr: Covenant, same: bool
+) -> None:
+    settings = Settings(project=tmp_path, lakehouse_root=str(tmp_path / "lakehouse"))
+    table = zephyr.table("clean.project")
+    new = broken(zephyr if same else documented(zephyr, "other"), "clean.project", table.primary_key[0])
+    made, pack = Made(new, NOW), load_pack("zephyr")
+    taken = adopt(settings, pack, zephyr, made, {"clean.project"})
+    assert (taken.made.covenant, taken.made.kept) == (zephyr, False)
+    assert [change.table for change in taken.held] == ["clean.project"]
+    assert ("not known" in taken.why) == (not same)
+    assert adopt(settings, pack, zephyr, made, set()).made == made  # nothing that is published breaks
+
+
+def test_the_canons_of_the_last_versions_are_known(tmp_path: Path, zephyr: Covenant) -> None:
+    """A remedy for another source may have one written while this source's run adopts a newer one."""
+    settings = Settings(project=REPOSITORY, lakehouse_root=str(tmp_path))
+    made = [documented(zephyr, f"{number}") for number in range(10)]
+    for number, covenant in enumerate(made):
+        keep_canon(settings, covenant, NOW if number % 2 else BEFORE)
+    assert [kept_canon(settings, covenant) for covenant in made] == [None, None, *[BEFORE, NOW] * 4]
+    keep_canon(settings, made[2], NOW)
+    assert kept_canon(settings, made[2]) == NOW
+    assert kept_canon(settings, made[3]) == NOW
+
+
+def test_a_canon_that_cannot_be_read_is_no_unknown_one(tmp_path: Path, zephyr: Covenant) -> None:
+    settings = Settings(project=REPOSITORY, lakehouse_root=str(tmp_path))
+    Lakehouse(str(tmp_path), "zephyr").files("canon.json").mkdir(parents=True)
+    with pytest.raises(StorageError, match=r"can't read .*canon\.json"):
+        kept_canon(settings, zephyr)
 
 
 def targets(canon: Canon) -> dict[str, str]:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from benchmarks.extract.small import GROUPS, ITEMS, URL
+from spectra_assets.covenant.access import Withheld
 from spectra_assets.errors import MissingInputError, RequestError, RetriableError
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.raw import Attempts, Manifest, Recording
-from spectra_assets.stages.cursors import refuted
+from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.stages.cursors import refute, refuted
 from spectra_assets.stages.extract.scope import Standing, sweep_due
 from tests.stages.changing import BY_TIME, PAGE, Changing, ChangingApi, Row, stamp
 
@@ -352,3 +358,70 @@ def test_hashes_of_another_form_accuse_no_cursor(made: Changing, api: ChangingAp
     api.forget()
     made.both("run3")
     assert api.since
+
+
+def swept(tmp_path: Path, engine: Engine) -> Changing:
+    """Two runs of it; the third one reads everything."""
+    made = Changing(tmp_path, engine, BY_TIME.model_copy(update={"sweep_runs": 2}))
+    made.both("run1")
+    made.both("run2")
+    return made
+
+
+def form(change: Callable[[dict[str, Any]], dict[str, Any]]) -> AbstractContextManager[Any]:
+    """The API writes its records otherwise."""
+    before = Row.record
+    return patch.object(Row, "record", lambda row: change(before(row)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: {**record, "colour": None},
+        lambda record: {**record, "name": record["name"].upper()},
+    ],
+)
+def test_records_of_another_form_accuse_no_cursor(
+    tmp_path: Path, engine: Engine, api: ChangingApi, change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    made = swept(tmp_path, engine)
+    with form(change):
+        sweep = made.both("run3")
+        assert sweep.draft.evidence["cursor"]["checked"] > 20
+        assert sweep.draft.evidence["cursor"]["unseenCount"] == 0
+        assert refuted(made.lakehouse, "item") == {}
+        api.forget()
+        made.both("run4")
+        assert api.since
+
+
+def test_a_change_in_secret_is_found_beside_a_new_field(tmp_path: Path, engine: Engine, api: ChangingApi) -> None:
+    made = swept(tmp_path, engine)
+    api.row(2004).name = "changed in secret"
+    with form(lambda record: {**record, "colour": None}):
+        facts = made.both("run3").draft.evidence["cursor"]
+    assert (facts["unseenCount"], facts["unseen"]) == (1, ["2/2004"])
+    assert "updatedAt" in refuted(made.lakehouse, "item")
+
+
+def test_what_is_withheld_since_accuses_no_cursor(tmp_path: Path, engine: Engine, api: ChangingApi) -> None:
+    made = swept(tmp_path, engine)
+    server = made.covenant.pipeline.server.model_copy(update={"withheld": [Withheld(field="name", how="hash")]})
+    pipeline = made.covenant.pipeline.model_copy(update={"server": server})
+    made.covenant = made.covenant.model_copy(update={"pipeline": pipeline})
+    assert made.both("run3").draft.evidence["cursor"]["checked"] == 0
+    assert refuted(made.lakehouse, "item") == {}
+    assert not any("item" in name for _, _, name in made.found())
+
+
+def test_a_refuted_cursor_is_tried_again_and_rests_longer_each_time(tmp_path: Path) -> None:
+    lakehouse = Lakehouse(str(tmp_path), "small")
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    for days in (30, 60, 120, 240, 360, 360):
+        refute(lakehouse, "item", "updatedAt", "run 7: 3 rows", now)
+        last, after = now + timedelta(days=days - 1), now + timedelta(days=days)
+        assert refuted(lakehouse, "item", last) == {"updatedAt": f"run 7: 3 rows; tried again from {after:%Y-%m-%d} on"}
+        assert refuted(lakehouse, "item", after) == {}
+        now = after
+    lakehouse.files("cursors", "item.json").write_text('{"updatedAt": "as it was told before"}')
+    assert refuted(lakehouse, "item") == {}

@@ -47,6 +47,7 @@ from spectra_assets.playbook.rules.star import (
 
 __all__ = [
     "KINDS",
+    "OF_CANON",
     "SETTINGS",
     "AddFieldRule",
     "AliasRule",
@@ -132,3 +133,6 @@ KINDS: Mapping[str, type[BaseRule]] = MappingProxyType(
     {cls.model_fields["kind"].default: cls for cls in get_args(get_args(Rule)[0])}
 )
 """Name of each kind → its model."""
+
+OF_CANON = frozenset(kind for kind, model in KINDS.items() if model.of_canon)
+"""Kinds of rules that the canon follows."""

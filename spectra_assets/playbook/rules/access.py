@@ -18,6 +18,7 @@ class RouteRule(BaseRule):
 
     uses = frozenset({"source", "entity"})
     needs = frozenset({"entity"})
+    of_canon = True
 
     kind: Literal["route"] = "route"
     path: EndpointPath | None = None
@@ -37,6 +38,8 @@ class RouteRule(BaseRule):
 class EndpointRule(BaseRule):
     """An endpoint is not read: it is left out with its `reason`, or another path is read `instead`."""
 
+    of_canon = True
+
     kind: Literal["endpoint"] = "endpoint"
     path: EndpointPath
     instead: EndpointPath | None = None
@@ -48,6 +51,7 @@ class RecordsRule(BaseRule):
 
     uses = frozenset({"source", "entity"})
     needs = frozenset({"entity"})
+    of_canon = True
 
     kind: Literal["records"] = "records"
     at: str = Field(max_length=200)
@@ -62,6 +66,7 @@ class PagingRule(BaseRule):
 
     uses = frozenset({"source", "entity"})
     needs = frozenset({"entity"})
+    of_canon = True
 
     kind: Literal["paging"] = "paging"
     style: Literal["none", "offset", "page", "cursor", "next", "link", "keyset"]
@@ -88,6 +93,7 @@ class OrderRule(BaseRule):
 
     uses = frozenset({"source", "entity"})
     needs = frozenset({"entity"})
+    of_canon = False
 
     kind: Literal["order"] = "order"
     after: list[Text] = Field(min_length=1, max_length=20)
@@ -101,6 +107,7 @@ class WithholdRule(BaseRule):
 
     uses = frozenset({"source", "field"})
     needs = frozenset({"source", "field"})
+    of_canon = True
 
     kind: Literal["withhold"] = "withhold"
     how: Literal["drop", "hash"] = "drop"

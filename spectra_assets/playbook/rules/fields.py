@@ -20,6 +20,7 @@ class RenameRule(FieldRule):
     """The column of one field gets the name `target`."""
 
     needs = frozenset({"entity", "field"})
+    of_canon = True
 
     kind: Literal["rename"] = "rename"
     target: ColumnName
@@ -29,6 +30,7 @@ class TypeRule(FieldRule):
     """The column of a field has this type, whatever the sample suggests."""
 
     needs = frozenset({"field"})
+    of_canon = True
 
     kind: Literal["type"] = "type"
     data_type: DataType
@@ -38,6 +40,7 @@ class RequiredRule(FieldRule):
     """A row without a value in this field goes to quarantine (true), or does not (false)."""
 
     needs = frozenset({"field"})
+    of_canon = True
 
     kind: Literal["required"] = "required"
     required: bool
@@ -47,6 +50,7 @@ class PiiRule(FieldRule):
     """How personal a field is. `scope.field` is matched against the last key of its path, whatever the case."""
 
     needs = frozenset({"field"})
+    of_canon = True
 
     kind: Literal["pii"] = "pii"
     level: PiiLevel
@@ -61,6 +65,7 @@ class PrimaryKeyRule(BaseRule):
 
     uses = frozenset({"source", "entity"})
     needs = frozenset({"entity"})
+    of_canon = True
 
     kind: Literal["primary_key"] = "primary_key"
     path: Text
@@ -73,6 +78,7 @@ class AddFieldRule(FieldRule):
     """
 
     needs = frozenset({"entity", "field"})
+    of_canon = True
 
     kind: Literal["field"] = "field"
     data_type: DataType
@@ -86,6 +92,7 @@ class DateFormatRule(FieldRule):
     """Further forms in which the texts of a date may come, beside the one that the sample shows."""
 
     needs = frozenset({"field"})
+    of_canon = True
 
     kind: Literal["date_format"] = "date_format"
     formats: list[DateFormat] = Field(min_length=1, max_length=8)
@@ -95,6 +102,7 @@ class AliasRule(FieldRule):
     """The field has other paths as well, of before or after it was renamed: they all fill its one column."""
 
     needs = frozenset({"entity", "field"})
+    of_canon = True
 
     kind: Literal["alias"] = "alias"
     also: list[Path] = Field(min_length=1, max_length=20)
@@ -105,6 +113,7 @@ class AliasesRule(BaseRule):
 
     uses = frozenset({"source", "entity"})
     needs = frozenset({"entity"})
+    of_canon = True
 
     kind: Literal["aliases"] = "aliases"
     paths: dict[Path, Path] = Field(min_length=1, max_length=200)
@@ -123,6 +132,7 @@ class ReferenceRule(FieldRule):
     """A field holds values of `to` (`entity.path`), whatever the data shows; without `to` it refers to nothing."""
 
     needs = frozenset({"entity", "field"})
+    of_canon = True
 
     kind: Literal["reference"] = "reference"
     to: str | None = Field(default=None, pattern=r"^[^.\s]{1,120}\..{1,240}$")
@@ -135,6 +145,7 @@ class DeletedRule(FieldRule):
     """
 
     needs = frozenset({"entity", "field"})
+    of_canon = True
 
     kind: Literal["deleted"] = "deleted"
     values: list[Text] = Field(default=[], max_length=50)
@@ -149,6 +160,7 @@ class DeduplicateRule(BaseRule):
 
     uses = frozenset({"source", "entity"})
     needs = frozenset({"entity"})
+    of_canon = True
 
     kind: Literal["deduplicate"] = "deduplicate"
     by: Path | None = None

@@ -13,6 +13,8 @@ from spectra_assets.playbook.rules.rule import BaseRule, Part
 class EnrichRule(BaseRule):
     """Columns brought to a refine table from another one: looked up by `on`, or grouped by it when `aggregate`."""
 
+    of_canon = False
+
     kind: Literal["enrich"] = "enrich"
     table: StarTable
     from_: TableName = Field(alias="from")
@@ -23,6 +25,8 @@ class EnrichRule(BaseRule):
 
 class DeriveRule(BaseRule):
     """A column of a refine table calculated from the row."""
+
+    of_canon = False
 
     kind: Literal["derive"] = "derive"
     table: StarTable
@@ -64,6 +68,8 @@ class Reconciliation(Part):
 
 class KpiRule(BaseRule):
     """A measure people look at: join, filter, derive, group, measure, derive again, keep, order."""
+
+    of_canon = False
 
     kind: Literal["kpi"] = "kpi"
     name: ColumnName

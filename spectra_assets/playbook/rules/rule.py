@@ -65,6 +65,9 @@ class BaseRule(Part):
     """Keys of the scope which have a meaning for this kind."""
     needs: ClassVar[frozenset[str]] = frozenset()
     """Keys of the scope which must be given."""
+    of_canon: ClassVar[bool]
+    """Whether Source, Prepare and the fetch plans follow rules of this kind, as they make the canon; what others say, Design
+    follows from whatever canon there is. Each kind has to say: what a person changes by such a rule is no change of the data."""
 
     id: Identifier
     kind: str

@@ -65,6 +65,8 @@ SETTINGS: Mapping[str, KnownSetting] = MappingProxyType(
 class SettingRule(BaseRule):
     """A setting has this value for the sources in scope."""
 
+    of_canon = False
+
     kind: Literal["setting"] = "setting"
     name: str
     value: StrictInt | StrictStr

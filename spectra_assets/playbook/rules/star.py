@@ -48,6 +48,8 @@ class Reference(Part):
 class DimensionRule(BaseRule):
     """A dimension with history (SCD type 2) over the rows of one clean table."""
 
+    of_canon = False
+
     kind: Literal["dimension"] = "dimension"
     name: DimensionName
     table: TableName
@@ -63,6 +65,8 @@ class DimensionRule(BaseRule):
 class EnumerationRule(BaseRule):
     """A dimension of the values which one column takes, with their labels."""
 
+    of_canon = False
+
     kind: Literal["enumeration"] = "enumeration"
     name: DimensionName
     column: TableColumn
@@ -76,6 +80,8 @@ class EnumerationRule(BaseRule):
 class CalendarRule(BaseRule):
     """The date dimension over all days which the given columns span."""
 
+    of_canon = False
+
     kind: Literal["calendar"] = "calendar"
     name: DimensionName
     columns: list[TableColumn] = Field(min_length=1)
@@ -83,6 +89,8 @@ class CalendarRule(BaseRule):
 
 class FactRule(BaseRule):
     """A fact: one row per row of one clean table, with its foreign keys and its scalars."""
+
+    of_canon = False
 
     kind: Literal["fact"] = "fact"
     name: FactName
@@ -98,6 +106,8 @@ class FactRule(BaseRule):
 class BridgeRule(BaseRule):
     """A many-to-many link between dimensions: one row per pair that occurs in one clean table."""
 
+    of_canon = False
+
     kind: Literal["bridge"] = "bridge"
     name: BridgeName
     table: TableName
@@ -108,6 +118,8 @@ class BridgeRule(BaseRule):
 
 class LabelRule(BaseRule):
     """What a further value of an enumeration is called, beside the labels of its own rule."""
+
+    of_canon = False
 
     kind: Literal["label"] = "label"
     name: DimensionName
@@ -120,6 +132,8 @@ class OmitRule(BaseRule):
 
     Names are those of tables (`dimUser`, `orderVolumeByMonth`) and of columns with their table (`factOrder.isOpen`).
     """
+
+    of_canon = False
 
     kind: Literal["omit"] = "omit"
     name: str = Field(pattern=r"^[A-Za-z0-9_.*?]{1,240}$")

@@ -195,6 +195,12 @@ def _standing(work: Work, attempts: Attempts, server: str, inputs: Mapping[str, 
     return Standing(chain, rows)
 
 
+def same_answers(work: Work, attempt: Manifest) -> bool:
+    """Whether an attempt read from this server and withheld the same: then its records differ from those of now in what the API
+    changed alone."""
+    return attempt.server == work.client.base_url and attempt.inputs.get(WITHHELD) == _withheld(work).get(WITHHELD)
+
+
 def _scope(work: Work, fetch: Fetch, standing: Standing, inputs: dict[str, str], now: datetime) -> Scope | None:
     """What to ask for: everything (None), or what changed since, where the table is still the one that was made last.
 
@@ -218,7 +224,7 @@ def _scope(work: Work, fetch: Fetch, standing: Standing, inputs: dict[str, str],
     if not alike or not _stands(work, last):
         return None
     known = fetch.incremental
-    told = known is not None and known.cursor not in refuted(work.lakehouse, fetch.entity)
+    told = known is not None and known.cursor not in refuted(work.lakehouse, fetch.entity, work.now)
     scope = scopes.since(fetch, work.table.steps, standing, now) if told else None
     stays = kin.unchanged(work, fetch, standing, now)
     if stays:

@@ -79,7 +79,7 @@ def _proven(
         return None, "no field tells when a record changed"
     if not mergeable(fetch) or fetch.records == "$":
         return None, "its rows can't be replaced one by one"
-    gone = refuted(work.lakehouse, entity.entity)
+    gone = refuted(work.lakehouse, entity.entity, work.now)
     cursor = next((each for each in cursors if each not in gone), None)
     if cursor is None:
         return None, f"{cursors[0]} can't be used to ask for changes: {gone[cursors[0]]}"
