@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyspark.sql import functions as F  # noqa: N812
 
+from spectra_assets.client.withheld import how_withheld
+from spectra_assets.covenant.access import Withheld
 from spectra_assets.covenant.amounts import NUMBERS
 from spectra_assets.covenant.model import Column, DataType, Table
+from spectra_assets.covenant.paths import ARRAY, split_path
 from spectra_assets.gates.altered import LONGEST, MOST, Alteration, Form, Pairs, alterations
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
@@ -91,11 +94,12 @@ def values_stay(candidate: Candidate) -> Judged:
 
 def carried(candidate: Candidate) -> str:
     """What the next candidate is compared by, as the commit tells it."""
-    return json.dumps(making(candidate.table))
+    return json.dumps(making(candidate.table, candidate.covenant.pipeline.server.withheld))
 
 
-def making(table: Table) -> dict[str, str]:
-    """Column → digest of how its values are made from records: their places and form, the table's steps and key.
+def making(table: Table, withheld: Sequence[Withheld] = ()) -> dict[str, str]:
+    """Column → digest of how its values are made from records: their places and form, what is hashed of them, the table's steps
+    and key.
 
     The form of an instant is none of it: texts that come in another form are what tells of another zone.
     """
@@ -103,6 +107,11 @@ def making(table: Table) -> dict[str, str]:
         column.name: _digest(
             [column.source, None if column.type == DataType.TIMESTAMP else column.date_format, table.steps, table.primary_key]
             + ([column.read_as] if column.read_as else [])
+            + [
+                how
+                for path in column.source
+                if (how := how_withheld([key.removesuffix(ARRAY) for key in split_path(path)], withheld))
+            ]
         )
         for column in table.schema_
     }
@@ -159,7 +168,7 @@ def _accepts(candidate: Candidate, state: TableState, *column: str) -> bool:
 
 
 def _comparable(candidate: Candidate, state: TableState) -> list[Column]:
-    was, is_ = json.loads(state.metadata.get(f"spectra.{MADE}", "{}")), making(candidate.table)
+    was, is_ = json.loads(state.metadata.get(f"spectra.{MADE}", "{}")), json.loads(carried(candidate))
     schema, keys = candidate.staged.schema, primary_key(candidate)
     return [
         column

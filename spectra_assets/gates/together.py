@@ -146,13 +146,13 @@ def _lost(candidate: Candidate, table: Table) -> DataFrame | None:
     """The published rows whose key is not among the records that Extract has now; None if the key can't be read there."""
     source = _extracted(candidate, table)
     paths = [next((path for path in table.columns[name].source), "") for name in table.primary_key]
-    if source is None or not all(path and not path.startswith("@") and "[]" not in path for path in paths):
+    if source is None or not all(path and not path.startswith("@") and "[]" not in path and "'" not in path for path in paths):
         return None
     there = candidate.engine.read(candidate.lakehouse.require(source.ref))
-    keys = [F.get_json_object("record", _pointer(path)).alias(f"key{n}") for n, path in enumerate(paths)]
+    keys = [F.get_json_object("record", _pointer(path)).alias(f"_key{n}") for n, path in enumerate(paths)]
     held = candidate.engine.read(candidate.lakehouse.path(table.ref))
-    mine = [F.col(quoted(name)).cast("string").alias(f"key{n}") for n, name in enumerate(table.primary_key)]
-    return held.select("*", *mine).join(there.select(*keys).distinct(), [f"key{n}" for n in range(len(keys))], "left_anti")
+    mine = [F.col(quoted(name)).cast("string").alias(f"_key{n}") for n, name in enumerate(table.primary_key)]
+    return held.select("*", *mine).join(there.select(*keys).distinct(), [f"_key{n}" for n in range(len(keys))], "left_anti")
 
 
 def _is_explained(table: Table, lost: Mapping[str, DataFrame | None], entities: Mapping[str, Table]) -> bool:
@@ -169,9 +169,9 @@ def _is_explained(table: Table, lost: Mapping[str, DataFrame | None], entities: 
         key = next((each.name for each in entities[name].schema_ if path in each.source), None) if name else None
         if above is not None and key is not None:
             place = len(hit)
-            keys = above.select(F.col(quoted(key)).cast("string").alias(f"above{place}")).distinct()
-            gone = gone.join(keys, F.col(quoted(column.name)).cast("string") == F.col(f"above{place}"), "left")
-            hit.append(F.col(f"above{place}").isNotNull())
+            keys = above.select(F.col(quoted(key)).cast("string").alias(f"_above{place}")).distinct()
+            gone = gone.join(keys, F.col(quoted(column.name)).cast("string") == F.col(f"_above{place}"), "left")
+            hit.append(F.col(f"_above{place}").isNotNull())
     return bool(hit) and count > 0 and gone.where(reduce(or_, hit)).count() >= _EXPLAINED * count
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from spectra_assets.covenant.access import Withheld
 from spectra_assets.covenant.build import Flattening
 from spectra_assets.covenant.model import DataType
 from spectra_assets.gates import lasting
@@ -217,3 +218,14 @@ def test_another_zone_moves_all_instants_alike(
     bench.publish(promised, was, made=json.dumps(making(promised)))
     now = [{**row, "at": row["at"] + timedelta(minutes=15 * quarters(row["orderId"]))} for row in was]
     assert bench.judge(promised, now).passed == passed
+
+
+def test_what_is_hashed_by_a_rule_changes_as_it_likes() -> None:
+    columns = [
+        column("orderId", required=True, source=["id"]),
+        text("mail", source=["owners[].mail"]),
+        text("note", source=["note"]),
+    ]
+    promised = table("clean.order", "values_stay", columns=columns, primary_key=["orderId"], build=Flattening())
+    was, is_ = making(promised), making(promised, [Withheld(field="owners.MAIL", how="hash")])
+    assert [name for name in was if was[name] != is_[name]] == ["mail"]

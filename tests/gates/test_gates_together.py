@@ -21,6 +21,7 @@ NAMES = ("area", "shop", "visit")
 
 def clean(name: str, above: str | None = None) -> Table:
     columns = [column(f"{name}Id", required=True, source=["id"])]
+    columns += [column("key0", source=["key"]), column("above0", source=["beside"])]  # a source may call its fields as it likes
     columns += [column("aboveId", source=["aboveId"], references=f"{above}.id")] if above else []
     return table(
         f"clean.{name}",

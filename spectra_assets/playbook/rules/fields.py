@@ -123,6 +123,7 @@ class ReadAsRule(FieldRule):
     """Texts of a field in whose place others are read, or none: `"1": OPEN`, `"-999999": null`."""
 
     needs = frozenset({"entity", "field"})
+    of_canon = False
 
     kind: Literal["read_as"] = "read_as"
     values: dict[Text, Text | None] = Field(min_length=1, max_length=200)
