@@ -420,6 +420,61 @@ def test_a_list_that_came_whole_is_asked_again_once_another_shows_pages():
         assert style(survey.once_more("/requests"))["kind"] == "link"
 
 
+def strict(all_rows: list[Any], *known: str) -> Any:
+    """A list that refuses names it does not know, one at a time, as Socrata and Elasticsearch do."""
+
+    def answer(call: Call) -> Any:
+        strange = next((name for name in call.query if name not in known), "")
+        if strange:
+            return Reply({"error": True, "message": f"Unrecognized arguments [{strange}]"}, 400)
+        return offset(all_rows, known[-1], known[0], default=10)(call)
+
+    return answer
+
+
+def test_what_a_refusal_names_is_left_out_until_the_rest_is_taken():
+    style, _, read, sent = measured(strict(ROWS, "$limit", "$offset"))
+    assert (style["kind"], style["offset_param"], style["size_param"]) == ("offset", "$offset", "$limit")
+    assert whole(read)
+    assert sent <= 50
+
+
+def test_refused_parameters_are_no_proof_that_all_rows_came():
+    routes = {"/things": strict(rows(50), "nobodyKnows", "norThis"), "/few": strict(rows(7), "nobodyKnows", "norThis")}
+    with ListServer(routes) as server, server.client() as client:
+        explorer = Explorer(Wire(client, 300), pack(*routes), {})
+        found = {path: measure(explorer, Asked(path), [], [], 500) for path in routes}
+    assert "10 rows came, as many as pages often have" in found["/things"].unmeasured
+    assert "notMeasured" in {finding.constraint for finding in found["/things"].findings}
+    assert found["/few"].unmeasured == ""
+
+
+@pytest.mark.parametrize("count", [37, 9])
+def test_a_size_alone_leaves_a_doubt_where_more_come_or_the_rows_are_those_of_a_page(count):
+    def answer(call: Call) -> Any:
+        return rows(count)[: capped(call, "limit", 10)]
+
+    with ListServer({"/things": answer}) as server, server.client() as client:
+        result = measure(Explorer(Wire(client, 200), pack("/things"), {}), Asked("/things"), [], [], 500)
+    assert ("there may be more than 10" in result.unmeasured) == (count == 37)
+
+
+def test_a_token_called_like_a_number_of_a_row():
+    """As Airtable: `offset` in the answer is a text, which goes back as `offset`."""
+
+    def answer(call: Call) -> Any:
+        token = call.query.get("offset", "itr0/rec0")
+        if not token.startswith("itr"):
+            return Reply({"error": {"type": "LIST_RECORDS_ITERATOR_NOT_AVAILABLE"}}, 422)
+        start, size = int(token.partition("rec")[2]), capped(call, "pageSize", 10, 10)
+        more = {"offset": f"itr9/rec{start + size}"} if start + size < len(ROWS) else {}
+        return {"records": ROWS[start : start + size], **more}
+
+    style, _, read, _ = measured(answer)
+    assert (style["kind"], style["cursor_param"], style["next"]) == ("cursor", "offset", "offset")
+    assert whole(read)
+
+
 def test_the_budget_holds():
     styles = [OffsetPaging(offset_param="offset", size_param="limit", size=500)]
     with ListServer({"/things": paged(ROWS, "page", "per_page")}) as server, server.client() as client:

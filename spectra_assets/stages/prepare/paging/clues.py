@@ -12,7 +12,7 @@ from spectra_assets.covenant.access import CursorPaging, LinkPaging, NextPaging
 from spectra_assets.covenant.paths import join_path, split_path
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.locations import ITSELF, LINES, MAP
-from spectra_assets.stages.asking.pagenames import CURSORS, cursors_in, numbered, plain, sizes_in
+from spectra_assets.stages.asking.pagenames import CURSORS, cursors_in, numbered, opening, plain, sizes_in
 from spectra_assets.untrusted import parts_of
 
 _DEPTH = 5
@@ -55,7 +55,7 @@ def clues(found: Sight, named: Sequence[str] = ()) -> Clues:
             continue
         if isinstance(value, str) and _ADDRESS.fullmatch(text) and _leads_on(text, name):
             addresses.append((0 if _NEXT.search(whole) else 1, join_path(list(keys)), text))
-        elif _TOKEN.search(name if not isinstance(value, int) else name.replace("token", "")) and not isinstance(value, float):
+        elif _is_token(name, value):
             tokens.append((0 if _NEXT.search(name) else 1, join_path(list(keys)), keys[-1]))
     link = linked(found.headers.get("Link", ""), "next") if found.headers else ""
     told: list[ToldPaging] = [*(NextPaging(next=path) for _, path, _ in sorted(addresses)[:_MOST])]
@@ -65,6 +65,15 @@ def clues(found: Sight, named: Sequence[str] = ()) -> Clues:
         told += [CursorPaging(cursor_param=name, next=path) for name in _takers(key, named)]
     first = next((text for rank, _, text in sorted(addresses) if rank == 0), "") or link or _in_lists(found.value)
     return Clues(told, query_of(first) if first else {})
+
+
+def _is_token(name: str, value: str | int | float) -> bool:
+    """Whether a value may be what asks for the next page: by its name, or a text where a number would be a page's."""
+    if isinstance(value, float):
+        return False
+    if isinstance(value, str) and not value.isdecimal() and opening(name) is not None:
+        return True
+    return _TOKEN.search(name if isinstance(value, str) else name.replace("token", "")) is not None
 
 
 def _leads_on(text: str, name: str) -> bool:

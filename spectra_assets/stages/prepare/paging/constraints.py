@@ -31,6 +31,9 @@ from spectra_assets.stages.prepare.paging.searching import ROUND, Habits, Search
 
 __all__ = ["Finding", "Habits", "Measured", "filled", "measure"]
 
+_MANY = 1_000
+"""Rows asked for at once of a list that takes nothing but a size."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -97,6 +100,10 @@ def _nothing(search: Search, size: int, findings: list[Finding]) -> Measured:
         return Measured(NoPaging(), [*findings, _paging(NoPaging(), why, 0.2)], {}, why)
     if search.unfit:
         return Measured(NoPaging(), [*findings, _paging(NoPaging(), search.unfit, 0.3 if "move" in search.unfit else 0.9)], {})
+    doubt = _doubt(search) if total is None else ""
+    if doubt:
+        told = [_paging(NoPaging(), doubt, 0.3), Finding("notMeasured", None, doubt, 0.0)]
+        return Measured(NoPaging(), [*findings, *told], {}, doubt)
     if total == rows:
         why, sure = f"{rows} rows came, as many as are declared", 1.0
     elif search.ignored is not None and parameters_of(search.ignored.style) <= set(search.named):
@@ -109,6 +116,20 @@ def _nothing(search: Search, size: int, findings: list[Finding]) -> Measured:
     else:
         why, sure = "no parameter of paging changes the answer: all rows come at once", 0.6 if rows in ROUND else 0.8
     return Measured(NoPaging(), [*findings, _paging(NoPaging(), why, sure)], {})
+
+
+def _doubt(search: Search) -> str:
+    """Why a list that no style pages may go on all the same; empty if nothing says so."""
+    rows, refused = search.plain.rows, search.lister.refusals
+    if search.size is not None:
+        more = search.lister.get({search.size: str(max(_MANY, 2 * rows))})
+        if more.readable and more.rows <= rows and rows not in ROUND:
+            return ""
+        return f"{search.size} asks for fewer rows, and nothing that was tried leads to the others: there may be more than {rows}"
+    if refused and rows in ROUND:
+        told = refused[-1][:160]
+        return f"{rows} rows came, as many as pages often have, and what was tried is refused ({told}): there may be more"
+    return ""
 
 
 def _proven(lister: Lister, proof: Proof, plain: Leaf, size: int, findings: list[Finding], habits: Habits) -> Measured:

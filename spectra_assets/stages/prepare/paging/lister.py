@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,8 @@ class Lister:
         self.asked = asked
         self.key = ""
         """Field that identifies the rows; empty if only all of a record does."""
+        self.refusals: list[str] = []
+        """In what words pages were refused."""
         self._location: str | None = None
         self._elsewhere = False
 
@@ -118,6 +121,8 @@ class Lister:
         if self.explorer.wire.spent:
             return Leaf(Sight("notProbed", "empty", reason=SPENT), ask, here or "")
         sight, address = self.explorer.page(self.asked, ask, here)
+        if sight.category == "needsParameters":
+            self.refusals.append(sight.reason)
         return self._leaf(sight, ask, address)
 
     def _leaf(self, sight: Sight, ask: Ask, address: str) -> Leaf:
@@ -129,22 +134,32 @@ class Lister:
         return str(own) if own is not None else msgspec.json.encode(record, order="sorted").decode()
 
 
-def first_that(names: Sequence[str], works: Callable[[Sequence[str]], bool | None]) -> str | None:
+def first_that(names: Sequence[str], works: Callable[[Sequence[str]], bool | str]) -> str | None:
     """The name that has an effect, found by trying many at once and then fewer; None if none has.
 
-    `works` tries several names together: whether one of them has the effect; None if the server refuses them, which
-    strict servers do with names they do not know: then the likeliest are tried one by one.
+    `works` tries several names together: whether one of them has the effect, or the words in which the server refuses them,
+    as strict servers do with names they do not know. Those that it names are left out, until it names none: then the
+    likeliest are tried one by one.
     """
-    verdict = works(names)
-    if verdict is None:
-        return next((name for name in names[:_SINGLY] if works([name])), None)
+    left = list(names)
+    verdict = works(left) if left else False
+    while isinstance(verdict, str):
+        known = [name for name in left if not _named(name, verdict)]
+        if not known or len(known) == len(left):
+            return next((name for name in left[:_SINGLY] if works([name]) is True), None)
+        left = known
+        verdict = works(left)
     if not verdict:
         return None
-    left = list(names)
     while len(left) > 1:
         half, rest = left[: max(1, len(left) // 3)], left[max(1, len(left) // 3) :]
-        left = half if works(half) else rest
+        left = half if works(half) is True else rest
     return left[0]
+
+
+def _named(name: str, words: str) -> bool:
+    """Whether a refusal names a parameter: `limit` in "No such column: limit", not in "$limit"."""
+    return re.search(rf"(?<![\w$.-]){re.escape(name)}(?![\w\[])", words) is not None
 
 
 _SINGLY = 4

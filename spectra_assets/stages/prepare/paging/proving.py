@@ -102,10 +102,10 @@ def prove_keyset(lister: Lister, plain: Leaf, names: Sequence[str], size: str | 
     value = plain.marks[step - 1]
     then = plain.marks[step : 2 * step]
 
-    def works(tried: Sequence[str]) -> bool | None:
+    def works(tried: Sequence[str]) -> bool | str:
         query = dict.fromkeys(tried, value) | ({size: str(step)} if size else {})
         leaf = lister.get(query)
-        return leaf.marks[: len(then)] == then if leaf.readable else None
+        return leaf.marks[: len(then)] == then if leaf.readable else leaf.why
 
     name = first_that([name for name in names if name not in lister.taken], works)
     if name is None:
@@ -120,11 +120,11 @@ def find_size(lister: Lister, plain: Leaf, candidates: Sequence[str], guess: boo
     step = step_of(plain.rows)
     small: Leaf | None = None
 
-    def works(tried: Sequence[str]) -> bool | None:
+    def works(tried: Sequence[str]) -> bool | str:
         nonlocal small
         leaf = lister.get(dict.fromkeys(tried, str(step)))
         if not leaf.readable:
-            return None
+            return leaf.why
         fits = leaf.rows == step and leaf.marks == plain.marks[:step]
         small = leaf if fits and len(tried) == 1 else small
         return fits
@@ -132,11 +132,11 @@ def find_size(lister: Lister, plain: Leaf, candidates: Sequence[str], guess: boo
     if plain.rows <= step:
         return None, None
     for name in candidates[:3]:
-        if name not in lister.taken and works([name]):
+        if name not in lister.taken and works([name]) is True:
             return name, small
     names = [name for name in SIZES if name not in lister.taken and name not in candidates]
     found = first_that(names, works) if guess else None
-    if found is not None and (small is None or list(small.ask.query) != [found]) and not works([found]):
+    if found is not None and (small is None or list(small.ask.query) != [found]) and works([found]) is not True:
         return None, None
     return found, small
 
@@ -158,9 +158,9 @@ def find_number(lister: Lister, plain: Leaf, size: str | None) -> Proof | None:
 def _moving(lister: Lister, plain: Leaf, names: Sequence[str], number: int, along: Mapping[str, str]) -> str | None:
     """The name which, given a number, brings other rows to the front."""
 
-    def works(tried: Sequence[str]) -> bool | None:
+    def works(tried: Sequence[str]) -> bool | str:
         leaf = lister.get({**dict.fromkeys(tried, str(number)), **along})
-        return leaf.marks[:1] not in ([], plain.marks[:1]) if leaf.readable else None
+        return leaf.marks[:1] not in ([], plain.marks[:1]) if leaf.readable else leaf.why
 
     return first_that([name for name in names if name not in lister.taken], works)
 
@@ -191,11 +191,11 @@ def _taking(lister: Lister, leaf: Leaf, path: str, names: Sequence[str]) -> str 
     """The parameter which takes the token at `path` of an answer: the likeliest first, then the others together."""
     token = text_at(leaf.sight.value, path)
 
-    def works(tried: Sequence[str]) -> bool | None:
+    def works(tried: Sequence[str]) -> bool | str:
         after = lister.get({**leaf.ask.query, **dict.fromkeys(tried, token)})
-        return bool(after.marks) and not set(after.marks) & set(leaf.marks) if after.readable else None
+        return bool(after.marks) and not set(after.marks) & set(leaf.marks) if after.readable else after.why
 
-    return next((name for name in names[:1] if works([name])), None) or first_that(names[1:], works)
+    return next((name for name in names[:1] if works([name]) is True), None) or first_that(names[1:], works)
 
 
 def sizes_of(leaf: Leaf, named: Sequence[str]) -> list[str]:
