@@ -20,7 +20,7 @@ from spectra_assets.covenant.access import (
     PagePaging,
     Paging,
 )
-from spectra_assets.covenant.paths import split_path
+from spectra_assets.covenant.paths import chosen, split_path
 from spectra_assets.untrusted import parts_of
 
 _LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w!#$&+^`|~.-]+\*?\s*=\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s;,]+))*)")
@@ -182,10 +182,21 @@ def _with(url: str, name: str, value: str) -> str:
 def text_at(value: Any, path: str) -> str:
     """The plain value at a JSON path of an answer, as text; empty if there is none, or null, or false."""
     for key in split_path(path):
-        value = value.get(key) if isinstance(value, dict) else None
+        value = _below(value, key)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     return str(value)
+
+
+def _below(value: Any, key: str) -> Any:
+    if not isinstance(value, dict) or key in value:
+        return value.get(key) if isinstance(value, dict) else None
+    array, field, wanted = chosen(key) or ("", "", "")
+    entries = value.get(array) if array else None
+    fitting = (
+        (each for each in entries if isinstance(each, dict) and each.get(field) == wanted) if isinstance(entries, list) else ()
+    )
+    return next(iter(fitting), None)
 
 
 def linked(header: str, relation: str) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from spectra_assets.client.headers import Headers
 from spectra_assets.client.refusal import refusal_in
 from spectra_assets.client.totals import ABOUT, COUNT, DEPTH, RANGE, TOTAL_HEADERS, TOTALS, plain
-from spectra_assets.covenant.paths import split_path
+from spectra_assets.covenant.paths import chosen, split_path
 from spectra_assets.errors import SkippableError
 
 LINES = "@lines"
@@ -89,13 +89,24 @@ def sparse(body: bytes, path: str) -> Any:
     for key in keys:
         if value[:1] != b"{":
             return None
-        value = bytes(msgspec.json.decode(value, type=dict[str, msgspec.Raw]).get(key, b"")).strip()
+        fields = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+        value = (bytes(fields[key]) if key in fields else _element(fields, key)).strip()
     if not value or value[:1] in b"{[":
         return None
     found: Any = msgspec.json.decode(value)
     for key in reversed(keys):
         found = {key: found}
     return found
+
+
+def _element(fields: Mapping[str, msgspec.Raw], key: str) -> bytes:
+    """The element of an array that a key chooses (see covenant.paths.chosen); nothing if there is none."""
+    array, field, wanted = chosen(key) or ("", "", "")
+    entries = msgspec.json.decode(fields[array]) if array in fields else None
+    found = (
+        (each for each in entries if isinstance(each, dict) and each.get(field) == wanted) if isinstance(entries, list) else ()
+    )
+    return next((_encoded(each) for each in found), b"")
 
 
 def _enveloped(body: bytes, way: str) -> tuple[list[bytes], int | None] | None:
@@ -128,6 +139,8 @@ def _descended(body: bytes, way: str, what: str) -> tuple[bytes, int | None]:
     for key in split_path(way):
         _expect(b"{", value, f"an object with {key!r} (records at {way!r})", what)
         envelope = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+        if key not in envelope and next(_totals(envelope, key, DEPTH), total) == 0:
+            return b"null", 0  # some leave out what would be empty
         if key not in envelope:
             found = ", ".join(sorted(envelope)[:12])[:200]
             raise SkippableError(f"{what}: expected records at {way!r}, found an object with only: {found or 'nothing'}")

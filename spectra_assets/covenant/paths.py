@@ -2,7 +2,8 @@
 
 Dots separate keys; a dot or backslash that belongs to a key has a backslash before it, and so have brackets that end one. A key
 that ends with `[]` holds an array, and what follows it is found in each of its elements; a path that ends there is the element
-itself. Fields whose path starts with `@` are not in the record (PARENT, TREE_PARENT, INDEX, HASH): a key that does has a
+itself. `links[rel=next].href`, where an answer tells its next page, is in the one element whose `rel` is `next`. Fields whose
+path starts with `@` are not in the record (PARENT, TREE_PARENT, INDEX, HASH): a key that does has a
 backslash before it.
 """
 
@@ -37,6 +38,7 @@ EMPTY = "\\0"
 """How a path writes the empty key where nothing else would show it."""
 
 _PART = re.compile(r"(?:[^.\\]|\\.)+|(?<=\.)(?=\.|$)|^(?=\.)", re.DOTALL)
+_CHOSEN = re.compile(r"(.+)\[(\w+)=([\w-]+)\]")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -77,6 +79,12 @@ def escaped(key: str) -> str:
     text = key.replace("\\", "\\\\").replace(".", "\\.")
     text = text.removesuffix(ARRAY) + _BRACKETS if key.endswith(ARRAY) else text
     return f"\\{text}" if key.startswith("@") else text
+
+
+def chosen(key: str) -> tuple[str, str, str] | None:
+    """(array, field, value) of a key that chooses one element of an array, `links[rel=next]`; None for any other."""
+    found = _CHOSEN.fullmatch(key)
+    return (found[1], found[2], found[3]) if found else None
 
 
 def join_path(keys: list[str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from spectra_assets.client.api import ApiClient
+from spectra_assets.client.pager import text_at
 from spectra_assets.client.records import header_total, sparse, split
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.errors import RetriableError, SkippableError
@@ -149,3 +150,18 @@ def test_a_value_alone() -> None:
     for path in ("a", "a.d", "a.x", "n.x", "z"):
         assert sparse(body, path) is None
     assert sparse(b"[1]", "a") is None
+
+
+def test_an_element_that_a_path_chooses_tells_the_next_page() -> None:
+    body = b'{"link": [{"relation": "self", "url": "a"}, 3, {"relation": "next", "url": "b"}], "entry": [1]}'
+    assert sparse(body, "link[relation=next].url") == {"link[relation=next]": {"url": "b"}}
+    assert text_at(sparse(body, "link[relation=next].url"), "link[relation=next].url") == "b"
+    assert text_at({"link": [{"relation": "next", "url": "b"}]}, "link[relation=next].url") == "b"
+    for none in (b'{"link": [{"relation": "self"}]}', b'{"link": {}}', b"{}", b"[]"):
+        assert sparse(none, "link[relation=next].url") is None
+
+
+def test_an_array_that_is_left_out_where_there_is_nothing_is_empty() -> None:
+    assert split(b'{"resourceType": "Bundle", "total": 0}', "entry", "GET /x") == ([], 0)
+    with pytest.raises(SkippableError, match="expected records at 'entry'"):
+        split(b'{"resourceType": "Bundle", "total": 3}', "entry", "GET /x")

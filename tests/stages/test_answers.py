@@ -46,6 +46,10 @@ def answer(body: bytes, content_type: str = "application/json", status: int = 20
         ("items", {"items": [], "total": 0}),
         (r"a\.b", {"a.b": TWO, "total": 2}),
         ("results", {"info": {"count": 826, "pages": 42, "next": "x", "prev": None}, "results": TWO}),
+        (
+            "entry",
+            {"resourceType": "Bundle", "id": "b1", "type": "searchset", "total": 2, "link": [{"relation": "self"}], "entry": TWO},
+        ),
         ("folk", {"zork": {"page": 1, "pages": 2, "total": 3}, "folk": TWO}),
     ],
 )
@@ -98,6 +102,13 @@ def records_keys(value: Any, path: str) -> list[str]:
 
 
 # ---------------------------------------------------------------- several answers
+
+
+def test_a_bundle_without_entries_is_an_empty_list():
+    found = sight_of(
+        {"resourceType": "Bundle", "id": "b1", "type": "searchset", "total": 0, "link": [{"relation": "self", "url": "x"}]}
+    )
+    assert (found.shape, found.rows, found.records) == ("empty", 0, [])
 
 
 def test_the_records_change_from_page_to_page():

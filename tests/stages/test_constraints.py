@@ -132,6 +132,24 @@ def test_the_next_address_in_nested_links():
     assert whole(read)
 
 
+@pytest.mark.parametrize(("relation", "place", "word"), [("relation", "url", "next"), ("rel", "href", "NEXT")])
+def test_the_next_address_in_a_list_of_links(relation, place, word):
+    """As FHIR: each page has an id of its own, and nothing in the address is a number of a page."""
+
+    def answer(call: Call) -> Any:
+        start, size = int(call.query.get("token", "t0")[1:]), capped(call, "_count", 10, 20)
+        links = [{relation: "self", place: "/things"}]
+        if start + size < len(ROWS):
+            links.append({relation: word, place: link(call, "", token=f"t{start + size}", _count=size)})
+        entry = {"entry": [{"fullUrl": f"u/{row['id']}", **row} for row in ROWS[start : start + size]]}
+        return {"resourceType": "Bundle", "id": f"b{start}", "total": len(ROWS), "link": links, **entry}
+
+    style, facts, read, _ = measured(answer)
+    assert style == {"kind": "next", "next": f"link[{relation}={word}].{place}", "size_param": "_count", "size": 20}
+    assert facts["declaredTotal"] == "credible"
+    assert whole(read)
+
+
 def test_the_link_header():
     def answer(call: Call) -> Any:
         page, size = call.number("page", 1), capped(call, "per_page", 5, 20)

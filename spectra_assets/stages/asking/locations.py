@@ -90,6 +90,9 @@ _NEIGHBOURS = words(
 )
 """What only pages of a list have."""
 
+_STANDARDS = (({"resourceType": "Bundle"}, "entry"), ({"type": "FeatureCollection"}, "features"))
+"""What envelopes of published standards (FHIR, GeoJSON) say of themselves, and where their records are."""
+
 _OWN_ID = ("id", "_id", "uuid", "guid", "key", "uid", "sku", "slug")
 _IDENTITY = re.compile(r"[_@]?(id|uuid|guid|key|uid|gid|pk|sys_id|slug|sku|code)|.*[a-z0-9](Id|ID|Uuid|Guid)|\w+_(id|uuid|key)")
 _ID_LIKE = re.compile(r"\d+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{9,}|[0-9a-fA-F]{12,}|(?=.*\d)[\w.:@+-]{2,}|[^@\s]+@[^@\s]+", re.ASCII)
@@ -138,6 +141,9 @@ def location_of(values: Sequence[Any], noun: str = "", size: int | None = None) 
     answers = [value for value in values if isinstance(value, dict) and value]
     if not answers:
         return Location(None, "no answer holds anything", 0.5)
+    standard = next((path for sign, path in _STANDARDS if all(sign.items() <= answer.items() for answer in answers)), None)
+    if standard is not None:
+        return Location(standard, "an envelope that a standard describes", 1.0)
     places = _places(answers)
     for place in places:
         _weigh(place, answers, _plain(noun), size)
@@ -153,6 +159,8 @@ def holds_nothing(value: Any) -> bool:
     """Whether an answer is an envelope around no record: `{"data": null}`."""
     if not isinstance(value, dict):
         return False
+    if any(sign.items() <= value.items() and path not in value for sign, path in _STANDARDS):
+        return True
     held = [key for key, below in value.items() if below is None and _plain(key) in _GENERIC]
     return bool(held) and all(key in held or _stands_around(_plain(key)) for key in value)
 

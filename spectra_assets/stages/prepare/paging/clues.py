@@ -9,7 +9,7 @@ from typing import Any
 
 from spectra_assets.client.pager import linked, query_of
 from spectra_assets.covenant.access import CursorPaging, LinkPaging, NextPaging
-from spectra_assets.covenant.paths import join_path, split_path
+from spectra_assets.covenant.paths import escaped, join_path, split_path
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.locations import ITSELF, LINES, MAP
 from spectra_assets.stages.asking.pagenames import CURSORS, cursors_in, numbered, opening, plain, sizes_in
@@ -59,11 +59,13 @@ def clues(found: Sight, named: Sequence[str] = ()) -> Clues:
             tokens.append((0 if _NEXT.search(name) else 1, join_path(list(keys)), keys[-1]))
     link = linked(found.headers.get("Link", ""), "next") if found.headers else ""
     told: list[ToldPaging] = [*(NextPaging(next=path) for _, path, _ in sorted(addresses)[:_MOST])]
+    place, in_list = _in_lists(found.value)
+    told += [NextPaging(next=place)] if place else []
     told += [LinkPaging()] if link else []
     told += [LinkPaging(header=name) for name, text in found.headers.items() if _header_leads_on(name, text)]
     for _, path, key in sorted(tokens)[:_MOST]:
         told += [CursorPaging(cursor_param=name, next=path) for name in _takers(key, named)]
-    first = next((text for rank, _, text in sorted(addresses) if rank == 0), "") or link or _in_lists(found.value)
+    first = next((text for rank, _, text in sorted(addresses) if rank == 0), "") or link or in_list
     return Clues(told, query_of(first) if first else {})
 
 
@@ -119,15 +121,17 @@ def _takers(key: str, named: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*exact, *described, *own, *CURSORS]))[:24]
 
 
-def _in_lists(value: Any) -> str:
-    """The address of a link with rel next in a list of links, which no JSON path leads to."""
-    for links in value.values() if isinstance(value, dict) else ():
+def _in_lists(value: Any) -> tuple[str, str]:
+    """(place, address) of a link with rel next in a list of links: `links[rel=next].href`; empty if there is none."""
+    for key, links in value.items() if isinstance(value, dict) else ():
         for link in links[:20] if isinstance(links, list) else ():
-            if isinstance(link, Mapping) and plain(str(link.get("rel", link.get("relation", "")))) == "next":
-                address = next((text for name in ("href", "url", "uri") if isinstance(text := link.get(name), str)), "")
-                if address and len(address) < _LONGEST:
-                    return address
-    return ""
+            if not isinstance(link, Mapping):
+                continue
+            relation = next((name for name in ("rel", "relation") if plain(str(link.get(name, ""))) == "next"), "")
+            place = next((name for name in ("href", "url", "uri") if relation and isinstance(link.get(name), str)), "")
+            if place and 0 < len(link[place]) < _LONGEST:
+                return f"{escaped(key)}[{relation}={link[relation]}].{place}", link[place]
+    return "", ""
 
 
 def size_names(found: Clues, rows: int) -> list[str]:

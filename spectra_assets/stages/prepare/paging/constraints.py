@@ -17,7 +17,7 @@ from spectra_assets.covenant.access import (
     Paging,
     PagingStyle,
 )
-from spectra_assets.covenant.paths import split_path
+from spectra_assets.covenant.paths import chosen, split_path
 from spectra_assets.stages.asking.ids import Id, Pick
 from spectra_assets.stages.asking.pagenames import numbered
 from spectra_assets.stages.asking.sampling import Asked, Explorer
@@ -225,6 +225,8 @@ def _fits(style: PagingStyle, plain: Leaf | None, named: Sequence[str]) -> bool:
     if isinstance(style, NextPaging | CursorPaging):
         value: Any = plain.sight.value
         for key in split_path(style.next):
+            if isinstance(value, Mapping) and (of := chosen(key)) is not None:
+                return of[0] in value
             if not isinstance(value, Mapping) or key not in value:
                 return False
             value = value[key]
