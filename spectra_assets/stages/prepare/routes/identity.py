@@ -17,15 +17,16 @@ from spectra_assets.stages.values.shapes import digest
 
 KEY_WORDS = (
     "id", "uuid", "guid", "key", "code", "slug", "number", "no", "num", "nr", "nummer", "numero", "codigo", "ref", "identifier",
-    "iid", "gid", "uid", "pk", "oid", "login", "username", "handle", "symbol", "sku", "bic", "isin", "imo",
-    "iata", "icao", "gtin", "name", "email", "path", "url", "href",
+    "iid", "gid", "uid", "pk", "oid", "login", "username", "handle", "symbol", "sku", "bic", "isin", "imo", "iata", "icao",
+    "gtin", "serial", "imei", "mmsi", "plate", "matricule", "kennung", "kennzeichen", "name", "email", "path", "url", "href",
 )  # fmt: skip
 """Words that fields which name a record are called by, likeliest first."""
 
 _IDS = frozenset(("id", "uuid", "guid", "gid", "uid", "pk", "oid", "iid", "identifier", "mapkey"))
 _CODES = frozenset(
     ("key", "code", "slug", "number", "no", "num", "nr", "nummer", "numero", "codigo", "ref", "symbol", "handle", "login",
-     "username", "sha", "isbn", "ean", "iban", "vin", "fingerprint", "bic", "isin", "imo", "iata", "icao", "gtin")
+     "username", "sha", "isbn", "ean", "iban", "vin", "fingerprint", "bic", "isin", "imo", "iata", "icao", "gtin",
+     "serial", "serialnumber", "imei", "mmsi", "plate", "matricule", "kennung", "kennzeichen")
 )  # fmt: skip
 COUNTERS = frozenset(("number", "no", "num", "line", "index", "position", "seq", "sequence", "rank", "iid"))
 _NAMES = frozenset(("name", "fullname", "email", "path", "sku", "title"))
