@@ -73,7 +73,10 @@ _SINGULAR = _known("status address class sms dns ios alias bus series gps axis b
 
 _PER_MONEY, _PER_QUANTITY = frozenset(("currency", "ccy")), frozenset(("unit", "uom", "metric", "measure"))
 _RATES = frozenset(("rate", "pct", "percent", "percentage", "ratio", "share"))
-_AVERAGE = 2
+_HOUSEKEEPING = frozenset(("battery", "signal", "rssi", "firmware"))
+"""What a device tells of itself, not of what it is there for."""
+
+_AVERAGE, _LAST = 2, 3
 """Rank from which quantities do not add up."""
 
 _YEARS = range(1800, 2201)
@@ -138,13 +141,15 @@ def line_amount(node: Node) -> tuple[str, str, str | None] | None:
 
 
 def _rank(node: Node, column: Column) -> int | None:
-    """0: money; 1: another quantity; 2: what is averaged; None: no quantity."""
+    """0: money; 1: another quantity; 2, and last 3: what is averaged; None: no quantity."""
     if column.type not in NUMBERS or column.pii == PiiLevel.DIRECT or _coded(node, column):
         return None
     said = _said(node, column.name)
     told = set(said)
     if not said or (told & _NO_QUANTITY and said[-1] not in _MONEY | _QUANTITY | _AVERAGED | _STATES | _PRICES):
         return None
+    if told & _HOUSEKEEPING:
+        return _LAST
     if told & _AVERAGED or told & _STATES or _nothing_but_value(node, column.name, told):
         return _AVERAGE
     if told & _PRICES or _unit_price(node, told):

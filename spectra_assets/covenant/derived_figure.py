@@ -157,6 +157,31 @@ class Figures(Figure):
             chart=None if per else {"type": "line", "x": month, "y": [next(iter(more.measures))], "top": _MONTHS},
         )
 
+    def standing_by_month(self, amount: Amount, time: str, told: Sequence[str]) -> Iterator[written.BaseRule]:
+        """What an amount that stands at a time (a balance) comes to at the end of each month: of all that the columns `told`
+        tell apart the last value in it."""
+        month, last = self.free("month", "eventMonth"), self.free("isLastOfMonth")
+        count, members = self.count(), unused([f"{self.noun}MemberCount"], self.refined.columns)
+        end, per = self.named(f"{amount.column}AtMonthEnd"), [amount.per] if amount.per else []
+        within = ", ".join(map(quoted, [*told, *per, month]))
+        exact = f"try_cast({quoted(amount.column)} AS decimal(29,9))"
+        yield from self.kpi(
+            f"{self.noun}{self.said(amount.column)}AtMonthEnd",
+            f"{amount.column} of {self.noun} at the end of each month",
+            f"one row per month of {time}{_each(amount)}, with the last {amount.column} of each {' and '.join(told)} in it",
+            {f"sum({quoted(count)})": "count(*)"},
+            before={
+                month: _month(time),
+                last: f"row_number() OVER (PARTITION BY {within} ORDER BY {quoted(time)} DESC) = 1",
+            },
+            group_by=[month, *per],
+            measures={
+                end: f"sum(CASE WHEN {quoted(last)} THEN {exact} END)", members: f"count_if({quoted(last)})", count: "count(*)",
+            },
+            order_by=[quoted(month), *map(quoted, per)],
+            chart=None if per else {"type": "line", "x": month, "y": [end], "top": _MONTHS},
+        )  # fmt: skip
+
     def amount_by_member(self, amount: Amount, reference: Reference) -> Iterator[written.BaseRule]:
         """What an amount comes to for each member; in each currency or unit of its own, if it has several.
 

@@ -15,7 +15,7 @@ from spectra_assets.covenant.derive import Deriving
 from spectra_assets.covenant.model import DataType, Table
 from spectra_assets.covenant.network import Node
 from spectra_assets.covenant.star import surrogate_of
-from spectra_assets.covenant.traits import USABLE, done, event_time, going, is_status, span, statuses
+from spectra_assets.covenant.traits import USABLE, done, event_time, going, is_status, last_words, span, statuses
 from spectra_assets.names import Stage, pascal
 from spectra_assets.playbook import rules as written
 
@@ -27,6 +27,9 @@ OPEN = "isOpen"
 
 LINE_AMOUNT = "lineAmount"
 """Column of what a row comes to: its quantity times its unit price."""
+
+_PLANNED = frozenset(("end", "ends", "finish"))
+"""Words of an end that need not have come; `ended` and `closed` have."""
 
 LASTED = ("durationHours", "durationDays")
 
@@ -72,13 +75,17 @@ class _Meaning:
         between = between if between and set(between) <= self.table.columns.keys() else None
         states = [column for column in statuses(self.node) if is_status(self.node, column)]
         telling = next((column for column in states if self._tells(column)), None)
-        ends = between[1] if between and self.node.fields[between[1]].filled < 1 else None  # an end that all have is a plan
+        ends = between[1] if between and not self._planned(between[1]) else None
         yield from self._open(telling, ends)
         for column in [column for column in states if self._few(column)][:1]:
             yield from self._flags(column)
         if between is not None:
             yield from self._lasting(*between)
         yield from self._line_amount()
+
+    def _planned(self, end: str) -> bool:
+        """Whether an end is when something is to end (a class `endsAt`), and not when it did: all rows have one."""
+        return self.node.fields[end].filled == 1 and bool(_PLANNED & set(last_words(self.node, end)))
 
     def _few(self, status: str) -> bool:
         """Whether the fact has the column, as text with few values."""

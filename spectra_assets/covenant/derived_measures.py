@@ -78,7 +78,9 @@ def _of_fact(figures: Figures) -> Iterator[written.BaseRule]:
     if listed:  # of a record's tags that is all a person looks at
         return
     if found and time is not None:
-        yield from figures.amount_by_month(found[0], time)
+        told = [name for name in figures.node.key if name != time]
+        snapshot = found[0].adds == "atOneTime" and time in figures.node.key and bool(told)
+        yield from figures.standing_by_month(found[0], time, told) if snapshot else figures.amount_by_month(found[0], time)
     for reference in others[:1]:
         yield from figures.by_member(reference)
     for reference in others[:MOST_DIMENSIONS_OF_AN_AMOUNT] if found else ():

@@ -137,7 +137,7 @@ SHOP = canon_of(
             "id": INT,
             "customerId": to("customer.id"),
             "orderedAt": TIME,
-            "closedAt": F("timestamp", filled=0.5),
+            "closedAt": TIME,
             "status": one_of(*STATES),
             "lines[].productId": to("product.id"),
             "lines[].quantity": INT,

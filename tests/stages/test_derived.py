@@ -346,3 +346,24 @@ def test_a_row_counts_once_at_each_member_of_a_bridge_that_joins_more_than_two(t
     }  # fmt: skip
     assert "linksSelfHref" in staff.rows("clean.role")[0]
     assert "linksSelfHref" not in staff.rows("transform.dimRole")[0], "it leads through the API, and nothing refers to it"
+
+
+def test_a_balance_is_summed_at_the_end_of_a_month_and_not_over_it(tmp_path: Path, engine: Engine) -> None:
+    balance = {
+        "accountId": F("int64", references="account.id", key=True),
+        "date": F("date", key=True),
+        "closingBalance": F("float64"),
+    }
+    canon = canon_of(entity("account", {"id": INT, "name": TEXT}), entity("balance", balance, key="none"))
+    bank = Pipeline(tmp_path, engine, canon)
+    days = {1: {"2026-02-01": 10.0, "2026-02-27": 30.0, "2026-03-01": 5.5}, 2: {"2026-02-03": 100.0, "2026-03-09": 1.25}}
+    held = [{"accountId": who, "date": day, "closingBalance": value} for who, own in days.items() for day, value in own.items()]
+    bank.extracted(accounts=[{"id": 1, "name": "a"}, {"id": 2, "name": "b"}], balances=held)
+    bank.run()
+    assert not bank.failed
+    ends = {str(row["month"])[:7]: row for row in bank.rows("analyse.balanceClosingBalanceAtMonthEnd")}
+    assert {month: float(row["closingBalanceAtMonthEnd"]) for month, row in ends.items()} == {"2026-02": 130.0, "2026-03": 6.75}
+    assert {month: row["balanceMemberCount"] for month, row in ends.items()} == {"2026-02": 2, "2026-03": 2}
+    columns = {column.name for table in bank.covenant.tables() if table.ref.schema == "analyse" for column in table.schema_}
+    assert "closingBalanceAverage" in columns
+    assert "closingBalanceSum" not in columns
