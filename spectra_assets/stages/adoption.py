@@ -71,10 +71,11 @@ def adopt(settings: Settings, pack: Pack, now: Covenant, made: Made, published: 
     """What to go by where `now` is in force and `made` is what rules and data make of it, without what of the data breaks
     `published` tables. What only the rules change, a person or a proven lesson wants so."""
     base, why = _by_rules(settings, pack, now, made)
-    held = _broken(base.covenant, made.covenant, published)
-    if not held:
-        return Adopted(made)
     known = {entity.entity for entity in base.canon.entities}
+    come = base.kept and any(entity.entity not in known for entity in made.canon.entities)
+    held = _broken(base.covenant, made.covenant, published)
+    if not held or (come and _arranged(held, base.covenant)):
+        return Adopted(made)
     breaking, back = held, set[str]()
     for _ in range(_ROUNDS if base.kept else 0):
         more = _whose(breaking, base.covenant, made.covenant) & known - back
@@ -87,8 +88,9 @@ def adopt(settings: Settings, pack: Pack, now: Covenant, made: Made, published: 
         except DocumentError:  # what stays and what is new can't be one covenant
             break
         breaking = _broken(base.covenant, covenant, published)
-        if not breaking:
-            return Adopted(Made(covenant, canon, tuple(notices)), held, tuple(sorted(back)))
+        if not breaking or (come and _arranged(breaking, base.covenant)):
+            kept = tuple(change for change in held if change not in breaking)
+            return Adopted(Made(covenant, canon, tuple(notices)), kept, tuple(sorted(back)))
     return Adopted(base, held, why=why)
 
 
@@ -225,6 +227,12 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Mapping[
 
 def _broken(now: Covenant, new: Covenant, published: Collection[str]) -> tuple[Change, ...]:
     return tuple(change for change in diff(now, new) if change.breaking and change.table in published)
+
+
+def _arranged(changes: Iterable[Change], now: Covenant) -> bool:
+    """Whether only tables of the star and its figures change. Entities that are new, which a person named or had discovered, have
+    them arranged anew: a dimension for what was a fact, other figures."""
+    return all(table.entity is None for table in now.tables() if table.table in {change.table for change in changes})
 
 
 def _whose(changes: Iterable[Change], now: Covenant, new: Covenant) -> set[str]:

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from spectra_assets.covenant.access import Fetch
+from spectra_assets.covenant.access import Auth, Fetch, Server
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
 from spectra_assets.covenant.files import covenant_file, plain, read
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import StorageError
-from spectra_assets.intelligence.model import load_pack
+from spectra_assets.intelligence.model import Endpoint, EntityHint, Pack, load_pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.settings import Settings
 from spectra_assets.stages.adoption import Made, adopt, keep_canon, kept_canon, ruled
+from spectra_assets.stages.design import design
 
 REPOSITORY = Path(__file__).parent.parent.parent
 
@@ -137,6 +138,45 @@ def test_what_breaks_is_held_back_where_nobody_knows_what_the_covenant_was_made_
     assert [change.table for change in taken.held] == ["clean.project"]
     assert ("not known" in taken.why) == (not same)
     assert adopt(settings, pack, zephyr, made, set()).made == made  # nothing that is published breaks
+
+
+def keyed(made: CanonEntity, **references: str) -> CanonEntity:
+    """The entity with its key as a key, and references by path."""
+    key = {"key": True, "required": True, "nullable": False}
+    fields = tuple(
+        field.model_copy(update=key if field.raw == made.primary_key else {"references": references.get(field.raw)})
+        for field in made.fields
+    )
+    return made.model_copy(update={"fields": fields})
+
+
+def little(*names: str) -> Pack:
+    """A pack of lists at the root."""
+    endpoints = [Endpoint(method="GET", path=f"/{name}s", group="") for name in names]
+    entities = [EntityHint(entity=name, description="", routes=[f"/{name}s"]) for name in names]
+    server = Server(base_url_env="DEMO_BASE_URL", auth=Auth(kind="none"), probe="/")
+    return Pack(source="demo", title="Demo", server=server, endpoints=endpoints, entities=entities, origin="discovered")
+
+
+@pytest.mark.parametrize("joined", ["timestamp", "text"])
+def test_a_star_that_new_entities_arrange_anew_is_taken_over_and_what_the_data_break_is_not(tmp_path: Path, joined: str) -> None:
+    """With launches the crew is a dimension, and its figure by month is made no more; what its own column says is another matter."""
+    settings = Settings(project=REPOSITORY, lakehouse_root=str(tmp_path))
+    crew = {"name": "text", "agency": "text"}
+    before = keyed(entity("crew", {**crew, "joined": "timestamp"}))
+    launch = keyed(entity("launch", {"crewId": "int64", "at": "timestamp", "cost": "float64"}), crewId="crew.id")
+    one, two = Canon(entities=(before,)), Canon(entities=(keyed(entity("crew", {**crew, "joined": joined})), launch))
+    now, pack = design(settings, little("crew"), one)[0], little("crew", "launch")
+    keep_canon(settings, now, one)
+    made = Made(design(settings, pack, two)[0], two)
+    taken = adopt(settings, pack, now, made, {table.table for table in now.tables()})
+    tables = {table.table for table in taken.made.covenant.tables()}
+    assert {"clean.launch", "clean.crew"} < tables
+    assert "analyse.crewVolumeByMonth" not in tables
+    assert {change.table for change in taken.held if change.table == "clean.crew"} == (
+        {"clean.crew"} if joined == "text" else set()
+    )
+    assert str(taken.made.covenant.table("clean.crew").columns["joined"].type) == "timestamp"
 
 
 def test_the_canons_of_the_last_versions_are_known(tmp_path: Path, zephyr: Covenant) -> None:
