@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -18,6 +19,17 @@ _FLAGS = {
 
 _PAGES = ("totalpages", "pagecount", "pagestotal", "numpages", "numberofpages", "lastpage", "pages")
 """Plain names of how many pages there are."""
+
+_BARE = {"pages": 1, "last": 2, "more": 2}
+"""Names that records have as well, such as a book its pages → plain members of its own from which on an object is a record."""
+
+_OF_PAGES = re.compile(r"page|size|limit|offset|total|count|next|prev|first|cursor|token")
+"""What is in the plain names of members that tell of a list."""
+
+_OF_ANSWER = re.compile(
+    r"link|url|self|success|status|code|message|error|kind|type|object|etag|api|version|time|request|trace|query"
+)
+"""The same of any answer."""
 
 _BESIDE = 200
 _TRUTHS = {b"true": True, b'"true"': True, b"false": False, b'"false"': False}
@@ -53,6 +65,9 @@ def _told(body: bytes, way: str, number: int) -> Iterator[bool]:
 def _says(beside: Mapping[str, bytes], number: int, depth: int) -> bool | None:
     """What an object beside the records says, or one in it that speaks of the list."""
     named = {plain(name): text for name, text in beside.items()}
+    if depth == DEPTH:
+        own = _own(named)
+        named = {name: text for name, text in named.items() if own < _BARE.get(name, own + 1)}
     flags = [_TRUTHS[text] == _FLAGS[name] for name, text in named.items() if name in _FLAGS and text in _TRUTHS]
     if flags:
         return any(flags)
@@ -66,3 +81,14 @@ def _says(beside: Mapping[str, bytes], number: int, depth: int) -> bool | None:
         if said is not None:
             return said
     return None
+
+
+def _own(named: Mapping[str, bytes]) -> int:
+    """How many plain members of its own an object beside the records has, as it is one itself: a book with its chapters. None
+    where one tells of the list."""
+    plain_ones = [name for name, text in named.items() if name not in _BARE and text[:1] not in (b"{", b"[")]
+    return (
+        0
+        if any(_OF_PAGES.search(name) for name in plain_ones)
+        else len([name for name in plain_ones if not _OF_ANSWER.search(name)])
+    )

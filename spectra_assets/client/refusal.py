@@ -33,22 +33,37 @@ _PLAIN = frozenset(
 )  # fmt: skip
 """Members of an object that holds nothing but what became of a request."""
 
+_OF_REQUEST = re.compile(
+    r"request|trace|correlation|version|time|date|server|host|node|retry|wait|limit|remain|reset|quota|doc|url|link|code|status"
+    r"|error|message|method",
+    re.IGNORECASE,
+)
+"""What is in the name of a member that tells of the request, whatever it is called."""
+
 
 @dataclass(frozen=True)
 class Refusal:
     """What a refusal says: its code as an HTTP status, if it has one, and its words on one line, bounded.
 
-    `alone`: the object holds nothing but words about the request.
+    `alone`: the object holds nothing but words about the request. `own`: it has plain members of another kind, as records have;
+    `stated`: nothing but its `status` tells that it is an error, which may be that of a job or a payment.
     """
 
     status: int | None
     text: str
     alone: bool = False
+    own: bool = False
+    stated: bool = False
 
     @property
     def too_fast(self) -> bool:
-        """Whether the request came too fast, and will be answered later."""
-        return self.status == 429 or TOO_FAST.search(self.text) is not None
+        """Whether the request came too fast, and will be answered later; words of a record are no such news."""
+        return self.status == 429 or (not self.own and TOO_FAST.search(self.text) is not None)
+
+    @property
+    def of_record(self) -> bool:
+        """Whether it is rather a record that tells of a failure of its own."""
+        return self.own and self.stated
 
     @property
     def of_nothing(self) -> bool:
@@ -68,7 +83,8 @@ def refusal_of(value: Mapping[str, Any]) -> Refusal | None:
     request, which say that it was not granted.
     """
     told = next((value[key] for key in ("error", "errors", "fault") if value.get(key)), None)
-    failed = value.get("success") is False or value.get("ok") is False or str(value.get("status", "")).lower() in _FAILED
+    denied = value.get("success") is False or value.get("ok") is False
+    failed = denied or str(value.get("status", "")).lower() in _FAILED
     lists = any(isinstance(below, list) and below and below is not told for below in value.values())
     if len(value) > _KEYS or lists or "id" in value:
         return None
@@ -81,7 +97,14 @@ def refusal_of(value: Mapping[str, Any]) -> Refusal | None:
     text = _line([*(code for code in codes if isinstance(code, str) and not code.isdigit()), words])
     alone = value.keys() <= _PLAIN
     about = alone and bool(words) and (status is not None or _NO.search(text) or TOO_FAST.search(text))
-    return Refusal(status, text, alone) if failed or (told and text) or about else None
+    own = any(
+        isinstance(below, str | int | float) and below not in ("", True, False) and _is_own(key) for key, below in value.items()
+    )
+    return Refusal(status, text, alone, own, not denied and not told) if failed or (told and text) or about else None
+
+
+def _is_own(key: str) -> bool:
+    return key not in _PLAIN and not _OF_REQUEST.search(key)
 
 
 def refusal_in(body: bytes) -> Refusal | None:

@@ -237,6 +237,12 @@ def has_ruled_key(playbooks: Playbooks, source: str, entity: str) -> bool:
     return shared or bool(playbooks.rules(PrimaryKeyRule, source, entity))
 
 
+def is_sole(playbooks: Playbooks, source: str, entity: str) -> bool:
+    """Whether a person says that an entity's lists have no pages, whatever their answers say; a remedy can't."""
+    rules = playbooks.rules(PagingRule, source, entity)
+    return bool(rules) and rules[-1].style == "none" and rules[-1].lesson is None
+
+
 def paging_of(rule: PagingRule) -> Paging:
     """The style that a rule says."""
     size: dict[str, Any] = {"size_param": rule.size_parameter, "size": rule.size}

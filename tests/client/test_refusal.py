@@ -13,6 +13,7 @@ from spectra_assets.client.records import split
 from spectra_assets.client.refusal import refusal_of
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.errors import RetriableError, SkippableError
+from spectra_assets.stages.asking.answers import told_refusal
 from tests.client.conftest import Api, Reply
 
 Connect = Callable[..., ApiClient]
@@ -92,3 +93,33 @@ def test_a_refusal_is_no_record(location: str) -> None:
 
 def test_nothing_found_is_no_refusal() -> None:
     assert split(b'{"items": [], "success": false, "message": "no orders found"}', "items", "GET /x") == ([], None)
+
+
+JOB = {"jobNo": 12, "status": "failed", "message": "Too many requests from upstream", "attempts": 3}
+
+
+@pytest.mark.parametrize("record", [JOB, {"paymentNo": 4, "status": "failed", "reason": "card quota exceeded"}])
+def test_a_record_that_tells_of_its_own_failure_is_read(api: Api, connect: Connect, record: dict[str, Any]) -> None:
+    """Its words are no signal: it is asked for once, and nothing is slowed down."""
+    api.answer = lambda _: reply(record)
+    fetch = Fetch(entity="job", path="/jobs/12", records="$", primary_key=next(iter(record)))
+    pages = list(connect().pages(fetch))
+    assert [json.loads(each) for page in pages for each in page.records] == [record]
+    assert len(api.asked) == 1
+    assert told_refusal(record) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"success": False, "message": "too many requests", "cached": True, "data": None},
+        {"status": "error", "message": "rate limit reached", "requestNo": "a1"},
+        {"status": "fail", "data": {"title": "slow down"}, "message": "slow down"},
+        {"error": "throttled", "retryInSeconds": 3},
+    ],
+)
+def test_what_came_too_fast_is_known_by_its_envelope(value: dict[str, Any]) -> None:
+    found = refusal_of(value)
+    assert found is not None
+    assert found.too_fast
+    assert told_refusal(value) is not None

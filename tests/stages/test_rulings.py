@@ -6,7 +6,7 @@ import pytest
 
 from spectra_assets.covenant.access import Auth, Server
 from spectra_assets.intelligence.model import Endpoint, EntityHint, FieldSpec, Pack
-from spectra_assets.stages.rulings import names_of, ruled_pack, ruled_server
+from spectra_assets.stages.rulings import is_sole, names_of, ruled_pack, ruled_server
 from tests.covenant.canons import SOURCE, playbooks, rule
 
 SERVER = Server(base_url_env="ACME_URL", auth=Auth(kind="none"), probe="/orders")
@@ -72,3 +72,12 @@ def test_a_field_is_what_the_description_says_of_it_by_each_of_its_names() -> No
     )
     pack = ruled_pack(PACK.model_copy(update={"entities": [described]}), told)
     assert [(spec.raw, spec.type) for spec in pack.entities[0].fields] == [("id", "text"), ("node.id", "text")]
+
+
+@pytest.mark.parametrize(("more", "sole"), [({}, True), ({"lesson": "l-1"}, False), ({"style": "link"}, False)])
+def test_a_person_alone_says_that_a_list_has_no_pages(more: dict[str, str], sole: bool) -> None:
+    told = playbooks(
+        rule(**{"id": "r", "kind": "paging", "scope": {"source": SOURCE, "entity": "order"}, "style": "none", **more})
+    )
+    assert is_sole(told, SOURCE, "order") == sole
+    assert not is_sole(told, SOURCE, "customer")

@@ -128,7 +128,7 @@ def sight_of(value: Any, records: str | None = None, headers: Mapping[str, str] 
 def told_refusal(value: Mapping[str, Any]) -> tuple[Category, str] | None:
     """What an object says that is an error in spite of its status 200: its category, and its words. None if it is no error."""
     refusal = refusal_of(value)
-    if refusal is None:
+    if refusal is None or refusal.of_record:
         return None
     worded: Category = next((kind for kind, words in _TOLD if words.search(refusal.text)), "broken")
     return _category(refusal.status) if refusal.status else worded, refusal.told

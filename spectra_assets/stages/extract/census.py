@@ -60,11 +60,18 @@ class _Parent:
 class Census:
     """Reads one entity by its plan and keeps account. `facts` is complete after `finished`.
 
-    `scope` says what is asked for, if that is not everything.
+    `scope` says what is asked for, if that is not everything. `sole`: a person says that one answer holds every row, whatever it
+    says itself.
     """
 
     def __init__(
-        self, client: ApiClient, fetch: Fetch, watch: DriftWatch, say: Callable[[str], None], scope: Scope | None = None
+        self,
+        client: ApiClient,
+        fetch: Fetch,
+        watch: DriftWatch,
+        say: Callable[[str], None],
+        scope: Scope | None = None,
+        sole: bool = False,
     ) -> None:
         self.facts = _blank(fetch)
         self.asked: set[str] = set()
@@ -73,6 +80,7 @@ class Census:
         self._gone: list[str] = []
         self._client = client
         self._fetch = fetch
+        self._sole = sole
         self._watch = watch
         self._say = say
         self.declared: dict[str, int] = {}
@@ -304,7 +312,7 @@ class Census:
         if total and total > parent.rows and total != parent.first_page:
             self._has_moved(parent.value, parent.repeated)
             self._mismatch(parent.value, "declaredTotal", total, parent.rows, "the API declares more rows than came")
-        if parent.more:
+        if parent.more and not self._sole:
             why = "the API says that there are more rows than in its only answer, and no parameter is known that leads to them"
             self._mismatch(parent.value, "more", parent.rows + 1, parent.rows, why)
         ends = counted(self._fetch.paging) and (parent.pages > 1 or parent.refused is not None or self._is_longest(parent))

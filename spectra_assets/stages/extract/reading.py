@@ -30,6 +30,7 @@ from spectra_assets.stages.extract.merging import Merge, Spool, combined
 from spectra_assets.stages.extract.promise import promised
 from spectra_assets.stages.extract.scope import Scope
 from spectra_assets.stages.extract.taping import Taping
+from spectra_assets.stages.rulings import is_sole
 from spectra_assets.stages.work import Draft, Work
 
 _TURNS = 4
@@ -277,7 +278,9 @@ def _fetched(source: _Source) -> tuple[DriftWatch, Census, Iterator[pa.RecordBat
     work, taped, fetch = source.work, source.taped, source.fetch
     drifted: list[dict[str, Any]] = []
     watch = DriftWatch(promised(source.known, work.covenant), drifted.append)
-    census = Census(taped.client, fetch, watch, work.say, taped.scope)
+    census = Census(
+        taped.client, fetch, watch, work.say, taped.scope, is_sole(work.playbooks, work.covenant.source, fetch.entity)
+    )
     parents: Iterable[ParentValue] | None = parents_of(work, fetch) if fetch.parent else None
     if parents is not None and taped.asked is not None:
         parents = _as_asked(parents, taped.asked)
