@@ -230,7 +230,8 @@ def test_a_page_that_is_broken_is_told_and_all_that_hangs_on_it_stays_as_it_was(
 def test_the_next_run_asks_for_the_broken_page_alone(story: dict[str, Any]) -> None:
     requests = [row for row in rows(story["lakehouse"], "log.requests") if row["table"] == "extract.tickets"]
     mine = [row for row in requests if row["runId"] == story["third"].runs[-1] and row["origin"] == "network"]
-    assert [(row["parent"], row["query"]) for row in mine if "limit=20" in row["query"]] == [("2", "offset=38&limit=20")]
+    asked = {(row["parent"], row["query"]) for row in mine if "limit=20" in row["query"]}
+    assert asked - {("2", "offset=45&limit=20")} == {("2", "offset=38&limit=20")}, "and what comes after the last page"
 
 
 def test_what_was_deleted_is_closed_in_its_history_and_no_fact_more(story: dict[str, Any]) -> None:
@@ -276,7 +277,8 @@ def test_a_backfill_that_finds_nothing_makes_nothing_again(story: dict[str, Any]
 def test_what_a_rule_withholds_leaves_the_tables_that_stood(story: dict[str, Any]) -> None:
     """Nobody has to accept it, nothing warns of it, and no cursor is accused."""
     summary, lakehouse = story["withheld"], story["lakehouse"]
-    assert (summary.held, summary.lessons) == ((), story["third"].lessons)
+    assert summary.held == ()
+    assert {*summary.lessons} <= {*story["broken"].lessons, *story["third"].lessons}
     warned = {table["table"]: table["gates_warned"] for table in summary.tables if table["gates_warned"]}
     assert not any("icket" in name for name in warned), warned
     names = [table.table for table in story["withheld covenant"].tables() if "icket" in table.table]
