@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.client.withheld import how_withheld
@@ -38,6 +39,9 @@ _KNOWN, _MOST_GONE = 20, 0.3
 
 _COMPARED = 8_192
 """Records of a table that are compared, about; all of a smaller one."""
+
+_LARGE, _HEAD = 100_000, 1_024
+"""Of a table of so many rows, so many at each of some places are compared first: to nearly all of them nothing was done."""
 
 _FARTHEST = 14 * 3600
 """Seconds: zones are apart by fourteen hours at most."""
@@ -153,12 +157,16 @@ def _altered(candidate: Candidate) -> Iterator[tuple[str, Alteration | None]]:
     if known is None or _accepts(candidate, known[1]):
         return
     held, state = known
-    columns = [column for column in _comparable(candidate, state) if not _accepts(candidate, state, column.name)]
-    pairs, kept = _pairs(candidate, held, state, columns)
     key = primary_key(candidate)[0]
-    yield key, _rekeyed(candidate, held, state) if kept <= 1 - MOST and not _accepts(candidate, state, key) else None
-    found = alterations(pairs)
-    yield from ((column.name, found.get(column.name)) for column in columns)
+    columns = [column for column in _comparable(candidate, state) if not _accepts(candidate, state, column.name)]
+    found: dict[str, Alteration] = {}
+    left = _doubtful(candidate, state, columns) if state.rows >= _LARGE else columns
+    if left is not None:
+        compared, kept = _pairs(candidate, held, state, left)
+        found = alterations(compared)
+        if kept <= 1 - MOST and not _accepts(candidate, state, key):
+            found |= _rekeyed(candidate, held, state)
+    yield from ((name, found.get(name)) for name in (key, *(column.name for column in columns)))
 
 
 def _accepts(candidate: Candidate, state: TableState, *column: str) -> bool:
@@ -182,6 +190,28 @@ def _comparable(candidate: Candidate, state: TableState) -> list[Column]:
     ]
 
 
+def _doubtful(candidate: Candidate, state: TableState, columns: Sequence[Column]) -> list[Column] | None:
+    """The columns to which something may have been done, as the first rows at some places show: most tables are as they were.
+    None if it is nothing at all; all of them where those places do not hold the same records."""
+    keys = primary_key(candidate)
+    names = list(dict.fromkeys([*keys, *(column.name for column in columns)]))
+    tables = [candidate.lakehouse.heads(candidate.table.ref, names, _HEAD), candidate.staged.heads(names, _HEAD)]
+    both = [
+        pa.table(
+            {
+                **{f"key{place}": table.column(name).cast(pa.string()) for place, name in enumerate(keys)},
+                **{f"value{place}": _plain(column, table.column(column.name)) for place, column in enumerate(columns)},
+            }
+        )
+        for table in tables
+    ]
+    compared, kept = _matched(both, state, len(keys), columns)
+    if kept * both[0].num_rows < _HEAD:
+        return list(columns)
+    found = alterations(compared)
+    return [column for column in columns if column.name in found] or None
+
+
 def _pairs(candidate: Candidate, held: DataFrame, state: TableState, columns: Sequence[Column]) -> tuple[list[Pairs], float]:
     """The values of both, by key, of some thousand records, and the share of those that stand which are still there."""
     keys = primary_key(candidate)
@@ -191,7 +221,11 @@ def _pairs(candidate: Candidate, held: DataFrame, state: TableState, columns: Se
     for frame in (held, candidate.accepted):
         part = frame.where(F.pmod(F.xxhash64(*_keys(keys)), F.lit(parts)) == 0) if parts > 1 else frame
         both.append(part.select(*told).toArrow())
-    names = [f"key{place}" for place in range(len(keys))]
+    return _matched(both, state, len(keys), columns)
+
+
+def _matched(both: Sequence[pa.Table], state: TableState, keys: int, columns: Sequence[Column]) -> tuple[list[Pairs], float]:
+    names = [f"key{place}" for place in range(keys)]
     was, now = (
         {name: place for place, name in enumerate(zip(*(_list(table, name) for name in names), strict=True))} for table in both
     )
@@ -221,18 +255,18 @@ def _is_settled(pair: Sequence[float | None], before: float, after: float) -> bo
     return len(values) > 1 and (max(values) < before or min(values) > after)
 
 
-def _rekeyed(candidate: Candidate, held: DataFrame, state: TableState) -> Alteration | None:
-    """Whether nearly all records have other keys, and are the same ones by a column that tells them apart. Where the key is made
+def _rekeyed(candidate: Candidate, held: DataFrame, state: TableState) -> dict[str, Alteration]:
+    """Key → whether nearly all records have another one, and are the same by a column that tells them apart. Where it is made
     of the record, or of a day, it may change."""
     keys, table = primary_key(candidate), candidate.table
     made = any(path.startswith("@") for name in keys for path in table.columns[name].source)
     if made or any(table.columns[name].type in (DataType.DATE, DataType.TIMESTAMP) for name in keys):
-        return None
+        return {}
     names = [f"key{place}" for place in range(len(keys))]
     lost = held.select("*", *_keys(keys)).join(candidate.accepted.select(*_keys(keys)), names, "left_anti")
     gone = lost.count()
     if gone < MOST * state.rows or candidate.counts.accepted < MOST * gone:
-        return None
+        return {}
     columns = [column.name for column in _comparable(candidate, state) if column.type in (*NUMBERS, DataType.TEXT)]
     for name in columns:
         values = lost.select(F.col(quoted(name)).alias("value")).where("value IS NOT NULL")
@@ -246,8 +280,8 @@ def _rekeyed(candidate: Candidate, held: DataFrame, state: TableState) -> Altera
             told = (
                 f"{gone} of {state.rows} records have another {' and '.join(keys)}, but {same} of {count} values of {name} stay"
             )
-            return Alteration(Form.REKEYED, gone, state.rows, told)
-    return None
+            return {keys[0]: Alteration(Form.REKEYED, gone, state.rows, told)}
+    return {}
 
 
 def _keys(keys: Sequence[str]) -> list[Expression]:
@@ -264,3 +298,14 @@ def _value(column: Column) -> Expression:
     if column.type == DataType.DATE:
         return F.datediff(value, F.lit("1970-01-01").cast("date")).cast("int")
     return value.cast("double") if column.type in NUMBERS else value
+
+
+def _plain(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The same of values that Arrow reads."""
+    if column.type == DataType.TEXT:
+        return pc.utf8_slice_codeunits(values, 0, LONGEST)
+    if column.type == DataType.TIMESTAMP:
+        return pc.divide(values.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).cast(pa.float64(), safe=False), 1e6)
+    if column.type == DataType.DATE:
+        return values.cast(pa.int32())
+    return values.cast(pa.float64(), safe=False) if column.type in NUMBERS else values

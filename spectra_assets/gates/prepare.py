@@ -15,7 +15,7 @@ from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.keys import not_empty, unique
 from spectra_assets.gates.registry import gate
 from spectra_assets.gates.sample import one_line
-from spectra_assets.gates.source import one_of_texts
+from spectra_assets.gates.source import one_of_texts, to_do
 
 PROVEN = ("proven", "complete", "empty")
 """Verdicts of routes that give every row: by each parent's id, without a parent, or of an entity that has none."""
@@ -47,12 +47,13 @@ def dependencies_proven(candidate: Candidate) -> Iterator[Judged]:
 
 def _advice(outages: Mapping[str, str]) -> str:
     """What to do; `outages` are entity → how the API itself failed when its routes were tried."""
-    advice = "add another route to the pack, or give the credential's user access to records of the entity"
+    way = "add another route to the pack"
     if not outages:
-        return advice
+        return f"{way}, or give the credential's user access to records of the entity"
     entity, told = min(outages.items())
     others = f" and {len(outages) - 1} more" if len(outages) > 1 else ""
-    return f"the API failed when {entity}{others} was asked for ({one_line(told)}): run again; if it stays so, {advice}"
+    failed = f"the API failed when {entity}{others} was asked for ({one_line(told)})"
+    return f"{failed}: run again; if it stays so, tell whoever runs it, or {way}"
 
 
 def _chosen(entity: str, rows: Sequence[Mapping[str, Any]], why: str | None) -> dict[str, Any]:
@@ -104,7 +105,8 @@ def schema_has_all_entities(candidate: Candidate) -> Iterator[Judged]:
         for entity in dict.fromkeys(expected["entities"])
     ]
     columns = {"entity": DataType.TEXT, "inCanon": DataType.BOOL, "reason": DataType.TEXT}
-    advice = "give the credential's user access to a record of the entity, then sample again"
+    failed = [str(fact["reason"] or "") for fact in facts if not fact["inCanon"]]
+    advice = to_do(failed, "give the credential's user access to a record of the entity, then sample again")
     yield not_empty(candidate, "the canon is empty", advice)
     rule = Rule("inCanon", "are not in the canon")
     yield Judged(candidate.small(columns, facts), (rule,), unit="entities", show=("entity", "reason"), advice=advice)

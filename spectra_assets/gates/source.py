@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from spectra_assets.covenant.model import DataType
@@ -62,8 +63,9 @@ def endpoints_parsed(candidate: Candidate) -> Iterator[Judged]:
 @gate("hierarchy_proven", needs=lambda _: ("hierarchyProven",))
 def hierarchy_proven(candidate: Candidate) -> Iterator[Judged]:
     """Every entity is reachable, those with a parent by an id found in it."""
-    advice = "give the credential's user access to the entity, or correct its route in the pack"
     proofs = candidate.evidence.get("hierarchy", ())
+    failed = [str(proof["reason"] or "") for proof in proofs if not proof["reachable"]]
+    advice = to_do(failed, "give the credential's user access to the entity, or correct its route in the pack")
     if proofs:
         columns = dict.fromkeys(("entity", "route", "parentEntity", "reason"), DataType.TEXT) | {"reachable": DataType.BOOL}
         rule = Rule("reachable", "can't be reached", "entity")
@@ -73,3 +75,19 @@ def hierarchy_proven(candidate: Candidate) -> Iterator[Judged]:
     rule = Rule("hierarchyProven", "do not prove the hierarchy")
     shown = ("source", "hierarchyProven", "entityCount", "reachableEntityCount", "health")
     yield Judged(candidate.accepted, (rule,), unit="portfolios", show=shown, advice=advice)
+
+
+_STATUS = re.compile(r"(?:^|[ :])([1-5][0-9]{2})(?=[:;| ]|$)")
+_TO_DO = {
+    4: "correct its route in the pack, or leave the entity out there",
+    5: "the API failed: run again once it answers; if it stays so, tell whoever runs it",
+}
+
+
+def to_do(reasons: Iterable[str], otherwise: str) -> str:
+    """What helps against answers of one kind of status, which reasons name first; `otherwise`, also where access is refused."""
+    told = [_STATUS.search(reason) for reason in reasons]
+    statuses = {int(found[1]) for found in told if found is not None}
+    kinds = {status // 100 for status in statuses}
+    refused = not statuses.isdisjoint((401, 403)) or None in told
+    return otherwise if refused or len(kinds) != 1 else _TO_DO.get(kinds.pop(), otherwise)

@@ -6,7 +6,7 @@ the row was made from. Rows to be published are written without them, so that th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,9 @@ HASH = "_hash"
 ROW_GROUP = 65_536
 GROUP_BYTES = 16 * 2**20
 """A row group ends at whichever comes first: so many rows, or so many bytes in memory."""
+
+_HEADS = 4
+"""Row groups of which the first rows are read."""
 
 _LONG = 100
 """Bytes of a value on average."""
@@ -161,3 +164,19 @@ def _sorted(batch: pa.RecordBatch, accepted: Part, behind: Part) -> Sorted:
 def _repeating(table: pa.Table) -> list[str]:
     """Columns whose values may well repeat: long texts do not, and looking for repetitions costs as much as writing them."""
     return [name for name in table.column_names if table[name].nbytes <= _LONG * max(1, table.num_rows)]
+
+
+def places(files: Sequence[pq.ParquetFile], most: int) -> list[tuple[pq.ParquetFile, int]]:
+    """Some row groups, evenly over all of the files, each as its file and its number in it; of few all."""
+    every = [(file, place) for file in files for place in range(file.num_row_groups)]
+    return [every[round(n * (len(every) - 1) / (most - 1))] for n in range(most)] if len(every) > most else every
+
+
+def heads(files: Sequence[pq.ParquetFile], columns: Sequence[str], rows: int) -> pa.Table:
+    """The first `rows` rows of some row groups: little of a large table is read."""
+    schema = pa.schema([files[0].schema_arrow.field(name) for name in columns]) if files else pa.schema([])
+    found = (
+        next(file.iter_batches(batch_size=rows, row_groups=[place], columns=list(columns)), None)
+        for file, place in places(files, _HEADS)
+    )
+    return pa.Table.from_batches([batch for batch in found if batch is not None], schema)

@@ -29,7 +29,7 @@ from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.adopting import holds
 from spectra_assets.lakehouse.engine import give_back
 from spectra_assets.lakehouse.failure import is_storage_failure, storage_error, writing
-from spectra_assets.lakehouse.parts import CONTROL, DUPLICATE, FORM, HASH, RAW, REASONS, ROW_GROUP, Sorted, Sorter
+from spectra_assets.lakehouse.parts import CONTROL, DUPLICATE, FORM, HASH, RAW, REASONS, ROW_GROUP, Sorted, Sorter, heads, places
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.lakehouse.types import fresh, quoted, schema_hash, storable
 from spectra_assets.names import TableRef
@@ -162,13 +162,17 @@ class Staged:
 
     def sample(self, columns: Sequence[str]) -> pa.Table:
         """These columns of some row groups, evenly over all files of the accepted rows: of a small candidate all of them."""
-        files = [pq.ParquetFile(file) for file in sorted(self.path.glob("*.parquet"))]
-        groups = [(file, place) for file in files for place in range(file.num_row_groups)]
-        chosen = (
-            [groups[round(n * (len(groups) - 1) / (_SAMPLED - 1))] for n in range(_SAMPLED)] if len(groups) > _SAMPLED else groups
-        )
         empty = pa.schema([self.schema.field(name) for name in columns]).empty_table()
-        return pa.concat_tables([file.read_row_group(place, list(columns)) for file, place in chosen] or [empty])
+        return pa.concat_tables(
+            [file.read_row_group(place, list(columns)) for file, place in places(self._files(), _SAMPLED)] or [empty]
+        )
+
+    def heads(self, columns: Sequence[str], rows: int) -> pa.Table:
+        """These columns of the first rows at some places, evenly over all accepted rows."""
+        return heads(self._files(), columns, rows)
+
+    def _files(self) -> list[pq.ParquetFile]:
+        return [pq.ParquetFile(file) for file in sorted(self.path.glob("*.parquet"))]
 
     def batches(self) -> pa.RecordBatchReader:
         """The accepted rows in the table's schema, streaming."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 from filelock import FileLock, Timeout
@@ -45,6 +46,7 @@ from spectra_assets.lakehouse.commit import (
     writer_properties,
 )
 from spectra_assets.lakehouse.failure import guarded
+from spectra_assets.lakehouse.parts import heads
 from spectra_assets.lakehouse.types import fresh, storable
 from spectra_assets.names import TableRef, lakehouse_name
 
@@ -163,6 +165,14 @@ class Lakehouse:
                 fragment_readahead=1,
             )
             return scanner.to_reader()
+
+    def heads(self, ref: TableRef, columns: Sequence[str], rows: int) -> pa.Table:
+        """These columns of the first rows at some places of the table. Raises MissingInputError, StorageError."""
+        table = self._open(ref)
+        with guarded(self.path(ref), "read"):
+            fragments = table.to_pyarrow_dataset(filesystem=_folder(self.path(ref))).get_fragments()
+            files = sorted(fragments, key=lambda fragment: str(fragment.path))
+            return heads([pq.ParquetFile(file.open()) for file in files], columns, rows)
 
     def publish(self, ref: TableRef, candidate: Candidate, commit: CommitInfo, comment: str = "") -> Published:
         """Replace the table, rows and schema, by the candidate's; do nothing if it holds just that already, made alike from

@@ -143,6 +143,7 @@ def test_a_large_table_is_judged_as_a_small_one(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, now: Callable[[Row], Row], column: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(lasting, "_COMPARED", 1_000)
+    monkeypatch.setattr(lasting, "_LARGE", 1_000)
     promised = table("clean.order", "values_stay", **ORDER)
     bench.publish(promised, [order(key) for key in range(5_000)], made=json.dumps(making(promised)))
     result = bench.judge(promised, changed(now, count=5_000))

@@ -80,6 +80,26 @@ def test_the_hierarchy_is_proven(bench: Bench) -> None:
     result = bench.judge(promised, [row], hierarchy=[proof, {"entity": "b", "reachable": False, "reason": "403"}])
     assert (result.failed, result.total, result.sample[0]["entity"]) == (1, 2, "b")
     assert "reason" in result.sample[0]
+    assert "user access" in result.message
+
+
+@pytest.mark.parametrize(
+    ("reasons", "told"),
+    [
+        (["500: boom", "503: maintenance 404"], "The API failed"),
+        (["403: missing scope 500"], "access"),
+        (["500: boom", "403: no"], "access"),
+        (["404: Not Found"], "Correct its route"),
+        (["the pack names no route that is in the catalogue"], "access"),
+    ],
+)
+def test_what_helps_depends_on_what_the_api_answered(bench: Bench, reasons: list[str], told: str) -> None:
+    promised = form("source.portfolio", "hierarchy_proven")
+    row = {"source": "acme", "hierarchyProven": False, "entityCount": 2, "reachableEntityCount": 0}
+    proofs = [{"entity": f"e{n}", "reachable": False, "reason": reason} for n, reason in enumerate(reasons)]
+    message = bench.judge(promised, [row], hierarchy=proofs).message
+    assert told in message
+    assert ("user access" in message) == (told == "access")
 
 
 # ---------------------------------------------------------------- Prepare
