@@ -26,7 +26,8 @@ def _known(text: str) -> frozenset[str]:
 _MONEY = _known(
     "amount total subtotal sum cost fee tax discount revenue value charge payment refund budget vat salary wage "
     "income expense spend sales turnover profit commission bonus deposit premium freight shipping tip surcharge debit credit "
-    "gross net rent paid betrag kosten summe umsatz rabatt gebuehr montant cout taxe frais remise importe monto coste costo"
+    "gross net rent paid fine penalty toll dues donation grant "
+    "earnings loss betrag kosten summe umsatz rabatt gebuehr montant cout taxe frais remise importe monto coste costo"
 )
 _QUANTITY = _known(
     "quantity qty count duration elapsed hours minutes seconds weight size volume points distance units spent bytes "

@@ -325,7 +325,9 @@ def _date_key(column: str) -> str:
 
 
 def _bare(column: str) -> str:
-    """A time's name without the word for time: createdAt → created."""
+    """A time's name without the word for time: createdAt → created, dateVisite → visite."""
+    if column.startswith("date") and column[4:5].isupper():
+        return f"{column[4].lower()}{column[5:]}"
     for ending in ("DateTime", "Datetime", "Timestamp", "Date", "Time", "At", "On"):
         if column.endswith(ending) and len(column) > len(ending):
             return column.removesuffix(ending)

@@ -11,7 +11,7 @@ from spectra_assets.covenant.model import Column, Table
 from spectra_assets.covenant.paths import asked_path, asked_place, split_path
 from spectra_assets.names import camel, pascal, singular
 
-_END = re.compile(r"(?:Ids?|Key|Uuid|Guid|Code|Number|Href|Url)\d*$")
+_END = re.compile(r"(?:Ids?|Key|Uuid|Guid|Code|Number|No|Nr|Href|Url)\d*$")
 _ROLE = re.compile(r"[a-z][A-Za-z0-9]{0,99}")
 
 

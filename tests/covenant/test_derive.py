@@ -563,6 +563,26 @@ def test_a_column_is_sparse_where_a_rule_says_that_its_field_may_be_empty(design
     assert not any(column.sparse for column in shop.table("clean.customer").schema_)
 
 
+def test_a_reference_is_named_by_what_it_is_to_the_row(designer: Designer) -> None:
+    container = {"id": TEXT, "ownerCustomerId": to("customer.id"), "lastCallId": to("call.id"), "depotId": to("depot.id")}
+    line = {"lines[].containerNo": to("container.id", "text"), "lines[].amount": NUMBER}
+    booking = {"id": INT, "customerNo": to("customer.id"), "bookedAt": TIME, "authors[].id": to("person.id"), **line}
+    canon = canon_of(
+        entity("customer", {"id": INT, "name": TEXT}), entity("person", {"id": INT}), entity("call", {"id": INT}),
+        entity("depot", {"id": INT}), entity("container", container), entity("booking", booking),
+    )  # fmt: skip
+    made = designer.covenant(canon)
+    lines = references(made, "factBookingLine")
+    assert lines["customerKey"] == ("dimCustomer", "bookingId"), "the booking's own customer is the line's"
+    assert lines["containerCustomerKey"] == ("dimCustomer", "containerNo")
+    assert lines["depotKey"] == ("dimDepot", "containerNo")
+    assert "callKey" not in lines, "where the container was last is not where it was when the line was booked"
+    assert "customerKey" in references(made, "factBooking")
+    bridge = made.table("transform.bridgeBookingAuthor").build
+    assert isinstance(bridge, Bridge)
+    assert [reference.name for reference in bridge.references] == ["bookingKey", "authorKey"]
+
+
 def test_a_column_is_as_personal_as_what_it_is_made_of(designer: Designer) -> None:
     made_of = {
         "shortMail": ("concat(substring(email, 1, 3), '…')", None),
@@ -632,7 +652,7 @@ def thing(column: str) -> tuple[CanonEntity, Table]:
     ("column", "adds"),
     [
         ("amount", "all"), ("taxTotal", "all"), ("watchedSeconds", "all"), ("weightKg", "all"), ("areaHa", "all"), ("pages", "all"),
-        ("caloriesBurned", "all"), ("grossWeightKg", "all"), ("pricePaid", "all"),
+        ("caloriesBurned", "all"), ("fine", "all"), ("grossWeightKg", "all"), ("pricePaid", "all"),
         ("balance", "atOneTime"), ("closingBalance", "atOneTime"), ("stockOnHand", "atOneTime"), ("saldo", "atOneTime"),
         ("price", "never"), ("pricePerTon", "never"), ("interestRate", "never"), ("liabilityPct", "never"), ("temperatureC", "never"),
         ("humidity", "never"), ("stars", "never"), ("maxParticipants", "never"), ("noClaimsYears", "never"), ("bitrateKbps", "never"),
