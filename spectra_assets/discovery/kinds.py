@@ -114,6 +114,9 @@ def _mark_details(routes: Iterable[Route]) -> None:
         if route.kind != "object":
             continue
         above = next((known.get(place) for place in _above(shape(route.path)) if place in known), None)
+        if above is not None and _lies_in_one_of(route, above):
+            route.kind, route.reason = "detail", f"one record of GET {above.path}, which holds it whole"
+            continue
         if above is not None and (not above.records or _gives_one_of(route, above)):
             more = tells_more(route.records, above.records)
             if more and route.fills:
@@ -135,6 +138,14 @@ def _mark_details(routes: Iterable[Route]) -> None:
                 if all(plain_values(record, 2).get(key) in ids for record in route.records):
                     route.kind, route.reason = "detail", f"one record of GET {other.path}"
                     break
+
+
+def _lies_in_one_of(route: Route, above: Route) -> bool:
+    """Whether the records of the list hold such an object whole in a field, as the entries of a bundle their resource."""
+    listed = above.records[:_LOOKED_AT]
+    fields = {key for record in listed for key, value in record.items() if isinstance(value, dict)}
+    held = ([record[key] for record in listed if isinstance(record.get(key), dict)] for key in sorted(fields))
+    return bool(route.records) and any(_keys_in_common(route.records, inner) >= _VERY_ALIKE for inner in held)
 
 
 def _above(place: str) -> tuple[str, ...]:

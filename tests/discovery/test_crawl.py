@@ -236,3 +236,22 @@ def test_whatever_answers_a_path_that_is_none_is_no_endpoint(serve: Callable[...
     pack = discover(settings, "demo", serve({"/users": users, ".*": refused}).base_url)
     assert [entity.entity for entity in pack.entities] == ["user"]
     assert {endpoint.path for endpoint in pack.endpoints} == {"/users"}
+
+
+def test_what_an_entry_of_a_list_holds_whole_is_no_kind_of_its_own(serve: Callable[..., Any], settings: Settings) -> None:
+    """As FHIR: entries of a bundle hold the resource that its own address gives."""
+    people = [{"resourceType": "Patient", "id": f"p{n}", "gender": "f", "birthDate": f"1990-01-{n:02d}"} for n in range(10, 20)]
+    entries = [{"fullUrl": f"{{origin}}/Patient/{each['id']}", "resource": each} for each in people]
+    routes = {
+        "/": {"patients": "{origin}/Patient"},
+        "/Patient": {
+            "resourceType": "Bundle",
+            "id": "b1",
+            "total": 10,
+            "link": [{"relation": "self", "url": "x"}],
+            "entry": entries,
+        },
+        r"/Patient/(?P<id>\w+)": lambda match, *_: next((each for each in people if each["id"] == match["id"]), (404, {}, {})),
+    }
+    pack = discover(settings, "demo", serve(routes).base_url)
+    assert {hint.entity: hint.routes for hint in pack.entities} == {"patient": ["/Patient"]}
