@@ -128,3 +128,23 @@ def test_what_the_description_promises_and_nobody_answers_is_a_gap(serve: Callab
     assert "404" in gaps["GET /ghosts"]
     assert "/pets/{id}" in pack.excluded
     assert api.methods == {"GET"}
+
+
+def test_a_fhir_server_tells_what_can_be_searched(serve: Callable[..., Any], settings: Settings) -> None:
+    found = {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": 2,
+        "entry": [{"resource": {"id": n, "gender": "f"}} for n in "ab"],
+    }
+    resources = [
+        {"type": "Patient", "interaction": [{"code": "search-type"}]},
+        {"type": "Binary", "interaction": [{"code": "read"}]},
+    ]
+    api = serve({
+        "/fhir/metadata": {"resourceType": "CapabilityStatement", "rest": [{"mode": "server", "resource": resources}]},
+        "/fhir/Patient": found,
+    })  # fmt: skip
+    pack = discover(settings, "demo", f"{api.base_url}/fhir")
+    assert {hint.entity: hint.routes for hint in pack.entities} == {"patient": ["/Patient"]}
+    assert len(api.asked) < 40

@@ -1,4 +1,5 @@
-"""A root document that lists its routes: a map of paths, or of patterns of them, to methods and parameters (as WordPress has)."""
+"""A document that lists routes: a map of paths, or of patterns of them, to methods and parameters (as WordPress has), or the
+types of resources that a FHIR server can search."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from spectra_assets.intelligence.description.findings import Findings, brief
 from spectra_assets.intelligence.description.model import Description, Reply
 from spectra_assets.intelligence.description.pointers import mapping, sequence
 
+CAPABILITIES = "CapabilityStatement"
 _KEYS = ("routes", "endpoints", "paths")
 _MOST = 20_000
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
@@ -27,11 +29,25 @@ def is_routes(root: Any) -> bool:
 def routes_of(root: Any) -> Mapping[str, Any]:
     """The map of paths to what each of them takes that a document holds, as the root of WordPress and of its namespaces does;
     empty if it holds none."""
+    if mapping(root).get("resourceType") == CAPABILITIES:
+        return {f"/{name}": ["GET"] for name in _searched(root)}
     for key in _KEYS:
         held = mapping(mapping(root).get(key))
         if held and all(str(path).startswith("/") and isinstance(below, dict | list) for path, below in held.items()):
             return held
     return {}
+
+
+def _searched(root: Any) -> Iterator[str]:
+    """The types of resources that a CapabilityStatement (FHIR, capabilitystatement.html) lets search."""
+    for rest in sequence(mapping(root).get("rest")):
+        for resource in sequence(mapping(rest).get("resource")):
+            name, codes = (
+                mapping(resource).get("type"),
+                [mapping(each).get("code") for each in sequence(mapping(resource).get("interaction"))],
+            )
+            if isinstance(name, str) and name.isalpha() and name.isascii() and (not codes or "search-type" in codes):
+                yield name
 
 
 def read_routes(root: Any, name: str, findings: Findings) -> Description:
