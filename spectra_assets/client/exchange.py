@@ -235,10 +235,12 @@ class Exchange:
         """Seconds this request waits for itself; if the server is too busy, the gate is held for all threads instead."""
         seconds = max(backoff(course.attempts, self._backoff_base), failure.retry_after or 0)
         if failure.status in _TOO_FAST or (failure.status == 503 and failure.retry_after):
-            alone, course.heeded = self._is_alone(path, course), self._heeded
+            alone, first = self._is_alone(path, course), course.heeded is None
+            course.heeded = self._heeded
             if alone and failure.status in _TOO_FAST:
                 return seconds
-            self._pace.hold(seconds, too_many=failure.status != HTTPStatus.SERVICE_UNAVAILABLE)
+            # once it has waited and is refused again, how many others are sent says nothing more
+            self._pace.hold(seconds, too_many=first and failure.status != HTTPStatus.SERVICE_UNAVAILABLE)
             return 0
         return seconds
 

@@ -20,6 +20,7 @@ from spectra_assets.learning.lesson import Lesson, read_all
 from spectra_assets.learning.loop import Learned, heal, made_again
 from spectra_assets.learning.prose import quoted, times
 from spectra_assets.learning.told import leave
+from spectra_assets.learning.verify import awaited
 from spectra_assets.names import LOG, TableRef
 from spectra_assets.settings import Settings
 from spectra_assets.settings import load as load_settings
@@ -50,9 +51,13 @@ _UNDER_WAY = [
 
 
 def unseen(settings: Settings) -> list[Lesson]:
-    """Open lessons for which no remedy was looked for yet. Raises DocumentError."""
+    """Open lessons for which no remedy was looked for yet, without those that await what another one brought.
+
+    Raises DocumentError.
+    """
     lessons = read_all(settings.lessons) if settings.lessons.is_dir() else []
-    return [lesson for lesson in lessons if lesson.curable and not lesson.tried and lesson.question is None]
+    new = [lesson for lesson in lessons if lesson.curable and not lesson.tried and lesson.question is None]
+    return [lesson for lesson in new if awaited(lesson, (each for each in lessons if each.source == lesson.source)) is None]
 
 
 def look(settings: Settings, lessons: Iterable[Lesson], say: Callable[[str], None] = lambda _: None) -> Learned:

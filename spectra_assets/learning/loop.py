@@ -31,7 +31,7 @@ from spectra_assets.learning.record import Limits, record
 from spectra_assets.learning.remedy import propose
 from spectra_assets.learning.remedy.model import TOLD_BY_CANON, Remedy
 from spectra_assets.learning.standard import generalise
-from spectra_assets.learning.verify import Seen, gone, is_quiet, passed_again, verdict_of
+from spectra_assets.learning.verify import Seen, awaited, gone, is_quiet, passed_again, verdict_of
 from spectra_assets.settings import Settings
 from spectra_assets.stages.design import playbooks_of, written
 
@@ -220,7 +220,8 @@ def _close(settings: Settings, learned: Learned, lesson: Lesson | None, why: str
 
 
 def _seek(settings: Settings, learned: Learned, lesson: Lesson, covenant: Covenant, say: Say, defers: bool) -> bool:
-    """The first remedy that is proven is applied; one that only a person may apply is proposed; else a question remains.
+    """The first remedy that is proven is applied; one that only a person may apply is proposed; else a question remains. A person
+    is told nothing while what another lesson brought to the same table waits for its run: it may mend this gap as well.
 
     One that repairs at a cost may do so for nothing once another gap of the same time is mended: with `defers` nothing is
     decided then, and the result is true.
@@ -255,6 +256,9 @@ def _seek(settings: Settings, learned: Learned, lesson: Lesson, covenant: Covena
             return False
     if costs and defers:
         return True
+    if (other := awaited(lesson, read_all(settings.lessons, lesson.source))) is not None:
+        say(f"lesson {lesson.id}: nobody is asked before a run shows what {other.id} brought")
+        return False
     if waiting is None:
         _ask(settings, learned, lesson, tried)
         return False

@@ -71,6 +71,11 @@ def passed_again(lesson: Lesson, run: Seen, before: Sequence[Lesson]) -> str | N
     return f"{lesson.check} passed again in run {run.run_id} without a rule: {how}."
 
 
+def awaited(lesson: Lesson, others: Iterable[Lesson]) -> Lesson | None:
+    """Another lesson about the same that was applied since this one was seen, and that no run has judged yet."""
+    return next((other for other in others if other.status == "applied" and _brought_since(other, lesson)), None)
+
+
 def _brought_since(other: Lesson, lesson: Lesson) -> bool:
     """Whether another lesson about the same was applied since this one was seen."""
     same = other.full_table == lesson.full_table or (other.entity is not None and other.entity == lesson.entity)

@@ -6,10 +6,12 @@ import gzip
 import socket
 import time
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 
@@ -151,6 +153,24 @@ def test_a_busy_server_holds_all_threads_and_then_sees_no_stampede(api: Api, con
     instants = [asked.at for asked in api.asked]
     assert instants[1] - instants[0] >= 0.38
     assert instants[-1] - instants[0] >= 0.38 + 7 * 0.02 * 0.8
+
+
+def test_an_address_that_is_told_for_ever_that_it_comes_too_fast_is_given_up_and_holds_up_nobody(
+    api: Api, connect: Connect, tmp_path: Path
+) -> None:
+    """Every other one is refused, with status 200, whatever the pace: after three of them it is known that waiting is no help."""
+    slow = Reply(b'{"status": "RATE_LIMIT", "message": "Rate limit exceeded, try again later"}')
+    api.answer = lambda asked: slow if int(asked.query["of"][0]) % 2 else GOOD
+    client = connect(budgets=tmp_path)
+    for number in range(12):
+        if number % 2:
+            with pytest.raises(RetriableError, match=r"RATE_LIMIT Rate limit exceeded.*tried \d times"):
+                client.read("/x", {"of": number})
+        else:
+            assert client.read("/x", {"of": number}) == GOOD.body
+    tries = Counter(int(asked.query["of"][0]) for asked in api.asked)
+    assert [tries[number] for number in range(1, 12, 2)] == [5, 5, 5, 3, 3, 3]
+    assert {tries[number] for number in range(0, 12, 2)} == {1}
 
 
 def test_those_who_waited_leave_one_by_one(played: PlayedTime) -> None:

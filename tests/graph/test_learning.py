@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from spectra_assets.graph.build import job_name
-from spectra_assets.graph.learning import JOB, LEARNING, catching_up, learn_job, passes, summary
+from spectra_assets.graph.learning import JOB, LEARNING, catching_up, learn_job, passes, summary, unseen
 from spectra_assets.graph.sensor import ended
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.lesson import Lesson, save
@@ -75,6 +75,15 @@ def test_what_is_answered_or_asked_is_not_looked_at_again(settings: Settings, le
     save(settings.lessons, lesson.but(**change))
     with dg.DagsterInstance.ephemeral() as instance:
         assert list(passes(instance, settings, [])) == []
+
+
+def test_what_another_remedy_may_mend_is_not_looked_at_before_its_run(settings: Settings, lesson: Lesson) -> None:
+    other = lesson.but(id="zephyr-users-other-00000000", fingerprint="0" * 64, subject="nickname", status="applied",
+                       playbook="STANDARDS.md:1", applied_at="2026-01-01T00:01:00+00:00")  # fmt: skip
+    save(settings.lessons, other)
+    assert unseen(settings) == []
+    save(settings.lessons, other.but(status="verified"))
+    assert unseen(settings) == [lesson]
 
 
 def test_nothing_is_launched_where_learning_is_off(settings: Settings, lesson: Lesson) -> None:
