@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -64,8 +65,8 @@ def _iso(row: Row) -> Row:
     return {**row, "placed": "-".join(reversed(text.split(".")))} if "." in text else row
 
 
-def _case(world: type[World], change: Change, *lists: str, meant=dict) -> Case:  # type: ignore[no-untyped-def]
-    return Case("live", "live", world, change, lists=lists, meant=meant)
+def _case(world: type[World], change: Change, renamed_from: str, *lists: str, meant: Callable[[Row], Row] = dict) -> Case:
+    return Case("live", "live", world, change, lists=lists, meant=meant, unsure=(renamed_from,))
 
 
 PAIRS = (
@@ -77,6 +78,7 @@ PAIRS = (
                 rows("order", renamed("note", "remark")),
                 rows("order", lambda n, row: {**row, "placed": _german(row)} if n % 3 == 0 else row),
             ),
+            "note",
             "customer",
             "order",
             meant=_iso,
@@ -84,7 +86,13 @@ PAIRS = (
     ),
     Pair(
         "envelope and a renamed field of the child",
-        _case(Depot, both(listed("depot", place=("results",)), rows("parcel", renamed("label", "caption"))), "depot", "parcel"),
+        _case(
+            Depot,
+            both(listed("depot", place=("results",)), rows("parcel", renamed("label", "caption"))),
+            "label",
+            "depot",
+            "parcel",
+        ),
     ),
     Pair(
         "paging parameter, renamed field and a new status",
@@ -95,6 +103,7 @@ PAIRS = (
                 rows("order", lambda n, row: {**row, "status": "returned" if n % 9 == 0 else row["status"]}),
                 rows("customer", renamed("city", "town")),
             ),
+            "city",
             "customer",
             "order",
         ),
@@ -177,7 +186,7 @@ def _tell(pair: Pair, project: Project, instance: dg.DagsterInstance, before: se
         took = (record.end_time or 0) - (record.start_time or 0)
         at = datetime.fromtimestamp(record.start_time or 0, UTC).strftime("%H:%M:%S")
         print(f"  {at} {run.job_name} ({chosen}), by {by}: {run.status.value} in {took:.0f} s, {run.run_id[:8]}")
-    print("  " + git(project.folder, "log", "--format=%h %cI %s", "--stat=80").replace("\n", "\n  "))
+    print("  " + git(project.folder, "log", "--format=%h %cI %s").replace("\n", "\n  "))
     ticks = [tick for selector in instance.all_instigator_state() for tick in instance.get_ticks(
         selector.instigator_origin_id, selector.selector_id) if selector.instigator_name == "lessons"]  # fmt: skip
     bad = [tick for tick in ticks if tick.error]
@@ -202,9 +211,10 @@ def _tell(pair: Pair, project: Project, instance: dg.DagsterInstance, before: se
         pair.found.append(f"{len(used)} lessons are verified and {len(asked)} ask, not {pair.used} and {pair.asked}")
     if dirty := git(project.folder, "status", "--porcelain"):
         pair.found.append(f"the tree is not clean: {dirty}")
-    commits = [line for line in git(project.folder, "log", "--format=%s").splitlines() if line.startswith("Lesson")]
+    subjects = git(project.folder, "log", "--format=%s").splitlines()
+    commits = [line for line in subjects if re.fullmatch("Lesson .*: (rule|gate|step) .*", line)]
     if len(commits) != len(used):
-        pair.found.append(f"{len(commits)} commits of lessons, {len(used)} lessons verified")
+        pair.found.append(f"{len(commits)} commits of remedies, {len(used)} lessons verified")
     last = records[-1].dagster_run if records else None
     if last is not None and not last.is_success:
         pair.found.append(f"the last run, of {last.job_name}, is {last.status.value}")

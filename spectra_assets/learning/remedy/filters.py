@@ -79,7 +79,7 @@ def _referred(plan: Fetch, field: str, before: Sequence[Record], facts: Facts) -
     held = dict.fromkeys(str(value) for values in each for value in values)
     if not all(each):
         return  # what refers to nobody would be in no list
-    others = [table.entity for table in facts.covenant.tables() if table.ref.schema == "extract" and table.entity]
+    others = [table.entity for table in facts.in_force.tables() if table.ref.schema == "extract" and table.entity]
     for entity in [each for each in dict.fromkeys(others) if each != plan.entity][:_ENTITIES]:
         known = promised_plan_of(entity, facts)
         if known is None:
