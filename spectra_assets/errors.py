@@ -129,12 +129,14 @@ class SourceError(SpectraError):
 
 
 class RetriableError(SourceError):
-    """May pass if tried again: 429, 5xx, a cut or slow connection. `retry_after` is in seconds."""
+    """May pass if tried again: 429, 5xx, a cut or slow connection. `retry_after` is in seconds. `alone`: others were answered
+    between its refusals, so that it is this request that will most likely be refused again."""
 
-    def __init__(self, message: str, retry_after: float | None = None, status: int | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, status: int | None = None, alone: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         self.status = status
+        self.alone = alone
 
 
 class SkippableError(SourceError):

@@ -185,6 +185,12 @@ class Budget:
                 state.lower(now, seen, seconds)
             state.held = max(state.held, now + seconds)
 
+    def restore(self, rate: float) -> None:
+        """The rate is no lower than this one: what was refused meanwhile would be refused at any (0: none is known)."""
+        with self._changed() as state:
+            if not rate or rate > state.rate:
+                state.rate, state.ceiling, state.free = rate, 0.0, min(state.free, time.monotonic())
+
     def answered(self) -> None:
         """The host took a request."""
         with self._changed() as state:

@@ -36,12 +36,14 @@ _ATTEMPTS_AT_500 = 3
 class Course:
     """How one request went so far. `seconds`: what each attempt may take, if it is limited. `body`: that of a search by POST.
     `ask`: it is sent only to learn whether the `earlier` answer changed. `brought` is the id of the request that brought the
-    body, where it was another one. `heeded`: how many requests had been, when this one was refused last for coming too fast."""
+    body, where it was another one. `heeded`: how many requests had been, when this one was refused last for coming too fast;
+    `rate`: at which they left before it was refused first."""
 
     seconds: float | None = None
     body: bytes | None = None
     attempts: int = 0
     heeded: int | None = None
+    rate: float = 0.0
     answer: Answer | None = None
     ask: bool = False
     earlier: Taped | None = None
@@ -63,6 +65,7 @@ class Exchange:
         self._heeded = 0
         self._stubborn: Counter[str] = Counter()
         self._given_up: dict[str, int] = {}
+        self._blamed: float | None = None
         self._over(pace, backoff_base)
 
     def over(self, wire: Wire, pace: Pace) -> None:
@@ -179,7 +182,7 @@ class Exchange:
             try:
                 answer = self._sent(url, course, stop)
                 result = accept(answer)
-                self._heeded += 1
+                self._note_heeded()
                 return result
             except RetriableError as error:
                 failure = error
@@ -189,11 +192,13 @@ class Exchange:
             if self._used_up(failure.status, course.attempts, self._most(path, failure.status, attempts)):
                 break
             stop.wait(self._delay(failure, path, course))
+        alone = failure.status in _TOO_FAST and self._is_alone(path, course)
         self._delay(failure, path, course)
         if failure.status in _TOO_FAST:
             self._stubborn[path], self._given_up[path] = self._stubborn[path] + 1, self._heeded
+            self._blamed = course.rate if self._blamed is None else self._blamed
         tried = f" (tried {course.attempts} times)" if course.attempts > 1 else ""
-        raise RetriableError(self._mask(str(failure)) + tried, failure.retry_after, failure.status)
+        raise RetriableError(self._mask(str(failure)) + tried, failure.retry_after, failure.status, alone)
 
     def _sent(self, url: str, course: Course, stop: threading.Event) -> Answer:
         """One attempt. An answer that did not change is the one of the earlier tape."""
@@ -225,6 +230,13 @@ class Exchange:
         """Attempts that a request has which was refused with this status."""
         return min(attempts, _STUBBORN) if status in _TOO_FAST and self._stubborn[path] >= _STUBBORN else attempts
 
+    def _note_heeded(self) -> None:
+        """A request was answered. If one was refused to the end just before, it was not for the rate, which is as before then."""
+        self._heeded += 1
+        blamed, self._blamed = self._blamed, None
+        if blamed is not None:
+            self._pace.restore(blamed)
+
     def _is_alone(self, path: str, course: Course) -> bool:
         """Whether others were heeded since this request was refused before, or since another one of its list was given up."""
         several = self._stubborn[path] >= _STUBBORN
@@ -237,6 +249,8 @@ class Exchange:
         if failure.status in _TOO_FAST or (failure.status == 503 and failure.retry_after):
             alone, first = self._is_alone(path, course), course.heeded is None
             course.heeded = self._heeded
+            if first:
+                course.rate = self._pace.rate
             if alone and failure.status in _TOO_FAST:
                 return seconds
             # once it has waited and is refused again, how many others are sent says nothing more

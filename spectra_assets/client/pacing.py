@@ -132,6 +132,16 @@ class Pace:
             if stop.wait(max(pause, 0)):
                 raise StoppedError
 
+    @property
+    def rate(self) -> float:
+        """Requests per second that refusals have left; 0 if there were none."""
+        return self._budget.rate if self._budget is not None else 0.0
+
+    def restore(self, rate: float) -> None:
+        """Let no refusal since then have lowered the rate: they were not about how many requests leave."""
+        if self._budget is not None:
+            self._budget.restore(rate)
+
     def hold(self, seconds: float, too_many: bool = False) -> None:
         """Let nothing leave for `seconds`, then space the requests that have gathered. `too_many`: that is why they must wait."""
         if self._budget is not None:

@@ -48,8 +48,9 @@ def _too_fast(answer: Answer) -> Refusal | None:
 
 
 def is_lasting(error: RetriableError) -> bool:
-    """Whether what was tried on every attempt will most likely fail again, and alone: a 500, or a body that is no JSON."""
-    return error.status == HTTPStatus.INTERNAL_SERVER_ERROR or error.status in _CONTENT
+    """Whether what was tried on every attempt will most likely fail again, and alone: a 500, a body that is no JSON, what came
+    too fast each time while others did not."""
+    return error.alone or error.status == HTTPStatus.INTERNAL_SERVER_ERROR or error.status in _CONTENT
 
 
 def limited(answer: Answer) -> bool:
