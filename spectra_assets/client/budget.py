@@ -189,7 +189,7 @@ class Budget:
         """The rate is no lower than this one: what was refused meanwhile would be refused at any (0: none is known)."""
         with self._changed() as state:
             if not rate or rate > state.rate:
-                state.rate, state.ceiling, state.free = rate, 0.0, min(state.free, time.monotonic())
+                state.rate, state.ceiling, state.sure = rate, 0.0, 0
 
     def answered(self) -> None:
         """The host took a request."""

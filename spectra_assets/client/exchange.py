@@ -37,13 +37,14 @@ class Course:
     """How one request went so far. `seconds`: what each attempt may take, if it is limited. `body`: that of a search by POST.
     `ask`: it is sent only to learn whether the `earlier` answer changed. `brought` is the id of the request that brought the
     body, where it was another one. `heeded`: how many requests had been, when this one was refused last for coming too fast;
-    `rate`: at which they left before it was refused first."""
+    `rate`: at which they left before it was refused first; `alone`: others were heeded between its refusals."""
 
     seconds: float | None = None
     body: bytes | None = None
     attempts: int = 0
     heeded: int | None = None
     rate: float = 0.0
+    alone: bool = False
     answer: Answer | None = None
     ask: bool = False
     earlier: Taped | None = None
@@ -192,13 +193,12 @@ class Exchange:
             if self._used_up(failure.status, course.attempts, self._most(path, failure.status, attempts)):
                 break
             stop.wait(self._delay(failure, path, course))
-        alone = failure.status in _TOO_FAST and self._is_alone(path, course)
         self._delay(failure, path, course)
         if failure.status in _TOO_FAST:
             self._stubborn[path], self._given_up[path] = self._stubborn[path] + 1, self._heeded
             self._blamed = course.rate if self._blamed is None else self._blamed
         tried = f" (tried {course.attempts} times)" if course.attempts > 1 else ""
-        raise RetriableError(self._mask(str(failure)) + tried, failure.retry_after, failure.status, alone)
+        raise RetriableError(self._mask(str(failure)) + tried, failure.retry_after, failure.status, course.alone)
 
     def _sent(self, url: str, course: Course, stop: threading.Event) -> Answer:
         """One attempt. An answer that did not change is the one of the earlier tape."""
@@ -247,14 +247,13 @@ class Exchange:
         """Seconds this request waits for itself; if the server is too busy, the gate is held for all threads instead."""
         seconds = max(backoff(course.attempts, self._backoff_base), failure.retry_after or 0)
         if failure.status in _TOO_FAST or (failure.status == 503 and failure.retry_after):
-            alone, first = self._is_alone(path, course), course.heeded is None
-            course.heeded = self._heeded
+            alone, first = failure.status in _TOO_FAST and self._is_alone(path, course), course.heeded is None
+            course.heeded, course.alone = self._heeded, course.alone or alone
             if first:
                 course.rate = self._pace.rate
-            if alone and failure.status in _TOO_FAST:
+            if alone:
                 return seconds
-            # once it has waited and is refused again, how many others are sent says nothing more
-            self._pace.hold(seconds, too_many=first and failure.status != HTTPStatus.SERVICE_UNAVAILABLE)
+            self._pace.hold(seconds, too_many=failure.status != HTTPStatus.SERVICE_UNAVAILABLE)
             return 0
         return seconds
 
