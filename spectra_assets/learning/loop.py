@@ -221,7 +221,7 @@ def _close(settings: Settings, learned: Learned, lesson: Lesson | None, why: str
 
 def _seek(settings: Settings, learned: Learned, lesson: Lesson, covenant: Covenant, say: Say, defers: bool) -> bool:
     """The first remedy that is proven is applied; one that only a person may apply is proposed; else a question remains. A person
-    is told nothing while what another lesson brought to the same table waits for its run: it may mend this gap as well.
+    is told nothing while what another lesson brought waits for its run: it may mend this gap as well.
 
     One that repairs at a cost may do so for nothing once another gap of the same time is mended: with `defers` nothing is
     decided then, and the result is true.

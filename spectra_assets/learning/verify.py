@@ -72,8 +72,10 @@ def passed_again(lesson: Lesson, run: Seen, before: Sequence[Lesson]) -> str | N
 
 
 def awaited(lesson: Lesson, others: Iterable[Lesson]) -> Lesson | None:
-    """Another lesson about the same that was applied since this one was seen, and that no run has judged yet."""
-    return next((other for other in others if other.status == "applied" and _brought_since(other, lesson)), None)
+    """Another lesson of the same source that was applied since this one was seen, and that no run has judged yet: with it the
+    covenant may have taken over more, such as pages that Prepare measured since."""
+    later = (other for other in others if other.status == "applied" and (other.applied_at or "") >= lesson.last_seen)
+    return next((other for other in later if other.id != lesson.id), None)
 
 
 def _brought_since(other: Lesson, lesson: Lesson) -> bool:
