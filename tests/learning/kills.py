@@ -1,6 +1,7 @@
 """A process of the loop that dies by SIGKILL at a step of its choice: before a file or a branch changes, or after a git command.
 
-`python -m tests.learning.kills [ROUNDS]` kills at every step of applying and of taking back, then ROUNDS times at random moments.
+`python -m tests.learning.kills [ROUNDS]` kills at every step of applying and of taking back, then ROUNDS times at random moments,
+each fifth time outside of a repository.
 """
 
 from __future__ import annotations
@@ -205,9 +206,10 @@ def main(rounds: int) -> int:
                 print(f"{repository=} {back=}: {at - 1} steps")
         for each in range(rounds):
             back = bool(each % 2)
-            died, found = trial(place / "template-True", place / "trial", back, None, random.random() * 0.6)  # noqa: S311
+            repository = each % 5 > 0
+            died, found = trial(place / f"template-{repository}", place / "trial", back, None, random.random() * 0.6)  # noqa: S311
             bad += bool(found)
-            print(*(f"round {each}, {back=}: {fault}" for fault in found), sep="\n", end="\n" if found else "")
+            print(*(f"round {each}, {back=}, {repository=}: {fault}" for fault in found), sep="\n", end="\n" if found else "")
     print(f"{bad} of them not whole")
     return bad
 
