@@ -28,6 +28,7 @@ from spectra_assets.learning.lesson import ECHOES
 from spectra_assets.learning.remake import Remade, remake
 from spectra_assets.learning.remedy.model import KEEP_REQUESTS, AddRule, Remedy, RemedyKind
 from spectra_assets.learning.scratch import Deadline, Made, Scratch
+from spectra_assets.names import Stage, TableRef
 from spectra_assets.playbook.model import Playbooks
 from spectra_assets.settings import Settings
 from spectra_assets.stages.design import playbooks_of
@@ -36,6 +37,12 @@ from spectra_assets.stages.twin import Twin
 
 _TOO_MANY, _REFUSALS = 429, 3
 """The status of what came too fast, and how often it must come to be a gap."""
+
+_OF_ROWS = (RemedyKind.RECORDS, RemedyKind.PAGING, RemedyKind.CHOOSE_ROUTE, RemedyKind.REPLACE_ENDPOINT)
+"""Remedies that say how rows come: one that fits what came, and leaves most rows out, looks like a repair."""
+
+_KNOWN, _STAYED = 20, 0.7
+"""Of so many rows that stand at least, this share must come with such a remedy, or a person decides."""
 
 _TOLD = 8
 _WIDTH = 400
@@ -232,16 +239,28 @@ class _Trial:
         return found
 
     def costs(self, made: Remade) -> Iterator[str]:
-        """What would no longer be there, beside what the remedy leaves out on purpose.
+        """What would no longer be there, beside what the remedy leaves out on purpose; and rows, where it is about how they come.
 
         What the data of now would lose without it as well is another gap's, and is held back when this remedy is applied.
         """
+        yield from self._fewer(made)
         lost = [*self._losses(made)]
         if not lost:
             return
         with Scratch(self.settings, self.covenant.source, self.twin, self.deadline) as scratch:
             anyway = {*self._losses(self.remake(scratch, (), alone=True))}
         yield from (loss for loss in lost if loss not in anyway)
+
+    def _fewer(self, made: Remade) -> Iterator[str]:
+        """Tables of raw records that would have much less than what stands."""
+        lakehouse = _lakehouse(self.settings, self.covenant)
+        for name, each in made.tables.items() if self.remedy.kind in _OF_ROWS else ():
+            ref = TableRef.parse(name)
+            if ref.schema != Stage.EXTRACT or each.rows is None or not lakehouse.exists(ref):
+                continue
+            stands = lakehouse.describe(ref).rows
+            if stands >= _KNOWN and each.rows < _STAYED * stands:
+                yield f"{name} would have {each.rows:,} rows, and {stands:,} stand"
 
     def _losses(self, made: Remade) -> Iterator[str]:
         if made.covenant is not None:

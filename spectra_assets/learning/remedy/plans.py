@@ -32,7 +32,7 @@ def another_plan(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         return
     now = _found(promised.entity, facts) or promised
     if now.records != promised.records:
-        yield _records(gap, facts, now.records, "Prepare found them there since")
+        yield from _moved(gap, facts, promised, now.records)
     elif gap.cause in (Cause.ENVELOPE_CHANGED, Cause.ENDPOINT_BROKEN, Cause.OTHER, Cause.MISSING_KEY):
         yield from _moved(gap, facts, promised)
     if now.paging != promised.paging:
@@ -79,14 +79,15 @@ def _records(gap: Gap, facts: Facts, place: str, how: str) -> Remedy:
     return rule(RemedyKind.RECORDS, EXTRACT, "records", scope(gap, facts), {"at": place}, why)
 
 
-def _moved(gap: Gap, facts: Facts, promised: Fetch) -> Iterator[Remedy]:
-    """Where the answers of the last extraction, or of one more request, hold the records."""
+def _moved(gap: Gap, facts: Facts, promised: Fetch, found: str | None = None) -> Iterator[Remedy]:
+    """Where the answers of the last extraction, or of one more request, hold the records: where Prepare `found` some since, or
+    by themselves. What lacks their key is none of them."""
     values = [each.value for each in facts.came(promised.entity) if each.value is not None][:5]
     if not values or all(records_at(value, promised.records) for value in values):
         asked = _asked(promised, facts)
         met = facts.explorer.one(asked).value if facts.explorer is not None and asked is not None else None
         values = [met] if met is not None else []
-    place = location_of(values, noun_of(promised.path)).path if values else None
+    place = found if found is not None else location_of(values, noun_of(promised.path)).path if values else None
     if place is None or place == promised.records or (place and not carried(place)):
         return
     records = [record for value in values for record in records_at(value, place) or ()]

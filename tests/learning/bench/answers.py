@@ -338,7 +338,13 @@ ANSWERS: tuple[Case, ...] = (
         says="offset must be less than 50",
     ),
     _case(
-        "an offset counts pages", Market, listed("order", style="page", names=("offset", "limit"), first=0), *_GONE, "plan_holds"
+        "an offset counts pages",
+        Market,
+        listed("order", style="page", names=("offset", "limit"), first=0),
+        *_GONE,
+        "plan_holds",
+        outcome="asks",  # its name says otherwise
+        never="style: none",
     ),
     _case("the size of a page has another name", Market, listed("order", names=("offset", "pageSize"), size=10), outcome="copes"),
     _case(

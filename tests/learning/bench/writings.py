@@ -223,6 +223,7 @@ WRITINGS: tuple[Case, ...] = (
         ),
         "extract.customers:no_schema_drift",
         _DRIFT,
+        outcome="asks",
     ),
     _case(
         "a reference becomes an address",
