@@ -51,8 +51,10 @@ def new_field(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         name, compared = old
         why = f"{name} is gone, and in all {compared} records compared {path} holds what {name} held before: it was renamed"
         yield rule(RemedyKind.FOLLOW_RENAME, PREPARE, "alias", scope(gap, facts, name), {"also": [path]}, why)
+    key = facts.promised_key(entity)
+    strangers = not key.startswith("@") and not any(has_value(value) for record in records for value in values_at(record, key))
     values = _field_of(path, records)
-    if values is not None:
+    if values is not None and not strangers:  # what has not one key is another thing, or has another key first
         why = f"{path} came with values and no sample showed it: the canon knows it from now on"
         other = name_goes_on(entity, path, records, facts) if old is None else None
         needs = (
