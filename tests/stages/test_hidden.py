@@ -63,6 +63,16 @@ def test_several_states_may_be_those_that_are_shown_only() -> None:
     }
 
 
+def test_a_time_that_no_record_has_tells_of_those_that_have_one() -> None:
+    """As Shopify: orders that are closed come by `status=any` alone, and no field is called status."""
+    rows = [{"id": n, "name": f"#{n}", "closed_at": f"2026-01-{n % 28 + 1:02d}" if n % 3 else None} for n in range(60)]
+
+    def answer(call: Call) -> Any:
+        return [row for row in rows if call.query.get("status") == "any" or row["closed_at"] is None]
+
+    assert kept_back({"/orders": answer}) == {"/orders": {"status": "any"}}
+
+
 def test_a_list_that_gives_all_states_is_left_as_it_is() -> None:
     rows = states(60, "open", "closed")
     assert kept_back({"/issues": listed(rows, "state", {"open", "closed"}), "/jobs": lambda call: rows[:30:2]}) == {}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from spectra_assets.client.pager import first
 from spectra_assets.covenant.access import NoPaging, Paging
-from spectra_assets.covenant.paths import join_path, split_path
+from spectra_assets.covenant.paths import escaped, join_path, split_path
 from spectra_assets.intelligence.model import Endpoint, Parameter
 from spectra_assets.names import words
 from spectra_assets.stages.asking.answers import Sight, values_at
@@ -27,6 +27,7 @@ _STATES = frozenset(
 
 _OPPOSITES = frozenset(("active", "enabled", "published", "visible", "open"))
 _KINDS = frozenset(("status", "state", "states", "statuses", "visibility", "scope", "lifecycle"))
+_WHEN = frozenset(("at", "on", "date", "time"))
 _EVERY = ("all", "any")
 _EVERYTHING = re.compile(r"all|any|\*|both|everything|all[_-]\w+", re.IGNORECASE)
 _WITH = frozenset(("include", "includes", "with", "show", "including", "return"))
@@ -149,6 +150,7 @@ def _guessed(records: Sequence[Record]) -> Iterator[Trial]:
         return
     for path in dict.fromkeys(path for record in records[:_ENOUGH] for path in _switches(record)):
         held = {str(value).lower() for record in records for value in values_at(record, path)}
+        held = held or {"none" for record in records[:1] if path in map(escaped, record)}
         if not 0 < len(held) < _FEW:
             continue
         why = f"{path} is {' or '.join(sorted(held))} in all {len(records)} records"
@@ -174,6 +176,9 @@ def _usual(path: str, held: set[str], rows: int) -> Sequence[tuple[str, str, boo
     usual: list[tuple[str, str, bool]] = []
     if said and said <= _STATES and held <= {"false", "0", "none"}:
         usual = [(f"include_{name}", "true", True), (name, "all", True), (name, "true", False)]
+    elif said & _STATES and said <= _STATES | _WHEN and held == {"none"}:  # none is closed: no `closed_at` has a value
+        state = next(iter(said & _STATES))
+        return [("status", "any", True), ("status", "all", True), ("state", "all", True), (f"include_{state}", "true", True)]
     elif said and said <= _OPPOSITES and held <= {"true", "1"}:
         usual = [("include_inactive", "true", True), (name, "all", True), (name, "false", False)]
     elif said and said <= _KINDS and rows >= 2 * _ENOUGH and not held & (_STATES if len(held) > 1 else frozenset()):
