@@ -22,10 +22,10 @@ def backfill(settings: Settings, source: str, entities: Sequence[str], parents: 
     the covenant does not extract, and for parents of several entities; failures of tables are in the result.
     """
     covenant = read_of(settings.covenants, source)
-    _demand_address(settings, covenant)
     tables = [_table(covenant, entity) for entity in dict.fromkeys(entities)]
     if parents and len(tables) != 1:
         raise RequestError(f"--parent goes with one --entity; there are {len(tables)}: {', '.join(entities)}")
+    _demand_address(settings, covenant)
     told = f"the lists of {', '.join(parents)}" if parents else "all of it"
     console.step("Backfill", f"{covenant.pipeline.title}: {', '.join(tables)}, {told}")
     made = remade(covenant, tables, settings, console, backfill={name: list(parents) for name in tables})

@@ -322,9 +322,10 @@ def _place(content: Any, path: Sequence[int | str]) -> str:
     told = ""
     for part in path:
         content = content.get(part) if isinstance(content, dict) else content[part] if isinstance(part, int) else None
-        if isinstance(part, int):
-            named = (str(content[key]) for key in ("entity", "path", "name", "about", "raw") if key in content) if content else ()
-            told += f"[{next(iter(named), part) if isinstance(content, dict) else part}]"
+        keys = ("entity", "path", "name", "about", "raw") if isinstance(part, int) and isinstance(content, dict) else ()
+        name = next((str(content[key]) for key in keys if key in content), None)
+        if name is not None:
+            told += f"[{name[:80]}]"
         else:
             told += f".{part}" if told else str(part)
     return told

@@ -82,6 +82,7 @@ def test_it_survives_that_discovery_writes_again(folder: Path) -> None:
     [
         ("entites: []\n", ["unknown key 'entites'", "entities"]),
         ("entities:\n- {entity: order, ky: x}\n", ["ky", "valid keys", "key"]),
+        ("entities:\n- {entity: loan, key: id}\n", ["entities[loan].routes: Field required"]),
         ("entities:\n- {key: x}\n", ["entities", "mapping with entity"]),
         ("remove: [ordr]\n", ["'ordr' is no entity", "line or order"]),
         ("remove: order\n", ["a list of entities and paths"]),
