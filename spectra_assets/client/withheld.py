@@ -72,9 +72,26 @@ class Withholding:
 
 def how_withheld(path: Sequence[str], rules: Sequence[Withheld]) -> str | None:
     """How the field whose keys are `path`, arrays left out, is withheld; None if it is not. The last rule that fits counts."""
-    lower = [key.lower() for key in path]
-    fitting = (rule.how for rule in reversed(rules) if lower[-len(keys := _keys(rule)) :] == keys)
-    return next(fitting, None)
+    return _how(path, _by_last_key(tuple((rule.field, rule.how) for rule in rules))) if rules else None
+
+
+_ByLastKey = Mapping[str, Sequence[tuple[list[str], str]]]
+"""Last key of a rule → the rules' keys and how, the last rule first."""
+
+
+@lru_cache(64)
+def _by_last_key(rules: tuple[tuple[str, str], ...]) -> _ByLastKey:
+    found: dict[str, list[tuple[list[str], str]]] = {}
+    for field, how in reversed(rules):
+        keys = _keys(field)
+        found.setdefault(keys[-1], []).append((keys, how))
+    return found
+
+
+def _how(path: Sequence[str], rules: _ByLastKey) -> str | None:
+    """As `how_withheld`. Nearly every key is that of no rule: it is looked up, and no more."""
+    fitting = rules.get(path[-1].lower(), ()) if path else ()
+    return next((how for keys, how in fitting if [key.lower() for key in path[-len(keys) :]] == keys), None)
 
 
 def cleared(body: bytes, rules: Sequence[Withheld], key: bytes) -> bytes:
@@ -83,13 +100,13 @@ def cleared(body: bytes, rules: Sequence[Withheld], key: bytes) -> bytes:
     In place of a text that is neither, and names such a field, comes one that no reader takes for an answer without records:
     nobody can tell what it holds.
     """
-    patterns = _patterns(tuple(_keys(rule)[-1] for rule in rules))
+    patterns = _patterns(tuple(_keys(rule.field)[-1] for rule in rules))
     if not patterns.name.search(body):
         return body
     text = body.lstrip(_BLANKS)
     if not text.startswith((b"{", b"[")):
         return b"<withheld/>" if text.startswith(b"<") else _UNREADABLE
-    clear = _Clearing(rules, key, patterns.field).whole
+    clear = _Clearing(_by_last_key(tuple((rule.field, rule.how) for rule in rules)), key, patterns.field).whole
     try:
         made = lenient(text, clear)
         return body if made is text else made
@@ -108,16 +125,33 @@ def hash_key(folder: Path) -> bytes:
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".withheld.key.{os.getpid()}"
     if not file.exists():
-        with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as opened:
-            opened.write(token_bytes(_KEY_BYTES))
-        with suppress(FileExistsError):  # of two runs the first one's stays
-            os.link(draft, file)
-        draft.unlink()
+        made = token_bytes(_KEY_BYTES)
+        try:
+            _write(draft, made, os.O_TRUNC)
+            _link(draft, file, made)
+        finally:
+            draft.unlink(missing_ok=True)
     return file.read_bytes()
 
 
-def _keys(rule: Withheld) -> list[str]:
-    return [key.removesuffix("[]").lower() for key in split_path(rule.field)]
+def _link(draft: Path, file: Path, made: bytes) -> None:
+    """The draft as the file; of two runs the first one's stays."""
+    with suppress(FileExistsError):
+        try:
+            os.link(draft, file)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system that knows no such links
+            _write(file, made, os.O_EXCL)
+
+
+def _write(file: Path, content: bytes, flag: int) -> None:
+    with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | flag, 0o600), "wb") as opened:
+        opened.write(content)
+
+
+def _keys(field: str) -> list[str]:
+    return [key.removesuffix("[]").lower() for key in split_path(field)]
 
 
 class _Patterns(NamedTuple):
@@ -143,7 +177,7 @@ def _bare(line: bytes) -> bytes:
 class _Clearing:
     """Takes what `rules` withhold out of JSON texts."""
 
-    rules: Sequence[Withheld]
+    rules: _ByLastKey
     key: bytes
     field: re.Pattern[bytes]
 
@@ -168,7 +202,7 @@ class _Clearing:
         fields: dict[str, msgspec.Raw] = {}
         for name, raw in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items():
             held, inner = bytes(raw), (*path, name)
-            how = how_withheld(inner, self.rules)
+            how = _how(inner, self.rules)
             if how != "drop":
                 fields[name] = msgspec.Raw(_hashed(held, self.key) if how == "hash" else self._value(held, inner))
         return msgspec.json.encode(fields)

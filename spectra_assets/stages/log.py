@@ -52,7 +52,7 @@ def collect_manifest(draft: Draft, work: Work) -> None:
 
     Evidence `lineage` (pairs of tables), `run`, and `replay`: whether that makes tables again from what stands.
     """
-    _clear(work)
+    _clear(work.lakehouse)
     rows = [record["manifest"] for record in waiting(work.lakehouse)]
     _collect(draft, work, rows, key=["runId", "table", "startedAt"], instant="startedAt")
     draft.evidence["lineage"] = _recorded_edges(work)
@@ -136,15 +136,26 @@ def _collect(draft: Draft, work: Work, rows: list[Mapping[str, Any]], key: list[
     schema = arrow_schema(work.table.schema_)
     times = [column.name for column in work.table.schema_ if column.type == DataType.TIMESTAMP]
     fresh = [{name: _instant(row.get(name)) if name in times else row.get(name) for name in schema.names} for row in rows]
-    new = pa.Table.from_pylist(fresh, schema=schema)
-    ref = TableRef.parse(work.table.table)
-    held = [_fitted(work.lakehouse.read(ref), schema)] if work.lakehouse.exists(ref) else []
-    joined = pa.concat_tables([*held, new])
-    young = joined.filter(
-        pc.greater(joined[instant], pa.scalar(work.now - timedelta(days=KEPT_DAYS), schema.field(instant).type))
-    )
-    draft.rows = _once(young, key)
-    draft.notes["collected"] = new.num_rows
+    new = _once(pa.Table.from_pylist(fresh, schema=schema), key)
+    since = pa.scalar(work.now - timedelta(days=KEPT_DAYS), schema.field(instant).type)
+    joined = _joined(work.lakehouse, TableRef.parse(work.table.table), new, key)
+    draft.batches = (batch for table in joined for batch in table.filter(pc.greater(table[instant], since)).to_batches())
+    draft.batches_schema = schema
+    draft.notes["collected"] = len(rows)
+
+
+def _joined(lakehouse: Lakehouse, ref: TableRef, new: pa.Table, key: list[str]) -> Iterator[pa.Table]:
+    """What the table holds, batch by batch as there may be millions, then those of the new rows that it does not hold yet."""
+    known: set[tuple[Any, ...]] = set()
+    for batch in lakehouse.batches(ref) if lakehouse.exists(ref) else ():
+        held = _fitted(pa.Table.from_batches([batch]), new.schema)
+        known.update(_keys(held.filter(pc.is_in(held[key[0]], new[key[0]].combine_chunks())), key))
+        yield held
+    yield new.filter(pa.array([each not in known for each in _keys(new, key)], pa.bool_()))
+
+
+def _keys(table: pa.Table, key: list[str]) -> list[tuple[Any, ...]]:
+    return list(zip(*(table[name].to_pylist() for name in key), strict=True))
 
 
 def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -158,9 +169,8 @@ def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def _once(table: pa.Table, key: list[str]) -> pa.Table:
     """The first row of each key, in order."""
-    numbered = table.append_column("_row", pa.array(range(table.num_rows), pa.int64()))
-    firsts = numbered.group_by(key).aggregate([("_row", "min")])["_row_min"]
-    return table.take(firsts.take(pc.sort_indices(firsts)))
+    firsts = {each: place for place, each in reversed([*enumerate(_keys(table, key))])}
+    return table.take(pa.array(sorted(firsts.values()), pa.int64()))
 
 
 def _waiting_files(lakehouse: Lakehouse) -> list[Path]:
@@ -187,15 +197,15 @@ def waiting(lakehouse: Lakehouse) -> Iterator[dict[str, Any]]:
             raise StorageError(f"{file} can't be read: {error}; move it away to go on without it") from None
 
 
-def _clear(work: Work) -> None:
+def _clear(lakehouse: Lakehouse) -> None:
     """Remove the files whose rows both log tables hold already."""
     refs = {name: TableRef(LOG, name) for name in ("manifest", "requests")}
-    if not all(work.lakehouse.exists(ref) for ref in refs.values()):
+    if not all(lakehouse.exists(ref) for ref in refs.values()):
         return
-    manifest = work.lakehouse.read(refs["manifest"], ["runId", "table", "startedAt"]).to_pylist()
+    manifest = lakehouse.read(refs["manifest"], ["runId", "table", "startedAt"]).to_pylist()
     held = {(row["runId"], row["table"], row["startedAt"]) for row in manifest}
-    requests = set(work.lakehouse.read(refs["requests"], ["requestId"])["requestId"].to_pylist())
-    for file in _waiting_files(work.lakehouse):
+    done: dict[Path, set[str]] = {}
+    for file in _waiting_files(lakehouse):
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:  # another run of this pipeline has collected it just now
@@ -203,8 +213,14 @@ def _clear(work: Work) -> None:
         except ValueError:  # what waits is read, and this is told, by `waiting`
             continue
         row = record["manifest"]
-        published = (row["runId"], row["table"], _instant(row["startedAt"])) in held
-        if published and all(request["requestId"] in requests for request in record["requests"]):
+        if (row["runId"], row["table"], _instant(row["startedAt"])) in held:
+            done[file] = {request["requestId"] for request in record["requests"]}
+    wanted = pa.array(set[str]().union(*done.values()), pa.string())
+    requests: set[str] = set()
+    for batch in lakehouse.batches(refs["requests"], ["requestId"]) if len(wanted) else ():
+        requests.update(batch.filter(pc.is_in(batch.column(0), wanted)).column(0).to_pylist())
+    for file, ids in done.items():
+        if ids <= requests:
             file.unlink(missing_ok=True)
 
 

@@ -25,7 +25,7 @@ from spectra_assets.lakehouse.raw import RAW, Attempts, Manifest, Recording, att
 from spectra_assets.lakehouse.segments import Segments, packed
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import Stage
-from spectra_assets.stages.work import Draft, Work
+from spectra_assets.stages.work import Draft, Work, key_of
 
 TWIN = "twin"
 """Folder of the recordings, beside that of the raw pages."""
@@ -40,14 +40,16 @@ def recorded(work: Work, draft: Draft) -> Work:
         return work
     keeping = _Keeping(work)
     draft.afterwards.append(keeping.end)
-    return replace(work, keep=keeping)
+    keeping.work = replace(work, keep=keeping)
+    return keeping.work
 
 
 class _Keeping:
     """Writes one recording, from its first exchange on. A recording that can't be written is no reason to lose the table."""
 
     def __init__(self, work: Work) -> None:
-        self._work = work
+        self.work = work
+        """At the end the one whose client asked."""
         self._attempts = Attempts(work.lakehouse, work.table.table, TWIN)
         self._recording: Recording | None = None
         self._left = int(work.playbooks.setting("recording_megabytes", work.covenant.source)) * _MEGABYTE
@@ -62,7 +64,7 @@ class _Keeping:
             try:
                 if self._recording is None:
                     now = datetime.now(UTC)
-                    self._recording = self._attempts.begin("", "", self._work.run_id, now, self._work.now, {})
+                    self._recording = self._attempts.begin("", "", self.work.run_id, now, self.work.now, {})
                 self._recording.put(entry)
             except StorageError as error:
                 self._give_up(error)
@@ -72,15 +74,15 @@ class _Keeping:
         if self._recording is None:
             return
         try:
-            self._recording.note(server=self._work.client.base_url)
+            self._recording.note(server=self.work.client.base_url)
             self._recording.end("complete" if status in ("published", "unchanged") else "refused")
-            self._attempts.prune(int(self._work.playbooks.setting("recordings_keep", self._work.covenant.source)))
+            self._attempts.prune(int(self.work.playbooks.setting("recordings_keep", self.work.covenant.source)))
         except StorageError as problem:
             self._give_up(problem)
 
     def _give_up(self, error: StorageError) -> None:
         self._left = -1
-        self._work.say(f"what {self._work.table.table} asks the API is not recorded, so nothing can be proven on it: {error}")
+        self.work.say(f"what {self.work.table.table} asks the API is not recorded, so nothing can be proven on it: {error}")
 
 
 class Twin:
@@ -101,6 +103,7 @@ class Twin:
     ) -> None:
         """Recorded answers with the status `without` are passed over; the lists of the entities `anew` are read of the API."""
         self._anew = frozenset(anew)
+        self._lakehouse = lakehouse
         self.clock = clock or Clock()
         self._without = without
         self.meter = Meter(live)
@@ -136,7 +139,8 @@ class Twin:
         if not self.meter.most:
             return None
         try:
-            client = ApiClient.from_environment(work.covenant.pipeline.server, work.settings.in_flight)
+            server = work.covenant.pipeline.server
+            client = ApiClient.from_environment(server, work.settings.in_flight, hash_key=key_of(server, self._lakehouse))
         except (ConfigurationError, CredentialError):
             return None
         client.record(self._learnt.keep)

@@ -18,6 +18,7 @@ from spectra_assets.client.api import ApiClient
 from spectra_assets.client.ledger import Ledger
 from spectra_assets.client.wire import Keep
 from spectra_assets.client.withheld import hash_key
+from spectra_assets.covenant.access import Server
 from spectra_assets.covenant.canon import Canon, CanonEntity, from_rows
 from spectra_assets.covenant.model import Covenant, Table
 from spectra_assets.errors import SpectraError, one_of
@@ -74,6 +75,11 @@ class Draft:
     afterwards: list[Callable[[str, BaseException | None], None]] | None = None
 
 
+def key_of(server: Server, lakehouse: Lakehouse) -> bytes:
+    """The key of what rules hash, if they hash anything. Raises OSError."""
+    return hash_key(lakehouse.files()) if any(rule.how == "hash" for rule in server.withheld) else b""
+
+
 @dataclass(frozen=True)
 class Work:
     """Everything an action may use to make `table`. `now` is the run's instant in UTC; `say` shows progress to a person.
@@ -108,8 +114,7 @@ class Work:
             return self.twin(self)
         server = self.covenant.pipeline.server
         budgets = self.lakehouse.files().parent.parent / BUDGETS  # beside the lakehouses of other sources
-        hashes = any(rule.how == "hash" for rule in server.withheld)
-        key = hash_key(self.lakehouse.files()) if hashes else b""
+        key = key_of(server, self.lakehouse)
         client = ApiClient.from_environment(server, self.settings.in_flight, self.ledger, self.most_pages, budgets, key)
         if self.keep is not None:
             client.record(self.keep)

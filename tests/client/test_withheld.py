@@ -110,3 +110,22 @@ def test_a_lakehouse_has_one_key_that_only_its_owner_reads(tmp_path: Path) -> No
     assert len(key) == 32
     assert hash_key(tmp_path / "Files") == key
     assert [(file.name, file.stat().st_mode & 0o777) for file in (tmp_path / "Files").iterdir()] == [("withheld.key", 0o600)]
+
+
+def test_a_file_system_without_links_has_a_key_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", link)
+    key = hash_key(tmp_path)
+    assert len(key) == 32
+    assert hash_key(tmp_path) == key
+    assert [(file.name, file.stat().st_mode & 0o777) for file in tmp_path.iterdir()] == [("withheld.key", 0o600)]
+
+
+def test_the_last_rule_that_fits_the_last_keys_counts() -> None:
+    rules = [Withheld(field="contacts[].Email"), Withheld(field="email", how="hash"), Withheld(field="guardian.email")]
+    found = {path: how_withheld(path.split("."), rules) for path in ("contacts.email", "x.EMAIL", "a.guardian.email", "guardian")}
+    assert found == {"contacts.email": "hash", "x.EMAIL": "hash", "a.guardian.email": "drop", "guardian": None}
+    assert how_withheld(["contacts", "email"], rules[:1]) == "drop"
+    assert how_withheld(["email"], rules[:1]) is None
