@@ -50,6 +50,7 @@ def test_an_error_is_told_from_an_object(value: dict[str, Any], text: str, too_f
         {"id": 7, "status": "failed", "message": "timed out"},  # a record of a job
         {"message": "welcome"},
         {"status": "RATE_LIMIT", "message": "slow down", "weight": 3},
+        {"error": "timed out", **{f"field{number}": number for number in range(8)}},  # too many members for a refusal
         {},
     ],
 )
