@@ -14,6 +14,7 @@ import pytest
 
 from spectra_assets.covenant.build import Flattening
 from spectra_assets.covenant.model import Column, DataType, PiiLevel
+from spectra_assets.gates.altered import words_of
 from spectra_assets.gates.evaluate import evaluate
 from spectra_assets.gates.judgement import Result
 from spectra_assets.gates.lasting import making
@@ -204,6 +205,14 @@ def test_a_person_takes_one_state_over_once(published: Bench) -> None:
     both = judged(published, lambda row: {**change(row), **other(row)}, f"clean.customer.balance@{version}")
     assert [row["column"] for row in both.sample] == ["score"]
     assert judged(published, DONE["other keys"][0], f"clean.customer.customerId@{version}").passed
+
+
+def test_new_words_stand_for_the_old_ones_where_each_became_one() -> None:
+    both = [("open", "1"), ("paid", "2"), ("open", "1")] * 20
+    assert words_of(both) == {"1": "open", "2": "paid"}
+    assert words_of([*both, ("open", "9")]) == {"1": "open", "2": "paid"}  # one of sixty is life
+    assert words_of([*both, *[("open", "2")] * 20]) == {}
+    assert words_of([("open", "1"), ("paid", "1")] * 20) == {}
 
 
 def test_what_a_rule_lets_be_empty_may_be(published: Bench) -> None:

@@ -98,6 +98,21 @@ def test_what_two_gates_show_of_one_column_or_one_table_is_one_gap_that_names_bo
     assert [each.cause for each in of_runs([aside])] == [Cause.ROWS_SET_ASIDE]
 
 
+def test_what_a_rule_may_mend_is_a_gap_of_its_column_and_the_rest_one_of_the_table() -> None:
+    row = {"path": "x", "count": "60", "compared": "60", "told": "so"}
+    forms = {"a": "masked", "b": "swapped", "c": "reworded", "d": "placeholder", "e": "emptied", "f": "moved"}
+    rows = [row | {"column": name, "path": name, "form": form, "seen": "-1"} for name, form in forms.items()]
+    clean = {"stage": "clean", "table": "order"}
+    gone = said("fields_seen", {"path": "e", "kind": "missingField", "expected": "text", "count": "60"}, severity="WARN")
+    empty = said("columns_filled", EMPTIED | {"column": "e", "path": "e"}, **clean, severity="WARN")
+    gaps = {(gap.cause, gap.subject): gap for gap in of_runs([gone, said("values_stay", *rows, **clean), empty])}
+    assert {key: [fact.column for fact in gap.evidence] for key, gap in gaps.items()} == {
+        (Cause.CHANGED_VALUES, ""): ["a", "b"], (Cause.CHANGED_WORDS, "c"): ["c"], (Cause.PLACEHOLDER, "d"): ["d"],
+        (Cause.EMPTIED_FIELD, "e"): ["e"], (Cause.CHANGED_UNIT, ""): ["f"],
+    }  # fmt: skip
+    assert {each.check for each in gaps[Cause.EMPTIED_FIELD, "e"].also} == {"fields_seen", "columns_filled"}
+
+
 @pytest.mark.parametrize(
     ("status", "cause"), [("401", Cause.CREDENTIAL), ("404", Cause.ENDPOINT_GONE), ("410", Cause.ENDPOINT_GONE)]
 )

@@ -104,11 +104,19 @@ HEALTHY: tuple[tuple[str, type[World], Change | None], ...] = (
     (
         "texts of other peoples",
         Stream,
-        rows("order", lambda n, row: {**row, "note": ("žluťoučký kůň", "日本語", "مرحبا")[n % 3]}),
+        rows("order", lambda n, row: {**row, "note": ("žluťoučký kůň", "日本語", "مرحبا", row["note"])[n % 4]}),
     ),
     ("greater numbers", Archive, rows("order", lambda n, row: {**row, "units": row["units"] + 5_000_000_000})),
-    ("whole numbers among fractions", Market, rows("order", lambda n, row: {**row, "weight": int(row["weight"])})),
-    ("a status in capitals", Stream, rows("order", lambda n, row: {**row, "status": row["status"].upper()})),
+    (
+        "whole numbers among fractions",
+        Market,
+        rows("order", lambda n, row: {**row, "weight": int(row["weight"]) if n % 3 else row["weight"]}),
+    ),
+    (
+        "a status in capitals",
+        Stream,
+        rows("order", lambda n, row: {**row, "status": row["status"].upper() if n % 3 else row["status"]}),
+    ),
     ("one record of five is gone", Archive, lambda world: world.lists["order"].rows.__delitem__(slice(72, None))),
     ("orders of the past changed hands", Market, rows("order", lambda n, row: {**row, "customerId": 1 + n % 3})),
     ("a month ends", Bureau, rows("order", _month)),
