@@ -142,75 +142,133 @@ def walk(
             chain = fetch.model_copy(update={"paging": LinkPaging()})
             yield from _walk_chain(chain, Reader(chain), request, None, most, (Ask(), onward, len(sheet.records)))
     elif counted(fetch.paging):
-        yield from _walk_counted(fetch, reader, request, widest, limit, most, knit)
+        yield from _Counted(fetch, reader, request, widest, limit, knit).pages(most)
     else:
         yield from _walk_chain(fetch, reader, request, limit, most)
 
 
-def _walk_counted(
-    fetch: Fetch, reader: Reader, request: Request, widest: Widest, limit: int | None, most: int, knit: bool
-) -> Iterator[Page]:
-    paging = fetch.paging
-    size, endpoint = _size(paging, limit), endpoint_of(fetch, limit)
-    ask, so_far, before, declared = first(paging, size), 0, 0, None
-    holes = knit and isinstance(paging, OffsetPaging)
-    thread = Thread(paging, reader, request, partial(widest.steps, endpoint), knit)
-    broken = hollow = bare = 0
-    pages, urged = isinstance(paging, PagePaging), False
-    for number in range(1, most + 1):
-        try:
-            ask, (request_id, query, sheet) = thread.page(ask, number)
-        except RetriableError as error:
-            broken, before = broken + 1, before or size or 0
-            whole_list = limit is None and (number > 1 or fetch.parent is None)
-            if not is_lasting(error) or not whole_list or broken > _BROKEN_IN_A_ROW or not before:
-                raise
-            so_far += before - ask.back
-            onward = thread.onward(ask, before, so_far, number)
-            unknown = ask.back if broken > 1 else 0  # the row before it: the page that should have given it is broken too
-            yield Page(number, [], ask.query, "", broken=error, lost=before - ask.back + unknown - onward.back)
-            reader.lose()
-            ask = onward
-            continue
-        broken = 0
-        rows, total = len(sheet.records), sheet.declared_total
-        came = rows + sheet.back + len(sheet.over)
-        declared = total if number == 1 else declared
-        again = rows > 0 and number > 1 and reader.is_last_again(sheet)
-        few = number == 2 and so_far < min(SMALLEST_CAP, endpoint[1])
-        provable = pages and getattr(paging, "size_param", None) is not None and widest.moves(endpoint)
-        urged = urged or widest.ragged(endpoint)
-        hollows = number > 1 and not rows and hollow < _HOLLOW_IN_A_ROW and limit is None and (pages or holes)
-        left_out = sheet.over or (bare < _ALL_LEFT_OUT and widest.ragged(endpoint))
-        if hollows and (left_out or sheet.more(number)):
-            yield Page(number, [], query, request_id)
-            hollow, bare = hollow + 1, bare + (not sheet.over)
-            ask = thread.onward(ask, max(widest.longest(endpoint), before) if holes else before, so_far, number, over=holes)
-            continue
-        if number > 1 and (not rows or (again and (total == declared == so_far or few or provable or urged))):
-            widest.nothing_followed(endpoint, before)
-            if again or sheet.refused is not None:
-                yield Page(number, [], query, request_id, refused=sheet.refused or 200, joined=sheet.joined)
-            elif sheet.joined is False:
-                yield Page(number, [], query, request_id, joined=False)
-            return
-        reader.turn(sheet, number)
-        if number > 1:
-            widest.moves(endpoint, seen=True)
-        keep = rows if limit is None else limit - so_far
-        told = (total, sheet.repeated)
-        yield Page(number, sheet.records[:keep], query, request_id, *told, joined=sheet.joined, mark=reader.mark, ask=ask)
-        so_far += rows if ask.over or sheet.joined is not None else came - ask.back
-        whole = number > 1 and total == declared == so_far > rows
-        whole = whole and (came < endpoint[1] or (limit is None and widest.believes(fetch)))
-        ends = whole or (limit is not None and so_far >= limit) or widest.is_last(endpoint, came)
-        urged = ends and limit is None and sheet.more(number)
-        if ends and not urged:
-            return
-        hollow = bare = 0
-        over = holes and (ask.over or widest.ragged(endpoint) or (limit is None and came < endpoint[1] and sheet.more(number)))
-        ask, before = thread.onward(ask, came, so_far, number, over), came
-    raise _endless(fetch, most)
+class _Counted:
+    """The walk over a list that is asked for by numbers: what came so far, and what to ask for next."""
+
+    def __init__(self, fetch: Fetch, reader: Reader, request: Request, widest: Widest, limit: int | None, knit: bool) -> None:
+        self._fetch, self._reader, self._widest, self._limit = fetch, reader, widest, limit
+        self._size = _size(fetch.paging, limit)
+        self._endpoint = endpoint_of(fetch, limit)
+        self._by_page = isinstance(fetch.paging, PagePaging)
+        self._holes = knit and isinstance(fetch.paging, OffsetPaging)
+        self._thread = Thread(fetch.paging, reader, request, partial(widest.steps, self._endpoint), knit)
+        self._number = 1
+        self._ask = first(fetch.paging, self._size)
+        self._so_far = 0
+        self._before = 0
+        """Rows of the page before."""
+        self._declared: int | None = None
+        """The total that the first page declared."""
+        self._broken = self._hollow = self._bare = 0
+        """Pages in a row that could not be had; that were empty; of these, those of which nothing was left out."""
+        self._urged = False
+        """Whether the page before said that there is more though all else says it was the last."""
+
+    def pages(self, most: int) -> Iterator[Page]:
+        """Its pages, at most so many."""
+        for self._number in range(1, most + 1):
+            try:
+                self._ask, (request_id, query, sheet) = self._thread.page(self._ask, self._number)
+            except RetriableError as error:
+                yield self._without(error)
+                continue
+            self._broken = 0
+            self._declared = sheet.declared_total if self._number == 1 else self._declared
+            again = self._number > 1 and bool(sheet.records) and self._reader.is_last_again(sheet)
+            if self._is_hole(sheet):
+                yield Page(self._number, [], query, request_id)
+                self._pass_hole(sheet)
+            elif self._is_past_the_end(sheet, again):
+                yield from self._end(sheet, again, query, request_id)
+                return
+            else:
+                yield self._page(sheet, query, request_id)
+                if self._is_last(sheet):
+                    return
+                self._go_on(sheet)
+        raise _endless(self._fetch, most)
+
+    def _without(self, error: RetriableError) -> Page:
+        """A page that can't be had, passed over as one of usual length. Raises the error where nothing says how long that is."""
+        self._broken, self._before = self._broken + 1, self._before or self._size or 0
+        whole_list = self._limit is None and (self._number > 1 or self._fetch.parent is None)
+        if not is_lasting(error) or not whole_list or self._broken > _BROKEN_IN_A_ROW or not self._before:
+            raise error
+        ask, rows = self._ask, self._before - self._ask.back
+        self._so_far += rows
+        self._ask = self._thread.onward(ask, self._before, self._so_far, self._number)
+        unknown = ask.back if self._broken > 1 else 0  # the row before it: the page that should have given it is broken too
+        self._reader.lose()
+        return Page(self._number, [], ask.query, "", broken=error, lost=rows + unknown - self._ask.back)
+
+    def _is_hole(self, sheet: Sheet) -> bool:
+        """Whether an empty page may have rows after it: some leave out what they cut pages with, or say that there is more."""
+        may = self._limit is None and (self._by_page or self._holes)
+        if self._number == 1 or sheet.records or self._hollow >= _HOLLOW_IN_A_ROW or not may:
+            return False
+        left_out = sheet.over or (self._bare < _ALL_LEFT_OUT and self._widest.ragged(self._endpoint))
+        return bool(left_out) or sheet.more(self._number)
+
+    def _pass_hole(self, sheet: Sheet) -> None:
+        self._hollow, self._bare = self._hollow + 1, self._bare + (not sheet.over)
+        came = max(self._widest.longest(self._endpoint), self._before) if self._holes else self._before
+        self._ask = self._thread.onward(self._ask, came, self._so_far, self._number, over=self._holes)
+
+    def _is_past_the_end(self, sheet: Sheet, again: bool) -> bool:
+        """Whether the list was over before: nothing comes, or `again` the last page where that can't be the next one."""
+        if self._number == 1 or (sheet.records and not again):
+            return False
+        complete = sheet.declared_total == self._declared == self._so_far
+        few = self._number == 2 and self._so_far < min(SMALLEST_CAP, self._endpoint[1])
+        sized = getattr(self._fetch.paging, "size_param", None) is not None
+        provable = self._by_page and sized and self._widest.moves(self._endpoint)
+        urged = self._urged or self._widest.ragged(self._endpoint)
+        return not sheet.records or complete or few or provable or urged
+
+    def _end(self, sheet: Sheet, again: bool, query: Mapping[str, str], request_id: str) -> Iterator[Page]:
+        self._widest.nothing_followed(self._endpoint, self._before)
+        if again or sheet.refused is not None:
+            yield Page(self._number, [], query, request_id, refused=sheet.refused or 200, joined=sheet.joined)
+        elif sheet.joined is False:
+            yield Page(self._number, [], query, request_id, joined=False)
+
+    def _page(self, sheet: Sheet, query: Mapping[str, str], request_id: str) -> Page:
+        self._reader.turn(sheet, self._number)
+        if self._number > 1:
+            self._widest.moves(self._endpoint, seen=True)
+        keep = sheet.records[: None if self._limit is None else self._limit - self._so_far]
+        told = (sheet.declared_total, sheet.repeated)
+        rows = len(sheet.records)
+        page = Page(self._number, keep, query, request_id, *told, joined=sheet.joined, mark=self._reader.mark, ask=self._ask)
+        self._so_far += rows if self._ask.over or sheet.joined is not None else self._came(sheet) - self._ask.back
+        return page
+
+    def _is_last(self, sheet: Sheet) -> bool:
+        """Whether nothing can come after the page that was just given."""
+        came, whole_list = self._came(sheet), self._limit is None
+        complete = self._number > 1 and sheet.declared_total == self._declared == self._so_far > len(sheet.records)
+        complete = complete and (came < self._endpoint[1] or (whole_list and self._widest.believes(self._fetch)))
+        enough = self._limit is not None and self._so_far >= self._limit
+        ends = complete or enough or self._widest.is_last(self._endpoint, came)
+        self._urged = ends and whole_list and sheet.more(self._number)
+        return ends and not self._urged
+
+    def _go_on(self, sheet: Sheet) -> None:
+        self._hollow = self._bare = 0
+        came = self._came(sheet)
+        cut = self._limit is None and came < self._endpoint[1] and sheet.more(self._number)
+        over = self._holes and (self._ask.over or self._widest.ragged(self._endpoint) or cut)
+        self._ask, self._before = self._thread.onward(self._ask, came, self._so_far, self._number, over), came
+
+    @staticmethod
+    def _came(sheet: Sheet) -> int:
+        """Rows of the answer, those of the page before among them."""
+        return len(sheet.records) + sheet.back + len(sheet.over)
 
 
 def _walk_chain(
