@@ -11,6 +11,7 @@ from spectra_assets.client.jsontext import decoded
 from spectra_assets.client.lists import Narrow, whole
 from spectra_assets.client.pager import Ask
 from spectra_assets.client.paging import PAST_END, endpoint_of
+from spectra_assets.client.tape import NotTapedError
 from spectra_assets.client.target import ParentValue
 from spectra_assets.client.verdict import is_lasting
 from spectra_assets.client.wire import NotRecordedError
@@ -58,8 +59,8 @@ class Recount:
         for seam in end.seams:
             try:
                 mark = self._client.mark(self._fetch, seam.ask, end.value, self._narrow)
-            except NotRecordedError:
-                continue  # of a recording: it shows nothing, and is not counted as held
+            except (NotRecordedError, NotTapedError):
+                continue  # of a recording, or of raw pages: it shows nothing, and is not counted as held
             except (SkippableError, RetriableError) as error:
                 if isinstance(error, RetriableError) and not is_lasting(error):
                     raise
@@ -77,6 +78,8 @@ class Recount:
             if isinstance(paging, OffsetPaging):
                 return self._at_offset(end, paging)
             return self._at_page(end, paging) if isinstance(paging, PagePaging) else None
+        except NotTapedError:
+            return None  # of several lists the longest one of a page is asked for its end: which was it hangs on their order
         except (SkippableError, RetriableError) as error:
             if isinstance(error, RetriableError) and not is_lasting(error):
                 raise
