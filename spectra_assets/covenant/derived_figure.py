@@ -12,6 +12,7 @@ from spectra_assets.covenant.derived_meaning import quoted
 from spectra_assets.covenant.figure import Figure, total_of
 from spectra_assets.covenant.following import unused
 from spectra_assets.covenant.model import Table
+from spectra_assets.covenant.outriggers import Outrigger
 from spectra_assets.names import Stage, pascal
 from spectra_assets.playbook import rules as written
 
@@ -68,9 +69,9 @@ class Figures(Figure):
             chart={"type": "bar", "x": status, "y": [count], "top": _TOP},
         )
 
-    def by_member(self, reference: Reference) -> Iterator[written.BaseRule]:
+    def by_member(self, to: Reference | Outrigger, where: str | None = None) -> Iterator[written.BaseRule]:
         """Rows by member of a dimension."""
-        member = self.member(reference)
+        member = self.member(to) if isinstance(to, Reference) else self.outlying(to)
         if member is None:
             return
         count = self.count(*member.columns)
@@ -79,8 +80,9 @@ class Figures(Figure):
             f"{self.noun}By{pascal(member.role)[:50]}",
             f"{self.title} by {member.role}",
             f"one row per {member.role} with rows, for the {MOST_MEMBERS} that have most",
-            {f"max({quoted(total)})": "count(*)"},
+            {f"max({quoted(total)})": self.rows(where)},
             joins=member.joins,
+            where=where,
             group_by=[member.by],
             measures={**member.label, count: "count(*)"},
             after={

@@ -68,7 +68,9 @@ class _Meaning:
         self.taken.update(name.lower() for name in made)
 
     def rules(self) -> Iterator[written.BaseRule]:
-        yield from self._brought(owners_time(self.deriving, self.table), f"When the {self.node.owner} around happened.")
+        when = owners_time(self.deriving, self.table)
+        around = f"the {self.node.owner} around" if self.node.owner else f"its {when[2].entity}" if when else ""
+        yield from self._brought(when, f"When {around} happened.")
         if line_amount(self.node) or any(amount.money for amount in amounts(self.node)):
             yield from self._brought(owners_currency(self.deriving, self.table), f"The currency of the {self.node.owner} around.")
         between = span(self.node)
@@ -180,7 +182,8 @@ class _Meaning:
 
 
 def owners_time(deriving: Deriving, table: Table) -> tuple[str, str, Table] | None:
-    """(reference, column, dimension) that give a fact without a time the time of the record it is nested in."""
+    """(reference, column, dimension) that give a fact without a time that of the record it is nested in, or of the event that
+    it refers to: a line's time is that of its order."""
     if not isinstance(table.build, Fact) or table.build.event_time is not None:
         return None
     return _of_owner(deriving, table, event_time)
@@ -194,12 +197,16 @@ def owners_currency(deriving: Deriving, table: Table) -> tuple[str, str, Table] 
 
 def _of_owner(deriving: Deriving, table: Table, choose: Callable[[Node], str | None]) -> tuple[str, str, Table] | None:
     node = deriving.nodes.get(table.inputs[0].partition(".")[2])
-    owner = deriving.nodes.get(node.owner) if node is not None and node.owner else None
-    if owner is None or not isinstance(table.build, Fact):
+    if node is None or not isinstance(table.build, Fact):
         return None
-    column = choose(owner)
+    made = deriving.design.tables
+    happened = {each.inputs[0] for each in made.values() if isinstance(each.build, Fact) and each.build.event_time}
     for reference in table.build.references:
-        dimension = deriving.design.tables.get(f"{Stage.TRANSFORM}.{reference.dimension}")
-        if dimension is not None and dimension.inputs[0] == owner.table.table and column in dimension.columns:
+        dimension = made.get(f"{Stage.TRANSFORM}.{reference.dimension}")
+        place = dimension.inputs[0] if dimension is not None and dimension.inputs else ""
+        belongs = place == f"{Stage.CLEAN}.{node.owner}" if node.owner else not reference.via and place in happened
+        owner = deriving.nodes.get(place.partition(".")[2]) if belongs and place != table.inputs[0] else None
+        column = choose(owner) if owner is not None else None
+        if dimension is not None and column in dimension.columns:
             return reference.name, str(column), dimension
     return None

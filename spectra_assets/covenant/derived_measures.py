@@ -16,6 +16,7 @@ from spectra_assets.covenant.derived_figure import Figures
 from spectra_assets.covenant.derived_meaning import LASTED, LINE_AMOUNT, OPEN, owners_currency, owners_time, quoted
 from spectra_assets.covenant.events import nested_counts
 from spectra_assets.covenant.model import DataType, Table
+from spectra_assets.covenant.outriggers import outriggers
 from spectra_assets.covenant.star import surrogate_of
 from spectra_assets.covenant.traits import changed_time, event_time, is_status, own_columns, span, statuses
 from spectra_assets.names import Stage
@@ -26,12 +27,15 @@ MOST_DIMENSIONS = 4
 MOST_BRIDGES = 2
 """Figures of one fact by status, by dimension, and by what bridges join it with."""
 
+MOST_OUTRIGGERS = 2
+"""Figures of a dimension by others that it refers to."""
+
 MOST_FLAGS = 2
 """Truth values of a fact whose rates are shown."""
 
 MOST_AMOUNTS = 3
 MOST_DIMENSIONS_OF_AN_AMOUNT = 2
-"""Amounts in one figure, and dimensions by which the main one is shown."""
+"""Amounts in one figure, and dimensions by which the main one is shown; of what an order's lines come to by all."""
 
 MOST_FIGURES = 120
 """Figures of a source: of many facts each has its volume before any has its second status."""
@@ -73,6 +77,8 @@ def _of_fact(figures: Figures) -> Iterator[written.BaseRule]:
     listed = nested_counts(figures.node)
     if time is not None and not listed:
         yield from figures.by_month(time, None, plain)
+    elif not listed and not others:
+        yield from figures.volume(None)
     for status in _statuses(figures):
         yield from figures.by_status(status, None, plain)
     if listed:  # of a record's tags that is all a person looks at
@@ -83,7 +89,8 @@ def _of_fact(figures: Figures) -> Iterator[written.BaseRule]:
         yield from figures.standing_by_month(found[0], time, told) if snapshot else figures.amount_by_month(found[0], time)
     for reference in others[:1]:
         yield from figures.by_member(reference)
-    for reference in others[:MOST_DIMENSIONS_OF_AN_AMOUNT] if found else ():
+    lines = bool(found) and found[0].column == LINE_AMOUNT
+    for reference in others[: MOST_DIMENSIONS if lines else MOST_DIMENSIONS_OF_AN_AMOUNT] if found else ():
         yield from figures.amount_by_member(found[0], reference)
     for flag in _flags(figures):
         yield from figures.rate_by_month(flag, time) if time is not None else ()
@@ -97,6 +104,7 @@ def _of_fact(figures: Figures) -> Iterator[written.BaseRule]:
 
 
 def _of_dimension(figures: Figures) -> Iterator[written.BaseRule]:
+    """Of a source without events: how many members there are, by their states and by what they refer to."""
     now = _current(figures)
     time = event_time(figures.node)
     plain = [amount for amount in _amounts(figures) if not amount.per]
@@ -106,13 +114,24 @@ def _of_dimension(figures: Figures) -> Iterator[written.BaseRule]:
         yield from figures.volume(now)
     for status in _statuses(figures):
         yield from figures.by_status(status, now, plain)
+    yield from _outlying(figures)
+
+
+def _outlying(figures: Figures) -> Iterator[written.BaseRule]:
+    """A dimension's current members by those of others that they refer to, events aside."""
+    made = figures.deriving.design.tables.values()
+    happened = {table.inputs[0] for table in made if isinstance(table.build, Fact)}
+    found = (each for each in outriggers(figures.table, made) if each.dimension.inputs[0] not in happened)
+    for outrigger in islice(found, MOST_OUTRIGGERS):
+        yield from figures.by_member(outrigger, _current(figures))
 
 
 def _by_state(figures: Figures) -> Iterator[written.BaseRule]:
-    """How the current members of a dimension are distributed over its state."""
+    """How the current members of a dimension are distributed over its state, and over what they refer to."""
     states = [name for name in statuses(figures.node) if is_status(figures.node, name) and name in figures.refined.columns]
     for status in states[:1]:
         yield from figures.by_status(status, _current(figures), [])
+    yield from _outlying(figures)
 
 
 def _current(figures: Figures) -> str:

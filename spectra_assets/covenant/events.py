@@ -1,4 +1,4 @@
-"""Which Clean tables hold events: rows with a time of their own that refer to much and are referred to by little."""
+"""Which Clean tables hold events: rows that refer to much and are referred to by little, mostly with a time of their own."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ from collections.abc import Mapping
 from spectra_assets.covenant.amounts import flows, turnover
 from spectra_assets.covenant.network import Node
 from spectra_assets.covenant.paths import HASH
-from spectra_assets.covenant.traits import event_time, is_status, label, span, statuses, time_kind, usable
+from spectra_assets.covenant.traits import event_time, is_status, label, span, statuses, time_kind, times, usable
 
 
 def events(nodes: Mapping[str, Node]) -> list[str]:
     """The tables that become facts. If none is an event by itself, the best leaf of the network: it has a time and refers.
 
-    Nested lists of what can be counted are facts beside these.
+    Leaves without any time, and nested lists of what can be counted, are facts beside these.
     """
     found = [name for name, node in nodes.items() if (_nested_event(node) if node.owner else _event(node, nodes))]
     found = found or _best_leaf(nodes)
-    return [name for name, node in nodes.items() if name in found or nested_counts(node)]
+    return [name for name, node in nodes.items() if name in found or nested_counts(node) or _timeless(node, nodes)]
+
+
+def _timeless(node: Node, nodes: Mapping[str, Node]) -> bool:
+    """An entity's table without a time of any kind that refers to others while nothing refers to it: an order's lines, todos,
+    comments. Whatever they are called, they are counted by what they refer to."""
+    counted = node.owner is None and bool(node.links) and not times(node) and not _pairs(node, nodes)
+    return counted and not _referrers(node, nodes)
 
 
 def _best_leaf(nodes: Mapping[str, Node]) -> list[str]:

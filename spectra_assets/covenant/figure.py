@@ -13,7 +13,8 @@ from spectra_assets.covenant.derived_meaning import quoted
 from spectra_assets.covenant.following import unused
 from spectra_assets.covenant.model import DataType, PiiLevel, Table
 from spectra_assets.covenant.network import Node
-from spectra_assets.covenant.star import VALID_FROM, surrogate_of
+from spectra_assets.covenant.outriggers import Outrigger
+from spectra_assets.covenant.star import HISTORY, VALID_FROM, surrogate_of
 from spectra_assets.covenant.traits import label, usable
 from spectra_assets.names import Stage, camel, pascal
 from spectra_assets.playbook import rules as written
@@ -98,6 +99,22 @@ class Figure:
         joined += [since] if since else []
         join = {"table": refined.table, "on": {reference.name: surrogate_of(dimension)}, "columns": joined}
         return Member(role, by, shown or by, [join] if told else [], since)
+
+    def outlying(self, outrigger: Outrigger) -> Member | None:
+        """How a figure over a dimension tells the members that it refers to: by key and label, of the versions that hold now."""
+        dimension = outrigger.dimension
+        refined = self.deriving.design.tables.get(f"{Stage.REFINE}.{dimension.ref.table}")
+        key = dimension.columns[outrigger.key]
+        if refined is None or outrigger.column not in self.refined.columns or key.pii == PiiLevel.DIRECT or not usable(key):
+            return None
+        by = outrigger.column
+        role = next((link.role for link in self.node.links if link.columns[0][0] == by), by)
+        shown = self._label(dimension)
+        if shown in (None, by):
+            return Member(role, by, by, [])
+        now = {each.name: each.name for each in HISTORY if each.type == DataType.BOOL}
+        join = {"table": refined.table, "on": {by: outrigger.key, **now}, "columns": [shown]}
+        return Member(role, by, str(shown), [join])
 
     def _label(self, dimension: Table) -> str | None:
         node = self.deriving.nodes.get(dimension.inputs[0].partition(".")[2])

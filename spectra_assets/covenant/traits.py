@@ -31,7 +31,7 @@ _TIMES: dict[Time, dict[str, None]] = {
     "happened": _known(
         "occurred happened performed executed ordered placed issued invoiced billed received sent visited played held logged "
         "recorded measured observed spent worked committed posted published submitted booked enrolled hired purchased triggered "
-        "raised reported transaction timestamp event"
+        "raised reported transaction timestamp event order invoice purchase sale booking"
     ),
     "created": _known("created creation inserted added registered registration joined entered"),
     "started": _known(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from spectra_assets.covenant.build import Bridge, Calendar, Dimension, Enumeration, Extraction, Fact, Flattening, Kpi
 from spectra_assets.covenant.model import Covenant, PiiLevel, Severity, Table
+from spectra_assets.covenant.outriggers import outriggers
 from spectra_assets.names import Stage, lakehouse_name
 from spectra_assets.untrusted import code, prose
 
@@ -58,6 +59,12 @@ def _star(tables: Sequence[Table]) -> Iterator[str]:
     made = _of(tables, Stage.TRANSFORM)
     calendars = [table.ref.table for table in made if isinstance(table.build, Calendar)]
     arrows = {table.ref.table: _arrows(table, calendars) for table in made if isinstance(table.build, Fact | Bridge)}
+    arrows |= {
+        table.ref.table: list(dict.fromkeys(each.dimension.ref.table for each in outriggers(table, tables)))
+        for table in made
+        if isinstance(table.build, Dimension)
+    }
+    members = {table.ref.table for table in made if isinstance(table.build, Dimension)}
     shown = {table.ref.table: table for table in (*made, *_of(tables, Stage.REFINE))}
     if not shown:
         return
@@ -67,10 +74,10 @@ def _star(tables: Sequence[Table]) -> Iterator[str]:
     if any(arrows.values()):
         yield "```mermaid"
         yield "graph LR"
-        for fact, dimensions in sorted(arrows.items(), key=lambda item: (-len(item[1]), item[0])):
+        for fact, dimensions in sorted(arrows.items(), key=lambda item: (item[0] in members, -len(item[1]), item[0])):
             if dimensions and drawn + len(dimensions) <= _ARROWS:
                 drawn += len(dimensions)
-                yield f"  t_{fact}[{fact}]"
+                yield f"  t_{fact}[{fact}]" if fact not in members else f"  t_{fact}([{fact}])"
                 yield from (f"  t_{fact} --> t_{dimension}([{dimension}])" for dimension in dimensions)
         yield "```"
         yield ""

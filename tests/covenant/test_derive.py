@@ -259,6 +259,53 @@ def test_what_has_no_name_and_a_time_is_an_event(designer: Designer, fields: dic
     assert table.removeprefix("transform.") in tables(made, "transform")
 
 
+def test_what_has_no_time_and_only_refers_is_counted(designer: Designer) -> None:
+    made = designer.covenant(
+        canon_of(
+            entity("user", {"id": INT, "name": F(pii="direct")}),
+            entity("post", {"id": INT, "userId": to("user.id"), "title": TEXT}),
+            entity("comment", {"id": INT, "postId": to("post.id"), "name": TEXT}),
+            entity("todo", {"id": INT, "userId": to("user.id"), "title": TEXT, "completed": F("bool")}),
+        )
+    )
+    assert tables(made, "transform") == {"dimUser", "dimPost", "factComment", "factTodo"}
+    assert references(made, "factComment") == {"postKey": ("dimPost", "postId"), "userKey": ("dimUser", "postId")}
+    assert tables(made, "analyse") == {
+        *("commentByPost", "commentByUser", "postByUser", "todoByUser", "todoCompletedRateByUser", "semanticModel")
+    }
+    posts = kpi(made, "postByUser")
+    assert (posts.group_by, posts.where) == (["userId"], "`isCurrent` AND `postKey` <> -1")
+    assert posts.reconcile.equals == f"count_if({posts.where})", "those that are counted, no others"
+    text = document(made)
+    assert "t_dimPost([dimPost])" in text and "t_dimPost --> t_dimUser([dimUser])" in text, "an outrigger is drawn"
+    assert "| dimPost | dimension | version of a post | dimUser |" in text
+
+
+def test_lines_of_their_own_are_dated_by_their_order(designer: Designer) -> None:
+    times = {"orderDate": TIME, "shippedDate": TIME}
+    made = designer.covenant(
+        canon_of(
+            entity("category", {"id": INT, "name": TEXT}),
+            entity("product", {"id": INT, "name": TEXT, "categoryId": to("category.id")}),
+            entity("employee", {"id": INT, "title": TEXT}),
+            entity("customer", {"id": INT, "companyName": TEXT}),
+            entity("order", {"id": INT, "employeeId": to("employee.id"), "customerId": to("customer.id"), **times}),
+            entity(
+                "line",
+                {"OrderID": to("order.id"), "ProductID": to("product.id"), "UnitPrice": NUMBER, "Quantity": INT, "@hash": TEXT},
+                key="@hash",
+            ),
+        )
+    )
+    assert {"factOrder", "factLine", "dimOrder", "dimProduct"} <= tables(made, "transform")
+    assert references(made, "factLine").keys() == {"orderKey", "productKey", "employeeKey", "customerKey", "categoryKey"}
+    assert kpi(made, "lineVolumeByMonth").before == {"month": "make_date(year(`orderDate`), month(`orderDate`), 1)"}
+    shown = tables(made, "analyse")
+    assert {f"lineAmountBy{each}" for each in ("Month", "Product", "Category", "Employee")} <= {
+        name.replace("lineLineAmount", "lineAmount") for name in shown
+    }
+
+
 def test_a_list_of_pairs_is_a_bridge(designer: Designer) -> None:
     canon = canon_of(
         entity("user", {"id": INT, "friendIds[]": to("user.id")}),

@@ -121,6 +121,20 @@ def test_the_address_of_the_next_page_in_the_body(base):
         assert whole(explorer.listing(Asked("/things"), 60))
 
 
+def test_a_parameter_that_limits_the_whole_list_is_no_size_of_a_page():
+    def answer(call: Call) -> Any:
+        start, most = call.number("$skiptoken", 0), call.number("$top", len(ROWS))
+        found = ROWS[start:][: min(10, most)]
+        more = most > len(found) and start + len(found) < len(ROWS)
+        left = {"$top": most - len(found)} if "$top" in call.query else {}
+        found_next = {"@odata.nextLink": link(call, "", **{"$skiptoken": start + len(found), **left})} if more else {}
+        return {"value": found, **found_next}
+
+    style, _, read, _ = measured(answer)
+    assert (style["kind"], style["size_param"]) == ("next", None)
+    assert whole(read)
+
+
 def test_the_next_address_in_nested_links():
     def answer(call: Call) -> Any:
         start = call.number("offset", 0)

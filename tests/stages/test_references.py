@@ -113,6 +113,26 @@ def test_arrays_nested_keys_other_keys_and_the_entity_itself():
     assert dangling == {}
 
 
+def test_an_address_tells_whose_record_it_is_of_whatever_the_field_is_called():
+    def place(kind, number):
+        return f"https://api.example/v1/{kind}/{number}/"
+
+    people = rows(9, url=lambda n: place("people", n + 1), home=lambda n: {"name": "x", "url": place("planets", n + 50)})
+    planets = rows(9, url=lambda n: place("planets", n + 1))
+    films = rows(
+        4,
+        characters=lambda n: [place("people", n + 700), place("people", n + 800)],
+        trailer=lambda n: f"https://video.example/v1/people/{n}/",
+        folder=lambda n: place("people", f"{n}/scenes"),
+        mixed=lambda n: place(["people", "planets"][n % 2], n),
+    )
+    shown, dangling, done = found({"person": people, "planet": planets, "film": films}, whole=False)
+    assert shown == {"film": {"characters[]": "person.url"}, "person": {"home.url": "planet.url"}}
+    assert dangling == {}
+    note = next(f.note for f in done["person"].fields if f.raw == "home.url")
+    assert note == "addresses as those of planet, 0 of 9 among those known"
+
+
 def test_ids_unique_only_below_a_parent_are_no_target():
     shown, _, _ = found({"issue": rows(10), "comment": rows(20, issueId=lambda n: n % 10 + 1)}, issue="parent")
     assert shown == {}

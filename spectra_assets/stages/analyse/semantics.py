@@ -9,6 +9,7 @@ import pyarrow as pa
 from spectra_assets.covenant.build import Bridge, Calendar, Dimension, Enumeration, Fact, Kpi
 from spectra_assets.covenant.forms import FORMS
 from spectra_assets.covenant.model import Covenant, Table
+from spectra_assets.covenant.outriggers import outriggers
 from spectra_assets.lakehouse.types import arrow_schema
 from spectra_assets.names import Stage
 
@@ -57,9 +58,15 @@ def _columns(table: Table) -> Iterator[Row]:
 
 
 def _relationships(covenant: Covenant, table: Table) -> Iterator[Row]:
-    """Foreign keys of the transform table that this one refines, to the refined dimensions."""
+    """Foreign keys of the transform table that this one refines, to the refined dimensions; of a dimension to others by their
+    natural keys, which each version of a member has."""
     by_name = {other.table: other for other in covenant.tables()}
     base = by_name.get(table.inputs[0]) if table.inputs else None
+    for each in outriggers(base, by_name.values()) if base is not None else ():
+        refined = f"{Stage.REFINE}.{each.dimension.ref.table}"
+        if refined in by_name and each.column in table.columns:
+            end, about = f"{refined}.{each.key}", f"{each.column} of {table.table} names a member by {refined}.{each.key}"
+            yield _row("relationship", each.column, table, end, "many to many", f"{about}; where isCurrent holds, one version.")
     if base is None or not isinstance(base.build, Fact | Bridge):
         return
     ends = [(reference.name, f"transform.{reference.dimension}") for reference in base.build.references]

@@ -16,6 +16,7 @@ from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import TREE_PARENT, join_path, split_path
 from spectra_assets.names import singular, words
 from spectra_assets.stages.asking.answers import Record, values_at
+from spectra_assets.stages.prepare.fields.addresses import addressed
 from spectra_assets.stages.prepare.fields.idnames import is_idlike, names_party, stem_of
 from spectra_assets.stages.prepare.fields.keys import Keys
 from spectra_assets.stages.prepare.fields.targets import NUMBER, TELLING, Target, targets
@@ -138,6 +139,12 @@ def _judged(
     party = names_party(field.raw)
     if not values or not (said or idlike):
         return None, ""
+    own = any(target.entity == entity.entity and target.path == field.raw for target in known)
+    place = None if own else addressed(values, known)
+    if place is not None:
+        note = f"addresses as those of {place.entity}, {len(values & place.values)} of {len(values)} among those known"
+        told = "; ".join(filter(None, (field.note, note)))[:300]
+        return {"references": f"{place.entity}.{place.path}", "values": (), "note": told}, ""
     named = [target for target in known if said and _agreement(said, target, entity.entity) == "named"]
     if field.raw == entity.primary_key or field.key:
         known = named = [target for target in named if target.entity != entity.entity]

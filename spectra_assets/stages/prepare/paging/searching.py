@@ -147,7 +147,15 @@ class Search:
         if isinstance(proof.style, PagePaging):
             both = prove_numbered(self.lister, self.plain, page_style(proof.style.page_param, name))
             return both if both.outcome == "proven" and both.sized else proof
+        if self._limits_all(proof, name):
+            return proof
         return Proof(proof.outcome, with_size(proof.style, name, step_of(self.plain.rows)), proof.evidence, True, proof.leaf)
+
+    def _limits_all(self, proof: Proof, name: str) -> bool:
+        """Whether a parameter tells how many rows come in all, as OData's $top does: a smaller page then names no next one."""
+        small = self.lister.get({name: str(step_of(self.plain.rows))})
+        cut = small.readable and 0 < small.rows < self.plain.rows
+        return cut and self.lister.leads_on(proof.style, self.plain) and not self.lister.leads_on(proof.style, small)
 
     def numbered(self) -> list[OffsetPaging | PagePaging]:
         """Candidates: proven styles, described names, the pack's styles, names in the next page's address."""
