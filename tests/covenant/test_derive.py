@@ -277,7 +277,7 @@ def test_what_has_no_time_and_only_refers_is_counted(designer: Designer) -> None
     assert (posts.group_by, posts.where) == (["userId"], "`isCurrent` AND `postKey` <> -1")
     assert posts.reconcile.equals == f"count_if({posts.where})", "those that are counted, no others"
     text = document(made)
-    assert "t_dimPost([dimPost])" in text and "t_dimPost --> t_dimUser([dimUser])" in text, "an outrigger is drawn"
+    assert "  t_dimPost([dimPost])\n  t_dimPost --> t_dimUser([dimUser])\n" in text, "an outrigger is drawn"
     assert "| dimPost | dimension | version of a post | dimUser |" in text
 
 
