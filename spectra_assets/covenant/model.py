@@ -72,7 +72,7 @@ class Column(Model):
     date_format: str | None = None
     """Spark pattern of text dates among `source`, or `iso8601`, `odata`; of numbers `epoch_seconds`, `epoch_micros` or
     `epoch_nanos`. Epoch milliseconds need none (`epoch_millis` beside others). Of text decimals `decimal_comma` (1.234,50),
-    `decimal_grouped` (1,234.50)."""
+    `decimal_grouped` (1,234.50). With `_or_none`, as `number_or_none`, words such as `unknown` and `n/a` stand for no value."""
     read_as: dict[str, str | None] = {}
     """Texts as they come → the text that is read in their place, or none."""
     lineage: list[str] = []

@@ -41,7 +41,7 @@ from spectra_assets.playbook.rules import (
     TypeRule,
     WithholdRule,
 )
-from spectra_assets.stages.values.numbers import FORMATS as NUMBER_FORMATS
+from spectra_assets.stages.values.numbers import ALL_FORMATS as NUMBER_FORMATS
 
 FORMATS = " | "
 """Between the date formats of one column."""

@@ -210,6 +210,26 @@ def test_texts_are_read_as_rules_say(world: World) -> None:
     assert [row["_reasons"] for row in rows] == [[], [], [], ["types_hold:on"]]
 
 
+def test_words_for_none_are_no_numbers(world: World) -> None:
+    came = [("172", "1,358.5"), ("Unknown", " n/a "), (96.5, "78.2"), (None, "soon")]
+    world.records("extract.things", [{"id": n, "height": tall, "mass": mass} for n, (tall, mass) in enumerate(came)])
+    kinds = {"height": ("float64", "number_or_none"), "mass": ("decimal", "decimal_grouped_or_none")}
+    table = world.declare(
+        table="clean.thing",
+        **{"from": ["extract.things"]},
+        primary_key=["thingId"],
+        build={"kind": "flattening"},
+        schema=[
+            column("thingId", "int64", "id"),
+            *({**column(name, kind, name), "date_format": written} for name, (kind, written) in kinds.items()),
+        ],
+    )
+    rows = sorted(world.made(table), key=lambda row: row["thingId"])
+    assert [row["height"] for row in rows] == [172, None, 96.5, None]
+    assert [None if row["mass"] is None else float(row["mass"]) for row in rows] == [1358.5, None, 78.2, None]
+    assert [row["_reasons"] for row in rows] == [[], [], [], ["types_hold:mass"]], "another word is a bad value"
+
+
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every table counts as a large one."""

@@ -58,6 +58,26 @@ def test_a_type_holds_every_value(values, kind):
     assert column(values).type == kind
 
 
+@pytest.mark.parametrize(
+    ("leaf", "values", "kind", "format_"),
+    [
+        ("height", ["172", "unknown", "96", "202"], DataType.FLOAT64, "number_or_none"),
+        ("credits", ["3500000", "unknown", "150", "n/a", "12"], DataType.FLOAT64, "number_or_none"),
+        ("size", [4, "unknown", 7, 12.5], DataType.FLOAT64, "number_or_none"),
+        ("size", [4, 5, 7, "none", "seven"], DataType.TEXT, None),
+        ("mass", ["77", "1,358", "78.2", "unknown", "32"], DataType.DECIMAL, "decimal_grouped_or_none"),
+        ("length", ["1,600", "36.8", "n/a", "10.4"], DataType.DECIMAL, "decimal_grouped_or_none"),
+        ("crew", ["46", "1", "30-165", "unknown", "7"], DataType.TEXT, None),
+        ("speed", ["1000", "unknown", "n/a", "unknown"], DataType.TEXT, None),
+        ("version", ["unknown", "n/a", "none", "unknown"], DataType.TEXT, None),
+        ("phone", ["123", "unknown", "456", "789"], DataType.TEXT, None),
+    ],
+)
+def test_numbers_beside_words_for_none_are_numbers(leaf, values, kind, format_):
+    found = column(values, leaf)
+    assert (found.type, found.date_format) == (kind, format_)
+
+
 @pytest.mark.parametrize("leaf", ["externalId", "name", "tag", "zipCode", "build", "phone"])
 def test_digits_in_a_name_stay_text(leaf):
     assert column(["1", "2", "3"], leaf).type == DataType.TEXT

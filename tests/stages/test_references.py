@@ -133,6 +133,30 @@ def test_an_address_tells_whose_record_it_is_of_whatever_the_field_is_called():
     assert note == "addresses as those of planet, 0 of 9 among those known"
 
 
+def test_only_ids_that_a_list_could_have_ask_a_person():
+    users = rows(9, accountId=lambda n: f"a{n}", displayName=lambda n: f"Ann {n}", email=lambda n: f"a{n}@x.example",
+                 self=lambda n: f"https://api.example/v1/users/{n}")  # fmt: skip
+    notes = rows(
+        30,
+        start=700,
+        cashierId=lambda n: n * 37 + 1,
+        noteable_id=lambda n: n * 41 + 9,
+        noteable_type=lambda n: "Issue",
+        short_id=lambda n: f"{n:08x}",
+        admin_graphql_api_id=lambda n: f"gid://shop/Note/{n}",
+        metadata=lambda n: {"plan_id": f"p{n}", "a": 1, "b": 2, "c": 3},
+        chapter_id=lambda n: 30 - n,
+        creator_id=lambda n: 1,
+        writer=lambda n: {"self": f"https://api.example/v1/users/{n}", "accountId": f"gone{n}", "more": "x", "avatar": "y"},
+        seller=lambda n: {"accountId": f"s{n}", "more": "x", "avatar": "y", "shopId": n % 9 + 900},
+    )
+    shown, dangling, done = found({"user": users, "note": notes})
+    assert dangling == {"note": {"cashierId": "cashier", "seller.accountId": "account", "seller.shopId": "shop"}}
+    unresolved = {f.raw for f in done["note"].fields if f.unresolved}
+    assert unresolved == dangling["note"].keys()
+    assert shown["note"]["writer.self"] == "user.self"
+
+
 def test_ids_unique_only_below_a_parent_are_no_target():
     shown, _, _ = found({"issue": rows(10), "comment": rows(20, issueId=lambda n: n % 10 + 1)}, issue="parent")
     assert shown == {}

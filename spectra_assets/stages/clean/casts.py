@@ -24,8 +24,8 @@ from spectra_assets.stages.values.dates import (
     ODATA,
     PER_SECOND,
 )
+from spectra_assets.stages.values.numbers import ALL_FORMATS as NUMBER_FORMATS
 from spectra_assets.stages.values.numbers import COMMA, GAPS
-from spectra_assets.stages.values.numbers import FORMATS as NUMBER_FORMATS
 from spectra_assets.stages.values.truths import NO, YES
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def cast(text: Column, kind: DataType, date_format: str | None = None) -> Column
     """
     if kind in (DataType.DATE, DataType.TIMESTAMP):
         return _timestamp(text, date_format)
-    if kind == DataType.DECIMAL and date_format in NUMBER_FORMATS:
-        return _decimal(_pointed(text, date_format == COMMA))
+    if kind == DataType.DECIMAL and date_format in NUMBER_FORMATS and date_format is not None:
+        return _decimal(_pointed(text, date_format.startswith(COMMA)))
     return _CASTS[kind](text)
 
 

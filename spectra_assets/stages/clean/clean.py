@@ -23,6 +23,7 @@ from spectra_assets.names import Stage
 from spectra_assets.stages.clean.casts import cast, filled, plausible, trimmed
 from spectra_assets.stages.clean.records import count_elements, flattened
 from spectra_assets.stages.frames import RAW, build_of, col, drafted, finished
+from spectra_assets.stages.values.numbers import NONE, WITH_NONE
 from spectra_assets.stages.work import Draft, Unrepeated, Work, action
 
 if TYPE_CHECKING:
@@ -173,11 +174,14 @@ def _known(texts: dict[str, Column], path: str, work: Work) -> Column:
 
 
 def _texts(frame: DataFrame, column: Promise) -> list[Column]:
-    """The column's texts, in the order of its sources, as rules have them read."""
+    """The column's texts, in the order of its sources, as rules have them read; those that say that there is none are NULL."""
     there = set(frame.columns)
     several = [_source(i, column.name) for i in range(len(column.source)) if _source(i, column.name) in there]
     texts = [col(name) for name in several or [column.name]]
-    return [_read_as(text, column.read_as) for text in texts] if column.read_as else texts
+    texts = [_read_as(text, column.read_as) for text in texts] if column.read_as else texts
+    if column.date_format in WITH_NONE:
+        return [F.when(~F.lower(trimmed(text)).isin(*sorted(NONE)), text) for text in texts]
+    return texts
 
 
 def _read_as(text: Column, values: Mapping[str, str | None]) -> Column:

@@ -12,7 +12,7 @@ from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import escaped, split_path
 from spectra_assets.stages.rulings import FORMATS
 from spectra_assets.stages.values.dates import PER_SECOND
-from spectra_assets.stages.values.numbers import FORMATS as NUMBER_FORMATS
+from spectra_assets.stages.values.numbers import ALL_FORMATS as NUMBER_FORMATS
 
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 """What a text is that holds a number."""
@@ -55,7 +55,7 @@ def kinds_of(place: Place) -> frozenset[str]:
         each = (kinds_of(Place(place.path, place.type, text)) for text in place.date_format.split(FORMATS))
         return frozenset(kind for kinds in each for kind in kinds)
     if place.date_format in NUMBER_FORMATS:
-        return frozenset(("text", "int"))
+        return frozenset(("text", "int", "float") if place.type == DataType.FLOAT64 else ("text", "int"))
     if place.date_format is None or place.date_format in PER_SECOND:
         numbers = place.type == DataType.TIMESTAMP and place.date_format is not None
         return frozenset(("int", "float")) if numbers else _FITS.get(place.type, frozenset()) if place.type else frozenset()

@@ -5,13 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 
 COMMA, GROUPED = "decimal_comma", "decimal_grouped"
 """Formats of text decimals: `1.234,50` (points, blanks or apostrophes between the thousands), and `1,234.50`."""
 
+OR_NONE = "number_or_none"
+"""Format of numbers beside words that say that there is none; with one of the others in front, `_or_none`."""
+
 FORMATS = frozenset((COMMA, GROUPED))
+WITH_NONE = frozenset((OR_NONE, f"{COMMA}_or_none", f"{GROUPED}_or_none"))
+ALL_FORMATS = FORMATS | WITH_NONE
+
+NONE = frozenset(
+    ("unknown", "n/a", "na", "n.a.", "none", "null", "nil", "nan", "undefined", "indefinite", "unspecified", "not available",
+     "not applicable", "tbd", "-", "--", "–", "?", "unbekannt", "k.a.", "keine", "inconnu", "desconocido")
+)  # fmt: skip
+"""What stands in lower case in a number's place where there is none."""
 
 GAPS = " .'’\u00a0\u202f"
 """What parts the thousands of a number with a decimal comma."""
@@ -41,11 +53,17 @@ def writing(values: Sequence[str]) -> Writing | None:
     commas = {text for text in texts if _COMMA.fullmatch(text)}
     grouped = {text for text in texts if _GROUPED.fullmatch(text)}
     for format_, mine, others in ((COMMA, commas, grouped), (GROUPED, grouped, commas)):
-        shown = {text for text in mine - others if "," in text}
-        if len(mine) == len(texts) and shown:
+        alone = mine - others
+        shown = alone if format_ == GROUPED and any("," in text for text in mine) else {text for text in alone if "," in text}
+        if len(mine) == len(texts) and shown:  # beside 78.2 the comma of 1,358 is none of decimals
             return Writing(format_, len(shown) >= _TWICE)
     both = len(commas) == len(texts) == len(grouped) and any("," in text for text in texts)
     return Writing(None, sure=False) if both else None
+
+
+def without_none(values: Sequence[Any]) -> list[Any]:
+    """The values but for texts that say that there is no number."""
+    return [value for value in values if not (isinstance(value, str) and value.strip().lower() in NONE)]
 
 
 def padded(values: Sequence[str]) -> bool:

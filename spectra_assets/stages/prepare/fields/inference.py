@@ -15,7 +15,7 @@ from spectra_assets.intelligence.model import TYPES, FieldSpec
 from spectra_assets.names import words
 from spectra_assets.stages.asking.moments import timelike
 from spectra_assets.stages.values.dates import ODATA, reading, unit_of
-from spectra_assets.stages.values.numbers import is_integer, padded, writing
+from spectra_assets.stages.values.numbers import OR_NONE, is_integer, padded, without_none, writing
 from spectra_assets.stages.values.shapes import Kind, Shape
 from spectra_assets.stages.values.truths import DIGITS, PAIRS
 
@@ -35,6 +35,9 @@ _DOUBLE_DIGITS = 15
 _DECIMAL_MOST = 10**29
 _DISTINCT = 3
 """Different texts that must all hold integers before a field that the description is silent about is one."""
+
+_NUMBERS = 0.25
+"""Share of the filled texts that must be numbers where the others are words for none."""
 
 _REPEATED = 3
 """Times that each value of an enumeration occurs on average."""
@@ -59,7 +62,8 @@ _MONEY_WORDS = frozenset(
 _MEASURE_WORDS = frozenset(
     ("weight", "length", "width", "height", "depth", "distance", "area", "volume", "quantity", "qty", "rate", "ratio", "percent",
      "percentage", "pct", "temperature", "temp", "humidity", "pressure", "speed", "score", "rating", "average", "avg", "mean",
-     "hours", "latitude", "longitude", "lat", "lon", "lng", "kwh", "kg", "km", "liters", "litres", "interest", "share", "factor")
+     "mass", "diameter", "hours", "latitude", "longitude", "lat", "lon", "lng", "kwh", "kg", "km", "liters",
+     "litres", "interest", "share", "factor")
 )  # fmt: skip
 _ID_WORDS = frozenset(("id", "ids", "uuid", "guid", "key", "ref", "hash", "token"))
 _PROSE_WORDS = frozenset(
@@ -155,7 +159,8 @@ def _typed(leaf: str, shape: Shape, spec: FieldSpec | None) -> Typed:
         return Typed("scalar", DataType.INT64)
     if seen <= {"int", "float", "text"} and _decimal(leaf, values, spec) and _all_decimals(values):
         return Typed("scalar", DataType.DECIMAL)
-    return Typed("scalar", DataType.TEXT, share=shape.kinds["text"] / shape.values)
+    sparse = _sparse(leaf, values, spec) if seen <= {"int", "float", "text"} else None
+    return sparse or Typed("scalar", DataType.TEXT, share=shape.kinds["text"] / shape.values)
 
 
 def _unseen(spec: FieldSpec | None) -> Typed:
@@ -194,6 +199,9 @@ def _text(leaf: str, values: Sequence[str], spec: FieldSpec | None) -> Typed:
     filled = [value for value in values if value.strip()]
     if not filled:
         return _unseen(spec) if _says(spec, "text") else Typed("scalar", DataType.TEXT)
+    sparse = _sparse(leaf, filled, spec)
+    if sparse:
+        return sparse
     found = _moment(leaf, filled, spec)
     if found:
         return found
@@ -218,6 +226,21 @@ def _text(leaf: str, values: Sequence[str], spec: FieldSpec | None) -> Typed:
     if silent and distinct and alike and exact and any("." in value for value in filled):
         return Typed("scalar", DataType.FLOAT64)
     return Typed("scalar", DataType.TEXT)
+
+
+def _sparse(leaf: str, filled: Sequence[Any], spec: FieldSpec | None) -> Typed | None:
+    """The type of numbers with words for none beside them; None for anything else."""
+    others = without_none(filled)
+    if len(others) == len(filled) or len(others) < _NUMBERS * len(filled) or len(set(others)) < _DISTINCT:
+        return None
+    texts = [value for value in others if isinstance(value, str)]
+    found = _text(leaf, texts, spec) if len(texts) == len(others) else None if texts else _number(leaf, others, spec)
+    if found is None or found.type not in (DataType.INT64, DataType.FLOAT64, DataType.DECIMAL):
+        return None
+    kind = DataType.FLOAT64 if found.type == DataType.INT64 else found.type
+    said = sorted({value.strip() for value in filled if not without_none([value])})
+    told = f"{', '.join(said)[:80]}: read as no value"
+    return replace(found, type=kind, date_format=f"{found.date_format}_or_none" if found.date_format else OR_NONE, note=told)
 
 
 def _written_with_commas(leaf: str, filled: Sequence[str], spec: FieldSpec | None, distinct: bool) -> Typed:

@@ -18,7 +18,8 @@ _MOST = 200_000
 
 _LONGEST = 200
 _NAMES = frozenset(
-    ("id", "_id", "@id", "uuid", "guid", "key", "code", "slug", "login", "username", "url", "uri", "href", "iri", "sku", "number",
+    ("id", "_id", "@id", "uuid", "guid", "key", "code", "slug", "login", "username", "url", "uri", "href", "self", "iri",
+     "sku", "number",
      "numero", "nummer", "codigo", "bic", "iban", "isin", "imo", "iata", "icao", "gtin", "isbn", "ean", "vin", "serial",
      "serialnumber", "imei", "mmsi", "plate", "matricule", "kennung", "kennzeichen")
 )  # fmt: skip

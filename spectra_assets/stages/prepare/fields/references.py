@@ -17,7 +17,8 @@ from spectra_assets.covenant.paths import TREE_PARENT, join_path, split_path
 from spectra_assets.names import singular, words
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.prepare.fields.addresses import addressed
-from spectra_assets.stages.prepare.fields.idnames import is_idlike, names_party, stem_of
+from spectra_assets.stages.prepare.fields.dangling import dangles, known_otherwise
+from spectra_assets.stages.prepare.fields.idnames import PERSONS, UP_WORDS, is_idlike, names_party, stem_of
 from spectra_assets.stages.prepare.fields.keys import Keys
 from spectra_assets.stages.prepare.fields.targets import NUMBER, TELLING, Target, targets
 
@@ -48,21 +49,11 @@ _LONGEST_ID = 200
 _NOBODY = frozenset(("0", "-1", ""))
 """Special values that are no ids."""
 
-_UP_WORDS = frozenset(("parent", "root", "previous", "next", "original", "duplicate", "reply", "predecessor", "successor"))
-"""Names of fields that hold an id of their own entity."""
-
-_PERSONS = frozenset(("user", "account", "person", "people", "member", "employee", "customer", "contact", "agent", "staff"))
 _ROLES = frozenset(
     ("author", "owner", "creator", "editor", "assignee", "reporter", "tester", "manager", "lead", "approver", "reviewer", "by",
      "modifier", "updater", "writer", "assigned", "assignedto", "requester", "submitter", "sender", "recipient", "actor",
      "responsible", "supervisor")
 )  # fmt: skip
-_NO_ENTITY = frozenset(
-    ("external", "correlation", "request", "trace", "session", "transaction", "message", "device", "client", "global", "node",
-     "unique", "public", "legacy", "old", "alt", "self", "api", "tax", "vat", "national", "import", "sync")
-)  # fmt: skip
-"""First words of ids that name no entity of the source."""
-
 _STEM, _PLURALS = 5, frozenset(("en", "n", "e", "i", "x", "es", "os", "as"))
 
 
@@ -116,8 +107,12 @@ def referenced(
                 dangling.setdefault(name, {})[field.raw] = lost
                 changes = {"unresolved": lost[:80]}
             fields.append(field.model_copy(update=changes) if changes else field)
+        entity = entity.model_copy(update={"fields": tuple(fields)})
+        for raw in list(known_otherwise(entity, list(dangling.get(name, ())))):
+            del dangling[name][raw]
+            fields = [field.model_copy(update={"unresolved": ""}) if field.raw == raw else field for field in fields]
         result[name] = entity.model_copy(update={"fields": tuple(fields)})
-    return result, dangling
+    return result, {name: lost for name, lost in dangling.items() if lost}
 
 
 def _structural(entity: CanonEntity, field: CanonField) -> str | None:
@@ -163,9 +158,8 @@ def _judged(
         note += f"; reference {_sureness(best, len(values)):.2f}"
         only = tuple(values) if len(values) == 1 and len(records) >= _SAME else ()  # figures by it would say nothing
         return {"references": reference, "values": only, "note": "; ".join(filter(None, (field.note, note)))[:300]}, ""
-    if named or not _dangles(entity, field, said, known):
-        return None, ""
-    return None, said
+    one_person = any(fit.proven and fit.agreement == "role" for fit in fits)  # proves nothing, and is known
+    return None, "" if named or one_person or not dangles(entity, field, said, records) else said
 
 
 def _kept(
@@ -246,7 +240,7 @@ def _agreement(stem: str, target: Target, own: str) -> Agreement:
     said = _said(stem)
     if not said:
         return "none"
-    if target.entity == own and target.main and _UP_WORDS & set(said):
+    if target.entity == own and target.main and UP_WORDS & set(said):
         return "named"
     if target.key and target.entity != own and target.key in ("".join(said), f"{target.entity.lower()}{''.join(said)}"):
         return "named"
@@ -255,9 +249,9 @@ def _agreement(stem: str, target: Target, own: str) -> Agreement:
         if singular(joined) in target.names or any(_plural_of(joined, name) for name in target.names):
             return "named"
     persons = (
-        target.people or {singular(word) for word in words(target.entity.lower())} & _PERSONS or target.entity.lower() in _PERSONS
+        target.people or {singular(word) for word in words(target.entity.lower())} & PERSONS or target.entity.lower() in PERSONS
     )
-    return "role" if persons and (_ROLES | _PERSONS) & set(map(singular, said)) else "none"
+    return "role" if persons and (_ROLES | PERSONS) & set(map(singular, said)) else "none"
 
 
 def _said(stem: str) -> list[str]:
@@ -332,18 +326,3 @@ def _repeats_own_key(entity: CanonEntity, field: CanonField, records: Sequence[R
             return False
         filled = filled or bool(held)
     return filled
-
-
-def _dangles(entity: CanonEntity, field: CanonField, stem: str, known: Sequence[Target]) -> bool:
-    """Whether a field is named for an entity that is not known."""
-    parts = [part.removesuffix("[]") for part in split_path(field.raw)]
-    said = [word.lower() for word in words(stem)]
-    whole = [word.lower() for word in words(parts[-1])]
-    if not said or said[0] in _NO_ENTITY or not whole or whole[-1] not in ("id", "ids", "uuid", "guid", "uuids", "guids"):
-        return False
-    if _UP_WORDS & set(said) or singular("".join(said)) == singular(entity.entity.lower()) or field.key:
-        return False
-    if len(whole) == 1:
-        beside = [other for other in entity.fields if other.raw.rpartition(".")[0] == field.raw.rpartition(".")[0]]
-        return "[]" not in field.raw and len(beside) <= _ENOUGH
-    return True
