@@ -18,8 +18,8 @@ from spectra_assets.covenant.events import nested_counts
 from spectra_assets.covenant.model import DataType, Table
 from spectra_assets.covenant.outriggers import outriggers
 from spectra_assets.covenant.star import surrogate_of
-from spectra_assets.covenant.traits import changed_time, event_time, is_status, own_columns, span, statuses
-from spectra_assets.names import Stage
+from spectra_assets.covenant.traits import changed_time, event_time, flags, is_status, span, statuses
+from spectra_assets.names import Stage, pascal
 from spectra_assets.playbook import rules as written
 
 MOST_STATUSES = 2
@@ -141,8 +141,7 @@ def _current(figures: Figures) -> str:
 def _flags(figures: Figures) -> list[str]:
     """Truth values that the rows have themselves, but for the mark of deleted ones: a rate tells how often they are true."""
     there, mark = figures.refined.columns, figures.node.entity.fetch.deleted
-    own = (column for column in own_columns(figures.node) if mark is None or mark.path not in column.source)
-    found = (column.name for column in own if column.type == DataType.BOOL)
+    found = [n for n in flags(figures.node) if mark is None or mark.path not in figures.node.table.columns[n].source]
     return [name for name in found if name in there and there[name].type == DataType.BOOL][:MOST_FLAGS]
 
 
@@ -163,10 +162,11 @@ def _amounts(figures: Figures) -> list[Amount]:
 
 def _others(figures: Figures, build: Fact) -> list[Reference]:
     """References to what the rows belong to: to things before those to events, the nearest first; none to the row's own member,
-    nor to the record around it, nor to what is the same in every row seen."""
+    to the same record in another list, to the record around it, nor to what is the same in every row seen."""
     own, around, fields = _own(figures, build), _around(figures), figures.node.fields
     constant = {name for name, item in fields.items() if len(item.values) == 1}
     others = [each for each in build.references if each is not own and (each.via or each.column not in {around, *constant})]
+    others = [each for each in others if pascal(each.name.removesuffix("Key")) != pascal(figures.noun)]
     made = figures.deriving.design.tables
     happened = {table.inputs[0] for table in made.values() if isinstance(table.build, Fact)}
     events = {each.name for each in others if made[f"{Stage.TRANSFORM}.{each.dimension}"].inputs[0] in happened}

@@ -58,6 +58,15 @@ _STATUS = (
 )
 _WRAPPERS = frozenset(("attributes", "fields", "properties", "data", "profile", "info", "details", "general"))
 """Records that only wrap what the row has itself."""
+_TECHNIQUE = frozenset(
+    ("self", "url", "uri", "href", "link", "links", "etag", "hash", "sha", "checksum", "token", "cursor", "avatar", "gravatar",
+     "allow", "allows", "allowed", "can", "locked", "admin", "template", "protected", "truncated", "editable", "embeddable")
+)  # fmt: skip
+"""Words of what is there for the API's sake."""
+
+_TECHNICAL = re.compile(r"[a-z][a-z0-9+.-]*://|/[^ ]*/|[0-9a-f]{16,}$|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+"""Addresses, hashes, UUIDs."""
+
 _CHANGED = frozenset(("updated", "update", "modified", "modification", "changed", "change"))
 _DONE = _known(
     "closed resolved done complete completed finished cancelled canceled rejected declined merged paid delivered archived failed "
@@ -80,6 +89,10 @@ _LABELS = list(
         "nombre"
     )
 )
+
+
+_NAMES = frozenset(("name", "title", "summary", "subject", "headline", "slug", "login", "username"))
+"""What tells a row and not its kind, even if it repeats."""
 
 
 def usable(column: Column) -> bool:
@@ -172,10 +185,27 @@ def statuses(node: Node) -> list[str]:
         if column.name in node.key or personal or column.type not in (DataType.TEXT, DataType.INT64) or len(listed) < 2:
             continue
         said = _said_of(node, column.name)
+        if technical(node, column.name) or any(_TECHNICAL.match(value) for value in listed):
+            continue
         rank = next((rank for rank, known in enumerate(_STATUS) if known.keys() & set(said)), len(_STATUS))
-        if rank < len(_STATUS) or column.type == DataType.TEXT:
+        if rank < len(_STATUS) or (column.type == DataType.TEXT and not {*said[-1:]} & _NAMES):
             ranked.append((rank, depth(node, column.name), place, column.name))
     return [name for *_, name in sorted(ranked)]
+
+
+def technical(node: Node, column: str) -> bool:
+    """Whether a column's name says that it is an address or a hash, or tells what may be done by the API: nobody counts by it."""
+    return bool(_TECHNIQUE & {*last_words(node, column)})
+
+
+def flags(node: Node) -> list[str]:
+    """Truth values that tell of the row itself, and not of a record that lies in it or of what may be done by the API."""
+    own = (column for column in own_columns(node) if column.type == DataType.BOOL and not technical(node, column.name))
+    return [column.name for column in own if all(part.lower() in _WRAPPERS for part in _parts_around(node, column.name))]
+
+
+def _parts_around(node: Node, column: str) -> list[str]:
+    return [part for part in split_path(_around(node, column)) if part]
 
 
 def is_status(node: Node, column: str) -> bool:

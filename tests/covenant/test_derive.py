@@ -281,6 +281,30 @@ def test_what_has_no_time_and_only_refers_is_counted(designer: Designer) -> None
     assert "| dimPost | dimension | version of a post | dimUser |" in text
 
 
+def test_nobody_counts_by_addresses_hashes_names_or_technique(designer: Designer) -> None:
+    shown = {
+        "status.category.self": one_of("https://x.example/1", "https://x.example/2"),
+        "status.name": one_of("open", "closed"),
+        "tree": one_of("0123456789abcdef0", "1123456789abcdef0"),
+        "title": one_of("v1", "v2"),
+        "area": one_of("north", "south"),
+    }
+    flags = {"locked": F("bool"), "votes.hasVoted": F("bool"), "draft": F("bool"), "fields.urgent": F("bool")}
+    issue = {"id": INT, "title": TEXT, "repoId": to("repo.id"), "created_at": TIME}
+    made = designer.covenant(
+        canon_of(
+            entity("repo", {"id": INT, "name": TEXT}),
+            entity("issue", issue),
+            entity("pull", {"id": INT, "pullId": to("issue.id"), "repoId": to("repo.id"), "opened_at": TIME, **shown, **flags}),
+        )
+    )
+    names = {name for name in tables(made, "analyse") if name.startswith("pull")}
+    assert names == {
+        *("pullVolumeByMonth", "pullByStatus", "pullByArea", "pullByRepo", "pullOpenByAge"),
+        *("pullDraftRateByMonth", "pullDraftRateByRepo", "pullFieldsUrgentRateByMonth", "pullFieldsUrgentRateByRepo"),
+    }
+
+
 def test_lines_of_their_own_are_dated_by_their_order(designer: Designer) -> None:
     times = {"orderDate": TIME, "shippedDate": TIME}
     made = designer.covenant(
