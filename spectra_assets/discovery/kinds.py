@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from spectra_assets.discovery.route import Route, entity_name, likely_key, plain_values, qualified, shape
 from spectra_assets.discovery.scout import segments
 from spectra_assets.names import without_collisions
+from spectra_assets.stages.asking.addresses import ANY, form_of
 from spectra_assets.stages.asking.answers import Record
 
 _ALIKE = 0.6
@@ -19,6 +20,9 @@ _ALIKE = 0.6
 
 _VERY_ALIKE = 0.8
 _LOOKED_AT = 200
+_OWN_ADDRESS = ("url", "self", "href", "uri", "@id")
+"""Fields with the address of the record itself."""
+
 _WAYS_ON = frozenset(("links", "link", "next", "prev", "previous", "self", "first", "last", "etag", "context", "meta", "jsonapi"))
 """What single records have beside their own fields, in lower case and letters alone: no data."""
 
@@ -92,9 +96,28 @@ def _same(one: Route, other: Route) -> bool | None:
     whole = [route for route in (one, other) if not route.fills and not _goes_on(route)]
     if whole:
         return False
+    if alike >= _VERY_ALIKE and _lives_in(one, other):
+        return True
     if one.fills and other.fills and [fill.of for fill in one.fills] != [fill.of for fill in other.fills]:
         return False
     return None if alike >= _VERY_ALIKE else False
+
+
+def _lives_in(one: Route, other: Route) -> bool:
+    """Whether the records of two lists all tell an address of their own, and it lies in one of the two: what `/issues/7/comments`
+    gives as `/comments/9` is in `/comments`."""
+    records = [*one.records[:_LOOKED_AT], *other.records[:_LOOKED_AT]]
+    for name in _OWN_ADDRESS:
+        found = [value for record in records if isinstance(value := record.get(name), str)]
+        form = form_of(found) if len(found) == len(records) == len({*found}) else ()
+        if not form or form[-1] != ANY:
+            continue
+        for route in (one, other):
+            place = segments(shape(route.path))
+            tail = form[1:-1][-len(place) :] if place else ()
+            if len(tail) == len(place) > 0 and all(wanted in ("{}", part) for part, wanted in zip(tail, place, strict=True)):
+                return True
+    return False
 
 
 def key_of(records: Sequence[Record]) -> str | None:

@@ -178,6 +178,35 @@ def test_one_kind_at_two_addresses_is_one_entity_and_two_kinds_of_one_name_are_t
     assert {"projectNote", "personNote"} <= set(found) or {"projectNote", "peopleNote"} <= set(found)
 
 
+def test_records_whose_own_addresses_lie_in_another_list_are_of_its_kind(serve: Callable[..., Any], settings: Settings) -> None:
+    def of(first: int, place: str) -> Any:
+        numbers = range(first, first + 4)
+        return lambda match, *_: [
+            {"id": n + 10 * int(match["id"]), "text": f"t{n}", "url": f"http://api.example{place}/{n + 10 * int(match['id'])}"}
+            for n in numbers
+        ]
+
+    owners = {
+        name: [{"id": n, "label": name, "tasks_url": f"/{name}/{n}/tasks", "notes_url": f"/{name}/{n}/notes"} for n in range(3)]
+        for name in ("projects", "people")
+    }
+    api = serve(
+        {
+            "/": {name: f"/{name}" for name in owners},
+            **{f"/{name}": rows for name, rows in owners.items()},
+            r"/projects/(?P<id>\d+)/tasks": of(100, "/projects/1/tasks"),
+            r"/people/(?P<id>\d+)/tasks": of(500, "/projects/1/tasks"),
+            r"/projects/(?P<id>\d+)/notes": of(100, "/notes"),
+            r"/people/(?P<id>\d+)/notes": of(500, "/notes"),
+        }
+    )
+    found = routes_of(discover(settings, "team", api.base_url))
+    assert [sorted(paths) for name, paths in found.items() if "ask" in name] == [
+        ["/people/{personId}/tasks", "/projects/{projectId}/tasks"]
+    ]
+    assert len([name for name in found if "ote" in name]) == 2, "neither list has all of one kind"
+
+
 def test_the_budget_is_kept_and_told(serve: Callable[..., Any], settings: Settings) -> None:
     api = serve({"/users": USERS})
     with pytest.raises(SourceError, match=r"no list of records was found .* in 1 requests"):

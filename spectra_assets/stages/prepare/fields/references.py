@@ -15,8 +15,8 @@ from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import TREE_PARENT, join_path, split_path
 from spectra_assets.names import singular, words
+from spectra_assets.stages.asking.addresses import fits, form_of, parts_of
 from spectra_assets.stages.asking.answers import Record, values_at
-from spectra_assets.stages.prepare.fields.addresses import addressed
 from spectra_assets.stages.prepare.fields.dangling import dangles, known_otherwise
 from spectra_assets.stages.prepare.fields.idnames import PERSONS, UP_WORDS, is_idlike, names_party, stem_of
 from spectra_assets.stages.prepare.fields.keys import Keys
@@ -135,7 +135,7 @@ def _judged(
     if not values or not (said or idlike):
         return None, ""
     own = any(target.entity == entity.entity and target.path == field.raw for target in known)
-    place = None if own else addressed(values, known)
+    place = None if own else _addressed(values, known)
     if place is not None:
         note = f"addresses as those of {place.entity}, {len(values & place.values)} of {len(values)} among those known"
         told = "; ".join(filter(None, (field.note, note)))[:300]
@@ -160,6 +160,17 @@ def _judged(
         return {"references": reference, "values": only, "note": "; ".join(filter(None, (field.note, note)))[:300]}, ""
     one_person = any(fit.proven and fit.agreement == "role" for fit in fits)  # proves nothing, and is known
     return None, "" if named or one_person or not dangles(entity, field, said, records) else said
+
+
+def _addressed(values: Iterable[str], known: Iterable[Target]) -> Target | None:
+    """The only entity of whose addresses all values have the form; None if they are none, or could be those of several."""
+    parts = [parts_of(value) for value in values]
+    if not parts or not all(parts):
+        return None
+    forms = [(target, form_of(target.values)) for target in known if "[]" not in target.path]
+    fitting = [target for target, form in forms if form and all(fits(each, form) for each in parts)]
+    nearest = {target.entity: target for target in sorted(fitting, key=lambda each: (each.main, each.path))}
+    return next(iter(nearest.values())) if len(nearest) == 1 else None
 
 
 def _kept(
