@@ -18,6 +18,7 @@ from spectra_assets.covenant.network import Node
 from spectra_assets.engine.document import document
 from spectra_assets.errors import DocumentError
 from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.stages.analyse.semantics import described
 from tests.covenant.canons import (
     DATE,
     DESK,
@@ -279,6 +280,10 @@ def test_what_has_no_time_and_only_refers_is_counted(designer: Designer) -> None
     text = document(made)
     assert "  t_dimPost([dimPost])\n  t_dimPost --> t_dimUser([dimUser])\n" in text, "an outrigger is drawn"
     assert "| dimPost | dimension | version of a post | dimUser |" in text
+    told = [row for row in described(made).to_pylist() if row["kind"] == "relationship" and row["table"] == "refine.dimPost"]
+    assert [(row["name"], row["expression"], row["type"]) for row in told] == [
+        ("userId", "refine.dimUser.userId", "many to many")
+    ]
 
 
 def test_nobody_counts_by_addresses_hashes_names_or_technique(designer: Designer) -> None:
