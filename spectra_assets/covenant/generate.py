@@ -195,7 +195,8 @@ def _cleaned(design: Design, entity: CanonEntity, group: str, references: bool) 
     cursor = next((item.target for item in fields if item.raw == entity.cursor_field), None)
     nested = f"Nested in {entity.entity}: {array}." if array != PARENT else f"The parents that list each {entity.entity}."
     about = nested if child else design.facts.descriptions.get(entity.entity, "")
-    hashed = next((item.target for item in fields if item.raw == HASH and not item.key), None) if not child else None
+    told_apart = not child and entity.fetch.key_scope == "entity"  # else the same record under another parent is another one
+    hashed = next((item.target for item in fields if item.raw == HASH and not item.key), None) if told_apart else None
     return Table(
         table=f"clean.{group}",
         description=f"Typed and flat. {about}".strip(),

@@ -62,7 +62,7 @@ def measure(
     which came without page parameters, where that is known. What is proven is added to `habits`.
     """
     habits = habits if habits is not None else Habits()
-    lister = Lister(explorer, asked)
+    lister = Lister(explorer, asked, habits.strange)
     if rows is not None and rows < 2:
         told = f"{asked.path} without page parameters gave {rows} rows"
         return _too_short(None, rows, styles, named, size, habits, [Finding("defaultPageSize", str(rows), told)])

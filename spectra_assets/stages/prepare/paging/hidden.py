@@ -146,16 +146,16 @@ def _told(parameter: Parameter) -> Iterator[Trial]:
 
 def _guessed(records: Sequence[Record]) -> Iterator[Trial]:
     """Of a list that nothing describes: usual spellings, where every record is in a state that is usually shown."""
-    if len(records) < _ENOUGH:
-        return
-    for path in dict.fromkeys(path for record in records[:_ENOUGH] for path in _switches(record)):
+    found: list[Trial] = []
+    for path in dict.fromkeys(path for record in records[:_ENOUGH] for path in _switches(record) if len(records) >= _ENOUGH):
         held = {str(value).lower() for record in records for value in values_at(record, path)}
         held = held or {"none" for record in records[:1] if path in map(escaped, record)}
         if not 0 < len(held) < _FEW:
             continue
         why = f"{path} is {' or '.join(sorted(held))} in all {len(records)} records"
         usual = _usual(path, held, len(records))
-        yield from (Trial(parameter, value, widens, why, path) for parameter, value, widens in usual)
+        found += [Trial(parameter, value, widens, why, path) for parameter, value, widens in usual]
+    yield from sorted(found, key=lambda trial: trial.name not in _KINDS)  # the likeliest first
 
 
 def _switches(record: Record) -> Iterator[str]:

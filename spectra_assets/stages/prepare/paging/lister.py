@@ -47,8 +47,10 @@ class Leaf:
 class Lister:
     """Asks for pages of one list. Where its records are is settled by all answers so far."""
 
-    def __init__(self, explorer: Explorer, asked: Asked) -> None:
+    def __init__(self, explorer: Explorer, asked: Asked, strange: set[str] | None = None) -> None:
         self.explorer = explorer
+        self.strange: set[str] = set() if strange is None else strange
+        """Parameters that the API was seen not to know."""
         self.asked = asked
         self.key = ""
         """Field that identifies the rows; empty if only all of a record does."""
@@ -134,19 +136,28 @@ class Lister:
         return str(own) if own is not None else msgspec.json.encode(record, order="sorted").decode()
 
 
-def first_that(names: Sequence[str], works: Callable[[Sequence[str]], bool | str]) -> str | None:
+def first_that(names: Sequence[str], works: Callable[[Sequence[str]], bool | str], strange: set[str]) -> str | None:
     """The name that has an effect, found by trying many at once and then fewer; None if none has.
 
     `works` tries several names together: whether one of them has the effect, or the words in which the server refuses them,
-    as strict servers do with names they do not know. Those that it names are left out, until it names none: then the
-    likeliest are tried one by one.
+    as strict servers do with names they do not know: then the likeliest are tried one by one, and the others together without
+    those that a refusal names. These are `strange`, which is added to: what one list does not know others do not either.
     """
-    left = list(names)
+    left = [name for name in names if name not in strange]
     verdict = works(left) if left else False
+    if isinstance(verdict, str):
+        for name in left[:_SINGLY]:
+            told = works([name])
+            if told is True:
+                return name
+            if isinstance(told, str) and _named(name, told):
+                strange.add(name)
     while isinstance(verdict, str):
-        known = [name for name in left if not _named(name, verdict)]
-        if not known or len(known) == len(left):
-            return next((name for name in left[:_SINGLY] if works([name]) is True), None)
+        unknown = {name for name in left if _named(name, verdict)}
+        strange |= unknown
+        known = [name for name in left if name not in strange]
+        if not known or not unknown:
+            return None
         left = known
         verdict = works(left)
     if not verdict:

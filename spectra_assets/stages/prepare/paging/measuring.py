@@ -38,6 +38,9 @@ _PAGING: TypeAdapter[Paging] = TypeAdapter(Paging)
 _STYLE: TypeAdapter[PagingStyle] = TypeAdapter(PagingStyle)
 _TRIED_IDS = 2
 _SLOW_MS = 10_000
+_EACH = 10
+"""Requests for each route of an API that was found out about: nobody has told how its lists page."""
+
 _KEPT_BACK = 3
 """Requests for each list that are left for the search for rows it keeps back."""
 
@@ -57,15 +60,17 @@ def measure_constraints(draft: Draft, work: Work) -> None:
     What holds for the whole API has the path `*`. The best routes of all entities come first, should the budget not suffice.
     Evidence `measuring` (Measuring).
     """
-    wire = Wire(work.client, budget_of(work, CONSTRAINTS_SHARE))
+    routes = list(_best_first(work.pack))
+    found_out = work.pack.origin == "discovered"
+    least = min(_EACH * len(routes), work.requests_allowed // 2) if found_out else 0
+    wire = Wire(work.client, max(least, budget_of(work, CONSTRAINTS_SHARE)))
     rows = work.read("source.endpoints").to_pylist()
     reads = {row["path"]: row for row in rows if is_read(row)}
     size = int(work.playbooks.setting("page_size", work.covenant.source))
     survey = _Survey(Explorer(wire, work.pack, {}), reads, size, Habits())
     results: dict[str, tuple[str, list[Finding], str]] = {}
-    routes = list(_best_first(work.pack))
     # a limit that is not seen loses no row, a list that keeps some back does
-    reserve = min(_KEPT_BACK * len(routes), wire.budget // 3) if work.pack.origin == "discovered" else 0
+    reserve = min(_KEPT_BACK * len(routes), wire.budget // 3) if found_out else 0
     wire.budget -= reserve
     for hint, path in routes:
         if path not in results:
@@ -211,8 +216,7 @@ class _Survey:
         if not knowing and not result.unmeasured and isinstance(result.paging, NoPaging):
             self.early.append(path)
         told = {finding.constraint for finding in result.findings}
-        if not result.unmeasured or isinstance(result.paging, NoPaging):
-            self._lists[path] = asked, result.paging
+        self._lists[path] = asked, result.paging
         return [*result.findings, *(each for each in findings if each.constraint not in told)], result.unmeasured
 
     def kept_back(self, paths: Sequence[str]) -> dict[str, list[Finding]]:

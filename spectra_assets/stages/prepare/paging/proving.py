@@ -107,7 +107,7 @@ def prove_keyset(lister: Lister, plain: Leaf, names: Sequence[str], size: str | 
         leaf = lister.get(query)
         return leaf.marks[: len(then)] == then if leaf.readable else leaf.why
 
-    name = first_that([name for name in names if name not in lister.taken], works)
+    name = first_that([name for name in names if name not in lister.taken], works, lister.strange)
     if name is None:
         return None
     number = lister.search is not None and numeric(lister.search, name)
@@ -135,7 +135,7 @@ def find_size(lister: Lister, plain: Leaf, candidates: Sequence[str], guess: boo
         if name not in lister.taken and works([name]) is True:
             return name, small
     names = [name for name in SIZES if name not in lister.taken and name not in candidates]
-    found = first_that(names, works) if guess else None
+    found = first_that(names, works, lister.strange) if guess else None
     if found is not None and (small is None or list(small.ask.query) != [found]) and works([found]) is not True:
         return None, None
     return found, small
@@ -162,7 +162,7 @@ def _moving(lister: Lister, plain: Leaf, names: Sequence[str], number: int, alon
         leaf = lister.get({**dict.fromkeys(tried, str(number)), **along})
         return leaf.marks[:1] not in ([], plain.marks[:1]) if leaf.readable else leaf.why
 
-    return first_that([name for name in names if name not in lister.taken], works)
+    return first_that([name for name in names if name not in lister.taken], works, lister.strange)
 
 
 def told_by(lister: Lister, leaf: Leaf, named: Sequence[str], expected: Marks) -> Proof | None:
@@ -195,7 +195,7 @@ def _taking(lister: Lister, leaf: Leaf, path: str, names: Sequence[str]) -> str 
         after = lister.get({**leaf.ask.query, **dict.fromkeys(tried, token)})
         return bool(after.marks) and not set(after.marks) & set(leaf.marks) if after.readable else after.why
 
-    return next((name for name in names[:1] if works([name]) is True), None) or first_that(names[1:], works)
+    return next((name for name in names[:1] if works([name]) is True), None) or first_that(names[1:], works, lister.strange)
 
 
 def sizes_of(leaf: Leaf, named: Sequence[str]) -> list[str]:

@@ -44,6 +44,8 @@ class Habits:
     """Proven styles, the latest first."""
     origin: str = ""
     """Path of the endpoint that showed the latest."""
+    strange: set[str] = field(default_factory=set)
+    """Parameters that refusals named as unknown."""
     fruitless: int = 0
     """Lists in a row for which guessing names led to nothing."""
 
