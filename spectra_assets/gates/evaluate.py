@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from pyspark.errors import PySparkException
 
@@ -11,6 +12,7 @@ from spectra_assets.errors import SpectraError, one_of
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Result, judge, nothing_to_judge, unjudged
 from spectra_assets.gates.registry import GATES, RegisteredGate
+from spectra_assets.lakehouse.retry import asked_again
 
 __all__ = ["GATES", "Candidate", "Result", "blocking", "evaluate"]
 
@@ -22,7 +24,7 @@ def evaluate(candidate: Candidate) -> list[Result]:
     broken expression), and MissingInputError for an input that has not been delivered.
     """
     wanted = [(gate, _registered(candidate, gate)) for gate in candidate.table.gates]
-    return [_evaluate(candidate, gate, registered) for gate, registered in wanted]
+    return [asked_again(partial(_evaluate, candidate, gate, registered)) for gate, registered in wanted]
 
 
 def blocking(results: Iterable[Result]) -> list[Result]:

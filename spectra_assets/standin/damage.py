@@ -24,7 +24,7 @@ REFERRING = {"requirement": ("testcase", (("testcase", "requirementIds"), ("test
 """Entity to the one whose records list its ids, and where: where the first has no rows, these lists are empty too."""
 
 _SHARED_SPACE = ("testcase", "testcasetree")
-_NOWHERE = 999_999_999
+_NOWHERE = 987_654_321
 _BIG_TEXT_FIELD = {
     "cycle": ("environment",),
     "cyclePhase": ("name",),

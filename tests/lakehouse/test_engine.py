@@ -20,6 +20,7 @@ from pyspark.errors.exceptions.connect import SparkConnectException
 from spectra_assets.errors import ConfigurationError
 from spectra_assets.lakehouse import engine as engines
 from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.lakehouse.retry import asked_again
 from spectra_assets.settings import Settings
 
 
@@ -126,6 +127,15 @@ def test_rows_that_cannot_be_read_are_an_error(engine: Engine) -> None:
         pytest.raises(SparkConnectException, match="deserializing"),
     ):
         remote.session.range(3).toArrow()
+
+
+def test_rows_that_cannot_be_read_are_asked_for_again_by_what_reads_alone(engine: Engine) -> None:
+    with garbled(engine, "ExecutePlan") as (address, garbling), Engine.start(address) as remote:
+        rows = asked_again(lambda: remote.session.range(3).toArrow())
+        assert rows.column("id").to_pylist() == [0, 1, 2]
+        assert garbling.garbled == ["ExecutePlan", "ExecutePlan"]
+    with pytest.raises(ZeroDivisionError):
+        asked_again(lambda: 1 // 0)
 
 
 SHARED = """
