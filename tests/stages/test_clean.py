@@ -188,22 +188,24 @@ def test_several_values_of_a_parent_are_columns_of_their_own(world: World) -> No
     assert rows["d"]["_reasons"] == ["required_present:owner", "required_present:repo"]
 
 
-def test_texts_are_read_as_rules_say(world: World) -> None:
-    came = [("1", -999999, "9999-12-31"), (2, "N/A", "2026-01-02"), (" 1 ", 7, None), ("3", 8, "soon")]
-    world.records("extract.things", [{"id": n, "status": word, "n": size, "on": day} for n, (word, size, day) in enumerate(came)])
-    read = {"status": {"1": "OPEN", "2": "CLOSED"}, "n": {"-999999": None, "N/A": None}, "on": {"9999-12-31": None}}
-    kinds = {"status": "text", "n": "int64", "on": "date"}
+def things(world: World, *columns: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a Clean table with these columns, by their ids."""
     table = world.declare(
         table="clean.thing",
         **{"from": ["extract.things"]},
         primary_key=["thingId"],
         build={"kind": "flattening"},
-        schema=[
-            column("thingId", "int64", "id"),
-            *({**column(name, kind, name), "read_as": read[name]} for name, kind in kinds.items()),
-        ],
+        schema=[column("thingId", "int64", "id"), *columns],
     )
-    rows = sorted(world.made(table), key=lambda row: row["thingId"])
+    return sorted(world.made(table), key=lambda row: row["thingId"])
+
+
+def test_texts_are_read_as_rules_say(world: World) -> None:
+    came = [("1", -999999, "9999-12-31"), (2, "N/A", "2026-01-02"), (" 1 ", 7, None), ("3", 8, "soon")]
+    world.records("extract.things", [{"id": n, "status": word, "n": size, "on": day} for n, (word, size, day) in enumerate(came)])
+    read = {"status": {"1": "OPEN", "2": "CLOSED"}, "n": {"-999999": None, "N/A": None}, "on": {"9999-12-31": None}}
+    kinds = {"status": "text", "n": "int64", "on": "date"}
+    rows = things(world, *({**column(name, kind, name), "read_as": read[name]} for name, kind in kinds.items()))
     assert [row["status"] for row in rows] == ["OPEN", "CLOSED", "OPEN", "3"]
     assert [row["n"] for row in rows] == [None, None, 7, 8]
     assert [row["on"] is None for row in rows] == [True, False, True, True]
@@ -214,17 +216,7 @@ def test_words_for_none_are_no_numbers(world: World) -> None:
     came = [("172", "1,358.5"), ("Unknown", " n/a "), (96.5, "78.2"), (None, "soon")]
     world.records("extract.things", [{"id": n, "height": tall, "mass": mass} for n, (tall, mass) in enumerate(came)])
     kinds = {"height": ("float64", "number_or_none"), "mass": ("decimal", "decimal_grouped_or_none")}
-    table = world.declare(
-        table="clean.thing",
-        **{"from": ["extract.things"]},
-        primary_key=["thingId"],
-        build={"kind": "flattening"},
-        schema=[
-            column("thingId", "int64", "id"),
-            *({**column(name, kind, name), "date_format": written} for name, (kind, written) in kinds.items()),
-        ],
-    )
-    rows = sorted(world.made(table), key=lambda row: row["thingId"])
+    rows = things(world, *({**column(name, kind, name), "date_format": form} for name, (kind, form) in kinds.items()))
     assert [row["height"] for row in rows] == [172, None, 96.5, None]
     assert [None if row["mass"] is None else float(row["mass"]) for row in rows] == [1358.5, None, 78.2, None]
     assert [row["_reasons"] for row in rows] == [[], [], [], ["types_hold:mass"]], "another word is a bad value"
