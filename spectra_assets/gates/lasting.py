@@ -132,7 +132,7 @@ def _gone(candidate: Candidate) -> tuple[int, int]:
         return 0, 0
     held, state = known
     keys = primary_key(candidate)
-    names = [f"key{place}" for place in range(len(keys))]
+    names = [f"_key{place}" for place in range(len(keys))]
     gone = held.select(*_keys(keys)).join(candidate.accepted.select(*_keys(keys)), names, "left_anti").count()
     return state.rows, gone
 
@@ -199,7 +199,7 @@ def _doubtful(candidate: Candidate, state: TableState, columns: Sequence[Column]
     both = [
         pa.table(
             {
-                **{f"key{place}": table.column(name).cast(pa.string()) for place, name in enumerate(keys)},
+                **{f"_key{place}": table.column(name).cast(pa.string()) for place, name in enumerate(keys)},
                 **{f"value{place}": _plain(column, table.column(column.name)) for place, column in enumerate(columns)},
             }
         )
@@ -225,7 +225,7 @@ def _pairs(candidate: Candidate, held: DataFrame, state: TableState, columns: Se
 
 
 def _matched(both: Sequence[pa.Table], state: TableState, keys: int, columns: Sequence[Column]) -> tuple[list[Pairs], float]:
-    names = [f"key{place}" for place in range(keys)]
+    names = [f"_key{place}" for place in range(keys)]
     was, now = (
         {name: place for place, name in enumerate(zip(*(_list(table, name) for name in names), strict=True))} for table in both
     )
@@ -262,7 +262,7 @@ def _rekeyed(candidate: Candidate, held: DataFrame, state: TableState) -> dict[s
     made = any(path.startswith("@") for name in keys for path in table.columns[name].source)
     if made or any(table.columns[name].type in (DataType.DATE, DataType.TIMESTAMP) for name in keys):
         return {}
-    names = [f"key{place}" for place in range(len(keys))]
+    names = [f"_key{place}" for place in range(len(keys))]
     lost = held.select("*", *_keys(keys)).join(candidate.accepted.select(*_keys(keys)), names, "left_anti")
     gone = lost.count()
     if gone < MOST * state.rows or candidate.counts.accepted < MOST * gone:
@@ -285,7 +285,7 @@ def _rekeyed(candidate: Candidate, held: DataFrame, state: TableState) -> dict[s
 
 
 def _keys(keys: Sequence[str]) -> list[Expression]:
-    return [F.col(quoted(name)).cast("string").alias(f"key{place}") for place, name in enumerate(keys)]
+    return [F.col(quoted(name)).cast("string").alias(f"_key{place}") for place, name in enumerate(keys)]
 
 
 def _value(column: Column) -> Expression:
