@@ -88,8 +88,9 @@ class Figure:
             return None
         role = reference.name.removesuffix("Key").removesuffix("Dim")
         key = dimension.columns[dimension.build.natural_key]
-        told = key.pii != PiiLevel.DIRECT and usable(key)
-        shown = self._label(dimension) if told else None
+        name = self._label(dimension)
+        told = key.pii != PiiLevel.DIRECT and usable(key) and {key.name, name}.isdisjoint(beside or ())
+        shown = name if told else None
         by = key.name if told else reference.name
         joined = list(dict.fromkeys([by, *([shown] if shown else [])]))
         versions = (

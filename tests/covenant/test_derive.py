@@ -440,6 +440,21 @@ def test_a_fact_is_cut_by_the_other_side_of_a_bridge(designer: Designer) -> None
     assert by_label.reconcile.table == "refine.factTicket"
 
 
+def test_a_member_of_a_bridge_takes_no_column_of_the_fact(designer: Designer) -> None:
+    """As SWAPI: people and species are both known by their `url`; a joined `url` would replace that of the species."""
+    fields = {"url": TEXT, "created": TIME, "homeworld": to("planet.url", "text"), "people[]": to("person.url", "text")}
+    canon = canon_of(
+        entity("planet", {"url": TEXT, "name": TEXT}, key="url"),
+        entity("person", {"url": TEXT, "name": TEXT}, key="url"),
+        entity("species", fields, key="url"),
+    )
+    made = designer.covenant(canon)
+    figure = kpi(made, "speciesByPeople")
+    assert figure.before["partOfRow"] == "1.0D / count(*) OVER (PARTITION BY `url`)"
+    assert figure.group_by == ["peopleKey"]
+    assert all("url" not in join.columns for join in figure.joins)
+
+
 def test_nested_lists_that_refer_to_nothing_have_a_place_or_are_told(designer: Designer) -> None:
     desk = designer.covenant(DESK)
     assert references(desk, "factTicketPart")["ticketKey"] == ("dimTicket", "ticketId"), "it has amounts"
