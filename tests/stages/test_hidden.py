@@ -43,7 +43,7 @@ def states(count: int, *names: str) -> list[dict[str, Any]]:
     return [{"id": n, "title": f"t{n}", "state": names[n % len(names)], "status": names[n % len(names)]} for n in range(count)]
 
 
-@pytest.mark.parametrize("known", [(), ("page", "per_page")])
+@pytest.mark.parametrize("known", [(), ("page", "per_page", "page_info")])
 def test_what_one_list_keeps_back_short_ones_do_too(known: tuple[str, ...]) -> None:
     """As GitHub: open issues and pull requests by default; names of pages that a header told describe no other parameter."""
     issues, pulls = states(50, "open", "closed"), states(6, "open", "closed")

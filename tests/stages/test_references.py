@@ -62,6 +62,12 @@ def test_who_something_is_done_to_is_told_by_enough_ids_of_one_entity():
     assert shown == {}, "a few numbers meet ids by chance"
 
 
+def test_how_many_there_are_of_something_is_no_id_of_it():
+    """As GitLab: `user_notes_count` begins with what persons are called, and small numbers are ids of somebody."""
+    samples = {"user": rows(15), "issue": [{"id": 900 + n, "user_notes_count": n % 15 + 1, "user": n % 15 + 1} for n in range(60)]}
+    assert found(samples)[0] == {"issue": {"user": "user.id"}}
+
+
 def test_a_misleading_name_loses_against_the_data():
     deals = rows(40, user_id=lambda n: 501 + n % 30)
     shown, _, done = found({"user": rows(20), "account": rows(30, start=501), "deal": deals})

@@ -20,6 +20,8 @@ _PARTICIPLES = frozenset(
 )
 """`rentedTo`, `taughtBy`: somebody that something is done to, by or for."""
 
+_COUNTS = frozenset(("count", "counts", "total", "totals", "quantity", "qty"))
+
 _LONG = 4
 """Letters that a participle in -ed has more than."""
 
@@ -44,6 +46,12 @@ def is_idlike(raw: str) -> bool:
     parts = [part.removesuffix("[]") for part in split_path(raw)]
     said = words(parts[-1]) if parts else []
     return bool(said) and (said[-1].lower() in ID_WORDS or _unglued(said[-1]) != said[-1])
+
+
+def is_count(raw: str) -> bool:
+    """Whether a field's name says how many there are of something, small numbers as ids may be: `user_notes_count`."""
+    said = [word.lower() for word in words(split_path(raw)[-1].removesuffix("[]"))]
+    return bool(said) and (said[-1] in _COUNTS or said[:1] == ["num"] or said[:2] == ["number", "of"])
 
 
 def names_party(raw: str) -> bool:

@@ -18,7 +18,7 @@ from spectra_assets.names import singular, words
 from spectra_assets.stages.asking.addresses import fits, form_of, parts_of
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.prepare.fields.dangling import dangles, known_otherwise
-from spectra_assets.stages.prepare.fields.idnames import PERSONS, UP_WORDS, is_idlike, names_party, stem_of
+from spectra_assets.stages.prepare.fields.idnames import PERSONS, UP_WORDS, is_count, is_idlike, names_party, stem_of
 from spectra_assets.stages.prepare.fields.keys import Keys
 from spectra_assets.stages.prepare.fields.targets import NUMBER, TELLING, Target, targets
 
@@ -126,7 +126,7 @@ def _judged(
     """(what changes in the field, name of the entity that its ids seem to belong to and that is not known)."""
     records = samples.get(entity.entity, ())
     plain = field.type in (DataType.INT64, DataType.TEXT, DataType.DECIMAL) and field.structure == "scalar"
-    if not plain or field.evidence == "spec" or field.raw.startswith("@"):
+    if not plain or field.evidence == "spec" or field.raw.startswith("@") or is_count(field.raw):
         return None, ""
     said = stem_of(field.raw)
     idlike = is_idlike(field.raw)

@@ -14,7 +14,6 @@ from spectra_assets.intelligence.model import Endpoint, Parameter
 from spectra_assets.names import words
 from spectra_assets.stages.asking.answers import Sight, values_at
 from spectra_assets.stages.asking.locations import Record, identity_of
-from spectra_assets.stages.asking.pagenames import cursors_in, keysets_in, opening, sizes_in
 from spectra_assets.stages.asking.sampling import Asked, Explorer
 from spectra_assets.stages.prepare.paging.limits import Finding
 
@@ -69,7 +68,7 @@ def hidden(
     instead, however short this one is.
     """
     described = list(_described(endpoint)) if shown is None else []
-    if explorer.wire.spent or not (described or (guess and not _besides_pages(endpoint.query))):
+    if explorer.wire.spent or not (described or (guess and not endpoint.parameters)):
         return [], None
     plain = explorer.page(asked, first(paging))[0]
     if plain.category != "readable":
@@ -95,11 +94,6 @@ def hidden(
         if told.rows and told.marks and not told.marks & base.marks and base.whole and not trial.widens:
             found.append(Finding("hiddenRows", f"{trial.name}={trial.value}", f"{what}, and none of them is among these", 0.8))
     return found[:1], None
-
-
-def _besides_pages(names: Sequence[str]) -> bool:
-    """Whether any of the parameters that an endpoint is known by is about something else than its pages."""
-    return any(opening(name) is None and not (sizes_in([name]) or cursors_in([name]) or keysets_in([name])) for name in names)
 
 
 def _values(sight: Sight, path: str) -> set[str]:
