@@ -17,6 +17,7 @@ from spectra_assets.client.mask import Secret
 from spectra_assets.client.pacing import Pace
 from spectra_assets.client.pager import linked, query_of
 from spectra_assets.client.target import stands
+from spectra_assets.client.verdict import TOO_MANY
 from spectra_assets.covenant.access import Auth, Server
 from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SourceError, SpectraError
 from spectra_assets.stages.asking.answers import Category, Record, Sight, sight
@@ -32,6 +33,9 @@ _SHORTEST_PAUSE = 0.05
 
 _ATTEMPTS = 3
 """How often an answer that may pass (429, with the wait it tells) is asked for: the next request would be refused as well."""
+
+_PATIENCE = 3
+"""How often a path is asked for anew that came too fast in spite of all waiting."""
 
 ANSWER_SECONDS = 15.0
 """Seconds that one answer may take to its last byte."""
@@ -244,7 +248,12 @@ class Scout:
             return replace(self._seen[(base + path, asked)], path=path)
         if self.spent:
             return Look(path, asked, None, Sight("notProbed", "empty"), reason="the budget of discovery is used up")
-        found = self._seen[(base + path, asked)] = self._ask(self._client, base, path, query, attempts)
+        found = self._ask(self._client, base, path, query, attempts)
+        for _ in range(_PATIENCE):  # what came too fast says nothing of the path
+            if found.status != TOO_MANY or self.spent:
+                break
+            found = self._ask(self._client, base, path, query, attempts)
+        self._seen[(base + path, asked)] = found
         return found
 
     def _ask(self, client: ApiClient, base: str, path: str, query: Mapping[str, str], attempts: int) -> Look:
@@ -255,7 +264,7 @@ class Scout:
                 base + ("" if self.bare and base and path == "/" else path), dict(query), attempts, ANSWER_SECONDS
             )
         except RetriableError as error:
-            self._silent += 1
+            self._silent += error.status != TOO_MANY
             if self._silent >= _SILENT_IN_A_ROW or attempts > _ATTEMPTS:
                 raise
             return _unseen(path, asked, error)

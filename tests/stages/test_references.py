@@ -64,7 +64,10 @@ def test_who_something_is_done_to_is_told_by_enough_ids_of_one_entity():
 
 def test_how_many_there_are_of_something_is_no_id_of_it():
     """As GitLab: `user_notes_count` begins with what persons are called, and small numbers are ids of somebody."""
-    samples = {"user": rows(15), "issue": [{"id": 900 + n, "user_notes_count": n % 15 + 1, "user": n % 15 + 1} for n in range(60)]}
+    samples = {
+        "user": rows(15),
+        "issue": [{"id": 900 + n, "user_notes_count": n % 15 + 1, "user": n % 15 + 1} for n in range(60)],
+    }
     assert found(samples)[0] == {"issue": {"user": "user.id"}}
 
 
