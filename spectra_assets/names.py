@@ -90,6 +90,11 @@ def lakehouse_name(source: str) -> str:
     return f"{check_source(source)}.Lakehouse"
 
 
+def vocabulary(text: str) -> frozenset[str]:
+    """The words of a text, separated by spaces or lines."""
+    return frozenset(text.split())
+
+
 def words(text: str) -> list[str]:
     """The words of an identifier in any casing; accents are taken off, characters that are no letters or digits only separate."""
     return _WORD.findall(text if text.isascii() else _ascii(text))

@@ -87,8 +87,6 @@ def _own(named: Mapping[str, bytes]) -> int:
     """How many plain members of its own an object beside the records has, as it is one itself: a book with its chapters. None
     where one tells of the list."""
     plain_ones = [name for name, text in named.items() if name not in _BARE and text[:1] not in (b"{", b"[")]
-    return (
-        0
-        if any(_OF_PAGES.search(name) for name in plain_ones)
-        else len([name for name in plain_ones if not _OF_ANSWER.search(name)])
-    )
+    if any(_OF_PAGES.search(name) for name in plain_ones):
+        return 0
+    return sum(not _OF_ANSWER.search(name) for name in plain_ones)

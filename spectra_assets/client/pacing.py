@@ -100,9 +100,8 @@ class Pace:
         budget = self._budget
         if budget is None or not (self._interval or budget.awake):
             return
-        while not self._turn.acquire(
-            timeout=_STOPPED
-        ):  # whoever takes a turn long before it is there knows nothing of a new rate
+        # whoever takes a turn long before it is there knows nothing of a new rate
+        while not self._turn.acquire(timeout=_STOPPED):
             if stop.is_set():
                 raise StoppedError
         try:

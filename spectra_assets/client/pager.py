@@ -191,12 +191,8 @@ def text_at(value: Any, path: str) -> str:
 def _below(value: Any, key: str) -> Any:
     if not isinstance(value, dict) or key in value:
         return value.get(key) if isinstance(value, dict) else None
-    array, field, wanted = chosen(key) or ("", "", "")
-    entries = value.get(array) if array else None
-    fitting = (
-        (each for each in entries if isinstance(each, dict) and each.get(field) == wanted) if isinstance(entries, list) else ()
-    )
-    return next(iter(fitting), None)
+    choice = chosen(key)
+    return choice.of(value.get(choice.array)) if choice is not None else None
 
 
 def linked(header: str, relation: str) -> str:

@@ -101,12 +101,11 @@ def sparse(body: bytes, path: str) -> Any:
 
 def _element(fields: Mapping[str, msgspec.Raw], key: str) -> bytes:
     """The element of an array that a key chooses (see covenant.paths.chosen); nothing if there is none."""
-    array, field, wanted = chosen(key) or ("", "", "")
-    entries = msgspec.json.decode(fields[array]) if array in fields else None
-    found = (
-        (each for each in entries if isinstance(each, dict) and each.get(field) == wanted) if isinstance(entries, list) else ()
-    )
-    return next((_encoded(each) for each in found), b"")
+    choice = chosen(key)
+    if choice is None or choice.array not in fields:
+        return b""
+    found = choice.of(msgspec.json.decode(fields[choice.array]))
+    return _encoded(found) if found is not None else b""
 
 
 def _enveloped(body: bytes, way: str) -> tuple[list[bytes], int | None] | None:

@@ -14,33 +14,29 @@ from spectra_assets.covenant.model import Column, DataType, PiiLevel
 from spectra_assets.covenant.network import Node
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.covenant.traits import depth, event_time, last_words, own_columns
-from spectra_assets.names import words
+from spectra_assets.names import vocabulary, words
 
 NUMBERS = (DataType.INT64, DataType.FLOAT64, DataType.DECIMAL)
 
 
-def _known(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_MONEY = _known(
+_MONEY = vocabulary(
     "amount total subtotal sum cost fee tax discount revenue value charge payment refund budget vat salary wage "
     "income expense spend sales turnover profit commission bonus deposit premium freight shipping tip surcharge debit credit "
     "gross net rent paid fine penalty toll dues donation grant "
     "earnings loss betrag kosten summe umsatz rabatt gebuehr montant cout taxe frais remise importe monto coste costo"
 )
-_QUANTITY = _known(
+_QUANTITY = vocabulary(
     "quantity qty count duration elapsed hours minutes seconds weight size volume points distance units spent bytes "
     "effort attendance mileage area surface hectares acres sqm tonnage tons tonnes kg km kwh mwh litres liters gallons miles "
     "menge anzahl dauer gewicht flaeche quantite duree superficie cantidad peso"
 )
-_STATES = _known(
+_STATES = vocabulary(
     "balance stock inventory population capacity outstanding occupancy headcount onhand backlog odometer cumulative "
     "saldo kontostand solde bestand"
 )
 """What stands at a time: there is no sum of it over times, though there is one over what has it at the same time."""
 
-_AVERAGED = _known(
+_AVERAGED = vocabulary(
     "rating score rate ratio percent pct percentage average avg mean median temperature temp humidity pressure speed velocity "
     "latency age share probability confidence grade height length width depth voltage current frequency density efficiency "
     "utilization uptime intensity concentration rainfall stars years bitrate kbps mbps bps fps hz rpm dbm ph ppm bpm lux "
@@ -48,28 +44,28 @@ _AVERAGED = _known(
 )
 """What is only averaged; a limit, and what comes to one of something (`yieldPerHa`), whatever it is a limit or part of."""
 
-_PRICES = _known("price preis prix precio")
-_SOLD = _known(
+_PRICES = vocabulary("price preis prix precio")
+_SOLD = vocabulary(
     "ordered purchased booked sold paid issued invoiced billed charged captured settled placed hired amount total subtotal line"
 )
 """Words of a price, or of the time of its row, that say that it is what was paid: what several of them come to says something."""
 
-_FLOWS = _known(
+_FLOWS = vocabulary(
     "amount total subtotal sum price cost fee tax discount revenue value quantity qty count duration elapsed hours minutes "
     "seconds weight size volume score points rating distance balance"
 )
 """What an event is told by: an entity with one of these is rather something that happened than something that is."""
 
-_TURNOVER = _known("amount total subtotal sum revenue")
+_TURNOVER = vocabulary("amount total subtotal sum revenue")
 
-_NO_QUANTITY = _known(
+_NO_QUANTITY = vocabulary(
     "id ids uuid guid no num number code key ref zip postcode postal phone fax mobile year month day week quarter hour minute "
     "lat latitude lon lng long longitude x y z coordinate version revision release build port index idx position pos order "
     "ordinal rank sort sequence seq line row page offset limit priority status state type kind flag flags mask hash checksum "
     "crc serial color colour zoom timestamp epoch pid uid gid sku isbn ean iban bic vin floor room parent level plz nr nummer "
     "numero annee jahr"
 )
-_SINGULAR = _known("status address class sms dns ios alias bus series gps axis basis analysis bias atlas canvas focus")
+_SINGULAR = vocabulary("status address class sms dns ios alias bus series gps axis basis analysis bias atlas canvas focus")
 """Words that end like a plural."""
 
 _PER_MONEY, _PER_QUANTITY = frozenset(("currency", "ccy")), frozenset(("unit", "uom", "metric", "measure"))

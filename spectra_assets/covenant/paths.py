@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 from spectra_assets.errors import ConfigurationError
 
@@ -81,10 +82,25 @@ def escaped(key: str) -> str:
     return f"\\{text}" if key.startswith("@") else text
 
 
-def chosen(key: str) -> tuple[str, str, str] | None:
-    """(array, field, value) of a key that chooses one element of an array, `links[rel=next]`; None for any other."""
+class Choice(NamedTuple):
+    """One element of an array: the first object in it whose `field` has the `value`."""
+
+    array: str
+    field: str
+    value: str
+
+    def of(self, entries: Any) -> dict[str, Any] | None:
+        """The element among the entries of the array; None if there is none, or they are no array."""
+        for each in entries if isinstance(entries, list) else ():
+            if isinstance(each, dict) and each.get(self.field) == self.value:
+                return each
+        return None
+
+
+def chosen(key: str) -> Choice | None:
+    """What a key chooses that names one element of an array, `links[rel=next]`; None for any other."""
     found = _CHOSEN.fullmatch(key)
-    return (found[1], found[2], found[3]) if found else None
+    return Choice(*found.groups()) if found else None
 
 
 def join_path(keys: list[str]) -> str:

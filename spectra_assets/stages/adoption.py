@@ -69,12 +69,13 @@ class Adopted:
 
 def adopt(settings: Settings, pack: Pack, now: Covenant, made: Made, published: Collection[str]) -> Adopted:
     """What to go by where `now` is in force and `made` is what rules and data make of it, without what of the data breaks
-    `published` tables. What only the rules change, a person or a proven lesson wants so."""
+    `published` tables. What only the rules change, a person or a proven lesson wants so; and who adds entities wants the star
+    that they come to."""
     base, why = _by_rules(settings, pack, now, made)
     known = {entity.entity for entity in base.canon.entities}
-    come = base.kept and any(entity.entity not in known for entity in made.canon.entities)
+    grown = base.kept and any(entity.entity not in known for entity in made.canon.entities)
     held = _broken(base.covenant, made.covenant, published)
-    if not held or (come and _arranged(held, base.covenant)):
+    if not held or (grown and _arranged(held, base.covenant)):
         return Adopted(made)
     breaking, back = held, set[str]()
     for _ in range(_ROUNDS if base.kept else 0):
@@ -88,7 +89,7 @@ def adopt(settings: Settings, pack: Pack, now: Covenant, made: Made, published: 
         except DocumentError:  # what stays and what is new can't be one covenant
             break
         breaking = _broken(base.covenant, covenant, published)
-        if not breaking or (come and _arranged(breaking, base.covenant)):
+        if not breaking or (grown and _arranged(breaking, base.covenant)):
             kept = tuple(change for change in held if change not in breaking)
             return Adopted(Made(covenant, canon, tuple(notices)), kept, tuple(sorted(back)))
     return Adopted(base, held, why=why)
@@ -101,9 +102,8 @@ def _by_rules(settings: Settings, pack: Pack, now: Covenant, made: Made) -> tupl
     kept = _kept(settings, now)
     if kept is None:
         unknown = f"what version {now.version} was made from is not known in this lakehouse"
-        return Made(
-            now, made.canon, kept=False
-        ), "" if same else f"{unknown}, so what rules want can't be told from what the data do"
+        why = "" if same else f"{unknown}, so what rules want can't be told from what the data do"
+        return Made(now, made.canon, kept=False), why
     before, rules = kept
     if same:
         return Made(now, before), ""
@@ -232,7 +232,8 @@ def _broken(now: Covenant, new: Covenant, published: Collection[str]) -> tuple[C
 def _arranged(changes: Iterable[Change], now: Covenant) -> bool:
     """Whether only tables of the star and its figures change. Entities that are new, which a person named or had discovered, have
     them arranged anew: a dimension for what was a fact, other figures."""
-    return all(table.entity is None for table in now.tables() if table.table in {change.table for change in changes})
+    changed = {change.table for change in changes}
+    return all(table.entity is None for table in now.tables() if table.table in changed)
 
 
 def _whose(changes: Iterable[Change], now: Covenant, new: Covenant) -> set[str]:

@@ -42,10 +42,8 @@ def _searched(root: Any) -> Iterator[str]:
     """The types of resources that a CapabilityStatement (FHIR, capabilitystatement.html) lets search."""
     for rest in sequence(mapping(root).get("rest")):
         for resource in sequence(mapping(rest).get("resource")):
-            name, codes = (
-                mapping(resource).get("type"),
-                [mapping(each).get("code") for each in sequence(mapping(resource).get("interaction"))],
-            )
+            name = mapping(resource).get("type")
+            codes = [mapping(each).get("code") for each in sequence(mapping(resource).get("interaction"))]
             if isinstance(name, str) and name.isalpha() and name.isascii() and (not codes or "search-type" in codes):
                 yield name
 

@@ -6,7 +6,8 @@ So a few known ones tell one that was never seen.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from urllib.parse import urlsplit
+
+from spectra_assets.untrusted import parts_of
 
 ANY = "*"
 _ENOUGH = 2
@@ -16,13 +17,12 @@ Form = tuple[str, ...]
 """The parts of an address: its origin, then those of its path, ANY for any."""
 
 
-def parts_of(value: str) -> Form:
+def pieces_of(value: str) -> Form:
     """The origin and the parts of the path of an address, whole or within its server; nothing of any other text."""
     if not value.startswith(("http://", "https://", "/")) or value.startswith("//"):
         return ()
-    try:
-        split = urlsplit(value)
-    except ValueError:
+    split = parts_of(value)
+    if split is None:
         return ()
     parts = [part for part in split.path.split("/") if part]
     return (f"{split.scheme}://{split.netloc}", *parts) if parts and not split.query else ()
@@ -30,7 +30,7 @@ def parts_of(value: str) -> Form:
 
 def form_of(values: Collection[str]) -> Form:
     """What all of these have in common; nothing if they are no addresses of one form on one server."""
-    parts = [parts_of(value) for value in values]
+    parts = [pieces_of(value) for value in values]
     if len({*parts}) < _ENOUGH or len({len(each) for each in parts}) != 1 or not parts[0]:
         return ()
     form = tuple(each[0] if len(set(each)) == 1 else ANY for each in zip(*parts, strict=True))

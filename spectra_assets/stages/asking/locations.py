@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from spectra_assets.covenant.paths import join_path, split_path
+from spectra_assets.names import vocabulary
 
 Record = dict[str, Any]
 
@@ -37,12 +38,7 @@ _LOOKED_AT = 50
 """Entries of a list that are looked at."""
 
 
-def words(text: str) -> frozenset[str]:
-    """The words of a text."""
-    return frozenset(text.split())
-
-
-_GENERIC = words(
+_GENERIC = vocabulary(
     """
     data items results result records rows value values entries list content contents objects hits features documents docs
     edges nodes resources resource elements collection payload response body page embedded searchresults members entity
@@ -51,7 +47,7 @@ _GENERIC = words(
 )
 """Names that say no more than: here is what was asked for."""
 
-_BESIDE = words(
+_BESIDE = vocabulary(
     """
     errors error warnings messages message links link included includes facets aggregations aggs columns fields schema
     filters filter sort sorts orderby breadcrumbs expand expands tags debug info notices notifications suggestions actions
@@ -85,7 +81,7 @@ _PAGE_WORDS = re.compile(
 _GOES_ON = re.compile(r"next|prev|page|offset|cursor|skip|limit|token|continuation|more$|startat")
 """Names of how a list goes on, beside those of how long it is."""
 
-_NEIGHBOURS = words(
+_NEIGHBOURS = vocabulary(
     "next previous prev nextpage nextpagetoken nextcursor nextlink nexturl previouspage paging pagination pageinfo"
 )
 """What only pages of a list have."""

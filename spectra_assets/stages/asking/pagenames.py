@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from spectra_assets.covenant.access import OffsetPaging, PagePaging
-from spectra_assets.stages.asking.locations import words
+from spectra_assets.names import vocabulary
 
 SIZES = (
     *("limit", "per_page", "page_size", "pageSize", "size", "_limit", "maxResults", "perPage", "pagesize", "count", "take"),
@@ -39,21 +39,23 @@ CURSORS = (
 PAGE_FIRST = frozenset(("per_page", "page_size", "pageSize", "size", "perPage", "pagesize", "_per_page", "page[size]"))
 """Sizes whose partner is a page's number rather than an offset."""
 
-_SIZE = words(
+_SIZE = vocabulary(
     """
     limit pagesize perpage size maxresults maxitems count take top rows pagelimit resultsperpage itemsperpage num n first max
     rowsperpage batchsize recordsperpage length maxcount pagelength nbperpage maxnumberofresults numresults maxrecords hitsperpage
     """
 )
-_OFFSET = words("offset skip start startat startindex from pageoffset begin startposition firstresult resultoffset recordoffset")
-_PAGE = words("page pagenumber pageno p pageindex pagenum currentpage pg pagenr")
-_CURSOR = words(
+_OFFSET = vocabulary(
+    "offset skip start startat startindex from pageoffset begin startposition firstresult resultoffset recordoffset"
+)
+_PAGE = vocabulary("page pagenumber pageno p pageindex pagenum currentpage pg pagenr")
+_CURSOR = vocabulary(
     """
     cursor pagetoken nexttoken continuation continuationtoken nextcursor marker after token bookmark scrollid pagecursor pageafter
     starttoken paginationtoken nextpagetoken resumetoken searchafter startcursor exclusivestartkey pagingtoken skiptoken
     """
 )
-_KEYSET = words(
+_KEYSET = vocabulary(
     """
     sinceid afterid startingafter minid lastid startafter idafter fromid idgt after since beforeid maxid before lastseenid seek
     endingbefore gtid pageafter

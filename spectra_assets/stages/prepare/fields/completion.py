@@ -12,6 +12,7 @@ from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.paths import HASH
 from spectra_assets.names import child_entity
 from spectra_assets.stages.asking.answers import Record, values_at
+from spectra_assets.stages.asking.locations import ITSELF
 from spectra_assets.stages.prepare.fields.keys import Keys
 
 _REPEATED = 0.6
@@ -73,7 +74,7 @@ def _same_records(entity: CanonEntity, other: CanonEntity, keys: Mapping[str, Ke
         return False
     parent = entity.fetch.parent
     one_each = parent is not None and not parent.composite and (parent.entity, parent.path) == (other.entity, other.primary_key)
-    return (one_each and entity.fetch.records == "$") or (listed.whole and known.whole and len(mine) >= _COVERED * len(theirs))
+    return (one_each and entity.fetch.records == ITSELF) or (listed.whole and known.whole and len(mine) >= _COVERED * len(theirs))
 
 
 def _alike(mine: Sequence[Record], theirs: Sequence[Record], key: str, shared: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType, PiiLevel
 from spectra_assets.covenant.paths import split_path
-from spectra_assets.names import camel, singular, words
+from spectra_assets.names import camel, singular, vocabulary, words
 from spectra_assets.stages.asking.answers import Record, values_at
 
 PERSONS = frozenset(
@@ -51,11 +51,7 @@ _DOCUMENTS = frozenset(("licence", "license", "passport", "identity", "visa", "s
 _PLACES = frozenset(("latitude", "longitude", "lat", "lng", "lon", "geo", "location", "coordinates", "city", "company", "age"))
 
 
-def _known(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_DIRECT = _known(
+_DIRECT = vocabulary(
     # German, French, Spanish, Italian, Portuguese, Dutch: names, birth, how to reach somebody, numbers that the state gives
     "vorname nachname familienname geburtsname rufname anrede geburtsdatum geburtstag geburtsort strasse hausnummer "
     "anschrift telefon telefonnummer handy handynummer festnetz steuernummer steuerid steueridentifikationsnummer "
@@ -74,7 +70,7 @@ _DIRECT = _known(
 )
 """What a field of a person is called by which that person is named, found or reached, in letters alone."""
 
-_ANYWHERE = _DIRECT - _known(
+_ANYWHERE = _DIRECT - vocabulary(
     "matriculation anrede strasse hausnummer anschrift telefon adresse adres telephone portable direccion calle "
     "domicilio indirizzo endereco signature sin tin pan nie rfc licencenumber licensenumber taxid taxnumber "
     "steuernummer numerofiscal numfiscal insurancenumber telefoonnummer telefonnummer telefono telefone movil celular "
@@ -82,7 +78,7 @@ _ANYWHERE = _DIRECT - _known(
 )
 """Those that only persons have, whatever the entity is called."""
 
-_INDIRECT = _known(
+_INDIRECT = vocabulary(
     "geschlecht familienstand staatsangehoerigkeit nationalitaet religion konfession plz postleitzahl wohnort beruf "
     "alter gehalt sexe genre nationalite codepostal ville profession age etatcivil sexo genero nacionalidad "
     "codigopostal ciudad estadocivil edad sesso cap postcode ethnicity race maritalstatus disability bloodtype "

@@ -15,7 +15,7 @@ from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import TREE_PARENT, join_path, split_path
 from spectra_assets.names import singular, words
-from spectra_assets.stages.asking.addresses import fits, form_of, parts_of
+from spectra_assets.stages.asking.addresses import fits, form_of, pieces_of
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.prepare.fields.dangling import dangles, known_otherwise
 from spectra_assets.stages.prepare.fields.idnames import PERSONS, UP_WORDS, is_count, is_idlike, names_party, stem_of
@@ -164,7 +164,7 @@ def _judged(
 
 def _addressed(values: Iterable[str], known: Iterable[Target]) -> Target | None:
     """The only entity of whose addresses all values have the form; None if they are none, or could be those of several."""
-    parts = [parts_of(value) for value in values]
+    parts = [pieces_of(value) for value in values]
     if not parts or not all(parts):
         return None
     forms = [(target, form_of(target.values)) for target in known if "[]" not in target.path]

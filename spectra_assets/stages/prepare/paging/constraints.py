@@ -226,7 +226,7 @@ def _fits(style: PagingStyle, plain: Leaf | None, named: Sequence[str]) -> bool:
         value: Any = plain.sight.value
         for key in split_path(style.next):
             if isinstance(value, Mapping) and (of := chosen(key)) is not None:
-                return of[0] in value
+                return of.array in value
             if not isinstance(value, Mapping) or key not in value:
                 return False
             value = value[key]

@@ -76,8 +76,8 @@ def hidden(
     base = _count(plain, paging)
     found: list[Finding] = []
     refused = 0
-    guessed = _guessed(plain.records) if shown is None else (each for each in shown if _values(plain, each.path))
-    for trial in (described or list(guessed))[:_MOST]:
+    guessed = _guessed(plain.records) if shown is None else [each for each in shown if _values(plain, each.path)]
+    for trial in (described or guessed)[:_MOST]:
         if explorer.wire.spent or trial.name in dict(asked.filled) or trial.name in dict(asked.query) or refused > 1:
             continue
         sight = explorer.page(replace(asked, query=(*asked.query, (trial.name, trial.value))), first(paging))[0]
@@ -138,10 +138,12 @@ def _told(parameter: Parameter) -> Iterator[Trial]:
         yield Trial(name, "false", False, "its name tells of rows that may be kept back")
 
 
-def _guessed(records: Sequence[Record]) -> Iterator[Trial]:
+def _guessed(records: Sequence[Record]) -> list[Trial]:
     """Of a list that nothing describes: usual spellings, where every record is in a state that is usually shown."""
+    if len(records) < _ENOUGH:
+        return []
     found: list[Trial] = []
-    for path in dict.fromkeys(path for record in records[:_ENOUGH] for path in _switches(record) if len(records) >= _ENOUGH):
+    for path in dict.fromkeys(path for record in records[:_ENOUGH] for path in _switches(record)):
         held = {str(value).lower() for record in records for value in values_at(record, path)}
         held = held or {"none" for record in records[:1] if path in map(escaped, record)}
         if not 0 < len(held) < _FEW:
@@ -149,7 +151,7 @@ def _guessed(records: Sequence[Record]) -> Iterator[Trial]:
         why = f"{path} is {' or '.join(sorted(held))} in all {len(records)} records"
         usual = _usual(path, held, len(records))
         found += [Trial(parameter, value, widens, why, path) for parameter, value, widens in usual]
-    yield from sorted(found, key=lambda trial: trial.name not in _KINDS)  # the likeliest first
+    return sorted(found, key=lambda trial: trial.name not in _KINDS)  # the likeliest first
 
 
 def _switches(record: Record) -> Iterator[str]:

@@ -223,14 +223,22 @@ class _Survey:
         """Path of each list that keeps rows back unless it is asked for them → how. What one list takes others take too."""
         found: dict[str, list[Finding]] = {}
         shown: list[Trial] = []
-        for tried in (None, shown):
-            for path in [path for path in paths if path in self._lists and path not in found and tried != []]:
-                asked, paging = self._lists[path]
-                endpoint = self._pack.endpoint(path)
-                hides, by = hidden(self._explorer, asked, paging, endpoint, self._pack.origin == "discovered", tried)
-                shown += [by] if by is not None and tried is None and by.path else []
-                found |= {path: hides} if hides else {}
+        for path in paths:
+            hides, by = self._hidden(path)
+            if hides:
+                found[path] = hides
+            if by is not None and by.path:
+                shown.append(by)
+        for path in paths if shown else ():
+            if path not in found and (hides := self._hidden(path, shown)[0]):
+                found[path] = hides
         return found
+
+    def _hidden(self, path: str, shown: Sequence[Trial] | None = None) -> tuple[list[Finding], Trial | None]:
+        if path not in self._lists:
+            return [], None
+        asked, paging = self._lists[path]
+        return hidden(self._explorer, asked, paging, self._pack.endpoint(path), self._pack.origin == "discovered", shown)
 
     def _measured(self, asked: Asked, row: Mapping[str, Any] | None) -> Measured:
         named = self._pack.endpoint(asked.path).query
