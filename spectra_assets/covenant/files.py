@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from spectra_assets.covenant.model import Covenant
-from spectra_assets.errors import ConfigurationError, DocumentError, Mistakes, RequestError, StorageError, one_of
+from spectra_assets.draft import replace_text
+from spectra_assets.errors import ConfigurationError, DocumentError, Mistakes, RequestError, one_of
 from spectra_assets.names import check_source
 
 HEADER = (
@@ -111,20 +111,6 @@ def text_of(covenant: Covenant) -> str:
 def write(file: Path, covenant: Covenant) -> bool:
     """Write the covenant whole or not at all; False if the file already says the same. Raises StorageError."""
     return replace_text(file, text_of(covenant), "the covenant")
-
-
-def replace_text(file: Path, text: str, what: str) -> bool:
-    """Write a text whole or not at all; False if the file already says the same. Raises StorageError, which calls it `what`."""
-    try:
-        if file.is_file() and file.read_text(encoding="utf-8") == text:
-            return False
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(f".{file.name}.{os.getpid()}")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
-    except OSError as error:
-        raise StorageError(f"can't write {what} {file}: {error.strerror}") from None
-    return True
 
 
 def table_lines(file: Path) -> dict[str, int]:

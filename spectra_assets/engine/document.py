@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spectra_assets.covenant.build import Extraction, Kpi, Refinement
-from spectra_assets.covenant.files import replace_text
 from spectra_assets.covenant.model import Column, Covenant, StageContract, Table
+from spectra_assets.draft import replace_text
 from spectra_assets.engine.overview import overview
 from spectra_assets.names import LOG
 from spectra_assets.untrusted import code, prose

@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from spectra_assets.covenant.files import plain, replace_text
+from spectra_assets.covenant.files import plain
+from spectra_assets.draft import replace_text
 from spectra_assets.intelligence.model import OVERRIDE, Pack
 
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

@@ -21,6 +21,7 @@ from typing import IO, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from spectra_assets.draft import write_whole
 from spectra_assets.lakehouse.segments import KEY_BYTES, Entry, Segments, files_in, mended, packed, storing
 from spectra_assets.lakehouse.store import Lakehouse
 
@@ -136,9 +137,7 @@ class Recording:
     def leave(self, name: str, text: str) -> None:
         """Write a file beside `attempt.json`. Raises StorageError."""
         with storing(self.folder, "written"):
-            draft = self.folder / f".{name}"
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(self.folder / name)
+            write_whole(self.folder / name, text)
 
     def note(self, **facts: Any) -> None:
         """Write facts into `attempt.json`. Raises StorageError."""
@@ -174,13 +173,7 @@ class Recording:
 
     def _write_manifest(self) -> None:
         with storing(self.folder, "written"):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            draft = self.folder / f".{MANIFEST}"
-            with draft.open("w", encoding="utf-8") as file:
-                file.write(self.manifest.model_dump_json(indent=1))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.folder / MANIFEST)
+            write_whole(self.folder / MANIFEST, self.manifest.model_dump_json(indent=1), durable=True)
 
 
 class Reel:

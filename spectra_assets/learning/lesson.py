@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ import yaml
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from spectra_assets.draft import write_whole
 from spectra_assets.errors import DocumentError, RequestError, StorageError, one_of
 from spectra_assets.learning.gap import FACTS, Cause, Echo, Fact, Gap
 from spectra_assets.learning.prose import QUOTED, bounded, text_of
@@ -359,13 +359,8 @@ def _digest(text: str) -> str:
 
 def write(file: Path, text: str) -> None:
     """Replace the file's text at once. Raises StorageError."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        with draft.open("w", encoding="utf-8", newline="") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        draft.replace(file)
+        write_whole(file, text, durable=True)
     except OSError as error:
         raise StorageError(f"can't write {file}: {error.strerror}") from None
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from spectra_assets.covenant.files import covenant_files
+from spectra_assets.draft import write_whole
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.archive import files_of
@@ -24,11 +24,8 @@ def leave(settings: Settings, sources: Iterable[str]) -> None:
         file = Lakehouse(settings.lakehouse_root, source).files(LOG, LESSONS)
         rows = [_row(lesson) for lesson in read_all(settings.lessons, source)]
         rows += _over(settings, source, file)
-        draft = file.with_name(f".{file.name}.{os.getpid()}")
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
-            draft.replace(file)
+            write_whole(file, json.dumps(rows, ensure_ascii=False, indent=1))
         except OSError as error:
             raise StorageError(f"can't write the lessons of {source} to {file}: {error.strerror}") from None
 

@@ -19,9 +19,9 @@ from filelock import FileLock, Timeout
 
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
 from spectra_assets.covenant.diff import Change, diff
-from spectra_assets.covenant.files import replace_text
 from spectra_assets.covenant.following import unused
 from spectra_assets.covenant.model import Covenant, Table
+from spectra_assets.draft import replace_text
 from spectra_assets.errors import DocumentError, StorageError
 from spectra_assets.intelligence.model import Pack
 from spectra_assets.lakehouse.store import Lakehouse

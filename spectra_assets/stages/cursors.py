@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from spectra_assets.covenant.access import Fetch
-from spectra_assets.covenant.files import replace_text
 from spectra_assets.covenant.paths import HASH
+from spectra_assets.draft import replace_text
 from spectra_assets.lakehouse.store import Lakehouse
 
 REFUTED = "cursors"

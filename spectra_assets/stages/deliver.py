@@ -17,6 +17,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from spectra_assets.covenant.forms import HASHING, VOLATILE
+from spectra_assets.draft import write_whole
 from spectra_assets.errors import GateError, RequestError, SpectraError, StorageError
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.carried import carried
@@ -277,10 +278,7 @@ def leave_record(work: Work, outcome: Outcome, requests: Sequence[dict[str, Any]
         default=_json,
     )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".{name}"
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(folder / name)
+        write_whole(folder / name, text)
     except OSError as error:
         raise StorageError(f"can't record what became of {outcome.table} in {folder}: {error.strerror}") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ import msgspec
 from spectra_assets.client.pager import Ask, Got, first, following
 from spectra_assets.client.paging import counted
 from spectra_assets.covenant.access import KeysetPaging, NoPaging, OffsetPaging, PagePaging, Paging
+from spectra_assets.draft import write_whole
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.stages.asking.answers import Category, Sight, shape_of, values_at
@@ -261,10 +261,7 @@ def _kept(path: Path) -> list[Record]:
 
 
 def _keep(path: Path, records: Iterable[Record]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
-    draft.replace(path)
+    write_whole(path, b"".join(msgspec.json.encode(record) + b"\n" for record in records))
     return path
 
 

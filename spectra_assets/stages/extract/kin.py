@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from spectra_assets.client.jsontext import decoded
 from spectra_assets.client.target import parent_text
 from spectra_assets.covenant.access import Fetch
+from spectra_assets.draft import write_whole
 from spectra_assets.lakehouse.raw import PARENTS, Attempts
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef, plural
@@ -202,11 +203,7 @@ def seen(lakehouse: Lakehouse, entity: str) -> Seen:
 
 
 def _keep(lakehouse: Lakehouse, entity: str, found: Seen) -> None:
-    file = lakehouse.files(SEEN, f"{entity}.json")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_name(f".{file.name}")
-    draft.write_text(found.model_dump_json(), encoding="utf-8")
-    draft.replace(file)
+    write_whole(lakehouse.files(SEEN, f"{entity}.json"), found.model_dump_json())
 
 
 def _single(fetch: Fetch) -> bool:

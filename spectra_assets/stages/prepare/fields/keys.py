@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from spectra_assets.covenant.paths import escaped, split_path
+from spectra_assets.draft import write_whole
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.asking.sampling import SAMPLES
@@ -55,11 +55,7 @@ def keys_of(records: Sequence[Record], primary_key: str, whole: bool) -> Keys:
 
 def keep_keys(lakehouse: Lakehouse, entity: str, keys: Keys) -> None:
     """Write the keys, replacing older ones at once."""
-    path = lakehouse.files(SAMPLES, f"{entity}.keys.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.write_bytes(msgspec.json.encode(keys))
-    draft.replace(path)
+    write_whole(lakehouse.files(SAMPLES, f"{entity}.keys.json"), msgspec.json.encode(keys))
 
 
 def read_keys(lakehouse: Lakehouse, entity: str) -> Keys | None:
