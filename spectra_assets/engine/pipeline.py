@@ -33,8 +33,9 @@ from spectra_assets.intelligence.writing import pack_file
 from spectra_assets.intelligence.writing import write as write_pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.gap import Cause
+from spectra_assets.learning.healing import heal
 from spectra_assets.learning.lesson import Lesson
-from spectra_assets.learning.loop import Learned, heal, made_again
+from spectra_assets.learning.loop import Learned, made_again
 from spectra_assets.learning.person import WAITS, doubled
 from spectra_assets.learning.record import withdraw
 from spectra_assets.settings import Settings
@@ -76,6 +77,8 @@ class Pipeline:
         self.export: str | None = None
         self.pack: Pack | None = None
         self.learned: list[Lesson] = []
+        self.learning = 0.0
+        """Seconds spent on remedies in this call."""
         self.untaught: str | None = None
         """Why lessons could not be written, or read."""
 
@@ -100,18 +103,21 @@ class Pipeline:
         to be made again before the rest; empty if nothing was learned."""
         if self.settings.learning != "apply" or isinstance(self.problem, CredentialError):
             return ()
-        mine = {lesson.id: lesson for lesson in self.lessons if lesson.source == self.source and lesson.cause in causes}
+        latest = {lesson.id: lesson for lesson in self.lessons if lesson.source == self.source and lesson.cause in causes}
+        mine = {name: lesson for name, lesson in latest.items() if lesson.curable}
         if not mine:
             return ()
         learned = Learned(changed=mine)
         self.console.step(
             "Learn", f"{len(mine)} gap{'' if len(mine) == 1 else 's'}: look for remedies, prove them on what was recorded"
         )
+        begun = time.monotonic()
         try:
-            heal(self.settings, learned, self.console.line, covenant)
+            heal(self.settings, learned, self.console.line, covenant, self.learning)
         except (StorageError, DocumentError) as error:
             self.untaught = f"remedies could not be looked for: {error}"
             self.console.line(f"! {self.untaught}")
+        self.learning += time.monotonic() - begun
         self.lessons += learned.changed.values()
         if not learned.applied:
             return ()

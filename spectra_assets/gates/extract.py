@@ -131,16 +131,29 @@ def no_schema_drift(candidate: Candidate) -> Judged:
         Rule("kind <> 'changedType' OR few", "hold values of another type", "changedType"),
         Rule("kind <> 'missingField' OR NOT required", "are required, but no record has them any more", "missingField"),
     )
-    advice = "run Prepare again and review what the covenant gains; the rows wait in the raw pages"
-    return Judged(_differences(candidate), rules, unit="differences", show=_DRIFT, advice=advice)
+    return Judged(_differences(candidate), rules, unit="differences", show=_DRIFT, advice=_review(candidate))
 
 
 @gate("fields_seen", kinds=("extraction",))
 def fields_seen(candidate: Candidate) -> Judged:
     """Every field that the samples had is in some record; those required are told by no_schema_drift."""
     rule = Rule("kind <> 'missingField' OR required", "no longer occur in any record; their columns are NULL", "missingField")
-    advice = "if the source gave it up for good, run Prepare again; if it has another name now, write a rule of kind alias"
+    source = candidate.covenant.source
+    advice = (
+        f"if it has another name now, write a rule of kind alias; if {source} gave it up for good, "
+        f"`solution-engine covenant generate {source}` takes its column out of the contract"
+    )
     return Judged(_differences(candidate), (rule,), unit="differences", show=_DRIFT, advice=advice)
+
+
+def _review(candidate: Candidate) -> str:
+    """What helps where the records are otherwise than the covenant says."""
+    source = candidate.covenant.source
+    return (
+        "the rows wait in the raw pages. What is only added arrives with the next run; what would break tables waits: "
+        f"`solution-engine covenant diff {source}` tells it, `covenant generate {source}` accepts it, and a rule of kind alias "
+        "follows a field that has another name now"
+    )
 
 
 _SET_ASIDE = 100

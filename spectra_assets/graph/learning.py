@@ -16,8 +16,9 @@ from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import SpectraError
 from spectra_assets.graph.presence import present
 from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.learning.healing import heal
 from spectra_assets.learning.lesson import Lesson, read_all
-from spectra_assets.learning.loop import Learned, heal, made_again
+from spectra_assets.learning.loop import Learned, made_again
 from spectra_assets.learning.prose import quoted, times
 from spectra_assets.learning.told import leave
 from spectra_assets.learning.verify import awaited
@@ -157,9 +158,9 @@ def catching_up(
 
     It is about the lessons and how often they were used, and is asked for after the learning job, which may apply more of them.
     One that ended badly, since it was killed or a gate failed, is asked for again, three times in all. A gap that came back
-    three times is left to a person (learning/loop.py), so that this ends. `known` are the assets of the code location as loaded:
-    what a remedy brought since, such as a table of the charts, can't be asked for until it is loaded again, which is waited for
-    a while.
+    three times is left to a person (learning/healing.py), so that this ends. `known` are the assets of the code location as
+    loaded: what a remedy brought since, such as a table of the charts, can't be asked for until it is loaded again, which is
+    waited for a while.
     """
     if instance.get_runs_count(dg.RunsFilter(job_name=JOB, statuses=_UNDER_WAY)):
         return

@@ -6,32 +6,24 @@ whole at any moment. It is safe to run again: what was counted is not counted tw
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from spectra_assets.covenant.files import covenant_files, read
-from spectra_assets.covenant.model import Covenant
-from spectra_assets.errors import DocumentError, SpectraError, StorageError
+from spectra_assets.errors import DocumentError, SpectraError
 from spectra_assets.learning import apply
 from spectra_assets.learning.archive import archived, put_away
 from spectra_assets.learning.books import balance
 from spectra_assets.learning.expected import expected
-from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Evaluation
 from spectra_assets.learning.journal import settled
-from spectra_assets.learning.lesson import MOST_RETURNS, Lesson, Outcome, Tried, place, read_all, save
+from spectra_assets.learning.lesson import MOST_RETURNS, Lesson, place, read_all, save
 from spectra_assets.learning.lesson import read as read_lesson
-from spectra_assets.learning.merge import merge
 from spectra_assets.learning.person import question_of
-from spectra_assets.learning.proof import Proof, prove
 from spectra_assets.learning.prose import times
 from spectra_assets.learning.record import Limits, record
-from spectra_assets.learning.remedy import propose
-from spectra_assets.learning.remedy.model import TOLD_BY_CANON, Remedy
+from spectra_assets.learning.remedy.model import TOLD_BY_CANON
 from spectra_assets.learning.standard import generalise
-from spectra_assets.learning.verify import Seen, awaited, gone, is_quiet, passed_again, verdict_of
+from spectra_assets.learning.verify import Seen, gone, is_quiet, passed_again, verdict_of
 from spectra_assets.settings import Settings
 from spectra_assets.stages.design import playbooks_of, written
 
@@ -39,12 +31,6 @@ Say = Callable[[str], None]
 
 CANON = ("prepare.schema", "prepare.coverage")
 """Tables of Source and Prepare that are made again where a remedy is about the canon alone: the API is not asked for them."""
-
-MOST_PER_PASS = 10
-"""Lessons for which one pass looks for a remedy; the others wait for the next one."""
-
-_MOST_PROOFS = 3
-"""Proofs of one remedy that may fail before it is not tried any more: other recordings may show more."""
 
 
 @dataclass
@@ -77,52 +63,6 @@ def observe(settings: Settings, evaluations: Iterable[Evaluation], say: Say = la
     return learned
 
 
-def heal(settings: Settings, learned: Learned, say: Say = lambda _: None, covenant: Covenant | None = None) -> None:
-    """Look for a remedy for the lessons that changed, prove it, and apply the first that holds.
-
-    It begins no further lesson once the setting `learn_seconds` is spent; what is left waits for the next pass.
-    """
-    lessons = [lesson for lesson in learned.changed.values() if lesson.curable][:MOST_PER_PASS]
-    if lessons:
-        _heal(settings, learned, lessons, say, covenant)
-        with settled(settings):
-            for name in (each for source in sorted({one.source for one in lessons}) for each in merge(settings.lessons, source)):
-                learned.changed.pop(name, None)
-        balance(settings)
-
-
-def _heal(settings: Settings, learned: Learned, lessons: Sequence[Lesson], say: Say, covenant: Covenant | None) -> None:
-    begun, most = time.monotonic(), int(playbooks_of(settings).setting("learn_seconds", lessons[0].source))
-    # all are proven under the covenant that ran: one remedy's covenant may hold by the way what another gap is about
-    ran = {source: written(settings, source) for source in {lesson.source for lesson in lessons}}
-    waiting: list[Lesson] = []
-
-    def look(lesson: Lesson, defers: bool) -> bool:
-        """Whether there is time; what waits because of a cost that another lesson may take away is looked at once more."""
-        mine = covenant if covenant is not None and covenant.source == lesson.source else ran[lesson.source]
-        if mine is None:
-            return True
-        if time.monotonic() - begun > most:
-            say(f"{most} s are spent (setting learn_seconds): the other lessons wait for the next pass")
-            return False
-        try:
-            if _seek(settings, learned, lesson, mine, say, defers):
-                waiting.append(lesson)
-        except SpectraError as error:
-            _ask(settings, learned, lesson, (), f"It could not be looked for: {type(error).__name__}: {error}")
-        except Exception as error:  # noqa: BLE001 (one gap that a remedy stumbles over must not keep the others from being healed)
-            _ask(settings, learned, lesson, (), f"Looking for one ended in a bug: {type(error).__name__}: {error}")
-            say(f"lesson {lesson.id}: looking for a remedy ended in a bug: {type(error).__name__}: {error}")
-        return True
-
-    for number, lesson in enumerate(lessons, 1):
-        if not look(lesson, number < len(lessons)):
-            return
-    for lesson in tuple(waiting):
-        if not look(lesson, False):
-            return
-
-
 def made_again(learned: Learned) -> tuple[str, ...]:
     """Stages, or tables, of Source and Prepare that must be made again before the rest, after what was learned."""
     changed = [*learned.applied, *learned.taken_back]
@@ -145,12 +85,12 @@ def _observe(settings: Settings, learned: Learned, run: Seen, say: Say) -> None:
     for lesson in record(folder, run.gaps, _limits(settings, source) if run.gaps else Limits()):
         learned.note(lesson)
     for lesson, (verdict, why) in judged:
-        _judge(settings, learned, _latest(settings, lesson), verdict, why, run, say)
+        _judge(settings, learned, latest(settings, lesson), verdict, why, run, say)
     tables = _tables(settings, live, run)
     for lesson in live:
         closing = passed_again(lesson, run, before) or (gone(lesson, tables, run) if tables else None)
         if closing is not None:
-            _close(settings, learned, _latest(settings, lesson), closing, run)
+            _close(settings, learned, latest(settings, lesson), closing, run)
         elif is_quiet(lesson, run):
             save(folder, lesson.but(quiet=lesson.quiet + 1, judged_run=run.run_id, judged_at=_at(run)))
     put_away(folder, read_all(folder, source))
@@ -219,138 +159,6 @@ def _close(settings: Settings, learned: Learned, lesson: Lesson | None, why: str
         learned.note(made)
 
 
-def _seek(settings: Settings, learned: Learned, lesson: Lesson, covenant: Covenant, say: Say, defers: bool) -> bool:
-    """The first remedy that is proven is applied; one that only a person may apply is proposed; else a question remains. A person
-    is told nothing while what another lesson brought waits for its run: it may mend this gap as well.
-
-    One that repairs at a cost may do so for nothing once another gap of the same time is mended: with `defers` nothing is
-    decided then, and the result is true.
-    """
-    if lesson.returned >= MOST_RETURNS:
-        _ask(settings, learned, lesson, ())
-        return False
-    costs = False
-    tried: list[Tried] = []
-    waiting: Remedy | None = None
-    despite: tuple[str, ...] = ()
-    for remedy in propose(lesson.gap(), Facts(settings, covenant)):
-        if _settled(remedy, lesson.tried):
-            continue
-        if remedy.needs_person is not None:
-            waiting = waiting or remedy
-            continue
-        proof, error = _proof(settings, covenant, lesson, remedy)
-        if error:
-            say(f"lesson {lesson.id}: {remedy.said}: could not be proven: {error}")
-            continue
-        if proof.needs_person is not None:
-            costs = costs or waiting is None
-            if waiting is None:
-                waiting, despite = remedy.model_copy(update={"needs_person": proof.needs_person}), proof.despite
-            continue
-        if not proof.holds:
-            tried.append(Tried.of(remedy, Outcome.UNPROVEN, _told(proof)))
-            say(f"lesson {lesson.id}: {remedy.said}: not proven, {_told(proof)}")
-            continue
-        if _use(settings, learned, lesson.but(despite=proof.despite), tried, remedy, say):
-            return False
-    if costs and defers:
-        return True
-    if (other := awaited(lesson, read_all(settings.lessons, lesson.source))) is not None:
-        say(f"lesson {lesson.id}: nobody is asked before a run shows what {other.id} brought")
-        return False
-    if waiting is None:
-        _ask(settings, learned, lesson, tried)
-        return False
-    with _undecided(settings, lesson, tried) as now:
-        if now is not None:
-            made = now.but(status="proposed", remedy=waiting, despite=despite, question=question_of(now, now.tried, waiting))
-            save(settings.lessons, made)
-            learned.note(made)
-            say(f"lesson {lesson.id}: {waiting.said} waits for a person: {waiting.needs_person}")
-    return False
-
-
-@contextmanager
-def _undecided(settings: Settings, lesson: Lesson, tried: Sequence[Tried]) -> Iterator[Lesson | None]:
-    """The lesson as it is by now, with what was tried beside; None if somebody decided meanwhile. Others wait."""
-    with settled(settings):
-        now = _latest(settings, lesson)
-        yield now.but(tried=apply.kept((*now.tried, *tried))) if now is not None and now.curable else None
-
-
-def _use(settings: Settings, learned: Learned, lesson: Lesson, tried: list[Tried], remedy: Remedy, say: Say) -> bool:
-    """Apply what is proven, or leave it to a person; whether that is the end of looking for remedies.
-
-    `lesson` says what its proof saw fail beside.
-    """
-    with _undecided(settings, lesson, tried) as now:
-        if now is None:
-            say(f"lesson {lesson.id}: somebody decided meanwhile")
-            return True
-        why, now = _left_to_a_person(settings, lesson.source), now.but(despite=lesson.despite)
-        try:
-            made = apply.apply(settings, now, remedy) if why is None else now.but(status="proven", remedy=remedy)
-        except StorageError as error:
-            why, made = f"It could not be applied: {error}. Once that is mended, the next run that shows the gap applies it.", now
-        except SpectraError as error:
-            tried.append(Tried.of(remedy, Outcome.UNAPPLIED, f"could not be applied: {error}"))
-            say(f"lesson {lesson.id}: {remedy.said}: {tried[-1].outcome}")
-            return False
-        learned.note(made)
-        if why is None:
-            learned.applied.append(made)
-            alone = f" (in no commit: {made.uncommitted})" if made.uncommitted else ""
-            say(f"lesson {lesson.id}: proven and applied: {remedy.said}{alone}")
-            return True
-        made = learned.note(made.but(question=f"Proven: {remedy.said}. {why}"))
-        save(settings.lessons, made)
-        say(f"lesson {lesson.id}: {made.question}")
-        return True
-
-
-def _left_to_a_person(settings: Settings, source: str) -> str | None:
-    """Why the machine applies nothing more by itself."""
-    if settings.learning == "propose":
-        return "SPECTRA_LEARNING leaves it to a person to apply it."
-    playbooks = playbooks_of(settings)
-    most = int(playbooks.setting("lesson_rules", source))
-    brought = sum(rule.lesson is not None and rule.scope.source == source for rule in playbooks.all_rules())
-    if brought < most:
-        return None
-    return f"Lessons have brought {brought} rules for {source} already (setting lesson_rules): a person looks at them first."
-
-
-def _ask(settings: Settings, learned: Learned, lesson: Lesson, tried: Sequence[Tried], why: str | None = None) -> None:
-    with _undecided(settings, lesson, tried) as now:
-        made = now and now.but(question=question_of(now, now.tried, why=why))
-        if made is not None and made != now:
-            save(settings.lessons, made)
-            learned.note(made)
-
-
-def _proof(settings: Settings, covenant: Covenant, lesson: Lesson, remedy: Remedy) -> tuple[Proof, str]:
-    """The proof of one remedy, and what kept it from being made, for example a recording that is not there any more."""
-    others = [read(file) for file in covenant_files(settings.covenants) if file.stem != lesson.source]
-    try:
-        return prove(settings, covenant, lesson.gap(), remedy, others), ""
-    except SpectraError as error:
-        return Proof(reproduced=False, repaired=False), f"{type(error).__name__}: {error}"[:500]
-
-
-def _settled(remedy: Remedy, tried: Sequence[Tried]) -> bool:
-    """Whether a remedy is not to be tried again: it was used and did not help, a person rejected it, or proofs failed often."""
-    outcomes = [each.how for each in tried if each.is_of(remedy)]
-    return len(outcomes) >= _MOST_PROOFS or any(how != Outcome.UNPROVEN for how in outcomes)
-
-
-def _told(proof: Proof) -> str:
-    parts = [] if proof.reproduced else ["the recording does not show the gap"]
-    parts += [] if proof.repaired else ["it does not repair it"]
-    parts += [f"breaks {each}" for each in proof.regressions]
-    return f"not proven: {'; '.join([*parts, *proof.notes])}"[:1000]
-
-
 # ---------------------------------------------------------------- what is at hand
 
 
@@ -362,7 +170,7 @@ def _runs(settings: Settings, evaluations: Iterable[Evaluation]) -> list[Seen]:
     return [Seen.of(run_id, [*mine, *expected(settings, source, run_id, mine)]) for (run_id, source), mine in found.items()]
 
 
-def _latest(settings: Settings, lesson: Lesson) -> Lesson | None:
+def latest(settings: Settings, lesson: Lesson) -> Lesson | None:
     """The lesson as it is by now; None if it is no more."""
     file = place(settings.lessons, lesson.id)
     return read_lesson(file) if file is not None else None

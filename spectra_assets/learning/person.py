@@ -32,8 +32,8 @@ STANDS = ("applied", "verified")
 ADVICE = {
     Cause.STEP_DID_NOT_RUN: "The covenant is older than the playbook: `solution-engine covenant generate {source}` follows it.",
     Cause.ROWS_SET_ASIDE: "`solution-engine quarantine list {source}` names the rules that they broke.",
-    Cause.MISSING_FIELD: "If it has another name now, a rule of kind alias says so; if it moved, or {source} gave it up, run the "
-    "sentence again with --rediscover.",
+    Cause.MISSING_FIELD: "If it has another name now, a rule of kind alias says so. If {source} gave it up, `solution-engine "
+    "covenant diff {source}` tells what goes with its column, and `covenant generate {source}` accepts that.",
     Cause.CHANGED_UNIT: "Ask the owner of {source} for the unit or the time zone: nothing in the data tells. A gate that only "
     "warns published what came; one that fails kept what stood.",
     Cause.CHANGED_VALUES: "Ask the owner of {source} what was done to them: what stood before stays published.",

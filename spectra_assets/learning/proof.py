@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import Any
 
 from spectra_assets.client.pacing import Clock
@@ -77,18 +78,20 @@ class Proof:
         return f"it repairs, but {'; '.join(self.costs)}"[:_WIDTH]
 
 
-def prove(settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, others: Sequence[Covenant]) -> Proof:
+def prove(
+    settings: Settings, covenant: Covenant, gap: Gap, remedy: Remedy, others: Sequence[Covenant], until: float = inf
+) -> Proof:
     """Try the remedy on what was recorded. `covenant` is the one under which the gap was seen; `others` are those of the other
     sources.
 
-    It takes as long as the setting `proof_seconds` says at most. Where the remedy asks what was never recorded, the API itself is
-    asked, `proof_requests` times at most. Raises DocumentError if the playbook does not take the remedy; what goes wrong
-    with a table is in the proof.
+    It takes as long as the setting `proof_seconds` says at most, and ends at the instant `until` of the monotonic clock. Where
+    the remedy asks what was never recorded, the API itself is asked, `proof_requests` times at most. Raises DocumentError if the
+    playbook does not take the remedy; what goes wrong with a table is in the proof.
     """
     begun = time.monotonic()
     edited = changed(settings.playbooks, remedy, gap.lesson_id)
     playbooks = playbooks_of(settings)
-    deadline = Deadline(begun + int(playbooks.setting("proof_seconds", covenant.source)))
+    deadline = Deadline(min(until, begun + int(playbooks.setting("proof_seconds", covenant.source))))
     reproduced, faults, costs, regressions, notes, despite = False, ["it was not tried"], [], [], [], []
     try:
         if gap.cause == Cause.RATE_LIMITED:

@@ -6,8 +6,8 @@ import pytest
 
 from spectra_assets.learning.detect import gaps_of, of_runs
 from spectra_assets.learning.gap import Cause, Evaluation
+from spectra_assets.learning.healing import _settled
 from spectra_assets.learning.lesson import Lesson, Outcome, Tried
-from spectra_assets.learning.loop import _settled
 from spectra_assets.learning.record import record
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
 from spectra_assets.learning.remedy.registry import carried

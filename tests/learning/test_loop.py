@@ -13,9 +13,10 @@ from spectra_assets.errors import RequestError
 from spectra_assets.learning import apply
 from spectra_assets.learning.archive import HELD, QUIET, everything
 from spectra_assets.learning.gap import Cause, Evaluation
+from spectra_assets.learning.healing import heal
 from spectra_assets.learning.journal import settled
 from spectra_assets.learning.lesson import MOST_RETURNS, Lesson, Outcome, find, read, read_all, save
-from spectra_assets.learning.loop import Learned, heal, observe
+from spectra_assets.learning.loop import Learned, observe
 from spectra_assets.learning.person import approve, dry_run, explained, reject, revert
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
 from spectra_assets.settings import Settings
@@ -322,7 +323,7 @@ def test_reject_and_revert_are_remembered(settings: Settings) -> None:
     lesson = proposed(settings)
     made = reject(settings, lesson.id)
     assert (made.status, made.remedy, made.tried[-1].how) == ("observed", None, Outcome.REJECTED)
-    from spectra_assets.learning.loop import _settled
+    from spectra_assets.learning.healing import _settled
 
     assert _settled(remedy("discount"), made.tried)
     assert not _settled(remedy("other"), made.tried)

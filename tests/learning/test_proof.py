@@ -18,7 +18,11 @@ from spectra_assets.graph.sensor import evaluations
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.gap import Gap
+from spectra_assets.learning.healing import heal
+from spectra_assets.learning.lesson import read_all
+from spectra_assets.learning.loop import Learned
 from spectra_assets.learning.proof import Proof, prove
+from spectra_assets.learning.record import record
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
 from spectra_assets.learning.scratch import Deadline, Scratch
 from spectra_assets.stages.twin import Twin
@@ -123,6 +127,20 @@ def test_a_proof_begins_no_table_after_its_time(failed: tuple[Project, Mapping[s
         scratch.bring(table.table for table in covenant.tables())
         with pytest.raises(SpectraError, match="proof_seconds"):
             scratch.make(covenant, covenant.table("extract.orders"))
+
+
+def test_what_learning_has_no_time_for_waits_and_is_told(failed: tuple[Project, Mapping[str, Gap]], tmp_path: Path) -> None:
+    """Nothing is tried and nobody is asked: the next pass looks at it as if it were new."""
+    project = failed[0].copy(tmp_path / "copy")
+    lessons = record(project.settings.lessons, list(failed[1].values()))
+    learned, said = Learned(changed={lesson.id: lesson for lesson in lessons}), list[str]()
+    heal(project.settings, learned, said.append, project.covenant, spent=900)
+    assert said == ["2 gaps wait for the next pass: the 900 s that learning may take are spent (setting learn_seconds)"]
+    proof = prove(project.settings, project.covenant, lessons[0].gap(), field("channel"), [], until=time.monotonic())
+    assert not proof.repaired
+    assert any("did not end in time" in note for note in proof.notes), proof.notes
+    assert [(lesson.tried, lesson.question) for lesson in read_all(project.settings.lessons)] == [((), None)] * 2
+    assert not learned.applied
 
 
 def test_a_table_that_asks_on_and_on_ends_with_the_time_of_its_proof(failed: tuple[Project, Mapping[str, Gap]]) -> None:

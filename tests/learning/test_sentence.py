@@ -66,6 +66,8 @@ def test_what_no_sample_showed_is_learned_within_one_call(healed: tuple[Project,
     assert (lesson.status, str(lesson.cause), lesson.subject) == ("verified", "new_field", "giftWrap")
     assert [text for text in summary.learned if "giftWrap" in text and lesson.id in text]
     assert "✗ no_schema_drift failed on extract.orders" in told
+    assert f"gap 1 of 1: new field giftWrap (no_schema_drift on extract.orders), lesson {lesson.id}" in told
+    assert "remedy 1 of 1, to be proven: rule field for source market" in told
     wrapped = [row["giftWrap"] for row in rows_of(project.lakehouse, "clean.order")]
     assert (len(wrapped), wrapped.count(True)) == (90, 10)
     commits = git(project.folder, "log", "--format=%an: %s")

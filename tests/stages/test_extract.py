@@ -162,8 +162,8 @@ def test_rows_of_what_was_empty_are_doubted_where_the_route_may_not_give_all(fre
 
     by_project = ParentKey(entity="project", path="id", parameter="projectid", location="query")
     assert "as if projectid were ignored" in doubts("release", parent=by_project)[0]
-    assert "run Prepare again" in doubts("release")[0]
-    assert "run Prepare again" in doubts("user")[0]
+    assert "the next run's Prepare samples these" in doubts("release")[0]
+    assert "the next run's Prepare samples these" in doubts("user")[0]
     assert doubts("cycle") == []
 
 

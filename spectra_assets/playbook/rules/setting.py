@@ -52,7 +52,9 @@ SETTINGS: Mapping[str, KnownSetting] = MappingProxyType(
         "lessons_per_source": KnownSetting(200, "lessons which a source may have; further gaps share one that says how many"),
         "lessons_alike": KnownSetting(20, "lessons of one table, check and cause; further gaps of the kind share one"),
         "lesson_rules": KnownSetting(100, "rules that lessons may bring for a source before a person has to approve each"),
-        "learn_seconds": KnownSetting(1800, "seconds after which a pass of the learning loop looks at no further lesson"),
+        "learn_seconds": KnownSetting(
+            900, "seconds which learning may take in one run, or in one pass of its job; what is left waits for the next one"
+        ),
         "turn_seconds": KnownSetting(1800, "seconds which an extraction waits for another run that extracts the same entity"),
         "changes_accepted": KnownSetting(
             "",

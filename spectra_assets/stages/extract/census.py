@@ -149,7 +149,10 @@ class Census:
 
     def _doubt(self, records: int) -> None:
         """Rows of an entity that was empty when its route was chosen: data has not shown yet that the route gives them all."""
-        why = "Prepare saw no record, so nothing proves that this route gives every row: run Prepare again"
+        why = (
+            "Prepare saw no record, so nothing proves yet that this route gives every row: the next run's Prepare samples these; "
+            "if it still sees none, a rule of kind route says which one to take"
+        )
         if self._fetch.parent is None:
             self._mismatch(None, "sample", 0, records, why)
         elif self._alike and self.facts["parentsWithRows"] > 1 and not self.facts["emptyParents"]:
