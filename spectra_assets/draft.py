@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from pathlib import Path
 
 from spectra_assets.errors import StorageError
+
+_DRAFT = re.compile(r"\..+\.[0-9]+(-[0-9]+)?")
+
+
+def is_draft(file: Path) -> bool:
+    """Whether it has the name of a draft, as a process that was killed leaves it."""
+    return _DRAFT.fullmatch(file.name) is not None
 
 
 def write_whole(file: Path, content: str | bytes, *, durable: bool = False) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from spectra_assets.draft import replace_text, write_whole
+from spectra_assets.draft import is_draft, replace_text, write_whole
 from spectra_assets.errors import StorageError
 
 
@@ -25,6 +27,17 @@ def test_what_cannot_be_replaced_leaves_no_draft(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["taken"]
     with pytest.raises(StorageError, match=r"can't write the note .*taken: Is a directory"):
         replace_text(tmp_path / "taken", "x", "the note")
+
+
+def test_a_draft_that_a_killed_process_left_is_known_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "note.md"
+    if (child := os.fork()) == 0:
+        Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment,method-assign]
+        write_whole(file, "x")
+    os.waitpid(child, 0)
+    (left,) = tmp_path.iterdir()
+    assert is_draft(left)
+    assert not any(map(is_draft, (file, tmp_path / ".gitignore", tmp_path / "a.1", tmp_path / ".hidden.md")))
 
 
 def test_of_many_writers_one_is_there_whole(tmp_path: Path) -> None:

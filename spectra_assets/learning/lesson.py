@@ -19,7 +19,7 @@ import yaml
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from spectra_assets.draft import write_whole
+from spectra_assets.draft import is_draft, write_whole
 from spectra_assets.errors import DocumentError, RequestError, StorageError, one_of
 from spectra_assets.learning.gap import FACTS, Cause, Echo, Fact, Gap
 from spectra_assets.learning.prose import QUOTED, bounded, text_of
@@ -43,7 +43,6 @@ STATE = ".state"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LOCK_SECONDS = 60
 _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
-_DRAFT = re.compile(r"\..+\.[0-9]+")
 
 
 def _said(most: int) -> BeforeValidator:
@@ -382,7 +381,7 @@ def sweep(folder: Path) -> None:
     """Remove what processes that were killed left half written; the caller holds the lessons' lock."""
     for room in (folder, folder / STATE):
         for file in room.iterdir() if room.is_dir() else ():
-            if _DRAFT.fullmatch(file.name):
+            if is_draft(file):
                 file.unlink(missing_ok=True)
 
 
