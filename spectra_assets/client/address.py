@@ -51,10 +51,11 @@ class Address:
     def url(self, path: str, query: Query | None = None) -> str:
         """The URL of one request.
 
-        A version in front of `path` (`/v4/…`) replaces the version at the end of the root (`/latest`, `/v3`).
-        Raises ConfigurationError for a path that holds a query, a fragment or dot segments.
+        A version in front of `path` (`/v4/…`) replaces the version at the end of the root (`/latest`, `/v3`). What `path` is
+        asked with in any case (see `fixed`) comes before `query`, which wins.
+        Raises ConfigurationError for a path with any other query, a fragment or dot segments.
         """
-        path = "/" + path.lstrip("/")
+        path, always = fixed("/" + path.lstrip("/"))
         if "?" in path or "#" in path or {".", ".."} & set(unquote(path).split("/")):
             raise ConfigurationError(
                 f"{path!r} is not a valid path of a request: parameters belong into its query, and the segments "
@@ -65,7 +66,8 @@ class Address:
             root = _LAST_VERSION.sub("", root)
         if self.bare and path == "/":
             path = ""
-        pairs = urlencode(dict(query), doseq=True) if query else ""
+        own = [(name, value) for name, value in always if name not in (query or {})]
+        pairs = urlencode([*own, *(query or {}).items()], doseq=True)
         return root + quote(path, safe="/%:@!$&'()*+,;=~") + (f"?{pairs}" if pairs else "")
 
     def follow(self, link: str, here: str, start: str | None = None) -> str:
@@ -105,6 +107,25 @@ class Address:
         if base and _below(listed, base) and _below(path, listed.removeprefix(base)):
             return base + path
         return None
+
+
+_UNQUOTED = "$,:*@"
+"""What stands as it is in the fixed parameters of a path; no slash and no brace, so that they are no part of the path."""
+
+
+def fixed(path: str) -> tuple[str, list[tuple[str, str]]]:
+    """(path, parameters) of a path whose list is always asked for with the same ones: `/coins/markets?vs_currency=usd`.
+
+    Only a query as `with_fixed` writes it is one; any other stays in the path.
+    """
+    bare, _, text = path.partition("?")
+    pairs = parse_qsl(text, keep_blank_values=True)
+    return (bare, pairs) if pairs and with_fixed(bare, pairs) == path else (path, [])
+
+
+def with_fixed(path: str, parameters: Sequence[tuple[str, str]]) -> str:
+    """The path of a list that is always asked for with these parameters: another list than without them."""
+    return path + (f"?{urlencode(parameters, safe=_UNQUOTED)}" if parameters else "")
 
 
 def without(url: str, parameter: str) -> str:

@@ -280,9 +280,9 @@ def _walk_chain(
     asked = {_mark(ask): 1}
     before: tuple[Ask, int] | None = None
     total: int | None = None
-    broken = 0
+    broken = filled = 0
     if begun is not None:
-        before, ask, so_far = (begun[0], begun[2]), begun[1], begun[2]
+        before, ask, so_far, filled = (begun[0], begun[2]), begun[1], begun[2], 1
         asked = {_mark(before[0]): 1, _mark(ask): 2}
     for number in range(1 if begun is None else 2, most + 1):
         try:
@@ -314,8 +314,12 @@ def _walk_chain(
                 True if before is not None and isinstance(paging, KeysetPaging) else None
             )  # after a value, not a number of rows
             yield Page(number, sheet.records[:keep], query, request_id, *told, joined=joined, mark=reader.mark, ask=again)
-        so_far, empty = so_far + rows, 0 if rows else empty + 1
+        so_far, empty, filled = so_far + rows, 0 if rows else empty + 1, filled + bool(rows)
         if limit is not None and so_far >= limit:
+            return
+        # a number that is no more than one page's rows may be just theirs
+        declared = so_far == total and fetch.totals == "credible" and (filled > 1 or so_far < (_size(paging, limit) or 0))
+        if not rows and declared:  # some name a next page for ever
             return
         last = _last(fetch, sheet)
         onward = following(paging, ask, Got(rows, so_far, number, last, sheet.value, sheet.headers))

@@ -41,6 +41,8 @@ class Facts:
     """Paths that nothing names and that want a credential."""
     paths: list[str] = field(default_factory=list)
     """Lists that a person named, and that are there."""
+    names: dict[str, str] = field(default_factory=dict)
+    """Path of a list → the name that a person gave to its records."""
     requests: int = 0
     budget: int = 0
     spent: bool = False
@@ -53,7 +55,7 @@ def pack_of(facts: Facts) -> Pack:
         if route.kind == "object" and _tells_no_data(route):
             route.kind, route.reason = "closed", "the state of the service, no record"
             facts.excluded.setdefault(route.path, route.reason)
-    kinds = kinds_of(facts.routes, hinted, facts.source)
+    kinds = kinds_of(facts.routes, hinted, facts.source, facts.names)
     entities = [_entity(kind, facts.hints) for kind in kinds]
     for kind, entity in zip(kinds, entities, strict=True):
         if not entity.fields and not any(route.records for route in kind.routes):

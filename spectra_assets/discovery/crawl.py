@@ -308,7 +308,7 @@ class Crawl:
         named = [key for key in common if likely_key(key)[0] < 9] or [
             key for key in common if len({row[key] for _, row in rows}) == len(rows) and not self._foreign(key, route)
         ]
-        if not named:
+        if not named or "?" in route.path:
             return []
         key = min(named, key=likely_key)
         parameter = f"{entity_name(route.path)}{pascal(key)}"

@@ -28,7 +28,8 @@ def with_details(scout: Scout, routes: Iterable[Route], described: Iterable[str]
     known = {shape(route.path): route for route in routes}
     named = {shape(path): path for path in described}
     found: list[Route] = []
-    lists = [route for route in routes if route.kind == "list" and route.records and len(route.fills) < 2]
+    listed = [route for route in routes if route.kind == "list" and route.records and "?" not in route.path]
+    lists = [route for route in listed if len(route.fills) < 2]
     for above in sorted(lists, key=lambda route: (len(route.fills), route.path))[: min(_MOST, scout.left // 4)]:
         place = shape(_own(above))
         seen = known.get(place)

@@ -17,9 +17,9 @@ from spectra_assets.discovery.crawl import Crawl
 from spectra_assets.discovery.details import with_details
 from spectra_assets.discovery.given import Given, signature
 from spectra_assets.discovery.guesses import Guesses
-from spectra_assets.discovery.named import NAMED, ask_below, ask_plain, told
+from spectra_assets.discovery.named import NAMED, Listed, ask_below, ask_plain, told
 from spectra_assets.discovery.place import Place, moved, place_of, probes_of
-from spectra_assets.discovery.route import shape
+from spectra_assets.discovery.route import Route, shape
 from spectra_assets.discovery.scout import Scout
 from spectra_assets.discovery.searches import allow, strike
 from spectra_assets.discovery.sparse import with_more_parents
@@ -63,9 +63,14 @@ class Wanted(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
     """What goes with every request."""
     paths: tuple[str, ...] = ()
-    """Lists that the person names; one that is none is an error."""
+    """Lists that the person names, as `named.paths_of` has them; one that is none is a gap, and if all are an error."""
     kept: tuple[str, ...] = ()
     """Those that were named before; one that is none any more is a gap."""
+
+    @property
+    def lists(self) -> list[Listed]:
+        """All that were named, those of before last."""
+        return [Listed.of(text) for text in (*self.paths, *self.kept)]
 
 
 def base_url_variable(source: str) -> str:
@@ -223,6 +228,7 @@ class _Discovery:
             headers=dict(self.wanted.headers),
         )
         facts = Facts(self.source, title[:200], server, self.evidence)
+        facts.names = {listed.path: listed.entity for listed in reversed(self.wanted.lists) if listed.entity}
         if description is None:
             crawl = self._crawled()
             facts.refused, facts.paths = crawl.refused, self._named(crawl)
@@ -284,9 +290,10 @@ class _Discovery:
             crawl = self._crawled()
         else:
             crawl = Crawl(self.scout, self.detail, {shape(each.path): each for each in facts.routes if each.method == "GET"})
-            ask_plain(crawl, (*self.wanted.paths, *self.wanted.kept))
+            paths = [listed.path for listed in self.wanted.lists]
+            ask_plain(crawl, paths)
             crawl.follow_ids(min(_HYPOTHESES, self.scout.left // 8))
-            ask_below(crawl, (*self.wanted.paths, *self.wanted.kept))
+            ask_below(crawl, paths)
         known = {route.path for route in facts.routes}
         fresh = [route for route in crawl.routes.values() if route.path not in known]
         facts.routes += fresh
@@ -298,7 +305,7 @@ class _Discovery:
 
     def _crawled(self) -> Crawl:
         crawl = Crawl(self.scout, self.detail)
-        paths = (*self.wanted.paths, *self.wanted.kept)
+        paths = [listed.path for listed in self.wanted.lists]
         crawl.run()
         bare = not crawl.fruitful
         ask_plain(crawl, paths)
@@ -316,7 +323,7 @@ class _Discovery:
 
     def _held_back(self) -> int:
         """Requests that stay for the lists that a person named."""
-        return min(self.scout.left // 2, 4 * len((*self.wanted.paths, *self.wanted.kept)))
+        return min(self.scout.left // 2, 4 * len(self.wanted.lists))
 
     def _tell_guesses(self, crawl: Crawl) -> None:
         guessed = [route.path for route in crawl.routes.values() if route.kind == "list" and route.why != NAMED]
@@ -332,14 +339,19 @@ class _Discovery:
             )
 
     def _named(self, crawl: Crawl) -> list[str]:
-        """The lists that a person named and that are there. Raises ConfigurationError for one of `paths` that is none; of `kept`
-        ones it is a gap."""
-        wrong = ask_below(crawl, (*self.wanted.paths, *self.wanted.kept))
-        mistaken = {path: why for path, why in wrong.items() if path in self.wanted.paths}
-        if mistaken:
+        """The lists that a person named and that are there; one that is none is a gap. Raises ConfigurationError if all that are
+        named now are none."""
+        wrong = ask_below(crawl, [listed.path for listed in self.wanted.lists])
+        now = [Listed.of(text).path for text in self.wanted.paths]
+        mistaken = {path: why for path, why in wrong.items() if path in now}
+        if mistaken and len(mistaken) == len(set(now)):
             raise ConfigurationError(told(mistaken, self.source, self.scout.origin + self.scout.base, crawl))
-        crawl.gaps |= {f"GET {path}": f"named by a person before: {why}" for path, why in wrong.items()}
-        return [path for path in dict.fromkeys((*self.wanted.kept, *self.wanted.paths)) if path not in wrong]
+        for path, why in wrong.items():
+            if path in mistaken:
+                self.say(f"! named, and no list: {path}: {why}")
+            # an endpoint all the same: the next run with the same words need not find out again
+            crawl.routes[shape(path)] = Route(path, NAMED, kind="closed", reason=f"named by a person: {why}")
+        return [text for text in dict.fromkeys((*self.wanted.kept, *self.wanted.paths)) if Listed.of(text).path not in wrong]
 
     def _askable(self, facts: Facts) -> Pack:
         """The endpoints that may be asked and may list records, and what the description says of them."""

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
@@ -38,8 +39,14 @@ class Kind:
     notes: list[str] = field(default_factory=list)
 
 
-def kinds_of(routes: Sequence[Route], hints: Mapping[str, str], fallback: str = "record") -> list[Kind]:
-    """Group the endpoints that give records. `hints`: path → name that the description gives to its records.
+def kinds_of(
+    routes: Sequence[Route],
+    hints: Mapping[str, str],
+    fallback: str = "record",
+    given: Mapping[str, str] = MappingProxyType({}),
+) -> list[Kind]:
+    """Group the endpoints that give records. `hints`: path → name that the description gives to its records; `given`: that a
+    person gave.
 
     What the records show is stronger than a hint: one name with different records is two kinds, and the same records under
     two names are one. Sets the kind of an endpoint that gives one record of a list to `detail`.
@@ -61,7 +68,7 @@ def kinds_of(routes: Sequence[Route], hints: Mapping[str, str], fallback: str = 
             found.append(Kind([route]))
             continue
         home.routes.append(route)
-    _name(found, hints, fallback)
+    _name(found, hints, fallback, given)
     return found
 
 
@@ -78,6 +85,8 @@ def _may_join(route: Route, kind: Kind, hints: Mapping[str, str]) -> bool:
 def _same(one: Route, other: Route) -> bool | None:
     """Whether two endpoints give one kind of record; None if their records do not tell."""
     mine, theirs = one.records[:_LOOKED_AT], other.records[:_LOOKED_AT]
+    if "?" in one.path or "?" in other.path:  # a person named two resources of one path
+        return False
     if not mine or not theirs:
         return None
     if (one.kind == "object") != (other.kind == "object") and not one.fills and not other.fills:
@@ -255,7 +264,7 @@ def _hint(kind: Kind, hints: Mapping[str, str]) -> str | None:
     return next((name for name in most if name.lower() == shared.lower()), most[0])
 
 
-def _name(kinds: Sequence[Kind], hints: Mapping[str, str], fallback: str) -> None:
+def _name(kinds: Sequence[Kind], hints: Mapping[str, str], fallback: str, given: Mapping[str, str]) -> None:
     """A name for each: by the description if it has one for it alone, else by the path, told apart by what it hangs on."""
     for kind in kinds:
         kind.hint = _hint(kind, hints)
@@ -267,10 +276,11 @@ def _name(kinds: Sequence[Kind], hints: Mapping[str, str], fallback: str) -> Non
     for kind in kinds:
         if kind.routes[0].detail_of in listed:
             kind.name = f"{listed[kind.routes[0].detail_of]}Detail"
+        kind.name = next((given[route.path] for route in kind.routes if route.path in given), kind.name)
     names = [kind.name.lower() for kind in kinds]
     for kind in kinds:
         if names.count(kind.name.lower()) > 1:
-            wanted = qualified(kind.routes[0].path, fallback)
+            wanted = kind.name if kind.routes[0].path in given else qualified(kind.routes[0].path, fallback)
             kind.notes.append(f"{kind.name!r} names several kinds of records")
             kind.name = wanted
     for kind, name in zip(kinds, without_collisions(kind.name for kind in kinds), strict=True):

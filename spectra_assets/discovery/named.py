@@ -1,46 +1,104 @@
-"""Lists that a person names by their paths: `/students`, `/faculties/{code}/programmes`."""
+"""Lists that a person names by their paths: `/students`, `/faculties/{code}/programmes`, `crimes=/resource/x.json?state=all`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from urllib.parse import quote
+from typing import NamedTuple
+from urllib.parse import parse_qsl, quote
 
+from spectra_assets.client.address import with_fixed
 from spectra_assets.client.target import segment
 from spectra_assets.discovery.crawl import Crawl
 from spectra_assets.discovery.route import Fill, Route, entity_name, likely_key, plain_values, shape
-from spectra_assets.discovery.scout import joined, segments
+from spectra_assets.discovery.scout import Look, joined, segments
 from spectra_assets.discovery.templates import address
 from spectra_assets.errors import ConfigurationError, one_of
-from spectra_assets.intelligence.nouns import plain
+from spectra_assets.intelligence.model import BY_HAND
+from spectra_assets.intelligence.nouns import plain, singular_of
+from spectra_assets.names import camel, words
 
-NAMED = "a person named it"
+NAMED = BY_HAND
 """Why such a list is asked for."""
 
 _PATH = re.compile(r"(?:/(?:\{[A-Za-z_]\w{0,60}\}|[A-Za-z0-9._~@+$:%!*;=&()'-]{1,200}))+/?")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,60}")
+_QUERY_NAME = re.compile(r"[A-Za-z0-9._~$\[\]:-]{1,100}")
+_QUERY_MOST = 2_000
+_NEXT = re.compile(r",(?=\s*(?:[A-Za-z]\w*\s*=\s*)?/)")
+"""A comma before another list; one inside a value (`?q=SELECT Id, Name FROM Account`) is no such."""
+
+_SECRETS = frozenset(("token", "secret", "password", "passwd", "apikey", "appkey", "appid", "auth", "authorization", "signature"))
+"""Words of parameters that hold a credential, which stands in no file."""
+
 _EXAMPLES, _TRIES = 40, 12
 
 
+class Listed(NamedTuple):
+    """One list that a person named: its path, with its fixed parameters, and the entity's name if one was given."""
+
+    path: str
+    entity: str
+
+    @classmethod
+    def of(cls, text: str) -> Listed:
+        """As `paths_of` gives it."""
+        name, path = ("", text) if text.startswith("/") else text.split("=", 1)
+        entity = singular_of(camel(name)) if name else ""
+        return cls(path, entity[:1].lower() + entity[1:])
+
+
 def paths_of(texts: Iterable[str], where: str) -> tuple[str, ...]:
-    """The paths in texts that list them, separated by commas. Raises ConfigurationError naming the one that is none, and `where`
-    it stands."""
-    found: dict[str, None] = {}
-    for path in (part.strip() for text in texts for part in text.split(",")):
-        parameters = re.findall(r"\{([^{}]*)\}", path)
-        if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")) or len(set(parameters)) < len(parameters):
-            raise ConfigurationError(
-                f"{where}: {path[:200]!r} is no path of a list: it begins with / below the base URL, and its parameters stand in "
-                "braces, each another, for example /students or /faculties/{code}/programmes"
-            )
-        found[path] = None
-    return tuple(found)
+    """The lists in texts that name them, separated by commas, each as it is kept: `/path`, `/path?name=value`, `entity=/path`.
+
+    Raises ConfigurationError naming the one that is none, and `where` it stands.
+    """
+    return tuple(dict.fromkeys(_kept(part.strip(), where) for text in texts for part in _NEXT.split(text)))
+
+
+def _kept(text: str, where: str) -> str:
+    name, path = ("", text) if text.startswith("/") or "=/" not in text.replace(" ", "") else map(str.strip, text.split("=", 1))
+    path, asked, query = path.partition("?")
+    parameters = re.findall(r"\{([^{}]*)\}", path)
+    if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")) or len(set(parameters)) < len(parameters):
+        raise ConfigurationError(
+            f"{where}: {text[:200]!r} is no path of a list: it begins with / below the base URL, and its parameters stand in "
+            "braces, each another, for example /students or /faculties/{code}/programmes; with what is always sent along "
+            "/coins/markets?vs_currency=usd, with a name for its records crimes=/resource/ijzp-q8t2.json"
+        )
+    if name and not _NAME.fullmatch(name):
+        raise ConfigurationError(f"{where}: {name[:100]!r} is no name of an entity: a letter, then letters, digits and _")
+    pairs = parse_qsl(query, keep_blank_values=True)
+    if asked and (not pairs or len(query) > _QUERY_MOST or not all(map(_may_be_sent, pairs))):
+        raise ConfigurationError(
+            f"{where}: {path[:200]}?… has a query that can't be sent: it is name=value, several joined by &, of up to "
+            f"{_QUERY_MOST} characters, for example ?vs_currency=usd"
+        )
+    if secret := next((key for key, _ in pairs if _is_secret(key)), None):
+        raise ConfigurationError(
+            f"{where}: {secret[:100]!r} of {path[:200]} looks like a credential, which stands in no file: put it into an "
+            f"environment variable and give --token-env and --auth query:{secret[:100]}"
+        )
+    return (f"{name}=" if name else "") + with_fixed(path, pairs)
+
+
+def _may_be_sent(pair: tuple[str, str]) -> bool:
+    name, value = pair
+    return _QUERY_NAME.fullmatch(name) is not None and value.isprintable()
+
+
+def _is_secret(name: str) -> bool:
+    said = [word.lower() for word in words(name)]
+    return bool(_SECRETS & {*said, "".join(said)}) or said in (["key"], ["api", "key"], ["access", "key"])
 
 
 def ask_plain(crawl: Crawl, paths: Iterable[str]) -> None:
     """Ask for those without parameters, and for what they hang on: what their records name is followed."""
     for path in paths:
+        if "?" in path:
+            crawl.scout.with_query.add(path)
         first = path.partition("/{")[0]
         crawl.ask(Route(path, NAMED) if first == path else Route(first, f"{path} hangs on it"))
     crawl.drain()
@@ -54,7 +112,7 @@ def ask_below(crawl: Crawl, paths: Iterable[str]) -> dict[str, str]:
         if known is None or (not known.looks and "{" in path):
             wrong |= _asked(crawl, path) if "{" in path else {path: _answer(crawl, path)}
         elif known.kind not in ("list", "object"):
-            wrong[path] = known.reason or "it holds no records"
+            wrong[path] = (known.reason or "it holds no records") + _advice(path, known.looks[-1:])
     return wrong
 
 
@@ -68,7 +126,12 @@ def told(wrong: Mapping[str, str], where: str, base: str, crawl: Crawl) -> str:
 def _answer(crawl: Crawl, path: str, query: Mapping[str, str] = MappingProxyType({})) -> str:
     look = crawl.scout.look(path, query)
     any_path = ", as it does for any path" if look.readable else ""
-    return f"GET {path} answers {look.status}{any_path}" if look.status else look.reason
+    return f"GET {path} answers {look.status}{any_path}{_advice(path, [look])}" if look.status else look.reason
+
+
+def _advice(path: str, looks: Sequence[Look]) -> str:
+    wants = any(look.sight.category == "needsParameters" for look in looks) and not {"?", "{"} & set(path)
+    return f"; if it wants a parameter, name it with one, {path}?name=value" if wants else ""
 
 
 def _asked(crawl: Crawl, path: str) -> dict[str, str]:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from spectra_assets.client.address import fixed
 from spectra_assets.covenant.paths import join_path
 from spectra_assets.discovery.scout import Look, segments
 from spectra_assets.intelligence.nouns import singular_of
-from spectra_assets.names import camel
+from spectra_assets.names import camel, pascal, words
 from spectra_assets.stages.asking.answers import Record
 
 Kind = Literal["list", "object", "detail", "directory", "closed", "unknown"]
@@ -22,6 +23,7 @@ _GENERIC = {
     "list", "all", "search", "query", "find", "index", "data", "results", "result", "details", "items", "records",
     "entries", "get", "json", "api", "rest", "latest",
 }  # fmt: skip
+_ASKING = frozenset(("search", "query"))
 _VERSION = re.compile(r"v?\d+(\.\d+)*", re.IGNORECASE)
 
 
@@ -91,13 +93,20 @@ def filled(path: str, fills: Iterable[Fill], values: Iterable[str]) -> tuple[str
 def entity_name(path: str, fallback: str = "record") -> str:
     """The singular of the last part of a path that names something: `/api/v2/order-items/{id}` is orderItem."""
     named = [part for part in segments(path) if "{" not in part and not _VERSION.fullmatch(part)]
-    telling = [part for part in named if part.lower() not in _GENERIC] or named
-    name = singular_of(camel(re.sub(r"\.\w{1,5}$|\(.*\)$", "", telling[-1]))) if telling else camel(fallback)
+    telling = [part for part in named if part.lower().lstrip("_") not in _GENERIC] or named
+    text = re.sub(r"\.\w{1,5}$|\(.*\)$", "", telling[-1]) if telling else ""
+    said = words(text)
+    text = "_".join(said[:-1]) if len(said) > 1 and said[-1].lower() in _ASKING else text  # `package_search` lists packages
+    name = singular_of(camel(text)) if telling else camel(fallback)
     return name[:1].lower() + name[1:80]
 
 
 def qualified(path: str, fallback: str = "record") -> str:
-    """The name with that of what it hangs on: `/posts/{id}/comments` is postComment."""
+    """The name with that of what it hangs on: `/posts/{id}/comments` is postComment; or with what it is always asked for with:
+    `/datastore?resource=parks` is datastoreParks."""
+    always = fixed(path)[1]
+    if always:
+        return f"{entity_name(path, fallback)}{pascal(always[-1][1])}"[:80]
     parts = segments(path)
     place = max((number for number, part in enumerate(parts) if "{" in part), default=0)
     above = entity_name("/" + "/".join(parts[:place]), "") if place else ""

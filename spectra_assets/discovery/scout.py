@@ -114,6 +114,8 @@ class Scout:
         self.base = parts.path.rstrip("/")
         self.budget = budget
         self.sent = 0
+        self.with_query: set[str] = set()
+        """Paths with fixed parameters, which a person gave; one that an API gives is none."""
         self.bare = False
         """Whether the base URL is asked for as it stands, without a slash: it is a list itself."""
         self.proxied: dict[str, str] = {}
@@ -248,6 +250,8 @@ class Scout:
             return replace(self._seen[(base + path, asked)], path=path)
         if self.spent:
             return Look(path, asked, None, Sight("notProbed", "empty"), reason="the budget of discovery is used up")
+        if "?" in path and path not in self.with_query:
+            return _unseen(path, asked, ConfigurationError(f"{path!r} is no path of a request"))
         found = self._ask(self._client, base, path, query, attempts)
         for _ in range(_PATIENCE):  # what came too fast says nothing of the path
             if found.status != TOO_MANY or self.spent:
@@ -288,8 +292,8 @@ class Scout:
 
 
 def segments(path: str) -> list[str]:
-    """The parts of a path, empty ones left out."""
-    return [part for part in path.split("/") if part]
+    """The parts of a path, empty ones and fixed parameters left out."""
+    return [part for part in path.partition("?")[0].split("/") if part]
 
 
 def joined(parts: Iterable[str]) -> str:

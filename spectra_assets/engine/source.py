@@ -12,7 +12,7 @@ from spectra_assets.client.address import Address
 from spectra_assets.covenant.access import Server
 from spectra_assets.discovery.discover import MORE, Wanted, base_url_variable, discover
 from spectra_assets.discovery.given import Given
-from spectra_assets.discovery.named import paths_of
+from spectra_assets.discovery.named import Listed, paths_of
 from spectra_assets.discovery.proven import resumed
 from spectra_assets.discovery.route import shape
 from spectra_assets.engine.console import Console
@@ -104,7 +104,9 @@ def pack_for(settings: Settings, source: str, options: Options, console: Console
     before = load_pack(source, settings.intelligence).server if known else None
     allowed = tuple(before.searches) if before else ()
     headers = dict(options.headers) or (before.headers if before else {})
-    kept = tuple(path for path in (pack_as_written(source, settings.intelligence).paths if known else ()) if path not in named)
+    again = {Listed.of(text).path for text in named}
+    before_named = pack_as_written(source, settings.intelligence).paths if known else ()
+    kept = tuple(text for text in before_named if Listed.of(text).path not in again)
     given = _given(settings, source, options)
     wanted = Wanted(given, options.openapi, options.post_search, allowed, headers, named, kept)
     budget = options.request_budget or int(playbooks_of(settings).setting("discovery_requests", source))
@@ -150,8 +152,12 @@ def _names_more(settings: Settings, source: str, named: tuple[str, ...]) -> bool
 
     Raises RequestError for a source whose pack comes with the package.
     """
-    known = {shape(endpoint.path) for endpoint in pack_as_written(source, settings.intelligence).reading}
-    fresh = [path for path in named if shape(path) not in known]
+    pack = pack_as_written(source, settings.intelligence)
+    known = {shape(endpoint.path) for endpoint in pack.reading}
+    lists = [Listed.of(text) for text in named]
+    fresh = [
+        path for path, entity in lists if shape(path) not in known or (entity and pack.entity_at(path) not in (entity, None))
+    ]
     if fresh and _is_curated(settings, source):
         raise RequestError(
             f"the pack of {source} comes with the package, and knows no {fresh[0]}: add it as endpoint and entity by "

@@ -49,6 +49,7 @@ class Endpoint(Model):
 
     method: Method
     path: str
+    """Template; of a list that is always asked for with the same parameters with these: `/coins/markets?vs_currency=usd`."""
     group: str = ""
     query: list[str] = []
     """Names of its query parameters; of a search by POST the JSON paths of what may stand in its body (`limit`, `ids[]`)."""
@@ -143,6 +144,9 @@ class Evidence(Model):
     confidence: float = Field(default=1.0, ge=0, le=1)
 
 
+BY_HAND = "a person named it"
+"""Summary of the endpoint of a list that a person named."""
+
 EMPTY = "it is empty, and nothing describes its records"
 """Why a list is left out (`Pack.excluded`) that held nothing when the API was discovered."""
 
@@ -167,7 +171,8 @@ class Pack(Model):
     postponed: list[Postponed] = []
     """Entities that a later run takes up again, see `resumed`."""
     paths: list[str] = []
-    """Lists that a person named (`--list`, or here in an override): `/students`, `/faculties/{code}/programmes`."""
+    """Lists that a person named (`--list`, or here in an override): `/students`, `/faculties/{code}/programmes`,
+    `/coins/markets?vs_currency=usd`, `crimes=/resource/ijzp-q8t2.json`."""
 
     @property
     def reading(self) -> list[Endpoint]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spectra_assets.client.address import Address
+from spectra_assets.client.address import Address, fixed, with_fixed
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.ledger import Ledger
 from spectra_assets.covenant.access import Auth, Server
@@ -75,7 +75,15 @@ def test_a_version_in_the_path_replaces_the_bases(base_path: str, path: str, url
     assert Address.parse("https://h", base_path, "DEMO_URL").url(path) == url
 
 
-@pytest.mark.parametrize("path", ["/../admin", "/a/./b", "/%2e%2E/admin", "/a?b=1", "/a#b"])
+def test_fixed_parameters_of_a_path_are_sent_along_unless_the_query_says_otherwise() -> None:
+    address = Address.parse("https://h", "/rest", "DEMO_URL")
+    path = with_fixed("/query", [("q", "SELECT Id, Name"), ("limit", "5")])
+    assert fixed(path) == ("/query", [("q", "SELECT Id, Name"), ("limit", "5")])
+    assert address.url(path, {"limit": 9, "page": 2}) == "https://h/rest/query?q=SELECT+Id%2C+Name&limit=9&page=2"
+    assert fixed("/query?b c") == ("/query?b c", [])
+
+
+@pytest.mark.parametrize("path", ["/../admin", "/a/./b", "/%2e%2E/admin", "/a?b", "/a?b=c d", "/a?b=/c", "/a?b=1#c", "/a#b"])
 def test_a_path_stays_below_the_root(path: str) -> None:
     with pytest.raises(ConfigurationError, match="not a valid path"):
         Address.parse("https://h", "/rest", "DEMO_URL").url(path)

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from spectra_assets.covenant.canon import Canon
-from spectra_assets.intelligence.model import EMPTY, Pack
+from spectra_assets.intelligence.model import BY_HAND, EMPTY, Pack
 from spectra_assets.stages.prepare.paging.measuring import lasting, measured_rows
 from spectra_assets.stages.source.probing import is_read
 from spectra_assets.stages.tables import table_of
@@ -100,8 +100,8 @@ def _judged(
             endpoint["entity"],
             f"{_CLOSED[category]}: {endpoint['reason'] or 'it may hold records that can not be read'}",
         )
-    if category in _MISSING and _promised(pack, path):
-        return "gap", endpoint["entity"], f"the description has it, and {_CLOSED[category]}: {endpoint['reason'] or category}"
+    if category in _MISSING and (whose := _promised(pack, path)):
+        return "gap", endpoint["entity"], f"{whose}, and {_CLOSED[category]}: {endpoint['reason'] or category}"
     if category in _CLOSED:
         return "excluded", endpoint["entity"], f"{_CLOSED[category]}: {endpoint['reason'] or category}"
     above = _above(path)
@@ -118,10 +118,12 @@ def _judged(
     return "gap", None, endpoint["reason"] or f"it was not read: {category}"
 
 
-def _promised(pack: Pack, path: str) -> bool:
-    """Whether a description of this API has a list at the path that any request may ask for."""
+def _promised(pack: Pack, path: str) -> str:
+    """Who says that a list is at the path that any request may ask for: a person, or a description; empty if nobody does."""
     known = {endpoint.path: endpoint for endpoint in pack.endpoints if endpoint.method == "GET"}.get(path)
-    return pack.origin == "discovered" and known is not None and known.origin == "documented" and "{" not in path
+    if pack.origin != "discovered" or known is None or "{" in path:
+        return ""
+    return known.summary if known.summary == BY_HAND else "the description has it" if known.origin == "documented" else ""
 
 
 def _guessed(pack: Pack) -> set[str]:
