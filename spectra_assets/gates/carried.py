@@ -13,12 +13,14 @@ _KEPT = {
     filled.columns_filled.__name__: (filled.FILLED, filled.carried),
     scale.scale_kept.__name__: (scale.SCALE, scale.carried),
     lasting.values_stay.__name__: (MADE, lasting.carried),
-    together.source_stays.__name__: (together.FALLS, together.carried),
 }
 """Gate → the name of what it keeps, and how that is made."""
 
 
 def carried(candidate: Candidate, results: Iterable[Result]) -> dict[str, str]:
     """Name → text, of the gates that judged the candidate."""
-    kept = (_KEPT[each.gate] for each in results if each.gate in _KEPT)
-    return {name: tell(candidate) for name, tell in kept}
+    by_gate = {each.gate: each for each in results}
+    told = {name: tell(candidate) for gate, (name, tell) in _KEPT.items() if gate in by_gate}
+    if together.source_stays.__name__ in by_gate:
+        told[together.FALLS] = together.carried(candidate, by_gate.values())
+    return told

@@ -1,8 +1,13 @@
-"""What happens to many tables of a source at once: each alone would be worth a word, all together are another environment."""
+"""Records that go in one run. Of many tables at once much: each alone would be worth a word, all together are another
+environment. Of one table more than half: a list that was emptied, a right that was lost, a filter that came.
+
+The API's own word that this is all proves nothing here, and saying it again proves no more: whoever lost a right is told the same
+every day. So it is a person who takes it over, unless the table itself has shown that its records come and go.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,7 +18,7 @@ from spectra_assets.covenant.build import Extraction, Flattening
 from spectra_assets.covenant.model import DataType, Table
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.gates.candidate import Candidate
-from spectra_assets.gates.judgement import Judged, Rule
+from spectra_assets.gates.judgement import Judged, Result, Rule
 from spectra_assets.gates.keys import primary_key
 from spectra_assets.gates.registry import gate
 from spectra_assets.lakehouse.types import quoted
@@ -24,7 +29,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 FALLS = "falls"
-"""Name under which a commit tells how often its table lost much at once."""
+"""Name under which a commit tells how often much of its table went at once."""
+
+TURNED = "records_stay"
+"""The gate that sees that many of the known records went, whatever came in their place."""
 
 ACCEPTED = "changes_accepted"
 """The setting that names what may follow which versions of tables: `clean.order@3, clean.customer.total@2`."""
@@ -32,8 +40,11 @@ ACCEPTED = "changes_accepted"
 _KNOWN, _MOST_GONE = 20, 0.3
 """Of so many known records at least, more than this share gone at once is a fall."""
 
+_HALF = 0.5
+"""Of a table that keeps less than this share, nobody else needs to fall; of those that refer to what went, so many must stay."""
+
 _USUAL = 2
-"""Falls of one table after which they are its life: what is kept for a while only is purged again and again."""
+"""Times that much of one table went after which it is its life: a queue, or what is kept for a while only."""
 
 _MANY, _FEW, _SHARE = 3, 2, 0.6
 """Tables that must fall together; of a small source so many, if they are this share of its tables."""
@@ -53,33 +64,58 @@ class Fall(NamedTuple):
 
 @gate("source_stays", kinds=("flattening",), needs=primary_key)
 def source_stays(candidate: Candidate) -> Judged:
-    """A table does not lose much of its records in the same run as many others of the source, which it did not before."""
+    """A table does not lose much of its records in the same run as many others of the source, nor more than half of them alone;
+    it may, if it did before, or if they went with what they refer to."""
     columns = {"table": DataType.TEXT, "before": DataType.INT64, "now": DataType.INT64, "version": DataType.INT64}
+    own = _unusual(candidate)
+    together = _together(candidate, own) if own is not None else []
+    fallen = together or ([own] if own is not None and _is_cut(candidate, own) else [])
     rows = [
         {"table": each.table.table, "before": each.before, "now": each.now, "version": each.version, "kept": False}
-        for each in _together(candidate)
+        for each in fallen
     ]
     kept = {"table": candidate.table.table, "before": None, "now": None, "version": None, "kept": True}
-    advice = (
-        "look where the address of the API leads: another environment, or a database that was restored in part, looks so. If it "
-        "is right as it is, `solution-engine lessons approve` takes it over once"
-    )
-    rule = Rule("kept", "lost much of their records in one run")
     facts = candidate.small({**columns, "kept": DataType.BOOL}, rows or [kept])
-    return Judged(facts, (rule,), unit="tables", show=tuple(columns), advice=advice)
+    return Judged(facts, (_rule(fallen),), unit="tables", show=tuple(columns), advice=_advice(fallen))
 
 
-def carried(candidate: Candidate) -> str:
-    """How often the table lost much at once, as the commit tells it."""
+def _rule(fallen: Sequence[Fall]) -> Rule:
+    if len(fallen) != 1:
+        return Rule("kept", "lost much of their records in one run")
+    (one,) = fallen
+    return Rule("kept", f"{one.before - one.now:,} of {one.before:,} records went in one run, {one.now:,} are left", whole=True)
+
+
+def _advice(fallen: Sequence[Fall]) -> str:
+    approve = "If it is right as it is, `solution-engine lessons approve` takes it over once"
+    if len(fallen) != 1:
+        return (
+            "look where the address of the API leads: another environment, or a database that was restored in part, looks so. "
+            f"{approve}"
+        )
+    return (
+        "look at the source, and at what the credential may read: a right that was lost, a filter that came, or a list that was "
+        f"emptied by mistake looks so. {approve}; of a table that lives so, such as a queue, the setting {ACCEPTED} names it "
+        "without a version"
+    )
+
+
+def carried(candidate: Candidate, results: Iterable[Result] = ()) -> str:
+    """How often much of the table went at once, as the commit tells it: in number, or by other records in their place."""
     falls = _falls(candidate, candidate.table.ref) if candidate.lakehouse.exists(candidate.table.ref) else 0
-    return str(falls + (_own(candidate) is not None))
+    turned = any(each.gate == TURNED and not each.passed for each in results)
+    return str(falls + (turned or _own(candidate) is not None))
 
 
-def _together(candidate: Candidate) -> list[Fall]:
-    """The tables that fell in this run, this one first, if they are many; none if this one stands, or its fall was accepted."""
+def _unusual(candidate: Candidate) -> Fall | None:
+    """The candidate's own fall, if nobody accepted it and it is not the table's life."""
     own = _own(candidate)
-    if own is None or f"{own.table.table}@{own.version}" in candidate.accepted_changes or _is_usual(candidate, own):
-        return []
+    known = own is None or not candidate.accepted_changes.isdisjoint((own.table.table, f"{own.table.table}@{own.version}"))
+    return None if own is None or known or _is_usual(candidate, own) else own
+
+
+def _together(candidate: Candidate, own: Fall) -> list[Fall]:
+    """The tables that fell in this run, this one first, if they are many."""
     others = [table for table in _tables(candidate) if table.table != own.table.table]
     known = [fall for table in others if (fall := _standing(candidate, table)) is not None]
     fallen = [own, *(fall for fall in known if _is_fall(fall) and not _is_usual(candidate, fall))]
@@ -97,6 +133,45 @@ def _are_many(fallen: Sequence[Fall], among: int) -> bool:
 
 def _is_fall(fall: Fall) -> bool:
     return fall.before >= _KNOWN and fall.before - fall.now > _MOST_GONE * fall.before
+
+
+def _is_cut(candidate: Candidate, fall: Fall) -> bool:
+    """Whether a table alone lost more than half, and not with what it refers to."""
+    return fall.now < _HALF * fall.before and not _went_with(candidate, fall.table, frozenset())
+
+
+def _went_with(candidate: Candidate, table: Table, below: frozenset[str]) -> bool:
+    """Whether nearly all that a table lost refers to records of another one which Extract no longer has, most of which are still
+    there: a few projects were deleted with all their tasks. Where most of those went too, they must have gone with others."""
+    gone = _lost(candidate, table)
+    if gone is None:
+        return False
+    count = gone.count()
+    held = candidate.engine.read(candidate.lakehouse.path(table.ref))
+    for column, above, keys in _referred(candidate, table) if count else ():
+        value = F.col(quoted(column)).cast("string").alias("_above")
+        without = gone.select(value).where("_above IS NOT NULL").join(keys, ["_above"], "left_anti").count()
+        if without < _EXPLAINED * count:
+            continue
+        known = held.select(value).where("_above IS NOT NULL").distinct()
+        if known.join(keys, ["_above"], "left_semi").count() >= _HALF * known.count():
+            return True
+        if above.table not in below and _went_with(candidate, above, below | {table.table}):
+            return True
+    return False
+
+
+def _referred(candidate: Candidate, table: Table) -> Iterator[tuple[str, Table, DataFrame]]:
+    """Each column that refers to records of another table, that table, and the keys (`_above`) which Extract has of it now."""
+    tables = {each.entity: each for each in _tables(candidate)}
+    for column in table.schema_:
+        entity, _, path = (column.references or "").partition(".")
+        above = tables.get(entity)
+        source = _extracted(candidate, above) if above is not None and above.table != table.table else None
+        if above is None or source is None or not _is_plain(path) or not candidate.lakehouse.exists(source.ref):
+            continue
+        records = candidate.engine.read(candidate.lakehouse.path(source.ref))
+        yield column.name, above, records.select(F.get_json_object("record", _pointer(path)).alias("_above")).distinct()
 
 
 def _is_usual(candidate: Candidate, fall: Fall) -> bool:
@@ -146,7 +221,7 @@ def _lost(candidate: Candidate, table: Table) -> DataFrame | None:
     """The published rows whose key is not among the records that Extract has now; None if the key can't be read there."""
     source = _extracted(candidate, table)
     paths = [next((path for path in table.columns[name].source), "") for name in table.primary_key]
-    if source is None or not all(path and not path.startswith("@") and "[]" not in path and "'" not in path for path in paths):
+    if source is None or not all(map(_is_plain, paths)):
         return None
     there = candidate.engine.read(candidate.lakehouse.require(source.ref))
     keys = [F.get_json_object("record", _pointer(path)).alias(f"_key{n}") for n, path in enumerate(paths)]
@@ -173,6 +248,11 @@ def _is_explained(table: Table, lost: Mapping[str, DataFrame | None], entities: 
             gone = gone.join(keys, F.col(quoted(column.name)).cast("string") == F.col(f"_above{place}"), "left")
             hit.append(F.col(f"_above{place}").isNotNull())
     return bool(hit) and count > 0 and gone.where(reduce(or_, hit)).count() >= _EXPLAINED * count
+
+
+def _is_plain(path: str) -> bool:
+    """Whether the engine finds the path in a record's text."""
+    return bool(path) and not path.startswith("@") and "[]" not in path and "'" not in path
 
 
 def _pointer(path: str) -> str:

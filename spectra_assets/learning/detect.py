@@ -83,7 +83,8 @@ def _roots(gap: Gap) -> Iterator[tuple[str, ...]]:
     elif gap.cause == Cause.QUARANTINE:
         yield (*run, "rows", gap.full_table)
     elif gap.cause == Cause.SOURCE_SHRANK:
-        yield (*run, "source")
+        if len(gap.evidence) > 1:
+            yield (*run, "source")
         yield from ((*run, "shrunk", fact.note or "") for fact in gap.evidence)
 
 
@@ -105,4 +106,6 @@ def _echoed(gap: Gap) -> Iterator[tuple[str, ...]]:
         yield (*run, "shrunk", gap.full_table)
         yield (*run, "keys", gap.full_table)
     elif gap.cause == Cause.SOURCE_SHRANK:
-        yield (*run, "source")
+        yield (*run, "shrunk", gap.full_table)
+        if len(gap.evidence) > 1:
+            yield (*run, "source")

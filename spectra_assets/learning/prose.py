@@ -61,7 +61,7 @@ MEANING: Mapping[str, str] = {
     Cause.LATE_PARENT: "rows came before what they refer to",
     Cause.UNMAPPED_VALUE: "a value has no label",
     Cause.RECORDS_GONE: "most of the known records are no longer there",
-    Cause.SOURCE_SHRANK: "many tables lost much of their records in one run",
+    Cause.SOURCE_SHRANK: "much of the records went in one run",
     Cause.LOST_ROWS: "rows got lost between two tables",
     Cause.QUARANTINE: "too many rows are set aside",
     Cause.HISTORY: "the history of a dimension is broken",

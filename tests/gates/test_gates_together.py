@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.covenant.build import Extraction, Flattening
-from spectra_assets.covenant.model import Table
+from spectra_assets.covenant.model import Severity, Table
 from spectra_assets.gates.evaluate import evaluate
 from spectra_assets.gates.judgement import Result
 from spectra_assets.gates.together import carried
@@ -39,27 +40,37 @@ def extracted(name: str) -> Table:
     return table(f"extract.{name}s", columns=[text("record"), text("parentKey")], entity=name, build=build)
 
 
-def rows(promised: Table, keys: range) -> list[Row]:
-    """Every key refers to the one of the same number above."""
-    return [dict.fromkeys(promised.columns, key) for key in keys]
+def rows(promised: Table, keys: range, above: Callable[[int], int] = int) -> list[Row]:
+    return [
+        {**dict.fromkeys(promised.columns, key), **({"aboveId": above(key)} if "aboveId" in promised.columns else {})}
+        for key in keys
+    ]
 
 
 class Source:
-    """Tables as they stand, with 40 records each, and what Extract has of them now."""
+    """Tables as they stand, with 40 records each, and what Extract has of them now. A record refers to the one of its number."""
 
-    def __init__(self, bench: Bench, now: dict[str, range], above: dict[str, str], falls: str = "0") -> None:
-        self.bench, self.now = bench, now
-        self.tables = {name: clean(name, above.get(name)) for name in now}
+    def __init__(
+        self,
+        bench: Bench,
+        now: dict[str, range],
+        parents: dict[str, str],
+        falls: str = "0",
+        above: Callable[[int], int] = int,
+        areas: int = 40,
+    ) -> None:
+        """`above` is what a record refers to, `areas` how many areas stand."""
+        self.bench, self.now, self.above = bench, now, above
+        self.tables = {name: clean(name, parents.get(name)) for name in now}
         for name, promised in self.tables.items():
-            bench.publish(promised, rows(promised, range(40)), falls=falls)
-            bench.publish(
-                extracted(name), [{"record": f'{{"id": {key}, "aboveId": {key}}}', "parentKey": None} for key in now[name]]
-            )
+            bench.publish(promised, rows(promised, range(areas if name == "area" else 40), above), falls=falls)
+            records = [{"record": f'{{"id": {key}, "aboveId": {above(key)}}}', "parentKey": None} for key in now[name]]
+            bench.publish(extracted(name), records)
 
     def candidate(self, name: str, accepted: str = "") -> Any:
         mine = self.tables[name]
         others = [each for other, each in self.tables.items() if other != name] + [extracted(each) for each in self.now]
-        found = self.bench.candidate(mine, rows(mine, self.now[name]), others)
+        found = self.bench.candidate(mine, rows(mine, self.now[name], self.above), others)
         return replace(found, accepted_changes=frozenset(accepted.split(", ")))
 
     def judge(self, name: str, accepted: str = "") -> Result:
@@ -79,6 +90,8 @@ HALF, WHOLE = range(20), range(40)
         ((HALF, HALF, WHOLE), {}, False),  # two of three
         ((HALF, HALF, HALF), {"shop": "area", "visit": "shop"}, True),  # areas were deleted with all below
         ((range(30), range(30), range(30)), {}, True),
+        ((range(19), WHOLE, WHOLE), {}, False),  # less than half
+        ((range(0), WHOLE, WHOLE), {}, False),
     ],
 )
 def test_many_tables_that_lose_much_at_once_stay(
@@ -87,7 +100,8 @@ def test_many_tables_that_lose_much_at_once_stay(
     result = Source(bench, dict(zip(NAMES, now, strict=True)), above).judge("area")
     assert result.passed == passed, result.message
     if not passed:
-        assert {"table": "clean.area", "before": 40, "now": 20, "version": 0} in [dict(row) for row in result.sample]
+        fall = {"table": "clean.area", "before": 40, "now": len(now[0]), "version": 0}
+        assert fall in [dict(row) for row in result.sample]
 
 
 def test_a_loss_that_a_person_accepted_is_taken_over_once(bench: Bench) -> None:
@@ -95,6 +109,41 @@ def test_a_loss_that_a_person_accepted_is_taken_over_once(bench: Bench) -> None:
     assert source.judge("area", "clean.area@0, clean.shop@0").passed
     assert not source.judge("visit", "clean.area@0, clean.shop@0").passed
     assert not source.judge("area", "clean.area@1").passed  # another version
+
+
+@pytest.mark.parametrize(
+    ("areas", "accepted", "passed"),
+    [
+        (range(1, 10), "", True),  # one area was deleted with all its visits
+        (range(10), "", False),  # its visits are gone, and it is there
+        (range(0), "", False),  # all areas are gone as well
+        (range(8, 10), "", False),
+        (range(0), "clean.visit", True),  # it lives so
+    ],
+)
+def test_a_table_that_loses_more_than_half_alone_stays_unless_it_went_with_what_it_refers_to(
+    bench: Bench, areas: range, accepted: str, passed: bool
+) -> None:
+    source = Source(
+        bench, {"area": areas, "visit": range(30, 40)}, {"visit": "area"}, above=lambda key: max(0, key - 30), areas=10
+    )
+    result = source.judge("visit", accepted)
+    assert result.passed == passed, result.message
+    if not passed:
+        assert "30 of 40 records went in one run, 10 are left" in result.message
+        assert "lessons approve" in result.message
+
+
+def test_what_came_and_went_twice_may_be_empty(bench: Bench) -> None:
+    """A queue is, now and then."""
+    assert Source(bench, {"area": range(0), "shop": WHOLE}, {}, falls="2").judge("area").passed
+
+
+def test_other_records_in_the_place_of_those_that_went_count_like_a_fall(bench: Bench) -> None:
+    source = Source(bench, {"area": range(30, 70), "shop": WHOLE}, {}, falls="1")
+    turned = Result("records_stay", "clean.area", False, Severity.WARN, 1, 1, [], "records_stay", "", {})
+    assert carried(source.candidate("area"), [turned]) == "2"
+    assert carried(source.candidate("area")) == "1"
 
 
 def test_what_is_purged_again_and_again_is_usual(bench: Bench) -> None:

@@ -14,6 +14,8 @@ import pytest
 
 from benchmarks.extract.small import GROUPS, ITEMS, URL
 from spectra_assets.covenant.access import Withheld
+from spectra_assets.covenant.build import Flattening
+from spectra_assets.covenant.model import StageContract, Table
 from spectra_assets.errors import MissingInputError, RequestError, RetriableError
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.raw import Attempts, Manifest, Recording
@@ -74,6 +76,29 @@ def test_nothing_changed_and_nothing_is_written(made: Changing, api: ChangingApi
     assert all(result.passed for result in second.results)
     assert all("updated_since" in address for address in api.asked if "items" in address)
     assert len(Attempts(made.lakehouse, "item").all()) == 1
+
+
+def test_what_was_held_back_since_much_went_is_read_whole_until_it_is_published(made: Changing, api: ChangingApi) -> None:
+    """What comes back may be older than what is asked for."""
+    table = Table(table="clean.item", description="", entity="item", steps=[], build=Flattening(), schema=[], gates=[])
+    pipeline = made.covenant.pipeline
+    stages = [*pipeline.stages, StageContract(name="clean", playbook="", outputs=[table])]
+    made.covenant = made.covenant.model_copy(update={"pipeline": pipeline.model_copy(update={"stages": stages})})
+
+    def attempt(number: int, *failed: str) -> None:
+        row = {"table": "clean.item", "startedAt": f"2026-01-0{number}T00:00:00+00:00", "status": "", "gatesFailed": [*failed]}
+        file = made.lakehouse.files("log", "waiting") / f"{number}.json"
+        file.write_text(json.dumps({"manifest": {**row, "error": None}, "requests": []}))
+
+    made.both("run1")
+    attempt(1)
+    api.forget()
+    made.both("run2")
+    assert api.since
+    attempt(2, "source_stays")
+    api.rows.append(Row(3900, 3, "back", 1))
+    made.both("run3")
+    assert made.found() == api.truth()
 
 
 def test_every_so_often_everything_is_read(made: Changing, api: ChangingApi) -> None:

@@ -20,7 +20,8 @@ def taken_over(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     if not lost:
         return
     told = ", ".join(f"{table} {before} to {now}" for table, before, now, _ in lost)
-    why = f"{len(lost)} tables lost much of their records in one run: {told}"
+    what = "1 table lost much of its" if len(lost) == 1 else f"{len(lost)} tables lost much of their"
+    why = f"{what} records in one run: {told}"
     needs = f"{why}. If {gap.source} really lost them, the new state is taken over once; if not, what stands stays"
     yield _accepted(gap, [f"{table}@{version}" for table, _, _, version in lost], why, needs)
 

@@ -32,6 +32,7 @@ from spectra_assets.stages.extract import kin
 from spectra_assets.stages.extract import scope as scopes
 from spectra_assets.stages.extract.landing import HASH_FORM
 from spectra_assets.stages.extract.scope import Scope, Standing
+from spectra_assets.stages.log import latest_attempts
 from spectra_assets.stages.work import Draft, Work
 
 _FORM = "1"
@@ -42,6 +43,9 @@ WITHHELD = "withheld"
 
 _COMPLETE = "extract_complete"
 """The gate that judges what was read."""
+
+_STAYS = "source_stays"
+"""The gate that holds a table back of which much went."""
 
 _BROKEN = frozenset((HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.OK))
 """What a page answered that may be mended: an error of the server, or something that is no page of the list."""
@@ -227,9 +231,21 @@ def _scope(work: Work, fetch: Fetch, standing: Standing, inputs: dict[str, str],
     told = known is not None and known.cursor not in refuted(work.lakehouse, fetch.entity, work.now)
     scope = scopes.since(fetch, work.table.steps, standing, now) if told else None
     stays = kin.unchanged(work, fetch, standing, now)
+    if (scope or stays) and (held := _held_back(work)):
+        work.say(
+            f"{fetch.entity}: read whole, since {held} was held back for what went: what comes back may be older than asked for"
+        )
+        return None
     if stays:
         work.say(f"{fetch.entity}: {len(stays):,} lists are not asked for, as their parents did not change")
     return (scope or Scope()).without(stays) if stays else scope
+
+
+def _held_back(work: Work) -> str | None:
+    """A table of the entity that stays as it was since much of it went, until that is back or a person says that it is gone."""
+    mine = {table.table for table in work.covenant.tables() if table.entity == work.table.entity}
+    last = latest_attempts(work.lakehouse)
+    return next((name for name in mine if _STAYS in (last.get(name, {}).get("gatesFailed") or ())), None)
 
 
 @dataclass

@@ -265,7 +265,7 @@ FRESH: tuple[Case, ...] = (
         "all records but one are gone",
         Archive,
         lambda world: world.lists["order"].rows.__delitem__(slice(1, None)),
-        "clean.order:records_stay",
+        "clean.order:source_stays",
         outcome="asks",
     ),
     _case(
