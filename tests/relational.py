@@ -58,6 +58,8 @@ Row = dict[str, Any]
 class ParquetEngine:
     """JVM Spark without Delta's jars: a Delta table is read as the list of its Parquet files."""
 
+    embedded = False
+
     def __init__(self, session: Any) -> None:
         self.session = session
 

@@ -114,6 +114,11 @@ class Engine:
         """False once stopped (also by someone else's `session.stop()`) and in a forked child."""
         return not self._stopped and self._pid == os.getpid() and not self.session.is_stopped
 
+    @property
+    def embedded(self) -> bool:
+        """Whether it is Sail in this process, whose ways are known; else it may be any engine that speaks Spark Connect."""
+        return self._server is not None
+
     def read(self, path: str) -> DataFrame:
         """The current version of the Delta table at `path`, with all its columns."""
         return self.session.read.format("delta").load(self._reachable(path))

@@ -21,7 +21,7 @@ from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.parts import DUPLICATE, REASONS
 from spectra_assets.names import Stage
 from spectra_assets.stages.clean.casts import cast, filled, plausible, trimmed
-from spectra_assets.stages.clean.records import count_elements, flattened
+from spectra_assets.stages.clean.records import HELD, count_elements, element, flattened
 from spectra_assets.stages.frames import RAW, build_of, col, drafted, finished
 from spectra_assets.stages.values.numbers import NONE, WITH_NONE
 from spectra_assets.stages.work import Draft, Unrepeated, Work, action
@@ -47,7 +47,7 @@ def parse_records(draft: Draft, work: Work) -> None:
     array = None if build.array == PARENT else build.array  # the parents that list a record are no array of it
     frame = _read(work, work.table.schema_, array)
     draft.rows_in = work.count(table) if array is None else count_elements(work.frame(table), "record", array)
-    draft.frame = finished(frame, work, "clean.parse_records")
+    draft.frame = _passed(frame, work, "clean.parse_records")
 
 
 def _records_of(work: Work) -> str:
@@ -65,7 +65,7 @@ def _read(work: Work, promised: Sequence[Promise], array: str | None) -> DataFra
     paths = list(dict.fromkeys(path for _, path in sources if not path.startswith("@")))
     carried = [*_FROM_REQUEST.values(), "sequence"]
     decimals = {path for column in promised if column.type == DataType.DECIMAL for path in column.source}
-    rows = flattened(frame, "record", paths, array, carried, decimals)
+    rows = flattened(frame, "record", paths, array, carried, decimals, work.engine.embedded)
     texts = {path: F.col(f"_leaf_{i}") for i, path in enumerate(paths)}
     texts |= {path: F.col(name).cast("string") for path, name in _FROM_REQUEST.items()}
     asked = {path: place for _, path in sources if (place := asked_place(path)) is not None and place >= 0}
@@ -77,8 +77,8 @@ def _read(work: Work, promised: Sequence[Promise], array: str | None) -> DataFra
         found = [_known(texts, path, work) for path in column.source] or [F.lit(None).cast("string")]
         columns.append(F.coalesce(*found).alias(column.name))
         columns += [text.alias(_source(i, column.name)) for i, text in enumerate(found) if len(found) > 1]
-    raw = F.coalesce(F.col(RAW), F.lit("null")).alias(RAW)
-    return rows.select(*columns, raw, F.col("sequence").alias("_sequence"), F.col("_index"))
+    made_from = F.col(HELD) if HELD in rows.columns else F.coalesce(F.col(RAW), F.lit("null")).alias(RAW)
+    return rows.select(*columns, made_from, F.col("sequence").alias("_sequence"), F.col("_index"))
 
 
 @action("clean.trim_text", *KINDS)
@@ -90,7 +90,7 @@ def trim_text(draft: Draft, work: Work) -> None:
         for column in work.table.schema_
         if column.type == DataType.TEXT and column.name in frame.columns
     }
-    draft.frame = finished(_replaced(frame, made), work, "clean.trim_text")
+    draft.frame = _passed(_replaced(frame, made), work, "clean.trim_text")
 
 
 @action("clean.cast_types", *KINDS)
@@ -115,7 +115,7 @@ def cast_types(draft: Draft, work: Work) -> None:
         given = F.coalesce(*(col(_step("text", i, column)) for i in mine)).isNotNull()
         reasons.append(F.when(given & made[column.name].isNull(), F.lit(f"types_hold:{column.name}")))
     frame = _replaced(staged, {**made, REASONS: _added(reasons)}, names)
-    draft.frame = finished(frame, work, "clean.cast_types")
+    draft.frame = _passed(frame, work, "clean.cast_types")
 
 
 @action("clean.require_fields", *KINDS)
@@ -131,7 +131,7 @@ def require_fields(draft: Draft, work: Work) -> None:
         for name in dict.fromkeys([*work.table.primary_key, *required])
         if name in frame.columns
     ]
-    draft.frame = finished(_replaced(frame, {REASONS: _added(reasons)}), work, "clean.require_fields")
+    draft.frame = _passed(_replaced(frame, {REASONS: _added(reasons)}), work, "clean.require_fields")
 
 
 @action("clean.deduplicate", *KINDS)
@@ -141,21 +141,33 @@ def deduplicate(draft: Draft, work: Work) -> None:
     build = build_of(work, Flattening)
     frame = _with_reasons(drafted(draft, work, FIRST))
     good = F.size(F.col(REASONS)) == 0
-    if RAW in frame.columns and work.table.steps[-1] == "clean.deduplicate":
-        frame = frame.withColumn(RAW, F.when(~good, F.col(RAW)))  # or else it is sorted and written with every row
+    if {RAW, HELD} & set(frame.columns) and work.table.steps[-1] == "clean.deduplicate":
+        frame = frame.withColumn(RAW, F.when(~good, _made_from(frame)))  # or else it is sorted and written with every row
     repeats = [build.repeats_by] if build.repeats_by else work.table.primary_key
     key = [name for name in repeats if name in frame.columns]
     newest = [build.deduplicate_by] if build.deduplicate_by else []
     order = [col(name).desc_nulls_last() for name in (*newest, *_HELPERS, RAW) if name in frame.columns]
     single = frame.withColumn(DUPLICATE, F.lit(False))
     if not key or not order:
-        draft.frame = finished(single, work, "clean.deduplicate")
+        draft.frame = _passed(single, work, "clean.deduplicate")
         return
     window = Window.partitionBy(*(col(name) for name in key), good).orderBy(*order)
     marked = frame.withColumn(DUPLICATE, good & (F.row_number().over(window) > 1))
-    draft.frame = finished(marked, work, "clean.deduplicate")
+    draft.frame = _passed(marked, work, "clean.deduplicate")
     if work.count(_records_of(work)) >= MANY:  # to order whole rows by their key takes half as long again as to make them
-        draft.unrepeated = Unrepeated(finished(single, work, "clean.deduplicate"), tuple(key), draft.frame)
+        draft.unrepeated = Unrepeated(_passed(single, work, "clean.deduplicate"), tuple(key), draft.frame)
+
+
+def _made_from(frame: DataFrame) -> Column:
+    """The record or element that each row was made from."""
+    return F.coalesce(element(), F.lit("null")) if HELD in frame.columns else F.col(RAW)
+
+
+def _passed(frame: DataFrame, work: Work, action: str) -> DataFrame:
+    """`frame` for the next action; after the table's last step as it is published, with what each row was made from."""
+    if work.table.steps[-1:] == [action] and HELD in frame.columns and RAW not in frame.columns:
+        frame = frame.withColumn(RAW, _made_from(frame))
+    return finished(frame, work, action)
 
 
 def _step(step: str, number: int, column: Promise) -> str:
