@@ -255,15 +255,22 @@ class _Trial:
         yield from (loss for loss in lost if loss not in anyway)
 
     def _fewer(self, made: Remade) -> Iterator[str]:
-        """Tables of raw records that would have much less than what stands."""
+        """Tables of raw records that the remedy is about and that would have much less than what stands. Other lists may have
+        changed at the same time: what they lack is another gap's."""
         lakehouse = _lakehouse(self.settings, self.covenant)
         for name, each in made.tables.items() if self.remedy.kind in _OF_ROWS else ():
             ref = TableRef.parse(name)
-            if ref.schema != Stage.EXTRACT or each.rows is None or not lakehouse.exists(ref):
+            if ref.schema != Stage.EXTRACT or each.rows is None or not lakehouse.exists(ref) or not self._is_about(name):
                 continue
             stands = lakehouse.describe(ref).rows
             if stands >= _KNOWN and each.rows < _STAYED * stands:
                 yield f"{name} would have {each.rows:,} rows, and {stands:,} stand"
+
+    def _is_about(self, name: str) -> bool:
+        edit = self.remedy.edits[0]
+        entity = edit.rule.get("scope", {}).get("entity", "*") if isinstance(edit, AddRule) else "*"
+        mine = next((table.entity for table in self.covenant.tables() if table.table == name), None)
+        return entity == "*" or mine in (entity, None)
 
     def _losses(self, made: Remade) -> Iterator[str]:
         if made.covenant is not None:

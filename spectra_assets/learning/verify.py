@@ -156,13 +156,21 @@ def _harms(gap: Gap, lesson: Lesson, before: Sequence[Lesson]) -> bool:
 
 
 def _is_of_others(gap: Gap, lesson: Lesson) -> bool:
-    """Whether a gap is about a field, and the lesson's rule about others: names are alike if one ends as the other, however they
-    are written, since a column is called otherwise than its path."""
+    """Whether a gap is about a field, and the lesson's rule about others. Names are alike however they are written, and with or
+    without what stands around them: a column has its entity's name in front where `name` alone would say too little."""
     edit = lesson.remedy.edits[0] if lesson.remedy is not None else None
     if not isinstance(edit, AddRule) or not edit.paths or not gap.subject or gap.cause not in _OF_FIELDS:
         return False
-    mine, theirs = {*map(_letters, edit.paths)}, {_letters(gap.subject), *(_letters(f.path or "") for f in gap.evidence)} - {""}
-    return not any(one.endswith(other) or other.endswith(one) for one in mine for other in theirs)
+    theirs = {gap.subject, *(fact.path or "" for fact in gap.evidence)} - {""}
+    around = {_letters(name or "") for name in (lesson.entity, gap.entity, gap.table)} | {""}
+    return not any(_calls(one, around) & _calls(other, around) for one in edit.paths for other in theirs)
+
+
+def _calls(path: str, around: Collection[str]) -> set[str]:
+    """What a field may be called: by its whole path or the end of it, alone or behind the name of what it is in."""
+    keys = path.split(".")
+    ends = [_letters("".join(keys[place:])) for place in range(len(keys))]
+    return {name + end for end in ends if end for name in around}
 
 
 def _letters(path: str) -> str:

@@ -21,6 +21,7 @@ from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
 from spectra_assets.covenant.diff import Change, diff
 from spectra_assets.covenant.following import unused
 from spectra_assets.covenant.model import Covenant, Table
+from spectra_assets.covenant.paths import INDEX
 from spectra_assets.draft import replace_text
 from spectra_assets.errors import DocumentError, StorageError
 from spectra_assets.intelligence.model import Pack
@@ -152,8 +153,26 @@ def _ruled(before: CanonEntity, now: CanonEntity | None, rules: Sequence[Mapping
     order = [field.raw for field in before.fields]
     if not any(rule["kind"] == "rename" for rule in about):
         comes = _named_as_before(before, now, stays, comes)
-    fields = sorted((*stays, *comes.values()), key=lambda field: order.index(field.raw) if field.raw in order else len(order))
+    came = _in_tables_of_their_own(now, stays, comes.values())
+    fields = sorted((*stays, *came), key=lambda field: order.index(field.raw) if field.raw in order else len(order))
     return before.model_copy(update={"fields": tuple(fields)})
+
+
+def _in_tables_of_their_own(now: CanonEntity, stays: Sequence[CanonField], comes: Iterable[CanonField]) -> list[CanonField]:
+    """The fields that come, and what numbers the rows of arrays that come with them. The table of an array that is called as one
+    that stays, since the array moved and both are known, has another name."""
+    there = {field.group: _array(field.raw) for field in stays if _array(field.raw)}
+    came = [field for field in comes if field.raw != INDEX]
+    fresh = {field.group for field in came if _array(field.raw) and there.get(field.group) != _array(field.raw)}
+    taken = {field.group for field in (*stays, *came)}
+    called = {group: unused([group], taken) for group in fresh & there.keys()}
+    rows = [field for field in now.fields if field.raw == INDEX and field.group in fresh]
+    return [field.model_copy(update={"group": called.get(field.group, field.group)}) for field in (*rows, *came)]
+
+
+def _array(raw: str) -> str:
+    """The path of the innermost array that a field lies in; empty outside of any."""
+    return raw.rpartition("[]")[0]
 
 
 def _named_as_before(

@@ -182,6 +182,25 @@ def test_what_fails_anew_under_it_is_harm(tmp_path: object) -> None:
     assert verdict_of(lesson.but(status="verified"), run, [lesson])[0] == "held"  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    ("named", "column", "path", "verdict"),
+    [
+        ("firstName", "customerName", "name", "held"),  # another field, whose name one of these ends as
+        ("name", "customerName", "name", "harmed"),
+        ("billing.street", "billingStreet", "billing.street", "harmed"),
+        ("street", "billingStreet", "billing.street", "harmed"),
+        ("units", "weight", "weight", "held"),
+    ],
+)
+def test_a_gap_of_another_field_is_no_harm(tmp_path: object, named: str, column: str, path: str, verdict: str) -> None:
+    edit = AddRule(file="x", rule={"kind": "field", "scope": {"source": "acme", "field": named}, "data_type": "text"})
+    lesson = applied(tmp_path).but(entity="customer", remedy=REMEDY.model_copy(update={"edits": (edit,)}))
+    row = {"column": column, "path": path, "form": "emptied", "count": 9, "compared": 9}
+    bad = said("values_stay", row, stage="clean", table="customer", **LATER)  # type: ignore[arg-type]
+    run = Seen.of("r2", [said("no_schema_drift", passed=True, **LATER), bad])  # type: ignore[arg-type]
+    assert verdict_of(lesson, run, [lesson])[0] == verdict  # type: ignore[index]
+
+
 def test_a_gate_that_passes_again_closes_the_lesson(tmp_path: object) -> None:
     (lesson,) = record(tmp_path, gaps_of(said("no_schema_drift", DRIFT[0])))  # type: ignore[arg-type]
     good = Seen.of("r2", [said("no_schema_drift", passed=True, **LATER)])  # type: ignore[arg-type]

@@ -222,3 +222,31 @@ def test_a_column_keeps_its_name_where_a_rule_is_about_it() -> None:
 def test_a_person_may_rename_a_column() -> None:
     found = ruled(called(note="note"), called(note="remark"), [rule("rename", "call", "note", name="remark")])
     assert targets(found) == {"id": "id", "note": "remark"}
+
+
+def nested(array: str, group: str = "callLine") -> CanonEntity:
+    bare = entity("call", {})
+    inner = [
+        CanonField(raw=raw, structure="scalar", target=target, type="int64", group=group)
+        for raw, target in (("@index", "callLineIndex"), (f"{array}[].id", "lineId"))
+    ]
+    return bare.model_copy(update={"fields": (*bare.fields, *inner)})
+
+
+def test_an_array_that_moved_has_a_table_of_its_own_as_long_as_both_are_known() -> None:
+    made = ruled(
+        Canon(entities=(nested("lines"),)), Canon(entities=(nested("content.lines"),)), [rule("field", "call", "content")]
+    )
+    held = {(field.group, field.raw) for field in made.entities[0].fields}
+    assert held == {
+        ("call", "id"),
+        ("callLine", "@index"),
+        ("callLine", "lines[].id"),
+        ("callLine2", "@index"),
+        ("callLine2", "content.lines[].id"),
+    }
+
+
+def test_an_array_that_a_rule_brings_comes_with_what_numbers_its_rows() -> None:
+    made = ruled(Canon(entities=(entity("call", {}),)), Canon(entities=(nested("lines"),)), [rule("field", "call", "lines")])
+    assert made == Canon(entities=(nested("lines"),))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -12,6 +11,7 @@ from spectra_assets.covenant.paths import escaped
 from spectra_assets.learning.facts import Facts
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.rulings import names_of
+from spectra_assets.stages.values.numbers import readings
 from spectra_assets.stages.values.truths import truth
 
 _ALIKE = 0.95
@@ -28,8 +28,6 @@ _ENOUGH, _FEW = 3, 8
 
 _MANY = 200
 """Renamed fields that are looked for together."""
-
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,9})?")
 
 
 def renamed(
@@ -52,9 +50,13 @@ def renamed(
 
 def name_goes_on(entity: CanonEntity, new: str, records: Sequence[Record], facts: Facts) -> str | None:
     """The known path whose values of before stand at `new` now, while others stand in its own place: the name means another
-    thing now, or will soon."""
+    thing now, or will soon. So does the key's where the keys of before stand at `new`."""
     key_path = facts.promised_key(entity)
-    pairs = _paired(_before(entity, facts), [record for record in records if _plain(record, new)], key_path)
+    now = [record for record in records if _plain(record, new)]
+    keys = {_key(record, key_path) for record in facts.before(entity.entity)}  # samples may be of now
+    if not any(_key(record, key_path) in keys for record in now) and _are_keys(new, now, keys):
+        return key_path
+    pairs = _paired(_before(entity, facts), now, key_path)
     for field in facts.promised_fields(entity):
         if field.raw == key_path or not _may_be(field, new) or not _held(pairs, field.raw, new):
             continue
@@ -92,11 +94,14 @@ def _held(pairs: Sequence[tuple[Record, Record]], old: str, new: str) -> int:
 
 def renamed_key(key_path: str, new: str, now: Sequence[Record], keys: set[str]) -> int:
     """How many records hold at `new`, each once, what was a record's key before, though none has its key; 0 if too few."""
+    return 0 if any(_key(record, key_path) for record in now) else _are_keys(new, now, keys)
+
+
+def _are_keys(new: str, now: Sequence[Record], keys: set[str]) -> int:
+    """How many records hold at `new`, each once, what was a record's key before; 0 if too few."""
     values = [str(_plain(record, new)[0]) for record in now]
-    gone = not any(_key(record, key_path) for record in now)
     known = sum(value in keys for value in values)
-    alike = len(set(values)) == len(values) >= _ENOUGH and known >= _ALIKE * min(len(values), len(keys))
-    return known if gone and alike else 0
+    return known if len(set(values)) == len(values) >= _ENOUGH and known >= _ALIKE * min(len(values), len(keys)) else 0
 
 
 def together(entity: CanonEntity, records: Sequence[Record], facts: Facts) -> dict[str, str]:
@@ -156,7 +161,7 @@ def _reads_alike(old: Any, new: Any) -> bool:
     text, value = (old, new) if isinstance(old, str) else (new, old)
     if isinstance(value, bool):
         return truth(text) is value
-    return bool(_NUMBER.fullmatch(text)) and Decimal(text) == Decimal(str(value))
+    return isinstance(value, int | float) and Decimal(str(value)) in readings(text)
 
 
 def _written(path: str) -> set[str]:

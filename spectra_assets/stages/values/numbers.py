@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -30,6 +31,8 @@ GAPS = " .'’\u00a0\u202f"
 
 _COMMA = re.compile(rf"-?(0|[1-9][0-9]{{0,2}}([{GAPS}])[0-9]{{3}}(\2[0-9]{{3}})*|[1-9][0-9]{{0,28}})(,[0-9]{{1,9}})?")
 _GROUPED = re.compile(r"-?(0|[1-9][0-9]{0,2}(,[0-9]{3})+|[1-9][0-9]{0,28})(\.[0-9]{1,9})?")
+_PLAIN = re.compile(r"-?(0|[1-9][0-9]{0,28})(\.[0-9]{1,18})?")
+_NO_GAPS = str.maketrans("", "", GAPS)
 _PADDED = re.compile(r"-?[0-9]+\.[0-9]{2,8}0")
 
 _TWICE = 2
@@ -64,6 +67,17 @@ def writing(values: Sequence[str]) -> Writing | None:
 def without_none(values: Sequence[Any]) -> list[Any]:
     """The values but for texts that say that there is no number."""
     return [value for value in values if not (isinstance(value, str) and value.strip().lower() in NONE)]
+
+
+def readings(text: str) -> set[Decimal]:
+    """The numbers that a text may be: `1,234` is a thousand and more, or one and some."""
+    plain = text.strip()
+    found = {plain} if _PLAIN.fullmatch(plain) else set()
+    if _COMMA.fullmatch(plain):
+        found.add(plain.translate(_NO_GAPS).replace(",", "."))
+    if _GROUPED.fullmatch(plain):
+        found.add(plain.replace(",", ""))
+    return {Decimal(each) for each in found}
 
 
 def padded(values: Sequence[str]) -> bool:

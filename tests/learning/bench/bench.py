@@ -26,6 +26,7 @@ from spectra_assets.graph.sensor import learn
 from spectra_assets.intelligence.model import load_pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.lesson import Lesson, read_all
+from spectra_assets.learning.remedy.model import RemedyKind
 from spectra_assets.settings import Settings
 from spectra_assets.stages.design import canon_of, design
 from tests.conformance.discovering import options_of
@@ -247,6 +248,8 @@ class Bench:
         lessons = project.lessons
         verdict.lessons = tuple((f"{lesson.cause} {lesson.subject}".strip(), str(lesson.status)) for lesson in lessons)
         used = [lesson for lesson in lessons if lesson.status in ("applied", "verified", "ineffective", "reverted")]
+        if case.outcome == "asks":  # what only adds a column takes nothing from a person's choice
+            used = [lesson for lesson in used if lesson.status != "verified" or lesson.remedy.kind != RemedyKind.ADD_FIELD]
         verdict.verified = any(lesson.status == "verified" for lesson in lessons)
         verdict.healed = passed and not verdict.wrong and verdict.verified
         verdict.asked = bool(lessons) and not used

@@ -228,7 +228,7 @@ UNLISTED: tuple[Case, ...] = (
         Market,
         rows("order", lambda n, row: {**row, "units": "N/A" if n % 5 == 0 else row["units"]}),
         _DRIFT,
-        outcome="asks",
+        meant=lambda row: row | {"units": None} if row.get("units") == "N/A" else row,
     ),
     _case(
         "a filter becomes mandatory",
