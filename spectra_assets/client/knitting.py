@@ -25,6 +25,8 @@ class Thread:
         self._request = request
         self._steps = steps
         self._back = int(knit and knits(paging))
+        self._came = 0
+        """Rows of the page before."""
 
     def page(self, ask: Ask, number: int) -> tuple[Ask, tuple[str, Mapping[str, str], Sheet]]:
         """The page, and what it was asked with at last: two kinds of server want whole pages.
@@ -45,7 +47,7 @@ class Thread:
         if ask.back and sheet.refused is not None:
             so_far = self._start(ask) + ask.back
             over = so_far % self._paging.size  # type: ignore[union-attr,operator]
-            if over > ask.back:
+            if ask.back < over <= self._came:  # pages may be shorter than they are asked for: such a one is not to begin before
                 fitting = self._asked(ask, number, so_far - over, over)
                 return (ask, got) if fitting[1][2].refused is not None else fitting
         return ask, got
@@ -56,6 +58,7 @@ class Thread:
         If the server cuts pages first and leaves rows out afterwards (`over`), offsets count those as well: from so many rows on
         as came, the end of this page may come again, but nothing is passed over.
         """
+        self._came = came
         if over:
             return Ask(self._from(ask, self._start(ask) + came), over=True)
         back = self._back if came > self._back and not self._steps() else 0

@@ -219,7 +219,7 @@ class Lists:
             def accept(answer: Answer) -> tuple[str, Sheet]:
                 if number > 1 and answer.status in PAST_END and counted(fetch.paging):
                     entry.error = f"{answer.status} for a page past the last one: the end of the list"
-                    return answer.address, Sheet([], [], None, 0, refused=answer.status)
+                    return answer.address, Sheet([], [], None, 0, refused=answer.status, word=self._verdict.word(answer))
                 sheet = self._verdict.decoded(answer, lambda body: reader.read(body, answer.headers))
                 entry.rows = len(sheet.records)
                 return answer.address, sheet

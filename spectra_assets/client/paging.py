@@ -88,8 +88,8 @@ class Page:
     `number` counts from 1. `repeated` is how many of the records stood on the page before as well; they are not removed.
     A fetch without rows gives one page without records. `declared_total` is the API's own count of all rows, if it
     declares one. A page without records after others tells by `refused` that the list ended there because the API refused this
-    page (its status, of `PAST_END`) or gave the last one again (200): whether that was its end is for the reader to prove.
-    `broken` says why a page could not be had: its rows are missing, usually `lost` of them (None: unknown); those after it come
+    page (its status, of `PAST_END`, and its `word`) or gave the last one again (200): whether that was its end is for the reader
+    to prove. `broken` says why a page could not be had: its rows are missing, usually `lost` of them (None: unknown); those after it come
     all the same, unless `cut`: then nothing tells where they are.
     `joined` is whether the row before its first one is still the last of the page before (None: nothing shows it), `mark` what
     the keys of its rows sum up to in their order, and `ask` how it can be asked for again, where that moves nothing. `more` is
@@ -104,6 +104,7 @@ class Page:
     declared_total: int | None = None
     repeated: int = 0
     refused: int | None = None
+    word: str = ""
     broken: RetriableError | None = None
     lost: int | None = None
     cut: bool = False
@@ -233,7 +234,7 @@ class _Counted:
     def _end(self, sheet: Sheet, again: bool, query: Mapping[str, str], request_id: str) -> Iterator[Page]:
         self._widest.nothing_followed(self._endpoint, self._before)
         if again or sheet.refused is not None:
-            yield Page(self._number, [], query, request_id, refused=sheet.refused or 200, joined=sheet.joined)
+            yield Page(self._number, [], query, request_id, refused=sheet.refused or 200, joined=sheet.joined, word=sheet.word)
         elif sheet.joined is False:
             yield Page(self._number, [], query, request_id, joined=False)
 

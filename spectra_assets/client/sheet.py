@@ -34,7 +34,7 @@ class Sheet:
     """What one answer holds: its records, the identity of each, the declared total, the overlap, and what tells the next page.
 
     `joined`: see Page; the `back` rows that show it are no longer among the records, nor are those with the identities `over`,
-    which stood on the page before. `url` is where it came from, if it was told.
+    which stood on the page before. `url` is where it came from, if it was told. `word` is what the API said where it refused.
     """
 
     records: list[bytes]
@@ -44,6 +44,7 @@ class Sheet:
     value: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     refused: int | None = None
+    word: str = ""
     joined: bool | None = None
     back: int = 0
     over: Sequence[bytes] = ()

@@ -131,8 +131,12 @@ class Verdict:
         return self.mask.line(f"GET {answer.url}: {refusal.told}")
 
     def _refused(self, answer: Answer) -> str:
+        return f"{answer.told}: {self.word(answer)}"
+
+    def word(self, answer: Answer) -> str:
+        """The status of an answer and what its body says, bounded and masked."""
         body = f": {self.mask.quote(answer.body)}" if answer.body.strip() else ""
-        return f"{answer.told}: {answer.status} {_phrase(answer.status)}{body}"
+        return f"{answer.status} {_phrase(answer.status)}{body}"
 
     def _malformed(self, answer: Answer, error: Exception) -> str:
         text = self.mask.quote(str(error).encode())

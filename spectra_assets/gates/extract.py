@@ -98,9 +98,15 @@ def _told(examples: Any) -> str:
     first = examples[0]
     # the only list of an entity has no parent that could be named
     text = (
-        ", ".join(f"{key} {value}" for key, value in first.items() if value != "") if isinstance(first, Mapping) else str(first)
+        ", ".join(f"{key} {value}" for key, value in first.items() if value not in ("", None))
+        if isinstance(first, Mapping)
+        else str(first)
     )
-    return f" ({one_line(text)})"
+    return f" ({one_line(_ADDRESS.sub('', text))})"
+
+
+_ADDRESS = re.compile(r"\b(?:GET|POST) https?://\S+: ")
+"""Where an answer came from: the table's route, which takes the room of what was said there."""
 
 
 @gate("cursor_tells_changes", kinds=("extraction",))

@@ -144,6 +144,11 @@ DONE: dict[str, tuple[Change, set[str], str]] = {
     "names change places": (
         lambda row: {"firstName": row["lastName"], "lastName": row["firstName"]}, {"firstName", "lastName"}, "changed places",
     ),
+    "three names go round": (
+        lambda row: {"firstName": row["lastName"], "lastName": row["note"], "note": row["firstName"]},
+        {"firstName", "lastName", "note"},
+        "firstName and lastName and note changed places",
+    ),
     "latitude is longitude": (
         lambda row: {"latitude": row["longitude"], "longitude": row["latitude"]}, {"latitude", "longitude"}, "changed places",
     ),
@@ -174,6 +179,7 @@ LIVED: dict[str, Change] = {
     "groups are made anew": to("groupId", lambda group: 100 + group % 5),
     "notes are written anew": to("note", lambda words: f"{hashed(words)[:3]} {words[::-1]}"),
     "many are new": lambda row: {"customerId": 7000 + row["customerId"] if halved(row) else row["customerId"]},
+    "a former figure goes on": lambda row: {"score": row["balance"], "balance": row["balance"] + row["customerId"] % 23 + 1},
     "others came in their place": lambda row: {**customer(500 + 3 * row["customerId"]), "note": f"n{row['customerId']}"},
     "plans move": to("closedAt", lambda at: at and at + timedelta(days=7)),
 }  # fmt: skip

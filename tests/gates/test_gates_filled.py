@@ -41,8 +41,11 @@ def test_a_new_table_has_nothing_to_be_compared_with(bench: Bench) -> None:
         ((30, 1), (40, 11), False),
         ((30, 0), (40, 10), True),  # a quarter of the rows
         ((30, 2), (30, 30), True),  # it was not full before
-        ((19, 0), (30, 30), True),  # too few rows to know
-        ((30, 0), (19, 19), True),  # too few rows to tell
+        ((19, 0), (30, 29), True),  # too few rows to know
+        ((30, 0), (19, 18), True),  # too few rows to tell
+        ((19, 0), (19, 19), False),  # none of a few has one any more
+        ((4, 0), (30, 30), True),
+        ((30, 0), (4, 4), True),
         ((30, 0), (30, 0), True),
     ],
 )
@@ -56,7 +59,7 @@ def test_a_column_that_is_empty_in_most_rows_is_told(
         assert result.sample == [
             {"column": "note", "path": "note", "before": f"{before[1]} of {before[0]}", "empty": now[1], "rows": now[0]}
         ]
-        assert "1 of 1 columns are empty in more than a quarter of the rows" in result.message
+        assert "1 of 1 columns are empty in many rows" in result.message
         assert "kind required" in result.message
 
 

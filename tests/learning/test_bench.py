@@ -11,6 +11,7 @@ from tests.learning.bench.altered import ALTERED
 from tests.learning.bench.answers import ANSWERS
 from tests.learning.bench.bench import Bench
 from tests.learning.bench.cases import CASES, Case
+from tests.learning.bench.changelogs import CHANGELOGS
 from tests.learning.bench.foreign import FOREIGN
 from tests.learning.bench.fresh import FRESH
 from tests.learning.bench.further import FURTHER
@@ -46,7 +47,7 @@ def test_a_healthy_run_leaves_no_lesson(bench: Bench) -> None:
 
 
 def test_the_bench_holds_every_kind_of_gap() -> None:
-    every = (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ANSWERS, *WRITINGS, *ALTERED, *ZEPHYR)
+    every = (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ANSWERS, *WRITINGS, *CHANGELOGS, *ALTERED, *ZEPHYR)
     assert len(CASES) >= 25
     assert len(ZEPHYR) >= 5
     assert any(case.beside is not None and case.refused for case in every)

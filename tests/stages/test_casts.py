@@ -70,16 +70,17 @@ ISO_TEXTS = {
     "20240131": None,
     "2024": None,
 }
-"""Beside dates in ISO 8601 a year or a day in figures is no number of milliseconds; .NET's last moment is one."""
+"""Beside written dates a year or a day in figures is no number of milliseconds; .NET's last moment is one."""
 
 
 def test_moments_in_iso_8601(engine: Engine) -> None:
     frame = engine.session.createDataFrame([(text,) for text in ISO_TEXTS], "text string")
-    moments = frame.select("text", cast(F.col("text"), DataType.TIMESTAMP, ISO).alias("value"))
-    shown = moments.select(
-        "text", F.date_format(plausible(F.col("value"), DataType.TIMESTAMP), "yyyy-MM-dd HH:mm:ss").alias("value")
-    )
-    assert {row["text"]: row["value"] for row in shown.collect()} == ISO_TEXTS
+    for form in (ISO, "yyyy-MM-dd", "dd.MM.yyyy"):
+        moments = frame.select("text", cast(F.col("text"), DataType.TIMESTAMP, form).alias("value"))
+        shown = moments.select(
+            "text", F.date_format(plausible(F.col("value"), DataType.TIMESTAMP), "yyyy-MM-dd HH:mm:ss").alias("value")
+        )
+        assert {row["text"]: row["value"] for row in shown.collect()} == ISO_TEXTS, form
 
 
 DECIMALS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import permutations
 
 from spectra_assets.covenant.amounts import NUMBERS
 from spectra_assets.covenant.model import DataType
@@ -30,10 +30,7 @@ _TEXTS = 3
 def alterations(columns: Sequence[Pairs]) -> dict[str, Alteration]:
     """Column → what was done to it at once; not there if nothing was, or each record changed in its own way."""
     changed = [each for each in columns if share_changed(each.both) >= MOST]
-    found: dict[str, Alteration] = {}
-    for one, other in combinations(changed, 2):
-        if one.column.type == other.column.type:
-            found |= _swapped(one, other)
+    found = _moved_round(changed)
     for each in columns:
         if each.column.name not in found and (alone := _altered(each)) is not None:
             found[each.column.name] = alone
@@ -58,16 +55,33 @@ def _replaced(columns: Sequence[Pairs], changed: Sequence[Pairs]) -> dict[str, A
     return {each.column.name: unlike(Form.REPLACED, each, told) for each in texts}
 
 
-def _swapped(one: Pairs, other: Pairs) -> dict[str, Alteration]:
-    """The values of two columns changed places."""
-    every = zip(one.was, one.now, other.was, other.now, strict=True)
-    four = [(a, b, c, d) for a, b, c, d in every if None not in (a, b, c, d) and a != c]
-    alike = [a for a, b, c, d in four if a == d and b == c]
-    if len(four) < KNOWN or len(alike) < MOST * len(four) or len(set(alike)) < DIFFERENT:
-        return {}
-    names = one.column.name, other.column.name
-    told = f"{len(alike)} of {len(four)} values of {names[0]} and {names[1]} changed places"
-    return dict.fromkeys(names, Alteration(Form.SWAPPED, len(alike), len(four), told))
+def _moved_round(changed: Sequence[Pairs]) -> dict[str, Alteration]:
+    """The values of columns changed places: of two, or of more in a circle. A column that alone holds what another one held is
+    a former value, which goes on at each reading."""
+    held = {
+        one.column.name: (other.column.name, counts)
+        for one, other in permutations(changed, 2)
+        if one.column.type == other.column.type and (counts := _holds(one, other)) is not None
+    }
+    found = {}
+    for name, (_, (alike, compared)) in held.items():
+        circle = [name]
+        while circle[-1] in held and held[circle[-1]][0] not in circle:
+            circle.append(held[circle[-1]][0])
+        if circle[-1] in held and held[circle[-1]][0] == name:
+            names = " and ".join(sorted(circle))
+            found[name] = Alteration(Form.SWAPPED, alike, compared, f"{alike} of {compared} values of {names} changed places")
+    return found
+
+
+def _holds(one: Pairs, other: Pairs) -> tuple[int, int] | None:
+    """(alike, compared), if nearly all records have in `one` what stood in `other`."""
+    every = zip(one.was, one.now, other.was, strict=True)
+    told = [(now, there) for was, now, there in every if None not in (was, now, there) and was != there]
+    alike = [now for now, there in told if now == there]
+    if len(told) < KNOWN or len(alike) < MOST * len(told) or len(set(alike)) < DIFFERENT:
+        return None
+    return len(alike), len(told)
 
 
 _NUMERIC: list[Way] = [scaled, rounded, collapsed, reworded]

@@ -37,7 +37,8 @@ def renamed(
     key_path = facts.promised_key(entity)
     before = _before(entity, facts)
     now = [record for record in records if _plain(record, new)]
-    if among is None and (compared := renamed_key(key_path, new, now, set(before))):
+    keyed = among is None or any(field.raw == key_path for field in among)
+    if keyed and (compared := renamed_key(key_path, new, now, set(before))):
         return key_path, compared
     pairs = _paired(before, now, key_path)
     for field in among or facts.promised_fields(entity):
@@ -94,7 +95,7 @@ def _held(pairs: Sequence[tuple[Record, Record]], old: str, new: str) -> int:
 
 def renamed_key(key_path: str, new: str, now: Sequence[Record], keys: set[str]) -> int:
     """How many records hold at `new`, each once, what was a record's key before, though none has its key; 0 if too few."""
-    return 0 if any(_key(record, key_path) for record in now) else _are_keys(new, now, keys)
+    return 0 if any(_plain(record, key_path) for record in now) else _are_keys(new, now, keys)
 
 
 def _are_keys(new: str, now: Sequence[Record], keys: set[str]) -> int:

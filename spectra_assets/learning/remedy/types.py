@@ -130,6 +130,8 @@ def breaks(was: DataType, found: DataType) -> str | None:
     """Why only a person may give a column this type: what reads it would fail, whether or not a table of ours does."""
     if was in _DATED and found not in _DATED:
         return f"as {found} these are no dates any more, which measures by time need: a person decides"
+    if was == DataType.BOOL:
+        return f"as {found} these are no truths any more, and what counts or filters by them breaks: a person decides"
     if was in NUMBERS and found not in NUMBERS:
         return f"as {found} these are no numbers any more, and what sums or compares them breaks: a person decides"
     return None

@@ -155,8 +155,8 @@ def _timestamp(text: Column, date_format: str | None) -> Column:
     if date_format == ODATA:
         millis = F.nullif(F.regexp_extract(text, _ODATA, 1), F.lit("")).try_cast("bigint")
         return F.coalesce(F.timestamp_millis(F.coalesce(millis, _whole(text, 15, 1e15))), _iso(text))
-    # beside dates in ISO 8601, a number of few digits is a year, a day or no moment at all (12 digits: from 1973 on)
-    millis = F.when(text.rlike("^[0-9]{12,15}$"), text) if date_format == ISO else text
+    # beside written dates a number of few digits is a year, a day (20240206) or no moment at all (12 digits: from 1973 on)
+    millis = F.when(text.rlike("^[0-9]{12,15}$"), text) if date_format else text
     moments = [F.timestamp_millis(_whole(millis, 15, 1e15)), _iso(text)]
     if date_format and date_format != ISO:
         # a pattern of digits alone (yyyyMMdd) has a fixed length; no other pattern may look like epoch milliseconds

@@ -52,6 +52,7 @@ class _Parent:
     first_page: int = 0
     last_page: int = 0
     refused: int | None = None
+    word: str = ""
     more: bool = False
     broken: int = 0
     seams: Seams = field(default_factory=Seams)
@@ -183,7 +184,7 @@ class Census:
         facts["requests"] += 1
         parent.seams.note(page)
         if page.refused is not None:
-            parent.refused = page.refused
+            parent.refused, parent.word = page.refused, page.word
             return
         if page.broken is not None:
             self._broken(parent, page, page.broken)
@@ -314,7 +315,8 @@ class Census:
             self._mismatch(parent.value, "seam", parent.seams.count, parent.seams.held, why)
         if total and total > parent.rows and total != parent.first_page:
             self._has_moved(parent.value, parent.repeated)
-            self._mismatch(parent.value, "declaredTotal", total, parent.rows, "the API declares more rows than came")
+            after = f"; the page after them was answered {parent.word}" if parent.word else ""
+            self._mismatch(parent.value, "declaredTotal", total, parent.rows, f"the API declares more rows than came{after}")
         if parent.more and not self._sole:
             why = "the API says that there are more rows than in its only answer, and no parameter is known that leads to them"
             self._mismatch(parent.value, "more", parent.rows + 1, parent.rows, why)

@@ -14,6 +14,7 @@ from tests.learning.bench.altered import ALTERED
 from tests.learning.bench.answers import ANSWERS
 from tests.learning.bench.bench import Bench, Verdict, table
 from tests.learning.bench.cases import CASES
+from tests.learning.bench.changelogs import CHANGELOGS
 from tests.learning.bench.foreign import FOREIGN
 from tests.learning.bench.fresh import FRESH
 from tests.learning.bench.further import FURTHER
@@ -27,14 +28,15 @@ def main() -> int:
     """0 if every gap that can be healed was, and nothing else happened."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="", help="cases whose name, kind or world holds one of these texts, parted by |")
+    parser.add_argument("--whole", action="store_true", help="every case through all stages, with a second run of each")
     parser.add_argument("--no-healthy", action="store_true", help="without the healthy runs")
     parser.add_argument("--out", type=Path, help="file for the report")
     options = parser.parse_args()
     shared(load())
     verdicts: list[Verdict] = []
     false: dict[str, list[str]] = {}
-    with tempfile.TemporaryDirectory(prefix="spectra-bench-") as folder, Bench(Path(folder)) as bench:
-        for case in (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ANSWERS, *WRITINGS, *ALTERED, *ZEPHYR):
+    with tempfile.TemporaryDirectory(prefix="spectra-bench-") as folder, Bench(Path(folder), options.whole) as bench:
+        for case in (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ANSWERS, *WRITINGS, *CHANGELOGS, *ALTERED, *ZEPHYR):
             told = (case.name, case.kind, case.world.__name__)
             if any(part in text for text in told for part in options.only.split("|")):
                 verdicts.append(_case(bench, case))
@@ -58,7 +60,8 @@ def _case(bench: Bench, case) -> Verdict:  # type: ignore[no-untyped-def]
 
 
 def _line(verdict: Verdict) -> str:
-    said = "".join(f"\n    {line}" for line in verdict.said)
+    told = [f"wrong: {each}" for each in verdict.wrong]
+    said = "".join(f"\n    {line}" for line in (*told, *verdict.said))
     return f"{verdict.case}: {'; '.join(verdict.problems) or 'right'} [{verdict.seconds} CPU s] {verdict.lessons}{said}"
 
 

@@ -47,6 +47,8 @@ class Case:
     """A remedy must be tried, and refused because of the other source."""
     says: str = ""
     """What the question to a person must hold: the change that is proposed, or what the API said."""
+    partly: bool = False
+    """A part of it the machine may mend alone; of the rest a person is asked what `says` says."""
     never: str = ""
     """What no question and no remedy may say (a pattern)."""
     rounds: int = 1
