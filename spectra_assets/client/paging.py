@@ -89,8 +89,8 @@ class Page:
     A fetch without rows gives one page without records. `declared_total` is the API's own count of all rows, if it
     declares one. A page without records after others tells by `refused` that the list ended there because the API refused this
     page (its status, of `PAST_END`, and its `word`) or gave the last one again (200): whether that was its end is for the reader
-    to prove. `broken` says why a page could not be had: its rows are missing, usually `lost` of them (None: unknown); those after it come
-    all the same, unless `cut`: then nothing tells where they are.
+    to prove. `broken` says why a page could not be had: its rows are missing, usually `lost` of them (None: unknown); those after
+    it come all the same, unless `cut`: then nothing tells where they are.
     `joined` is whether the row before its first one is still the last of the page before (None: nothing shows it), `mark` what
     the keys of its rows sum up to in their order, and `ask` how it can be asked for again, where that moves nothing. `more` is
     whether the only answer of a list says that there are further rows, which nothing leads to. (A list without pages whose answer
