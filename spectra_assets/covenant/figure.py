@@ -89,7 +89,8 @@ class Figure:
         role = reference.name.removesuffix("Key").removesuffix("Dim")
         key = dimension.columns[dimension.build.natural_key]
         name = self._label(dimension)
-        told = key.pii != PiiLevel.DIRECT and usable(key) and {key.name, name}.isdisjoint(beside or ())
+        own = {column.lower() for column in beside or ()}
+        told = key.pii != PiiLevel.DIRECT and usable(key) and key.name.lower() not in own and (name or "").lower() not in own
         shown = name if told else None
         by = key.name if told else reference.name
         joined = list(dict.fromkeys([by, *([shown] if shown else [])]))

@@ -121,7 +121,8 @@ def _complete(nodes: dict[str, Node]) -> None:
 def further_columns(table: Table, other: Table) -> list[Column]:
     """The columns of a clean table that another one of the same records lacks: by their names and by what they are made from."""
     told = {path for column in table.schema_ for path in column.source}
-    return [column for column in other.schema_ if column.name not in table.columns and not told & set(column.source)]
+    taken = {name.lower() for name in table.columns}
+    return [column for column in other.schema_ if column.name.lower() not in taken and not told & set(column.source)]
 
 
 def _links(node: Node, nodes: Mapping[str, Node]) -> Iterator[Link]:

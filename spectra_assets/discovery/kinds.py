@@ -92,7 +92,7 @@ def _same(one: Route, other: Route) -> bool | None:
     if (one.kind == "object") != (other.kind == "object") and not one.fills and not other.fills:
         return False
     alike = _keys_in_common(mine, theirs)
-    if alike < _ALIKE:
+    if alike < _ALIKE or _wraps_another(mine, theirs) or _wraps_another(theirs, mine):
         return False
     key = key_of(mine)
     if key is None or key != key_of(theirs):
@@ -110,6 +110,15 @@ def _same(one: Route, other: Route) -> bool | None:
     if one.fills and other.fills and [fill.of for fill in one.fills] != [fill.of for fill in other.fills]:
         return False
     return None if alike >= _VERY_ALIKE else False
+
+
+def _wraps_another(mine: Sequence[Record], theirs: Sequence[Record]) -> bool:
+    """Whether each record only puts objects side by side, one of which none of the others has: `{"subscription": {…},
+    "customer": {…}}` is a subscription with its customer, `{"customer": {…}}` a customer."""
+    held = [{name for name, value in record.items() if isinstance(value, dict)} for record in mine]
+    if any(len(names) < len(record) for names, record in zip(held, mine, strict=True)):
+        return False
+    return bool(set[str].intersection(*held) - {name for record in theirs for name in record})
 
 
 def _lives_in(one: Route, other: Route) -> bool:

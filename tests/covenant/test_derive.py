@@ -455,6 +455,20 @@ def test_a_member_of_a_bridge_takes_no_column_of_the_fact(designer: Designer) ->
     assert all("url" not in join.columns for join in figure.joins)
 
 
+def test_columns_that_differ_in_case_only_are_one_to_a_figure(designer: Designer) -> None:
+    """As at Sentry: an event's own `projectID` and the `projectId` of the project that it happened in."""
+    by_project = ParentKey(entity="project", path="id", parameter="id", location="path")
+    fields = {"projectID": TEXT, "@parent": to("project.id", "text"), "at": TIME, "members[]": to("member.id")}
+    canon = canon_of(
+        entity("project", {"id": TEXT, "name": TEXT}),
+        entity("member", {"id": INT, "EVENTID": INT, "name": TEXT}),
+        entity("event", {"id": INT, **fields}, parent=by_project),
+    )
+    made = designer.covenant(canon)
+    assert {"projectID", "projectKey"} <= made.table("transform.factEvent").columns.keys()
+    assert {"projectId", "eventCount"} <= made.table("analyse.eventByProject").columns.keys()
+
+
 def test_nested_lists_that_refer_to_nothing_have_a_place_or_are_told(designer: Designer) -> None:
     desk = designer.covenant(DESK)
     assert references(desk, "factTicketPart")["ticketKey"] == ("dimTicket", "ticketId"), "it has amounts"

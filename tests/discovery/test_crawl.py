@@ -178,6 +178,24 @@ def test_one_kind_at_two_addresses_is_one_entity_and_two_kinds_of_one_name_are_t
     assert {"projectNote", "personNote"} <= set(found) or {"projectNote", "peopleNote"} <= set(found)
 
 
+def test_a_record_beside_another_is_not_that_other(serve: Callable[..., Any], settings: Settings) -> None:
+    """As at Chargebee: a subscription comes with its customer and card beside it, a customer with its card."""
+    customers = [
+        {"customer": {"id": f"c{n}", "name": f"C {n}"}} | ({"card": {"last4": f"{n:04}"}} if n % 3 else {}) for n in range(12)
+    ]
+    subscriptions = [
+        {"subscription": {"id": f"s{n}", "plan": "a"}, "customer": customers[n]["customer"], "card": {"last4": f"{n:04}"}}
+        for n in range(10)
+    ]
+    routes = {"/customers": {"list": customers}, "/subscriptions": {"list": subscriptions}}
+    api = serve({"/": {name[1:]: f"{{origin}}{name}" for name in routes}, **routes})
+    pack = discover(settings, "bills", api.base_url)
+    assert {hint.entity: hint.routes for hint in pack.entities} == {
+        "customer": ["/customers"],
+        "subscription": ["/subscriptions"],
+    }
+
+
 def test_records_whose_own_addresses_lie_in_another_list_are_of_its_kind(serve: Callable[..., Any], settings: Settings) -> None:
     def of(first: int, place: str) -> Any:
         numbers = range(first, first + 4)

@@ -86,14 +86,16 @@ def _measured(work: Work, build: Kpi) -> DataFrame:
 
 
 def _joined(frame: DataFrame, work: Work, join: Join, number: int) -> DataFrame:
-    """The frame with the other table's columns where the `on` columns are equal; a column that it has already is replaced."""
+    """The frame with the other table's columns where the `on` columns are equal; a column that it has already, whatever its case,
+    is replaced."""
     theirs = [col(name).alias(f"_on_{number}_{place}") for place, name in enumerate(join.on.values())]
     brought = {name: f"_new_{number}_{place}" for place, name in enumerate(join.columns)}
     other = work.frame(join.table).select(*theirs, *(col(name).alias(alias) for name, alias in brought.items()))
     matches = F.lit(True)
     for place, mine in enumerate(join.on):
         matches = matches & (col(mine) == F.col(f"_on_{number}_{place}"))
-    kept = [name for name in frame.columns if name not in brought]
+    replaced = {name.lower() for name in brought}
+    kept = [name for name in frame.columns if name.lower() not in replaced]
     return frame.join(other, matches, "left").select(
         *(col(name) for name in kept), *(F.col(alias).alias(name) for name, alias in brought.items())
     )
