@@ -104,6 +104,7 @@ class Exchange:
             if course.answer is not None:
                 entry.status, entry.elapsedMs = course.answer.status, round(course.answer.elapsed_ms, 3)
                 entry.bytes, entry.bodyHash = len(course.answer.body), body_hash(course.answer.body)
+                entry.origin = TAPE if course.answer.played else entry.origin
             if course.unmodified and course.earlier is not None:
                 entry.origin, entry.bodyHash = NOT_MODIFIED, course.earlier.header["bodyHash"]
                 course.brought = course.earlier.request_id

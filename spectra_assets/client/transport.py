@@ -65,6 +65,8 @@ class Answer:
     url: str
     address: str = field(default="", repr=False)
     method: str = "GET"
+    played: bool = False
+    """A recording gave it: nothing was asked of the API."""
 
     @property
     def told(self) -> str:

@@ -271,4 +271,6 @@ def _played(held: Held, root: str, url: str, method: str) -> Answer:
     moved = header.get("address")
     address = url if moved is None else root + str(moved)
     headers = Headers(header["headers"])
-    return Answer(header["status"], headers, held.body, float(header["elapsedMs"]), 1, masked_url(url), address, method)
+    return Answer(
+        header["status"], headers, held.body, float(header["elapsedMs"]), 1, masked_url(url), address, method, played=True
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from spectra_assets.learning.lesson import Lesson
 from spectra_assets.learning.loop import Learned, made_again
 from spectra_assets.learning.person import WAITS, doubled
 from spectra_assets.learning.record import withdraw
+from spectra_assets.names import Stage
 from spectra_assets.settings import Settings
 from spectra_assets.stages.adoption import Adopted, Made, adopt, keep_canon
 from spectra_assets.stages.asking.wire import NOT_TRIED
@@ -45,6 +47,7 @@ from spectra_assets.stages.deliver import Outcome
 from spectra_assets.stages.design import written
 from spectra_assets.stages.proposal import DRIFT, propose, proposed_file
 from spectra_assets.stages.proposal import withdraw as withdraw_proposal
+from spectra_assets.stages.trust import distrust, trust, trust_of
 
 _BREAKING = " (breaking)"
 
@@ -76,15 +79,64 @@ class Pipeline:
         self.problem: BaseException | None = None
         self.export: str | None = None
         self.pack: Pack | None = None
+        self.trusts = not anew
+        """The next run of Source and Prepare may trust what they proved before."""
+        self._first: Covenant | None = None
+        self._trusted: list[str] = []
+        """Runs of this call by trust, see stages/trust.py."""
         self.learned: list[Lesson] = []
         self.learning = 0.0
         """Seconds spent on remedies in this call."""
         self.untaught: str | None = None
         """Why lessons could not be written, or read."""
 
-    def materialise(self, covenant: Covenant, tables: Sequence[str]) -> bool:
+    def discover(self, covenant: Covenant, tables: Sequence[str]) -> bool:
+        """`materialise`, of Source and Prepare: the first time in a call by what they proved before, if that still fits."""
+        trusts, self.trusts, self._first = self.trusts, False, covenant
+        if not trusts:
+            self._trusted.clear()
+        made = self.materialise(covenant, tables, trusts)
+        known = trust_of(self.lakehouse) if trusts else None
+        if known is not None and known.run_id == self.runs[-1]:
+            self._trusted.append(known.run_id)
+            self.console.line(
+                f"each list answers as it did on {known.measured_at:%Y-%m-%d}, when it was measured: what was proven is trusted"
+            )
+        return made
+
+    def measure(self) -> bool:
+        """Whether what failed may do so since Source and Prepare measured nothing: then they do next, and nothing failed yet."""
+        if not self._trusted or isinstance(self.problem, CredentialError):
+            return False
+        distrust(self.lakehouse)
+        self.console.line("what was proven before does not fit any more: Source and Prepare measure it again")
+        shown = self.runs[self.runs.index(self._trusted[0]) :]
+        self._forget(shown)
+        self._trusted.clear()
+        return True
+
+    @property
+    def odd(self) -> bool:
+        """Whether an extraction found something unusual."""
+        return any(each.gates_warned for each in self.console.outcomes if each.table.startswith(f"{Stage.EXTRACT}."))
+
+    def settled(self) -> None:
+        """All tables are made: the next call may trust what was proven, unless an extraction found something unusual."""
+        if self.odd or self._first is None:
+            distrust(self.lakehouse)
+        elif not self._trusted:
+            trust(self.lakehouse, self._first, datetime.now(UTC))
+
+    def _forget(self, runs: Sequence[str]) -> None:
+        """What these runs showed is no lesson, and no problem."""
+        resolved = {name for run in runs for name in withdraw(self.settings.lessons, self.source, run)} if self.lessons else set()
+        self.lessons = [lesson for lesson in self.lessons if lesson.id not in resolved]
+        self.console.forget()
+        self.problem = None
+
+    def materialise(self, covenant: Covenant, tables: Sequence[str], trusts: bool = False) -> bool:
         """One run over `tables`; False if a table was blocked or failed."""
-        result = runner.run(covenant, tables, self.settings, self.console)
+        result = runner.run(covenant, tables, self.settings, self.console, trusts=trusts)
         self.console.close()
         stop.check()
         self.runs.append(result.run_id)
@@ -209,10 +261,7 @@ class Pipeline:
         told = [f"not proven, so told as gap{'' if len(gaps) == 1 else 's'}: {', '.join(sorted(gaps))[:300]}"] if gaps else []
         told += [f"no requests left to try, so postponed to the next run: {', '.join(sorted(later))[:300]}"] if later else []
         self.console.line(f"{'; '.join(told)}; trying again without them")
-        resolved = withdraw(self.settings.lessons, self.source, self.runs[-1]) if self.lessons else set()
-        self.lessons = [lesson for lesson in self.lessons if lesson.id not in resolved]
-        self.console.forget()
-        self.problem = None
+        self._forget(self.runs[-1:])
         return left
 
     def unreachable(self) -> set[str]:

@@ -77,8 +77,12 @@ def _carry_out(engine: Pipeline, pack: Pack, commit_files: bool) -> Covenant:
         pack = engine.prove(found)
         covenant = _designed(engine, pack, before)
         delivered = _delivered(engine, covenant)
+        if left and (not delivered or engine.odd) and engine.measure():
+            tables = _FIRST
+            continue
         again = (engine.heal(covenant, _LOSING) if delivered else engine.heal(covenant)) if left else ()
         if delivered and not again:
+            engine.settled()
             if engine.held:
                 engine.propose()
             return _finalised(engine, pack, covenant, commit_files)
@@ -96,8 +100,10 @@ def _discovered(engine: Pipeline, pack: Pack, tables: Sequence[str]) -> Pack | N
     for left in reversed(range(_ROUNDS)):
         engine.pack = pack
         first, _ = design(engine.settings, pack, None)
-        if engine.materialise(first, _tables(first, tables)):
+        if engine.discover(first, _tables(first, tables)):
             return pack
+        if left and engine.measure():
+            continue
         if left and engine.heal(first):
             tables = _FIRST
             continue

@@ -30,6 +30,10 @@ REPLAY = "spectra/replay"
 BACKFILL = "spectra/backfill"
 """Tag of a run that reads lists again: a JSON object of Extract tables and the parents to read, all if none is named."""
 
+PROVEN = "proven"
+TRUST = "spectra/trust"
+"""Tag of a run that may trust what Source and Prepare proved before (`proven`), see stages/trust.py."""
+
 ENGINE = "engine"
 PROJECT = "project"
 IO_MANAGER = "lakehouse"
@@ -167,6 +171,7 @@ def _work(context: dg.AssetExecutionContext, covenant: Covenant, table: Table) -
         say=say,
         replay=context.run.tags.get(REPLAY) == RAW,
         remakes=REPLAY in context.run.tags,
+        trusts=context.run.tags.get(TRUST) == PROVEN,
         backfill=_backfill(context, table),
     )
 

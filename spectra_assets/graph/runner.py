@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import StorageError
-from spectra_assets.graph.assets import BACKFILL, REPLAY, asset_key
+from spectra_assets.graph.assets import BACKFILL, PROVEN, REPLAY, TRUST, asset_key
 from spectra_assets.graph.build import definitions, job_name
 from spectra_assets.graph.progress import Watcher, watched_by
 from spectra_assets.settings import Settings
@@ -75,11 +75,12 @@ def run(
     watcher: Watcher,
     replay: str | None = None,
     backfill: Mapping[str, Sequence[str]] | None = None,
+    trusts: bool = False,
 ) -> RunResult:
     """Materialise these tables (`stage.table`) in one run; `watcher` hears of each. Failures are in the result, not raised.
 
     `replay` says from what they are made again: with `raw`, Extract reads the raw pages and asks no API. `backfill` gives Extract
-    tables and the parents whose lists are read again, all if none is named.
+    tables and the parents whose lists are read again, all if none is named. `trusts`: see stages/trust.py.
     """
     dagster_home(settings)
     loaded = definitions([covenant], settings)
@@ -90,6 +91,8 @@ def run(
             asset_selection=[asset_key(covenant, name) for name in tables],
             raise_on_error=False,
             run_config=_QUIET,
-            tags=({REPLAY: replay} if replay else {}) | ({BACKFILL: json.dumps(backfill)} if backfill else {}),
+            tags=({REPLAY: replay} if replay else {})
+            | ({BACKFILL: json.dumps(backfill)} if backfill else {})
+            | ({TRUST: PROVEN} if trusts else {}),
         )
     return RunResult(result.run_id, result.success)

@@ -31,6 +31,7 @@ from spectra_assets.lakehouse.staging import Staged, Staging
 from spectra_assets.lakehouse.standing import standing
 from spectra_assets.lakehouse.types import arrow_schema, schema_hash
 from spectra_assets.names import LOG
+from spectra_assets.stages.trust import trusting
 from spectra_assets.stages.twin import recorded
 from spectra_assets.stages.work import Draft, Work, make
 
@@ -91,7 +92,7 @@ class Delivery:
 
     def __init__(self, work: Work) -> None:
         self.draft = Draft(afterwards=[])
-        self.work = recorded(work, self.draft)
+        self.work = recorded(trusting(work), self.draft)
         self.ref = work.table.ref
         self.started_at = datetime.now(UTC)
         self.results: list[Result] = []

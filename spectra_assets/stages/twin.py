@@ -12,6 +12,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from spectra_assets.client.api import ApiClient
@@ -36,7 +37,8 @@ _MEGABYTE = 1_000_000
 
 def recorded(work: Work, draft: Draft) -> Work:
     """`work`, its exchanges with the API being recorded if it is of Source or Prepare; what becomes of the draft ends that."""
-    if work.table.ref.schema not in _RECORDED or work.twin is not None or work.replay or draft.afterwards is None:
+    elsewhere = work.replay or (work.twin is not None and not work.trusts)
+    if work.table.ref.schema not in _RECORDED or elsewhere or draft.afterwards is None:
         return work
     keeping = _Keeping(work)
     draft.afterwards.append(keeping.end)
@@ -100,9 +102,12 @@ class Twin:
         clock: Clock | None = None,
         without: int | None = None,
         anew: Collection[str] = (),
+        budgets: Path | None = None,
     ) -> None:
-        """Recorded answers with the status `without` are passed over; the lists of the entities `anew` are read of the API."""
+        """Recorded answers with the status `without` are passed over; the lists of the entities `anew` are read of the API, which
+        is asked within what `budgets` says (see ApiClient)."""
         self._anew = frozenset(anew)
+        self._budgets = budgets
         self._lakehouse = lakehouse
         self.clock = clock or Clock()
         self._without = without
@@ -116,13 +121,19 @@ class Twin:
             raise MissingInputError(
                 f"there is no recording of {lakehouse.source} in {lakehouse.files(TWIN)}: run its pipeline once"
             )
-        self._server = max(servers, key=lambda manifest: manifest.started_at).server
+        self.server = max(servers, key=lambda manifest: manifest.started_at).server
+        """Where the API was."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether each of the newest recordings of Source and Prepare led to its table."""
+        return bool(self._probes) and all(manifest.state == "complete" for manifest, _ in self._probes.values())
 
     def __call__(self, work: Work) -> ApiClient:
         """The client of one table."""
         silent = work.covenant.pipeline.server.model_copy(update={"auth": Auth(kind="none")})
         live = self._live(work)
-        address, in_flight = live.base_url if live else self._server, work.settings.in_flight
+        address, in_flight = live.base_url if live else self.server, work.settings.in_flight
         client = ApiClient(silent, address, None, None, in_flight, ledger=work.ledger, most_pages=work.most_pages)
         wire = Metered(live.wire, self.meter) if live else None
         client.play(
@@ -140,7 +151,9 @@ class Twin:
             return None
         try:
             server = work.covenant.pipeline.server
-            client = ApiClient.from_environment(server, work.settings.in_flight, hash_key=key_of(server, self._lakehouse))
+            client = ApiClient.from_environment(
+                server, work.settings.in_flight, budgets=self._budgets, hash_key=key_of(server, self._lakehouse)
+            )
         except (ConfigurationError, CredentialError):
             return None
         client.record(self._learnt.keep)

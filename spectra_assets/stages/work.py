@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -101,6 +102,8 @@ class Work:
     ledger: Ledger = field(default_factory=Ledger)
     replay: bool = False
     remakes: bool = False
+    trusts: bool = False
+    """What Source and Prepare proved may be trusted, see trust.py."""
     asks: bool = True
     """False: nothing is asked of the API; what only it could show stays as it was."""
     backfill: tuple[str, ...] | None = None
@@ -110,15 +113,20 @@ class Work:
     @cached_property
     def client(self) -> ApiClient:
         """The API of the covenant's server. Raises CredentialError or ConfigurationError naming the variable to set."""
-        if self.twin is not None:
-            return self.twin(self)
         server = self.covenant.pipeline.server
-        budgets = self.lakehouse.files().parent.parent / BUDGETS  # beside the lakehouses of other sources
-        key = key_of(server, self.lakehouse)
-        client = ApiClient.from_environment(server, self.settings.in_flight, self.ledger, self.most_pages, budgets, key)
+        if self.twin is not None:
+            client = self.twin(self)
+        else:
+            key = key_of(server, self.lakehouse)
+            client = ApiClient.from_environment(server, self.settings.in_flight, self.ledger, self.most_pages, self.budgets, key)
         if self.keep is not None:
             client.record(self.keep)
         return client
+
+    @property
+    def budgets(self) -> Path:
+        """Where all runs keep how many requests a host takes: beside the lakehouses of all sources."""
+        return self.lakehouse.files().parent.parent / BUDGETS
 
     def close(self) -> None:
         """Close the connections to the API, if there are any: whoever uses `client` later gets another one."""

@@ -126,10 +126,35 @@ def test_one_sentence_makes_the_pipeline_and_the_next_run_follows_what_was_prove
     assert not summary.covenant_changed, summary.changes
     changed = [table["table"] for table in summary.tables if table["status"] == "published"]
     assert not any(name.startswith(("extract.", "clean.", "transform.", "refine.", "analyse.")) for name in changed), changed
+    # the credential, one page of each list to see that what was proven fits, what Extract reads (94 pages), and a few requests
+    # that the pack as it was proven asks in another way than the one before
+    assert "what was proven is trusted" in said
+    assert len(tracker.asked) - asked <= 1 + 3 + 94 + 10, tracker.asked[asked:]
+    requests = lakehouse.read(TableRef.parse("log.requests"), ["runId", "origin"]).to_pylist()
+    now = [row["origin"] for row in requests if row["runId"] in summary.runs]
+    assert sum(origin != "tape" for origin in now) == len(tracker.asked) - asked, (
+        "the log tells what was asked, and what was played"
+    )
 
     with pytest.raises(CredentialError, match="--token-env names TRACKER_TOKEM, which is not set"):
         run(project, Options(base_url=tracker.base_url, token_env="TRACKER_TOKEM"))
     assert (project.intelligence / "tracker.yaml").read_bytes() == written, "a name that is mistyped is not remembered"
+
+
+def test_what_only_the_extraction_sees_is_measured_again_in_the_same_run(project: Settings, serve: Callable[..., Any]) -> None:
+    issues = [dict(issue) for issue in ISSUES]
+    routes = {"/": {"issues": "{origin}/issues{?page,per_page}"}, "/issues": lambda _, query, __: page(issues, query)}
+    api = serve(routes)
+    summary, said = run(project, Options(base_url=api.base_url))
+    assert summary.ok, said
+    for issue in issues[-3:]:  # on the last page
+        issue["severity"] = "high"
+    summary, said = run(project, Options(base_url=api.base_url))
+    assert summary.ok, said
+    assert said.index("what was proven is trusted") < said.index("what was proven before does not fit any more")
+    rows = Lakehouse(project.lakehouse_root, "tracker").read(TableRef.parse("clean.issue")).to_pylist()
+    assert sorted(str(row["severity"]) for row in rows)[:4] == ["None", "None", "None", "None"]
+    assert sum(row["severity"] == "high" for row in rows) == 3
 
 
 def test_an_entity_of_a_person_that_is_not_there_is_told_and_nothing_is_called_done(

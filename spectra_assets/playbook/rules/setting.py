@@ -48,6 +48,10 @@ SETTINGS: Mapping[str, KnownSetting] = MappingProxyType(
         ),
         "sweep_runs": KnownSetting(10, "of so many extractions of an entity one reads everything; 1: all of them"),
         "sweep_days": KnownSetting(7, "days after which an extraction reads everything in any case"),
+        "trust_runs": KnownSetting(
+            10, "of so many runs of the sentence one measures again what Source and Prepare proved before; 1: all of them"
+        ),
+        "trust_days": KnownSetting(7, "days after which it is measured again in any case"),
         "proof_seconds": KnownSetting(300, "seconds which one proof of a remedy may take"),
         "lessons_per_source": KnownSetting(200, "lessons which a source may have; further gaps share one that says how many"),
         "lessons_alike": KnownSetting(20, "lessons of one table, check and cause; further gaps of the kind share one"),

@@ -115,6 +115,10 @@ class Explorer:
             return Sight("unreachable", "empty", reason=reason), here or start
         return self.wire.get_url(url, self.hint(asked.path), asked.path).sight, url
 
+    def first(self, asked: Asked) -> Sight:
+        """The first page of a list."""
+        return self.page(asked, first(self.paging.get(asked.path, NoPaging())))[0]
+
     def _searched(self, search: Endpoint, asked: Asked, ask: Ask) -> tuple[Sight, str]:
         """The answer of a search by POST, whose parameters stand in its body."""
         inside = {name: value for name, value in asked.filled if name not in search.path_parameters}
@@ -173,7 +177,7 @@ class Explorer:
             so_far = sum(each.rows for each in sights)
             last = found.records[-1] if found.records else None
             ask = following(paging, ask, Got(found.rows, so_far, len(sights), last, found.value, found.headers))
-            if not _full(paging, found.rows):
+            if not is_full(paging, found.rows):
                 ask = None
             whole = ask is None
         return replace(self._listing(asked, sights, paging, whole, failure, category), torn=torn)
@@ -289,7 +293,7 @@ def _relocated(listing: Listing, location: str) -> Listing:
     return replace(listing, records=records, location=location, shape=shape_of({}, location))
 
 
-def _full(paging: Paging, rows: int) -> bool:
+def is_full(paging: Paging, rows: int) -> bool:
     """Whether another page may follow one of so many rows, where the answer does not tell that itself."""
     if not isinstance(paging, OffsetPaging | PagePaging | KeysetPaging):
         return True

@@ -137,7 +137,8 @@ def probe_endpoints(draft: Draft, work: Work) -> None:
             row.update(_answered(probes[row["path"]]))
     draft.rows = table_of("source.endpoints", rows)
     readable = sum(row["apiStatus"] == "readable" for row in rows)
-    work.say(f"{wire.sent} requests: {readable} of {len(probes)} endpoints that read answer with data")
+    asked = "answers of before" if work.twin is not None else "requests"
+    work.say(f"{wire.sent} {asked}: {readable} of {len(probes)} endpoints that read answer with data")
     draft.notes["requests"] = wire.sent
     draft.evidence["probing"] = Probing(
         listed=draft.evidence["probing"]["listed"] if "probing" in draft.evidence else len(rows),
