@@ -32,7 +32,8 @@ BACKFILL = "spectra/backfill"
 
 PROVEN = "proven"
 TRUST = "spectra/trust"
-"""Tag of a run that may trust what Source and Prepare proved before (`proven`), see stages/trust.py."""
+"""Tag of a run that may trust what Source and Prepare proved before (`proven`), see stages/trust.py: whoever starts it sees to it
+that what fails is measured (engine/pipeline.py)."""
 
 ENGINE = "engine"
 PROJECT = "project"
