@@ -10,6 +10,7 @@ from spectra_assets.discovery.kinds import Kind, kinds_of
 from spectra_assets.discovery.route import Route, entity_name, shape
 from spectra_assets.intelligence.description.findings import brief
 from spectra_assets.intelligence.model import EMPTY, Endpoint, EntityHint, Evidence, Identifier, Pack
+from spectra_assets.intelligence.verbs import ACTS, MAY_ACT
 from spectra_assets.names import words
 
 _MOST_EVIDENCE = 400
@@ -183,7 +184,7 @@ def _excluded(routes: Iterable[Route]) -> dict[str, str]:
 
 
 def _is_final(reason: str) -> bool:
-    return reason.startswith(("its name tells", "a file", "a page of"))
+    return reason in (ACTS, MAY_ACT) or reason.startswith(("a file", "a page of"))
 
 
 def _endpoints(facts: Facts) -> list[Endpoint]:

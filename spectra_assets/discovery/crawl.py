@@ -13,15 +13,14 @@ from spectra_assets.discovery.references import counted_by, named, named_by, ref
 from spectra_assets.discovery.route import Fill, Route, entity_name, likely_key, plain_values, shape
 from spectra_assets.discovery.scout import Look, Scout, joined, segments
 from spectra_assets.discovery.templates import Seen, address, generalised, spelled, static_prefix, values_of
+from spectra_assets.intelligence.verbs import MAY_ACT, acts, may_act
 from spectra_assets.names import camel, pascal, plural, singular, words
 from spectra_assets.stages.asking.answers import Record
 from spectra_assets.stages.asking.links import (
     Link,
     is_address_list,
     is_directory,
-    leads_nowhere,
     links_of,
-    may_act,
     may_lead,
     names_in,
     template_of,
@@ -101,12 +100,16 @@ class Crawl:
 
     def _names(self, value: object, below: str) -> bool:
         """Whether a document lists names (`{"name": "builders"}`), and most of the first few are endpoints: all are tried."""
-        names = names_in(value)
+        told = names_in(value)
+        names, doing = [name for name in told if not may_act(name)], [name for name in told if may_act(name)]
         for name in names[:_FIRST_NAMES]:
             self.ask(Route(f"{below.rstrip('/')}/{name}", f"the root names it {name!r}", name))
         there = sum(shape(f"{below.rstrip('/')}/{name}") in self.routes for name in names[:_FIRST_NAMES])
         if 2 * there <= len(names[:_FIRST_NAMES]):
             return False
+        for name in doing:
+            route = Route(f"{below.rstrip('/')}/{name}", f"the root names it {name!r}", name, reason=MAY_ACT)
+            self.routes.setdefault(shape(route.path), route)
         for name in names[_FIRST_NAMES:]:
             self._linked.append(Route(f"{below.rstrip('/')}/{name}", f"the root names it {name!r}", name))
         return True
@@ -125,7 +128,7 @@ class Crawl:
                 self._elsewhere.setdefault(path, link.url[:200])
                 why = f"{why} on another host, {link.url[:200]!r}, asked for at the base URL"
             route = Route(path, why, link.name, query=dict.fromkeys((*query, *sorted(names))))
-            nowhere = leads_nowhere(link.name, path)
+            nowhere = link.nowhere(path)
             if nowhere or "{" in path:
                 route.kind, route.reason = "unknown", nowhere or "its parameters are not known"
                 self.routes.setdefault(shape(path), route)
@@ -235,7 +238,7 @@ class Crawl:
         template = generalised([seen for seen, *_ in entries], owner, [own for _, own, _ in entries])
         why = f"{link.place.partition('#')[0]!r} in the records of GET {owner.path}"
         route = Route(template.path, why, link.name, template.fills, template.examples, dict(template.query))
-        nowhere = leads_nowhere(link.name, template.path)
+        nowhere = link.nowhere(template.path)
         if nowhere:
             if shape(template.path) not in self.routes:
                 route.reason = nowhere
@@ -330,7 +333,7 @@ class Crawl:
 
     def _guess(self, route: Route, sure: bool = False) -> None:
         """Ask later, if there are not too many; for what may do something never, but where the API gave an address below it."""
-        if may_act(route.path) and not sure:
+        if acts("", route.path) or (may_act(route.path) and not sure):
             return
         if self._guesses < _GUESSES and shape(route.path) not in self.missed and shape(route.path) not in self.routes:
             self._guesses += 1

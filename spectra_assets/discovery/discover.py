@@ -29,6 +29,7 @@ from spectra_assets.intelligence.description.model import Description
 from spectra_assets.intelligence.description.read import read_description
 from spectra_assets.intelligence.entities import entities_of
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Evidence, Identifier, Pack
+from spectra_assets.intelligence.verbs import MAY_ACT, may_act
 from spectra_assets.names import check_source
 from spectra_assets.settings import Settings
 from spectra_assets.stages.asking.links import leads_nowhere, links_of
@@ -208,7 +209,7 @@ class _Discovery:
         self.scout.known_inside(root)
         for link in links_of(root.sight.value, document=True) if root.readable else ():
             target = self.scout.local(link.url) if "{" not in link.url else None
-            if target and not leads_nowhere(link.name, target[0]):
+            if target and not link.nowhere(target[0]):
                 named.append(target[0])
         named.sort(key=lambda path: not any(word in path.lower().split("/")[-1] for word in _PRIVATE))
         guesses = [f"/{name}" for name in (_UNKNOWN if not named else ())]
@@ -267,7 +268,7 @@ class _Discovery:
         if own in {endpoint.path for endpoint in facts.endpoints}:
             facts.excluded.setdefault(own, "the description itself")
         for endpoint in facts.endpoints:
-            nowhere = leads_nowhere("", endpoint.path) if endpoint.method == "GET" else ""
+            nowhere = _nowhere(endpoint, description) if endpoint.method == "GET" else ""
             if nowhere:
                 facts.excluded.setdefault(endpoint.path, nowhere)
         asked = self._askable(facts)
@@ -395,6 +396,12 @@ class _Discovery:
             f"{said}{seen}. Check the base URL (it may need a path such as /api/v1), or give a description by "
             "--openapi FILE_OR_URL"
         )
+
+
+def _nowhere(endpoint: Endpoint, description: Description) -> str:
+    """Why a described GET is not sent. What a page for people tells may be of any method."""
+    doubtful = description.kind == "page" and may_act(endpoint.path)
+    return leads_nowhere("", endpoint.path) or (MAY_ACT if doubtful else "")
 
 
 def _closed(facts: Facts) -> list[str]:

@@ -12,8 +12,9 @@ from spectra_assets.discovery.names import LEAST, Names, of
 from spectra_assets.discovery.route import Route, shape
 from spectra_assets.discovery.scout import segments
 from spectra_assets.intelligence.nouns import singular_of
+from spectra_assets.intelligence.verbs import may_act
 from spectra_assets.names import words
-from spectra_assets.stages.asking.links import is_address_list, is_directory, may_act
+from spectra_assets.stages.asking.links import is_address_list, is_directory
 
 GUESSED = "a usual name"
 """Why a list was asked for that nothing named."""

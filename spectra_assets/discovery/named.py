@@ -18,6 +18,7 @@ from spectra_assets.discovery.templates import address
 from spectra_assets.errors import ConfigurationError, one_of
 from spectra_assets.intelligence.model import BY_HAND
 from spectra_assets.intelligence.nouns import plain, singular_of
+from spectra_assets.intelligence.verbs import may_act
 from spectra_assets.names import camel, words
 
 NAMED = BY_HAND
@@ -100,7 +101,8 @@ def ask_plain(crawl: Crawl, paths: Iterable[str]) -> None:
         if "?" in path:
             crawl.scout.with_query.add(path)
         first = path.partition("/{")[0]
-        crawl.ask(Route(path, NAMED) if first == path else Route(first, f"{path} hangs on it"))
+        if first == path or not may_act(first):
+            crawl.ask(Route(path, NAMED) if first == path else Route(first, f"{path} hangs on it"))
     crawl.drain()
 
 

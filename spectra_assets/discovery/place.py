@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from spectra_assets.discovery.scout import Scout
 from spectra_assets.intelligence.description.model import Description
 from spectra_assets.intelligence.model import Endpoint
+from spectra_assets.intelligence.verbs import may_act
 
 _PROBES = 4
 
@@ -49,7 +50,9 @@ def place_of(scout: Scout, description: Description) -> Place:
 
 def probes_of(description: Description) -> list[str]:
     """GET paths without parameters to try the place with, lists first."""
-    reads = [each for each in description.endpoints if each.method == "GET" and not each.path_parameters]
+    reads = [
+        each for each in description.endpoints if each.method == "GET" and not each.path_parameters and not may_act(each.path)
+    ]
     demanding = {each.path for each in reads if any(known.required for known in each.parameters)}
     order = {"list": 0, "object": 1}
     ranked = sorted(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
@@ -204,6 +205,10 @@ class Pack(Model):
 
     def entity(self, name: str) -> EntityHint:
         return next(entity for entity in self.entities if entity.entity == name)
+
+    def why_excluded(self, name: str) -> str:
+        """Why an endpoint or a reference is left out; empty if it is not."""
+        return next((why for pattern, why in self.excluded.items() if pattern == name or fnmatchcase(name, pattern)), "")
 
     def candidates(self, parameter: str, path: str | None = None) -> list[tuple[str, str]]:
         """(entity, JSON path) whose ids may fill `parameter` (of GET `path`), best first: as written, else by its name."""

@@ -10,6 +10,7 @@ import pytest
 from spectra_assets.discovery.discover import discover
 from spectra_assets.errors import SourceError
 from spectra_assets.intelligence.model import Pack
+from spectra_assets.intelligence.verbs import ACTS, MAY_ACT
 from spectra_assets.settings import Settings
 
 USERS = [{"id": n, "login": f"user{n}", "name": f"Name {n}", "url": f"{{origin}}/users/user{n}"} for n in range(1, 8)]
@@ -70,6 +71,36 @@ def test_a_root_of_templates_leads_to_lists_and_to_lists_that_hang_on_them(serve
     assert not any("logout" in asked for asked in api.asked)
     assert any(path.startswith("/users/{") for path in pack.excluded)
     assert api.methods == {"GET"}
+
+
+def test_no_address_of_an_action_is_asked_whoever_tells_it(serve: Callable[..., Any], settings: Settings) -> None:
+    """Bitbucket's pull requests link to their `merge` and `decline`: at a home-grown API a GET of them may do it."""
+
+    def pull(number: int) -> dict[str, Any]:
+        here = f"{{origin}}/pulls/{number}"
+        return {
+            "id": number,
+            "title": f"P{number}",
+            "links": {word: {"href": f"{here}/{word}"} for word in ("comments", "merge", "decline", "release")},
+            "_actions": {"ship": {"href": f"{here}/shipping"}},
+            "more": [{"rel": "escalation", "href": f"{here}/escalation", "method": "POST"}],
+        }
+
+    api = serve(
+        {
+            "/": {"pulls": "{origin}/pulls", "build": "{origin}/build", "resync": "{origin}/resync"},
+            "/pulls": [pull(number) for number in range(1, 7)],
+            "/pulls/[1-6]/comments": [{"id": 1, "text": "so"}, {"id": 2, "text": "be it"}],
+            "/.*": [{"id": 1, "done": True}],
+        }
+    )
+    pack = discover(settings, "code", api.base_url, budget=80)
+    last = {address.partition("?")[0].rpartition("/")[2] for address in api.asked}
+    assert not last & {"merge", "decline", "release", "shipping", "escalation", "build", "resync"}
+    assert "comments" in last
+    why = {path.rpartition("/")[2]: reason for path, reason in pack.excluded.items()}
+    assert (why["merge"], why["decline"], why["escalation"], why["resync"]) == (ACTS,) * 4
+    assert (why["release"], why["shipping"], why["build"]) == (MAY_ACT,) * 3
 
 
 def test_hal_links_are_followed_and_one_record_is_no_list(serve: Callable[..., Any], settings: Settings) -> None:

@@ -19,8 +19,8 @@ from spectra_assets.engine.console import Console
 from spectra_assets.engine.source import Options, pack_for
 from spectra_assets.errors import ConfigurationError, DocumentError
 from spectra_assets.intelligence.model import Pack
+from spectra_assets.intelligence.verbs import may_act
 from spectra_assets.settings import Settings
-from spectra_assets.stages.asking.links import may_act
 
 ORCHARDS = [{"code": f"O{n}", "name": f"Orchard {n}"} for n in range(4)]
 CAMPUS: dict[str, Any] = {

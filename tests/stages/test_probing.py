@@ -6,6 +6,7 @@ import pytest
 
 from spectra_assets.errors import CredentialError
 from spectra_assets.intelligence.model import Endpoint, Identifier, Parameter
+from spectra_assets.intelligence.verbs import ACTS, MAY_ACT
 from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.source.probing import Prober
 from tests.stages.listserver import ListServer, Reply, pack, rows
@@ -55,6 +56,16 @@ def test_an_identifier_may_hold_for_one_path_only():
     with ListServer(routes) as server:
         probes, _ = probed(server, pack("/users", "/albums", "/users/{id}/posts", "/albums/{id}/photos", identifiers=ids))
     assert [probes[path].sight.rows for path in ("/users/{id}/posts", "/albums/{id}/photos")] == [5, 5]
+
+
+def test_what_may_do_something_is_not_asked_either():
+    known = pack("/jobs", "/jobs/{job}/run", "/resync", identifiers=[Identifier(parameter="job", candidates=["jobs.id"])])
+    known = known.model_copy(update={"excluded": {"/jobs/{job}/run": MAY_ACT, "/resync": ACTS}})
+    entities = [entity for entity in known.entities if entity.entity == "jobs"]
+    with ListServer({"/jobs": lambda call: rows(3), "/resync": lambda call: {"done": True}}) as server:
+        probes, _ = probed(server, known.model_copy(update={"entities": entities}))
+        assert {call.path for call in server.calls} == {"/jobs"}
+    assert [probes[path].reason for path in ("/jobs/{job}/run", "/resync")] == [MAY_ACT, ACTS]
 
 
 def test_demanded_query_parameters_are_filled():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spectra_assets.intelligence.description.routes import routes_of
-from spectra_assets.names import singular, words
+from spectra_assets.intelligence.verbs import ACTS, MAY_ACT, acts, among_actions, may_act, wants_change
 
 _DEEP, _MANY = 6, 5_000
 _LEAF = re.compile(r"(?:^|_)(?:url|uri|href|link|self|related|path)s?$|(?:Url|Uri|Href|Link|URL|URI)s?$", re.IGNORECASE)
@@ -24,21 +24,6 @@ _NO_LINK = {
     "license", "help", "docs", "documentation", "doc", "home", "website", "homepage", "html", "avatar", "icon", "logo",
     "image", "thumbnail", "photo", "picture", "schema", "metadata",
 }  # fmt: skip
-_ACTIONS = {
-    "logout", "signout", "signin", "login", "logoff", "authorize", "oauth", "token", "delete", "remove", "destroy",
-    "unsubscribe", "reset", "shutdown", "restart", "cancel", "approve", "purge", "revoke", "confirm", "activate",
-    "deactivate",
-}  # fmt: skip
-_VERBS = _ACTIONS | {
-    "sync", "refresh", "reload", "start", "stop", "run", "rerun", "retry", "trigger", "execute", "deploy", "undeploy", "publish",
-    "unpublish", "reboot", "lock", "unlock", "export", "import", "send", "resend", "build", "rebuild", "release", "pause",
-    "resume",
-    "enable", "disable", "restore", "archive", "backup", "close", "reopen", "kill", "clear", "flush", "test", "notify", "invite",
-    "accept", "reject", "decline", "submit", "pay", "charge", "refund", "transfer", "withdraw", "update", "upgrade", "install",
-    "uninstall", "provision", "terminate", "abort", "rollback", "migrate", "merge", "launch", "register", "subscribe", "verify",
-}  # fmt: skip
-"""Words that a list may have for its name, of which nobody can know whether a GET of them does something."""
-
 _NAMES = ("name", "path", "resource", "endpoint", "collection", "entity", "table")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,60}")
 _FEW, _MOST_NAMES = 4, 100
@@ -54,6 +39,17 @@ class Link:
     name: str
     url: str
     place: str
+    method: str = ""
+    """With which it is asked for, if that is told."""
+    sure: bool = False
+    """Whether its kind says that it leads to records, whatever they are called."""
+
+    def nowhere(self, path: str) -> str:
+        """Why it is not asked for at a path: as `leads_nowhere`, or since it may be that of an action; empty if it may be."""
+        if wants_change(self.method):
+            return ACTS
+        doubtful = not self.sure and (among_actions(self.place) or may_act(path))
+        return leads_nowhere(self.name, path) or (MAY_ACT if doubtful else "")
 
 
 def links_of(value: Any, document: bool = False) -> Iterator[Link]:
@@ -64,7 +60,7 @@ def links_of(value: Any, document: bool = False) -> Iterator[Link]:
 
 def may_lead(link: Link) -> bool:
     """Whether an address in a document may lead to data: none for people, of a file, of an action, or of names (`curies`)."""
-    return "curies" not in link.place and not leads_nowhere(link.name, link.url.partition("?")[0])
+    return "curies" not in link.place and not link.nowhere(link.url.partition("?")[0])
 
 
 def is_directory(value: Any) -> bool:
@@ -104,7 +100,7 @@ def names_in(value: Any) -> list[str]:
     inside = list(value.values()) if isinstance(value, dict) else [value]
     for listed in (each for each in inside if isinstance(each, list)):
         texts = [_named(entry) for entry in listed]
-        names = [text for text in texts if text and _NAME.fullmatch(text) and not leads_nowhere(text, text)]
+        names = [text for text in texts if text and _NAME.fullmatch(text)]
         if len(names) == len(texts) > 1:
             return list(dict.fromkeys(names))[:_MOST_NAMES]
     return []
@@ -134,21 +130,13 @@ def template_of(url: str) -> tuple[list[str], set[str]]:
 
 def leads_nowhere(name: str, path: str) -> str:
     """Why an address is not asked: its name tells a page for people, a file, or an action; empty if it may be."""
-    told = {word.lower() for word in words(name)}
-    last = {part.lower() for part in re.split(r"[/_.\-]", path) if part}
-    if told & _ACTIONS or last & _ACTIONS:
-        return "its name tells an action, not a list"
+    if acts(name, path):
+        return ACTS
     if _FILES.search(path):
         return "a file"
     if name.lower().replace("-", "_") in _NO_LINK:
         return "a page of a list, or for people"
     return ""
-
-
-def may_act(path: str) -> bool:
-    """Whether the last name of a path that nothing but a guess leads to is a verb, in front or alone: it may do something."""
-    said = [word.lower() for word in words(path.rstrip("/").rpartition("/")[2].removesuffix(".json"))]
-    return bool(said) and (said[-1] in _VERBS or (said[0] in _VERBS and singular(said[-1]) == said[-1]))
 
 
 def _walk(
@@ -160,7 +148,7 @@ def _walk(
         return
     if isinstance(value, dict):
         if document and _is_odata(value):
-            yield from (Link(str(entry["name"]), str(entry["url"]), f"{place}value[].url") for entry in value["value"])
+            yield from (Link(str(entry["name"]), str(entry["url"]), f"{place}value[].url", sure=True) for entry in value["value"])
             return
         for key, below in value.items():
             inside = f"{place}.{key}" if place else key
@@ -173,7 +161,7 @@ def _walk(
                 inside = f"{inside} ({value['rel'][:80]})"  # links of one list that lead to different things
             if isinstance(below, str):
                 if _ADDRESS.fullmatch(below) and (document or _LEAF.search(key) or _announced(place) or below.startswith("http")):
-                    yield Link(called, below, inside)
+                    yield Link(called, below, inside, _method(value), ".relationships." in f".{inside}")
             else:
                 yield from _walk(below, called, inside, depth + 1, document, left, (place, value))
     elif isinstance(value, list):
@@ -183,6 +171,12 @@ def _walk(
                     yield Link(entry.rstrip("/").rpartition("/")[2], entry, f"{place}[]")
             else:
                 yield from _walk(entry, name, f"{place}[]", depth + 1, document, left)
+
+
+def _method(around: dict[str, Any]) -> str:
+    """The method that an object tells beside an address; empty if none."""
+    told = (around[key] for key in ("method", "httpMethod", "http_method", "verb", "type") if isinstance(around.get(key), str))
+    return next((text.upper() for text in told if text.upper() == "GET" or wants_change(text)), "")
 
 
 def _tells_related(around: tuple[str, Any]) -> bool:

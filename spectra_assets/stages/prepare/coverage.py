@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 from spectra_assets.covenant.canon import Canon
 from spectra_assets.intelligence.model import BY_HAND, EMPTY, Pack
+from spectra_assets.intelligence.verbs import MAY_ACT
 from spectra_assets.stages.prepare.paging.measuring import lasting, measured_rows
 from spectra_assets.stages.source.probing import is_read
 from spectra_assets.stages.tables import table_of
@@ -86,14 +86,14 @@ def _judged(
         return "ingested", chosen[path], "the proven route" + ("; its name was guessed" if path in _guessed(pack) else "")
     if route is not None and route["entity"] in ingested:
         return "excluded", route["entity"], f"another route of {route['entity']}, {route['verdict']}: {route['evidence']}"
-    if (reason := _excluded(pack, path)) == EMPTY and endpoint["rowCount"]:
+    if (reason := pack.why_excluded(path)) == EMPTY and endpoint["rowCount"]:
         return (
             "gap",
             None,
             f"it was empty when the API was discovered, and answers with {endpoint['rowCount']} records now: --rediscover",
         )
     if reason:
-        return "excluded", None, reason
+        return "gap" if reason == MAY_ACT else "excluded", None, reason
     if category == "notJson" and endpoint["answerShape"] != "html":
         return (
             "gap",
@@ -157,7 +157,7 @@ def _references(canon: Canon, pack: Pack) -> Iterable[dict[str, Any]]:
         for field in entity.fields:
             if field.unresolved and field.target not in keys:  # a field that a rule names like a key refers to it
                 name = f"{entity.entity}.{field.raw}"[:300]
-                why = _excluded(pack, name)
+                why = pack.why_excluded(name)
                 yield {
                     "kind": "reference",
                     "name": name,
@@ -202,7 +202,7 @@ def _unread(pack: Pack, told: set[str]) -> Iterable[dict[str, Any]]:
             continue
         if name not in told and _path(name) not in told:
             told.add(name)
-            why = _excluded(pack, name)
+            why = pack.why_excluded(name)
             yield {
                 "kind": "endpoint",
                 "name": name,
@@ -214,8 +214,3 @@ def _unread(pack: Pack, told: set[str]) -> Iterable[dict[str, Any]]:
 def _path(address: str) -> str:
     parts = parts_of(address)
     return parts.path if parts else address
-
-
-def _excluded(pack: Pack, name: str) -> str:
-    """Why the pack leaves out an endpoint or a reference; empty if it does not."""
-    return next((why for pattern, why in pack.excluded.items() if pattern == name or fnmatchcase(name, pattern)), "")

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from spectra_assets.intelligence.model import Endpoint, Pack
+from spectra_assets.intelligence.verbs import ACTS, MAY_ACT
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.ids import Ids, Pick, described_value
 from spectra_assets.stages.asking.pagenames import opening
@@ -58,8 +59,12 @@ class Prober:
         self._tries = max(2, min(_TRIES, wire.budget // max(1, len(self._entities))))
 
     def run(self) -> list[Probe]:
-        """All endpoints that may be asked, with what they answered, in the pack's order."""
-        probes = [Probe(each, self._entities.get(each.path)) for each in self._pack.reading]
+        """All endpoints that read, with what they answered, in the pack's order; what may do something is not asked."""
+        every = [Probe(each, self._entities.get(each.path)) for each in self._pack.reading]
+        for probe in every:
+            why = self._pack.why_excluded(probe.endpoint.path)
+            probe.reason = why if why in (ACTS, MAY_ACT) and probe.entity is None else ""
+        probes = [probe for probe in every if not probe.reason]
         routes = [probe for probe in probes if probe.entity is not None]
         for some in (routes, probes):
             self._waves(some)
@@ -68,7 +73,7 @@ class Prober:
         for probe in probes:
             if probe.sight is None and not probe.reason:
                 probe.reason = NOT_TRIED if self._wire.spent else self._unfilled(probe.endpoint)
-        return probes
+        return every
 
     def _waves(self, probes: list[Probe]) -> None:
         """Ask what can be asked, harvest ids, and again until nothing new can be; then those that lack a query parameter."""
