@@ -42,6 +42,8 @@ def derived_star(deriving: Deriving) -> Iterator[written.BaseRule]:
     bridges = star.named("bridge", [name for name in bridges_of(star.nodes) if name not in facts])
     apart = {*facts, *bridges}
     needed = {link.target for name in apart for link in star.nodes[name].links}
+    others = [node for name, node in star.nodes.items() if node.owner is None and name not in {*apart, *star.declared}]
+    needed |= {link.target for node in others for link in node.links if not _passing(node, link)}
     for name, node in star.nodes.items():
         if name in needed or (node.owner is None and name not in apart and name not in star.declared):
             yield from star.dimension(node)

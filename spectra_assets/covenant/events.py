@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spectra_assets.covenant.amounts import flows, turnover
+from spectra_assets.covenant.amounts import amounts, flows, turnover
 from spectra_assets.covenant.network import Node
 from spectra_assets.covenant.paths import HASH
-from spectra_assets.covenant.traits import event_time, is_status, label, span, statuses, time_kind, times, usable
+from spectra_assets.covenant.traits import event_time, is_status, label, last_words, span, statuses, time_kind, times, usable
 
 
 def events(nodes: Mapping[str, Node]) -> list[str]:
@@ -45,11 +45,13 @@ def _event(node: Node, nodes: Mapping[str, Node]) -> bool:
     """An entity's table: with a time, two references at least (those in its nested lists count), and more than refer to it.
 
     What has a state or an end is an event also if as many refer to it; what nothing refers to needs only one reference if
-    it holds an amount, or if nobody would call it by a name and its time is not just that of its creation (a reading, a stop).
-    What comes to an amount at the time when it was ordered or issued (an order, an invoice) is one however many refer to it.
+    it holds an amount, or if nobody would call it by a name and its time is not just that of its creation (a reading, a stop);
+    none at all if it has both (the sales of a day). What comes to an amount at the time when it was ordered or issued (an
+    order, an invoice) is one however many refer to it; what others refer to by a name and that only was created (a department
+    with its head and its site) is none.
     """
     time = event_time(node)
-    if time is None or not node.links:
+    if time is None:
         return False
     inner = [link for other in nodes.values() if other.owner == node.name for link in other.others]
     out, into = len(node.links) + len(inner), _referrers(node, nodes)
@@ -57,9 +59,18 @@ def _event(node: Node, nodes: Mapping[str, Node]) -> bool:
     nameless = label(node, personal=True) is None
     if nameless and time_kind(node, time) in ("happened", "started", "settled") and turnover(node):
         return True
+    if not node.links:
+        return into == 0 and nameless and time_kind(node, time) != "created" and bool(amounts(node))
+    if into and not (nameless or runs or _comes_to(node)) and time_kind(node, time) == "created":
+        return False
     if out >= 2:
         return into < out or (runs and into == out)
     return into == 0 and ((nameless and time_kind(node, time) != "created") or bool(flows(node)))
+
+
+def _comes_to(node: Node) -> bool:
+    """Whether a row holds a quantity that is no mere count of what hangs on it or of its changes."""
+    return any("count" not in last_words(node, column) for column in flows(node))
 
 
 def _nested_event(node: Node) -> bool:

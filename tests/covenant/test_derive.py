@@ -215,7 +215,43 @@ def test_a_circle_of_references_does_no_harm(designer: Designer) -> None:
 
 def test_ids_that_count_from_one_refer_to_nothing(designer: Designer) -> None:
     canon = canon_of(entity("a", {"id": INT, "createdAt": TIME}), entity("b", {"id": to("a.id"), "at": TIME, "amount": NUMBER}))
-    assert tables(designer.covenant(canon), "transform") == {"dimA", "dimB", "dimDate"}
+    made = designer.covenant(canon)
+    assert tables(made, "transform") == {"dimA", "factB", "dimDate"}
+    assert references(made, "factB") == {}
+
+
+def test_a_day_and_a_number_that_refer_to_nothing_are_a_dated_fact(designer: Designer) -> None:
+    sales = {"day": F("date", key=True), "channel": F(key=True, values=("web", "shop")), "revenue": NUMBER}
+    store = entity("store", {"id": INT, "name": TEXT, "openedOn": DATE, "revenue": NUMBER})
+    made = designer.covenant(canon_of(entity("dailySale", sales, key="day"), store))
+    assert tables(made, "transform") == {"factDailySale", "dimStore", "dimDate"}, "a store is known by its name"
+    assert fact(made, "factDailySale").dates == {"dayDateKey": "day"}
+    assert kpi(made, "dailySaleRevenueByMonth").group_by == ["month"]
+
+
+def test_what_is_referred_to_by_its_name_is_a_dimension_whatever_it_refers_to(designer: Designer) -> None:
+    """As departments, with their head, their site and the day they were entered."""
+    links = {"headId": to("user.id"), "siteId": to("site.id"), "changeCount": INT}
+    made = designer.covenant(
+        canon_of(
+            entity("user", {"id": INT, "name": F(pii="direct"), "departmentId": to("department.id")}),
+            entity("site", {"id": INT, "name": TEXT}),
+            entity("department", {"id": INT, "name": TEXT, "createdOn": DATE, **links}),
+            entity("visit", {"id": INT, "userId": to("user.id"), "siteId": to("site.id"), "startedAt": TIME}),
+        )
+    )
+    assert tables(made, "transform") == {"dimUser", "dimSite", "dimDepartment", "factVisit", "dimDate"}
+    assert references(made, "factVisit").keys() == {"userKey", "siteKey", "departmentKey"}
+
+
+def test_what_happened_is_a_dimension_too_where_members_refer_to_it(designer: Designer) -> None:
+    order = {"id": INT, "shopId": to("shop.id"), "sellerId": to("seller.id"), "orderedAt": TIME, "total": NUMBER}
+    canon = [entity("shop", {"id": INT, "name": TEXT}), entity("order", order)]
+    seller = {"id": INT, "name": TEXT}
+    made = designer.covenant(canon_of(*canon, entity("seller", {**seller, "firstOrderId": to("order.id")})))
+    assert {"factOrder", "dimOrder", "dimSeller"} <= tables(made, "transform")
+    made = designer.covenant(canon_of(*canon, entity("seller", {**seller, "lastOrderId": to("order.id")})))
+    assert "dimOrder" not in tables(made, "transform"), "it is another one tomorrow"
 
 
 @pytest.mark.parametrize(

@@ -590,6 +590,11 @@ def test_some_bad_rows_do_not_take_a_key_away() -> None:
     assert find_key("a", {"": rows}, below=False).path == "id"
 
 
+def test_the_id_that_a_system_gives_each_record_comes_before_its_codes() -> None:
+    rows = [{"number": f"INC{n}", "serial_number": f"00{n}", "sys_id": f"{n + 7**40:032x}"} for n in range(12)]
+    assert find_key("incident", {"": rows}, below=False).path == "sys_id"
+
+
 # ---------------------------------------------------------------- what follows in the canon
 
 

@@ -92,6 +92,26 @@ def test_orphans_and_nobody_are_borne_but_too_many_are_not():
     assert (shown, dangling) == ({}, {})
 
 
+def test_what_is_named_like_most_of_its_ids_refers_to_them_and_the_others_are_orphans():
+    """As at a school whose list of courses leaves out those that were deleted."""
+    courses = [{"id": n, "title": f"T {n}"} for n in range(1, 96) if n % 8]
+    enrolled = rows(190, course_id=lambda n: n % 95 + 1, room=lambda n: n % 95 + 1)
+    assert found({"course": courses, "enrollment": enrolled})[0] == {"enrollment": {"course_id": "course.id"}}
+    sold = rows(40, start=900, customerId=lambda n: f"c-{n}")
+    shown, _, done = found({"customer": [{"id": f"c-{n}"} for n in range(26)], "sale": sold})
+    assert shown == {"sale": {"customerId": "customer.id"}}
+    assert "26 of 40 different values" in next(f.note for f in done["sale"].fields if f.raw == "customerId")
+    assert found({"customer": [{"id": f"c-{n}"} for n in range(18)], "sale": sold})[0] == {}
+
+
+def test_the_id_that_a_system_gives_each_record_is_referred_to_beside_the_key():
+    """As at ServiceNow: a department is `id` 007, and everybody refers to its `sys_id`."""
+    mark = "{:032x}".format
+    departments = [{"id": f"{n:03}", "sys_id": mark(n + 7**40), "name": f"D {n}"} for n in range(9)]
+    users = rows(40, department=lambda n: {"value": mark(n % 9 + 7**40)} if n % 6 else "")
+    assert found({"department": departments, "user": users})[0] == {"user": {"department.value": "department.sys_id"}}
+
+
 def test_of_a_sample_some_hits_do_with_the_name():
     orders = rows(50, customerId=lambda n: n * 37 + 1, cashierId=lambda n: n * 37 + 1)
     shown, dangling, _ = found({"customer": rows(600, step=3), "order": orders}, whole=False)

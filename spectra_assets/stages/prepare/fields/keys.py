@@ -10,8 +10,10 @@ import msgspec
 from spectra_assets.covenant.paths import escaped, split_path
 from spectra_assets.draft import write_whole
 from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.names import words
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.asking.sampling import SAMPLES
+from spectra_assets.stages.prepare.routes.identity import OF_ALL
 
 _MOST = 200_000
 """Ids kept of one path."""
@@ -39,7 +41,8 @@ def keys_of(records: Sequence[Record], primary_key: str, whole: bool) -> Keys:
     paths = dict.fromkeys([primary_key])
     for record in records:
         for name, value in record.items():
-            if name.lower() in _NAMES and not isinstance(value, dict | list):
+            named = name.lower() in _NAMES or "".join(words(name)).lower() in OF_ALL
+            if named and not isinstance(value, dict | list):
                 paths.setdefault(escaped(name))
             elif isinstance(value, list) and value and isinstance(value[0], dict):
                 paths.update({f"{escaped(name)}[].{key}": None for key in ("id", "key", "uuid") if key in value[0]})

@@ -33,10 +33,10 @@ _SAME = 10
 """Records of which all have one value, from which that is no accident."""
 
 _MOSTLY = 0.8
-"""Share of the values that must be ids of persons, where the name says that it tells one."""
+"""Share of the values that must be ids where the name agrees, of persons or of what the field is named like."""
 
 _COVERED = 0.5
-"""Without a name, small numbers are ids of the only entity they fit if they are so many and so great a part of its ids."""
+"""Share that does where the name agrees and the ids are such that none is met by chance. Without a name, small numbers are ids of the only entity they fit if they are so many and so great a part of its ids."""
 
 _CHANCE, _SMALL_CHANCE = 1e-3, 1e-6
 """How likely it may be that numbers meet ids by chance: of a field named like an id, of any other."""
@@ -288,6 +288,11 @@ def _best(fits: Sequence[_Fit], values: frozenset[str], idlike: bool, party: boo
     telling = [fit for fit in proven if len(values) >= _ENOUGH and _telling(fit, values, idlike)]
     if telling:
         return min(telling, key=_rank)
+    # what was deleted or is kept back leaves its ids behind: a gate tells of these orphans
+    bereft = [fit for fit in fits if fit.agreement == "named" and fit.target.main and fit.hits >= _MANY]
+    bereft = [fit for fit in bereft if fit.inclusion >= (_COVERED if _telling(fit, values, idlike) else _MOSTLY)]
+    if bereft:
+        return min(bereft, key=_rank)
     # persons who are gone leave their ids behind: that no other entity has more of them makes these nobody else's
     persons = [fit for fit in fits if fit.agreement == "role" and fit.target.main]
     of_roles = [fit for fit in persons if fit.inclusion >= _MOSTLY and fit.hits >= _MANY]

@@ -22,7 +22,10 @@ KEY_WORDS = (
 )  # fmt: skip
 """Words that fields which name a record are called by, likeliest first."""
 
-_IDS = frozenset(("id", "uuid", "guid", "gid", "uid", "pk", "oid", "iid", "identifier", "mapkey"))
+OF_ALL = frozenset(("sysid", "systemid", "objectid", "recordid", "globalid", "internalid"))
+"""What a system calls the id that it gives each record, of whatever kind: others refer to that one."""
+
+_IDS = frozenset(("id", "uuid", "guid", "gid", "uid", "pk", "oid", "iid", "identifier", "mapkey")) | OF_ALL
 _CODES = frozenset(
     ("key", "code", "slug", "number", "no", "num", "nr", "nummer", "numero", "codigo", "ref", "symbol", "handle", "login",
      "username", "sha", "isbn", "ean", "iban", "vin", "fingerprint", "bic", "isin", "imo", "iata", "icao", "gtin",
