@@ -36,7 +36,9 @@ _MOSTLY = 0.8
 """Share of the values that must be ids where the name agrees, of persons or of what the field is named like."""
 
 _COVERED = 0.5
-"""Share that does where the name agrees and the ids are such that none is met by chance. Without a name, small numbers are ids of the only entity they fit if they are so many and so great a part of its ids."""
+"""Share that does where the name agrees and the ids are such that none is met by chance.
+
+Without a name, small numbers are ids of the only entity they fit if they are so many and so great a part of its ids."""
 
 _CHANCE, _SMALL_CHANCE = 1e-3, 1e-6
 """How likely it may be that numbers meet ids by chance: of a field named like an id, of any other."""
