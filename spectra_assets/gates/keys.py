@@ -8,7 +8,9 @@ from typing import Any
 from pyarrow import compute as pc
 from pyspark.sql import functions as F  # noqa: N812
 
+from spectra_assets.covenant.build import Flattening
 from spectra_assets.covenant.model import DataType
+from spectra_assets.covenant.paths import asked_place
 from spectra_assets.errors import SpectraError
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
@@ -98,7 +100,7 @@ def rows_conserved(candidate: Candidate) -> Iterator[Judged]:
     before has a fate: it is landed, was there already, took another one's place, or went. Each input has the rows that were
     delivered. What is left out as a repetition of others is one, where the table would lose much by it."""
     yield _fates(candidate) if candidate.table.build.kind == "extraction" else _balance(candidate)
-    yield from filter(None, (_tampered(candidate), _left_out(candidate)))
+    yield from filter(None, (_tampered(candidate), _of_one_parent(candidate) or _left_out(candidate)))
 
 
 def _tampered(candidate: Candidate) -> Judged | None:
@@ -116,6 +118,25 @@ def _tampered(candidate: Candidate) -> Judged | None:
     rule = Rule("rows = delivered", "were changed past the pipeline", "inputs")
     advice = f"materialise {', '.join(str(fact['input']) for fact in facts)} again, then this table"
     return Judged(candidate.small(columns, facts), (rule,), unit="inputs", quote="told", advice=advice)
+
+
+def _of_one_parent(candidate: Candidate) -> Judged | None:
+    """Records that several parents list, in a table that names one parent of each: to whom else they belong would be gone. None
+    where each came below one parent, or the parents are told elsewhere: in the record itself, or in a table of pairs."""
+    table, counts, build = candidate.table, candidate.counts, candidate.table.build
+    if not isinstance(build, Flattening) or build.array or build.repeats_by or build.deduplicate_by or not counts.duplicates:
+        return None
+    named = [column.name for column in table.schema_ if any(asked_place(path) is not None for path in column.source)]
+    if not named or not set(named).isdisjoint(table.primary_key):
+        return None
+    records = counts.accepted + counts.rejected + counts.duplicates
+    key = ", ".join(table.primary_key)
+    told = f"{counts.duplicates} of {records} records came below another parent too, and {', '.join(named)} has room for one"
+    row = {"key": key, "records": records, "leftOut": counts.duplicates, "told": told}
+    columns = dict.fromkeys(("key", "told"), DataType.TEXT) | dict.fromkeys(("records", "leftOut"), DataType.INT64)
+    advice = f"a rule of kind primary_key with `within: parent` makes a row of each: {key} is different below one parent only"
+    rule = Rule("leftOut = 0", "would be left out", "leftOut")
+    return Judged(candidate.small(columns, [row]), (rule,), unit="tables", quote="told", advice=advice)
 
 
 def _left_out(candidate: Candidate) -> Judged | None:

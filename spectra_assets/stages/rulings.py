@@ -222,6 +222,8 @@ def ruled_fetch(fetch: Fetch, playbooks: Playbooks, source: str) -> Fetch:
         changes["primary_key"] = shared[-1]
     if keys := playbooks.rules(PrimaryKeyRule, source, fetch.entity):
         changes["primary_key"] = keys[-1].path
+        if keys[-1].within == "parent" and fetch.parent is not None:
+            changes["key_scope"] = "parent"
     if records := playbooks.rules(RecordsRule, source, fetch.entity):
         changes["records"] = records[-1].at
     if paging := playbooks.rules(PagingRule, source, fetch.entity):

@@ -14,6 +14,7 @@ from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.remedy.plans import listed, promised_plan_of
 from spectra_assets.learning.remedy.registry import EXTRACT, PREPARE, carried, remedies_for, rule, scope
 from spectra_assets.learning.remedy.renames import goes_on, renamed, unknown_paths
+from spectra_assets.names import TableRef
 from spectra_assets.playbook.rules import PrimaryKeyRule
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.prepare.routes.identity import find_key
@@ -24,6 +25,9 @@ _VERSIONS = 0.5
 
 _PAGES = 20
 """Pages of a list that are read once more."""
+
+_SHARED, _SHARE = 3, 0.01
+"""Records below several parents, and share of all, that show how it is: fewer may have moved while the lists were read."""
 
 _MANY = 10
 """Records from which a field may be believed to tell them apart, whatever its name."""
@@ -48,7 +52,45 @@ def keys(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     cursor = _cursor(entity, groups)
     if groups and (_identical(groups) or (cursor is not None and _alike(groups, (entity.primary_key, cursor)) >= _VERSIONS)):
         yield from _deduplicated(gap, facts, entity, lists, groups, cursor)
+    if not groups:
+        yield from _below_parents(gap, facts, entity, lists)
     yield from _other_key(gap, facts, entity, lists)
+
+
+def _below_parents(gap: Gap, facts: Facts, entity: CanonEntity, lists: Lists) -> Iterator[Remedy]:
+    """What several parents list, each once, is a row of each of them."""
+    path, fetch = entity.primary_key, entity.fetch
+    if fetch.parent is None or fetch.key_scope == "parent" or path == HASH or not carried(path):
+        return
+    keys = {
+        parent: {str(key) for page in pages for record in page for key in values_at(record, path)}
+        for parent, pages in lists.items()
+    }
+    rows = sum(map(len, keys.values()))
+    again = rows - len(set().union(*keys.values()))
+    if again:
+        why = f"{again} of {rows} records came below several parents, and no list has one twice: they are a row of each parent"
+        needs = _ruled(gap, facts, entity) or _alters(gap, facts, path, again < max(_SHARED, _SHARE * rows))
+        values = {"path": path, "within": "parent"}
+        yield rule(RemedyKind.PRIMARY_KEY, PREPARE, "primary_key", scope(gap, facts), values, why, needs)
+
+
+def _alters(gap: Gap, facts: Facts, path: str, few: bool) -> str | None:
+    """Why only a person may have what names the parent in the key; None where nobody reads the table yet."""
+    if few:
+        return "so few may have gone from one parent to another while their lists were read: the next run tells"
+    stands = TableRef.parse(gap.full_table)
+    return (
+        f"the published {stands} is told apart by {path}: with the parent in it the key is another one, and so is the table"
+        if facts.lakehouse.exists(stands)
+        else None
+    )
+
+
+def _ruled(gap: Gap, facts: Facts, entity: CanonEntity) -> str | None:
+    """Why only a person may give the entity another key: one said what it is."""
+    person = [each for each in facts.playbooks.rules(PrimaryKeyRule, gap.source, entity.entity) if each.lesson is None]
+    return f"the rule {person[-1].id} says the key {person[-1].path}: only a person may change that" if person else None
 
 
 def _renamed_key(gap: Gap, facts: Facts, entity: CanonEntity, lists: Lists) -> Iterator[Remedy]:
@@ -93,8 +135,7 @@ def _other_key(gap: Gap, facts: Facts, entity: CanonEntity, lists: Lists) -> Ite
     path = _named_key(entity, rows) or _only_key(entity, every)
     if path is None or path in (HASH, entity.primary_key) or not _tells_apart(every, path) or not carried(path):
         return
-    person = [each for each in facts.playbooks.rules(PrimaryKeyRule, gap.source, entity.entity) if each.lesson is None]
-    needs = f"the rule {person[-1].id} says the key {person[-1].path}: only a person may change that" if person else None
+    needs = _ruled(gap, facts, entity)
     why = f"{entity.primary_key} does not tell {total} records apart; {path} has a different value in each of them"
     yield rule(RemedyKind.PRIMARY_KEY, PREPARE, "primary_key", scope(gap, facts), {"path": path}, why, needs)
 

@@ -61,7 +61,7 @@ class PiiRule(FieldRule):
 
 
 class PrimaryKeyRule(BaseRule):
-    """The JSON path whose value is unique among all rows of an entity."""
+    """The JSON path whose value is unique among all rows of an entity, or among those of one parent."""
 
     uses = frozenset({"source", "entity"})
     needs = frozenset({"entity"})
@@ -69,6 +69,8 @@ class PrimaryKeyRule(BaseRule):
 
     kind: Literal["primary_key"] = "primary_key"
     path: Text
+    within: Literal["entity", "parent"] = "entity"
+    """`parent`: what several parents list is a row of each, and what names the parent belongs to the key."""
 
 
 class AddFieldRule(FieldRule):
