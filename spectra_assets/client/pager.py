@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, unquote_plus, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 from spectra_assets.covenant.access import (
     CursorPaging,
@@ -92,12 +92,26 @@ def following(paging: Paging, asked: Ask, got: Got) -> Ask | None:
         return Ask({**asked.query, paging.after_param: value}) if value else None
     if isinstance(paging, NextPaging):
         address = text_at(got.value, paging.next)
-        return Ask(url=address) if address else None
+        return Ask(url=_as_long(paging, asked, address, got.number)) if address else None
     if isinstance(paging, LinkPaging):
         text = got.headers.get(paging.header, "").strip()
         address = linked(text, "next") or ("" if text.startswith("<") or paging.header == "Link" else text)
-        return Ask(url=address) if address else None
+        return Ask(url=_as_long(paging, asked, address, got.number)) if address else None
     return None
+
+
+def _as_long(paging: NextPaging | LinkPaging, asked: Ask, address: str, number: int) -> str:
+    """The address of the page after the one of this `number`, with the size that was asked for where it counts pages and forgets
+    how long they are: which rows page 2 holds depends on that."""
+    name = paging.size_param
+    size = _numbers(asked).get(name) if name is not None else None
+    if name is None or size is None or name in (told := query_of(address)):
+        return address
+    before = asked.url is not None and query_of(asked.url).keys() == {*told, name}
+    if not before and not {str(number), str(number + 1)} & set(told.values()):
+        return address
+    parts = urlsplit(address)
+    return parts._replace(query=f"{parts.query}&{urlencode({name: size})}").geturl()
 
 
 def beyond(paging: Paging, before: Ask, ask: Ask, rows: int) -> Ask | None:

@@ -385,6 +385,24 @@ def test_links_are_followed_in_every_form(api: Api, connect: Connect, style: str
 
 
 @pytest.mark.parametrize("style", ["next", "link"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_link_that_counts_pages_and_forgets_their_size_gets_it_again(api: Api, connect: Connect, style: str, first: int) -> None:
+    rows = Rows(47)
+    rows.first = first
+
+    def answer(asked: Asked) -> Reply:
+        size, page = int(asked.query.get("limit", ["4"])[0]), int(asked.query.get("page", [str(first)])[0])
+        held = rows.rows[(page - first) * size : (page - first + 1) * size]
+        onward = f"/rows?page={page + 1}" if (page - first + 1) * size < len(rows.rows) else None
+        headers = {"Link": f'<{onward}>; rel="next"'} if onward else {}
+        return Reply(json.dumps({"data": held, "links": {"next": onward}}).encode(), headers=headers)
+
+    api.answer = answer
+    assert ids(list(connect().pages(plan(style)))) == [row["key"]["id"] for row in rows.rows]
+    assert len(api.asked) == 5
+
+
+@pytest.mark.parametrize("style", ["next", "link"])
 def test_a_link_to_another_server_is_refused(api: Api, other_api: Api, connect: Connect, style: str) -> None:
     serve(api, style, Rows(25, base=f"{other_api.url}/elsewhere"))
     with pytest.raises(SourceError) as caught:
