@@ -8,7 +8,7 @@ from typing import Any
 from pyarrow import compute as pc
 from pyspark.sql import functions as F  # noqa: N812
 
-from spectra_assets.covenant.build import Flattening
+from spectra_assets.covenant.build import Extraction, Flattening
 from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import asked_place
 from spectra_assets.errors import SpectraError
@@ -124,7 +124,7 @@ def _of_one_parent(candidate: Candidate) -> Judged | None:
     """Records that several parents list, in a table that names one parent of each: to whom else they belong would be gone. None
     where each came below one parent, or the parents are told elsewhere: in the record itself, or in a table of pairs."""
     table, counts, build = candidate.table, candidate.counts, candidate.table.build
-    if not isinstance(build, Flattening) or build.array or build.repeats_by or build.deduplicate_by or not counts.duplicates:
+    if not isinstance(build, Flattening) or build.array or not counts.duplicates or _repeats(candidate):
         return None
     named = [column.name for column in table.schema_ if any(asked_place(path) is not None for path in column.source)]
     if not named or not set(named).isdisjoint(table.primary_key):
@@ -137,6 +137,12 @@ def _of_one_parent(candidate: Candidate) -> Judged | None:
     advice = f"a rule of kind primary_key with `within: parent` makes a row of each: {key} is different below one parent only"
     rule = Rule("leftOut = 0", "would be left out", "leftOut")
     return Judged(candidate.small(columns, [row]), (rule,), unit="tables", quote="told", advice=advice)
+
+
+def _repeats(candidate: Candidate) -> bool:
+    """Whether a list of the entity may hold a record more than once, so that what is left out need not be of another parent."""
+    made = [table.build for table in candidate.covenant.tables() if table.table in candidate.table.inputs]
+    return any(isinstance(build, Extraction) and build.fetch.repeats != "none" for build in made)
 
 
 def _left_out(candidate: Candidate) -> Judged | None:

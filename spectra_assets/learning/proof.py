@@ -262,9 +262,16 @@ class _Trial:
             ref = TableRef.parse(name)
             if ref.schema != Stage.EXTRACT or each.rows is None or not lakehouse.exists(ref) or not self._is_about(name):
                 continue
-            stands = lakehouse.describe(ref).rows
+            stands = self._stood(lakehouse, ref)
             if stands >= _KNOWN and each.rows < _STAYED * stands:
                 yield f"{name} would have {each.rows:,} rows, and {stands:,} stand"
+
+    def _stood(self, lakehouse: Lakehouse, ref: TableRef) -> int:
+        """Rows of the table before the run that showed the gap: where that one only warned, it published what the gap brought."""
+        version = lakehouse.version_before(ref, self.gap.run_id)
+        if version is None:
+            return lakehouse.describe(ref).rows
+        return sum(batch.num_rows for batch in lakehouse.batches(ref, ["sequence"], version))
 
     def _is_about(self, name: str) -> bool:
         edit = self.remedy.edits[0]

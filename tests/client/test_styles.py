@@ -386,7 +386,9 @@ def test_links_are_followed_in_every_form(api: Api, connect: Connect, style: str
 
 @pytest.mark.parametrize("style", ["next", "link"])
 @pytest.mark.parametrize("first", [0, 1])
-def test_a_link_that_counts_pages_and_forgets_their_size_gets_it_again(api: Api, connect: Connect, style: str, first: int) -> None:
+def test_a_link_that_counts_pages_and_forgets_their_size_gets_it_again(
+    api: Api, connect: Connect, style: str, first: int
+) -> None:
     rows = Rows(47)
     rows.first = first
 
