@@ -148,14 +148,28 @@ def _ruled(before: CanonEntity, now: CanonEntity | None, rules: Sequence[Mapping
         return before
     if now is None or None in named or _touched(paths, keys):
         return now
-    stays = [field for field in before.fields if not _touched(paths, (field.raw,))]
     comes = {field.raw: field for field in now.fields if _touched(paths, (field.raw,))}
+    stays = _keyed_as_now(before, now, comes, [field for field in before.fields if not _touched(paths, (field.raw,))])
     order = [field.raw for field in before.fields]
     if not any(rule["kind"] == "rename" for rule in about):
         comes = _named_as_before(before, now, stays, comes)
     came = _in_tables_of_their_own(now, stays, comes.values())
     fields = sorted((*stays, *came), key=lambda field: order.index(field.raw) if field.raw in order else len(order))
     return before.model_copy(update={"fields": tuple(fields)})
+
+
+def _keyed_as_now(
+    before: CanonEntity, now: CanonEntity, comes: Mapping[str, CanonField], stays: Sequence[CanonField]
+) -> list[CanonField]:
+    """The fields that stay. Where one that comes is no key of its array any more, or is one now, the others are the key as they
+    are now: what ties an element to its record is its key only if it has no other."""
+    keys = {(field.group, field.raw): field.key for field in now.fields}
+    own = [field for field in before.fields if field.group != before.entity]
+    other = {field.group for field in own if field.raw in comes and comes[field.raw].key != field.key}
+    return [
+        field.model_copy(update={"key": keys.get((field.group, field.raw), field.key)}) if field.group in other else field
+        for field in stays
+    ]
 
 
 def _in_tables_of_their_own(now: CanonEntity, stays: Sequence[CanonField], comes: Iterable[CanonField]) -> list[CanonField]:

@@ -250,3 +250,13 @@ def test_an_array_that_moved_has_a_table_of_its_own_as_long_as_both_are_known() 
 def test_an_array_that_a_rule_brings_comes_with_what_numbers_its_rows() -> None:
     made = ruled(Canon(entities=(entity("call", {}),)), Canon(entities=(nested("lines"),)), [rule("field", "call", "lines")])
     assert made == Canon(entities=(nested("lines"),))
+
+
+def test_what_ties_an_element_to_its_record_is_its_key_once_its_own_may_be_empty() -> None:
+    def keyed(*keys: str) -> Canon:
+        made = nested("lines")
+        fields = tuple(field.model_copy(update={"key": field.raw in keys}) for field in made.fields)
+        return Canon(entities=(made.model_copy(update={"fields": fields}),))
+
+    made = ruled(keyed("id", "lines[].id"), keyed("id", "@index"), [rule("required", "call", "lines[].id")])
+    assert {field.raw for field in made.entities[0].fields if field.key} == {"id", "@index"}
