@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urljoin, urlsplit
+from functools import lru_cache
+from urllib.parse import SplitResult, parse_qsl, quote, quote_plus, unquote, urlencode, urljoin, urlsplit
 
 from spectra_assets.errors import ConfigurationError, SourceError
 
@@ -55,20 +56,15 @@ class Address:
         asked with in any case (see `fixed`) comes before `query`, which wins.
         Raises ConfigurationError for a path with any other query, a fragment or dot segments.
         """
-        path, always = fixed("/" + path.lstrip("/"))
-        if "?" in path or "#" in path or {".", ".."} & set(unquote(path).split("/")):
-            raise ConfigurationError(
-                f"{path!r} is not a valid path of a request: parameters belong into its query, and the segments "
-                "'.' and '..' are refused"
-            )
+        path, always = _written(path)
         root = self.root
         if _LEADING_VERSION.match(path):
             root = _LAST_VERSION.sub("", root)
         if self.bare and path == "/":
             path = ""
         own = [(name, value) for name, value in always if name not in (query or {})]
-        pairs = urlencode([*own, *(query or {}).items()], doseq=True)
-        return root + quote(path, safe="/%:@!$&'()*+,;=~") + (f"?{pairs}" if pairs else "")
+        pairs = _pairs([*own, *(query or {}).items()])
+        return root + path + (f"?{pairs}" if pairs else "")
 
     def follow(self, link: str, here: str, start: str | None = None) -> str:
         """The URL that `link`, found in the answer of `here`, leads to: always on this API's scheme, host and port.
@@ -126,6 +122,28 @@ def fixed(path: str) -> tuple[str, list[tuple[str, str]]]:
 def with_fixed(path: str, parameters: Sequence[tuple[str, str]]) -> str:
     """The path of a list that is always asked for with these parameters: another list than without them."""
     return path + (f"?{urlencode(parameters, safe=_UNQUOTED)}" if parameters else "")
+
+
+@lru_cache(maxsize=4_096)
+def _written(path: str) -> tuple[str, Sequence[tuple[str, str]]]:
+    """The path as an address has it, and what it is asked with in any case. Kept, as every page of a list asks for the same."""
+    path, always = fixed("/" + path.lstrip("/"))
+    if "?" in path or "#" in path or {".", ".."} & set(unquote(path).split("/")):
+        raise ConfigurationError(
+            f"{path!r} is not a valid path of a request: parameters belong into its query, and the segments "
+            "'.' and '..' are refused"
+        )
+    return quote(path, safe="/%:@!$&'()*+,;=~"), tuple(always)
+
+
+_quoted = lru_cache(maxsize=4_096)(quote_plus)
+
+
+def _pairs(pairs: Sequence[tuple[str, str | int | Sequence[str | int]]]) -> str:
+    """The parameters as an address has them."""
+    if all(type(value) is str for _, value in pairs):
+        return "&".join([f"{_quoted(name)}={_quoted(str(value))}" for name, value in pairs])
+    return urlencode(pairs, doseq=True)
 
 
 def without(url: str, parameter: str) -> str:

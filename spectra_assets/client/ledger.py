@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from secrets import token_hex
+from random import Random
 from typing import Any
 
 from xxhash import xxh3_64_hexdigest
+
+_numbers = Random()  # noqa: S311  (an id is no secret, and asking the system for each one lets all other threads in)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_numbers.seed)
 
 
 @dataclass
@@ -37,7 +42,7 @@ class Entry:
     bodyHash: str | None = None  # noqa: N815
     error: str | None = None
     origin: str = "network"
-    requestId: str = field(default_factory=lambda: token_hex(16))  # noqa: N815
+    requestId: str = field(default_factory=lambda: f"{_numbers.getrandbits(128):032x}")  # noqa: N815
     requestedAt: datetime = field(default_factory=lambda: datetime.now(UTC))  # noqa: N815
 
 

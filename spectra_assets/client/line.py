@@ -7,6 +7,9 @@ a ninth of the CPU of one by urllib3 alone, a third of one by http.client (`pyth
 from __future__ import annotations
 
 import re
+import socket
+import struct
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -21,8 +24,11 @@ from urllib3.util.wait import wait_for_read
 from spectra_assets.client.headers import Headers
 from spectra_assets.client.pacing import StoppedError
 
-_AT_ONCE = 1 << 16
+_AT_ONCE = 1 << 17
 """Bytes that are taken from the socket at once."""
+
+_TIMES: tuple[int, ...] = (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO) if sys.platform == "linux" else ()
+"""How the system itself ends a wait for a socket: else Python asks it before each step whether there is anything to do."""
 
 _LONGEST_HEAD = 1 << 18
 _CHUNK = 1 << 20
@@ -77,6 +83,7 @@ class Line:
         self.usable = True
         self._connection = connection
         self._socket = connection.sock
+        self._silence = -1.0
         self._buffer = memoryview(bytearray(_AT_ONCE))
 
     @property
@@ -91,10 +98,10 @@ class Line:
         answer was not read to its end is of no use any more.
         """
         self.usable = False
-        self._socket.settimeout(bounds.silence)
-        self._socket.sendall(request)
+        self._bound(bounds.silence)
         reading = _Reading(bounds.most)
         try:
+            self._socket.sendall(request)
             while not reading.done:
                 size = self._socket.recv_into(self._buffer)
                 if not size:
@@ -105,10 +112,25 @@ class Line:
                     raise SlowError
                 if stop.is_set():
                     raise StoppedError
+        except BlockingIOError as error:
+            raise TimeoutError from error
         finally:
             reading.leave()
         self.usable = reading.kept
         return Came(reading.status, reading.headers, _unpacked(reading, bounds.most))
+
+    def _bound(self, silence: float) -> None:
+        """Let no step take longer than so many seconds."""
+        if silence == self._silence:
+            return
+        self._silence = silence
+        if type(self._socket) is not socket.socket or not _TIMES:  # TLS
+            self._socket.settimeout(silence)
+            return
+        self._socket.settimeout(None)
+        micros = max(1, int(silence * 1_000_000))  # 0 would be no end
+        for name in _TIMES:
+            self._socket.setsockopt(socket.SOL_SOCKET, name, struct.pack("@ll", *divmod(micros, 1_000_000)))
 
     def close(self) -> None:
         """Close the connection."""

@@ -28,7 +28,7 @@ HASH = "_hash"
 """Hash of the row, if the query gives one: they are added up, and not stored."""
 
 ROW_GROUP = 65_536
-GROUP_BYTES = 16 * 2**20
+GROUP_BYTES = 8 * 2**20
 """A row group ends at whichever comes first: so many rows, or so many bytes in memory."""
 
 _HEADS = 4

@@ -4,7 +4,7 @@ A segment is a row of entries, each
 
     a skippable frame of zstd with the entry's key, lengths, mark and checksum
     a frame with one line of JSON: how it was asked for, and what the answer's headers said
-    a frame with the body and a line feed
+    a frame with the body, and one with a line feed
 
 so `zstdcat` shows all of it. An entry that was cut (SIGKILL, power) is left out by its length and checksum, and so is what
 follows damage.
@@ -18,7 +18,9 @@ import threading
 import zlib
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from hashlib import blake2b
 from itertools import groupby
@@ -28,6 +30,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow as pa
 from filelock import Timeout
+from zstandard import ZstdCompressor
 
 from spectra_assets.lakehouse.failure import storage_error
 
@@ -38,6 +41,10 @@ _PREFIX = struct.Struct("<II16sIIIIBxxxI")
 """Magic, bytes that follow, key, packed and plain length of the header, packed and plain length of the body, mark, checksum."""
 
 _OFFSET_BITS = 40
+
+_LEVEL = 1
+_LINE_FEED = ZstdCompressor(level=_LEVEL).compress(b"\n")
+_packers: deque[ZstdCompressor] = deque()
 
 
 class Entry:
@@ -165,13 +172,25 @@ class Segments:
 
 def packed(key: bytes, header: Mapping[str, Any], body: bytes, mark: bool = True) -> bytes:
     """An entry as a segment holds it."""
-    codec = pa.Codec(_ZSTD, compression_level=1)
     text = msgspec.json.encode(header, enc_hook=str) + b"\n"
-    line = body + b"\n"
-    head, rest = codec.compress(text, asbytes=True), codec.compress(line, asbytes=True)
-    facts = (key, len(head), len(text), len(rest), len(line), mark)
-    check = zlib.crc32(rest, zlib.crc32(head, zlib.crc32(repr(facts).encode())))
-    return b"".join((_PREFIX.pack(_SKIPPABLE, _PREFIX.size - 8, *facts, check), head, rest))
+    with _packer() as packer:
+        head, rest = packer.compress(text), packer.compress(body)
+    facts = (key, len(head), len(text), len(rest) + len(_LINE_FEED), len(body) + 1, mark)
+    check = zlib.crc32(_LINE_FEED, zlib.crc32(rest, zlib.crc32(head, zlib.crc32(repr(facts).encode()))))
+    return b"".join((_PREFIX.pack(_SKIPPABLE, _PREFIX.size - 8, *facts, check), head, rest, _LINE_FEED))
+
+
+@contextmanager
+def _packer() -> Iterator[ZstdCompressor]:
+    """One that no other thread uses meanwhile. They are kept: to make one takes longer than to pack a small answer."""
+    try:
+        packer = _packers.pop()
+    except IndexError:
+        packer = ZstdCompressor(level=_LEVEL)
+    try:
+        yield packer
+    finally:
+        _packers.append(packer)
 
 
 class _Prefix(NamedTuple):
