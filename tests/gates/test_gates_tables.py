@@ -129,6 +129,28 @@ def test_records_under_the_key_of_others_are_no_repetitions(bench: Bench, hashes
         assert result.rule_id == "clean.rows_conserved:leftOut"
 
 
+@pytest.mark.parametrize(
+    ("below", "build", "passes"),
+    [
+        (["@parent"], Flattening(), False),
+        (["@parent"], Flattening(deduplicate_by="n"), False),
+        (["releaseId"], Flattening(), True),  # the record itself tells
+        (["@parent[]"], Flattening(array="@parent"), True),  # the table of pairs
+    ],
+)
+def test_what_several_parents_list_needs_room_for_each(bench: Bench, below: list[str], build: Flattening, passes: bool) -> None:
+    columns = [*CYCLE["columns"], column("releaseId", source=below)]
+    promised = table("clean.cycle", "rows_conserved", columns=columns, primary_key=["cycleId"], build=build)
+    data = [*rows("a", "b", releaseId=1), *rows("a", releaseId=2, _duplicate=True)]
+    result = bench.judge(promised, data, rows_in=3, control=True)
+    assert result.passed is passes
+    if not passes:
+        assert "1 of 3 records came below another parent too, and releaseId has room for one" in result.message
+        assert result.rule_id == "clean.rows_conserved:leftOut"
+    keyed = table("clean.cycle", "rows_conserved", columns=columns, primary_key=["cycleId", "releaseId"], build=build)
+    assert bench.judge(keyed, data, rows_in=3, control=True).passed
+
+
 def test_types_hold(bench: Bench) -> None:
     kinds = list(DataType)
     promised = table("clean.t", "types_hold", columns=[column(f"c{kind.value}", kind) for kind in kinds])
