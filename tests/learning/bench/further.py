@@ -288,8 +288,8 @@ FURTHER: tuple[Case, ...] = (
         Clinic,
         rows("visit", lambda n, row: {**row, "doctor": row["doctor"]["name"]}),
         _DRIFT.format("visits"),
-        unsure=("doctor",),
-        meant=_visit(lambda row: {**row, "doctor": {"code": None, "name": row["doctor"]}}),
+        outcome="asks",  # the doctor's code is gone, and a column that empties is a person's to give up
+        says="field doctor.name: also: ['doctor']",
     ),
     _case(
         "a date in another form and a field with another name",
