@@ -13,8 +13,9 @@ import msgspec
 from xxhash import xxh3_128_digest
 
 from spectra_assets.client.more import says_more
-from spectra_assets.client.pager import Ask
+from spectra_assets.client.pager import Ask, text_at
 from spectra_assets.client.records import LINES, header_total, sparse, split
+from spectra_assets.client.refusal import refusal_in
 from spectra_assets.covenant.access import (
     CursorPaging,
     Fetch,
@@ -26,7 +27,7 @@ from spectra_assets.covenant.access import (
     Paging,
 )
 from spectra_assets.covenant.paths import split_path
-from spectra_assets.errors import SourceError
+from spectra_assets.errors import SkippableError, SourceError
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,12 @@ class Reader:
     def read(self, body: bytes, headers: Mapping[str, str]) -> Sheet:
         """The sheet of one answer, whatever page it is. Raises SkippableError (another shape), msgspec.DecodeError (not JSON)."""
         paging = self._fetch.paging
-        records, total = split(body, self._fetch.records, self._fetch.told)
+        try:
+            records, total = split(body, self._fetch.records, self._fetch.told)
+        except SkippableError:
+            if not self._seen or not _is_hollow(body, paging):
+                raise
+            records, total = [], None
         total = header_total(headers) if total is None else total
         more = partial(says_more, body, headers, self._fetch.records)
         if isinstance(paging, NoPaging):
@@ -147,6 +153,19 @@ class Reader:
         """What tells the records apart: their keys where each has one of its own, else their bytes."""
         keys = self._keys(records)
         return keys if keys is not None and len(set(keys)) == len(keys) else list(map(xxh3_128_digest, records))
+
+
+def _is_hollow(body: bytes, paging: Paging) -> bool:
+    """Whether a page has no place of records because it has none: it names the next page, and no record stands anywhere in it."""
+    if not isinstance(paging, CursorPaging | NextPaging) or refusal_in(body) is not None:
+        return False
+    return bool(text_at(sparse(body, paging.next), paging.next)) and not _holds_records(msgspec.json.decode(body))
+
+
+def _holds_records(value: Any) -> bool:
+    if isinstance(value, list):
+        return bool(value)
+    return isinstance(value, dict) and any(map(_holds_records, value.values()))
 
 
 def _moving(paging: Paging) -> tuple[str, str]:

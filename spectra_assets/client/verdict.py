@@ -38,7 +38,12 @@ def may_pass(status: int) -> bool:
 
 def passes_soon(answer: Answer) -> bool:
     """Whether an answer says that the same request will be answered otherwise in a moment, by its status or by its words."""
-    return answer.status in PASSING or (answer.status in _CONTENT and _too_fast(answer) is not None)
+    return answer.status in PASSING or not_yet(answer) or (answer.status in _CONTENT and _too_fast(answer) is not None)
+
+
+def not_yet(answer: Answer) -> bool:
+    """Whether an answer is still being made: 202 with nothing in it, or with when to come again."""
+    return answer.status == HTTPStatus.ACCEPTED and ("Retry-After" in answer.headers or not answer.body.strip())
 
 
 def _too_fast(answer: Answer) -> Refusal | None:
@@ -51,6 +56,12 @@ def is_lasting(error: RetriableError) -> bool:
     """Whether what was tried on every attempt will most likely fail again, and alone: a 500, a body that is no JSON, what came
     too fast each time while others did not."""
     return error.alone or error.status == HTTPStatus.INTERNAL_SERVER_ERROR or error.status in _CONTENT
+
+
+def is_web_page(answer: Answer) -> bool:
+    """Whether an answer is a page for people. JSON may be said to be one: PHP says so of everything, unless it is told."""
+    begins = answer.body.lstrip(BOM + b" \t\r\n")[:1]
+    return begins == b"<" or (answer.content_type in _HTML and begins not in (b"{", b"["))
 
 
 def limited(answer: Answer) -> bool:
@@ -70,7 +81,7 @@ class Verdict:
     def passing(self, answer: Answer) -> Answer:
         """`answer`, whatever it says, unless it may pass: then RetriableError. So may a 403, or a 200, that means too many
         requests."""
-        if may_pass(answer.status) or limited(answer):
+        if may_pass(answer.status) or limited(answer) or not_yet(answer):
             wait = retry_after(answer.headers)
             if wait is None and answer.status in (403, 429):
                 wait = renewal(answer.headers)
@@ -91,7 +102,7 @@ class Verdict:
         body = answer.body
         if answer.status in (204, 205) or not body.strip():
             return decode(b"")
-        if answer.content_type in _HTML or body.lstrip(BOM + b" \t\r\n").startswith(b"<"):
+        if is_web_page(answer):
             raise SkippableError(
                 f"{answer.told}: a web page came instead of JSON, so the base URL looks wrong; check "
                 f"{self.base_url_env}. It begins: {self.mask.quote(body)}",

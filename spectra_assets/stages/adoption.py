@@ -41,6 +41,9 @@ _LOCK_SECONDS = 60
 _BY_LAST_KEYS = ("withhold", "pii")
 """Kinds of rules whose `scope.field` names the last keys of a path, whatever their case."""
 
+_ASKED = frozenset(("route", "endpoint", "records", "paging"))
+"""Kinds of rules that say how an entity is asked for, and nothing of its fields."""
+
 _ROUNDS = 4
 """Times that a covenant is designed at most, each with more held back, before all of it is."""
 
@@ -127,8 +130,8 @@ def mixed(before: Canon, now: Canon, back: Collection[str]) -> Canon:
 
 
 def ruled(before: Canon, now: Canon, changed: Iterable[Mapping[str, Any]]) -> Canon:
-    """The canon of before, with what the `changed` rules are about as it is now: fields, or entities where a rule is about how
-    they are asked for, or about their key."""
+    """The canon of before, with what the `changed` rules are about as it is now: fields, how entities are asked for, or all of
+    one where a rule is about its key."""
     rules = [rule for rule in changed if rule["kind"] in OF_CANON]
     fresh = {entity.entity: entity for entity in now.entities}
     kept = [_ruled(entity, fresh.get(entity.entity), rules) for entity in before.entities]
@@ -146,8 +149,11 @@ def _ruled(before: CanonEntity, now: CanonEntity | None, rules: Sequence[Mapping
     keys = {before.primary_key} | ({now.primary_key} if now is not None else set())
     if not paths and None not in named:
         return before
-    if now is None or None in named or _touched(paths, keys):
+    if now is None or _touched(paths, keys):
         return now
+    whole = {rule["kind"] for rule, found in zip(about, named, strict=True) if found is None}
+    if whole:
+        return _asked_otherwise(before, now) if whole <= _ASKED and len(keys) == 1 else now
     comes = {field.raw: field for field in now.fields if _touched(paths, (field.raw,))}
     stays = _keyed_as_now(before, now, comes, [field for field in before.fields if not _touched(paths, (field.raw,))])
     order = [field.raw for field in before.fields]
@@ -170,6 +176,16 @@ def _keyed_as_now(
         field.model_copy(update={"key": keys.get((field.group, field.raw), field.key)}) if field.group in other else field
         for field in stays
     ]
+
+
+def _asked_otherwise(before: CanonEntity, now: CanonEntity) -> CanonEntity:
+    """How the entity is asked for is as it is now. New fields come with it, and none of those that were promised goes or becomes
+    another one: that is of the data, and for a gap of its own."""
+    there = {(field.raw, field.group) for field in now.fields}
+    stays = [field for field in before.fields if not field.raw.startswith("@") or (field.raw, field.group) in there]
+    known = {field.raw for field in before.fields}
+    comes = _named_as_before(before, now, stays, {field.raw: field for field in now.fields if field.raw not in known})
+    return now.model_copy(update={"fields": (*stays, *_in_tables_of_their_own(now, stays, comes.values()))})
 
 
 def _in_tables_of_their_own(now: CanonEntity, stays: Sequence[CanonField], comes: Iterable[CanonField]) -> list[CanonField]:

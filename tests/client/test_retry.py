@@ -46,6 +46,15 @@ def test_a_connection_that_is_always_cut_ends_in_an_error(api: Api, connect: Con
     assert len(api.asked) == 3
 
 
+@pytest.mark.parametrize("reply", [Reply(b"", status=202), Reply(b'{"state": "queued"}', 202, {"Retry-After": "0"})])
+def test_what_is_still_being_made_is_waited_for(api: Api, connect: Connect, reply: Reply) -> None:
+    api.replies(reply, GOOD)
+    assert connect().read("/x") == GOOD.body
+    api.replies(Reply(b'{"state": "queued"}', 202), GOOD)
+    with pytest.raises(SkippableError, match="202 Accepted"):
+        connect().read("/x")
+
+
 def test_a_shorter_body_than_declared_is_tried_again(api: Api, connect: Connect) -> None:
     api.replies(Reply(b"[1]", headers={"Content-Length": "50"}), Reply(b"[1, 2]"))
     assert connect().read("/x") == b"[1, 2]"

@@ -295,6 +295,21 @@ def test_an_empty_page_is_the_end_once_as_many_rows_came_as_are_declared(api: Ap
         list(connect().pages(fetch))
 
 
+@pytest.mark.parametrize("style", ["cursor", "next"])
+def test_a_page_between_others_may_leave_out_what_would_be_empty(api: Api, connect: Connect, style: str) -> None:
+    def answer(asked: Asked) -> Reply:
+        number = len(api.asked)
+        onward = {"meta": {"next": f"t{number}"}, "links": {"next": f"/rows?p={number}"}} if number < 3 else {}
+        return Reply(json.dumps({**({"data": [{"key": {"id": number}}]} if number != 2 else left), **onward}).encode())
+
+    api.answer, left = answer, {"kind": "rows"}
+    assert ids(list(connect().pages(plan(style)))) == [1, 3]
+    api.asked.clear()
+    left = {"results": [{"key": {"id": 2}}]}  # its records stand elsewhere
+    with pytest.raises(SkippableError, match="expected records at 'data', found an object with only: "):
+        list(connect().pages(plan(style)))
+
+
 def test_an_empty_page_that_hands_back_its_own_token_is_the_end(api: Api, connect: Connect) -> None:
     def answer(asked: Asked) -> Reply:
         token = asked.query.get("after", ["a"])[0]

@@ -61,6 +61,11 @@ def test_a_web_page_means_a_wrong_base_url(api: Api, connect: Connect, reply: Re
     assert len(api.asked) == 1
 
 
+def test_json_that_is_said_to_be_a_web_page_is_json(api: Api, connect: Connect) -> None:
+    api.replies(Reply(b' [{"id": 1}]', headers={"Content-Type": "text/html; charset=UTF-8"}))
+    assert connect().read("/x").strip() == b'[{"id": 1}]'
+
+
 def test_other_content_is_skippable_at_once(api: Api, connect: Connect) -> None:
     api.replies(Reply(b"%PDF-1.7", headers={"Content-Type": "application/pdf"}))
     with pytest.raises(SkippableError, match="application/pdf"):

@@ -67,8 +67,10 @@ UNCHANGED = types(BEFORE)
         ([rule("required", "ship", "owner")], {"ship.owner.id": "text"}),
         ([rule("alias", "call", "at", also=["note"])], {"call.at": "text", "call.note": "text"}),
         ([rule("aliases", "call", paths={"at": "size"})], {"call.at": "text", "call.size": "text"}),
-        ([rule("paging", "ship")], {"ship.tons": "text", "ship.owner.id": "text"}),
-        ([rule("endpoint", path="/ships", instead="/v2/ships")], {"ship.tons": "text", "ship.owner.id": "text"}),
+        ([rule("paging", "ship")], {}),
+        ([rule("endpoint", path="/ships", instead="/v2/ships")], {}),
+        ([rule("paging", "call")], {"call.note": "text"}),
+        ([rule("paging", "ship"), rule("primary_key", "ship", path="id")], {"ship.tons": "text", "ship.owner.id": "text"}),
         ([rule("type", "ship", "id")], {"ship.tons": "text", "ship.owner.id": "text"}),
         ([rule("route", "port", path="/ports")], {"port.name": "text"}),
         ([rule("withhold", field="SIZE")], {"call.size": "text"}),
@@ -81,6 +83,15 @@ UNCHANGED = types(BEFORE)
 )
 def test_what_a_rule_is_about_is_as_it_is_now_and_nothing_else(rules: Sequence[dict[str, Any]], changes: dict[str, str]) -> None:
     assert types(ruled(BEFORE, NOW, rules)) == UNCHANGED | changes
+
+
+@pytest.mark.parametrize("kind", ["records", "paging", "route"])
+def test_how_an_entity_is_asked_for_takes_no_column_with_it(kind: str) -> None:
+    """A list's envelope and a field had other names at once: the lesson about the envelope took the field's column."""
+    now = Canon(entities=(entity("ship", {"load": "int64", "owner.id": "int64"}, path="/v2/ships"),))
+    found = ruled(BEFORE, now, [rule(kind, "ship")]).entity("ship")
+    assert [field.raw for field in found.fields] == ["id", "tons", "owner.id", "load"]
+    assert found.fetch.path == "/v2/ships"
 
 
 def test_an_entity_that_a_rule_leaves_out_goes() -> None:

@@ -16,6 +16,7 @@ from spectra_assets.client.jsontext import lenient
 from spectra_assets.client.mask import Mask
 from spectra_assets.client.refusal import refusal_of
 from spectra_assets.client.transport import Answer
+from spectra_assets.client.verdict import is_web_page
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.stages.asking.locations import ITSELF, LINES, MAP, holds_nothing, is_page, location_of, noun_of, records_at
 from spectra_assets.stages.asking.locations import Record as Record
@@ -91,7 +92,7 @@ def _seen(answer: Answer, records: str | None) -> Sight:
         page = said.lstrip()[:1] == "<"
         named = () if page else tuple(dict.fromkeys(text.rstrip(".") for text in _ADDRESS.findall(said)))
         return Sight(_category(status), "text", reason=_refusal(answer), headers=answer.headers, named=named)
-    if answer.content_type in ("text/html", "application/xhtml+xml") or answer.body.lstrip()[:1] == b"<":
+    if is_web_page(answer):
         return Sight("notJson", "html", reason="a web page came instead of JSON: the base URL looks wrong")
     try:
         value, lined = lenient(answer.body.removeprefix(b"\xef\xbb\xbf"), partial(_decoded, answer))

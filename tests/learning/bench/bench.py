@@ -223,7 +223,8 @@ class Bench:
             seen = {*verdict.failed, *checks, *(lesson.check for lesson in project.lessons)}
             verdict.seen = bool(seen & set(case.fails))
             used = any(lesson.status in _USED for lesson in project.lessons)
-            if self.whole or used or not (passed or case.outcome == "asks"):
+            settled = case.outcome == "asks" or (passed and not project.lessons)
+            if self.whole or used or not settled:
                 for _ in range(case.rounds):
                     passed = project.run(to)
                     project.learn()
@@ -269,7 +270,7 @@ class Bench:
         verdict.healed = passed and not verdict.wrong and verdict.verified
         verdict.asked = bool(lessons) and not used
         if case.outcome == "copes":
-            verdict.healed = passed and not verdict.wrong and (verdict.verified or not lessons)
+            verdict.healed = passed and not verdict.wrong and (verdict.verified or all(lesson.closed for lesson in lessons))
             if not verdict.healed:
                 verdict.problems.append(f"did not cope: {'; '.join(verdict.wrong or project.failed)}"[:400])
             return

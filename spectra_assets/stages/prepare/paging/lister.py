@@ -10,12 +10,15 @@ from typing import Any
 import msgspec
 
 from spectra_assets.client.pager import Ask, Got, following
-from spectra_assets.covenant.access import Paging
+from spectra_assets.covenant.access import CursorPaging, LinkPaging, NextPaging, Paging
 from spectra_assets.intelligence.model import Endpoint
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.locations import identity_of, noun_of, records_at
 from spectra_assets.stages.asking.sampling import Asked, Explorer, shown_together
 from spectra_assets.stages.asking.wire import SPENT
+
+_HOLLOW = 3
+"""Empty pages one after the other that are passed on the way to one with rows."""
 
 Marks = list[str]
 """What identifies the rows of a page, in order."""
@@ -92,9 +95,18 @@ class Lister:
         return self._page(Ask(dict(query)), None)
 
     def after(self, paging: Paging, leaf: Leaf) -> Leaf | None:
-        """The page which comes after another by a style; None if the style tells that there is none."""
+        """The page which comes after another by a style; None if the style tells that there is none.
+
+        Of a chain some pages may be empty in between: what they lead to comes after them.
+        """
         ask = self._next(paging, leaf)
-        return None if ask is None else self._page(ask, leaf.address)
+        page = None if ask is None else self._page(ask, leaf.address)
+        for _ in range(_HOLLOW if isinstance(paging, CursorPaging | NextPaging | LinkPaging) else 0):
+            onward = self._next(paging, page) if page is not None and page.readable and not page.rows else None
+            if page is None or onward is None or onward == page.ask:
+                break
+            page = self._page(onward, page.address)
+        return page
 
     def leads_on(self, paging: Paging, leaf: Leaf) -> bool:
         """Whether a page tells, by its style, that another one follows."""

@@ -193,6 +193,8 @@ def _taking(lister: Lister, leaf: Leaf, path: str, names: Sequence[str]) -> str 
 
     def works(tried: Sequence[str]) -> bool | str:
         after = lister.get({**leaf.ask.query, **dict.fromkeys(tried, token)})
+        if after.readable and not after.marks:  # a page may be empty; without the parameter the first one would have come again
+            return text_at(after.sight.value, path) not in ("", token)
         return bool(after.marks) and not set(after.marks) & set(leaf.marks) if after.readable else after.why
 
     return next((name for name in names[:1] if works([name]) is True), None) or first_that(names[1:], works, lister.strange)
