@@ -1,9 +1,16 @@
-"""What would change between two covenants, in words, and whether it breaks those who read the tables."""
+"""What would change between two covenants, in words, whether it breaks those who read the tables, and who must agree to it.
+
+This is the one place where that is said: what a run takes over from the data (`stages/adoption.py`), what a lesson may bring
+(`learning/proof.py`) and what `covenant diff` calls breaking all follow it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from typing import Any
+
+from pydantic import computed_field
 
 from spectra_assets.covenant.access import Fetch, Model
 from spectra_assets.covenant.build import Dimension, Extraction
@@ -11,14 +18,34 @@ from spectra_assets.covenant.files import plain
 from spectra_assets.covenant.model import Column, Covenant, DataType, PiiLevel, Table
 
 _WIDER = {(DataType.INT64, DataType.FLOAT64), (DataType.INT64, DataType.DECIMAL), (DataType.DATE, DataType.TIMESTAMP)}
+_ALIKE = ({DataType.TEXT, DataType.JSON}, {DataType.DECIMAL, DataType.FLOAT64})
+"""Types that are read by the same expressions."""
+
+
+class Consent(StrEnum):
+    """Who must agree to a change, by what those lose who read the table."""
+
+    NOBODY = "nobody"
+    """They lose nothing: the data alone may bring it."""
+    PROOF = "proof"
+    """It breaks a promise that only samples had made (never empty, which key, what one row is), and all that they read stays: a
+    rule brings it, a person's or a lesson's that was proven."""
+    PERSON = "person"
+    """What they read goes, means something else, or can't be read as before: a person's rule or word brings it."""
 
 
 class Change(Model):
-    """One difference. `breaking` means that something which reads the table may fail or change its meaning."""
+    """One difference. `consent`: who must agree to it."""
 
     table: str
     text: str
-    breaking: bool
+    consent: Consent = Consent.NOBODY
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def breaking(self) -> bool:
+        """Whether something which reads the table may fail or change its meaning: it never comes by the data alone."""
+        return self.consent != Consent.NOBODY
 
 
 def diff(old: Covenant, new: Covenant) -> list[Change]:
@@ -71,7 +98,7 @@ def _first(texts: tuple[str, ...], most: int) -> tuple[str, ...]:
 def _server(old: Covenant, new: Covenant) -> Iterator[Change]:
     if old.pipeline.title != new.pipeline.title:
         text = f"the title changes from {_short(old.pipeline.title)} to {_short(new.pipeline.title)}"
-        yield Change(table="pipeline", text=text, breaking=False)
+        yield Change(table="pipeline", text=text)
     yield from _withheld(old, new)
     before, after = (each.pipeline.server.model_copy(update={"withheld": []}) for each in (old, new))
     if before != after:
@@ -80,7 +107,6 @@ def _server(old: Covenant, new: Covenant) -> Iterator[Change]:
         yield Change(
             table="pipeline",
             text=f"the owner changes from {old.pipeline.owner} to {new.pipeline.owner}",
-            breaking=False,
         )
 
 
@@ -92,15 +118,16 @@ def _withheld(old: Covenant, new: Covenant) -> Iterator[Change]:
             continue
         how = "a hash of it is kept" if now.get(name) == "hash" else "nothing of it is kept"
         text = f"{name} is withheld from the lake: {how}" if name in now else f"{name} is no longer withheld from the lake"
-        yield Change(table="pipeline", text=text, breaking=False)
+        yield Change(table="pipeline", text=text)
 
 
 def _tables(old: Covenant, new: Covenant) -> Iterator[Change]:
     before, after = {t.table: t for t in old.tables()}, {t.table: t for t in new.tables()}
     for name in before.keys() - after.keys():
-        yield Change(table=name, text="the table is no longer made (`solution-engine retire` archives it)", breaking=True)
+        text = "the table is no longer made (`solution-engine retire` archives it)"
+        yield Change(table=name, text=text, consent=Consent.PERSON)
     for name in after.keys() - before.keys():
-        yield Change(table=name, text="the table is new", breaking=False)
+        yield Change(table=name, text="the table is new")
     for name, table in after.items():
         if name in before and before[name] != table:
             yield from _table(before[name], table)
@@ -111,42 +138,42 @@ def _table(old: Table, new: Table) -> Iterator[Change]:
     yield from _columns(name, old.columns, new.columns)
     if old.primary_key != new.primary_key:
         text = f"the primary key changes from {_list(old.primary_key)} to {_list(new.primary_key)}"
-        yield Change(table=name, text=text, breaking=True)
+        yield Change(table=name, text=text, consent=Consent.PROOF)
     if old.grain != new.grain:
         yield Change(
             table=name,
             text=f"one row is now: {new.grain or 'not said'} (was: {old.grain or 'not said'})",
-            breaking=True,
+            consent=Consent.PROOF,
         )
     for lost in [step for step in old.steps if step not in new.steps]:
-        yield Change(table=name, text=f"the step {lost} is no longer done", breaking=False)
+        yield Change(table=name, text=f"the step {lost} is no longer done")
     for added in [step for step in new.steps if step not in old.steps]:
-        yield Change(table=name, text=f"the step {added} is done as well", breaking=False)
+        yield Change(table=name, text=f"the step {added} is done as well")
     yield from _gates(old, new)
     for word, names in (("no longer", set(old.inputs) - set(new.inputs)), ("now also", set(new.inputs) - set(old.inputs))):
         if names:
-            yield Change(table=name, text=f"it is {word} made from {_some(sorted(names), _NAMED)}", breaking=False)
+            yield Change(table=name, text=f"it is {word} made from {_some(sorted(names), _NAMED)}")
     if isinstance(old.build, Dimension) and isinstance(new.build, Dimension) and _key(old.build) != _key(new.build):
         text = f"its members are told apart by {_list(_key(new.build))} (was: {_list(_key(old.build))}): new surrogate keys"
-        yield Change(table=name, text=text, breaking=True)
+        yield Change(table=name, text=text, consent=Consent.PERSON)
     elif isinstance(old.build, Extraction) and isinstance(new.build, Extraction):
         yield from _fetch(name, old.build.fetch, new.build.fetch)
     elif old.build != new.build:
         yield from _plain_changes(name, plain(old.build), plain(new.build))
     if old.description != new.description:
-        yield Change(table=name, text=f"it is described anew: {_short(new.description)}", breaking=False)
+        yield Change(table=name, text=f"it is described anew: {_short(new.description)}")
 
 
 def _fetch(name: str, old: Fetch, new: Fetch) -> Iterator[Change]:
-    """How the rows are asked for; what may give fewer of them than before breaks."""
+    """How the rows are asked for; what may give fewer of them than before breaks. A proof reads them, and counts."""
     if old.paging.kind != "none" and new.paging.kind == "none":
         text = (
             f"its list is read as one answer (was: page by page, by {old.paging.kind}): rows after the first page would be lost"
         )
-        yield Change(table=name, text=text, breaking=True)
+        yield Change(table=name, text=text, consent=Consent.PROOF)
     for lost in [key for key in old.query if key not in new.query and new.path == old.path and new.paging == old.paging]:
         text = f"its list is asked for without {lost}={_short(old.query[lost])}: rows that this brings would be lost"
-        yield Change(table=name, text=text, breaking=True)
+        yield Change(table=name, text=text, consent=Consent.PROOF)
     yield from _plain_changes(name, {"fetch": plain(old)}, {"fetch": plain(new)})
 
 
@@ -160,50 +187,56 @@ def _key(build: Dimension) -> list[str]:
 
 def _columns(name: str, old: dict[str, Column], new: dict[str, Column]) -> Iterator[Change]:
     for column in old.keys() - new.keys():
-        yield Change(table=name, text=f"the column {column} is no longer there", breaking=True)
+        yield Change(table=name, text=f"the column {column} is no longer there", consent=Consent.PERSON)
     for column in new.keys() - old.keys():
-        yield Change(table=name, text=f"the column {column} ({new[column].type}) is new", breaking=False)
+        yield Change(table=name, text=f"the column {column} ({new[column].type}) is new")
     for column in [column for column in new if column in old]:
         was, now = old[column], new[column]
         if was.type != now.type:
-            wider = (was.type, now.type) in _WIDER
-            text = f"the column {column} changes its type from {was.type} to {now.type}{' (wider)' if wider else ''}"
-            yield Change(table=name, text=text, breaking=not wider)
+            consent = consent_to_type(was.type, now.type)
+            wider = " (wider)" if consent == Consent.NOBODY else ""
+            text = f"the column {column} changes its type from {was.type} to {now.type}{wider}"
+            yield Change(table=name, text=text, consent=consent)
         if was.required and not now.required:
-            yield Change(table=name, text=f"the column {column} may now be empty", breaking=True)
+            yield Change(table=name, text=f"the column {column} may now be empty", consent=Consent.PROOF)
         if now.required and not was.required:
-            yield Change(table=name, text=f"the column {column} is now always filled", breaking=False)
+            yield Change(table=name, text=f"the column {column} is now always filled")
         if was.pii != now.pii:
-            yield Change(
-                table=name,
-                text=f"the column {column} is now personal: {now.pii} (was {was.pii})",
-                breaking=_PERSONAL.index(now.pii) < _PERSONAL.index(was.pii),
-            )
+            less = _PERSONAL.index(now.pii) < _PERSONAL.index(was.pii)
+            text = f"the column {column} is now personal: {now.pii} (was {was.pii})"
+            yield Change(table=name, text=text, consent=Consent.PERSON if less else Consent.NOBODY)
         if was.source != now.source:
             text = f"the column {column} now comes from {_list(now.source)} (was {_list(was.source)})"
-            yield Change(table=name, text=text, breaking=False)
+            yield Change(table=name, text=text)
         if was.description != now.description:
-            yield Change(table=name, text=f"the column {column} is described anew: {_short(now.description)}", breaking=False)
+            yield Change(table=name, text=f"the column {column} is described anew: {_short(now.description)}")
         if was.references != now.references:
             text = f"the column {column} now names {now.references or 'nothing'} (was {was.references or 'nothing'})"
-            yield Change(table=name, text=text, breaking=False)
+            yield Change(table=name, text=text)
         if was.read_as != now.read_as:
             text = f"the column {column} now reads {_texts(now)} (was {_texts(was)})"
-            yield Change(table=name, text=text, breaking=False)
+            yield Change(table=name, text=text)
         if was.date_format != now.date_format:
             text = f"the column {column} is now read as {_form(now)} (was {_form(was)})"
-            yield Change(table=name, text=text, breaking=False)
+            yield Change(table=name, text=text)
+
+
+def consent_to_type(was: DataType, now: DataType) -> Consent:
+    """Who must agree to a column's other type."""
+    if was == now or (was, now) in _WIDER:
+        return Consent.NOBODY
+    return Consent.PROOF if {was, now} in _ALIKE else Consent.PERSON
 
 
 def _gates(old: Table, new: Table) -> Iterator[Change]:
     before, after = {g.name: g.severity for g in old.gates}, {g.name: g.severity for g in new.gates}
     for gate in before.keys() - after.keys():
-        yield Change(table=new.table, text=f"the gate {gate} is no longer demanded", breaking=True)
+        yield Change(table=new.table, text=f"the gate {gate} is no longer demanded", consent=Consent.PERSON)
     for gate in after.keys() - before.keys():
-        yield Change(table=new.table, text=f"the gate {gate} is demanded as well", breaking=False)
+        yield Change(table=new.table, text=f"the gate {gate} is demanded as well")
     for gate in [gate for gate in after if gate in before and before[gate] != after[gate]]:
         text = f"the gate {gate} is now {after[gate]} (was {before[gate]})"
-        yield Change(table=new.table, text=text, breaking=after[gate] == "WARN")
+        yield Change(table=new.table, text=text, consent=Consent.PERSON if after[gate] == "WARN" else Consent.NOBODY)
 
 
 def _plain_changes(table: str, old: Any, new: Any, path: str = "") -> Iterator[Change]:
@@ -217,7 +250,7 @@ def _plain_changes(table: str, old: Any, new: Any, path: str = "") -> Iterator[C
                 yield from _plain_changes(table, was, now, f"{path}[{index}]")
     else:
         was, now = _told_apart(old, new)
-        yield Change(table=table, text=f"{path or 'it'} changes from {was} to {now}", breaking=False)
+        yield Change(table=table, text=f"{path or 'it'} changes from {was} to {now}")
 
 
 _KINDS = {str: "the text", bool: "the truth value", int: "the whole number", float: "the number"}

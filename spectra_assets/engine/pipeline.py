@@ -41,7 +41,7 @@ from spectra_assets.learning.person import WAITS, doubled
 from spectra_assets.learning.record import withdraw
 from spectra_assets.names import Stage
 from spectra_assets.settings import Settings
-from spectra_assets.stages.adoption import Adopted, Made, adopt, keep_canon
+from spectra_assets.stages.adoption import Adopted, Made, adopt, keep_canon, published
 from spectra_assets.stages.asking.wire import NOT_TRIED
 from spectra_assets.stages.deliver import Outcome
 from spectra_assets.stages.design import written
@@ -203,8 +203,7 @@ class Pipeline:
         self.held, self.next = (), None
         taken = Adopted(made)
         if now is not None and not self.anew:
-            there = {table.table for table in now.tables() if self.lakehouse.exists(table.ref)}
-            taken = adopt(self.settings, pack, now, made, there)
+            taken = adopt(self.settings, pack, now, made, published(self.settings, now))
         self.notices = tuple(str(notice) for notice in taken.made.notices)
         if taken.held:
             self.next = made.covenant

@@ -14,7 +14,6 @@ from spectra_assets.covenant.files import text_of as covenant_text
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import MissingInputError, SpectraError
 from spectra_assets.intelligence.model import Pack, load_pack
-from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.archive import everything
 from spectra_assets.learning.journal import carry_out, text_at
 from spectra_assets.learning.lesson import Lesson, Outcome, Tried
@@ -23,7 +22,7 @@ from spectra_assets.learning.remedy.model import AddGate, AddRule, Remedy
 from spectra_assets.playbook.edit import add_gate, add_rule, add_step, remove_marked, remove_rule
 from spectra_assets.playbook.model import STANDARDS
 from spectra_assets.settings import Settings
-from spectra_assets.stages.adoption import Made, adopt, keep_canon, kept_canon
+from spectra_assets.stages.adoption import keep_canon, kept_canon, published, taken_over
 from spectra_assets.stages.design import canon_of, design
 
 
@@ -138,11 +137,13 @@ def kept(tried: Sequence[Tried], most: int = 20) -> tuple[Tried, ...]:
 
 
 def raise_to_standard(settings: Settings, lessons: Sequence[Lesson], rule: str, texts: Mapping[str, str]) -> list[Lesson]:
-    """Write the standards with a rule that held for these lessons, which name it from now on. The caller holds the lock."""
+    """Write the standards with a rule that held for these lessons, which name it from now on, and the covenants, which name the
+    documents that they were made by. The caller holds the lock."""
     made = [lesson.but(standard=rule) for lesson in lessons]
-    carry_out(
-        settings, _files(settings, texts) | _told(settings, made), made[0].id, f"Standard {rule}: held for {len(made)} lessons"
-    )
+    covenants, _ = _covenants(settings, made[0].source, texts, None, keep=True)
+    files = _files(settings, texts) | covenants | _told(settings, made)
+    own = [file for file in covenants if _designed(settings, file)]
+    carry_out(settings, files, made[0].id, f"Standard {rule}: held for {len(made)} lessons", own)
     return made
 
 
@@ -208,11 +209,8 @@ def _covenants(
 
 def _taken(settings: Settings, pack: Pack, file: Path, keep: bool) -> Covenant:
     """The covenant with what the playbooks say now; what of the data would break the one in force is not taken over with it."""
-    canon = canon_of(settings, pack)
-    made, notices = design(settings, pack, canon)
-    now, lakehouse = read(file), Lakehouse(settings.lakehouse_root, pack.source)
-    there = {table.table for table in now.tables() if lakehouse.exists(table.ref)}
-    taken = adopt(settings, pack, now, Made(made, canon, tuple(notices)), there).made
+    now = read(file)
+    taken = taken_over(settings, pack, now, published(settings, now))
     if keep and taken.kept:
         keep_canon(settings, taken.covenant, taken.canon)
     return taken.covenant

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from spectra_assets.covenant.diff import Consent, diff
 from spectra_assets.covenant.model import Column, Covenant, Table
 from spectra_assets.covenant.paths import HASH
 from spectra_assets.learning.detect import of_runs
@@ -88,14 +89,11 @@ def failures(made: dict[str, Made], known: dict[str, dict[str, Any]]) -> Iterato
             yield f"{name} could not be made: {table.error}"
 
 
-def losses(before: Covenant, after: Covenant) -> Iterator[tuple[str, str]]:
-    """Tables and columns that a covenant no longer promises, each with its table."""
-    now = {table.table: {column.name for column in table.schema_} for table in after.tables()}
-    for table in before.tables():
-        if table.table not in now:
-            yield table.table, f"{table.table} would no longer be made"
-        elif lost := [column.name for column in table.schema_ if column.name not in now[table.table]]:
-            yield table.table, f"{table.table} would lose columns: {', '.join(lost)}"
+def losses(before: Covenant, after: Covenant, least: Consent = Consent.PERSON) -> Iterator[tuple[str, str]]:
+    """What those lose who read the tables of a covenant, each with its table: what only a person may agree to; with `least` PROOF
+    also promises that are no longer kept."""
+    told = (Consent.PROOF, Consent.PERSON) if least == Consent.PROOF else (least,)
+    yield from ((change.table, f"{change.table}: {change.text}") for change in diff(before, after) if change.consent in told)
 
 
 def left_out_by(covenant: Covenant, gap: Gap, remedy: Remedy) -> Collection[str]:

@@ -1,10 +1,11 @@
 """Proof of a remedy before it is used: on recordings, in a scratch copy, for the source it is for and for all the others.
 
 Reproduced: without the remedy the table shows the same gap. Repaired: with it the gap is gone, no other gate fails that does not
-fail without it, and no row is lost; tables and columns that would be lost are its costs, which only a person may pay. Where
-designing again repairs as much by itself, because what was sampled shows it by now, the remedy must not do more. Regressions:
-other sources whose pipeline the remedy would change for the worse, or of which the contrary can't be shown. Only tables that the
-remedy changes, and what is made from them, are made again.
+fail without it, and no row is lost; what those lose who read the tables are its costs, which only a person may pay
+(`covenant/diff.py` says which). Where designing again repairs as much by itself, because what was sampled shows it by now, the
+remedy must not do more. Regressions: other sources whose pipeline the remedy would change for the worse, or of which the contrary
+can't be shown. Only tables that the remedy changes, and what is made from them, are made again, by the covenant to which applying
+it would come (`stages/adoption.py`): what is proven is what is applied.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 from spectra_assets.client.pacing import Clock
 from spectra_assets.client.wire import Throttle
+from spectra_assets.covenant.diff import Consent
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.store import Lakehouse
@@ -313,7 +315,7 @@ def _regressions(
                 made = remake(scratch, covenant, edited)
             harm = [*failures(made.tables, latest_attempts(lakehouse))]
             harm += [made.ended] if made.ended else []
-            harm += [loss for _, loss in losses(covenant, made.covenant)] if made.covenant else []
+            harm += [loss for _, loss in losses(covenant, made.covenant, Consent.PROOF)] if made.covenant else []
             yield from (f"{covenant.source}: {each}" for each in harm[:_TOLD])
         except SpectraError as error:
             yield f"{covenant.source}: nothing can be shown: {type(error).__name__}: {error}"

@@ -32,9 +32,10 @@ from spectra_assets.learning.expected import expected
 from spectra_assets.learning.gap import Evaluation
 from spectra_assets.names import LOG, TableRef
 from spectra_assets.settings import Settings
+from spectra_assets.stages.adoption import CANON, published, taken_over
 from spectra_assets.stages.asking.sampling import SAMPLES
 from spectra_assets.stages.deliver import Delivery
-from spectra_assets.stages.design import SCHEMA, canon_of, design, playbooks_of
+from spectra_assets.stages.design import SCHEMA, design, playbooks_of, written
 from spectra_assets.stages.work import Work
 
 PROOF = "proof"
@@ -110,6 +111,8 @@ class Scratch:
             update={"project": self.folder / "project", "lakehouse_root": str(self.folder / "lakehouse")}
         )
         self.lakehouse = Lakehouse(self.settings.lakehouse_root, source)
+        self._now = written(settings, source)
+        self._published = published(settings, self._now) if self._now is not None else set[str]()
         shutil.copytree(settings.playbooks, self.settings.playbooks)
         for file, text in (edited or {}).items():
             (self.settings.playbooks / file).write_text(text, encoding="utf-8")
@@ -123,8 +126,8 @@ class Scratch:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def bring(self, tables: Iterable[str], before: datetime | None = None) -> None:
-        """The tables as they are published, and what Prepare sampled. With `before`, what Extract kept for the next sample comes
-        only if it is older."""
+        """The tables as they are published, what Prepare sampled, and what the covenant in force was made from. With `before`,
+        what Extract kept for the next sample comes only if it is older."""
         for table in tables:
             ref = TableRef.parse(table)
             if "://" not in self._real.root and self._real.exists(ref):
@@ -132,6 +135,8 @@ class Scratch:
         for part in ((SAMPLES,), (LOG, "waiting")):
             if self._real.files(*part).is_dir():
                 _linked(self._real.files(*part), self.lakehouse.files(*part))
+        if self._real.files(CANON).is_file():
+            shutil.copyfile(self._real.files(CANON), self.lakehouse.files(CANON))
         for file in self.lakehouse.files(SAMPLES).glob("*.drifted.ndjson") if before else ():
             if before and file.stat().st_mtime >= before.timestamp():
                 file.unlink()
@@ -154,8 +159,9 @@ class Scratch:
         return from_rows(self.lakehouse.read(SCHEMA).to_pylist()) if self.lakehouse.exists(SCHEMA) else Canon(entities=())
 
     def covenant(self) -> Covenant:
-        """The covenant by the documents here and what was sampled. Raises what `canon_of` and `design` raise."""
-        return design(self.settings, self.pack, canon_of(self.settings, self.pack))[0]
+        """The covenant by the documents here and what was sampled, as far as a remedy that is applied takes it over. Raises what
+        `canon_of` and `design` raise."""
+        return taken_over(self.settings, self.pack, self._now, self._published).covenant
 
     def make(self, covenant: Covenant, table: Table) -> Made:
         """Make one table: judged, and published here if it passes. Errors are in the result, but for the deadline's."""

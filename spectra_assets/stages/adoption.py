@@ -30,9 +30,11 @@ from spectra_assets.playbook.model import Notice
 from spectra_assets.playbook.rules import OF_CANON, BaseRule
 from spectra_assets.playbook.rules.rule import fits
 from spectra_assets.settings import Settings
-from spectra_assets.stages.design import design, playbooks_of
+from spectra_assets.stages.design import canon_of, design, playbooks_of
 
-_FILE = "canon.json"
+CANON = "canon.json"
+"""Below `Files/`: the canons of the last covenants."""
+
 _KEPT = 8
 """Versions of a covenant whose canon is known: that of the one in force is among them, whoever else writes one meanwhile."""
 
@@ -97,6 +99,21 @@ def adopt(settings: Settings, pack: Pack, now: Covenant, made: Made, published: 
             kept = tuple(change for change in held if change not in breaking)
             return Adopted(Made(covenant, canon, tuple(notices)), kept, tuple(sorted(back)))
     return Adopted(base, held, why=why)
+
+
+def taken_over(settings: Settings, pack: Pack, now: Covenant | None, published: Collection[str]) -> Made:
+    """The covenant by the playbooks and by what was sampled, as far as it is taken over where `now` is in force. Raises what
+    `canon_of` and `design` raise."""
+    canon = canon_of(settings, pack)
+    covenant, notices = design(settings, pack, canon)
+    made = Made(covenant, canon, tuple(notices))
+    return made if now is None else adopt(settings, pack, now, made, published).made
+
+
+def published(settings: Settings, covenant: Covenant) -> set[str]:
+    """The tables of a covenant that somebody may read."""
+    lakehouse = Lakehouse(settings.lakehouse_root, covenant.source)
+    return {table.table for table in covenant.tables() if lakehouse.exists(table.ref)}
 
 
 def _by_rules(settings: Settings, pack: Pack, now: Covenant, made: Made) -> tuple[Made, str]:
@@ -358,4 +375,4 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _file(settings: Settings, source: str) -> Path:
-    return Lakehouse(settings.lakehouse_root, source).files(_FILE)
+    return Lakehouse(settings.lakehouse_root, source).files(CANON)

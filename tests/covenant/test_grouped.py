@@ -2,7 +2,7 @@
 
 import pytest
 
-from spectra_assets.covenant.diff import Change, _table, diff, grouped
+from spectra_assets.covenant.diff import Change, Consent, _table, diff, grouped
 from spectra_assets.covenant.files import parse, text_of
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import DocumentError
@@ -10,7 +10,7 @@ from tests.covenant.test_diff import changed
 
 
 def change(table: str, text: str, breaking: bool = False) -> Change:
-    return Change(table=table, text=text, breaking=breaking)
+    return Change(table=table, text=text, consent=Consent.PERSON if breaking else Consent.NOBODY)
 
 
 def test_tables_with_the_same_changes_are_one_group() -> None:

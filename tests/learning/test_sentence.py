@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from spectra_assets.covenant.diff import diff
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.run import run_sentence
@@ -25,6 +26,7 @@ from spectra_assets.learning.record import record
 from spectra_assets.learning.remedy.model import AddGate, AddRule, Remedy, RemedyKind
 from spectra_assets.learning.standard import generalise
 from spectra_assets.settings import Settings
+from spectra_assets.stages.adoption import kept_canon
 from spectra_assets.stages.asking.sampling import read_sample
 from spectra_assets.stages.design import canon_of, design, playbooks_of
 from spectra_assets.stages.prepare.standards import fitting
@@ -102,6 +104,26 @@ def test_what_held_for_two_sources_is_there_for_the_third_at_design_and_gives_wa
     _, told = fitting(playbooks_of(settings), "market", ["order"], partial(read_sample, project.lakehouse))
     assert len(told) == 4
     assert any("records have no serial" in each for each in told)
+
+
+def test_a_standard_comes_beside_sources_that_are_sampled_and_have_their_covenants(
+    healed: tuple[Project, Summary, str], tmp_path: Path
+) -> None:
+    """Their covenants name other documents, and promise the same. All of it is one commit."""
+    project = healed[0].copy(tmp_path / "beside")
+    settings, before = project.settings, project.covenant
+    git(project.folder, "add", "-A")
+    git(project.folder, "commit", "-q", "-m", "theirs")
+    for source in ("acme", "shop"):
+        held(settings, source, "type", "nowhere", data_type="float64")
+    assert [lesson.source for lesson in generalise(settings)] == ["acme", "shop"]
+    assert project.covenant.version != before.version
+    assert diff(before, project.covenant) == []
+    assert kept_canon(settings, project.covenant) == kept_canon(settings, before)
+    changed = git(project.folder, "show", "--name-only", "--format=%s").split("\n")
+    assert changed[0] == "Standard standard-type-order-nowhere: held for 2 lessons"
+    assert {"playbooks/STANDARDS.md", "covenants/market.yaml"} <= set(changed)
+    assert git(project.folder, "status", "--porcelain", "playbooks", "covenants") == ""
 
 
 def test_what_the_covenant_promises_is_never_left_out_by_a_run_but_by_a_person(

@@ -7,6 +7,7 @@ from typing import Any
 
 from spectra_assets.covenant.amounts import NUMBERS
 from spectra_assets.covenant.canon import CanonField
+from spectra_assets.covenant.diff import Consent, consent_to_type
 from spectra_assets.covenant.model import DataType
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
@@ -128,13 +129,15 @@ def _wider(gap: Gap, facts: Facts, known: CanonField, values: Sequence[Any]) -> 
 
 def breaks(was: DataType, found: DataType) -> str | None:
     """Why only a person may give a column this type: what reads it would fail, whether or not a table of ours does."""
-    if was in _DATED and found not in _DATED:
+    if consent_to_type(was, found) != Consent.PERSON:
+        return None
+    if was in _DATED:
         return f"as {found} these are no dates any more, which measures by time need: a person decides"
     if was == DataType.BOOL:
         return f"as {found} these are no truths any more, and what counts or filters by them breaks: a person decides"
-    if was in NUMBERS and found not in NUMBERS:
+    if was in NUMBERS:
         return f"as {found} these are no numbers any more, and what sums or compares them breaks: a person decides"
-    return None
+    return f"what reads it as {was} can't read it as {found}: a person decides"
 
 
 def _holds_all(shape: Shape) -> DataType:

@@ -29,6 +29,7 @@ from spectra_assets.learning.lesson import Lesson, read_all
 from spectra_assets.learning.remedy.model import RemedyKind
 from spectra_assets.names import LOG, Stage
 from spectra_assets.settings import Settings
+from spectra_assets.stages.adoption import keep_canon
 from spectra_assets.stages.design import canon_of, design
 from tests.conformance.discovering import options_of
 from tests.conformance.pipeline import new_project
@@ -137,8 +138,10 @@ class Project:
     def redesign(self) -> None:
         """The covenant by the playbooks as they are now."""
         pack = load_pack(self.source, self.settings.intelligence)
-        covenant, _ = design(self.settings, pack, canon_of(self.settings, pack))
+        canon = canon_of(self.settings, pack)
+        covenant, _ = design(self.settings, pack, canon)
         write(covenant_file(self.settings.covenants, self.source), covenant)
+        keep_canon(self.settings, covenant, canon)
 
     def run(self, to: Stage | None = None) -> bool:
         """The pipeline as its schedule would run it: all of it, or the stages to this one."""
