@@ -3,13 +3,15 @@
 Each case makes healthy pipelines in a git repository, starts web server, daemon and code location, changes the APIs, and asks for one
 run of each pipeline, as a schedule does. What follows is the sensor's: learning, catching up, judging. Told at the end: every run
 with who asked for it, the commits, the lessons, and what is not as it must be (wrong data, a dirty tree, a lesson that no run
-judged, or that was judged by a run which had begun before the lesson was applied).
+judged, or that was judged by a run which had begun before the lesson was applied). In the last case two sources have the same gap,
+so that what held for both must be a standard, and a third one must have it at Design, before it fails.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -29,12 +31,15 @@ import dagster as dg
 from dagster_graphql import DagsterGraphQLClient
 
 from benchmarks.flood import below, until
+from spectra_assets.engine.console import Console
+from spectra_assets.engine.run import run_sentence
 from spectra_assets.graph.build import job_name
+from tests.conformance.discovering import options_of
 from tests.learning.bench.bench import Project
 from tests.learning.bench.cases import Case, Change, both, listed, renamed, rows
 from tests.learning.bench.shapes import Depot
 from tests.learning.bench.truth import faults
-from tests.learning.bench.worlds import Market, Row, World
+from tests.learning.bench.worlds import Archive, Market, Row, Stream, World
 from tests.learning.kills import git
 
 REPOSITORY = Path(__file__).parent.parent
@@ -53,6 +58,8 @@ class Pair:
     """Lessons that must be applied and verified in the end."""
     asked: int = 0
     """Lessons that must ask a person."""
+    third: Case | None = None
+    """A source that comes when the others are healed; no sample of it shows what the standard must know."""
     found: list[str] = field(default_factory=list)
 
 
@@ -68,6 +75,15 @@ def _iso(row: Row) -> Row:
 def _case(world: type[World], change: Change, renamed_from: str, *lists: str, meant: Callable[[Row], Row] = dict) -> Case:
     return Case("live", "live", world, change, lists=lists, meant=meant, unsure=(renamed_from,))
 
+
+def _dated(least: int) -> Change:
+    """From this row on every third day is written in another form."""
+    return rows("order", lambda n, row: {**row, "placed": _german(row)} if n % 3 == 0 and n >= least else row)
+
+
+FEW = "- {id: few-records, kind: setting, scope: {source: stream}, name: sample_records, value: 10}"
+_SAMPLED = 40
+"""Rows of a list of which nothing is in a sample of ten."""
 
 PAIRS = (
     Pair(
@@ -108,6 +124,12 @@ PAIRS = (
             "order",
         ),
         used=1,  # how the other list pages, Prepare measured in the same run: the covenant takes it over with the first rule
+    ),
+    Pair(
+        "the same gap at two sources is a standard for the third",
+        _case(Market, _dated(0), "", "customer", "order", meant=_iso),
+        _case(Archive, _dated(0), "", "customer", "order", meant=_iso),
+        third=_case(Stream, _dated(_SAMPLED), "", "customer", "order", meant=_iso),
     ),
 )
 
@@ -152,6 +174,10 @@ def see(pair: Pair, folder: Path) -> None:
         if pair.beside is not None:
             project.other.create(new=False)
             projects.append((project.other, pair.beside))
+        standards = folder / "playbooks" / "STANDARDS.md"
+        standards.write_text(f"{standards.read_text(encoding='utf-8').rstrip()}\n\n```yaml\n{FEW}\n```\n", encoding="utf-8")
+        for each, _ in projects:
+            each.redesign()
         shutil.copy(REPOSITORY / "workspace.yaml", folder)
         (folder / ".gitignore").write_text("/.dagster/\n/lakehouse/\n/dagster.log\n")
         for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
@@ -172,6 +198,29 @@ def see(pair: Pair, folder: Path) -> None:
         _tell(pair, project, instance, before)
         for each, case in projects:
             pair.found += [f"data: {fault}" for fault in faults(case, each.world, each.covenant, each.lakehouse)]
+        if pair.third is not None:
+            _third(pair, pair.third, Project(folder, stack.enter_context(pair.third.world())), stack)
+
+
+def _third(pair: Pair, case: Case, project: Project, stack: ExitStack) -> None:
+    """A further source of the project, by its sentence: it has the standard at Design, and fails at nothing."""
+    found = {lesson.standard for lesson in project.lessons if lesson.standard}
+    print(f"  standards: {', '.join(sorted(found)) or 'none'}")
+    if len(found) != 1:
+        pair.found.append(f"{len(found)} standards came")
+    stack.enter_context(project.environment())
+    stack.enter_context(project.world.changed(case.change or (lambda world: None)))
+    console = Console(out=io.StringIO())
+    sentence = f"create SPECTRA pipeline for {project.source}"
+    summary = run_sentence(sentence, project.settings, console, options=options_of(project.world))
+    form = project.covenant.table("clean.order").columns["placed"].date_format
+    print(
+        f"  {project.source}: ok {summary.ok}, placed is read as {form}, {len(summary.learned)} things learned in its first call"
+    )
+    mine = [lesson.id for lesson in project.lessons if lesson.source == project.source]
+    if not summary.ok or mine or "✗" in console.out.getvalue():  # type: ignore[attr-defined]
+        pair.found.append(f"{project.source} failed first: {summary.problem}, lessons {', '.join(mine) or 'none'}")
+    pair.found += [f"data: {fault}" for fault in faults(case, project.world, project.covenant, project.lakehouse)]
 
 
 def _tell(pair: Pair, project: Project, instance: dg.DagsterInstance, before: set[str]) -> None:
