@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import reduce
-from operator import and_
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F  # noqa: N812
@@ -18,6 +16,7 @@ from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.registry import gate
 from spectra_assets.gates.sample import one_line
+from spectra_assets.lakehouse.conditions import all_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -230,7 +229,7 @@ def _resolved(candidate: Candidate, entity: str, paths: list[str], first: int | 
     ids = _values_at(candidate.frame(table).select("record", "parentKey"), paths).distinct()
     asked = candidate.accepted.groupBy("parentKey").agg(F.count(F.lit(1)).alias("records"), F.min("sequence").alias("sequence"))
     parts = [F.col("parentKey")] if first is None else [_part("parentKey", first + place) for place in range(len(paths))]
-    same = reduce(and_, (part == F.col(f"_value{place}") for place, part in enumerate(parts)))
+    same = all_of(part == F.col(f"_value{place}") for place, part in enumerate(parts))
     frame = asked.join(ids, same, "left")
     rule = Rule("_value0 IS NOT NULL", f"are not among the ids of {table}")
     advice = "the parent was deleted in between, or the route gives children of others: repeat Prepare's proof"
@@ -270,7 +269,7 @@ def _values_at(records: DataFrame, paths: list[str]) -> DataFrame:
             left[name].pop(0)
             gone[name].append(None)
         frame = frame.select(*(F.col("_element").alias(name) if name in together else F.col(name) for name in names))
-    return frame.where(reduce(and_, (F.col(name).isNotNull() for name in names)))
+    return frame.where(all_of(F.col(name).isNotNull() for name in names))
 
 
 def _start(path: str) -> Column:

@@ -19,6 +19,7 @@ from spectra_assets.covenant.model import DataType, Gate, Severity
 from spectra_assets.errors import SpectraError
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.sample import ROWS, example, one_line, take
+from spectra_assets.lakehouse.conditions import any_of
 from spectra_assets.lakehouse.types import ddl
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _validate(name: str, judged: Judged, measure: _Measure) -> int:
         if measure.wrong:  # rules may name a column that is not there
             return True
         counts = [_count(_breaks(rule)) for rule in rules] if len(rules) > 1 else []
-        measure.row = frame.agg(F.count(F.lit(1)), _count(_any_broken(rules)), *counts).collect()[0]
+        measure.row = frame.agg(F.count(F.lit(1)), _count(any_of(map(_breaks, rules))), *counts).collect()[0]
         return int(measure.row[1]) == 0
 
     def kept(check: Callable[[DataFrame], bool]) -> Callable[[DataFrame], bool]:
@@ -150,13 +151,6 @@ def _validate(name: str, judged: Judged, measure: _Measure) -> int:
 
 def _breaks(rule: Rule) -> Column:
     return ~F.coalesce(F.expr(rule.good), F.lit(False))
-
-
-def _any_broken(rules: tuple[Rule, ...]) -> Column:
-    broken = _breaks(rules[0])
-    for rule in rules[1:]:
-        broken = broken | _breaks(rule)
-    return broken
 
 
 def _count(condition: Column) -> Column:
@@ -188,7 +182,7 @@ def _wrong_columns(candidate: Candidate, gate: Gate, judged: Judged, wrong: Mapp
 
 def _broken_rows(candidate: Candidate, gate: Gate, judged: Judged, failed: int, total: int, counts: list[int]) -> Result:
     broken = [(rule, count) for rule, count in zip(judged.rules, counts or [failed], strict=True) if count]
-    sample = take(judged.frame, _any_broken(judged.rules), judged.show, candidate.personal, candidate.dumps)
+    sample = take(judged.frame, any_of(map(_breaks, judged.rules)), judged.show, candidate.personal, candidate.dumps)
     parts = [rule.problem if rule.whole else f"{count} of {total} {judged.unit} {rule.problem}" for rule, count in broken[:3]]
     if len(broken) > 3:
         parts.append(f"{len(broken) - 3} more rules are broken")

@@ -8,8 +8,6 @@ every day. So it is a person who takes it over, unless the table itself has show
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import reduce
-from operator import or_
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyspark.sql import functions as F  # noqa: N812
@@ -21,6 +19,7 @@ from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Result, Rule
 from spectra_assets.gates.keys import primary_key
 from spectra_assets.gates.registry import gate
+from spectra_assets.lakehouse.conditions import any_of
 from spectra_assets.lakehouse.types import quoted
 from spectra_assets.names import TableRef
 
@@ -247,7 +246,7 @@ def _is_explained(table: Table, lost: Mapping[str, DataFrame | None], entities: 
             keys = above.select(F.col(quoted(key)).cast("string").alias(f"_above{place}")).distinct()
             gone = gone.join(keys, F.col(quoted(column.name)).cast("string") == F.col(f"_above{place}"), "left")
             hit.append(F.col(f"_above{place}").isNotNull())
-    return bool(hit) and count > 0 and gone.where(reduce(or_, hit)).count() >= _EXPLAINED * count
+    return bool(hit) and count > 0 and gone.where(any_of(hit)).count() >= _EXPLAINED * count
 
 
 def _is_plain(path: str) -> bool:

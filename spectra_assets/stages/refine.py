@@ -10,6 +10,7 @@ from pyspark.sql.window import Window
 
 from spectra_assets.covenant.build import Derivation, Enrichment, Refinement
 from spectra_assets.errors import SpectraError
+from spectra_assets.lakehouse.conditions import all_of
 from spectra_assets.stages.frames import build_of, col, finished, first_input
 from spectra_assets.stages.refusal import refused
 from spectra_assets.stages.work import Draft, Work, action
@@ -75,9 +76,7 @@ def _applied(frame: DataFrame, work: Work, rule: Enrichment | Derivation) -> Dat
     if isinstance(rule, Derivation):
         return frame.withColumn(rule.column, F.expr(rule.expression))
     other = _grouped(work, rule) if rule.aggregate else _single(work, rule)
-    matches = F.lit(True)
-    for number, mine in enumerate(rule.on):
-        matches = matches & (col(mine) == F.col(f"_on_{number}"))
+    matches = all_of(col(mine) == F.col(f"_on_{number}") for number, mine in enumerate(rule.on))
     joined = frame.join(other, matches, "left")
     brought = {name: F.col(f"_new_{number}") for number, name in enumerate(rule.columns)}
     kept = [name for name in frame.columns if name not in brought]

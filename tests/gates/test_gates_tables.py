@@ -293,3 +293,15 @@ def test_a_refined_table_keeps_its_rows(bench: Bench) -> None:
     assert bench.judge(promised, [{"n": 1}, {"n": 2}], rows_in=2).passed
     assert bench.judge(promised, [{"n": 1}, {"n": 2}], rows_in=3).rule_id == "refine.grain_unique:balance"
     assert bench.judge(promised, [{"n": 1}]).passed
+
+
+def test_a_table_of_very_many_required_columns_is_judged(bench: Bench) -> None:
+    names = [f"a{number}" for number in range(200)]
+    promised = table(
+        "clean.cycle", "required_present", columns=[column(name, required=True) for name in names], primary_key=["a0"]
+    )
+    full = [dict.fromkeys(names, number) for number in range(3)]
+    assert bench.judge(promised, full).passed
+    result = bench.judge(promised, [*full, {**full[0], "a0": 9, "a150": None}])
+    assert (result.passed, result.failed) == (False, 1)
+    assert "a150" in result.message

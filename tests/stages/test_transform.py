@@ -267,3 +267,56 @@ def test_a_record_that_the_api_marks_as_deleted_is_closed_and_left_out(world: Wo
     versions, lines, deleted = load(5, "open")
     assert versions[2] == [("1900-01-01", "2024-06-06", False)]
     assert versions[3] == [("1900-01-01", "2024-06-02", False)], "nothing is left of the record, and its version stays"
+
+
+WIDE = 200
+"""Columns of one table, as systems for tickets, accounts and orders have them."""
+
+
+def test_a_dimension_of_very_many_attributes_goes_on(world: World) -> None:
+    names = [f"a{number}" for number in range(WIDE)]
+    table = world.declare(
+        table="transform.dimCycle",
+        **{"from": ["clean.cycle"]},
+        primary_key=["cycleKey"],
+        build={"kind": "dimension", "natural_key": "cycleId", "surrogate_key": "cycleKey", "members": []},
+        schema=[
+            column("cycleKey", "int64"),
+            *(column(name, "int64", lineage=[f"clean.cycle.{name}"]) for name in ("cycleId", *names)),
+            column("validFrom", "timestamp"),
+            column("validTo", "timestamp"),
+            column("isCurrent", "bool"),
+        ],
+    )
+    schema = dict.fromkeys(("cycleId", *names), pa.int64())
+    for day, last in enumerate((7, 7, 8)):
+        world.rows("clean.cycle", schema, [(1, *range(WIDE - 1), last), (2, *range(WIDE))])
+        rows = world.made(table, DAY[day], publish=True)
+    assert [(r[names[-1]], r["isCurrent"]) for r in sorted(rows, key=lambda r: r["validFrom"]) if r["cycleId"] == 1] == [
+        (7, False),
+        (8, True),
+    ]
+    assert [r["isCurrent"] for r in rows if r["cycleId"] == 2] == [True]
+
+
+def test_a_fact_refers_to_very_many_dimensions(world: World) -> None:
+    world.rows("clean.cycle", CYCLE, [(1, "one", None, None), (2, "two", None, None)])
+    world.made(dimension(world), DAY[0], publish=True)
+    ends = [f"by{number}" for number in range(40)]
+    world.rows("clean.call", dict.fromkeys(("id", *ends), pa.int64()), [(1, *[1, 2] * 20), (2, *[None, 7] * 20)])
+    fact = world.declare(
+        table="transform.factCall",
+        **{"from": ["clean.call", "transform.dimCycle"]},
+        primary_key=["id"],
+        build={
+            "kind": "fact",
+            "references": [{"name": f"{end}Key", "dimension": "dimCycle", "column": end} for end in ends],
+            "scalars": [],
+            "dates": {},
+        },
+        schema=[column("id", "int64"), *(column(f"{end}Key", "int64") for end in ends)],
+    )
+    one, two = sorted(world.made(fact, DAY[1]), key=lambda row: row["id"])
+    keys = {row["cycleId"]: row["cycleKey"] for row in world.made(dimension(world), DAY[1])}
+    assert [one[f"{end}Key"] for end in ends] == [keys[1], keys[2]] * 20
+    assert [two[f"{end}Key"] for end in ends] == [-1, None] * 20

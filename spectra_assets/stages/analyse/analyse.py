@@ -9,6 +9,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.covenant.build import Join, Kpi
 from spectra_assets.errors import SpectraError
+from spectra_assets.lakehouse.conditions import all_of
 from spectra_assets.stages.analyse.chart import MOST_ROWS, draw
 from spectra_assets.stages.analyse.semantics import described
 from spectra_assets.stages.frames import build_of, col, drafted, finished
@@ -91,9 +92,7 @@ def _joined(frame: DataFrame, work: Work, join: Join, number: int) -> DataFrame:
     theirs = [col(name).alias(f"_on_{number}_{place}") for place, name in enumerate(join.on.values())]
     brought = {name: f"_new_{number}_{place}" for place, name in enumerate(join.columns)}
     other = work.frame(join.table).select(*theirs, *(col(name).alias(alias) for name, alias in brought.items()))
-    matches = F.lit(True)
-    for place, mine in enumerate(join.on):
-        matches = matches & (col(mine) == F.col(f"_on_{number}_{place}"))
+    matches = all_of(col(mine) == F.col(f"_on_{number}_{place}") for place, mine in enumerate(join.on))
     replaced = {name.lower() for name in brought}
     kept = [name for name in frame.columns if name.lower() not in replaced]
     return frame.join(other, matches, "left").select(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.covenant.build import Bridge, Dimension, Fact
+from spectra_assets.lakehouse.conditions import all_of
 from spectra_assets.stages.frames import col, first_input
 from spectra_assets.stages.work import Work
 
@@ -22,7 +23,5 @@ def rows_of(work: Work, build: Dimension | Fact | Bridge) -> DataFrame:
         return rows
     keys = [col(name).alias(f"_same_{place}") for place, name in enumerate(completion.on)]
     further = work.frame(completion.table).select(*keys, *(col(name) for name in completion.columns))
-    same = F.lit(True)
-    for place, name in enumerate(completion.on):
-        same = same & (col(name) == F.col(f"_same_{place}"))
+    same = all_of(col(name) == F.col(f"_same_{place}") for place, name in enumerate(completion.on))
     return rows.join(further, same, "left").drop(*(f"_same_{place}" for place in range(len(keys))))

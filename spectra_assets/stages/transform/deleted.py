@@ -8,6 +8,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.covenant.build import Gone
 from spectra_assets.covenant.model import DataType
+from spectra_assets.lakehouse.conditions import all_of
 from spectra_assets.stages.frames import col
 from spectra_assets.stages.prepare.fields.marks import UNMARKED
 from spectra_assets.stages.work import Work
@@ -35,9 +36,7 @@ def marked(frame: DataFrame, work: Work, gone: Gone, name: str) -> DataFrame:
         return frame.withColumn(name, told(work, gone))
     theirs = [col(other).alias(f"_of_{place}") for place, other in enumerate(gone.on.values())]
     dead = work.frame(gone.table).where(told(work, gone)).select(*theirs, F.lit(True).alias("_gone")).distinct()
-    same = F.lit(True)
-    for place, mine in enumerate(gone.on):
-        same = same & (col(mine) == F.col(f"_of_{place}"))
+    same = all_of(col(mine) == F.col(f"_of_{place}") for place, mine in enumerate(gone.on))
     found = frame.join(dead, same, "left")
     return found.select(*(col(each) for each in frame.columns), F.coalesce(F.col("_gone"), F.lit(False)).alias(name))
 

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from spectra_assets.covenant.build import Calendar, Dimension, Enumeration
 from spectra_assets.covenant.model import Column as Promise
 from spectra_assets.errors import SpectraError
+from spectra_assets.lakehouse.conditions import all_of
 from spectra_assets.lakehouse.types import ddl
 from spectra_assets.stages.clean.casts import cast, plausible
 from spectra_assets.stages.frames import build_of, col, drafted, finished, first_input
@@ -90,9 +91,7 @@ def span_calendar(draft: Draft, work: Work) -> None:
 
 def _composed(columns: Sequence[str]) -> Column:
     """The values of several columns as one text: a JSON array of their texts, NULL if one is absent."""
-    whole = F.lit(True)
-    for name in columns:
-        whole = whole & col(name).isNotNull()
+    whole = all_of(col(name).isNotNull() for name in columns)
     return F.when(whole, F.to_json(F.array(*(col(name).cast("string") for name in columns))))
 
 

@@ -11,6 +11,7 @@ from pyspark.sql.window import Window
 
 from spectra_assets.covenant.build import Bridge, Dimension, Enumeration, Fact, Hop, Reference
 from spectra_assets.errors import SpectraError
+from spectra_assets.lakehouse.conditions import all_of, any_of
 from spectra_assets.stages.frames import build_of, col, drafted, finished, first_input
 from spectra_assets.stages.transform.completed import rows_of
 from spectra_assets.stages.transform.days import day_key
@@ -56,10 +57,7 @@ def select_events(draft: Draft, work: Work) -> None:
 def select_pairs(draft: Draft, work: Work) -> None:
     """The distinct pairs of the input, without records that were deleted; where one side is absent there is no pair."""
     build = build_of(work, Bridge)
-    whole = F.lit(True)
-    for reference in build.references:
-        for name in (reference.column, *reference.also):
-            whole = whole & col(name).isNotNull()
+    whole = all_of(col(name).isNotNull() for each in build.references for name in (each.column, *each.also))
     rows = living(rows_of(work, build), work, build.gone)
     pairs = rows.where(whole).select(*_starts(build.references)).distinct()
     draft.rows_in = pairs.count()
@@ -84,8 +82,11 @@ def resolve_keys(draft: Draft, work: Work) -> None:
         frame = frame.select(*(col(name) for name in dict.fromkeys(ends))).distinct()
         draft.rows_in = frame.count()
     timed = isinstance(build, Fact) and build.event_time is not None
+    before = frame.columns
+    keys: dict[str, Column] = {}
     for number, (reference, end) in enumerate(zip(build.references, walked.ends, strict=True)):
-        frame = _resolved(frame, work, reference, number, end, timed and reference.version == "event")
+        frame, keys[reference.name] = _resolved(frame, work, reference, number, end, timed and reference.version == "event")
+    frame = frame.select(*(col(name) for name in before if name not in keys), *(key.alias(name) for name, key in keys.items()))
     if isinstance(build, Bridge) and any(reference.unmatched == "unknown" for reference in build.references):
         frame = frame.select(*(col(reference.name) for reference in build.references)).distinct()
         draft.rows_in = frame.count()
@@ -117,13 +118,11 @@ class _Walked:
 
 def _walked(frame: DataFrame, work: Work, references: Sequence[Reference]) -> _Walked:
     """Join the hops of all references; a way that several begin with is walked once."""
-    ways: dict[tuple[object, ...], str] = {}
+    ways: dict[tuple[object, ...], str] = {(each.column,): _start(each.column) for each in references}
+    frame = frame.withColumns({_found(start): F.lit(True) for start in ways.values()})
     ends: list[str] = []
     for reference in references:
         way: tuple[object, ...] = (reference.column,)
-        if way not in ways:
-            ways[way] = _start(reference.column)
-            frame = frame.withColumn(_found(ways[way]), F.lit(True))
         for hop in reference.via:
             before = ways[way]
             way = (*way, hop.table, hop.key, hop.take)
@@ -145,14 +144,13 @@ def _hopped(frame: DataFrame, work: Work, hop: Hop, before: str, after: str) -> 
     return joined.withColumn(_found(after), found).drop(key)
 
 
-def _resolved(frame: DataFrame, work: Work, reference: Reference, number: int, end: str, timed: bool) -> DataFrame:
-    """The frame with the reference's surrogate key."""
+def _resolved(frame: DataFrame, work: Work, reference: Reference, number: int, end: str, timed: bool) -> tuple[DataFrame, Column]:
+    """The frame beside the versions that the reference leads to, and its surrogate key. One join for each, and nothing else: a
+    plan may be nested a hundred levels deep, and a fact may refer to forty dimensions."""
     versions, pairs = _versions(work, reference, number, end)
     surrogate, since, until = (F.col(f"_{part}_{number}") for part in ("surrogate", "since", "until"))
-    matches, absent = F.lit(True), F.lit(False)
-    for value, key, kind in pairs:
-        matches = matches & (col(value).try_cast(kind) == F.col(key))
-        absent = absent | col(value).isNull()
+    matches = all_of(col(value).try_cast(kind) == F.col(key) for value, key, kind in pairs)
+    absent = any_of(col(value).isNull() for value, _, _ in pairs)
     if timed:
         event = F.col(_EVENT)
         then = (since.isNull() | (since <= event)) & (until.isNull() | (event < until))
@@ -163,8 +161,7 @@ def _resolved(frame: DataFrame, work: Work, reference: Reference, number: int, e
     found = F.when(absent & col(_found(end)), unknown).otherwise(surrogate)
     if reference.unmatched == "unknown":
         found = F.coalesce(found, unknown)
-    joined = frame.join(versions, matches, "left").withColumn(reference.name, found)
-    return joined.drop(*(key for _, key, _ in pairs), *(f"_{part}_{number}" for part in ("surrogate", "since", "until")))
+    return frame.join(versions, matches, "left"), found
 
 
 def _versions(work: Work, reference: Reference, number: int, end: str) -> tuple[DataFrame, list[tuple[str, str, str]]]:
@@ -184,9 +181,7 @@ def _versions(work: Work, reference: Reference, number: int, end: str) -> tuple[
         for place, (mine, theirs) in enumerate(wanted.items())
     ]
     keys = [col(theirs).alias(key) for (_, key, _), theirs in zip(pairs, wanted.values(), strict=True)]
-    whole = F.lit(True)
-    for theirs in wanted.values():
-        whole = whole & col(theirs).isNotNull()
+    whole = all_of(col(theirs).isNotNull() for theirs in wanted.values())
     single = (
         frame.where(whole).groupBy(*keys, F.col("validFrom")).agg(F.max(col(build.surrogate_key)).alias(f"_surrogate_{number}"))
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812
 
+from spectra_assets.lakehouse.conditions import all_of
 from spectra_assets.stages.frames import col, instant
 
 if TYPE_CHECKING:
@@ -100,9 +101,7 @@ class Versioning:
         since = col("_old_validFrom")
         # by a clock that was set back: a moment after, so that what was is not lost
         now = F.when(since > instant(self.now), F.timestamp_micros(F.unix_micros(since) + 1)).otherwise(instant(self.now))
-        same = F.lit(True)
-        for name in compared:
-            same = same & col(f"_old_{name}").eqNullSafe(col(f"_new_{name}"))
+        same = all_of(col(f"_old_{name}").eqNullSafe(col(f"_new_{name}")) for name in compared)
         stays = same | F.coalesce(since == now, F.lit(False)) | _unknown(col(f"_new_{self.natural_key}"))
         ends = was & F.coalesce(since < now, F.lit(False)) & (~is_ | ~stays)
         start = (
