@@ -24,6 +24,9 @@ from spectra_assets.covenant.access import Auth, is_header
 from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SpectraError
 
 _UNSEEN = re.compile(r"[^\x21-\x7e]")
+_WHOLE = re.compile(r"[A-Za-z][\x21-\x7e]{0,39}(?: [\x21-\x7e]+){1,4}")
+"""The whole value of a header: the word before the token, then the token with what it is called."""
+
 _EARLY = 30.0
 """Seconds before its end from which on a token is replaced; at most a tenth of its life."""
 
@@ -188,7 +191,11 @@ def credential_of(auth: Auth, secret: Secret | None, user: str | None, mask: Mas
     credential = _made(auth, secret, user, mask)
     for each in (secret, *credential.secrets):
         mask.add(each)
-        credential.hide(Secret(each.reveal().rpartition(" ")[2]))
+        bare = each.reveal().rpartition(" ")[2]
+        for part in (bare, bare.rpartition("=")[2].strip('"') if bare != each.reveal() else ""):
+            if len(part) >= _LEAST:
+                mask.add(Secret(part))
+            credential.hide(Secret(part))
     credential.hide(secret)
     return credential
 
@@ -197,8 +204,12 @@ def _made(auth: Auth, secret: Secret, user: str | None, mask: Mask) -> Credentia
     value = secret.reveal()
     variable = auth.token_env or (auth.user_env if auth.kind == "basic" else None) or "the token"
     paired = auth.kind in ("basic", "oauth2")
-    if not value.strip() or not value.isprintable() or (not paired and _UNSEEN.search(value)):
-        raise CredentialError(f"{variable} holds no usable credential: only the value itself, with no spaces or quotes around")
+    whole = auth.kind == "header" and auth.prefix is None and _WHOLE.fullmatch(value) is not None
+    if not value.strip() or not value.isprintable() or (not paired and not whole and _UNSEEN.search(value)):
+        raise CredentialError(
+            f"{variable} holds no usable credential: only the value itself, with no spaces or quotes around; the whole "
+            "value of a header (`Token token=…`) goes with --auth header:NAME"
+        )
     if auth.kind == "query":
         if not auth.parameter:
             raise ConfigurationError("the covenant names no query parameter for the token (server.auth.parameter)")
@@ -223,7 +234,7 @@ def _made(auth: Auth, secret: Secret, user: str | None, mask: Mask) -> Credentia
     elif auth.kind == "bearer":
         value = f"Bearer {value}"
     elif auth.prefix:
-        value = f"{auth.prefix} {value}"
+        value = f"{auth.prefix}{'' if auth.prefix.endswith('=') else ' '}{value}"
     return Credential({auth.header: Secret(value)})
 
 

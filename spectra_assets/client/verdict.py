@@ -28,7 +28,8 @@ _CONTENT = frozenset({200, 203, 204, 205, 206})
 """Statuses of an answer with content, or with none on purpose; 206 is given by some for a page of a list."""
 
 _HTML = {"text/html", "application/xhtml+xml"}
-_TEXTS = {"", "text/plain"}
+_TEXTS = {"", "text/plain", "text/html"}
+"""Content types that servers give to JSON as well."""
 
 
 def may_pass(status: int) -> bool:

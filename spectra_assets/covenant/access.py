@@ -16,6 +16,10 @@ FRAMING = (
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,120}")
 
 
+PREFIX = r"^[A-Za-z][A-Za-z0-9._=-]{0,39}( [A-Za-z][A-Za-z0-9._-]{0,39}=)?$"
+"""What stands before a token in its header: a word, perhaps with the name of a parameter, `Token token=`."""
+
+
 def is_header(name: str) -> bool:
     """Whether a header of this name can be sent (RFC 9110, token) and is none of `FRAMING`."""
     return _HEADER.fullmatch(name) is not None and name.lower() not in FRAMING
@@ -31,7 +35,8 @@ class Auth(Model):
     """How the credential is sent. Names of environment variables, never values.
 
     bearer: `Authorization: Bearer <token>`; basic: user name and password (none without `token_env`); header: the token in
-    `header`, after the word `prefix` if there is one (`Token abc`); query: the token in the query parameter `parameter`;
+    `header`, after `prefix` if there is one (`Token abc`; `Token token=abc` without a blank); query: the token in the query
+    parameter `parameter`;
     oauth2: client credentials (RFC 6749, 4.4), `user_env` the client id, `token_env` the client secret, sent to `token_path` of
     the same server, which answers with the bearer token.
     """
@@ -40,7 +45,7 @@ class Auth(Model):
     token_env: str | None = None
     user_env: str | None = None
     header: str = "Authorization"
-    prefix: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9._=-]{0,39}$")
+    prefix: str | None = Field(default=None, pattern=PREFIX)
     parameter: str | None = None
     token_path: str | None = None
     scope: str | None = None

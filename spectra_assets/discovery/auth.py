@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from spectra_assets.client.mask import Secret
@@ -14,6 +14,9 @@ from spectra_assets.discovery.ways import BEFORE, called, ways
 from spectra_assets.errors import CredentialError, RetriableError, one_of
 from spectra_assets.intelligence.description.model import Scheme
 from spectra_assets.intelligence.model import Evidence
+
+LISTED = "--list /name,/parents/{id}/name"
+"""How a person names lists."""
 
 TRIES = 8
 """Requests with a credential to what refuses it: more could lock an account. A declared scheme may take one more, elsewhere."""
@@ -35,8 +38,10 @@ class Recognised:
     """Told if nothing is found at all: the credential was accepted where nothing is."""
 
 
-def recognise(scout: Scout, given: Given, schemes: Sequence[Scheme], doors: Sequence[str]) -> Recognised:
-    """Find the authentication by which one of `doors` (GET paths, likeliest first) opens.
+def recognise(
+    scout: Scout, given: Given, schemes: Sequence[Scheme], doors: Sequence[str], made_up: Collection[str] = ()
+) -> Recognised:
+    """Find the authentication by which one of `doors` (GET paths, likeliest first; the `made_up` ones may not be there) opens.
 
     An error envelope with status 200 is a refusal too. Afterwards `scout` sends the credential. Raises CredentialError if the
     API is closed and no credential opens it, RetriableError if it takes no more requests.
@@ -57,7 +62,7 @@ def recognise(scout: Scout, given: Given, schemes: Sequence[Scheme], doors: Sequ
         found = _open(scout, given, schemes, open_, secret, user)
     else:
         others = [path for path in doors if path not in {look.path for look in looks}]
-        found = _closed(scout, given, schemes, closed, open_, secret, user, others)
+        found = _closed(scout, given, schemes, closed, open_, secret, user, others, made_up)
     scout.sign(found.auth, *signed(found.auth, secret, user))
     return found
 
@@ -109,26 +114,33 @@ def _closed(
     secret: Secret,
     user: str | None,
     others: Sequence[str],
+    made_up: Collection[str],
 ) -> Recognised:
     """Try on a closed door, the likeliest way first; one that is understood there, but not let in, on the next of `others`."""
     tried: list[str] = []
+    unsent = ""
+    answered: list[Look] = []
     nearest: tuple[Auth, str] | None = None
     no_token = ""
     for auth, why in ways(given, schemes, closed, closed.reason or _envelope(closed), user):
         if len(tried) >= TRIES or (no_token and not why.startswith(("described", BEFORE))):
             break
-        tried.append(called(auth))
         look = scout.trial(closed.path, auth, *signed(auth, secret, user))
+        if look.status is None and look.sight.category == "unauthorized" and auth.kind != "oauth2":
+            unsent = look.reason  # it can't be sent in this form
+            continue
+        tried.append(called(auth))
+        answered.append(look)
         if auth.kind == "oauth2" and look.status is None and look.sight.category == "unauthorized":
             no_token = no_token or look.reason
             continue
         if _opened(look) or (closed.refused and look.sight.category == "needsParameters" and not _unknown(auth, look)):
             told = f"GET {closed.path} answers {closed.status} without a credential and {look.status} with it ({why})"
             return Recognised(auth, closed.path, [_evidence(called(auth), told, 1.0)])
-        if closed.refused and look.status == 404:
-            told = f"GET {closed.path} answers {closed.status} without a credential and 404 with it ({why})"
+        if what := _no_data(closed, look):
+            told = f"GET {closed.path} answers {closed.status} without a credential and {look.status} with it ({why})"
             where = f"GET {scout.base}{closed.path}"
-            missing = f"the credential was accepted ({called(auth)}), but {where} is not there: check the base URL"
+            missing = f"the credential was accepted ({called(auth)}), but {where} {what}"
             return Recognised(
                 auth, open_.path if open_ else closed.path, [_evidence(called(auth), told, 0.8)], "" if open_ else missing
             )
@@ -156,21 +168,35 @@ def _closed(
                 return Recognised(auth, open_.path, [_evidence(called(auth), told, 0.4)])
             break
         if given.kind:
-            raise CredentialError(_refused(given, closed, tried))
+            raise CredentialError(_refused(given, closed, tried, answered, closed.path in made_up) if tried else unsent)
         told = f"GET {closed.path} answers {closed.status} to every way tried ({', '.join(tried)}); the rest is open"
         return Recognised(Auth(kind="none"), open_.path, [_evidence("none", told, 0.4)])
-    raise CredentialError(no_token or _refused(given, closed, tried))
+    raise CredentialError(no_token or (unsent if not tried else _refused(given, closed, tried, answered, closed.path in made_up)))
 
 
-def _refused(given: Given, look: Look, tried: Sequence[str]) -> str:
+def _no_data(closed: Look, look: Look) -> str:
+    """What is there in place of data, if a credential was accepted all the same; empty if it was not, or data came."""
+    if look.status == 404 or (look.status == 200 and look.sight.category == "notFound" and not _refuses(look)):
+        return f"is not there: check the base URL, or name its lists by {LISTED}"
+    if closed.refused and look.status == 200 and look.sight.category == "notJson":
+        kind = look.headers.get("Content-Type", "").partition(";")[0].strip()[:80] or "no content type"
+        return f"answers no JSON ({kind}), and nothing else is read: check the base URL, or name its lists by {LISTED}"
+    return ""
+
+
+def _refused(given: Given, look: Look, tried: Sequence[str], answered: Sequence[Look] = (), made_up: bool = False) -> str:
+    statuses = list(dict.fromkeys(_answered(each) for each in answered or [look]))
+    doubt = f"; nobody named GET {look.path}, so the refusal may mean the path: name a list by {LISTED}" if made_up else ""
     return (
-        f"the API refuses the credential in {given.token_env}: GET {look.path} answers {_answered(look)} to each of "
-        f"{', '.join(tried) or 'the ways tried'}. Set {given.token_env} to a valid one, or say how it is sent by --auth "
+        f"the API refuses the credential in {given.token_env}: GET {look.path} answers {' or '.join(statuses)} to each of "
+        f"{', '.join(tried) or 'the ways tried'}{doubt}. Set {given.token_env} to a valid one, or say how it is sent by --auth "
         f"({one_of((*KINDS, *NAMED))}); for a user name or client id give --user-env"
     )
 
 
 def _answered(look: Look) -> str:
+    if look.status is None:
+        return "nothing"
     return "200 with an error" if look.status == 200 else str(look.status)
 
 

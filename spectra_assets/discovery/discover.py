@@ -11,7 +11,7 @@ from typing import NamedTuple
 from spectra_assets.client.api import ApiClient
 from spectra_assets.covenant.access import Search, Server
 from spectra_assets.discovery import describe
-from spectra_assets.discovery.auth import Recognised, recognise
+from spectra_assets.discovery.auth import LISTED, Recognised, recognise
 from spectra_assets.discovery.build import Facts, pack_of
 from spectra_assets.discovery.crawl import Crawl
 from spectra_assets.discovery.details import with_details
@@ -40,8 +40,11 @@ BUDGET = 300
 IN_FLIGHT = 4
 """Requests in flight to an API nobody described."""
 
-MORE = "there may be more; name them by --list /name,/parents/{id}/name"
+MORE = f"there may be more; name them by {LISTED}"
 """What a person is told where lists were guessed."""
+
+CUT = "the budget of requests ended before all usual names were asked for (--request-budget)"
+"""What is told beside it if that is so."""
 
 _HYPOTHESES = 24
 """Requests at most for lists that a description leaves out, though ids in records name them."""
@@ -136,7 +139,9 @@ class _Discovery:
             description, place = None, Place()
         self.scout.rebase(place.base_path)
         doors = self._doors(description, place)
-        auth = recognise(self.scout, self.wanted.given, description.schemes if description else (), doors)
+        made_up = [] if description is not None or len(doors) == 1 else [f"/{name}" for name in _UNKNOWN]
+        made_up = [path for path in made_up if path not in self._plain()]
+        auth = recognise(self.scout, self.wanted.given, description.schemes if description else (), doors, made_up)
         self.evidence += auth.evidence
         self.say(f"authentication: {auth.evidence[0].finding}")
         if description is None and refused and auth.auth.kind != "none":
@@ -201,21 +206,27 @@ class _Discovery:
         """GET paths by which closed and open are told apart, those that are likely closed first."""
         if description is not None:
             paths = [path for described in probes_of(description) if (path := place.path(described))]
-            return [*paths, "/"]
+            return [*self._plain(), *paths, "/"]
         root = self.scout.look("/")
         if root.refused:
-            return ["/"]
-        named = []
+            return [*self._plain(), "/"]
+        named = self._plain()
         self.scout.known_inside(root)
         for link in links_of(root.sight.value, document=True) if root.readable else ():
             target = self.scout.local(link.url) if "{" not in link.url else None
             if target and not link.nowhere(target[0]):
                 named.append(target[0])
-        named.sort(key=lambda path: not any(word in path.lower().split("/")[-1] for word in _PRIVATE))
+        named.sort(
+            key=lambda path: path not in self._plain() and not any(word in path.lower().split("/")[-1] for word in _PRIVATE)
+        )
         guesses = [f"/{name}" for name in (_UNKNOWN if not named else ())]
         if root.sight.shape == "html":  # what is a page for people without it
             guesses = [*(f"{path}.json" for path in guesses[:3]), *guesses]
         return [*list(dict.fromkeys(named))[: _DOORS - 1], *guesses, "/"]
+
+    def _plain(self) -> list[str]:
+        """The lists without parameters that a person named: no other path is as sure to be there."""
+        return [listed.path for listed in self.wanted.lists if not {"?", "{"} & set(listed.path)]
 
     def _facts(self, description: Description | None, place: Place, auth: Recognised) -> Facts:
         title = (description.title if description else "") or self.source.replace("_", " ").title()
@@ -312,8 +323,9 @@ class _Discovery:
         ask_plain(crawl, paths)
         ask_below(crawl, paths)
         if bare:
-            Guesses(crawl, [self.source]).run()
-            self._tell_guesses(crawl)
+            guesses = Guesses(crawl, [self.source])
+            guesses.run()
+            self._tell_guesses(crawl, f"; {CUT}" if guesses.cut else "")
         crawl.go_on(with_more_parents(self.scout, list(crawl.routes.values())))
         kinds = Counter(route.kind for route in crawl.routes.values())
         lists, objects = kinds["list"], kinds["object"]
@@ -326,15 +338,18 @@ class _Discovery:
         """Requests that stay for the lists that a person named."""
         return min(self.scout.left // 2, 4 * len(self.wanted.lists))
 
-    def _tell_guesses(self, crawl: Crawl) -> None:
-        guessed = [route.path for route in crawl.routes.values() if route.kind == "list" and route.why != NAMED]
-        if guessed:
+    def _tell_guesses(self, crawl: Crawl, cut: str) -> None:
+        there = [route for route in crawl.routes.values() if route.why != NAMED and route.kind in ("list", "object", "closed")]
+        guessed = [route.path for route in there if route.kind == "list"]
+        if there:
             self.guessed = True
+            what = f"{len(guessed)} lists were" if guessed else "no list, only single records and what is closed, was"
+            found = sorted(guessed or [route.path for route in there])
             self.evidence.append(
                 Evidence(
                     about="catalogue",
-                    finding=f"{len(guessed)} lists were found by guessing usual names: {MORE}",
-                    evidence=f"nothing at the base URL names a list; found: {', '.join(sorted(guessed))}",
+                    finding=f"{what} found by guessing usual names: {MORE}",
+                    evidence=f"nothing at the base URL names a list; found: {', '.join(found)[:600]}{cut}",
                     confidence=0.5,
                 )
             )
@@ -393,8 +408,8 @@ class _Discovery:
         seen = f"; {len(closed)} endpoints answer no data ({'; '.join(closed[:5])})" if closed else ""
         return (
             f"no list of records was found at {self.scout.origin}{self.scout.base} in {self.scout.sent} requests: its root: "
-            f"{said}{seen}. Check the base URL (it may need a path such as /api/v1), or give a description by "
-            "--openapi FILE_OR_URL"
+            f"{said}{seen}. Check the base URL (it may need a path such as /api/v1), name its lists by "
+            f"{LISTED}, or give a description by --openapi FILE_OR_URL"
         )
 
 

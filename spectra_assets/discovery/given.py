@@ -8,7 +8,7 @@ from typing import get_args
 
 from spectra_assets import settings
 from spectra_assets.client.mask import Secret
-from spectra_assets.covenant.access import FRAMING, Auth, is_header
+from spectra_assets.covenant.access import FRAMING, PREFIX, Auth, is_header
 from spectra_assets.errors import ConfigurationError, CredentialError, one_of
 
 KINDS = get_args(Auth.model_fields["kind"].annotation)
@@ -18,7 +18,6 @@ NAMED = ("header:NAME", "header:NAME:PREFIX", "query:NAME")
 _SECRET = re.compile(r"auth|token|secret|password|cookie|(?:^|[-_])key(?:$|[-_])|api-?key", re.IGNORECASE)
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,198}[\x21-\x7e])?")
 _QUERY_NAME = re.compile(r"[A-Za-z0-9._~$\[\]-]{1,100}")
-_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9._=-]{0,39}")
 
 
 @dataclass(frozen=True)
@@ -69,10 +68,11 @@ def declared(text: str) -> tuple[str, str | None, str | None]:
             f"--auth query:{name[:100]!r} names no query parameter: valid are letters, digits and .-_~$[], "
             "for example query:api_key"
         )
-    if prefix is not None and not _PREFIX.fullmatch(prefix):
+    if prefix is not None and not re.fullmatch(PREFIX, prefix):
         raise ConfigurationError(
             f"--auth header:{name}:PREFIX: the prefix is the word before the credential, a letter and up to 39 letters, digits "
-            "and ._=-, for example header:Authorization:Token"
+            "and ._=-, perhaps with the name of a parameter, for example header:Authorization:Token or "
+            "'header:Authorization:Token token='"
         )
     return kind, name, prefix
 

@@ -40,6 +40,8 @@ class Guesses:
     crawl: Crawl
     told: list[str]
     places: dict[tuple[str, str], Names] = field(default_factory=dict)
+    cut: bool = False
+    """Whether the budget ended before all that is likely was asked for."""
     _read: set[str] = field(default_factory=set)
 
     def run(self) -> None:
@@ -137,13 +139,16 @@ class Guesses:
             lists = sum(route.kind == "list" for route in self.crawl.routes.values())
             name, hanging = names.likeliest(), below.likeliest(names)
             best = max(name[1] if name else 0.0, hanging[0] if hanging else 0.0)
-            if best < LEAST or self.crawl.scout.left < min(_KEPT, self.crawl.scout.budget // 4) + _KEPT_EACH * lists:
+            if best < LEAST:
                 return
+            if self.crawl.scout.left < min(_KEPT, self.crawl.scout.budget // 4) + _KEPT_EACH * lists:
+                break
             if name is not None and name[1] == best:
                 self._ask(name, names, prefix, ending)
             elif hanging is not None:
                 _, child, parent = hanging
                 below.tried(parent, child, self._hang(parent, child, names))
+        self.cut = True
 
     def _hang(self, parent: Route, child: str, names: Names) -> bool:
         """Whether lists of this name hang on the records of another."""

@@ -171,10 +171,11 @@ def _lists_of(crawl: Crawl, path: str) -> list[Parent] | str:
     if nearest is None:
         return f"no list with records was found that {{{names[-1]}}} names one of ({joined(parts[: last + 1])})"
     found: list[Parent] = []
+    here = shape(joined(parts[: last + 1])) == shape(nearest.path)  # elsewhere its parameters stand at other places
     for number, name in zip(places, names, strict=True):
         home = nearest
         fill = _field(nearest, name) or next(
-            (fill for fill, part in zip(nearest.fills, _filling(nearest), strict=True) if part == number), None
+            (fill for fill, part in zip(nearest.fills, _filling(nearest), strict=True) if here and part == number), None
         )
         if fill is None and number < last:
             home = _list_at(crawl, parts[:number]) or nearest

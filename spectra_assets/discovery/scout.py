@@ -26,6 +26,9 @@ from spectra_assets.stages.asking.links import is_address_list, links_of, may_le
 NOWHERE = "no-such-thing-987654321"
 """A segment that names nothing."""
 
+WORDLIKE = "nosuchthing"
+"""Another one, of letters alone as names of lists are."""
+
 _SILENT_IN_A_ROW = 4
 _TIMEOUT = (10.0, 20.0)
 _SHORTEST_PAUSE = 0.05
@@ -195,9 +198,16 @@ class Scout:
         if not look.found:
             return True
         above = ("" if host else self.base) + look.path.rstrip("/").rpartition("/")[0]
-        if above not in self._nothing:
-            self._nothing[above] = self.look_at_host(f"{above}/{NOWHERE}")
-        return _alike(look, self._nothing[above])
+        if _alike(look, self._at(f"{above}/{NOWHERE}")):
+            return True
+        # `400 Invalid table x` to each name that could be one, 404 to others
+        return look.sight.category == "needsParameters" and not host and _alike(look, self._at(f"{above}/{WORDLIKE}"))
+
+    def _at(self, path: str) -> Look:
+        """The answer to a path of the host that names nothing."""
+        if path not in self._nothing:
+            self._nothing[path] = self.look_at_host(path)
+        return self._nothing[path]
 
     def rebase(self, base_path: str) -> None:
         """From now on paths are below the base URL and this path."""

@@ -22,6 +22,14 @@ _OWN_HEADER = re.compile(
 )
 """`X-School-Key`, `Ocp-Apim-Subscription-Key`: written as headers are, whatever the sentence around."""
 
+_TOLD_HEADER = re.compile(
+    r"[`'\"]([A-Za-z][\w-]{1,40})[`'\"]\s+(?:request |http )?header\b|\bheader\s*[:=]?\s*[`'\"]([A-Za-z][\w-]{1,40})[`'\"]"
+    r"|\b([A-Za-z][\w-]{0,30}?(?:key|token))\s+(?:request |http )?header\b",
+    re.IGNORECASE,
+)
+"""`` `apikey` request header``, `header "apikey"`, `apikey header` in the words of a refusal."""
+
+_NO_NAMES = frozenset(("authorization", "the", "token", "key", "bearer", "basic"))
 _NO_CREDENTIAL = re.compile(r"(?i)x-(?:request|correlation|trace|rate-?limit|forwarded|powered|frame|content|csrf|xsrf)\b.*")
 _MOST_HEADERS = 3
 _NAMED_QUERY = re.compile(
@@ -88,6 +96,8 @@ def _all(given: Given, schemes: Sequence[Scheme], closed: Look | None, said: str
     for word in asked.values():
         if word.lower() not in _NO_PREFIX and re.fullmatch(r"[A-Za-z][\w.=-]{0,39}", word):
             yield Auth(kind="header", token_env=name, prefix=word), f"WWW-Authenticate asks for {word}"
+            if word.lower() == "token":  # as Rails wants it
+                yield Auth(kind="header", token_env=name, prefix=f"{word} token="), f"WWW-Authenticate asks for {word}"
     hint = f"{challenge} {said}"
     for word in dict.fromkeys(_NAMED_PREFIX.findall(said)):
         if word.lower() not in _NO_PREFIX:
@@ -121,7 +131,9 @@ def _all(given: Given, schemes: Sequence[Scheme], closed: Look | None, said: str
 
 def _own_headers(hint: str) -> list[str]:
     """Names of headers in the words of a refusal, those first that say what is sent in them."""
-    found = [each for each in dict.fromkeys(_OWN_HEADER.findall(hint)) if not _NO_CREDENTIAL.fullmatch(each)]
+    told = (word for match in _TOLD_HEADER.findall(hint) for word in match if word)
+    every = dict.fromkeys((*_OWN_HEADER.findall(hint), *told))
+    found = [each for each in every if not _NO_CREDENTIAL.fullmatch(each) and each.lower() not in _NO_NAMES]
     return sorted(found, key=lambda each: re.search(r"(?i)key|token|auth|secret", each) is None)[:_MOST_HEADERS]
 
 

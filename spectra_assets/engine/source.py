@@ -10,7 +10,7 @@ from typing import Any
 
 from spectra_assets.client.address import Address
 from spectra_assets.covenant.access import Server
-from spectra_assets.discovery.discover import MORE, Wanted, base_url_variable, discover
+from spectra_assets.discovery.discover import CUT, MORE, Wanted, base_url_variable, discover
 from spectra_assets.discovery.given import Given
 from spectra_assets.discovery.named import Listed, paths_of
 from spectra_assets.discovery.proven import resumed
@@ -123,6 +123,8 @@ def pack_for(settings: Settings, source: str, options: Options, console: Console
     console.line(f"covenants/intelligence/{source}.yaml: {'written' if changed else 'unchanged'}")
     if pack.server.guessed:
         console.line(f"! nothing names its lists: these were found by guessing usual names, so {MORE}")
+        if any(each.evidence.endswith(CUT) for each in pack.evidence):
+            console.line(f"! {CUT}")
     if options.post_search:
         searches = ", ".join(f"POST {search.path}" for search in pack.server.searches) or "no search that only reads is described"
         console.line(f"--allow-post-search: {searches[:300]}")

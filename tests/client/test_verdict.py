@@ -77,11 +77,13 @@ def test_character_sets(api: Api, connect: Connect) -> None:
     api.replies(
         Reply('["é"]'.encode("latin-1"), headers={"Content-Type": "application/json; charset=ISO-8859-1"}),
         Reply(b'\xef\xbb\xbf["x"]'),
+        Reply(b'["page"]', headers={"Content-Type": "text/html; charset=utf-8"}),
         Reply(b'["\xff"]'),
     )
     client = connect(attempts=1)
     assert client.read("/x") == '["é"]'.encode()
     assert client.read("/x") == b'["x"]'
+    assert client.read("/x") == b'["page"]'
     with pytest.raises(RetriableError, match=r"invalid utf-8 \(byte 2\)"):
         client.read("/x")
 

@@ -19,6 +19,8 @@ TOKEN = "tok-Secret-4711"
 ROWS = [{"id": n, "name": f"n{n}"} for n in range(5)]
 ROUTES = {"/": {"users": "/users"}, "/users": ROWS}
 NAMES = {"token_env": "DEMO_TOKEN"}
+NO_KEY = (401, {"message": "No API key found in request", "hint": "No `apikey` request header or url param was found."}, {})
+"""As Kong in front of Supabase says it."""
 
 
 def basic(user: str, password: str) -> str:
@@ -75,6 +77,16 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
             {"kind": "header", "header": "Acme-Subscription-Key"},
         ),
         (
+            guarded("Authorization", f"Token token={TOKEN}", 'Token realm="Application"'),
+            Given("DEMO_TOKEN"),
+            {"kind": "header", "prefix": "Token token="},
+        ),
+        (
+            lambda path, query, headers: None if headers.get("apikey") == TOKEN else NO_KEY,
+            Given("DEMO_TOKEN"),
+            {"kind": "header", "header": "apikey"},
+        ),
+        (
             guarded("X-Acme", TOKEN),
             Given("DEMO_TOKEN", before=Auth(kind="header", token_env="OLD_TOKEN", header="X-Acme")),
             {"kind": "header", "header": "X-Acme", "token_env": "DEMO_TOKEN"},
@@ -98,6 +110,8 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
         "named in the refusal",
         "a header of its own in the refusal",
         "a header in the challenge",
+        "Token token=, as Rails has it",
+        "a header that a hint names in words",
         "found before",
         "basic",
         "token as user",
@@ -258,6 +272,44 @@ def test_a_wrong_credential_refused_with_status_200_is_told(serve: Callable[...,
     api = serve(ROUTES, guard=lambda *_: (200, {"ok": False, "error": "api_key missing or wrong"}, {}))
     with pytest.raises(CredentialError, match="200 with an error"):
         discover(settings, "demo", api.base_url, Wanted(Given("DEMO_TOKEN")))
+
+
+def test_the_whole_value_of_a_header_may_be_the_credential(
+    serve: Callable[..., Any], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEMO_TOKEN", f"Token token={TOKEN}")
+    api = serve(ROUTES, guard=guarded("Authorization", f"Token token={TOKEN}", message=f"not {TOKEN}"))
+    pack = discover(settings, "demo", api.base_url, Wanted(Given.of("DEMO_TOKEN", None, "header:Authorization")))
+    assert (pack.server.auth.kind, pack.server.auth.prefix) == ("header", None)
+    wrong = serve(ROUTES, guard=guarded("Authorization", "another", message=f"not {TOKEN}"))
+    with pytest.raises(CredentialError, match="to each of header") as refused:
+        discover(settings, "demo", wrong.base_url, Wanted(Given("DEMO_TOKEN")))
+    with pytest.raises(CredentialError, match="no usable credential"):  # it was not sent, so nothing refused it
+        discover(settings, "demo", wrong.base_url, Wanted(Given.of("DEMO_TOKEN", None, "bearer")))
+    assert TOKEN not in text_of(pack) + str(refused.value)
+
+
+def test_names_with_dots_that_a_person_named_judge_the_credential(serve: Callable[..., Any], settings: Settings) -> None:
+    """As Slack does it: 200 for everything, `unknown_method` for what is none."""
+
+    def guard(path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+        return None if headers.get("Authorization") == f"Bearer {TOKEN}" else (200, {"ok": False, "error": "not_authed"}, {})
+
+    missing = (200, {"ok": False, "error": "unknown_method"}, {})
+    api = serve({"/api/users.list": {"ok": True, "members": ROWS}}, guard=guard, missing=missing)
+    with pytest.raises(ConfigurationError, match=r"accepted \(bearer\), but GET /api/.* is not there: .*--list"):
+        discover(settings, "demo", f"{api.base_url}/api", Wanted(Given("DEMO_TOKEN")), budget=40)
+    pack = discover(settings, "demo", f"{api.base_url}/api", Wanted(Given("DEMO_TOKEN"), paths=("/users.list",)), budget=40)
+    assert (pack.server.auth.kind, [hint.routes for hint in pack.entities]) == ("bearer", [["/users.list"]])
+
+
+def test_an_accepted_credential_is_not_called_refused_where_the_answer_is_no_json(
+    serve: Callable[..., Any], settings: Settings
+) -> None:
+    page = (200, b"<list><user/></list>", {"Content-Type": "application/xml"})
+    api = serve({"/.*": page}, guard=guarded("Authorization", f"Bearer {TOKEN}"))
+    with pytest.raises(ConfigurationError, match=r"accepted \(bearer\), but GET / answers no JSON \(application/xml\)"):
+        discover(settings, "demo", api.base_url, Wanted(Given("DEMO_TOKEN")), budget=30)
 
 
 def test_a_wrong_base_path_is_not_a_wrong_credential(serve: Callable[..., Any], settings: Settings) -> None:

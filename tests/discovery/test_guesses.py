@@ -62,6 +62,26 @@ def test_the_lists_of_an_api_that_names_nothing_are_found_by_its_domain_and_belo
                     "/name,/parents/{id}/name"]  # fmt: skip
 
 
+def test_what_any_name_gets_is_no_gap_and_single_records_are_told_as_guessed_too(
+    serve: Callable[..., Any], settings: Settings
+) -> None:
+    """Names of letters alone get `400 Invalid table`, as in ServiceNow; those with a hyphen 404."""
+
+    def table(match: Any, *_: Any) -> Any:
+        if match["name"] == "users":
+            return {"id": 7, "name": "ann", "department": "d1", "result": {"count": 1}}
+        return 400, {"error": {"message": f"Invalid table {match['name']}"}}, {}
+
+    api = serve({"/(?P<name>[a-z]+)": table})
+    pack = discover(settings, "desk", api.base_url, budget=60)
+    assert [each.about for each in pack.evidence if each.finding == "gap"] == []
+    assert pack.server.guessed
+    (told,) = [f"{each.finding} {each.evidence}" for each in pack.evidence if "guessing" in each.finding]
+    assert told.startswith("no list, only single records")
+    assert "--list /name" in told
+    assert "--request-budget" in told
+
+
 def test_nothing_that_may_be_an_action_is_guessed(serve: Callable[..., Any]) -> None:
     """The lists are singular, and the records' fields are verbs: of `/device` with `reset`, `/reset` would be the next guess."""
     done = {"sync": {"state": "ok"}, "reset": {"count": 1}, "logout": {"after": 30}, "restartedAt": "2026-01-01", "zappedAt": "x"}

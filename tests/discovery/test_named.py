@@ -110,6 +110,26 @@ def test_what_was_named_is_not_found_out_again_but_for_another_name(
     assert run() == {"datastore", "crime"}
 
 
+def test_a_parameter_takes_ids_of_the_list_of_its_name_not_what_that_list_hangs_on(
+    serve: Callable[..., Any], settings: Settings
+) -> None:
+    """`{channel}` is a channel's id, though the channels were asked for with a guild's in the same place."""
+    api = serve(
+        {
+            "/guilds": [{"id": "g1", "name": "a"}, {"id": "g2", "name": "b"}],
+            "/guilds/(?P<g>g[12])/channels": lambda match, *_: [{"id": f"c{match['g']}{n}", "topic": "x"} for n in range(3)],
+            "/channels/(?P<c>cg[12][0-9])/messages": lambda match, *_: [
+                {"id": f"m{match['c']}{n}", "text": "y"} for n in range(2)
+            ],
+        }
+    )
+    lists = ("/guilds", "/guilds/{guild}/channels", "/channels/{channel}/messages")
+    pack = discover(settings, "chat", api.base_url, Wanted(paths=lists), budget=60)
+    assert {hint.entity: hint.routes[0] for hint in pack.entities}["message"] == lists[2]
+    fills = {known.parameter: known.candidates for known in pack.identifiers if known.path == lists[2]}
+    assert fills == {"channel": ["channel.id"]}
+
+
 def test_a_query_that_an_api_gives_in_a_name_is_not_sent(serve: Callable[..., Any], settings: Settings) -> None:
     api = serve({"/": [{"name": "users"}, {"name": "users?purge=1"}], "/users": TREES})
     discover(settings, "portal", api.base_url, Wanted())

@@ -21,6 +21,23 @@ def answer(body: bytes, content_type: str = "application/json", status: int = 20
 
 
 @pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'[{"fach": "x"}]', "text/html; charset=utf-8"),
+        ('[{"fach": "Ökonomie"}]'.encode("latin-1"), "application/json; charset=iso-8859-1"),
+    ],
+)
+def test_json_is_json_in_its_declared_characters_whatever_its_type_is_called(body: bytes, kind: str) -> None:
+    found = sight(answer(body, kind), Mask())
+    assert (found.category, found.rows, list(found.records[0])) == ("readable", 1, ["fach"])
+
+
+def test_a_page_is_no_json() -> None:
+    pages = [(b"<p>[1]</p>", "text/html"), (b"404", "text/html"), (b"<a/>", "application/json")]
+    assert {sight(answer(body, kind), Mask()).shape for body, kind in pages} == {"html"}
+
+
+@pytest.mark.parametrize(
     ("path", "value"),
     [
         ("", TWO),

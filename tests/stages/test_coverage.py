@@ -54,18 +54,21 @@ def test_a_list_that_was_empty_and_is_no_more_is_a_gap(rows: int | None, disposi
 
 
 @pytest.mark.parametrize(
-    ("path", "origin", "disposition"),
+    ("path", "origin", "category", "disposition"),
     [
-        ("/pilots", "documented", "gap"),
-        ("/pilots/{id}/trips", "documented", "excluded"),
-        ("/pilots", "discovered", "excluded"),
+        ("/pilots", "documented", "notFound", "gap"),
+        ("/pilots", "documented", "notJson", "gap"),
+        ("/pilots/{id}/trips", "documented", "notFound", "excluded"),
+        ("/pilots", "discovered", "notFound", "excluded"),
+        ("/pilots", "discovered", "notJson", "excluded"),
     ],
 )
-def test_a_described_list_that_is_not_found_is_a_gap(path: str, origin: str, disposition: str) -> None:
+def test_a_described_list_that_is_not_there_is_a_gap(path: str, origin: str, category: str, disposition: str) -> None:
     server = Server(base_url_env="PORT_BASE_URL", auth=Auth(kind="none"), probe="/")
     known = Endpoint.model_validate({"method": "GET", "path": path, "origin": origin})
     pack = Pack(source="port", title="Port", server=server, endpoints=[known], entities=[], origin="discovered")
-    endpoint = {"path": path, "category": "notFound", "entity": None, "answerShape": None, "reason": "404", "rowCount": None}
+    shape = "html" if category == "notJson" else None
+    endpoint = {"path": path, "category": category, "entity": None, "answerShape": shape, "reason": "404", "rowCount": None}
     (row,) = _endpoints([endpoint], [], pack)
     assert row["disposition"] == disposition
-    assert "it is not found: 404" in row["reason"]
+    assert ("it is not found: 404" if category == "notFound" else "its answer is no JSON: 404") in row["reason"]

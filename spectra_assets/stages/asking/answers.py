@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from spectra_assets.client.jsontext import lenient
+from spectra_assets.client.jsontext import lenient, utf8
 from spectra_assets.client.mask import Mask
 from spectra_assets.client.refusal import refusal_of
 from spectra_assets.client.transport import Answer
@@ -31,7 +31,7 @@ _CATEGORIES: Mapping[int, Category] = {401: "unauthorized", 403: "forbidden", 40
 _LINED = re.compile(r"application/(x-)?(nd-?json|json-?lines|jsonl|stream\+json|json-seq)|text/(x-)?(ndjson|jsonl)")
 """Content types of one JSON text per line."""
 
-_WORDS = ("message", "title", "detail", "description", "msg", "reason")
+_WORDS = ("message", "title", "detail", "description", "msg", "reason", "hint")
 _PLAIN = 500
 _ADDRESS = re.compile(r"(?<![\w/.:<])(?:https?:/)?/[\w~][\w~./:-]{0,199}")
 """An address in what a refusal says, without a query."""
@@ -95,7 +95,8 @@ def _seen(answer: Answer, records: str | None) -> Sight:
     if is_web_page(answer):
         return Sight("notJson", "html", reason="a web page came instead of JSON: the base URL looks wrong")
     try:
-        value, lined = lenient(answer.body.removeprefix(b"\xef\xbb\xbf"), partial(_decoded, answer))
+        text = utf8(answer.body, answer.headers.get("Content-Type", ""))
+        value, lined = lenient(text, partial(_decoded, answer))
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         return Sight("notJson", "text", reason=f"the body is no JSON: {str(error)[:120]}")
     return sight_of(value, LINES if lined else records, answer.headers, noun_of(urlsplit(answer.url).path))

@@ -100,7 +100,7 @@ def _judged(
             endpoint["entity"],
             f"{_CLOSED[category]}: {endpoint['reason'] or 'it may hold records that can not be read'}",
         )
-    if category in _MISSING and (whose := _promised(pack, path)):
+    if category in (*_MISSING, "notJson") and (whose := _promised(pack, path)):
         return "gap", endpoint["entity"], f"{whose}, and {_CLOSED[category]}: {endpoint['reason'] or category}"
     if category in _CLOSED:
         return "excluded", endpoint["entity"], f"{_CLOSED[category]}: {endpoint['reason'] or category}"
