@@ -27,9 +27,16 @@ _OF_PAGES = re.compile(r"page|size|limit|offset|total|count|next|prev|first|curs
 """What is in the plain names of members that tell of a list."""
 
 _OF_ANSWER = re.compile(
-    r"link|url|self|success|status|code|message|error|kind|type|object|etag|api|version|time|request|trace|query"
+    r"link|url|self|success|status|code|message|error|kind|type|object|etag|api|version|time|took|request|trace|query"
 )
 """The same of any answer."""
+
+_CUT_SHORT = frozenset(("incomplete", "incompleteresults", "resultsincomplete", "partialresults", "ispartial", "timedout"))
+"""Plain names of flags which say, if they are true, that an answer lacks some of what it should hold."""
+
+_INCOMPLETE = re.compile(rb"incomplete|partial|timed_?out", re.IGNORECASE)
+_EDGE = 2_000
+"""Bytes at the ends of an answer in which such a flag stands, before the records or after them."""
 
 _BESIDE = 200
 _TRUTHS = {b"true": True, b'"true"': True, b"false": False, b'"false"': False}
@@ -47,6 +54,24 @@ def says_more(body: bytes, headers: Mapping[str, str], location: str, number: in
         return True
     pages = headers.get("X-Total-Pages", "").strip()
     return pages.isdecimal() and len(pages) < 10 and int(pages) > number
+
+
+def says_incomplete(body: bytes, location: str) -> str:
+    """The flag beside the records by which an answer says that it does not hold all that it should, since a search ended too
+    early; empty if there is none."""
+    if not _INCOMPLETE.search(body[:_EDGE]) and not _INCOMPLETE.search(body[-_EDGE:]):
+        return ""
+    value = body.strip()
+    for key in (*split_path(location.removesuffix("{}")), "") if location not in ("$", "@lines") else ():
+        if value[:1] != b"{":
+            return ""
+        envelope = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+        beside = {name: bytes(text).strip() for name, text in [*envelope.items()][:_BESIDE] if name != key}
+        told = next((name for name, text in beside.items() if plain(name) in _CUT_SHORT and _TRUTHS.get(text) is True), "")
+        if told and not _own({plain(name): text for name, text in beside.items() if name != told}):  # a build may have timed out
+            return told
+        value = bytes(envelope.get(key, b"")).strip()
+    return ""
 
 
 def _told(body: bytes, way: str, number: int) -> Iterator[bool]:

@@ -92,9 +92,9 @@ class Page:
     to prove. `broken` says why a page could not be had: its rows are missing, usually `lost` of them (None: unknown); those after
     it come all the same, unless `cut`: then nothing tells where they are.
     `joined` is whether the row before its first one is still the last of the page before (None: nothing shows it), `mark` what
-    the keys of its rows sum up to in their order, and `ask` how it can be asked for again, where that moves nothing. `more` is
-    whether the only answer of a list says that there are further rows, which nothing leads to. (A list without pages whose answer
-    names a next one by the header `Link` goes on there.)
+    the keys of its rows sum up to in their order, and `ask` how it can be asked for again, where that moves nothing. `lacking`
+    is the flag by which the page says that it is incomplete. `more` is whether the only answer of a list says that there are
+    further rows, which nothing leads to. (A list without pages whose answer names a next one by the header `Link` goes on there.)
     """
 
     number: int
@@ -105,6 +105,7 @@ class Page:
     repeated: int = 0
     refused: int | None = None
     word: str = ""
+    lacking: str = ""
     broken: RetriableError | None = None
     lost: int | None = None
     cut: bool = False
@@ -138,7 +139,7 @@ def walk(
         listed = limit is None and fetch.records != OBJECT and bool(sheet.records)
         onward = following(LinkPaging(), Ask(), Got(0, 0, 1, headers=sheet.headers)) if listed else None
         more = limit is None and onward is None and sheet.more(1)
-        yield Page(1, sheet.records[:limit], query, request_id, sheet.declared_total, more=more)
+        yield Page(1, sheet.records[:limit], query, request_id, sheet.declared_total, more=more, lacking=sheet.lacking)
         if onward is not None:  # the list of another parent was short enough for one answer, this one goes on
             chain = fetch.model_copy(update={"paging": LinkPaging()})
             yield from _walk_chain(chain, Reader(chain), request, None, most, (Ask(), onward, len(sheet.records)))
@@ -245,7 +246,17 @@ class _Counted:
         keep = sheet.records[: None if self._limit is None else self._limit - self._so_far]
         told = (sheet.declared_total, sheet.repeated)
         rows = len(sheet.records)
-        page = Page(self._number, keep, query, request_id, *told, joined=sheet.joined, mark=self._reader.mark, ask=self._ask)
+        page = Page(
+            self._number,
+            keep,
+            query,
+            request_id,
+            *told,
+            joined=sheet.joined,
+            mark=self._reader.mark,
+            ask=self._ask,
+            lacking=sheet.lacking,
+        )
         self._so_far += rows if self._ask.over or sheet.joined is not None else self._came(sheet) - self._ask.back
         return page
 
@@ -314,7 +325,17 @@ def _walk_chain(
             joined = (
                 True if before is not None and isinstance(paging, KeysetPaging) else None
             )  # after a value, not a number of rows
-            yield Page(number, sheet.records[:keep], query, request_id, *told, joined=joined, mark=reader.mark, ask=again)
+            yield Page(
+                number,
+                sheet.records[:keep],
+                query,
+                request_id,
+                *told,
+                joined=joined,
+                mark=reader.mark,
+                ask=again,
+                lacking=sheet.lacking,
+            )
         so_far, empty, filled = so_far + rows, 0 if rows else empty + 1, filled + bool(rows)
         if limit is not None and so_far >= limit:
             return

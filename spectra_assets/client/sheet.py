@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 from xxhash import xxh3_128_digest
 
-from spectra_assets.client.more import says_more
+from spectra_assets.client.more import says_incomplete, says_more
 from spectra_assets.client.pager import Ask, text_at
 from spectra_assets.client.records import LINES, header_total, sparse, split
 from spectra_assets.client.refusal import refusal_in
@@ -36,6 +36,7 @@ class Sheet:
 
     `joined`: see Page; the `back` rows that show it are no longer among the records, nor are those with the identities `over`,
     which stood on the page before. `url` is where it came from, if it was told. `word` is what the API said where it refused.
+    `lacking` is the flag by which the answer says that it is incomplete.
     """
 
     records: list[bytes]
@@ -46,6 +47,7 @@ class Sheet:
     headers: Mapping[str, str] = field(default_factory=dict)
     refused: int | None = None
     word: str = ""
+    lacking: str = ""
     joined: bool | None = None
     back: int = 0
     over: Sequence[bytes] = ()
@@ -86,12 +88,13 @@ class Reader:
             records, total = [], None
         total = header_total(headers) if total is None else total
         more = partial(says_more, body, headers, self._fetch.records)
+        lacking = says_incomplete(body, self._fetch.records)
         if isinstance(paging, NoPaging):
-            return Sheet(records, [], total, 0, headers=headers, more=more)
+            return Sheet(records, [], total, 0, headers=headers, more=more, lacking=lacking)
         value = None
         if isinstance(paging, CursorPaging | NextPaging) and self._fetch.records != LINES:
             value = sparse(body, paging.next)
-        return Sheet(records, self._identities(records), total, 0, value, headers, more=more)
+        return Sheet(records, self._identities(records), total, 0, value, headers, more=more, lacking=lacking)
 
     def overlapping(self, sheet: Sheet, back: int = 0, over: bool = False) -> Sheet:
         """The sheet without the rows of the page before that were asked for again, and how many of the others stood there too.

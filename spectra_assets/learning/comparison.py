@@ -16,6 +16,9 @@ from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
 from spectra_assets.learning.scratch import Made
 from spectra_assets.names import Stage
 
+_NAMED = 5
+"""Columns that a sentence names at most."""
+
 
 def beyond(control: Covenant | None, made: Remade, gap: Gap, remedy: Remedy) -> Iterator[str]:
     """What a remedy changes beside its subject although nothing of it is needed: in Clean, where a rule about fields shows."""
@@ -30,8 +33,10 @@ def beyond(control: Covenant | None, made: Remade, gap: Gap, remedy: Remedy) -> 
         # what told records apart before and what does so now is what it is about
         subjects |= {HASH, *_keys(control, gap), *_keys(made.covenant, gap)}
     for table in made.covenant.tables():
-        if table.ref.schema == Stage.CLEAN and _others(plain.get(table.table), subjects) != _others(table, subjects):
-            yield f"designing again repairs it without this, which changes {table.table} beside"
+        was, now = _others(plain.get(table.table), subjects) or {}, _others(table, subjects) or {}
+        if table.ref.schema == Stage.CLEAN and was != now:
+            names = ", ".join(sorted(name for name in {**was, **now} if was.get(name) != now.get(name))[:_NAMED])
+            yield f"designing again repairs it without this, which changes {names} of {table.table} beside"
             return
 
 

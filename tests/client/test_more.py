@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from spectra_assets.client.more import says_more
+from spectra_assets.client.more import says_incomplete, says_more
 
 BOOK = {"isbn": "978-3", "title": "On pages", "chapters": [{"id": 1}]}
 
@@ -42,3 +42,18 @@ def test_what_stands_nearest_to_the_records_counts() -> None:
     assert not says_more(body, {}, "data.items", 1)
     assert not says_more(json.dumps({**BOOK, "pages": 320}).encode(), {}, "chapters", 1)
     assert says_more(json.dumps(BOOK).encode(), {"X-Total-Pages": "2"}, "chapters", 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "location", "flag"),
+    [
+        ({"incomplete_results": True, "total": 2, "items": [{"id": 1}]}, "items", "incomplete_results"),
+        ({"incomplete_results": False, "total": 2, "items": [{"id": 1}]}, "items", ""),
+        ({"took": 3, "timed_out": True, "hits": {"total": 2, "hits": [{"id": 1}]}}, "hits.hits", "timed_out"),
+        ({"total": 2, "items": [{"id": 1, "timed_out": True}]}, "items", ""),
+        ({"number": 7, "branch": "main", "timed_out": True, "steps": [{"id": 1}]}, "steps", ""),  # a build and its steps
+        ([{"incomplete_results": True}], "", ""),
+    ],
+)
+def test_an_answer_says_that_it_is_incomplete(body: Any, location: str, flag: str) -> None:
+    assert says_incomplete(json.dumps(body).encode(), location) == flag

@@ -144,6 +144,9 @@ DONE: dict[str, tuple[Change, set[str], str]] = {
     "names change places": (
         lambda row: {"firstName": row["lastName"], "lastName": row["firstName"]}, {"firstName", "lastName"}, "changed places",
     ),
+    "half in grams": (
+        lambda row: {"score": row["score"] * 1000 if row["customerId"] % 2 else row["score"]}, {"score"}, "are 1000 times what they were",
+    ),
     "three names go round": (
         lambda row: {"firstName": row["lastName"], "lastName": row["note"], "note": row["firstName"]},
         {"firstName", "lastName", "note"},

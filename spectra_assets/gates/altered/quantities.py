@@ -17,6 +17,10 @@ _NEAR, _CENT = 1e-6, 0.0051
 
 _QUARTER, _FARTHEST, _MINUTE, _HOUR, _DAY = 900, 14 * 3600, 60, 3600, 86_400
 
+_TENS = [10.0**power for power in range(-9, 10) if power]
+_UNITS = (*_TENS, *(-each for each in _TENS), 60.0, 1 / 60, 3600.0, 1 / 3600, 1024.0, 1 / 1024)
+"""How many of one unit are one of another. (Shares and prices rise otherwise.)"""
+
 _SEASONS = 3
 """Two zones are apart by as many hours all year, or by one or two more while only one of them has its summer time."""
 
@@ -26,6 +30,8 @@ def scaled(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
     nonzero = [(was, now) for was, now in both if was]
     if len(nonzero) < KNOWN or pairs.column.references is not None:
         return None
+    if (part := _in_part(pairs, nonzero)) is not None:
+        return part
     factor = median(now / was for was, now in nonzero)
     if not factor or (factor > 0 and abs(math.log(factor)) < math.log(_FACTOR)):
         return None
@@ -37,6 +43,16 @@ def scaled(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
     if len(alike) < MOST * len(nonzero) or len(set(alike)) < DIFFERENT or 2 * blur >= median(abs(was) for was in alike):
         return None
     return alteration(Form.SCALED, pairs, len(alike), len(nonzero), f"are {factor:.5g} times what they were")
+
+
+def _in_part(pairs: Pairs, nonzero: list[tuple[Any, Any]]) -> Alteration | None:
+    """Numbers that became as many times what they were as a unit is of another one, while the others stayed as they were."""
+    became = [(was, now / was) for was, now in nonzero if now != was]
+    unit = next((each for each in _UNITS if became and abs(became[0][1] / each - 1) <= _NEAR), None)
+    alike = [was for was, factor in became if unit is not None and abs(factor / unit - 1) <= _NEAR]
+    if unit is None or len(alike) < KNOWN or len(set(alike)) < DIFFERENT or len(alike) < MOST * len(became):
+        return None
+    return alteration(Form.SCALED, pairs, len(alike), len(nonzero), f"are {unit:.5g} times what they were")
 
 
 def rounded(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:

@@ -54,6 +54,7 @@ class _Parent:
     refused: int | None = None
     word: str = ""
     more: bool = False
+    lacking: str = ""
     broken: int = 0
     seams: Seams = field(default_factory=Seams)
 
@@ -194,7 +195,7 @@ class Census:
         parent.totals.add(page.declared_total)
         parent.first_page = parent.first_page or len(page.records)
         parent.last_page = len(page.records)
-        parent.more = page.more
+        parent.more, parent.lacking = page.more, parent.lacking or page.lacking
         name = None if parent.value is None else parent_text(parent.value)
         for start in range(0, len(page.records), _AT_ONCE):
             records = page.records[start : start + _AT_ONCE]
@@ -317,6 +318,9 @@ class Census:
             self._has_moved(parent.value, parent.repeated)
             after = f"; the page after them was answered {parent.word}" if parent.word else ""
             self._mismatch(parent.value, "declaredTotal", total, parent.rows, f"the API declares more rows than came{after}")
+        if parent.lacking and not self._sole:
+            why = f"the API says that its answer is incomplete: {parent.lacking} is true"
+            self._mismatch(parent.value, "more", parent.rows + 1, parent.rows, why)
         if parent.more and not self._sole:
             why = "the API says that there are more rows than in its only answer, and no parameter is known that leads to them"
             self._mismatch(parent.value, "more", parent.rows + 1, parent.rows, why)

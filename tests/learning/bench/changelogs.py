@@ -284,7 +284,10 @@ def _from_net(row: Row) -> Row:
 
 
 def _with_its_time(n: int, row: Row) -> Row:
-    return {key: value if key == "id" else {"value": value, "timestamp": 1_700_000_000_000 + n} for key, value in row.items()}
+    return {
+        key: value if key == "id" else {"value": value, "timestamp": f"2026-01-{1 + n % 28:02}T10:00:00Z"}
+        for key, value in row.items()
+    }
 
 
 def _global(kind: str, number: Any) -> str:
@@ -433,6 +436,8 @@ CHANGELOGS: tuple[Case, ...] = (
         "extract.customers:primary_key_present",
         "extract.customers:no_schema_drift",
         outcome="asks",
+        partly=True,  # another key is tried, and taken back since the orders lose their customers
+        says="missing key",
     ),
     _case(
         "ids in capitals on one side",
@@ -447,7 +452,13 @@ CHANGELOGS: tuple[Case, ...] = (
         "transform.factVisit:foreign_keys_resolve",
         outcome="asks",
     ),
-    _case("a text becomes a document", Market, rows("order", _set("note", _document)), _DRIFT, outcome="asks"),
+    _case(
+        "a text becomes a document",
+        Market,
+        rows("order", _set("note", _document)),
+        _DRIFT,
+        unsure=("note", "note.type", "note.version"),  # one column of JSON
+    ),
     _case("instants are written as by .NET", Market, rows("order", _set("modified", _in_milliseconds)), *_TYPES, meant=_from_net),
     _case(
         "days become records of their parts",
@@ -472,13 +483,20 @@ CHANGELOGS: tuple[Case, ...] = (
         _DRIFT,
     ),
     _case(
-        "half of the records have another unit, which a field says", Purse, rows("order", _some_in_grams), _DRIFT, outcome="asks"
+        "half of the records have another unit, which a field says",
+        Purse,
+        rows("order", _some_in_grams),
+        _STAYS,
+        outcome="asks",
+        says="1000 times",
     ),
     _case(
         "two hundred fields come at once",
         Market,
         rows("order", lambda n, row: {**row, **{f"cf_{k}": n * k % 97 for k in range(200)}}),
         _DRIFT,
+        outcome="asks",  # that many rules nobody could look through
+        says="too many for one rule each",
     ),
     _case(
         "global ids on both sides",
