@@ -26,6 +26,10 @@ MADE = "made"
 """In `CommitInfo.extra`: how the values were made, since only what was made alike is compared. If that changes it makes another
 version, though the values are the same."""
 
+ELEMENTS = "elements"
+"""In `CommitInfo.extra`: of raw records, path of a list in them → its elements in all, as JSON; left out where they were not
+counted."""
+
 ROWS_OUT = "spectra.rows_out"
 RUN = "spectra.run_id"
 

@@ -25,7 +25,7 @@ from spectra_assets.gates.evaluate import blocking, evaluate
 from spectra_assets.gates.judgement import Result
 from spectra_assets.gates.together import ACCEPTED
 from spectra_assets.lakehouse import quarantine
-from spectra_assets.lakehouse.commit import CommitInfo, Published
+from spectra_assets.lakehouse.commit import ELEMENTS, CommitInfo, Published
 from spectra_assets.lakehouse.failure import writing
 from spectra_assets.lakehouse.staging import Staged, Staging
 from spectra_assets.lakehouse.standing import standing
@@ -110,6 +110,8 @@ class Delivery:
             self._staging.hold()
             make(self.work, self.draft)
             self._staged = self._stage(self.draft)
+            if self.draft.recount is not None and self._staged.counts().rows != self.draft.rows_in:
+                self.draft.rows_in = self.draft.recount()
         if self.work.ledger.dropped:  # only the last of very many requests are in `log.requests`
             self.draft.notes["requests not recorded"] = self.work.ledger.dropped
             self.work.say(f"{self.work.ledger.dropped:,} of its requests are not in log.requests, which keeps the last ones")
@@ -204,12 +206,14 @@ class Delivery:
 
     def _commit_info(self) -> CommitInfo:
         gates = [{"gate": result.gate, "passed": result.passed, "failed": result.failed} for result in self.results]
+        counted = self.draft.evidence.get(ELEMENTS)
+        elements = {ELEMENTS: json.dumps(counted, ensure_ascii=False, sort_keys=True)} if counted else {}
         return CommitInfo(
             run_id=self.work.run_id,
             covenant_version=self.work.covenant.version,
             rows_in=self.draft.rows_in,
             gates=json.dumps(gates),
-            extra={"inputs": ",".join(self.work.table.inputs), **self._told},
+            extra={"inputs": ",".join(self.work.table.inputs), **elements, **self._told},
         )
 
     def _finish(self, error: BaseException | None) -> Outcome:

@@ -14,6 +14,7 @@
 | | `dangling` | {entity: {path: name of the entity whose ids it seems to hold, none of which is known}} |
 | | `personal` | {entity: {path: level by the look of its values}} |
 | extract.* | `extraction`, `drift` | Extraction, dict[str, Drift] |
+| | `elements` | {path of a list in the records: its elements in all of them}, where all that the table has was read now |
 
 The entries of an Extract table are complete only once its batches have been read to the end. All lists of examples are bounded by
 EXAMPLES; counts are exact. Values of text in examples are masked (`text(12)`), ids are shown.

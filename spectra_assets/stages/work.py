@@ -58,6 +58,7 @@ class Draft:
     (bool): such rows are not published; rejected ones go to quarantine. `rows_in` is what the inputs held, counted apart from
     the frame. `notes` become metadata of the materialisation; `evidence` is what gates of this table judge beside its rows.
     `unrepeated` is tried before `frame`, if it is of that.
+    `recount` counts `rows_in` anew, from the inputs themselves, if what they tell of it does not fit.
     `ordered`: the frame's rows are stored in its order, so they must be few. `standing`: the table as it is published holds
     exactly these rows. `afterwards` hear what became of the table, and by which error; None if there is nobody who tells them.
     """
@@ -67,6 +68,7 @@ class Draft:
     batches_schema: pa.Schema | None = None
     frame: DataFrame | None = None
     rows_in: int | None = None
+    recount: Callable[[], int] | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
     unrepeated: Unrepeated | None = None

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from spectra_assets.covenant.model import Table
 from spectra_assets.errors import SpectraError
+from spectra_assets.lakehouse.commit import ELEMENTS, FINGERPRINT
 from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.names import TableRef
 from spectra_assets.stages.clean import clean
 from spectra_assets.stages.deliver import Delivery
 from tests.golden.scenarios import clean_arrays, clean_composite, clean_entity, column
@@ -178,6 +181,30 @@ def test_no_records_make_no_rows(world: World) -> None:
     )
     assert world.made(table) == []
     assert world.last.rows_in == 0
+
+
+@pytest.mark.parametrize(("told", "believed"), [('{"xs": 3}', 3), ('{"xs": 7}', 7), ('{"xs": "3"}', 3), ('{"ys": 9}', 3)])
+def test_elements_that_extract_counted_are_counted_again_where_that_does_not_fit(told: str, believed: int, world: World) -> None:
+    world.records("extract.things", [{"id": 1, "xs": [{"x": "a"}, {"x": "b"}]}, {"id": 2, "xs": [{"x": "c"}]}, {"id": 3}])
+    place = world.lakehouse.path(TableRef.parse("extract.things"))
+    metadata = {"spectra.run_id": "run", FINGERPRINT: "same", f"spectra.{ELEMENTS}": told}
+    write_deltalake(
+        place,
+        DeltaTable(place).to_pyarrow_table(),
+        mode="overwrite",
+        commit_properties=CommitProperties(custom_metadata=metadata),
+    )
+    table = world.declare(
+        table="clean.thingX",
+        **{"from": ["extract.things"]},
+        primary_key=["thingId", "place"],
+        build={"kind": "flattening", "array": "xs"},
+        schema=[column("thingId", "int64", "id"), column("place", "int64", "@index"), column("x", "text", "xs[].x")],
+    )
+    assert world.draft(table).rows_in == believed
+    with Delivery(world.work(table, datetime(2024, 6, 1, tzinfo=UTC))) as delivery:
+        delivery.audit()
+    assert delivery.draft.rows_in == 3
 
 
 def test_several_values_of_a_parent_are_columns_of_their_own(world: World) -> None:

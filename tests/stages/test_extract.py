@@ -9,6 +9,7 @@ import pytest
 from spectra_assets.covenant.access import ParentKey
 from spectra_assets.errors import CredentialError, MissingInputError, RetriableError, SourceError
 from spectra_assets.names import plural
+from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.extract.extract import canonical_hash
 
 ENTITIES = (
@@ -46,6 +47,9 @@ def test_everything_is_there(prepared, entity):
     assert {name: facts[name] for name in CLEAN} == dict.fromkeys(CLEAN, 0)
     assert facts["parentsAnswered"] == facts["parentsAsked"] > 0
     assert prepared.drafts[f"extract.{plural(entity)}"].evidence["drift"] == {}
+    elements = prepared.drafts[f"extract.{plural(entity)}"].evidence.get("elements", {})  # none of a tree
+    for path, count in elements.items():
+        assert count == sum(len(next(values_at(json.loads(row["record"]), path), None) or ()) for row in found), path
     assert sorted(row["sequence"] for row in found) == list(range(len(found)))
 
 

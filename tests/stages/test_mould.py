@@ -76,6 +76,15 @@ def test_with_and_without_a_mould_the_same_is_found_and_hashed(seed):
     assert moulded.records == plain.records
     assert [hash_of(each) for each in read] == [hash_of(msgspec.json.decode(each)) for each in texts]
     assert sum(map(is_moulded, read)) > 200
+    assert {"tags", "steps"} <= moulded.elements.keys()
+    assert dict(moulded.elements) == {path: sum(held(record, path.split(".")) for record in records) for path in moulded.elements}
+
+
+def held(value: object, way: list[str]) -> int:
+    """Elements of the list on this way."""
+    for name in way:
+        value = value.get(name) if isinstance(value, dict) else None
+    return len(value) if isinstance(value, list) else 0
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ Each works without the others, on what there is.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812
@@ -18,8 +20,9 @@ from spectra_assets.covenant.model import Column as Promise
 from spectra_assets.covenant.model import DataType
 from spectra_assets.covenant.paths import HASH, INDEX, PARENT, PARENTS, TREE_PARENT, asked_path, asked_place
 from spectra_assets.errors import SpectraError
+from spectra_assets.lakehouse.commit import ELEMENTS, FINGERPRINT
 from spectra_assets.lakehouse.parts import DUPLICATE, REASONS
-from spectra_assets.names import Stage
+from spectra_assets.names import Stage, TableRef
 from spectra_assets.stages.clean.casts import cast, filled, plausible, trimmed
 from spectra_assets.stages.clean.records import HELD, count_elements, element, flattened
 from spectra_assets.stages.frames import RAW, build_of, col, drafted, finished
@@ -46,8 +49,21 @@ def parse_records(draft: Draft, work: Work) -> None:
     table = _records_of(work)
     array = None if build.array == PARENT else build.array  # the parents that list a record are no array of it
     frame = _read(work, work.table.schema_, array)
-    draft.rows_in = work.count(table) if array is None else count_elements(work.frame(table), "record", array)
+    if array is None:
+        draft.rows_in = work.count(table)
+    else:
+        counted = partial(count_elements, work.frame(table), "record", array)
+        told = _elements(work, table, array)
+        # those who read the records counted them in their own way; where that does not fit the rows, ours decides
+        draft.rows_in, draft.recount = (counted(), None) if told is None else (told, counted)
     draft.frame = _passed(frame, work, "clean.parse_records")
+
+
+def _elements(work: Work, table: str, array: str) -> int | None:
+    """How many elements of `array` the records have, as Extract counted them; None if it did not, or others changed the rows."""
+    told = work.lakehouse.describe(TableRef.parse(table)).metadata
+    found = json.loads(told.get(f"spectra.{ELEMENTS}", "{}")).get(array) if FINGERPRINT in told else None
+    return found if type(found) is int else None
 
 
 def _records_of(work: Work) -> str:

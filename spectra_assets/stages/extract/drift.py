@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ class DriftWatch:
     def __init__(self, entity: CanonEntity, keep: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
         self.found: dict[str, Drift] = {}
         self.records = 0
+        self.elements: Counter[str] = Counter()
+        """Path of a list in the records, of those that are in no other one → its elements in all that `read` gave."""
         self._entity = entity
         self._recursive = entity.fetch.recursive
         self._root = places_of(entity)
@@ -63,6 +66,8 @@ class DriftWatch:
                 read.append(self._read(records[len(read)]))
             else:
                 self.records += len(read) - before
+        for path, count in mould.elements(read):
+            self.elements[path] += count
         return read
 
     def keys(self, read: Sequence[Any]) -> list[Any] | None:
@@ -73,7 +78,17 @@ class DriftWatch:
         value = decoded(record)
         if isinstance(value, dict):
             self.watch(value)
+            self._count(value, self._root)
         return value
+
+    def _count(self, record: dict[str, Any], place: Place) -> None:
+        """The elements of lists in a record that is no struct."""
+        for name, below in place.fields.items():
+            value = record.get(name)
+            if below.items is not None and not below.fields:
+                self.elements[below.path] += len(value) if isinstance(value, list) else 0
+            elif isinstance(value, dict) and below.type != DataType.JSON:
+                self._count(value, below)
 
     def _fitted(self) -> Mould | None:
         """The mould of what was seen so far; None for a tree, and for records that no mould can have."""

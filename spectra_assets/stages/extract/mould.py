@@ -7,9 +7,9 @@ What it refuses is looked at field by field (drift.py).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import reduce
-from operator import or_
+from operator import itemgetter, or_
 from types import GenericAlias
 from typing import Annotated, Any
 
@@ -33,6 +33,7 @@ class Mould:
         """Raises ValueError if records of this form, or their key, can't be read by a struct."""
         self._seen = seen
         self._key: list[str] = []
+        self._lists = [(place.path, way) for place, way in self._ways(root)]
         names = _names(root, primary_key) if primary_key is not None else []
         self.read = msgspec.json.Decoder(self._struct(root, names)).decode
         """JSON text → struct. Raises msgspec.ValidationError for what is not as it was seen before."""
@@ -49,11 +50,31 @@ class Mould:
             return None
         return None if None in found or "" in found or UNSET in found else list(found)
 
+    def elements(self, records: Sequence[Any]) -> Iterator[tuple[str, int]]:
+        """Path of each list of records' own, one in another's elements left out, and how many elements all of them hold."""
+        for path, way in self._lists:
+            found: Sequence[Any] = records
+            for name in way:
+                found = [getattr(record, name, None) for record in found]
+            yield path, sum([len(each) for each in found if type(each) is list])
+
+    def _ways(self, place: Place, before: tuple[str, ...] = ()) -> Iterator[tuple[Place, tuple[str, ...]]]:
+        """The lists below a place that are in no other list, and the fields of structs on the way to each."""
+        for number, (_, below) in enumerate(self._there(place)):
+            way = (*before, f"f{number}")
+            if below.items is not None and not below.fields:
+                yield below, way
+            elif below.type != DataType.JSON:
+                yield from self._ways(below, way)
+
+    def _there(self, place: Place) -> list[tuple[str, Place]]:
+        """The fields of a struct, in the order of their names, as the canonical form has them."""
+        return sorted(((name, below) for name, below in place.fields.items() if below.path in self._seen), key=itemgetter(0))
+
     def _struct(self, place: Place, key: Sequence[str] = ()) -> Any:
-        """A struct with the fields in the order of their names, as the canonical form has them. `key` is the way to the key."""
-        there = sorted((name, below) for name, below in place.fields.items() if below.path in self._seen)
+        """A struct of the fields that are there. `key` is the way to the key."""
         fields, names = [], {}
-        for number, (name, below) in enumerate(there):
+        for number, (name, below) in enumerate(self._there(place)):
             mine = key[1:] if key[:1] == [name] else ()
             if key[:1] == [name]:
                 self._key.append(f"f{number}")

@@ -17,6 +17,7 @@ from spectra_assets.covenant.access import Fetch, ParentKey
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.forms import HASHING
 from spectra_assets.errors import RequestError, one_of
+from spectra_assets.lakehouse.commit import ELEMENTS
 from spectra_assets.names import TableRef, plural
 from spectra_assets.stages.asking.parents import crossed, second, values_of
 from spectra_assets.stages.asking.sampling import keep_drifted
@@ -143,6 +144,8 @@ def _whole(draft: Draft, source: _Source) -> Iterator[pa.RecordBatch]:
     draft.evidence["mismatched"] = census.mismatched
     draft.evidence["drift"] = watch.finish()
     draft.evidence["unread"] = census.failed
+    if source.fetch.recursive is None:
+        draft.evidence[ELEMENTS] = dict(watch.elements)
     source.taped.tell(draft, facts["records"])
     _note_gone(draft, facts)
     if census.moved and mergeable(source.fetch):
@@ -201,6 +204,7 @@ def _merged(draft: Draft, source: _Source, part: _Part, standing: Iterable[pa.Re
     else:
         yield from rows
         part.tell(draft)
+    draft.evidence.pop(ELEMENTS, None)  # nobody read all that the table has now
     short = part.short(part.merge.alive)
     if short:
         draft.mend = partial(_mended, draft, source, short)
@@ -236,6 +240,7 @@ def _mended(draft: Draft, source: _Source, moved: Mapping[str, int], rows: Itera
     for batch in rows:
         counts.update(name or "" for name in batch.column("parentKey").to_pylist())
         yield batch
+    draft.evidence.pop(ELEMENTS, None)
     draft.evidence["extraction"] = {**facts, "rows": merges[-1]["rows"]}
     draft.evidence["merge"] = combined(merges)
     lists = draft.evidence.get("lists", {})
