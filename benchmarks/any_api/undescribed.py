@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from spectra_assets.discovery.discover import Wanted, discover
+from spectra_assets.discovery.discover import discover
+from spectra_assets.discovery.given import Wanted
 from spectra_assets.errors import SpectraError
 from spectra_assets.settings import Settings
 

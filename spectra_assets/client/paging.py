@@ -292,9 +292,9 @@ def _walk_chain(
     asked = {_mark(ask): 1}
     before: tuple[Ask, int] | None = None
     total: int | None = None
-    broken = filled = 0
+    broken = 0
     if begun is not None:
-        before, ask, so_far, filled = (begun[0], begun[2]), begun[1], begun[2], 1
+        before, ask, so_far = (begun[0], begun[2]), begun[1], begun[2]
         asked = {_mark(before[0]): 1, _mark(ask): 2}
     for number in range(1 if begun is None else 2, most + 1):
         try:
@@ -336,12 +336,10 @@ def _walk_chain(
                 ask=again,
                 lacking=sheet.lacking,
             )
-        so_far, empty, filled = so_far + rows, 0 if rows else empty + 1, filled + bool(rows)
+        so_far, empty = so_far + rows, 0 if rows else empty + 1
         if limit is not None and so_far >= limit:
             return
-        # a number that is no more than one page's rows may be just theirs
-        declared = so_far == total and fetch.totals == "credible" and (filled > 1 or so_far < (_size(paging, limit) or 0))
-        if not rows and declared:  # some name a next page for ever
+        if not rows and sheet.declared_total == so_far and fetch.totals == "credible":  # some name a next page for ever
             return
         last = _last(fetch, sheet)
         onward = following(paging, ask, Got(rows, so_far, number, last, sheet.value, sheet.headers))

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from spectra_assets.covenant.access import PagingStyle, Server
 from spectra_assets.discovery.kinds import Kind, kinds_of
+from spectra_assets.discovery.odata import completed
 from spectra_assets.discovery.route import Route, entity_name, shape
+from spectra_assets.intelligence.description.edmx import EntitySet
 from spectra_assets.intelligence.description.findings import brief
 from spectra_assets.intelligence.model import EMPTY, Endpoint, EntityHint, Evidence, Identifier, Pack
 from spectra_assets.intelligence.verbs import ACTS, MAY_ACT
@@ -44,6 +46,8 @@ class Facts:
     """Lists that a person named, and that are there."""
     names: dict[str, str] = field(default_factory=dict)
     """Path of a list → the name that a person gave to its records."""
+    model: Mapping[str, EntitySet] = field(default_factory=dict)
+    """Path of a list → what OData's `$metadata` tells of it."""
     requests: int = 0
     budget: int = 0
     spent: bool = False
@@ -63,6 +67,8 @@ def pack_of(facts: Facts) -> Pack:
             facts.excluded |= dict.fromkeys(entity.routes, EMPTY)
     entities = [entity for entity in entities if not set(entity.routes) <= facts.excluded.keys()]
     kinds = [kind for kind in kinds if any(entity.entity == kind.name for entity in entities)]
+    named = {path: entity.entity for entity in entities for path in entity.routes}
+    entities = [completed(entity, facts.model, named) for entity in entities]
     unseen = _unseen(facts, kinds)
     entities += unseen
     identifiers = _identifiers(facts, kinds, {entity.entity for entity in entities})

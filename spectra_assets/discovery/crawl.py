@@ -198,7 +198,7 @@ class Crawl:
         elif look.listed or look.sight.shape == "empty":
             route.kind = "list"
         else:
-            route.kind = "object" if isinstance(value, dict) else "closed"
+            route.kind = "object" if isinstance(value, dict) and not _tells_of_list(value, route.path) else "closed"
             route.reason = "" if route.kind == "object" else "no records"
         if look.next and (target := self.scout.local(look.next, look.path)):
             route.query |= dict.fromkeys(name for name in target[1] if name not in {fill.parameter for fill in route.fills})
@@ -359,6 +359,13 @@ def _spread(examples: tuple[tuple[str, ...], ...]) -> list[tuple[str, ...]]:
 def _nothing_there(look: Look) -> bool:
     """Whether an answer says that there is no such record: `{"data": null}`."""
     return look.sight.shape == "empty"
+
+
+def _tells_of_list(value: Record, path: str) -> bool:
+    """Whether an object is about a list, and no record: `/products` → `{"products": {"mappings": {…}, "aliases": {}}}`, in which
+    nothing but further objects stands below its own name."""
+    about = value.get(segments(path)[-1]) if len(value) == 1 and segments(path) else None
+    return isinstance(about, dict) and bool(about) and all(isinstance(below, dict) for below in about.values())
 
 
 def _asked_for(reason: str) -> list[str]:

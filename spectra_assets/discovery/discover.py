@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import NamedTuple
 
 from spectra_assets.client.api import ApiClient
-from spectra_assets.covenant.access import Search, Server
+from spectra_assets.covenant.access import Server
 from spectra_assets.discovery import describe
 from spectra_assets.discovery.auth import LISTED, Recognised, recognise
 from spectra_assets.discovery.build import Facts, pack_of
 from spectra_assets.discovery.crawl import Crawl
 from spectra_assets.discovery.details import with_details
-from spectra_assets.discovery.given import Given, signature
+from spectra_assets.discovery.given import Wanted, signature
 from spectra_assets.discovery.guesses import Guesses
 from spectra_assets.discovery.named import NAMED, Listed, ask_below, ask_plain, told
+from spectra_assets.discovery.odata import model_of, unnamed
 from spectra_assets.discovery.place import Place, moved, place_of, probes_of
 from spectra_assets.discovery.route import Route, shape
 from spectra_assets.discovery.scout import Scout
@@ -25,6 +24,7 @@ from spectra_assets.discovery.searches import allow, strike
 from spectra_assets.discovery.sparse import with_more_parents
 from spectra_assets.discovery.survey import survey, with_other_ids
 from spectra_assets.errors import ConfigurationError, CredentialError, SourceError
+from spectra_assets.intelligence.description.edmx import EntitySet
 from spectra_assets.intelligence.description.model import Description
 from spectra_assets.intelligence.description.read import read_description
 from spectra_assets.intelligence.entities import entities_of
@@ -52,29 +52,6 @@ _HYPOTHESES = 24
 _DOORS = 8
 _PRIVATE = ("me", "user", "self", "account", "profile", "private")
 _UNKNOWN: tuple[str, ...] = ("users", "projects", "items", "orders", "products", "issues")
-
-
-class Wanted(NamedTuple):
-    """What a person gave beside the address."""
-
-    given: Given = Given()
-    openapi: str | None = None
-    """File or address of the description."""
-    post_search: bool = False
-    """Searches by POST may be sent, where the description shows that they only read."""
-    searches: tuple[Search, ...] = ()
-    """Those that a person allowed before."""
-    headers: Mapping[str, str] = MappingProxyType({})
-    """What goes with every request."""
-    paths: tuple[str, ...] = ()
-    """Lists that the person names, as `named.paths_of` has them; one that is none is a gap, and if all are an error."""
-    kept: tuple[str, ...] = ()
-    """Those that were named before; one that is none any more is a gap."""
-
-    @property
-    def lists(self) -> list[Listed]:
-        """All that were named, those of before last."""
-        return [Listed.of(text) for text in (*self.paths, *self.kept)]
 
 
 def base_url_variable(source: str) -> str:
@@ -119,6 +96,8 @@ class _Discovery:
     detail: Callable[[str], None]
     evidence: list[Evidence] = field(default_factory=list)
     guessed: bool = False
+    model: Mapping[str, EntitySet] = field(default_factory=dict)
+    """Path of a list → what OData's `$metadata` tells of it."""
 
     def run(self) -> Pack:
         root = self.scout.look("/", attempts=5)  # an API that is silent is told before anything else
@@ -243,7 +222,7 @@ class _Discovery:
         facts.names = {listed.path: listed.entity for listed in reversed(self.wanted.lists) if listed.entity}
         if description is None:
             crawl = self._crawled()
-            facts.refused, facts.paths = crawl.refused, self._named(crawl)
+            facts.refused, facts.paths, facts.model = crawl.refused, self._named(crawl), self.model
             facts.routes, facts.gaps = list(crawl.routes.values()), dict(crawl.gaps)
             facts.routes += with_details(self.scout, facts.routes)
             for path, field_name in crawl.unanswered():
@@ -321,8 +300,13 @@ class _Discovery:
         crawl.run()
         bare = not crawl.fruitful
         ask_plain(crawl, paths)
+        looks = [self.scout.look("/"), *(look for route in crawl.routes.values() for look in route.looks)]
+        self.model = model_of(self.scout, looks, self.evidence)
+        for route in unnamed(self.model, [route.path for route in crawl.routes.values()]):
+            crawl.ask(route, guess=False)
+        crawl.drain()
         ask_below(crawl, paths)
-        if bare:
+        if bare and not self.model:
             guesses = Guesses(crawl, [self.source])
             guesses.run()
             self._tell_guesses(crawl, f"; {CUT}" if guesses.cut else "")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import get_args
+from types import MappingProxyType
+from typing import NamedTuple, get_args
 
 from spectra_assets import settings
 from spectra_assets.client.mask import Secret
-from spectra_assets.covenant.access import FRAMING, PREFIX, Auth, is_header
+from spectra_assets.covenant.access import FRAMING, PREFIX, Auth, Search, is_header
+from spectra_assets.discovery.named import Listed
 from spectra_assets.errors import ConfigurationError, CredentialError, one_of
 
 KINDS = get_args(Auth.model_fields["kind"].annotation)
@@ -46,6 +49,29 @@ class Given:
 
     def user(self) -> str | None:
         return _value(self.user_env, "the user name, or the client id") if self.user_env else None
+
+
+class Wanted(NamedTuple):
+    """What a person gave beside the address."""
+
+    given: Given = Given()
+    openapi: str | None = None
+    """File or address of the description."""
+    post_search: bool = False
+    """Searches by POST may be sent, where the description shows that they only read."""
+    searches: tuple[Search, ...] = ()
+    """Those that a person allowed before."""
+    headers: Mapping[str, str] = MappingProxyType({})
+    """What goes with every request."""
+    paths: tuple[str, ...] = ()
+    """Lists that the person names, as `named.paths_of` has them; one that is none is a gap, and if all are an error."""
+    kept: tuple[str, ...] = ()
+    """Those that were named before; one that is none any more is a gap."""
+
+    @property
+    def lists(self) -> list[Listed]:
+        """All that were named, those of before last."""
+        return [Listed.of(text) for text in (*self.paths, *self.kept)]
 
 
 def declared(text: str) -> tuple[str, str | None, str | None]:

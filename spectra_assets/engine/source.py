@@ -10,8 +10,8 @@ from typing import Any
 
 from spectra_assets.client.address import Address
 from spectra_assets.covenant.access import Server
-from spectra_assets.discovery.discover import CUT, MORE, Wanted, base_url_variable, discover
-from spectra_assets.discovery.given import Given
+from spectra_assets.discovery.discover import CUT, MORE, base_url_variable, discover
+from spectra_assets.discovery.given import Given, Wanted
 from spectra_assets.discovery.named import Listed, paths_of
 from spectra_assets.discovery.proven import resumed
 from spectra_assets.discovery.route import shape

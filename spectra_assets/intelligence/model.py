@@ -105,6 +105,8 @@ class EntityHint(Model):
     """JSON path of the primary key, where it is known."""
     references: dict[str, str] = {}
     """Field → the `entity.path` whose values it holds, as a person says; "" for a field that refers to nothing."""
+    described: dict[str, str] = {}
+    """The same, as the API's description says: it counts as far as the values bear it out."""
     fields: list[FieldSpec] = []
     tries: int = 0
     """Runs that had too small a budget of requests to prove it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+from spectra_assets.discovery.named import paths_of
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.source import Options, pack_for
 from spectra_assets.intelligence.model import Pack
@@ -21,4 +22,5 @@ def options_of(api: Api) -> Options:
     user = f"{api.name().upper()}_USER" if api.user is not None else None
     headers = tuple(api.headers.items())
     searches = bool(api.searches)
-    return Options(base_url=api.base_url, token_env=api.token_env, user_env=user, post_search=searches, headers=headers)
+    given = {"headers": headers, "lists": paths_of(api.lists, "--list") if api.lists else ()}
+    return Options(base_url=api.base_url, token_env=api.token_env, user_env=user, post_search=searches, **given)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from spectra_assets.covenant.access import Auth
-from spectra_assets.discovery.discover import Wanted, discover
-from spectra_assets.discovery.given import Given, declared, fixed_header
+from spectra_assets.discovery.discover import discover
+from spectra_assets.discovery.given import Given, Wanted, declared, fixed_header
 from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError
 from spectra_assets.intelligence.writing import text_of
 from spectra_assets.settings import Settings

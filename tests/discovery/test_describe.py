@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from spectra_assets.discovery.discover import Wanted, discover
-from spectra_assets.discovery.given import Given
+from spectra_assets.discovery.discover import discover
+from spectra_assets.discovery.given import Given, Wanted
 from spectra_assets.errors import DocumentError, RequestError, SourceError
 from spectra_assets.settings import Settings
 

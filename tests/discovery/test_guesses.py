@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from spectra_assets.discovery.crawl import Crawl
-from spectra_assets.discovery.discover import Wanted, discover
+from spectra_assets.discovery.discover import discover
+from spectra_assets.discovery.given import Wanted
 from spectra_assets.discovery.guesses import Guesses
 from spectra_assets.discovery.named import paths_of
 from spectra_assets.discovery.names import Names, of, vocabulary

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from spectra_assets.discovery.discover import Wanted, discover
+from spectra_assets.discovery.discover import discover
+from spectra_assets.discovery.given import Wanted
 from spectra_assets.discovery.named import Listed, paths_of
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.source import Options, pack_for

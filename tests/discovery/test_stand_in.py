@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from spectra_assets.discovery.discover import Wanted, discover
-from spectra_assets.discovery.given import Given
+from spectra_assets.discovery.discover import discover
+from spectra_assets.discovery.given import Given, Wanted
 from spectra_assets.intelligence.model import load_pack
 from spectra_assets.settings import Settings
 from spectra_assets.standin import SOURCE

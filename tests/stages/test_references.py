@@ -20,7 +20,7 @@ from spectra_assets.stages.prepare.fields.references import referenced
 from tests.covenant.canons import playbooks, rule
 
 
-def found(samples, whole=True, **scopes):
+def found(samples, whole=True, before=None, described=None, **scopes):
     """Entity → raw path → reference; and what dangles."""
     canon: dict[str, CanonEntity] = {}
     for name, records in samples.items():
@@ -28,7 +28,7 @@ def found(samples, whole=True, **scopes):
         hint = EntityHint(entity=name, description="", routes=[f"/{name}"])
         canon[name], _ = canonise(hint, fetch, 0, records, None, [], {name})
     keys = {name: keys_of(records, "id", whole) for name, records in samples.items()}
-    done, dangling = referenced(canon, samples, keys, {})
+    done, dangling = referenced(canon, samples, keys, {}, {}, before or {}, described or {})
     shown = {name: {f.raw: f.references for f in entity.fields if f.references} for name, entity in done.items()}
     return {name: fields for name, fields in shown.items() if fields}, dangling, done
 
@@ -43,6 +43,21 @@ def test_a_name_and_inclusion_agree():
     assert shown == {"post": {"authorId": "user.id", "editor.id": "user.id", "user": "user.id"}}
     assert dangling == {}
     assert "20 of 20 different values are ids of user (all)" in next(f.note for f in done["post"].fields if f.raw == "authorId")
+
+
+@pytest.mark.parametrize("how", ["before", "described"])
+def test_what_was_found_before_or_is_described_holds_although_some_refer_to_nothing(how):
+    """A new stage that no pipeline lists: 30 of 210 deals have it."""
+    stages = [{"id": name, "label": name} for name in ("made", "won", "lost")]
+    deals = rows(210, via=lambda n: n % 3 + 1, state=lambda n: "sent" if n % 7 == 0 else ("made", "won", "lost")[n % 3])
+    samples = {"stage": stages, "carrier": rows(3), "deal": deals, "clerk": rows(9, above=lambda n: 2 if n else None)}
+    shown, _, _ = found(samples)
+    assert "state" not in shown.get("deal", {})
+    told = {"deal": {"state": "stage.id", "via": "carrier.id"}, "clerk": {"above": "clerk.id"}}
+    shown, dangling, _ = found(samples, **{how: told})
+    assert (shown, dangling) == (told, {})
+    away = {"deal": {"state": "carrier.id", "via": "stage.id"}}
+    assert found(samples, **{how: away})[0] == found(samples)[0], "what the values do not bear out does not count"
 
 
 def test_small_numbers_that_are_in_everything_prove_nothing():

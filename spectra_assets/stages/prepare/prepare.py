@@ -179,7 +179,8 @@ def infer_fields(draft: Draft, work: Work) -> None:
     for entity in canon.values():
         check_key(entity, playbooks, source)
     declared = declared_references(canon, lasting(work), playbooks)
-    canon, dangling = referenced(canon, samples, keys, proven, declared, _found_before(work))
+    described = {name: hint.described for name, hint in hints.items()}
+    canon, dangling = referenced(canon, samples, keys, proven, declared, _found_before(work), described)
     ruled = {name for name in canon if has_ruled_key(playbooks, source, name)}
     canon = {name: entity if name in ruled else composed(entity, samples[name]) for name, entity in canon.items()}
     canon = completions(canon, samples, keys)

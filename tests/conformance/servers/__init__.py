@@ -11,6 +11,7 @@ from tests.conformance.servers import (
     roots,
     searches,
     shapes,
+    standards,
     values,
 )
 from tests.conformance.servers.api import Api
@@ -27,4 +28,5 @@ SERVERS: tuple[type[Api], ...] = (
     *hostile.SERVERS,
     *kept_back.SERVERS,
     *searches.SERVERS,
+    *standards.SERVERS,
 )

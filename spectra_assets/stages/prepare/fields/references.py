@@ -81,12 +81,14 @@ def referenced(
     proven: Mapping[str, Mapping[str, str]],
     declared: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
     before: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    described: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> tuple[dict[str, CanonEntity], dict[str, dict[str, str]]]:
     """The canon with its references, and per entity the fields whose ids belong to no entity known (raw path → what they name).
 
     `proven` are references that the proof of dependencies has shown: entity → raw path → `entity.path`; `declared` those that a
     person told, "" for a field that refers to nothing; `before` those that Prepare found the last time: they stay as long as most
-    values still have a member, as those that have none are orphans, of which a gate tells.
+    values still have a member, as those that have none are orphans, of which a gate tells; `described` those that the API's
+    description tells, on the same condition.
     """
     known = targets(canon, keys)
     result: dict[str, CanonEntity] = {}
@@ -102,9 +104,13 @@ def referenced(
             if shown:
                 fields.append(field.model_copy(update={"references": shown, "values": ()}))
                 continue
-            changes, lost = _judged(entity, field, samples, known)
+            said = described.get(name, {}).get(field.raw)
+            changes = _kept(entity, field, said, samples.get(name, ()), known, "as the description says") if said else None
+            lost = ""
+            if changes is None:
+                changes, lost = _judged(entity, field, samples, known)
             if changes is None and (stood := before.get(name, {}).get(field.raw)):
-                changes = _kept(entity, field, stood, samples.get(name, ()), known)
+                changes = _kept(entity, field, stood, samples.get(name, ()), known, "as nearly all were before")
             if lost and changes is None:
                 dangling.setdefault(name, {})[field.raw] = lost
                 changes = {"unresolved": lost[:80]}
@@ -176,15 +182,16 @@ def _addressed(values: Iterable[str], known: Iterable[Target]) -> Target | None:
 
 
 def _kept(
-    entity: CanonEntity, field: CanonField, stood: str, records: Sequence[Record], known: Sequence[Target]
+    entity: CanonEntity, field: CanonField, stood: str, records: Sequence[Record], known: Sequence[Target], because: str
 ) -> dict[str, Any] | None:
-    """The reference that was found before, if at least half of the values still are ids of what it refers to."""
+    """The reference that was found or told before, if at least half of the values are ids of what it refers to."""
     values = _values(records, field.raw)
-    target = next((each for each in known if f"{each.entity}.{each.path}" == stood and each.entity != entity.entity), None)
+    itself = f"{entity.entity}.{field.raw}"
+    target = next((each for each in known if f"{each.entity}.{each.path}" == stood != itself), None)
     hits = len(values & target.values) if target is not None else 0
     if not values or hits < _COVERED * len(values):
         return None
-    note = f"{hits} of {len(values)} different values are ids of {stood.partition('.')[0]}, as nearly all were before"
+    note = f"{hits} of {len(values)} different values are ids of {stood.partition('.')[0]}, {because}"
     return {"references": stood, "values": (), "note": "; ".join(filter(None, (field.note, note)))[:300]}
 
 

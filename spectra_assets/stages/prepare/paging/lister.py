@@ -162,10 +162,10 @@ def first_that(names: Sequence[str], works: Callable[[Sequence[str]], bool | str
             told = works([name])
             if told is True:
                 return name
-            if isinstance(told, str) and _named(name, told):
+            if isinstance(told, str) and _named([name], told):
                 strange.add(name)
     while isinstance(verdict, str):
-        unknown = {name for name in left if _named(name, verdict)}
+        unknown = _named(left, verdict)
         strange |= unknown
         known = [name for name in left if name not in strange]
         if not known or not unknown:
@@ -180,9 +180,15 @@ def first_that(names: Sequence[str], works: Callable[[Sequence[str]], bool | str
     return left[0]
 
 
-def _named(name: str, words: str) -> bool:
-    """Whether a refusal names a parameter: `limit` in "No such column: limit", not in "$limit"."""
-    return re.search(rf"(?<![\w$.-]){re.escape(name)}(?![\w\[])", words) is not None
+def _named(names: Sequence[str], words: str) -> set[str]:
+    """The parameters that a refusal names: `limit` in "No such column: limit", not in "$limit"; of "page[size]" not `size`."""
+    found: set[str] = set()
+    for name in sorted(names, key=len, reverse=True):
+        left = re.sub(rf"(?<![\w$.-]){re.escape(name)}(?![\w\[])", " ", words)
+        if left != words:
+            found.add(name)
+            words = left
+    return found
 
 
 _SINGLY = 4
