@@ -222,7 +222,7 @@ def test_dagster_is_told_whose_rows_are_others(story: dict[str, Any]) -> None:
 def test_a_page_that_is_broken_is_told_and_all_that_hangs_on_it_stays_as_it_was(story: dict[str, Any]) -> None:
     assert story["broken"].exit_code == GateError.exit_code
     assert "1 pages could not be read" in story["broken"].problem
-    assert "(parent 2, page 3, about 18 rows, status 500, reason GET h" in story["broken"].problem
+    assert "(parent 2, page 3, about 18 rows, status 500, reason " in story["broken"].problem
     changed = {name for name, version in story["kept"].items() if version != story["versions"][name]}
     assert "extract.boards" in changed  # one board less
     assert not any("icket" in name for name in changed)
