@@ -60,6 +60,8 @@ class NoPaging(Model):
     """One request gives every row."""
 
     kind: Literal["none"] = "none"
+    size_param: str | None = None
+    """A parameter that asks for fewer rows, though nothing was found that leads to others: a long answer may be cut off."""
 
 
 class OffsetPaging(Model):

@@ -337,3 +337,26 @@ def test_children_of_composite_parents_are_extracted_through_all_levels(api, tmp
     assert (facts["parentsAsked"], facts["parentsWithRows"]) == (3, 2)
     assert found["issue"][0].evidence["extraction"]["parentsAsked"] == 3
     assert found["repo"][0].evidence["extraction"]["repeatedCount"] == 1
+
+
+@pytest.mark.parametrize(
+    ("lengths", "param", "cut"),
+    [
+        ((10, 10, 10, 4), "limit", 3),
+        ((10, 10, 10, 4), None, 0),  # nothing asks for fewer: ten of everything
+        ((10, 10, 4), "limit", 0),
+        ((10, 10, 10, 11), "limit", 0),  # one is longer
+        ((9, 9, 9), "limit", 0),
+    ],
+)
+def test_lists_that_end_where_others_do_are_cut_off(api, connect, lengths, param, cut):
+    def answer(asked: Asked) -> Reply:
+        parent = int(asked.query["of"][0])
+        return Reply(json.dumps([{"id": 100 * parent + n} for n in range(lengths[parent])]).encode())
+
+    api.answer = answer
+    fetch = plan(NoPaging(size_param=param), records="", primary_key="id",
+                 parent=ParentKey(entity="other", path="id", parameter="of", location="query"))  # fmt: skip
+    facts, _ = counted(connect(), fetch, list(range(len(lengths))))
+    assert facts["mismatchCount"] == cut
+    assert {each["check"] for each in facts["mismatches"]} == ({"cut"} if cut else set())

@@ -257,6 +257,22 @@ def test_keys_of_the_last_row(name):
     assert whole(read)
 
 
+@pytest.mark.parametrize("fruitless", [0, 9])
+def test_keys_of_rows_that_come_newest_first(fruitless: int) -> None:
+    """`before` is tried where a size works, however often guesses were for nothing: else the rest can't be had."""
+    newest = ROWS[::-1][:23]
+
+    def answer(call: Call) -> Any:
+        before = int(call.query.get("before") or 99)
+        return [row for row in newest if row["id"] < before][: capped(call, "limit", 50, 100)]
+
+    with ListServer({"/things": answer}) as server, server.client() as client:
+        explorer = Explorer(Wire(client, 60), pack("/things"), {})
+        result = measure(explorer, Asked("/things"), [], ["limit"], 500, habits=Habits(fruitless=fruitless))
+    assert result.paging.kind == "keyset"
+    assert (result.paging.after_param, result.paging.field) == ("before", "id")
+
+
 # ---------------------------------------------------------------- none, and what is ignored
 
 

@@ -23,6 +23,7 @@ from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import values_at
 from spectra_assets.stages.cursors import mergeable
 from spectra_assets.stages.evidence import EXAMPLES, BrokenPage, Extraction, Mismatch, SkippedParent
+from spectra_assets.stages.extract.cutoff import CutOff
 from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.extract.keys import Keys
 from spectra_assets.stages.extract.landing import Sheet
@@ -107,6 +108,7 @@ class Census:
         self._longest = 0
         self._ended: list[ParentValue | None] = []
         self._first_keys: Keys | None = None
+        self._cut = CutOff(fetch.paging)
         self._alike = True
         self._started = self._said = time.monotonic()
 
@@ -116,6 +118,7 @@ class Census:
             yield from self._sheets(parents)
             self._recount()
             self._count()
+            self._cut_off()
         finally:
             self._recounts.close()
             self._totals.close()
@@ -324,6 +327,8 @@ class Census:
         if parent.more and not self._sole:
             why = "the API says that there are more rows than in its only answer, and no parameter is known that leads to them"
             self._mismatch(parent.value, "more", parent.rows + 1, parent.rows, why)
+        if total is None:
+            self._cut.look(parent.value, parent.rows)
         ends = counted(self._fetch.paging) and (parent.pages > 1 or parent.refused is not None or self._is_longest(parent))
         self._ended.append(parent.value)
         if ends or seams:
@@ -362,6 +367,12 @@ class Census:
         if self._client.widest.heed(self._endpoint):
             for value in self._ended:  # each may have ended too early
                 self._has_moved(value)
+
+    def _cut_off(self) -> None:
+        """Lists that end where others end too, though a parameter asks for fewer rows of each: so long is an answer at most."""
+        rows, lists, why = self._cut.found()
+        for value in lists:
+            self._mismatch(value, "cut", rows + 1, rows, why)
 
     def _count(self) -> None:
         """How many rows each list has that was asked for what changed only: one that lost rows says nothing else of them."""

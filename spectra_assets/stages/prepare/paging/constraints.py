@@ -102,8 +102,9 @@ def _nothing(search: Search, size: int, findings: list[Finding]) -> Measured:
         return Measured(NoPaging(), [*findings, _paging(NoPaging(), search.unfit, 0.3 if "move" in search.unfit else 0.9)], {})
     doubt = _doubt(search) if total is None else ""
     if doubt:
-        told = [_paging(NoPaging(), doubt, 0.3), Finding("notMeasured", None, doubt, 0.0)]
-        return Measured(NoPaging(), [*findings, *told], {}, doubt)
+        cut = NoPaging(size_param=search.size)
+        told = [_paging(cut, doubt, 0.3), Finding("notMeasured", None, doubt, 0.0)]
+        return Measured(cut, [*findings, *told], {}, doubt)
     if total == rows:
         why, sure = f"{rows} rows came, as many as are declared", 1.0
     elif search.ignored is not None and parameters_of(search.ignored.style) <= set(search.named):
@@ -252,7 +253,7 @@ def _parameters(style: PagingStyle, confidence: float, evidence: str) -> list[Fi
 
 
 def _paging(paging: Paging, evidence: str, confidence: float) -> Finding:
-    return Finding("paging", paging.model_dump_json(), evidence[:600], confidence)
+    return Finding("paging", paging.model_dump_json(exclude_none=isinstance(paging, NoPaging)), evidence[:600], confidence)
 
 
 def filled(picks: Mapping[str, Pick] | Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, Id], ...]:

@@ -125,7 +125,7 @@ class Search:
         if small is not None and small.rows and (proof := self.told(small)):
             return proof
         # without a size that works, numbers are unlikely, unless the rows look like a page
-        further = guess and (self.size is not None or self._looks_cut())
+        further = self.size is not None or (guess and self._looks_cut())
         if further and (proof := find_number(self.lister, self.plain, self.size)):
             return self._better(proof)
         for style in STRICT_STYLES if guess and self._incomplete() else ():
