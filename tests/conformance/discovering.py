@@ -22,5 +22,5 @@ def options_of(api: Api) -> Options:
     user = f"{api.name().upper()}_USER" if api.user is not None else None
     headers = tuple(api.headers.items())
     searches = bool(api.searches)
-    given = {"headers": headers, "lists": paths_of(api.lists, "--list") if api.lists else ()}
+    given = {"headers": headers, "lists": paths_of(api.named, "--list") if api.named else ()}
     return Options(base_url=api.base_url, token_env=api.token_env, user_env=user, post_search=searches, **given)

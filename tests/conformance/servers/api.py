@@ -83,7 +83,7 @@ class Api:
     """Patterns of the paths to which a person allows POSTs; none: no POST may come."""
     headers: ClassVar[Mapping[str, str]] = {}
     """What a person gives by `--header`."""
-    lists: ClassVar[tuple[str, ...]] = ()
+    named: ClassVar[tuple[str, ...]] = ()
     """What a person gives by `--list`."""
     user: ClassVar[str | None] = None
     """User name (basic) or client id (oauth2)."""

@@ -79,7 +79,7 @@ class Trading(Api):
 class Portal(Api):
     """An open-data portal: each resource is one value of a parameter that must be given, and a next page is named for ever."""
 
-    lists = ("/datastore_search?resource_id=air", "trees=/datastore_search?resource_id=tr-1")
+    named = ("/datastore_search?resource_id=air", "trees=/datastore_search?resource_id=tr-1")
 
     def setup(self) -> None:
         self.base_path = "/api/3/action"
@@ -114,7 +114,7 @@ class Engine(Api):
     """A search engine asked by GET: `/products` tells of an index and holds no record, `size` and `from` page, and other names are
     refused one at a time."""
 
-    lists = ("/products/_search",)
+    named = ("/products/_search",)
 
     def setup(self) -> None:
         self.docs = [{"name": word(n), "price": n / 2, "stock": n % 17} for n in range(1, 36)]
