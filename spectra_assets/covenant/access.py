@@ -295,6 +295,9 @@ class Fetch(Model):
     """Whether the number of rows that answers declare was found true. If not, it says nothing about completeness."""
     incremental: Incremental | None = None
     deleted: Deleted | None = None
+    pairs: str | None = None
+    """Entity whose records the lists below a parent hold, and which come by another route: of each only the key is kept, and a
+    row says that it belongs to this parent."""
     completes: str | None = None
     """Entity whose records these are, told more fully and by the same key, as Prepare saw: the star has one table for both."""
 

@@ -129,7 +129,7 @@ def _doubt(work: Work, known: Trust) -> str:
         return "rules, corrections or the server are not as they were"
     entities = work.entities_before
     names = {hint.entity for hint in work.pack.entities}
-    if names != {entity.entity for entity in entities}:
+    if names != {entity.entity for entity in entities if entity.fetch.pairs is None}:
         return "the pack has other entities"
     try:
         twin = Twin(work.lakehouse)

@@ -602,7 +602,7 @@ def canon_of(prover: Prover) -> dict[str, CanonEntity]:
     found: list[CanonEntity] = []
     for place, (entity, known) in enumerate(prover.known.items()):
         kinds = [DataType.TEXT] * 3
-        hint = prover.pack.entity(entity)
+        hint = EntityHint(entity=entity, routes=[]) if known.fetch.pairs else prover.pack.entity(entity)
         found.append(canonise(hint, known.fetch, place, known.sample, None, kinds, set(prover.known))[0])
     return {entity.entity: entity for entity in named(found, {}, lambda *_: None)}
 
@@ -691,3 +691,66 @@ def test_what_counts_the_records_of_each_parent_is_a_key_before_what_may_be_anot
     assert (found.path, found.scope) == ("round", "parent")
     alone = find_key("interview", {"1": [row for rows in lists.values() for row in rows]}, below=False)
     assert alone.path == "interviewerId"
+
+
+# ---------------------------------------------------------------- what belongs together
+
+
+def _mailing(pairs: int = 2_000, **more: Any) -> Prover:
+    """Lists and profiles, many to many, that name each other nowhere; profiles have one tier each, at an address of its own."""
+    lists = [{"id": f"L{n}", "name": f"List {n}"} | {name: make(n) for name, make in more.items()} for n in range(6)]
+    profiles = [{"id": f"P{n}", "email": f"p{n}@x.example"} for n in range(20)]
+    tiers = [{"code": f"t{n}", "rate": n} for n in range(3)]
+    routes = {
+        "/lists": lists,
+        "/profiles": profiles,
+        "/tiers": tiers,
+        "/lists/{id}/profiles": below(lists, "id", "id", lambda each: [p for p in profiles if _is_in(p, each)]),
+        "/profiles/{id}/lists": below(profiles, "id", "id", lambda each: [one for one in lists if _is_in(each, one)]),
+        "/profiles/{id}/tier": below(profiles, "id", "id", lambda each: tiers[int(each["id"][1:]) % 3]),
+    }
+    return proven(
+        routes,
+        {
+            "list": ["/lists", "/profiles/{id}/lists"],
+            "profile": ["/profiles", "/lists/{id}/profiles"],
+            "tier": ["/tiers", "/profiles/{id}/tier"],
+        },
+        identifiers={"id": ["list.id", "profile.id"]},
+        pairs=pairs,
+    )
+
+
+def _is_in(profile: Row, one: Row) -> bool:
+    return int(profile["id"][1:]) % (int(one["id"][1:]) + 2) == 0
+
+
+def test_lists_of_what_is_known_tell_what_belongs_together() -> None:
+    prover = _mailing()
+    plans = {name: known.fetch for name, known in prover.known.items() if known.fetch.pairs}
+    assert {name: (plan.path, plan.pairs, plan.primary_key, plan.key_scope, plan.completes) for name, plan in plans.items()} == {
+        "listProfile": ("/lists/{id}/profiles", "profile", "id", "parent", None),
+        "profileTier": ("/profiles/{id}/tier", "tier", "code", "parent", "profile"),
+    }, "the other way round the same is told in more requests"
+    assert {tuple(record) for record in prover.known["listProfile"].sample} == {("id",)}
+    assert [trial.predicted for trial in prover.trials["listProfile"]] == [6]
+    canon = canon_of(prover)
+    shown = {name: {f.target: (f.references, f.key) for f in canon[name].fields} for name in plans}
+    assert shown == {
+        "listProfile": {"listId": ("list.id", True), "profileId": (None, True)},
+        "profileTier": {"profileId": ("profile.id", True), "tierCode": (None, False)},
+    }
+
+
+def test_what_a_record_tells_itself_is_not_asked_for_again() -> None:
+    told = _mailing(members=lambda n: [{"ref": f"/profiles/P{m}"} for m in range(20) if m % (n + 2) == 0])
+    assert "listProfile" not in told.known
+
+
+def test_what_belongs_together_is_a_gap_where_it_takes_too_many_requests() -> None:
+    prover = _mailing(pairs=5)
+    assert not any(known.fetch.pairs for known in prover.known.values())
+    assert prover.missed["profile"] == (
+        "which profile belongs to which list is not read: GET /lists/{id}/profiles would tell it in 6 requests, "
+        "more than the setting parent_pairs (5)"
+    )

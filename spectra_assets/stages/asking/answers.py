@@ -197,6 +197,17 @@ def values_at(record: Any, path: str) -> Iterator[Any]:
     yield from _values(record, split_path(path))
 
 
+def key_alone(record: Any, path: str) -> Record:
+    """A record with nothing but the plain value at a path, and the records around it: what tells who it is."""
+    *around, leaf = split_path(path)
+    for key in around:
+        record = record.get(key) if isinstance(record, dict) else None
+    found: Record = {leaf: record[leaf]} if isinstance(record, dict) and leaf in record else {}
+    for key in reversed(around):
+        found = {key: found}
+    return found
+
+
 def _values(value: Any, parts: Sequence[str]) -> Iterator[Any]:
     if not parts:
         if value is not None:

@@ -13,6 +13,7 @@ import msgspec
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.fan_out import Aside
+from spectra_assets.client.jsontext import decoded
 from spectra_assets.client.lists import Skipped, whole
 from spectra_assets.client.pager import Ask
 from spectra_assets.client.paging import Page, counted, endpoint_of
@@ -20,7 +21,7 @@ from spectra_assets.client.target import ParentValue, parent_text
 from spectra_assets.covenant.access import Fetch, NoPaging
 from spectra_assets.covenant.paths import HASH
 from spectra_assets.errors import RetriableError, SkippableError
-from spectra_assets.stages.asking.answers import values_at
+from spectra_assets.stages.asking.answers import key_alone, values_at
 from spectra_assets.stages.cursors import mergeable
 from spectra_assets.stages.evidence import EXAMPLES, BrokenPage, Extraction, Mismatch, SkippedParent
 from spectra_assets.stages.extract.cutoff import CutOff
@@ -201,13 +202,19 @@ class Census:
         parent.more, parent.lacking = page.more, parent.lacking or page.lacking
         name = None if parent.value is None else parent_text(parent.value)
         for start in range(0, len(page.records), _AT_ONCE):
-            records = page.records[start : start + _AT_ONCE]
+            records = self._kept(page.records[start : start + _AT_ONCE])
             read = self._watch.read(records)
             self._account(parent, read)
             yield Sheet(name, page.request_id, records, read)
         if page.records:
             parent.first, parent.last, parent.ask = parent.first or page.records[0], page.records[-1], page.ask
         self._progress()
+
+    def _kept(self, records: Sequence[bytes]) -> Sequence[bytes]:
+        """The records; of those that are another entity's only the key."""
+        if self._fetch.pairs is None:
+            return records
+        return [msgspec.json.encode(key_alone(decoded(record), self._fetch.primary_key)) for record in records]
 
     def _account(self, parent: _Parent, read: Sequence[Any]) -> None:
         """Account for records. Where each has a key that did not come before, that is seen of all at once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -141,6 +141,7 @@ def infer_fields(draft: Draft, work: Work) -> None:
     """
     hints = {hint.entity: hint for hint in lasting(work).entities}
     found = work.read("prepare.dependencies").to_pylist()
+    hints |= _pairing(found, hints)
     # an entity that a rule leaves out since then still has its rows there
     chosen = {row["entity"]: row for row in found if row["chosen"] and row["entity"] in hints}
     endpoints = work.read("source.endpoints").to_pylist()
@@ -170,6 +171,8 @@ def infer_fields(draft: Draft, work: Work) -> None:
             twins[hint.entity] = pairs
         if reference and fetch.parent and not row["referencedPath"].startswith("@"):
             proven[hint.entity] = {reference: f"{fetch.parent.entity}.{row['referencedPath']}"}
+        if fetch.pairs is not None:
+            proven[hint.entity] = {fetch.primary_key: f"{fetch.pairs}.{fetch.primary_key}"}
     canon = {name: with_epochs(entity, samples[name]) for name, entity in settled(canon, samples, twins).items()}
     keys = {
         name: read_keys(work.lakehouse, name) or keys_of(samples[name], entity.primary_key, False)
@@ -279,6 +282,13 @@ def _dependency(trial: Trial, fetch: Fetch | None, order: Mapping[str, int], mis
         "missed": missed if fetch else None,
         "fetch": fetch.model_dump_json() if fetch else None,
     }
+
+
+def _pairing(rows: Iterable[Mapping[str, Any]], hints: Collection[str]) -> dict[str, EntityHint]:
+    """Entities that only tell which records belong to which parent, of those that are read: no pack has them."""
+    plans = [Fetch.model_validate_json(row["fetch"]) for row in rows if row["chosen"]]
+    found = [plan for plan in plans if plan.pairs in hints and plan.parent is not None and plan.parent.entity in hints]
+    return {plan.entity: EntityHint(entity=plan.entity, routes=[plan.path]) for plan in found}
 
 
 def _is_reference(row: Mapping[str, Any]) -> bool:

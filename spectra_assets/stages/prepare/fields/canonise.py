@@ -200,6 +200,8 @@ def canonise(
         fields.append(_pair(fetch, work, [*parent_types, DataType.TEXT][0]))
     else:
         fields = _with_parent(fields, hint.entity, fetch, reference, parent_types)
+    if fetch.pairs is not None:
+        fields = _paired(fields, fetch)
     if fetch.primary_key == HASH:
         of_each = fetch.records == ITSELF and fetch.key_scope == "parent"  # one record: its parent is what names it
         fields.append(_control(HASH, DataType.TEXT, hint.entity, required=True, key=not of_each))
@@ -269,6 +271,13 @@ def _with_parent(
         named = None if path.startswith("@") else f"{owner}.{path}"
         fields.append(added.model_copy(update={"references": named}))
     return fields
+
+
+def _paired(fields: list[CanonField], fetch: Fetch) -> list[CanonField]:
+    """The parent first, then what belongs to it; of a parent that has one at most, it alone is the key."""
+    parent, own = ([field for field in fields if (field.raw == PARENT) is first] for first in (True, False))
+    key = fetch.records != ITSELF
+    return [*parent, *(field.model_copy(update={"key": key, "required": key, "nullable": not key}) for field in own)]
 
 
 def _pairs_apart(fetch: Fetch) -> bool:

@@ -21,6 +21,9 @@ _ENVELOPE = frozenset(
 )  # fmt: skip
 """What stands beside the wrapper of a record's own fields."""
 
+_AROUND_ADDRESSES = frozenset(("links", "link", "self", "attributes", "data"))
+"""What a key lies in that says nothing of it."""
+
 Renamed = Callable[[str, str], str | None]
 """(entity, raw path) → the name a rule gives it."""
 
@@ -159,6 +162,8 @@ def _wanted(
     if field.raw.startswith(PARENT):
         link, place = entity.fetch.parent, 0 if field.raw == PARENTS else asked_place(field.raw) or 0
         return _parent_name(link, max(0, place), parents) if link else "parentId"
+    if entity.fetch.pairs is not None:
+        return _member_name(entity.fetch.pairs, split_path(field.raw))
     parts = _unwrapped(split_path(field.raw), wrappers)
     if parts == [MAP_KEY]:
         return f"{names.camel(_noun(entity))}Key"
@@ -168,6 +173,13 @@ def _wanted(
     if starts[-1] == len(parts) - 1:
         return names.singular(names.camel(parts[-1].removesuffix("[]")))
     return names.target_field(field.group, parts[starts[0] + 1 :])
+
+
+def _member_name(of: str, parts: list[str]) -> str:
+    """Name of the column with the key of what belongs to a parent: `profileId`, `customerHref` of its `_links.self.href`."""
+    own = [part for part in parts if part.lower().strip("_@$") not in _AROUND_ADDRESSES] or parts[-1:]
+    name = names.target_field(of, own)
+    return name if name.lower().startswith(of.lower()) else f"{names.camel(of)}{names.pascal(name)}"
 
 
 def _parent_name(link: ParentKey, place: int, parents: dict[str, CanonEntity]) -> str:

@@ -18,6 +18,7 @@ from spectra_assets.stages.prepare.routes import vacancy
 from spectra_assets.stages.prepare.routes.candidates import Ways
 from spectra_assets.stages.prepare.routes.identity import Key, find_key
 from spectra_assets.stages.prepare.routes.known import Known
+from spectra_assets.stages.prepare.routes.memberships import Membership, memberships
 from spectra_assets.stages.prepare.routes.routes import Candidate, Trial, best, missing, unlike
 from spectra_assets.stages.prepare.routes.trying import ROUNDS, Trier, nested
 from spectra_assets.stages.values.shapes import digest
@@ -32,7 +33,7 @@ class Prover:
     parents: int
     records: int
     pairs: int = 2_000
-    """Requests at most for an entity that is asked for by pairs of two parents."""
+    """Requests at most for an entity that is asked for by pairs of two parents, or that only tells pairs."""
     queries: Mapping[str, dict[str, str]] = field(default_factory=dict)
     """Path → what must be sent along."""
     known: dict[str, Known] = field(default_factory=dict)
@@ -70,6 +71,22 @@ class Prover:
         for entity, known in self.known.items():
             if known.trial.viable:
                 self._sample_more(entity, known)
+        for membership in memberships(self.trials, self.known, self._trier.requests):
+            self._pair(membership)
+
+    def _pair(self, membership: Membership) -> None:
+        """Follow the lists that tell what belongs together, unless that takes too many requests."""
+        name, entity, path = membership.name, membership.entity, membership.trial.candidate.path
+        if membership.requests > self.pairs:
+            told = f"{membership.told} is not read: GET {path} would tell it in {membership.requests:,} requests"
+            self._miss(entity, f"{told}, more than the setting parent_pairs ({self.pairs:,})")
+            return
+        key, above = self.known[entity].key, self.known[membership.link.entity]
+        trial = membership.read(key.path)
+        known = self._settled(trial, None, replace(key, scope="parent"))
+        one = known.fetch.records == ITSELF and above.key == replace(above.key, path=membership.link.path, scope="entity")
+        known.fetch = known.fetch.model_copy(update={"pairs": entity, "completes": membership.link.entity if one else None})
+        self.known[name], self.trials[name] = known, [trial]
 
     def _readiness(self, hint: EntityHint, waiting: set[str]) -> tuple[bool, int]:
         alone = any("{" not in path for path in hint.routes)
