@@ -383,6 +383,32 @@ def test_a_list_of_pairs_is_a_bridge(designer: Designer) -> None:
     assert len(references(made, "bridgeUserFriend")) == 2
 
 
+def test_what_belongs_to_a_parent_is_a_bridge_and_where_it_has_one_at_most_a_reference(designer: Designer) -> None:
+    def pairs(name: str, of: str, parent: str, kept: dict[str, F], **plan: Any) -> CanonEntity:
+        below = ParentKey(entity=parent, path="id", parameter="id", location="path")
+        made = entity(name, kept, parent=below, scope="parent")
+        fetch = made.fetch.model_copy(update={"pairs": of, **plan})
+        return made.model_copy(update={"fetch": fetch})
+
+    parent = F("int64", references="order.id", key=True)
+    canon = canon_of(
+        entity("product", {"id": INT, "name": TEXT}),
+        entity("customer", {"id": INT, "company": TEXT}),
+        entity("order", {"id": INT, "orderedAt": TIME, "total": NUMBER}),
+        pairs("orderProduct", "product", "order", {"@parent": parent, "id": to("product.id")}),
+        pairs("orderCustomer", "customer", "order", {"@parent": parent, "id": to("customer.id")}, completes="order"),
+    )
+    plain = [field.model_copy(update={"key": field.raw == "@parent"}) for field in canon.entities[-1].fields]
+    *others, last = canon.entities
+    made = designer.covenant(Canon(entities=(*others, last.model_copy(update={"fields": tuple(plain)}))))
+    assert references(made, "bridgeOrderProduct") == {
+        "orderKey": ("dimOrder", "orderId"),
+        "productKey": ("dimProduct", "productId"),
+    }
+    assert references(made, "factOrder")["customerKey"] == ("dimCustomer", "customerId")
+    assert {"orderByCustomer", "orderTotalByCustomer", "orderByProduct"} <= tables(made, "analyse")
+
+
 def test_names_that_collide_get_other_names(designer: Designer) -> None:
     canon = canon_of(
         entity("ticket", {"id": INT, "key": TEXT, "validFrom": TIME, "isCurrent": F("bool"), "validTo": TIME}),
