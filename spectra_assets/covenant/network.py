@@ -119,10 +119,14 @@ def _complete(nodes: dict[str, Node]) -> None:
 
 
 def further_columns(table: Table, other: Table) -> list[Column]:
-    """The columns of a clean table that another one of the same records lacks: by their names and by what they are made from."""
-    told = {path for column in table.schema_ for path in column.source}
+    """The columns of a clean table that another one of the same records lacks: by their names and by what they are made from.
+
+    A path that refers to something there and to nothing here is that of another record: of a table of pairs.
+    """
+    told = {(path, column.references) for column in table.schema_ for path in column.source}
     taken = {name.lower() for name in table.columns}
-    return [column for column in other.schema_ if column.name.lower() not in taken and not told & set(column.source)]
+    fresh = (column for column in other.schema_ if column.name.lower() not in taken)
+    return [column for column in fresh if not told & {(path, column.references) for path in column.source}]
 
 
 def _links(node: Node, nodes: Mapping[str, Node]) -> Iterator[Link]:

@@ -26,8 +26,8 @@ SETTINGS: Mapping[str, KnownSetting] = MappingProxyType(
         "sample_parents": KnownSetting(8, "parents which Prepare tries per route when it samples"),
         "parent_pairs": KnownSetting(
             2_000,
-            "requests at most for a list that takes ids of two unrelated parents, one for each pair, and for lists that only tell "
-            "what belongs together",
+            "requests at most for a list that takes ids of two unrelated parents, one for each pair, and for lists that only "
+            "tell what belongs together",
         ),
         "page_size": KnownSetting(500, "rows asked for per page"),
         "probe_requests": KnownSetting(
