@@ -26,6 +26,9 @@ from spectra_assets.untrusted import parts_of
 _LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w!#$&+^`|~.-]+\*?\s*=\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s;,]+))*)")
 _REL = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,]+))", re.IGNORECASE)
 
+_NOTHING_THERE = re.compile(r";\s*results\s*=\s*\"?false\b", re.IGNORECASE)
+"""What Sentry says of the page after the last, which its `Link` names all the same."""
+
 _NUMBER = re.compile(r"(?<!\d)\d{1,15}(?!\d)")
 
 _NO_TOKEN = ("", "0")
@@ -210,10 +213,10 @@ def _below(value: Any, key: str) -> Any:
 
 
 def linked(header: str, relation: str) -> str:
-    """The address which a `Link` header (RFC 8288) gives for a relation; empty if it gives none."""
+    """The address which a `Link` header (RFC 8288) gives for a relation; empty if it gives none, or nothing is there."""
     for match in _LINK.finditer(header):
         rel = _REL.search(match[2])
-        if rel and relation in (rel[1] or rel[2] or "").lower().split():
+        if rel and relation in (rel[1] or rel[2] or "").lower().split() and not _NOTHING_THERE.search(match[2]):
             return match[1].strip()
     return ""
 

@@ -249,6 +249,11 @@ def test_nested_keys_tell_records_apart(api: Api, connect: Connect) -> None:
 
 def test_a_hostile_link_header_is_read_in_time() -> None:
     assert linked("<" * 200_000, "next") == ""
+    last = (
+        '<http://x/a>; rel="previous"; results="true"; cursor="0:0:1", <http://x/b>; rel="next"; results="{}"; cursor="0:100:0"'
+    )
+    assert linked(last.format("true"), "next") == "http://x/b"
+    assert linked(last.format("false"), "next") == ""  # as Sentry says it
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,28 @@ def test_a_root_of_templates_leads_to_lists_and_to_lists_that_hang_on_them(serve
     assert api.methods == {"GET"}
 
 
+def test_addresses_of_lists_in_a_map_of_a_record_are_followed(serve: Callable[..., Any], settings: Settings) -> None:
+    """As Twilio has them: without a host, under names of their own."""
+
+    def account(sid: str) -> dict[str, Any]:
+        uris = {"messages": f"/v1/accounts/{sid}/Messages.json", "calls": f"/v1/accounts/{sid}/Calls.json"}
+        return {"sid": sid, "name": f"n{sid}", "subresource_uris": uris, "places": {"a": f"/v1/accounts/{sid}/A", "b": "/v1/b"}}
+
+    api = serve(
+        {
+            "/v1/": {"accounts": "/v1/accounts.json"},
+            "/v1/accounts.json": {"accounts": [account("AC1x9"), account("AC2y8")]},
+            "/v1/accounts/(?P<a>AC..[89])/(?P<what>Messages|Calls|A).json": lambda match, *_: {
+                match["what"].lower(): [{"sid": f"{match['what'][0]}{n}{match['a']}", "price": n} for n in range(3)]
+            },
+            "/v1/accounts/(?P<a>AC..[89])/A": lambda match, *_: [{"sid": f"A{n}{match['a']}", "size": n} for n in range(2)],
+        }
+    )
+    found = routes_of(discover(settings, "calls", f"{api.base_url}/v1", budget=60))
+    assert found["message"] == ["/accounts/{sid}/Messages.json"]
+    assert {"account", "call", "a"} <= found.keys()
+
+
 def test_no_address_of_an_action_is_asked_whoever_tells_it(serve: Callable[..., Any], settings: Settings) -> None:
     """Bitbucket's pull requests link to their `merge` and `decline`: at a home-grown API a GET of them may do it."""
 

@@ -9,6 +9,7 @@ import pytest
 
 from spectra_assets.stages.asking.sampling import Explorer
 from spectra_assets.stages.asking.wire import Wire
+from spectra_assets.stages.prepare.paging.limits import Finding
 from spectra_assets.stages.prepare.paging.measuring import _Survey
 from spectra_assets.stages.prepare.paging.searching import Habits
 from tests.stages.listserver import Call, ListServer, Reply, capped, link, pack
@@ -28,14 +29,19 @@ def listed(rows: list[dict[str, Any]], parameter: str, usual: set[str]) -> Any:
     return answer
 
 
-def kept_back(routes: dict[str, Any], query: tuple[str, ...] = ()) -> dict[str, dict[str, str]]:
-    """Path → what must be sent along, of lists that nothing describes but `query`."""
+def findings(routes: dict[str, Any], query: tuple[str, ...] = ()) -> dict[str, list[Finding]]:
+    """Path → what was found, of lists that nothing describes but `query`."""
     with ListServer(routes) as server, server.client() as client:
         reads = {path: {**ROW, "entity": path[1:], "rowCount": None} for path in routes}
         survey = _Survey(Explorer(Wire(client, 300), pack(*routes, query=query), {}), reads, 500, Habits())
         for path in routes:
             survey.route(path)
-        found = survey.kept_back(list(routes))
+        return survey.kept_back(list(routes))
+
+
+def kept_back(routes: dict[str, Any], query: tuple[str, ...] = ()) -> dict[str, dict[str, str]]:
+    """Path → what must be sent along."""
+    found = findings(routes, query)
     return {path: json.loads(finding.value or "") for path, (finding,) in found.items() if finding.constraint == "requiredQuery"}
 
 
@@ -71,6 +77,45 @@ def test_a_time_that_no_record_has_tells_of_those_that_have_one() -> None:
         return [row for row in rows if call.query.get("status") == "any" or row["closed_at"] is None]
 
     assert kept_back({"/orders": answer}) == {"/orders": {"status": "any"}}
+
+
+def pulls(call: Call, shown: set[str] = frozenset({"OPEN"})) -> Any:
+    """Bitbucket's pull requests: the open ones, unless those of another state are asked for."""
+    wanted = {call.query["state"]} if "state" in call.query else {*shown}
+    if not wanted <= {"OPEN", "MERGED", "DECLINED"}:
+        return Reply({"error": {"message": "Invalid state"}}, status=400)
+    return [row for row in states(12, "OPEN", "MERGED", "DECLINED", "MERGED") if row["state"] in wanted]
+
+
+def gaps(routes: dict[str, Any]) -> dict[str, str]:
+    """Path → what the gap says, of lists that keep rows back which no parameter gives together with the others."""
+    return {
+        path: f"{each.value} {each.evidence}" for path, (each,) in findings(routes).items() if each.constraint == "hiddenRows"
+    }
+
+
+def test_few_rows_in_the_usual_state_are_enough_to_ask_for_others() -> None:
+    told = gaps({"/pulls": pulls})["/pulls"]
+    assert told.startswith("state=… ")
+    assert "state is open in all 3 records, and state=ALL is refused (400: Invalid state)" in told
+    assert "--list" in told
+
+
+def test_other_rows_in_place_of_those_are_told() -> None:
+    def answer(call: Call) -> Any:
+        return [row for row in states(9, "open", "closed") if row["state"] == call.query.get("state", "open")]
+
+    assert gaps({"/cases": answer})["/cases"].startswith("state=closed ")
+
+
+def test_a_server_that_minds_any_parameter_keeps_nothing_back() -> None:
+    def strict(call: Call) -> Any:
+        return Reply({"message": "Bad Request"}, status=400) if call.query else states(6, "open")
+
+    def deaf(call: Call) -> Any:
+        return states(6, "open")
+
+    assert gaps({"/strict": strict, "/deaf": deaf}) == {}
 
 
 def test_a_list_that_gives_all_states_is_left_as_it_is() -> None:

@@ -12,6 +12,7 @@ from spectra_assets.intelligence.verbs import ACTS, MAY_ACT, acts, among_actions
 
 _DEEP, _MANY = 6, 5_000
 _LEAF = re.compile(r"(?:^|_)(?:url|uri|href|link|self|related|path)s?$|(?:Url|Uri|Href|Link|URL|URI)s?$", re.IGNORECASE)
+_MAP = re.compile(r"(?:^|_)(?:url|uri|href|link)s$|[a-z](?:Url|Uri|Href|Link|URL|URI)s$")
 _ADDRESS = re.compile(r"(?:https?://|/)[^\s\"'<>\\]{1,1000}")
 _QUERY_TEMPLATE = re.compile(r"\{[?&]([^{}]*)\}")
 _PATH_TEMPLATE = re.compile(r"\{/([^{}]*)\}")
@@ -160,7 +161,9 @@ def _walk(
                     continue  # the same for people
                 inside = f"{inside} ({value['rel'][:80]})"  # links of one list that lead to different things
             if isinstance(below, str):
-                if _ADDRESS.fullmatch(below) and (document or _LEAF.search(key) or _announced(place) or below.startswith("http")):
+                if _ADDRESS.fullmatch(below) and (
+                    document or _LEAF.search(key) or _announced(place) or below.startswith("http") or _only_addresses(value)
+                ):
                     yield Link(called, below, inside, _method(value), ".relationships." in f".{inside}")
             else:
                 yield from _walk(below, called, inside, depth + 1, document, left, (place, value))
@@ -207,7 +210,14 @@ def _called(key: str, around: dict[str, Any], name: str) -> str:
 
 
 def _announced(place: str) -> bool:
-    return bool({"_links", "links", "relationships"} & {part.removesuffix("[]") for part in place.split(".")})
+    """Whether one of the objects around is called what holds addresses: `links`, `subresource_uris`."""
+    around = {part.removesuffix("[]") for part in place.split(".")}
+    return bool({"_links", "links", "relationships"} & around) or any(map(_MAP.search, around))
+
+
+def _only_addresses(value: dict[str, Any]) -> bool:
+    """Whether an object is a map of names to addresses: at least two, and nothing else."""
+    return len(value) > 1 and all(isinstance(below, str) and below.startswith("/") for below in value.values())
 
 
 def _is_odata(value: dict[str, Any]) -> bool:

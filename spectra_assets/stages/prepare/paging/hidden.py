@@ -34,6 +34,20 @@ _MOST, _MOST_VALUES = 6, 4
 _FEW = 6
 """States fewer than these, none of which is an ended one, may be those that are shown only."""
 
+_OTHER = {
+    "open": "closed", "opened": "closed", "active": "inactive", "enabled": "disabled", "published": "draft",
+    "visible": "hidden", "public": "private",
+}  # fmt: skip
+"""State that is usually shown → one that often is not."""
+
+_STRANGE = re.compile(
+    r"unknown|unexpected|unrecogni[sz]ed|unsupported|not (?:allowed|permitted|supported)|additional", re.IGNORECASE
+)
+"""What a server says of a parameter that it does not have."""
+
+_FEWEST = 2
+"""Rows that suffice where all are in the state that is usually shown."""
+
 _ENOUGH = 5
 """Rows that must all be in one state before another one is asked for although nothing describes the parameter."""
 
@@ -76,13 +90,16 @@ def hidden(
     base = _count(plain, paging)
     found: list[Finding] = []
     refused = 0
+    taken = ""
     guessed = _guessed(plain.records) if shown is None else [each for each in shown if _values(plain, each.path)]
     for trial in (described or guessed)[:_MOST]:
-        if explorer.wire.spent or trial.name in dict(asked.filled) or trial.name in dict(asked.query) or refused > 1:
+        if explorer.wire.spent or trial.name in dict(asked.filled) or trial.name in dict(asked.query) or refused > 2:
             continue
         sight = explorer.page(replace(asked, query=(*asked.query, (trial.name, trial.value))), first(paging))[0]
         if sight.category != "readable":
             refused += not endpoint.parameters
+            if sight.category == "needsParameters" and not _STRANGE.search(sight.reason):
+                taken = taken or _filters(trial, f"is refused ({sight.reason[:120]})")
             continue
         told = _count(sight, paging)
         what = f"{trial.name}={trial.value} ({trial.why}) gives {told.rows} rows, without it {base.rows} come"
@@ -91,9 +108,30 @@ def hidden(
         if (told.rows > base.rows and (shared or not base.marks)) or further:
             what += f", with other values of {trial.path}" if further else ""
             return [Finding("requiredQuery", json.dumps({trial.name: trial.value}), what, 0.9)], trial
+        if not told.rows and base.rows:
+            taken = taken or _filters(trial, "gives no rows")
         if told.rows and told.marks and not told.marks & base.marks and base.whole and not trial.widens:
             found.append(Finding("hiddenRows", f"{trial.name}={trial.value}", f"{what}, and none of them is among these", 0.8))
+    if taken and not found and shown is None and not _minds_any(explorer, asked, paging):
+        name = next(trial.name for trial in guessed if trial.name in _KINDS)
+        found.append(Finding("hiddenRows", f"{name}=…", f"{taken}: others may be kept back. {_NAME_IT}", 0.5))
     return found[:1], None
+
+
+_NAME_IT = "Name the list with what it is to give by --list, for example /path?state=OPEN&state=MERGED"
+
+
+def _filters(trial: Trial, what: str) -> str:
+    """How a list shows that a parameter says in which state its records are; empty if the parameter is not about that."""
+    return f"{trial.why}, and {trial.name}={trial.value} {what}" if trial.path and trial.name in _KINDS else ""
+
+
+def _minds_any(explorer: Explorer, asked: Asked, paging: Paging) -> bool:
+    """Whether a parameter that no list has changes the answer as well."""
+    if explorer.wire.spent:
+        return True
+    sight = explorer.page(replace(asked, query=(*asked.query, ("nosuchparameter", "all"))), first(paging))[0]
+    return sight.category != "readable" or not sight.rows
 
 
 def _values(sight: Sight, path: str) -> set[str]:
@@ -140,7 +178,7 @@ def _told(parameter: Parameter) -> Iterator[Trial]:
 
 def _guessed(records: Sequence[Record]) -> list[Trial]:
     """Of a list that nothing describes: usual spellings, where every record is in a state that is usually shown."""
-    if len(records) < _ENOUGH:
+    if len(records) < _FEWEST:
         return []
     found: list[Trial] = []
     for path in dict.fromkeys(path for record in records[:_ENOUGH] for path in _switches(record)):
@@ -149,7 +187,8 @@ def _guessed(records: Sequence[Record]) -> list[Trial]:
         if not 0 < len(held) < _FEW:
             continue
         why = f"{path} is {' or '.join(sorted(held))} in all {len(records)} records"
-        usual = _usual(path, held, len(records))
+        loud = all(str(value).isupper() for record in records for value in values_at(record, path))
+        usual = _usual(path, held, len(records), loud)
         found += [Trial(parameter, value, widens, why, path) for parameter, value, widens in usual]
     return sorted(found, key=lambda trial: trial.name not in _KINDS)  # the likeliest first
 
@@ -163,13 +202,20 @@ def _switches(record: Record) -> Iterator[str]:
             yield from (join_path([key, inner]) for inner, below in value.items() if isinstance(below, bool))
 
 
-def _usual(path: str, held: set[str], rows: int) -> Sequence[tuple[str, str, bool]]:
-    """(parameter, value, whether it asks for all there is) by which APIs usually give the records of another state."""
+def _usual(path: str, held: set[str], rows: int, loud: bool) -> Sequence[tuple[str, str, bool]]:
+    """(parameter, value, whether it asks for all there is) by which APIs usually give the records of another state.
+    `loud`: values are written in capitals."""
     *around, key = split_path(path)
     said = {word.lower() for word in words(key)} - {"is"}
     bare = key.removeprefix("is_").removeprefix("is")
     name = bare[:1].lower() + bare[1:]
     usual: list[tuple[str, str, bool]] = []
+    if said and said <= _KINDS and len(held) == 1 and held <= _OTHER.keys():
+        every = ("ALL", *_EVERY) if loud else _EVERY
+        other = _OTHER[next(iter(held))]
+        return [*((key, value, True) for value in every[:2]), (key, other.upper() if loud else other, False)]
+    if rows < _ENOUGH:
+        return []
     if said and said <= _STATES and held <= {"false", "0", "none"}:
         usual = [(f"include_{name}", "true", True), (name, "all", True), (name, "true", False)]
     elif said & _STATES and said <= _STATES | _WHEN and held == {"none"}:  # none is closed: no `closed_at` has a value
