@@ -7,17 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from spectra_assets.lakehouse.engine import Engine
-from tests.learning.bench.altered import ALTERED
-from tests.learning.bench.answers import ANSWERS
+from tests.learning.bench.__main__ import EVERY
 from tests.learning.bench.bench import Bench
 from tests.learning.bench.cases import CASES, Case
-from tests.learning.bench.changelogs import CHANGELOGS
-from tests.learning.bench.foreign import FOREIGN
-from tests.learning.bench.fresh import FRESH
-from tests.learning.bench.further import FURTHER
 from tests.learning.bench.healthy import HEALTHY
 from tests.learning.bench.unlisted import UNLISTED
-from tests.learning.bench.writings import WRITINGS
 from tests.learning.bench.zephyr import ZEPHYR
 
 KINDS = (
@@ -47,10 +41,9 @@ def test_a_healthy_run_leaves_no_lesson(bench: Bench) -> None:
 
 
 def test_the_bench_holds_every_kind_of_gap() -> None:
-    every = (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ANSWERS, *WRITINGS, *CHANGELOGS, *ALTERED, *ZEPHYR)
     assert len(CASES) >= 25
     assert len(ZEPHYR) >= 5
-    assert any(case.beside is not None and case.refused for case in every)
+    assert any(case.beside is not None and case.refused for case in EVERY)
     assert len(HEALTHY) >= 20
-    assert len({case.name for case in every}) == len(every)
-    assert [kind for kind in KINDS if not any(kind in case.kind for case in every)] == []
+    assert len({case.name for case in EVERY}) == len(EVERY)
+    assert [kind for kind in KINDS if not any(kind in case.kind for case in EVERY)] == []

@@ -27,9 +27,6 @@ from spectra_assets.stages.asking.wire import SPENT, Wire, fill
 _TORN = ("broken", "notJson")
 """What a single page may be of a list that answers otherwise."""
 
-_REFUSED = ("needsParameters", "notFound", "gone")
-"""What a page past the end is, or one that a token led to which has expired."""
-
 SAMPLES = "samples"
 """Folder of the samples below Files."""
 
@@ -150,13 +147,7 @@ class Explorer:
         return found
 
     def _read(self, asked: Asked, pages: int) -> Listing:
-        """The pages; of a chain whose later page is refused anew, since a token may have expired by then."""
         paging = self.paging.get(asked.path, NoPaging())
-        found = self._walked(asked, pages, paging)
-        expired = found.pages > 1 and found.category in _REFUSED and not counted(paging)
-        return self._walked(asked, pages, paging) if expired else found
-
-    def _walked(self, asked: Asked, pages: int, paging: Paging) -> Listing:
         sights: list[Sight] = []
         failure, torn, whole = "", "", False
         category: Category = "readable"
@@ -171,7 +162,7 @@ class Explorer:
             found, here = self.page(asked, ask, here)
             if found.category != "readable":
                 # a page past the end is refused by some servers
-                whole = bool(sights) and counted(paging) and found.category in _REFUSED
+                whole = bool(sights) and counted(paging) and found.category in ("needsParameters", "notFound", "gone")
                 if sights and found.category in _TORN:
                     torn = f"page {len(sights) + 1} could not be read ({found.reason or found.category})"
                 elif not whole:

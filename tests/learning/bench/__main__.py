@@ -1,4 +1,4 @@
-"""`python -m tests.learning.bench [--only TEXT] [--out FILE]`: every gap and every healthy run, and one report."""
+"""`python -m tests.learning.bench [--only TEXT] [--part 1/2] [--whole] [--out FILE]`: every gap and every healthy run, and one report."""
 
 from __future__ import annotations
 
@@ -23,25 +23,29 @@ from tests.learning.bench.unlisted import UNLISTED
 from tests.learning.bench.writings import WRITINGS
 from tests.learning.bench.zephyr import ZEPHYR
 
+EVERY = (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ANSWERS, *WRITINGS, *CHANGELOGS, *ALTERED, *ZEPHYR)
+
 
 def main() -> int:
     """0 if every gap that can be healed was, and nothing else happened."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="", help="cases whose name, kind or world holds one of these texts, parted by |")
     parser.add_argument("--whole", action="store_true", help="every case through all stages, with a second run of each")
+    parser.add_argument("--part", default="1/1", help="2/3: the second of three parts, for several processes side by side")
     parser.add_argument("--no-healthy", action="store_true", help="without the healthy runs")
     parser.add_argument("--out", type=Path, help="file for the report")
     options = parser.parse_args()
+    part, parts = map(int, options.part.split("/"))
     shared(load())
     verdicts: list[Verdict] = []
     false: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory(prefix="spectra-bench-") as folder, Bench(Path(folder), options.whole) as bench:
-        for case in (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ANSWERS, *WRITINGS, *CHANGELOGS, *ALTERED, *ZEPHYR):
+        for case in EVERY[part - 1 :: parts]:
             told = (case.name, case.kind, case.world.__name__)
             if any(part in text for text in told for part in options.only.split("|")):
                 verdicts.append(_case(bench, case))
                 print(_line(verdicts[-1]), file=sys.stderr, flush=True)
-        for name, world, change in () if options.no_healthy else HEALTHY:
+        for name, world, change in () if options.no_healthy else HEALTHY[part - 1 :: parts]:
             if any(part in name for part in options.only.split("|")):
                 false[name] = bench.healthy(name, world, change)
                 print(f"healthy: {name}: {'; '.join(false[name]) or 'no lesson'}", file=sys.stderr, flush=True)

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.conformance.servers.api import Answer, Asked, RefusedError
 from tests.learning.bench.cases import Case, Change, both, listed, new_list, rows
-from tests.learning.bench.foreign import Entities, Graph, Made
+from tests.learning.bench.foreign import Entities, Graph, Made, at_first
 from tests.learning.bench.fresh import Shop
 from tests.learning.bench.shapes import Clinic, Depot
 from tests.learning.bench.worlds import WORDS, Archive, List, Market, Row, Stream, World
@@ -190,12 +190,6 @@ def _none_left(answer: Answer, asked: Asked) -> Answer:
     return Answer({"message": "API rate limit exceeded for this token"}, 403, told)
 
 
-def _at_first(said: Said) -> Said:
-    """What becomes of the first three answers."""
-    left = [1, 1, 1]
-    return lambda answer, asked: said(answer, asked) if left and left.pop() else answer
-
-
 def _later(answer: Answer, asked: Asked) -> Answer:
     return Answer(None, 202, {"Retry-After": "1"})
 
@@ -359,11 +353,13 @@ CHANGELOGS: tuple[Case, ...] = (
         "prepare.constraints:page_limits_known",
     ),
     # answers
-    _case("403 says that it was too fast", Market, listed("order", said=_at_first(_too_fast)), outcome="copes"),
-    _case("403 says by its headers that nothing is left", Archive, listed("order", said=_at_first(_none_left)), outcome="copes"),
-    _case("a list is made while one waits", Market, listed("order", said=_at_first(_later)), outcome="copes"),
+    _case("403 says that it was too fast", Market, listed("order", said=at_first(_too_fast, 3)), outcome="copes"),
+    _case(
+        "403 says by its headers that nothing is left", Archive, listed("order", said=at_first(_none_left, 3)), outcome="copes"
+    ),
+    _case("a list is made while one waits", Market, listed("order", said=at_first(_later, 3)), outcome="copes"),
     _case("a list is being made for ever", Market, listed("order", said=_in_work), *_GONE, outcome="asks"),
-    _case("not modified, though nobody asked", Market, listed("order", said=_at_first(_not_modified)), outcome="copes"),
+    _case("not modified, though nobody asked", Market, listed("order", said=at_first(_not_modified, 3)), outcome="copes"),
     _case(
         "the total becomes a record",
         Market,

@@ -130,6 +130,16 @@ def once(said: Said, chosen: Callable[[Asked], bool] = lambda _: True) -> Said:
     return answered
 
 
+def at_first(said: Said, most: int, chosen: Callable[[Asked], bool] = lambda _: True) -> Said:
+    """What becomes of the first so many answers to requests that are chosen."""
+    left = [1] * most
+    return lambda answer, asked: said(answer, asked) if left and chosen(asked) and left.pop() else answer
+
+
+def _a_later_page(asked: Asked) -> bool:
+    return bool(asked.query.get("after")) and int(asked.query.get("limit", 0)) > 100
+
+
 def always(said: Said, chosen: Callable[[Asked], bool]) -> Said:
     """What becomes of every answer to the requests that are chosen."""
     return lambda answer, asked: said(answer, asked) if chosen(asked) else answer
@@ -302,7 +312,7 @@ FOREIGN: tuple[Case, ...] = (
     ),
     _case("a page says that it is packed and is not", Market, listed("order", said=_gzip_said), *_GONE, outcome="asks"),
     _case(
-        "a cursor expires once", Stream, listed("order", said=once(_expired, later(("after",), 50)), longest=25), outcome="copes"
+        "a cursor expires once", Stream, listed("order", said=at_first(_expired, 1, _a_later_page), longest=25), outcome="copes"
     ),
     _case("a list wants a header", Market, listed("order", said=_versioned), *_GONE, outcome="asks", says="X-Api-Version"),
     _case("a list will be gone", Market, listed("order", said=_deprecated), outcome="copes"),
