@@ -326,8 +326,8 @@ class Census:
             self._mismatch(parent.value, "seam", parent.seams.count, parent.seams.held, why)
         if total and total > parent.rows and total != parent.first_page:
             self._has_moved(parent.value, parent.repeated)
-            after = f"; the page after them was answered {parent.word}" if parent.word else ""
-            self._mismatch(parent.value, "declaredTotal", total, parent.rows, f"the API declares more rows than came{after}")
+            word = f"{parent.word}; " if parent.word else ""  # what it says comes first: the rest may be cut
+            self._mismatch(parent.value, "declaredTotal", total, parent.rows, f"{word}the API declares more rows than came")
         if parent.lacking and not self._sole:
             why = f"the API says that its answer is incomplete: {parent.lacking} is true"
             self._mismatch(parent.value, "more", parent.rows + 1, parent.rows, why)

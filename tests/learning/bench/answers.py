@@ -339,7 +339,7 @@ ANSWERS: tuple[Case, ...] = (
         both(listed("order", said=_window, longest=25)),
         *_GONE,
         outcome="asks",
-        says="offset must be less than 50",
+        says="result window is too large",
     ),
     _case(
         "an offset counts pages",

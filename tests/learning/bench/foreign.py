@@ -337,8 +337,7 @@ FOREIGN: tuple[Case, ...] = (
         both(listed("order", place=("orderList",)), rows("order", renamed("note", "remark"))),
         *_GONE,
         _DRIFT,
-        meant=lambda row: {**row, "note": row["remark"]} if "remark" in row else row,
-        rounds=2,  # what the field is called now shows once the list is read again
+        outcome="asks",  # what the field is called now shows once the list is read again, and until then its column would be empty
     ),
     _case(
         "an attribute has another name",
