@@ -75,7 +75,8 @@ class Reader:
         self._last_record = b""
         self.mark = b""
         """Of the last page with rows: what the keys of its rows sum up to in their order."""
-        self._seen: dict[bytes, int] = {}
+        self._seen: dict[bytes, tuple[int, bytes]] = {}
+        """Mark of a page → its number, and what its first and last record are."""
 
     def read(self, body: bytes, headers: Mapping[str, str]) -> Sheet:
         """The sheet of one answer, whatever page it is. Raises SkippableError (another shape), msgspec.DecodeError (not JSON)."""
@@ -131,13 +132,15 @@ class Reader:
         return keys[0] == keys[1] if keys is not None else record == self._last_record
 
     def turn(self, sheet: Sheet, number: int) -> None:
-        """Go on to the next page. Raises SourceError if this one came before."""
+        """Go on to the next page. Raises SourceError if this one came before: it has the keys of the page just read, in their
+        order, or those of an earlier one and its records. Numbers that begin anew each year name other records."""
         self._last = frozenset(sheet.identities).union(sheet.over)
         if not sheet.records:
             return
         self.mark, self._last_record = self._mark(sheet), sheet.records[-1]
-        first = self._seen.setdefault(self.mark, number)
-        if first < number:
+        held = xxh3_128_digest(sheet.records[0] + sheet.records[-1])
+        first, known = self._seen.setdefault(self.mark, (number, held))
+        if first == number - 1 or (first < number and known == held):
             what, moved = _moving(self._fetch.paging)
             fault = f"server ignores {what}" if first == 1 and what else "server repeats a page"
             raise SourceError(

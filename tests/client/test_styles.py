@@ -493,3 +493,14 @@ def test_composite_parents_fill_path_and_query(api: Api, connect: Connect) -> No
     assert {row["parent"] for row in client.ledger.drain()} == {'["octo","re/po","7"]', '["{repo}","ü","x"]'}
     (skipped,) = client.fetch_all(fetch, [("octo", "..", "x")])
     assert isinstance(skipped, Skipped)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_numbers_that_begin_anew_are_no_page_that_came_before(api: Api, connect: Connect, style: str) -> None:
+    if style == "keyset":
+        return  # which leads on by the numbers themselves
+    rows = serve(api, style, Rows(60))
+    for number, row in enumerate(rows.rows):
+        row["key"]["id"], row["year"] = number % 30, number // 30
+    found = [json.loads(record) for page in connect().pages(plan(style)) for record in page.records]
+    assert [(row["year"], row["key"]["id"]) for row in found] == [(number // 30, number % 30) for number in range(60)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -28,6 +29,9 @@ _PAGES = 20
 
 _SHARED, _SHARE = 3, 0.01
 """Records below several parents, and share of all, that show how it is: fewer may have moved while the lists were read."""
+
+_CODE = re.compile(r"(?!\d{4}-\d\d-\d\d)\S*\d\S*|[A-Z]{2,12}")
+"""A text that names something: no blank, and a digit in it, or capitals alone; no date."""
 
 _MANY = 10
 """Records from which a field may be believed to tell them apart, whatever its name."""
@@ -136,8 +140,16 @@ def _other_key(gap: Gap, facts: Facts, entity: CanonEntity, lists: Lists) -> Ite
     if path is None or path in (HASH, entity.primary_key) or not _tells_apart(every, path) or not carried(path):
         return
     needs = _ruled(gap, facts, entity)
+    if needs is None and not _like_codes(every, path):
+        needs = f"{path} is different in the {total} records of now, but its values are no codes: the next one may come again"
     why = f"{entity.primary_key} does not tell {total} records apart; {path} has a different value in each of them"
     yield rule(RemedyKind.PRIMARY_KEY, PREPARE, "primary_key", scope(gap, facts), {"path": path}, why, needs)
+
+
+def _like_codes(records: Sequence[Record], path: str) -> bool:
+    """Whether the values at the path are numbers or codes, and not what people write or when something was."""
+    values = [value for record in records for value in values_at(record, path)]
+    return all(isinstance(value, int) or (isinstance(value, str) and _CODE.fullmatch(value)) for value in values)
 
 
 def _named_key(entity: CanonEntity, rows: Mapping[str, Sequence[Record]]) -> str | None:
