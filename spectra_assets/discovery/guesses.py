@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from spectra_assets.discovery.crawl import Crawl
+from spectra_assets.discovery.kinds import OWN_ADDRESS
 from spectra_assets.discovery.names import LEAST, Names, of
 from spectra_assets.discovery.route import Route, shape
 from spectra_assets.discovery.scout import segments
@@ -90,6 +91,10 @@ class Guesses:
             return False
         if shape(path) not in self.crawl.routes:
             self.crawl.ask(Route(path, why))
+        if shape(path) not in self.crawl.routes and self._singular() and (alone := self._spelt(name, True)) != spelt:
+            path = f"{prefix}/{alone}{ending}"
+            if not may_act(path) and shape(path) not in self.crawl.routes:
+                self.crawl.ask(Route(path, why))
         if shape(path) not in self.crawl.routes:
             names.miss(name)
             return False
@@ -97,6 +102,17 @@ class Guesses:
         self.crawl.drain()
         self._learn(names)
         return True
+
+    def _singular(self) -> bool:
+        """Whether records of a list in the plural have their own address below its singular (`/users` gives `…/user?id=7`): then
+        others may be there by their singular alone."""
+        for route in self.crawl.routes.values():
+            if route.kind == "list" and route.records and (last := _last(route)) != singular_of(last):
+                for text in (value for key in OWN_ADDRESS if isinstance(value := route.records[0].get(key), str)):
+                    target = self.crawl.scout.local(text)
+                    if target is not None and singular_of(last) in segments(target[0]) and last not in segments(target[0]):
+                        return True
+        return False
 
     def _learn(self, names: Names) -> None:
         """Take what the lists say that were found since."""
@@ -135,6 +151,7 @@ class Guesses:
         """Ask for further names, and for lists that may hang on the records of those found, whatever is likelier, as long as
         anything is likely."""
         names, below = self.places[prefix, ending], _Below(self.crawl)
+        self._search(f"{prefix}/search{ending}", names)
         while not self.crawl.scout.spent:
             lists = sum(route.kind == "list" for route in self.crawl.routes.values())
             name, hanging = names.likeliest(), below.likeliest(names)
@@ -149,6 +166,17 @@ class Guesses:
                 _, child, parent = hanging
                 below.tried(parent, child, self._hang(parent, child, names))
         self.cut = True
+
+    def _search(self, path: str, names: Names) -> None:
+        """Ask for what lists everything, where nothing else may list some of it; one that wants words to search for is none."""
+        self.crawl.ask(Route(path, GUESSED))
+        found = self.crawl.routes.get(shape(path))
+        if found is not None and not found.records:
+            del self.crawl.routes[shape(path)]
+            self.crawl.missed.add(shape(path))
+        elif found is not None:
+            self.crawl.drain()
+            self._learn(names)
 
     def _hang(self, parent: Route, child: str, names: Names) -> bool:
         """Whether lists of this name hang on the records of another."""

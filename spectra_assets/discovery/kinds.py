@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote
 
-from spectra_assets.discovery.route import Route, entity_name, likely_key, plain_values, qualified, shape
+from spectra_assets.covenant.paths import split_path
+from spectra_assets.discovery.route import GENERIC, Route, entity_name, likely_key, plain_values, qualified, shape
 from spectra_assets.discovery.scout import segments
 from spectra_assets.names import without_collisions
 from spectra_assets.stages.asking.addresses import ANY, form_of
@@ -21,7 +22,7 @@ _ALIKE = 0.6
 
 _VERY_ALIKE = 0.8
 _LOOKED_AT = 200
-_OWN_ADDRESS = ("url", "self", "href", "uri", "@id")
+OWN_ADDRESS = ("url", "self", "href", "uri", "@id")
 """Fields with the address of the record itself."""
 
 _WAYS_ON = frozenset(("links", "link", "next", "prev", "previous", "self", "first", "last", "etag", "context", "meta", "jsonapi"))
@@ -125,7 +126,7 @@ def _lives_in(one: Route, other: Route) -> bool:
     """Whether the records of two lists all tell an address of their own, and it lies in one of the two: what `/issues/7/comments`
     gives as `/comments/9` is in `/comments`."""
     records = [*one.records[:_LOOKED_AT], *other.records[:_LOOKED_AT]]
-    for name in _OWN_ADDRESS:
+    for name in OWN_ADDRESS:
         found = [value for record in records if isinstance(value := record.get(name), str)]
         form = form_of(found) if len(found) == len(records) == len({*found}) else ()
         if not form or form[-1] != ANY:
@@ -280,7 +281,7 @@ def _name(kinds: Sequence[Kind], hints: Mapping[str, str], fallback: str, given:
     for kind in kinds:
         rivals = [other for other in kinds if other.hint == kind.hint]
         first = max(rivals, key=lambda other: sum(hints.get(route.path) == kind.hint for route in other.routes))
-        kind.name = kind.hint if kind.hint and first is kind else entity_name(kind.routes[0].path, fallback)
+        kind.name = kind.hint if kind.hint and first is kind else _called(kind.routes[0], fallback)
     listed = {route.path: kind.name for kind in kinds for route in kind.routes}
     for kind in kinds:
         if kind.routes[0].detail_of in listed:
@@ -294,6 +295,15 @@ def _name(kinds: Sequence[Kind], hints: Mapping[str, str], fallback: str, given:
             kind.name = wanted
     for kind, name in zip(kinds, without_collisions(kind.name for kind in kinds), strict=True):
         kind.name = name
+
+
+def _called(route: Route, fallback: str) -> str:
+    """The name by the path; of `/search`, which says nothing of what it lists, by the name that its records have there."""
+    keys = split_path(route.location or "")
+    telling = keys[-1] if keys and segments(route.path) and all(part.lower() in GENERIC for part in segments(route.path)) else ""
+    if not re.fullmatch(r"[A-Za-z]\w{1,60}", telling) or telling.lower() in GENERIC:
+        return entity_name(route.path, fallback)
+    return entity_name(f"/{telling}", fallback)
 
 
 def _keys_in_common(mine: Sequence[Record], theirs: Sequence[Record]) -> float:

@@ -19,10 +19,12 @@ Kind = Literal["list", "object", "detail", "directory", "closed", "unknown"]
 `closed`: it answers no data; `unknown`: not asked."""
 
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
-_GENERIC = {
+GENERIC = {
     "list", "all", "search", "query", "find", "index", "data", "results", "result", "details", "items", "records",
     "entries", "get", "json", "api", "rest", "latest",
 }  # fmt: skip
+"""Parts of a path that say nothing of what is listed there, in lower case."""
+
 _ASKING = frozenset(("search", "query"))
 _VERSION = re.compile(r"v?\d+(\.\d+)*", re.IGNORECASE)
 
@@ -93,7 +95,7 @@ def filled(path: str, fills: Iterable[Fill], values: Iterable[str]) -> tuple[str
 def entity_name(path: str, fallback: str = "record") -> str:
     """The singular of the last part of a path that names something: `/api/v2/order-items/{id}` is orderItem."""
     named = [part for part in segments(path) if "{" not in part and not _VERSION.fullmatch(part)]
-    telling = [part for part in named if part.lower().lstrip("_") not in _GENERIC] or named
+    telling = [part for part in named if part.lower().lstrip("_") not in GENERIC] or named
     text = re.sub(r"\.\w{1,5}$|\(.*\)$", "", telling[-1]) if telling else ""
     said = words(text)
     text = "_".join(said[:-1]) if len(said) > 1 and said[-1].lower() in _ASKING else text  # `package_search` lists packages

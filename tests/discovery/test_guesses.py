@@ -227,3 +227,25 @@ def test_the_vocabulary_is_of_one_form() -> None:
     assert (of("PurchaseOrder"), of("purchase-orders"), of("staff"), of("semester")) == (
         "purchase_orders", "purchase_orders", "staff", "semesters",
     )  # fmt: skip
+
+
+def test_lists_in_the_singular_are_found_where_records_tell_their_address_so(
+    serve: Callable[..., Any], settings: Settings
+) -> None:
+    """As Jira has it: `/users` is the only plural, and what is to be done is listed by `/search` alone."""
+    users = [{"self": f"{{origin}}/user?id={n}", "id": n, "displayName": f"N{n}"} for n in range(1, 13)]
+    projects = [{"self": f"{{origin}}/project/{n}", "id": n, "key": f"P{n}"} for n in range(1, 5)]
+    tasks = [{"id": 900 + n, "key": f"P1-{n}", "projectId": 1 + n % 4} for n in range(60)]
+    api = serve(
+        {
+            "/users": users,
+            "/project": projects,
+            "/search": lambda _, query, __: {"startAt": 0, "total": 60, "tasks": tasks[int(query.get("startAt", 0)) :][:50]},
+        },
+        missing=(404, {"errorMessages": ["null for uri"]}, {}),
+    )
+    found = routes_of(discover(settings, "tracker", api.base_url, Wanted()))
+    assert found == {"user": "/users", "project": "/project", "task": "/search"}
+    nothing = serve({"/users": users[:3], "/search": (400, {"error": "q is required"}, {})})
+    pack = discover(settings, "other", nothing.base_url, Wanted())
+    assert "/search" not in {endpoint.path for endpoint in pack.endpoints}
