@@ -17,7 +17,7 @@ from spectra_assets.discovery.given import Wanted, signature
 from spectra_assets.discovery.guesses import Guesses
 from spectra_assets.discovery.named import NAMED, Listed, ask_below, ask_plain, told
 from spectra_assets.discovery.odata import model_of, unnamed
-from spectra_assets.discovery.place import Place, moved, place_of, probes_of
+from spectra_assets.discovery.place import DOORS, UNKNOWN, Place, doors_of, moved, place_of
 from spectra_assets.discovery.route import Route, shape
 from spectra_assets.discovery.scout import Scout
 from spectra_assets.discovery.searches import allow, strike
@@ -32,7 +32,7 @@ from spectra_assets.intelligence.model import Endpoint, EntityHint, Evidence, Id
 from spectra_assets.intelligence.verbs import MAY_ACT, may_act
 from spectra_assets.names import check_source
 from spectra_assets.settings import Settings
-from spectra_assets.stages.asking.links import leads_nowhere, links_of
+from spectra_assets.stages.asking.links import leads_nowhere
 
 BUDGET = 300
 """Requests of a discovery, unless a playbook's setting `discovery_requests` says otherwise."""
@@ -48,10 +48,6 @@ CUT = "the budget of requests ended before all usual names were asked for (--req
 
 _HYPOTHESES = 24
 """Requests at most for lists that a description leaves out, though ids in records name them."""
-
-_DOORS = 8
-_PRIVATE = ("me", "user", "self", "account", "profile", "private")
-_UNKNOWN: tuple[str, ...] = ("users", "projects", "items", "orders", "products", "issues")
 
 
 def base_url_variable(source: str) -> str:
@@ -117,8 +113,8 @@ class _Discovery:
             )
             description, place = None, Place()
         self.scout.rebase(place.base_path)
-        doors = self._doors(description, place)
-        made_up = [] if description is not None or len(doors) == 1 else [f"/{name}" for name in _UNKNOWN]
+        doors = doors_of(self.scout, description, place, self._plain())
+        made_up = [] if description is not None or len(doors) == 1 else [f"/{name}" for name in UNKNOWN]
         made_up = [path for path in made_up if path not in self._plain()]
         auth = recognise(self.scout, self.wanted.given, description.schemes if description else (), doors, made_up)
         self.evidence += auth.evidence
@@ -180,28 +176,6 @@ class _Discovery:
             self.evidence.append(
                 Evidence(about="catalogue", finding=finding[:300], evidence="odd in the description", confidence=1.0)
             )
-
-    def _doors(self, description: Description | None, place: Place) -> list[str]:
-        """GET paths by which closed and open are told apart, those that are likely closed first."""
-        if description is not None:
-            paths = [path for described in probes_of(description) if (path := place.path(described))]
-            return [*self._plain(), *paths, "/"]
-        root = self.scout.look("/")
-        if root.refused:
-            return [*self._plain(), "/"]
-        named = self._plain()
-        self.scout.known_inside(root)
-        for link in links_of(root.sight.value, document=True) if root.readable else ():
-            target = self.scout.local(link.url) if "{" not in link.url else None
-            if target and not link.nowhere(target[0]):
-                named.append(target[0])
-        named.sort(
-            key=lambda path: path not in self._plain() and not any(word in path.lower().split("/")[-1] for word in _PRIVATE)
-        )
-        guesses = [f"/{name}" for name in (_UNKNOWN if not named else ())]
-        if root.sight.shape == "html":  # what is a page for people without it
-            guesses = [*(f"{path}.json" for path in guesses[:3]), *guesses]
-        return [*list(dict.fromkeys(named))[: _DOORS - 1], *guesses, "/"]
 
     def _plain(self) -> list[str]:
         """The lists without parameters that a person named: no other path is as sure to be there."""
@@ -406,7 +380,7 @@ def _nowhere(endpoint: Endpoint, description: Description) -> str:
 def _closed(facts: Facts) -> list[str]:
     """GET paths without parameters that want a credential, or a better one: a few."""
     refused = [route.path for route in facts.routes if route.kind == "closed" and route.looks and route.looks[-1].refused]
-    return [path for path in (*refused, *facts.refused) if "{" not in path][:_DOORS]
+    return [path for path in (*refused, *facts.refused) if "{" not in path][:DOORS]
 
 
 def _distinct(endpoints: list[Endpoint]) -> list[Endpoint]:

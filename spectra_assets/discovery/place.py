@@ -10,7 +10,15 @@ from spectra_assets.discovery.scout import Scout
 from spectra_assets.intelligence.description.model import Description
 from spectra_assets.intelligence.model import Endpoint
 from spectra_assets.intelligence.verbs import may_act
+from spectra_assets.stages.asking.links import links_of
 
+DOORS = 8
+"""Paths at most by which it is found out what is closed."""
+
+UNKNOWN: tuple[str, ...] = ("users", "projects", "items", "orders", "products", "issues")
+"""Names of lists, where nothing names one."""
+
+_PRIVATE = ("me", "user", "self", "account", "profile", "private")
 _PROBES = 4
 
 
@@ -72,6 +80,28 @@ def moved(endpoints: Iterable[Endpoint], place: Place) -> tuple[list[Endpoint], 
         else:
             kept.append(endpoint if path == endpoint.path else endpoint.model_copy(update={"path": path}))
     return kept, outside
+
+
+def doors_of(scout: Scout, description: Description | None, place: Place, named: Sequence[str]) -> list[str]:
+    """GET paths by which closed and open are told apart, those that are likely closed first; before all the `named` ones, which a
+    person gave."""
+    if description is not None:
+        paths = [path for described in probes_of(description) if (path := place.path(described))]
+        return [*named, *paths, "/"]
+    root = scout.look("/")
+    if root.refused:
+        return [*named, "/"]
+    told = [*named]
+    scout.known_inside(root)
+    for link in links_of(root.sight.value, document=True) if root.readable else ():
+        target = scout.local(link.url) if "{" not in link.url else None
+        if target and not link.nowhere(target[0]):
+            told.append(target[0])
+    told.sort(key=lambda path: path not in named and not any(word in path.lower().split("/")[-1] for word in _PRIVATE))
+    guesses = [f"/{name}" for name in (UNKNOWN if not told else ())]
+    if root.sight.shape == "html":  # what is a page for people without it
+        guesses = [*(f"{path}.json" for path in guesses[:3]), *guesses]
+    return [*list(dict.fromkeys(told))[: DOORS - 1], *guesses, "/"]
 
 
 def _prefixes(base: str, description: Description) -> Sequence[str]:
