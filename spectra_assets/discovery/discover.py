@@ -283,7 +283,8 @@ class _Discovery:
         if bare and not self.model:
             guesses = Guesses(crawl, [self.source])
             guesses.run()
-            self._tell_guesses(crawl, f"; {CUT}" if guesses.cut else "")
+            if guesses.there:
+                self._tell_guesses(crawl, f"; {CUT}" if guesses.cut else "")
         crawl.go_on(with_more_parents(self.scout, list(crawl.routes.values())))
         kinds = Counter(route.kind for route in crawl.routes.values())
         lists, objects = kinds["list"], kinds["object"]

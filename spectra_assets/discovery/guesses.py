@@ -43,6 +43,8 @@ class Guesses:
     places: dict[tuple[str, str], Names] = field(default_factory=dict)
     cut: bool = False
     """Whether the budget ended before all that is likely was asked for."""
+    there: bool = False
+    """Whether anything was found by its name alone, be it closed."""
     _read: set[str] = field(default_factory=set)
 
     def run(self) -> None:
@@ -98,6 +100,7 @@ class Guesses:
         if shape(path) not in self.crawl.routes:
             names.miss(name)
             return False
+        self.there = True
         names.hit(name)
         self.crawl.drain()
         self._learn(names)
@@ -186,6 +189,7 @@ class Guesses:
             if shape(route.path) not in self.crawl.routes:
                 self.crawl.ask(route, tries=1)
             if shape(route.path) in self.crawl.routes:
+                self.there = True
                 self.crawl.drain()
                 self._learn(names)
                 return True

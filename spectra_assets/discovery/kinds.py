@@ -191,8 +191,11 @@ def _lies_in_one_of(route: Route, above: Route) -> bool:
 
 
 def _above(place: str) -> tuple[str, ...]:
-    """Where the list is whose record this place gives: `/users` of `/users/{}`, `/users.json` of `/users/{}.json`."""
-    return tuple(place.removesuffix(f"/{{}}{ending}") + ending for ending in ("", ".json") if place.endswith(f"/{{}}{ending}"))
+    """Where the list is whose record this place gives: `/users` of `/users/{}`, `/users.json` of `/users/{}.json`, or of
+    `/users/{}` where the ending is part of what names the record."""
+    if place.endswith("/{}.json"):
+        return (place.removesuffix("/{}.json") + ".json",)
+    return (place.removesuffix("/{}"), place.removesuffix("/{}") + ".json") if place.endswith("/{}") else ()
 
 
 def _named_by_owner(route: Route, other: Route, key: str, lists: Mapping[str, Route]) -> float:

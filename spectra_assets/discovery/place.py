@@ -112,7 +112,17 @@ def _prefixes(base: str, description: Description) -> Sequence[str]:
     within = [path for path in fitting if path and base.endswith(path)]
     joined = [base + path for path in described if path and path not in fitting]
     first = [base] if within or not fitting else []
-    return list(dict.fromkeys((*first, *sorted(fitting, key=len, reverse=True), base, *joined, "")))[:6]
+    return list(
+        dict.fromkeys((*_overlapping(base, description), *first, *sorted(fitting, key=len, reverse=True), base, *joined, ""))
+    )[:6]
+
+
+def _overlapping(base: str, description: Description) -> list[str]:
+    """What stands in front where the base URL ends as every described path begins: `/rest` of `/rest/V1` and `/V1/products`."""
+    parts = base.split("/")[1:]
+    paths = [each.path.split("/")[1:] for each in description.endpoints]
+    most = next((size for size in range(len(parts), 0, -1) if paths and all(path[:size] == parts[-size:] for path in paths)), 0)
+    return ["".join(f"/{part}" for part in parts[:-most])] if most else []
 
 
 def _relative(base: str, prefix: str) -> Place:

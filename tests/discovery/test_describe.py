@@ -48,8 +48,17 @@ LISTS = {"/api/v1/pets": PETS, "/api/v1/owners": OWNERS}
         ("/openapi.json", "/api/v1", "", ("/api/v1/pets", "/api/v1/owners")),
         ("/swagger/v1/swagger.json", "", "https://pets.example.com/api/v1", ("/pets", "/owners")),
         ("/v3/api-docs", "/api", "https://pets.example.com/api/v1", ("/pets", "/owners")),
+        ("/openapi.json", "/api/v1", "/api/all", ("/v1/pets", "/v1/owners")),
     ],
-    ids=["server below", "base holds the server", "beside the paths", "paths hold the base", "another host", "base is half"],
+    ids=[
+        "server below",
+        "base holds the server",
+        "beside the paths",
+        "paths hold the base",
+        "another host",
+        "base is half",
+        "base ends as the paths begin",
+    ],
 )
 def test_the_description_is_found_and_the_paths_answer(
     serve: Callable[..., Any], settings: Settings, address: str, base: str, server: str, paths: tuple[str, ...]

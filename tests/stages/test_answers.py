@@ -32,6 +32,11 @@ def test_json_is_json_in_its_declared_characters_whatever_its_type_is_called(bod
     assert (found.category, found.rows, list(found.records[0])) == ("readable", 1, ["fach"])
 
 
+def test_a_message_has_its_values_filled_in() -> None:
+    body = b'{"message": "\\"%fieldName\\" is required. Enter and try again.", "parameters": {"fieldName": "searchCriteria"}}'
+    assert sight(answer(body, status=400), Mask()).reason == '400: "searchCriteria" is required. Enter and try again.'
+
+
 def test_a_page_is_no_json() -> None:
     pages = [(b"<p>[1]</p>", "text/html"), (b"404", "text/html"), (b"<a/>", "application/json")]
     assert {sight(answer(body, kind), Mask()).shape for body, kind in pages} == {"html"}

@@ -245,6 +245,22 @@ def test_an_address_that_leads_nowhere_loses_against_a_number_that_works():
 # ---------------------------------------------------------------- keys
 
 
+def test_a_list_that_gives_one_row_by_default_is_asked_for_more_and_goes_on_by_the_id_of_what_it_holds():
+    """As Discord's members: their id is that of their user."""
+    members = [{"user": {"id": f"{n:04}", "name": f"n{n}"}, "roles": [n % 3]} for n in range(1, 38)]
+
+    def answer(call: Call) -> list[dict[str, Any]]:
+        return [row for row in members if row["user"]["id"] > call.query.get("after", "")][: capped(call, "limit", 1, 12)]
+
+    with ListServer({"/members": answer}) as server, server.client() as client:
+        explorer = Explorer(Wire(client, 80), pack("/members"), {})
+        result = measure(explorer, Asked("/members"), [], [], 500, 1)
+        explorer.paging["/members"] = result.paging
+        read = explorer.listing(Asked("/members"), 60)
+    assert (result.paging.after_param, result.paging.field, result.paging.size) == ("after", "user.id", 12)
+    assert (len(read.records), read.whole) == (37, True)
+
+
 @pytest.mark.parametrize("name", ["since_id", "after_id", "starting_after", "after"])
 def test_keys_of_the_last_row(name):
     def answer(call: Call) -> Any:

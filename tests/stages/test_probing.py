@@ -68,6 +68,19 @@ def test_what_may_do_something_is_not_asked_either():
     assert [probes[path].reason for path in ("/jobs/{job}/run", "/resync")] == [MAY_ACT, ACTS]
 
 
+def test_a_list_that_wants_to_know_how_many_is_told_by_its_described_parameter():
+    """As Magento, which refuses a list without any of its search criteria."""
+
+    def orders(call):
+        asked = call.query.get("searchCriteria[pageSize]")
+        return {"items": rows(int(asked)), "total_count": 90} if asked else Reply({"message": "criteria required"}, status=400)
+
+    known = pack("/orders", query=("searchCriteria[pageSize]", "searchCriteria[currentPage]", "fields"))
+    with ListServer({"/orders": orders}) as server:
+        probes, _ = probed(server, known)
+    assert (probes["/orders"].sight.rows, probes["/orders"].url) == (25, "/orders?searchCriteria%5BpageSize%5D=25")
+
+
 def test_demanded_query_parameters_are_filled():
     def answer(call):
         return rows(6) if call.query.get("state") in ("open", "all") else Reply({"error": "state is needed"}, 400)

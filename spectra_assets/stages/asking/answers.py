@@ -232,8 +232,15 @@ def _messages(body: object) -> list[str]:
         return [first] if isinstance(first, str) else []
     inner = next((below for key in ("error", "errors") if (below := first.get(key))), None)
     said = [inner] if isinstance(inner, str) else _messages(inner) if inner else []
-    said += [text for key in _WORDS if isinstance(text := first.get(key), str) and text]
+    said += [_filled(text, first.get("parameters")) for key in _WORDS if isinstance(text := first.get(key), str) and text]
     return list(dict.fromkeys(said)) or [text for text in first.values() if isinstance(text, str) and text][:1]
+
+
+def _filled(text: str, values: object) -> str:
+    """A message whose `%name` stand for values beside it, as Magento's `"%fieldName" is required`."""
+    for name, value in values.items() if isinstance(values, dict) else ():
+        text = text.replace(f"%{name}", str(value)[:80])
+    return text
 
 
 def _refusal(answer: Answer) -> str:

@@ -70,6 +70,12 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
+def _said(name: str) -> str:
+    """What a parameter is called, of one within another that tells of pages itself this alone: `searchCriteria[pageSize]`."""
+    inner = plain(name.partition("[")[2])
+    return inner if "page" in inner and inner != "page" else plain(name)
+
+
 def sizes_in(names: Iterable[str]) -> list[str]:
     """The names that may ask for a page's size."""
     return _known(names, _SIZE, SIZES)
@@ -87,7 +93,7 @@ def keysets_in(names: Iterable[str]) -> list[str]:
 
 def opening(name: str) -> str | None:
     """What a parameter of this name takes for the first page, if it is one of paging."""
-    known = plain(name)
+    known = _said(name)
     return "1" if known in _PAGE else "0" if known in _OFFSET - {"from"} else str(_ROWS) if known in _SIZE else None
 
 
@@ -123,5 +129,5 @@ STRICT_STYLES = tuple(
 
 
 def _known(names: Iterable[str], known: frozenset[str], order: Sequence[str]) -> list[str]:
-    fit = [name for name in dict.fromkeys(names) if plain(name) in known]
+    fit = [name for name in dict.fromkeys(names) if _said(name) in known]
     return sorted(fit, key=lambda name: order.index(name) if name in order else len(order))

@@ -104,8 +104,8 @@ def _judged(
         return "gap", endpoint["entity"], f"{whose}, and {_CLOSED[category]}: {endpoint['reason'] or category}"
     if category in _CLOSED:
         return "excluded", endpoint["entity"], f"{_CLOSED[category]}: {endpoint['reason'] or category}"
-    above = _above(path)
-    if above in chosen:
+    above = next((place for place in (_above(path), f"{_above(path)}.json") if place in chosen), "")
+    if above:
         return "excluded", chosen[above], f"one record of {above}"
     if pack.origin == "curated" and endpoint["entity"] is None:
         return "excluded", None, "the intelligence pack knows no entity here"

@@ -14,7 +14,7 @@ from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.intelligence.verbs import ACTS, MAY_ACT
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.ids import Ids, Pick, described_value
-from spectra_assets.stages.asking.pagenames import opening
+from spectra_assets.stages.asking.pagenames import opening, sizes_in
 from spectra_assets.stages.asking.searches import body
 from spectra_assets.stages.asking.wire import NOT_TRIED, Met, Wire, fill
 
@@ -174,8 +174,17 @@ class Prober:
         if sizes and met.sight.category == "needsParameters" and any(name in met.sight.reason for name in sizes):
             sizes = {}  # even so few rows are too many for one page, says the refusal
             met = self._wire.get(path, query, hint, endpoint.path, once)
+        if not sizes and met.sight.category == "needsParameters" and (name := _opens(endpoint, query)):
+            told = {name: str(PROBE_ROWS)}
+            fuller = self._wire.get(path, query | told, hint, endpoint.path, once)
+            met, sizes = (fuller, told) if fuller.sight.category == "readable" else (met, sizes)
         query |= sizes
         return met, path + (f"?{urlencode(query)}" if query else "")
+
+
+def _opens(endpoint: Endpoint, query: Mapping[str, Any]) -> str:
+    """The described parameter for a page's size, without which some lists refuse; empty if there is none, or it was sent."""
+    return next((name for name in sizes_in(endpoint.query) if name not in query), "")
 
 
 def is_read(row: Mapping[str, Any]) -> bool:
@@ -186,7 +195,7 @@ def is_read(row: Mapping[str, Any]) -> bool:
 def sent_at_most(rows: Iterable[Mapping[str, Any]], budget: int) -> int:
     """Requests that probing may have sent, by the rows of `source.endpoints` it left: at most its budget."""
     reads = [row for row in rows if is_read(row) and row["apiStatus"] != "notProbed"]
-    tries = [2 if not row["entity"] else 1 if row["rowCount"] and not row["probedWith"] else
+    tries = [3 if not row["entity"] else 1 if row["rowCount"] and not row["probedWith"] else
              (2 + len(row["queryParameters"])) * _TRIES for row in reads]  # fmt: skip
     return min(budget, sum(tries) + _ASKED_AGAIN)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spectra_assets.client.pager import text_at
 from spectra_assets.covenant.access import (
     CursorPaging,
     KeysetPaging,
@@ -19,7 +20,7 @@ from spectra_assets.covenant.access import (
 )
 from spectra_assets.covenant.paths import chosen, split_path
 from spectra_assets.stages.asking.ids import Id, Pick
-from spectra_assets.stages.asking.pagenames import numbered
+from spectra_assets.stages.asking.pagenames import SIZES, numbered, sizes_in
 from spectra_assets.stages.asking.sampling import Asked, Explorer
 from spectra_assets.stages.prepare.paging.limits import ENDLESS, Finding, extent, past_the_end, totals
 from spectra_assets.stages.prepare.paging.lister import Leaf, Lister
@@ -30,6 +31,9 @@ from spectra_assets.stages.prepare.paging.proving import (
 from spectra_assets.stages.prepare.paging.searching import ROUND, Habits, Search, parameters_of
 
 __all__ = ["Finding", "Habits", "Measured", "filled", "measure"]
+
+_WIDE = 50
+"""Rows asked for of a list that gave one."""
 
 _MANY = 1_000
 """Rows asked for at once of a list that takes nothing but a size."""
@@ -65,7 +69,15 @@ def measure(
     lister = Lister(explorer, asked, habits.strange)
     if rows is not None and rows < 2:
         told = f"{asked.path} without page parameters gave {rows} rows"
-        return _too_short(None, rows, styles, named, size, habits, [Finding("defaultPageSize", str(rows), told)])
+        if rows == 1 and (fuller := _fuller(lister, named, habits)) is not None:
+            search = Search(lister, fuller, list(styles), list(named), habits)
+            proof = search.told(fuller) or search.by_number() or search.by_guess()
+            if proof is not None:
+                return _proven(lister, search.sized(proof), fuller, size, [Finding("defaultPageSize", "1", told)], habits)
+        keyed = rows == 1 and any(isinstance(style, KeysetPaging) for style in habits.styles)
+        return _too_short(
+            lister.plain() if keyed else None, rows, styles, named, size, habits, [Finding("defaultPageSize", str(rows), told)]
+        )
     plain = lister.plain()
     search = Search(lister, plain, list(styles), list(named), habits)
     if plain.sight.category == "needsParameters":
@@ -83,6 +95,16 @@ def measure(
     if proof is None:
         return _nothing(search, size, findings)
     return _proven(lister, search.sized(proof), plain, size, findings, habits)
+
+
+def _fuller(lister: Lister, named: Sequence[str], habits: Habits) -> Leaf | None:
+    """The page with several rows of a list that gives one row unless it is told how many; None if no size brings more."""
+    shown = [style.size_param for style in habits.styles if style.size_param]
+    for name in dict.fromkeys((*sizes_in(named)[:1], *shown[:1], SIZES[0])):
+        leaf = lister.get({name: str(_WIDE)}) if name not in lister.taken else None
+        if leaf is not None and leaf.readable and leaf.rows > 1:
+            return lister.identified(leaf)
+    return None
 
 
 def _nothing(search: Search, size: int, findings: list[Finding]) -> Measured:
@@ -221,6 +243,8 @@ def _assumed(
 
 def _fits(style: PagingStyle, plain: Leaf | None, named: Sequence[str]) -> bool:
     """Whether an endpoint whose description does not name the parameters may still page like its siblings."""
+    if isinstance(style, KeysetPaging):  # what others are asked for by must be in these records as well
+        return not named and plain is not None and any(text_at(record, style.field) for record in plain.sight.records)
     if plain is None or isinstance(style, LinkPaging):
         return not named
     if isinstance(style, NextPaging | CursorPaging):

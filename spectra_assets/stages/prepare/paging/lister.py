@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from spectra_assets.client.pager import Ask, Got, following
+from spectra_assets.client.pager import Ask, Got, following, text_at
 from spectra_assets.covenant.access import CursorPaging, LinkPaging, NextPaging, Paging
+from spectra_assets.covenant.paths import join_path, split_path
 from spectra_assets.intelligence.model import Endpoint
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.locations import identity_of, noun_of, records_at
@@ -56,7 +57,7 @@ class Lister:
         """Parameters that the API was seen not to know."""
         self.asked = asked
         self.key = ""
-        """Field that identifies the rows; empty if only all of a record does."""
+        """JSON path of what identifies the rows; empty if only all of a record does."""
         self.refusals: list[str] = []
         """In what words pages were refused."""
         self._location: str | None = None
@@ -83,10 +84,9 @@ class Lister:
 
     def identified(self, leaf: Leaf) -> Leaf:
         """A page, from which on rows are told apart by the field that tells its own rows apart."""
-        names = {name for record in leaf.sight.records[:50] if (name := identity_of(record))}
-        for name in sorted(names):
-            values = [record.get(name) for record in leaf.sight.records]
-            if None not in values and len(set(map(str, values))) == len(values):
+        for name in sorted({name for record in leaf.sight.records[:50] for name in _identities(record)}, key=split_path):
+            values = [text_at(record, name) for record in leaf.sight.records]
+            if "" not in values and len(set(values)) == len(values):
                 self.key = name
         return self._leaf(leaf.sight, leaf.ask, leaf.address)
 
@@ -144,8 +144,16 @@ class Lister:
         return Leaf(sight, ask, address, [self._mark(record) for record in self.records(leaf)])
 
     def _mark(self, record: dict[str, Any]) -> str:
-        own = record.get(self.key) if self.key else None
-        return str(own) if own is not None else msgspec.json.encode(record, order="sorted").decode()
+        own = text_at(record, self.key) if self.key else ""
+        return own or msgspec.json.encode(record, order="sorted").decode()
+
+
+def _identities(record: dict[str, Any]) -> list[str]:
+    """JSON path of what looks like a record's id; where nothing does, those of the records in it: `user.id` of a member."""
+    own = identity_of(record)
+    if own:
+        return [join_path([own])]
+    return [join_path([key, inner]) for key, below in record.items() if (inner := identity_of(below))]
 
 
 def first_that(names: Sequence[str], works: Callable[[Sequence[str]], bool | str], strange: set[str]) -> str | None:
