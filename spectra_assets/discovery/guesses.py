@@ -91,7 +91,8 @@ class Guesses:
         if may_act(path) or (name in names.done and singular_of(spelt) == spelt):
             names.miss(name)
             return False
-        if shape(path) not in self.crawl.routes:
+        known = shape(path) in self.crawl.routes
+        if not known:
             self.crawl.ask(Route(path, why))
         if shape(path) not in self.crawl.routes and self._singular() and (alone := self._spelt(name, True)) != spelt:
             path = f"{prefix}/{alone}{ending}"
@@ -100,7 +101,7 @@ class Guesses:
         if shape(path) not in self.crawl.routes:
             names.miss(name)
             return False
-        self.there = True
+        self.there = self.there or not known
         names.hit(name)
         self.crawl.drain()
         self._learn(names)
