@@ -399,7 +399,7 @@ CASES: tuple[Case, ...] = (
         "an orphan: a question",
         Market,
         rows("order", lambda n, row: {**row, "customerId": 999_999 if n % 10 == 0 else row["customerId"]}),
-        ("transform.factOrder:references_matched", "transform.factOrder:foreign_keys_resolve"),
+        ("transform.factOrder:references_matched", "transform.factOrder:foreign_keys_resolve", "clean.order:values_stay"),
         outcome="asks",
     ),
     Case(
