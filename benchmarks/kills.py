@@ -146,8 +146,9 @@ def carried_out(project: Project, kind: Kind, strike: Strike | None) -> tuple[bo
 # ---------------------------------------------------------------- what must be whole
 
 
-def unwhole(project: Project, commits: int) -> list[str]:
-    """What is left half done, where the branch had so many commits of lessons' remedies before."""
+def unwhole(project: Project, commits: int, taken_over: bool = False) -> list[str]:
+    """What is left half done, where the branch had so many commits of lessons' remedies before. With `taken_over` a whole run may
+    have followed what the data gained: that is in its covenant, which a person commits, as is its document."""
     found = []
     folder, settings = project.folder, project.settings
     playbooks = "".join(file.read_text(encoding="utf-8") for file in settings.playbooks.rglob("*.md"))
@@ -161,13 +162,14 @@ def unwhole(project: Project, commits: int) -> list[str]:
         if lesson.status == "applied" and lesson.applied_version != covenant.version:
             found.append(f"the covenant is {covenant.version}, and {lesson.id} made {lesson.applied_version}")
     rooms = (settings.playbooks, settings.covenants, settings.lessons)
+    mine = [room for room in rooms if not (taken_over and room == settings.covenants)]
     litter = [file.name for room in rooms for file in room.rglob("*") if file.is_file() and is_draft(file)]
     litter += [JOURNAL] if (settings.lessons / JOURNAL).exists() else []
     found += [f"left behind: {', '.join(litter)}"] if litter else []
     if (folder / ".git").is_dir():
         made = remedies(folder) - commits
         found += [f"{made} commits for {brought} remedies"] if made != brought else []
-        told = git(folder, "status", "--porcelain", *(room.name for room in rooms))  # the document of a run is a person's to commit
+        told = git(folder, "status", "--porcelain", *(room.name for room in mine))
         dirty = [line for line in told.splitlines() if not line.startswith("?? lessons/")]
         found += [f"the tree is not clean: {dirty}"] if dirty else []
         found += ["git fsck complains"] if git(folder, "fsck", "--no-dangling", "--no-progress").strip() else []
@@ -193,9 +195,10 @@ def trial(kind: Kind, project: Project, strike: Strike) -> tuple[str, list[str]]
         found += unwhole(project, commits)
     elif died:
         carried_out(project, kind, None)  # `approve` says so if it is done already
-        found += unwhole(project, commits)
+        found += unwhole(project, commits, kind.again)
     wanted = "verified" if kind.again else "applied"
-    found += [f"then {lesson.id} is {lesson.status}" for lesson in project.lessons if lesson.status != wanted]
+    open_ = [lesson for lesson in project.lessons if lesson.status != wanted and not (kind.again and lesson.closed)]
+    found += [f"then {lesson.id} is {lesson.status}" for lesson in open_]
     if kind.again and sum(row["giftWrap"] is True for row in rows_of(project.lakehouse, "clean.order")) != 10:
         found.append("clean.order is not as the API is")
     return told if died else f"{told}, ended before", found

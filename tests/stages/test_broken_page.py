@@ -30,7 +30,7 @@ def test_all_but_the_page_is_kept_and_the_next_run_asks_for_it_alone(
     api.row(2001).name = "changed"
     api.fault = breaking("groups/2/", "page=2&" if paging == "page" else "offset=9&")  # type: ignore[assignment]
     with pytest.raises(
-        GateError, match=r"1 pages could not be read \(parent 2, page 2, about (8|10) rows, status 500, reason GET http"
+        GateError, match=r"1 pages could not be read \(parent 2, page 2, about (8|10) rows, status 500, reason 500 Internal"
     ):
         made.both("run2")
     assert made.lakehouse.describe(made.covenant.table(ITEMS).ref).version == version
@@ -62,7 +62,7 @@ def test_a_page_that_is_no_json_for_ever_is_told_like_one_that_answers_500(
     made = Changing(tmp_path, engine, None)
     api.torn = lambda address: "groups/2/" in address and "offset=9&" in address
     with pytest.raises(
-        GateError, match=r"1 pages could not be read \(parent 2, page 2, about 8 rows, status 200, reason GET http"
+        GateError, match=r"1 pages could not be read \(parent 2, page 2, about 8 rows, status 200, reason the body is no complete JSON"
     ):
         made.both("run1")
     assert Attempts(made.lakehouse, "item").all()[-1][1].state == "open"
