@@ -62,7 +62,8 @@ def test_a_page_that_is_no_json_for_ever_is_told_like_one_that_answers_500(
     made = Changing(tmp_path, engine, None)
     api.torn = lambda address: "groups/2/" in address and "offset=9&" in address
     with pytest.raises(
-        GateError, match=r"1 pages could not be read \(parent 2, page 2, about 8 rows, status 200, reason the body is no complete JSON"
+        GateError,
+        match=r"1 pages could not be read \(parent 2, page 2, about 8 rows, status 200, reason the body is no complete JSON",
     ):
         made.both("run1")
     assert Attempts(made.lakehouse, "item").all()[-1][1].state == "open"
