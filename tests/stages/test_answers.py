@@ -52,6 +52,7 @@ def test_a_page_is_no_json() -> None:
         ("_embedded.orders", {"_embedded": {"orders": TWO}, "_links": {"self": {"href": "x"}}, "page": {"size": 2, "number": 0}}),
         ("response.result.rows", {"response": {"result": {"rows": TWO}}}),
         ("data", {"data": TWO, "included": [{"id": 9, "type": "x"}], "links": {"next": "x"}, "meta": {}}),
+        ("members", {"ok": True, "members": TWO, "cache_ts": 17, "response_metadata": {"next_cursor": ""}}),
         ("value", {"@odata.context": "x", "@odata.count": 2, "value": TWO}),
         ("d.results", {"d": {"results": TWO, "__count": "2"}}),
         (

@@ -63,7 +63,7 @@ _AROUND = re.compile(
     |kind|etag|context|type|object|url|href|links|link|request|requestid|requests|id|version|apiversion|api|time|timestamp|elapsed|duration
     |generated|generatedat|copyright|license|attribution|jsonapi|query|queries|filter|filters|sort|order|embedded|included|shards
     |scroll|score|maxscore|found|matches|matched|results|resultsize|expand|partial|empty|pageable|facets|aggregations|crs|bbox|language|locale
-    |batch|server|date|now|ts|responseheader|header|nexttoken|at|of|in|ms|body|response|data|found|hits|complete|done|rate|remaining|title|name
+    |batch|cache|server|date|now|ts|responseheader|header|nexttoken|at|of|in|ms|body|response|data|found|hits|complete|done|rate|remaining|title|name
     |description|disclaimer|generator|source|uri|top|index|result|items|rows|returned|unfiltered|filtered|all|records|elements|entries)+""",
     re.VERBOSE,
 )
@@ -325,7 +325,8 @@ def _enveloped(place: _Place, ranked: Sequence[_Place], answers: Sequence[Record
 def _tells_pages(value: Any) -> bool:
     """Whether an object, however it is named, says nothing but how a list goes on: `{"count": 826, "pages": 42, "next": "…"}`."""
     names = [_plain(key) for key in value] if isinstance(value, dict) else []
-    return len(names) > 1 and all(map(_stands_around, names)) and any(map(_GOES_ON.search, names))
+    several = len(names) > 1 and any(map(_GOES_ON.search, names))
+    return bool(names) and all(map(_stands_around, names)) and (several or names[0] in _NEIGHBOURS)
 
 
 @lru_cache(4096)
