@@ -19,18 +19,18 @@ import zlib
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 import pyarrow as pa
 from filelock import Timeout
-from zstandard import ZstdCompressor
+from zstandard import ZstdCompressor, ZstdDecompressor
 
 from spectra_assets.lakehouse.failure import storage_error
 
@@ -44,7 +44,31 @@ _OFFSET_BITS = 40
 
 _LEVEL = 1
 _LINE_FEED = ZstdCompressor(level=_LEVEL).compress(b"\n")
-_packers: deque[ZstdCompressor] = deque()
+
+Context = TypeVar("Context")
+
+
+class _Kept(Generic[Context]):
+    """Contexts of zstd, each used by one thread at a time and kept for the next: to make one takes longer than a small answer."""
+
+    def __init__(self, make: Callable[[], Context]) -> None:
+        self._make = make
+        self._idle: deque[Context] = deque()
+
+    @contextmanager
+    def taken(self) -> Iterator[Context]:
+        try:
+            context = self._idle.pop()
+        except IndexError:
+            context = self._make()
+        try:
+            yield context
+        finally:
+            self._idle.append(context)
+
+
+_packers = _Kept(lambda: ZstdCompressor(level=_LEVEL))
+_unpackers = _Kept(ZstdDecompressor)
 
 
 class Entry:
@@ -60,7 +84,9 @@ class Entry:
 
     @cached_property
     def header(self) -> dict[str, Any]:
-        header: dict[str, Any] = msgspec.json.decode(_unpacked(self._packed[: self._prefix.head_packed], self._prefix.head))
+        with _unpackers.taken() as unpacker:
+            text = unpacker.decompress(self._packed[: self._prefix.head_packed], self._prefix.head)
+        header: dict[str, Any] = msgspec.json.decode(text)
         return header
 
     @property
@@ -173,24 +199,11 @@ class Segments:
 def packed(key: bytes, header: Mapping[str, Any], body: bytes, mark: bool = True) -> bytes:
     """An entry as a segment holds it."""
     text = msgspec.json.encode(header, enc_hook=str) + b"\n"
-    with _packer() as packer:
+    with _packers.taken() as packer:
         head, rest = packer.compress(text), packer.compress(body)
     facts = (key, len(head), len(text), len(rest) + len(_LINE_FEED), len(body) + 1, mark)
     check = zlib.crc32(_LINE_FEED, zlib.crc32(rest, zlib.crc32(head, zlib.crc32(repr(facts).encode()))))
     return b"".join((_PREFIX.pack(_SKIPPABLE, _PREFIX.size - 8, *facts, check), head, rest, _LINE_FEED))
-
-
-@contextmanager
-def _packer() -> Iterator[ZstdCompressor]:
-    """One that no other thread uses meanwhile. They are kept: to make one takes longer than to pack a small answer."""
-    try:
-        packer = _packers.pop()
-    except IndexError:
-        packer = ZstdCompressor(level=_LEVEL)
-    try:
-        yield packer
-    finally:
-        _packers.append(packer)
 
 
 class _Prefix(NamedTuple):
