@@ -261,10 +261,13 @@ def _asked_by(fields: Iterable[FieldSpec], parameters: Iterable[str | None]) -> 
 
 
 def key_of(fields: Iterable[FieldSpec], name: str) -> str | None:
-    """JSON path of the field that is the primary key by its name; None if no name says so."""
-    scalars = {
-        field.raw: split_path(field.raw) for field in fields if field.type not in ("record", "array") and "[]" not in field.raw
-    }
+    """JSON path of the field that is the primary key, as the description says or by its name; None if neither says so, or if the
+    description says that several are."""
+    plain_fields = [field for field in fields if field.type not in ("record", "array") and "[]" not in field.raw]
+    told = [field.raw for field in plain_fields if field.key]
+    if told:
+        return told[0] if len(told) == 1 else None
+    scalars = {field.raw: split_path(field.raw) for field in plain_fields}
     own = {path[0].lower(): raw for raw, path in scalars.items() if len(path) == 1}
     for wanted in (*_KEYS, f"{plain(name)}id", f"{plain(name)}_id", f"{plain(name)}uuid", "key"):
         if wanted in own:

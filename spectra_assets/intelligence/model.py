@@ -89,6 +89,8 @@ class FieldSpec(Model):
     description: str = ""
     values: list[str] = []
     """The only values it takes, where the description lists them."""
+    key: bool = False
+    """Whether the description says that it is the primary key, or a part of it."""
 
 
 class EntityHint(Model):

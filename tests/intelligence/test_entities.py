@@ -228,6 +228,27 @@ def test_key(fields: list[str], key: str | None) -> None:
 # ---------------------------------------------------------------- by paths alone
 
 
+def test_the_key_that_a_description_tells() -> None:
+    told = [FieldSpec(raw="id", type="integer"), FieldSpec(raw="sku", type="text", key=True)]
+    assert key_of(told, "product") == "sku"
+    assert key_of([*told, FieldSpec(raw="day", type="date", key=True)], "product") is None, "each is only a part of it"
+
+
+@pytest.mark.parametrize(
+    ("description", "key"),
+    [
+        ("Note:\nThis is a Primary Key.<pk/>", True),
+        ("Primary key of the row", True),
+        ("This is a Foreign Key to `orders.id`.<fk table='orders' column='id'/>", False),
+        ("Refers to the primary key of orders", False),
+    ],
+)
+def test_a_description_tells_a_key(openapi: Any, get: Any, description: str, key: bool) -> None:
+    record = {"type": "object", "properties": {"line": {"type": "integer", "description": description}}}
+    read = openapi({"/lines": get({"type": "array", "items": record})})
+    assert [field.key for hint in entities_of(read)[0] for field in hint.fields] == [key]
+
+
 def test_paths_alone() -> None:
     read = catalogue(
         "/api/v1/users", "/api/v1/users/{id}", "/api/v1/users/{id}/posts", "/api/v1/posts/search", "/api/v1/posts/{postId}",

@@ -45,6 +45,16 @@ def test_what_says_more_needs_more_evidence() -> None:
     assert keys(few) == {HASH}, "that so few differ may be chance"
 
 
+def test_columns_that_a_description_says_to_be_the_key_are_it_unless_rows_are_alike_in_them() -> None:
+    """As PostgREST's: `This is a Primary Key.<pk/>` of `order_id` and `line`."""
+    lines = [{"orderId": n // 3, "line": n % 3 + 1, "sku": f"S{n * 5 % 7}", "qty": n % 4} for n in range(6)]
+    made = composed(entity(lines, references=()), lines, ["orderId", "line"])
+    assert {field.raw for field in made.fields if field.key} == {"orderId", "line"}
+    for wrong in (["orderId", "qty", "gone"], ["sku", "qty"], ["line"]):
+        more = [*lines, {"orderId": 9, "line": 1, "sku": "S0", "qty": 0}]
+        assert {f.raw for f in composed(entity(more, references=()), more, wrong).fields if f.key} == {HASH}
+
+
 def test_the_smallest_set_is_taken() -> None:
     rows = [{**row, "roomId": n % 2} for n, row in enumerate(GRID)]
     assert keys(rows, references=("userId", "teamId", "roomId")) == {"userId", "teamId"}

@@ -73,7 +73,9 @@ def _set(
     references |= {own: (homes[to], theirs) for of, own, to, theirs in told if of in names and to in homes}
     keys = [part.get("Name", "") for kind in line for each in kind if _tag(each) == "Key" for part in each]
     fields = [
-        FieldSpec(raw=each.get("Name", ""), type=_TYPES.get(_last(each.get("Type", "")), "unknown"))
+        FieldSpec(
+            raw=each.get("Name", ""), type=_TYPES.get(_last(each.get("Type", "")), "unknown"), key=each.get("Name", "") in keys
+        )
         for kind in line
         for each in kind
         if _tag(each) == "Property" and re.fullmatch(r"\w{1,120}", each.get("Name", ""))

@@ -38,6 +38,9 @@ _EPOCHS = frozenset(
     ("unix-time", "unixtime", "unix", "epoch", "timestamp", "unix-timestamp", "unix_timestamp", "utc-millisec", "epoch-millis",
      "timestamp-ms", "epoch_ms", "unix-ms", "millis")
 )  # fmt: skip
+_SAYS_KEY = re.compile(r"<pk\s*/>|^(?:note:?\s*)?(?:this is )?(?:a |the |part of the )?primary key\b", re.IGNORECASE)
+"""As PostgREST marks the columns of a primary key, and as people say it."""
+
 _SAYS_EPOCH = re.compile(r"\b(unix|epoch|posix)[ -]?(time|timestamp|seconds|milli)|(seconds|milliseconds|millis) since", re.I)
 _NUMBER_TEXTS = frozenset(("decimal", "number", "numeric", "double", "float", "bignumber", "money"))
 _INTEGER_TEXTS = frozenset(("int64", "uint64", "int32", "uint32", "integer", "long", "bigint"))
@@ -122,6 +125,7 @@ def _field(raw: str, view: View, items: View) -> FieldSpec:
         format="map" if kind == "record" and not view.properties else view.format,
         description=view.description,
         values=texts(view.values or (items.values if kind == "array" else [])),
+        key=bool(_SAYS_KEY.search(view.description)),
     )
 
 

@@ -185,7 +185,8 @@ def infer_fields(draft: Draft, work: Work) -> None:
     described = {name: hint.described for name, hint in hints.items()}
     canon, dangling = referenced(canon, samples, keys, proven, declared, _found_before(work), described)
     ruled = {name for name in canon if has_ruled_key(playbooks, source, name)}
-    canon = {name: entity if name in ruled else composed(entity, samples[name]) for name, entity in canon.items()}
+    marked = {name: [spec.raw for spec in hints[name].fields if spec.key] for name in canon}
+    canon = {name: entity if name in ruled else composed(entity, samples[name], marked[name]) for name, entity in canon.items()}
     canon = completions(canon, samples, keys)
     canon = {name: ruled_fields(entity, playbooks, source) for name, entity in canon.items()}
     aliases: dict[str, dict[str, str]] = {}

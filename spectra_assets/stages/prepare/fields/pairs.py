@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -37,20 +37,28 @@ _PERIODS = frozenset(
 """What whole numbers are called that may tell records of one thing apart."""
 
 
-def composed(entity: CanonEntity, records: Sequence[Record]) -> CanonEntity:
+def composed(entity: CanonEntity, records: Sequence[Record], told: Collection[str] = ()) -> CanonEntity:
     """The entity, if its records are told apart by their hash alone, with the references as key that are different in all of
     the sampled ones. Clean's gate primary_key_unique proves it for every row.
 
-    Rows that are nothing but their references are believed at once; others only if chance would have shown two alike.
+    Rows that are nothing but their references are believed at once; others only if chance would have shown two alike. The columns
+    that a description says to be the key together (`told`, their paths) come first, if no two records are alike in them.
     """
     if entity.primary_key != HASH or any(field.group != entity.entity for field in entity.fields):
         return entity
     different = list({digest(record): record for record in records}.values())
-    found = _key(entity, different) if len(different) >= _ENOUGH else ()
+    found = _told(entity, different, told) or (_key(entity, different) if len(different) >= _ENOUGH else ())
     if not found:
         return entity
     note = f"with {' and '.join(field.raw for field in found)} different in {len(different)} sampled records: the key"
     return entity.model_copy(update={"fields": tuple(_marked(field, found, note) for field in entity.fields)})
+
+
+def _told(entity: CanonEntity, records: Sequence[Record], told: Collection[str]) -> tuple[CanonField, ...]:
+    found = tuple(field for field in entity.fields if field.raw in told)
+    rows = {tuple(_value(record, field.raw) for field in found) for record in records}
+    whole = len(rows) == len(records) and not any(None in row for row in rows)
+    return found if len(found) == len(told) > 1 and records and whole else ()
 
 
 def _key(entity: CanonEntity, records: Sequence[Record]) -> tuple[CanonField, ...]:
