@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
 from spectra_assets.covenant.model import Column, Table
 from spectra_assets.covenant.paths import asked_path, asked_place, split_path
-from spectra_assets.names import camel, pascal, singular
+from spectra_assets.names import camel, pascal, singular, words
 
-_END = re.compile(r"(?:Ids?|Key|Uuid|Guid|Code|Number|No|Nr|Href|Url)\d*$")
+_END = re.compile(r"(?:Ids?|Key|Uuid|Guid|Code|Number|No|Nr|Href|Url|Value)\d*$")
+_LINKS = frozenset(("links", "link", "self"))
+"""Words of a path to an address that say nothing of what is there."""
+
 _ROLE = re.compile(r"[a-z][A-Za-z0-9]{0,99}")
 
 
@@ -273,14 +276,19 @@ def _further(node: Node, target: Node, theirs: str) -> Sequence[tuple[str, str]]
 
 
 def _element(node: Node, column: str) -> str | None:
-    """What a nested list is of, if the column is its elements' own id: `authors[].id` tells authors; else None."""
+    """What a nested list is of, if the column is its elements' own id or address: `authors[].id` tells authors; else None."""
     parts = split_path(node.fields[column].raw)
-    nested = len(parts) > 1 and parts[-2].endswith("[]") and parts[-1].lower() in ("id", "key", "uuid")
-    return singular(camel(parts[-2].removesuffix("[]"))) if nested else None
+    place = max((number for number, part in enumerate(parts) if part.endswith("[]")), default=-1)
+    inner = [part.lower().strip("_@$") for part in parts[place + 1 :]]
+    own = bool(inner) and inner[-1] in ("id", "key", "uuid", "href") and _LINKS.issuperset(inner[:-1])
+    return singular(camel(parts[place].removesuffix("[]"))) if place >= 0 and own else None
 
 
 def _role(column: str, target: str, theirs: str) -> str:
     """What the target is to the row: assigneeId → assignee, ownerLogin (a login) → owner, userId → user."""
     bare = column.removesuffix(pascal(theirs)) if column != theirs else target
     bare = _END.sub("", bare) if bare == column else bare
+    said = words(bare)
+    if said and said[0].lower() in _LINKS:  # `links.self.href` is the target's own address, `links.owner.href` its owner's
+        bare = camel("_".join(word for word in said if word.lower() not in _LINKS)) or target
     return bare if _ROLE.fullmatch(bare) else target

@@ -213,10 +213,16 @@ def is_status(node: Node, column: str) -> bool:
     return bool(_STATUS[0].keys() & set(_said_of(node, column)))
 
 
+_SAME_AS_AROUND = frozenset(
+    ("name", "title", "label", "value", "key", "code", "raw", "html", "text", "plain", "rendered", "markdown")
+)
+"""What a record holds that is only what the record is called: `status.name`, `summary.raw`."""
+
+
 def _said_of(node: Node, column: str) -> list[str]:
     """The words of a column's last key; of a name within a record those of that record: `status.name` tells the status."""
     parts = split_path(node.fields[column].raw) if column in node.fields else []
-    named = len(parts) > 1 and parts[-1].lower() in ("name", "title", "label", "value", "key", "code")
+    named = len(parts) > 1 and parts[-1].lower() in _SAME_AS_AROUND
     return [word.lower() for word in words(parts[-2].removesuffix("[]"))] if named else last_words(node, column)
 
 

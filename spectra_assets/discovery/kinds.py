@@ -284,7 +284,7 @@ def _name(kinds: Sequence[Kind], hints: Mapping[str, str], fallback: str, given:
     for kind in kinds:
         rivals = [other for other in kinds if other.hint == kind.hint]
         first = max(rivals, key=lambda other: sum(hints.get(route.path) == kind.hint for route in other.routes))
-        kind.name = kind.hint if kind.hint and first is kind else _called(kind.routes[0], fallback)
+        kind.name = kind.hint if kind.hint and first is kind else _called(_telling(kind.routes), fallback)
     listed = {route.path: kind.name for kind in kinds for route in kind.routes}
     for kind in kinds:
         if kind.routes[0].detail_of in listed:
@@ -293,7 +293,7 @@ def _name(kinds: Sequence[Kind], hints: Mapping[str, str], fallback: str, given:
     names = [kind.name.lower() for kind in kinds]
     for kind in kinds:
         if names.count(kind.name.lower()) > 1:
-            wanted = kind.name if kind.routes[0].path in given else qualified(kind.routes[0].path, fallback)
+            wanted = kind.name if kind.routes[0].path in given else qualified(_telling(kind.routes).path, fallback)
             kind.notes.append(f"{kind.name!r} names several kinds of records")
             kind.name = wanted
     for kind, name in zip(kinds, without_collisions(kind.name for kind in kinds), strict=True):
@@ -307,6 +307,18 @@ def _called(route: Route, fallback: str) -> str:
     if not re.fullmatch(r"[A-Za-z]\w{1,60}", telling) or telling.lower() in GENERIC:
         return entity_name(route.path, fallback)
     return entity_name(f"/{telling}", fallback)
+
+
+def _telling(routes: Sequence[Route]) -> Route:
+    """The route whose path tells what the records are: `/repositories/{workspace}`, not `/repositories/acme` of one."""
+    return next((one for one in routes if not any(_is_one_of(one.path, other.path) for other in routes)), routes[0])
+
+
+def _is_one_of(path: str, template: str) -> bool:
+    """Whether a path is a template with some of its parameters filled."""
+    parts, wanted = segments(path), segments(template)
+    pairs = list(zip(parts, wanted, strict=True)) if len(parts) == len(wanted) else []
+    return path != template and bool(pairs) and all(part == like or ("{" in like and "{" not in part) for part, like in pairs)
 
 
 def _keys_in_common(mine: Sequence[Record], theirs: Sequence[Record]) -> float:

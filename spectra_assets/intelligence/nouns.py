@@ -34,6 +34,9 @@ GENERIC = frozenset(
 )  # fmt: skip
 """Words at the end of a path which say how something is listed, not what."""
 
+_LINES = frozenset(("items", "item", "entries"))
+"""What follows the name of something else for what it is made of: the items of an order are no orders."""
+
 _SOMETIMES = frozenset(
     ("items", "item", "entries", "records", "results", "rows", "values", "objects", "elements", "tree", "pages", "page", "lists",
      "list", "filters", "collection", "result", "favorites", "favourites", "data", "info")
@@ -87,11 +90,16 @@ def noun(segment: str) -> str:
         parts = parts[: lower.index("by")]
     while parts and parts[0].lower() in _VERBS:
         parts = parts[1:]
-    while parts and parts[-1].lower() in GENERIC:
+    while parts and parts[-1].lower() in GENERIC and not _made_of(parts):
         parts = parts[:-1]
     if not parts or (len(parts) == 1 and re.fullmatch(r"by[a-z]+|get|all", parts[0].lower())):
         return ""
     return singular_of(camel("_".join(parts)))
+
+
+def _made_of(parts: Sequence[str]) -> bool:
+    """Whether the words name what something is made of: `order_items`, and not `all_items`."""
+    return len(parts) > 1 and parts[-1].lower() in _LINES and parts[-2].lower() not in GENERIC
 
 
 def noun_at(segments: Sequence[str], place: int) -> str:

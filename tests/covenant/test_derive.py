@@ -750,6 +750,24 @@ def test_a_reference_is_named_by_what_it_is_to_the_row(designer: Designer) -> No
     assert [reference.name for reference in bridge.references] == ["bookingKey", "authorKey"]
 
 
+def test_a_reference_is_called_neither_by_its_wrapping_nor_by_the_links_it_lies_in(designer: Designer) -> None:
+    """As ServiceNow's `assigned_to.value`, and HAL's addresses."""
+    fields = {
+        "assigned_to.value": to("user.sys_id", "text"),
+        "links.owner.href": to("user.links.self.href", "text"),
+        "parents[].links.self.href": to("commit.links.self.href", "text"),
+        "summary.raw": one_of("fix", "more"),
+        "type": one_of("a", "b"),
+        "at": TIME,
+    }
+    user = entity("user", {"sys_id": TEXT, "links.self.href": TEXT, "city": TEXT}, key="sys_id")
+    made = designer.covenant(canon_of(user, entity("commit", {"links.self.href": TEXT, **fields}, key="links.self.href")))
+    assert {"assignedToKey", "ownerKey"} <= references(made, "factCommit").keys()
+    assert references(made, "bridgeCommitParent").keys() == {"commitKey", "parentKey"}
+    assert {"commitByType", "commitByParent"} <= tables(made, "analyse")
+    assert not any("Raw" in name or "Links" in name for name in tables(made, "analyse"))
+
+
 def test_a_column_is_as_personal_as_what_it_is_made_of(designer: Designer) -> None:
     made_of = {
         "shortMail": ("concat(substring(email, 1, 3), '…')", None),

@@ -249,6 +249,21 @@ def test_a_record_beside_another_is_not_that_other(serve: Callable[..., Any], se
     }
 
 
+def test_a_kind_is_not_called_like_one_of_those_that_it_hangs_on(serve: Callable[..., Any], settings: Settings) -> None:
+    """As at Bitbucket: `/repositories/acme` are the repositories of one workspace, and no acmes."""
+    spaces = [{"slug": slug, "links": {"repositories": f"{{origin}}/repositories/{slug}"}} for slug in ("acme", "labs", "core")]
+    repositories = {slug["slug"]: [{"uuid": f"{slug['slug']}-{n}", "size": n} for n in range(3)] for slug in spaces}
+    api = serve(
+        {
+            "/": {"workspaces": "{origin}/workspaces", "mine": "{origin}/repositories/acme"},
+            "/workspaces": spaces,
+            r"/repositories/(?P<slug>\w+)": lambda match, *_: repositories.get(match["slug"], (404, {}, {})),
+        }
+    )
+    pack = discover(settings, "forge", api.base_url)
+    assert {hint.entity for hint in pack.entities} == {"workspace", "repository"}
+
+
 def test_records_whose_own_addresses_lie_in_another_list_are_of_its_kind(serve: Callable[..., Any], settings: Settings) -> None:
     def of(first: int, place: str) -> Any:
         numbers = range(first, first + 4)
