@@ -38,6 +38,12 @@ _LONGEST = 16
 """Digits from which on a text is no number of a page."""
 
 
+HEADER = "@header:"
+"""Begins the place of a token that stands in a header of the answer, not in its body."""
+
+_LEADING = re.compile(r"next|continuation|cursor|bookmark|scrollid|pagetoken")
+
+
 @dataclass(frozen=True)
 class Ask:
     """One page to ask for: `query` on top of the list's own, or in place of both `url`, absolute or relative.
@@ -88,7 +94,7 @@ def following(paging: Paging, asked: Ask, got: Got) -> Ask | None:
     if isinstance(paging, PagePaging):
         return Ask({**asked.query, paging.page_param: str(paging.first + got.number)})
     if isinstance(paging, CursorPaging):
-        token = text_at(got.value, paging.next)
+        token = token_at(got.value, got.headers, paging.next)
         return Ask({**asked.query, paging.cursor_param: token}) if token not in _NO_TOKEN else None
     if isinstance(paging, KeysetPaging):
         value = text_at(got.last, paging.field)
@@ -101,6 +107,16 @@ def following(paging: Paging, asked: Ask, got: Got) -> Ask | None:
         address = linked(text, "next") or ("" if text.startswith("<") or paging.header == "Link" else text)
         return Ask(url=_as_long(paging, asked, address, got.number)) if address else None
     return None
+
+
+def token_at(value: Any, headers: Mapping[str, str], place: str) -> str:
+    """The token that an answer holds at `place`: a JSON path, or `@header:` and the name of a header; empty if there is none."""
+    return headers.get(place.removeprefix(HEADER), "").strip() if place.startswith(HEADER) else text_at(value, place)
+
+
+def leads_on(header: str) -> bool:
+    """Whether a header's name says that it tells of a next page: `Next-Page`, `x-ms-continuationtoken`."""
+    return _LEADING.search(header.lower().replace("-", "")) is not None
 
 
 def _as_long(paging: NextPaging | LinkPaging, asked: Ask, address: str, number: int) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from xxhash import xxh3_128_digest
 
 from spectra_assets.client.more import says_incomplete, says_more
-from spectra_assets.client.pager import Ask, text_at
+from spectra_assets.client.pager import HEADER, Ask, text_at
 from spectra_assets.client.records import LINES, header_total, sparse, split
 from spectra_assets.client.refusal import refusal_in
 from spectra_assets.covenant.access import (
@@ -93,7 +93,7 @@ class Reader:
         if isinstance(paging, NoPaging):
             return Sheet(records, [], total, 0, headers=headers, more=more, lacking=lacking)
         value = None
-        if isinstance(paging, CursorPaging | NextPaging) and self._fetch.records != LINES:
+        if isinstance(paging, CursorPaging | NextPaging) and self._fetch.records != LINES and not paging.next.startswith(HEADER):
             value = sparse(body, paging.next)
         return Sheet(records, self._identities(records), total, 0, value, headers, more=more, lacking=lacking)
 
@@ -163,7 +163,7 @@ class Reader:
 
 def _is_hollow(body: bytes, paging: Paging) -> bool:
     """Whether a page has no place of records because it has none: it names the next page, and no record stands anywhere in it."""
-    if not isinstance(paging, CursorPaging | NextPaging) or refusal_in(body) is not None:
+    if not isinstance(paging, CursorPaging | NextPaging) or paging.next.startswith(HEADER) or refusal_in(body) is not None:
         return False
     return bool(text_at(sparse(body, paging.next), paging.next)) and not _holds_records(msgspec.json.decode(body))
 

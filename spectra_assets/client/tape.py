@@ -17,12 +17,14 @@ from typing import Any, Protocol
 
 from spectra_assets.client.headers import Headers
 from spectra_assets.client.ledger import Entry
+from spectra_assets.client.pager import leads_on
 from spectra_assets.client.totals import TOTAL_HEADERS
 from spectra_assets.client.transport import Answer
 from spectra_assets.errors import StorageError
 
 KEPT_HEADERS = ("Content-Type", "Content-Range", "Link", "ETag", "Last-Modified", "Date", *TOTAL_HEADERS)
-"""What of an answer's headers is kept: what tells its type, its total, the next page, and whether it changed."""
+"""What of an answer's headers is kept: what tells its type, its total, the next page, and whether it changed; with those whose
+names say that they lead on (`leads_on`)."""
 
 _VALIDATORS = ("ETag", "Last-Modified")
 
@@ -139,7 +141,7 @@ class Tape:
         header: dict[str, Any] = {name: getattr(entry, name) for name in _OF_ENTRY}
         kept = _KEPT if entry.method == "GET" else _KEPT_OF_SEARCHES
         came = answer.headers.items() if answer else ()
-        headers = {kept[name.lower()]: text for name, text in came if name.lower() in kept}
+        headers = {kept.get(name.lower(), name): text for name, text in came if name.lower() in kept or leads_on(name)}
         header |= {"requestedAt": entry.requestedAt.isoformat(), "purpose": purpose, "target": target, "headers": headers}
         self._reel.add(key, header, answer.body if answer else b"", accepted)
         self.count(NETWORK)

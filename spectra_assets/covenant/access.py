@@ -84,7 +84,8 @@ class PagePaging(Model):
 
 
 class CursorPaging(Model):
-    """The answer holds at `next` (JSON path) a token, which `cursor_param` hands back; on the last page it is absent or empty."""
+    """The answer holds at `next` a token, which `cursor_param` hands back; on the last page it is absent or empty. `next` is a
+    JSON path, or `@header:` with the name of a header of the answer (`@header:x-ms-continuationtoken`)."""
 
     kind: Literal["cursor"] = "cursor"
     cursor_param: str

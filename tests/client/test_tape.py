@@ -16,7 +16,7 @@ import pytest
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.tape import Held, NotTapedError, Tape, conditions, key_of
 from spectra_assets.client.wire import Recorded
-from spectra_assets.covenant.access import Fetch, LinkPaging, OffsetPaging
+from spectra_assets.covenant.access import CursorPaging, Fetch, LinkPaging, OffsetPaging
 from spectra_assets.errors import SkippableError, StorageError
 from spectra_assets.lakehouse.raw import MANIFEST, Attempts, Recording, Reel
 from spectra_assets.lakehouse.segments import Segments
@@ -114,6 +114,29 @@ def test_the_link_to_the_next_page_is_kept(api: Api, connect: Callable[..., ApiC
     api.answer = linked
     client = connect()
     plan = Fetch(entity="row", path="/rows", paging=LinkPaging())
+    recording, _ = recorded(client, attempts, fetch=plan)
+    client.use(Tape(Reel(Segments(recording.folder), replay=True), only=True))
+    assert read(client, plan) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("header", "paging"),
+    [
+        ("Next-Page", LinkPaging(header="Next-Page")),
+        ("X-MS-ContinuationToken", CursorPaging(cursor_param="o", next="@header:x-ms-continuationtoken")),
+    ],
+)
+def test_what_leads_on_in_other_headers_is_kept(
+    api: Api, connect: Callable[..., ApiClient], attempts: Attempts, header: str, paging: LinkPaging | CursorPaging
+) -> None:
+    def answer(asked: Asked) -> Reply:
+        start = asked.number("o") if "o" in asked.query else 0
+        told = f"{api.url}/rows?o={start + 2}" if isinstance(paging, LinkPaging) else str(start + 2)
+        return Reply(json.dumps(ROWS[start : start + 2]).encode(), headers={header: told} if start + 2 < len(ROWS) else {})
+
+    api.answer = answer
+    client = connect()
+    plan = Fetch(entity="row", path="/rows", paging=paging)
     recording, _ = recorded(client, attempts, fetch=plan)
     client.use(Tape(Reel(Segments(recording.folder), replay=True), only=True))
     assert read(client, plan) == ROWS

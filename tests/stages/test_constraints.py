@@ -273,6 +273,21 @@ def test_keys_of_the_last_row(name):
     assert whole(read)
 
 
+def test_a_token_in_a_header_of_its_own() -> None:
+    def answer(call: Call) -> Reply:
+        start = int((call.query.get("continuationToken") or "t0")[1:])
+        onward = {"x-ms-continuationtoken": f"t{start + 15}"} if start + 15 < len(ROWS) else {}
+        return Reply({"count": 15, "value": ROWS[start : start + 15]}, headers=onward)
+
+    style, _, read, _ = measured(answer)
+    assert (style["kind"], style["cursor_param"], style["next"].lower()) == (
+        "cursor",
+        "continuationToken",
+        "@header:x-ms-continuationtoken",
+    )
+    assert whole(read)
+
+
 @pytest.mark.parametrize("fruitless", [0, 9])
 def test_keys_of_rows_that_come_newest_first(fruitless: int) -> None:
     """`before` is tried where a size works, however often guesses were for nothing: else the rest can't be had."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from spectra_assets.client.pager import linked, query_of
+from spectra_assets.client.pager import HEADER, leads_on, linked, query_of
 from spectra_assets.covenant.access import CursorPaging, LinkPaging, NextPaging
 from spectra_assets.covenant.paths import escaped, join_path, split_path
 from spectra_assets.stages.asking.answers import Sight
@@ -63,6 +63,7 @@ def clues(found: Sight, named: Sequence[str] = ()) -> Clues:
     told += [NextPaging(next=place)] if place else []
     told += [LinkPaging()] if link else []
     told += [LinkPaging(header=name) for name, text in found.headers.items() if _header_leads_on(name, text)]
+    tokens += [(2, f"{HEADER}{name}", _bare(name)) for name, text in found.headers.items() if _header_holds_token(name, text)]
     for _, path, key in sorted(tokens)[:_MOST]:
         told += [CursorPaging(cursor_param=name, next=path) for name in _takers(key, named)]
     first = next((text for rank, _, text in sorted(addresses) if rank == 0), "") or link or in_list
@@ -87,6 +88,17 @@ def _leads_on(text: str, name: str) -> bool:
 def _header_leads_on(name: str, text: str) -> bool:
     """Whether a header other than `Link` holds the address of a next page."""
     return "next" in name.lower() and 1 < len(text) < _LONGEST and _ADDRESS.fullmatch(text) is not None
+
+
+def _header_holds_token(name: str, text: str) -> bool:
+    """Whether a header holds what asks for the next page, and no address of it."""
+    fits = leads_on(name) and 0 < len(text) < _LONGEST and _NOT_NEXT.search(plain(name)) is None
+    return fits and name.lower() != "link" and _ADDRESS.fullmatch(text) is None
+
+
+def _bare(header: str) -> str:
+    """A header's name as a parameter may be called: `x-ms-continuationtoken` is continuationtoken."""
+    return re.sub(r"^x-(\w{1,4}-)?", "", header, flags=re.IGNORECASE).replace("-", "_")
 
 
 def _skipped(found: Sight) -> tuple[str, ...] | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spectra_assets.client.pager import text_at
+from spectra_assets.client.pager import HEADER, text_at
 from spectra_assets.covenant.access import (
     CursorPaging,
     KeysetPaging,
@@ -247,6 +247,8 @@ def _fits(style: PagingStyle, plain: Leaf | None, named: Sequence[str]) -> bool:
         return not named and plain is not None and any(text_at(record, style.field) for record in plain.sight.records)
     if plain is None or isinstance(style, LinkPaging):
         return not named
+    if isinstance(style, CursorPaging) and style.next.startswith(HEADER):
+        return style.next.removeprefix(HEADER) in plain.sight.headers
     if isinstance(style, NextPaging | CursorPaging):
         value: Any = plain.sight.value
         for key in split_path(style.next):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from spectra_assets.client.pager import first, text_at
+from spectra_assets.client.pager import first, token_at
 from spectra_assets.covenant.access import (
     CursorPaging,
     KeysetPaging,
@@ -189,12 +189,12 @@ def told_by(lister: Lister, leaf: Leaf, named: Sequence[str], expected: Marks) -
 
 def _taking(lister: Lister, leaf: Leaf, path: str, names: Sequence[str]) -> str | None:
     """The parameter which takes the token at `path` of an answer: the likeliest first, then the others together."""
-    token = text_at(leaf.sight.value, path)
+    token = token_at(leaf.sight.value, leaf.sight.headers, path)
 
     def works(tried: Sequence[str]) -> bool | str:
         after = lister.get({**leaf.ask.query, **dict.fromkeys(tried, token)})
         if after.readable and not after.marks:  # a page may be empty; without the parameter the first one would have come again
-            return text_at(after.sight.value, path) not in ("", token)
+            return token_at(after.sight.value, after.sight.headers, path) not in ("", token)
         return bool(after.marks) and not set(after.marks) & set(leaf.marks) if after.readable else after.why
 
     return next((name for name in names[:1] if works([name]) is True), None) or first_that(names[1:], works, lister.strange)
