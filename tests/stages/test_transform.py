@@ -320,3 +320,16 @@ def test_a_fact_refers_to_very_many_dimensions(world: World) -> None:
     keys = {row["cycleId"]: row["cycleKey"] for row in world.made(dimension(world), DAY[1])}
     assert [one[f"{end}Key"] for end in ends] == [keys[1], keys[2]] * 20
     assert [two[f"{end}Key"] for end in ends] == [-1, None] * 20
+
+
+def test_a_fact_that_refers_to_days_alone_is_made(world: World) -> None:
+    """Entries of a log: no dimension but the calendar."""
+    world.rows("clean.call", dict.fromkeys(("id", "size"), pa.int64()), [(1, 5), (2, None)])
+    fact = world.declare(
+        table="transform.factCall",
+        **{"from": ["clean.call"]},
+        primary_key=["id"],
+        build={"kind": "fact", "references": [], "scalars": ["size"], "dates": {}},
+        schema=[column("id", "int64"), column("size", "int64")],
+    )
+    assert sorted((row["id"], row["size"]) for row in world.made(fact, DAY[0])) == [(1, 5), (2, None)]

@@ -119,7 +119,8 @@ class _Walked:
 def _walked(frame: DataFrame, work: Work, references: Sequence[Reference]) -> _Walked:
     """Join the hops of all references; a way that several begin with is walked once."""
     ways: dict[tuple[object, ...], str] = {(each.column,): _start(each.column) for each in references}
-    frame = frame.withColumns({_found(start): F.lit(True) for start in ways.values()})
+    if ways:  # a fact may refer to days alone
+        frame = frame.withColumns({_found(start): F.lit(True) for start in ways.values()})
     ends: list[str] = []
     for reference in references:
         way: tuple[object, ...] = (reference.column,)
