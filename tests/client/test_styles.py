@@ -292,6 +292,20 @@ def test_an_empty_page_is_the_end_if_as_many_rows_came_as_it_declares(api: Api, 
         list(connect().pages(plan(style)))
 
 
+def test_a_window_of_rows_that_ends_early_says_so(api: Api, connect: Connect) -> None:
+    """It was asked for from row 0 in place of a page that fits, and told as a server that ignores the offset."""
+    rows = Rows(90, cap=4)
+
+    def answer(asked: Asked) -> Reply:
+        late = int(asked.query.get("offset", ["0"])[0]) >= 8
+        return Reply(b'{"message": "offset must be less than 8"}', status=400) if late else rows(asked)
+
+    api.answer = answer
+    pages = list(connect().pages(plan("offset"), knit=True))
+    assert len(ids(pages)) == len(set(ids(pages))) == 10
+    assert (pages[-1].refused, pages[-1].word) == (400, '400 Bad Request: {"message": "offset must be less than 8"}')
+
+
 @pytest.mark.parametrize("style", ["cursor", "next"])
 def test_a_page_between_others_may_leave_out_what_would_be_empty(api: Api, connect: Connect, style: str) -> None:
     def answer(asked: Asked) -> Reply:
