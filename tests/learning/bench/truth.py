@@ -30,7 +30,7 @@ def faults(case: Case, world: World, covenant: Covenant, lakehouse: Lakehouse) -
         true = [case.meant(row) for row in world.lists[name].rows]
         found += list(_faults(case, true, table, rows))[:_TOLD]
         for key in sorted({key for row in true for key, value in row.items() if _is_nested(value)}):
-            told = [row.get(key) or () for row in true]
+            told = [row[key] for row in true if row.get(key)]
             elements = [element for each in told for element in (each if isinstance(each, list) else (each,))]
             found += list(_nested(case, elements, f"{escaped(key)}[].", (name, covenant, lakehouse)))[:_TOLD]
     return found
