@@ -55,7 +55,7 @@ def test_records_in_a_list_are_as_the_covenant_has_them(covenant: Covenant) -> N
 def test_a_list_that_is_one_record_here_and_there_is_drift(covenant: Covenant) -> None:
     """What is a list in some samples and a record in others is JSON to Prepare; the rows of those records were lost in silence."""
     known = canon(("id", DataType.INT64), ("cyclePhases", DataType.JSON))
-    both = known.fields[1].model_copy(update={"structure": "object"})
+    both = known.fields[1].model_copy(update={"structure": "objectDump"})
     known = known.model_copy(update={"fields": (known.fields[0], both)})
     assert drift(covenant, known, {"id": 1, "cyclePhases": {"id": 5}}) == {"cyclePhases": "changedType"}
     assert drift(covenant, known, {"id": 1, "cyclePhases": [{"id": 5}]}) == {}

@@ -46,8 +46,8 @@ def _as_promised(item: CanonField, columns: Mapping[str, tuple[Column, str]]) ->
 
 
 def _covered(item: CanonField, types: Mapping[str, DataType]) -> bool:
-    """Whether a column holds the field, or as JSON what it lies in. Where columns hold what lies in it, they are what is promised:
-    a list that is one record here and there is no JSON for that."""
+    """Whether a column holds the field, or as JSON what it lies in. Where columns hold what lies in it, they are what is
+    promised: a list that is one record here and there is no JSON for that."""
     return item.raw in types or any(_above(raw, item.raw) for raw, kind in types.items() if kind == DataType.JSON)
 
 
