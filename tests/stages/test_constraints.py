@@ -294,8 +294,8 @@ def test_keys_of_rows_that_come_newest_first(fruitless: int) -> None:
     newest = ROWS[::-1][:23]
 
     def answer(call: Call) -> Any:
-        before = int(call.query.get("before") or 99)
-        return [row for row in newest if row["id"] < before][: capped(call, "limit", 50, 100)]
+        before, after = int(call.query.get("before") or 99), int(call.query.get("after") or 0)
+        return [row for row in newest if after < row["id"] < before][: capped(call, "limit", 50, 100)]
 
     with ListServer({"/things": answer}) as server, server.client() as client:
         explorer = Explorer(Wire(client, 60), pack("/things"), {})

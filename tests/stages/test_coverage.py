@@ -72,3 +72,24 @@ def test_a_described_list_that_is_not_there_is_a_gap(path: str, origin: str, cat
     (row,) = _endpoints([endpoint], [], pack)
     assert row["disposition"] == disposition
     assert ("it is not found: 404" if category == "notFound" else "its answer is no JSON: 404") in row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("path", "summary", "disposition"),
+    [("/orders", "", "gap"), ("/orders/{id}", "", "excluded"), ("/orders", "a usual name", "excluded")],
+)
+def test_a_list_that_failed_on_the_day_of_discovery_is_a_gap(path: str, summary: str, disposition: str) -> None:
+    server = Server(base_url_env="PORT_BASE_URL", auth=Auth(kind="none"), probe="/")
+    known = Endpoint.model_validate({"method": "GET", "path": path, "summary": summary})
+    pack = Pack(source="port", title="Port", server=server, endpoints=[known], entities=[], origin="discovered")
+    endpoint = {
+        "path": path,
+        "category": "broken",
+        "entity": None,
+        "answerShape": None,
+        "reason": "500: db down",
+        "rowCount": None,
+    }
+    (row,) = _endpoints([endpoint], [], pack)
+    assert row["disposition"] == disposition
+    assert ("--rediscover" in row["reason"]) == (disposition == "gap")

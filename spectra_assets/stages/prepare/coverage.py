@@ -102,6 +102,8 @@ def _judged(
         )
     if category in (*_MISSING, "notJson") and (whose := _promised(pack, path)):
         return "gap", endpoint["entity"], f"{whose}, and {_CLOSED[category]}: {endpoint['reason'] or category}"
+    if category == "broken" and pack.origin == "discovered" and "{" not in path and path not in _guessed(pack):
+        return "gap", endpoint["entity"], f"{_CLOSED[category]}: {endpoint['reason'] or category}; once it answers: --rediscover"
     if category in _CLOSED:
         return "excluded", endpoint["entity"], f"{_CLOSED[category]}: {endpoint['reason'] or category}"
     above = next((place for place in (_above(path), f"{_above(path)}.json") if place in chosen), "")
@@ -114,7 +116,8 @@ def _judged(
     if category == "readable" and endpoint["answerShape"] in ("object", "empty") and not endpoint["rowCount"]:
         return "excluded", None, "it answers without records"
     if category == "readable":
-        return "gap", None, f"it answers with {endpoint['rowCount'] or 0} records, which belong to no entity"
+        anew = "; --rediscover takes it in" if pack.origin == "discovered" else ""
+        return "gap", None, f"it answers with {endpoint['rowCount'] or 0} records, which belong to no entity{anew}"
     return "gap", None, endpoint["reason"] or f"it was not read: {category}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -32,6 +33,9 @@ from spectra_assets.stages.prepare.paging.clues import clues, size_names
 from spectra_assets.stages.prepare.paging.lister import Leaf, Lister, Marks, first_that
 
 Outcome = Literal["proven", "ignored", "refused", "unfit"]
+_BACK = re.compile(r"before|max|ending|until")
+"""Names of parameters that take the key of the row before which others come."""
+
 Told = (NextPaging, LinkPaging, CursorPaging)
 
 
@@ -95,7 +99,8 @@ def prove_told(lister: Lister, leaf: Leaf, style: PagingStyle, expected: Marks) 
 
 
 def prove_keyset(lister: Lister, plain: Leaf, names: Sequence[str], size: str | None) -> Proof | None:
-    """Give the key of a row back: the rows after it must come. Several names are tried at once."""
+    """Give the key of a row back: the rows after it must come. Several names are tried at once, but not `after` with `before`:
+    between the two is nothing."""
     if not lister.key or plain.rows < 2:
         return None
     step = step_of(plain.rows)
@@ -107,7 +112,11 @@ def prove_keyset(lister: Lister, plain: Leaf, names: Sequence[str], size: str | 
         leaf = lister.get(query)
         return leaf.marks[: len(then)] == then if leaf.readable else leaf.why
 
-    name = first_that([name for name in names if name not in lister.taken], works, lister.strange)
+    free = [name for name in names if name not in lister.taken]
+    back = [name for name in free if _BACK.search(name.lower())]
+    name = first_that([name for name in free if name not in back], works, lister.strange) or first_that(
+        back, works, lister.strange
+    )
     if name is None:
         return None
     number = lister.search is not None and numeric(lister.search, name)
