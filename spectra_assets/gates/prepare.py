@@ -240,7 +240,7 @@ def page_limits_known(candidate: Candidate) -> Judged:
     facts += [{"path": path, "reason": reason} for path, reason in sorted(unmeasured.items()) if path not in seen]
     columns = dict.fromkeys(("path", "largestPageSize", "pastTheEnd", "reason"), DataType.TEXT)
     rule = Rule("largestPageSize IS NOT NULL AND pastTheEnd IS NOT NULL", "have page limits that were not seen")
-    advice = "the extraction stops when a page repeats and loses nothing, but compare its row count with the source's"
+    advice = "the extraction reads on as far as a page leads to another: rows that the source has beyond that are missing"
     return Judged(candidate.small(columns, facts), (rule,), unit="paged endpoints", show=tuple(columns), advice=advice)
 
 
