@@ -178,7 +178,7 @@ def _no_data(closed: Look, look: Look) -> str:
     """What is there in place of data, if a credential was accepted all the same; empty if it was not, or data came."""
     if look.status == 404 or (look.status == 200 and look.sight.category == "notFound" and not _refuses(look)):
         return f"is not there: check the base URL, or name its lists by {LISTED}"
-    if closed.refused and look.status == 200 and look.sight.category == "notJson":
+    if closed.refused and not look.refused and look.status == 200 and look.sight.category == "notJson":
         kind = look.headers.get("Content-Type", "").partition(";")[0].strip()[:80] or "no content type"
         return f"answers no JSON ({kind}), and nothing else is read: check the base URL, or name its lists by {LISTED}"
     return ""
@@ -197,6 +197,8 @@ def _refused(given: Given, look: Look, tried: Sequence[str], answered: Sequence[
 def _answered(look: Look) -> str:
     if look.status is None:
         return "nothing"
+    if look.sign_in:
+        return f"{look.status} with a page to sign in at"
     return "200 with an error" if look.status == 200 else str(look.status)
 
 

@@ -17,7 +17,7 @@ from spectra_assets.discovery.scout import Look, joined, segments
 from spectra_assets.discovery.templates import address
 from spectra_assets.errors import ConfigurationError, one_of
 from spectra_assets.intelligence.model import BY_HAND
-from spectra_assets.intelligence.nouns import plain, singular_of
+from spectra_assets.intelligence.nouns import plain, singular_of, stem
 from spectra_assets.intelligence.verbs import may_act
 from spectra_assets.names import camel, words
 
@@ -164,10 +164,10 @@ def _lists_of(crawl: Crawl, path: str) -> list[Parent] | str:
     parts = segments(path)
     places = [number for number, part in enumerate(parts) if part.startswith("{")]
     names = [parts[number][1:-1] for number in places]
-    last = max(number for number in range(places[-1]) if not parts[number].startswith("{")) if places[0] else -1
-    if last < 0:
-        return f"{{{names[0]}}} has no list before it"
-    nearest = _list_at(crawl, parts[: last + 1])
+    last = max((number for number in range(places[-1]) if not parts[number].startswith("{")), default=-1)
+    nearest = _list_at(crawl, parts[: last + 1]) if last >= 0 else _list_called(crawl, names[-1])
+    if nearest is None and last < 0:
+        return f"{{{names[-1]}}} has no list before it, and none was found that is called so"
     if nearest is None:
         return f"no list with records was found that {{{names[-1]}}} names one of ({joined(parts[: last + 1])})"
     found: list[Parent] = []
@@ -195,6 +195,13 @@ def _list_at(crawl: Crawl, parts: list[str]) -> Route | None:
         return there
     lists = [route for route in crawl.routes.values() if route.kind == "list" and route.records]
     return next((route for route in lists if entity_name(route.path) == entity_name(joined(parts))), None)
+
+
+def _list_called(crawl: Crawl, name: str) -> Route | None:
+    """The list that a parameter tells by its own name: projects of `{projectId}`."""
+    wanted = {plain(name), plain(stem(name).of)}
+    lists = [route for route in crawl.routes.values() if route.kind == "list" and route.records]
+    return next((route for route in lists if plain(entity_name(route.path)) in wanted), None)
 
 
 def _filling(route: Route) -> list[int]:

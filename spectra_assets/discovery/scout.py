@@ -17,6 +17,7 @@ from spectra_assets.client.mask import Secret
 from spectra_assets.client.pacing import Pace
 from spectra_assets.client.pager import linked, query_of
 from spectra_assets.client.target import stands
+from spectra_assets.client.transport import Answer
 from spectra_assets.client.verdict import TOO_MANY
 from spectra_assets.covenant.access import Auth, Server
 from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SourceError, SpectraError
@@ -47,6 +48,7 @@ _MOST_BYTES = 16 << 20
 _MOST_DOCUMENT = 64 << 20
 _LARGE, _KEPT = 1 << 18, 200
 _PROXIED = 1_000
+_SIGN_IN = re.compile(r"(?:^|[/_.-])(?:sign|log)[-_]?(?:in|on)(?:[/_.-]|$)", re.IGNORECASE)
 _SAFE = re.compile(r"[^\x00-\x20\"<>\\^`]{0,1500}")
 
 
@@ -62,6 +64,8 @@ class Look:
     told: bytes = field(default=b"", repr=False)
     """Hash of the body without the words of its own address."""
     reason: str = ""
+    sign_in: bool = False
+    """Whether it led to a page for people to sign in at."""
 
     @property
     def readable(self) -> bool:
@@ -70,7 +74,7 @@ class Look:
     @property
     def refused(self) -> bool:
         """Whether a credential, or a better one, is asked for."""
-        return self.status in (401, 403)
+        return self.status in (401, 403) or self.sign_in
 
     @property
     def found(self) -> bool:
@@ -290,7 +294,8 @@ class Scout:
             return _unseen(path, asked, error)
         self._silent = 0
         found = _bounded(sight(answer, client.mask), len(answer.body))
-        return Look(path, asked, answer.status, found, answer.headers, _told(path, answer.body), found.reason)
+        told, sign_in = _told(path, answer.body), _signs_in(base + path, answer, found)
+        return Look(path, asked, answer.status, found, answer.headers, told, found.reason, sign_in)
 
     def _server(self, variable: str, auth: Auth) -> Server:
         return Server(base_url_env=variable, auth=auth, probe="/", in_flight=1, headers=self._headers)
@@ -336,6 +341,12 @@ def _worded(look: Look) -> str:
     for part in segments(look.path)[-1:]:
         text = text.replace(part, "")
     return text
+
+
+def _signs_in(asked: str, answer: Answer, found: Sight) -> bool:
+    """Whether a redirect led to a page for people whose path says that one signs in there."""
+    there = urlsplit(answer.address).path
+    return found.shape == "html" and there != asked and _SIGN_IN.search(there) is not None
 
 
 def _told(path: str, body: bytes) -> bytes:

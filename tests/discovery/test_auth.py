@@ -312,6 +312,25 @@ def test_an_accepted_credential_is_not_called_refused_where_the_answer_is_no_jso
         discover(settings, "demo", api.base_url, Wanted(Given("DEMO_TOKEN")), budget=30)
 
 
+@pytest.mark.parametrize("status", [200, 203])
+def test_a_redirect_to_a_page_to_sign_in_at_is_a_refusal(serve: Callable[..., Any], settings: Settings, status: int) -> None:
+    """As Laravel does it, and Azure DevOps, which answers 203 there."""
+
+    def guard(path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+        if headers.get("Authorization") == f"Bearer {TOKEN}" or path == "/_signin":
+            return None
+        return 302, b"", {"Location": "/_signin"}
+
+    page = (status, b"<html>Sign in</html>", {"Content-Type": "text/html"})
+    api = serve({"/_signin": page, **ROUTES}, guard=guard)
+    pack = discover(settings, "demo", api.base_url, Wanted(Given("DEMO_TOKEN")))
+    assert pack.server.auth.kind == "bearer"
+    with pytest.raises(CredentialError, match="page to sign in at to each of header X-Desk"):
+        discover(settings, "demo", api.base_url, Wanted(Given.of("DEMO_TOKEN", None, "header:X-Desk")))
+    with pytest.raises(CredentialError, match=f"answers {status} with a page to sign in at to GET / without a credential"):
+        discover(settings, "demo", api.base_url)
+
+
 def test_a_wrong_base_path_is_not_a_wrong_credential(serve: Callable[..., Any], settings: Settings) -> None:
     api = serve({"/api/v1/desks": ROWS}, guard=guarded("Authorization", f"Bearer {TOKEN}"))
     with pytest.raises(

@@ -131,6 +131,21 @@ def test_a_parameter_takes_ids_of_the_list_of_its_name_not_what_that_list_hangs_
     assert fills == {"channel": ["channel.id"]}
 
 
+def test_a_parameter_in_front_of_all_takes_ids_of_the_list_that_it_is_called_after(
+    serve: Callable[..., Any], settings: Settings
+) -> None:
+    api = serve(
+        {
+            "/projects": [{"id": f"p{n}", "name": f"n{n}"} for n in range(3)],
+            "/(?P<p>p[0-2])/git/repositories": lambda match, *_: [{"id": f"r{match['p']}{n}", "size": n} for n in range(3)],
+        }
+    )
+    path = "/{projectId}/git/repositories"
+    pack = discover(settings, "dev", api.base_url, Wanted(paths=("/projects", path)), budget=40)
+    assert {hint.entity for hint in pack.entities} == {"project", "repository"}
+    assert [known.candidates for known in pack.identifiers if known.path == path] == [["project.id"]]
+
+
 def test_a_query_that_an_api_gives_in_a_name_is_not_sent(serve: Callable[..., Any], settings: Settings) -> None:
     api = serve({"/": [{"name": "users"}, {"name": "users?purge=1"}], "/users": TREES})
     discover(settings, "portal", api.base_url, Wanted())
