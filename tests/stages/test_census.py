@@ -360,3 +360,15 @@ def test_lists_that_end_where_others_do_are_cut_off(api, connect, lengths, param
     facts, _ = counted(connect(), fetch, list(range(len(lengths))))
     assert facts["mismatchCount"] == cut
     assert {each["check"] for each in facts["mismatches"]} == ({"cut"} if cut else set())
+
+
+@pytest.mark.parametrize(("there", "fate"), [((1, 2), (0, 10, 2)), ((), (12, 0, 0))])
+def test_what_a_parent_lacks_is_not_found_and_of_what_it_has_only_the_key_is_kept(api, connect, there, fate):
+    """As `/orders/7/customer` of an order without one; where none has any, the endpoint is gone."""
+    one = Reply(json.dumps({"key": {"id": 7, "kind": "x"}, "name": "Ada"}).encode())
+    api.answer = lambda asked: one if asked.path in [f"/{name}/row" for name in there] else Reply(status=404)
+    parent = ParentKey(entity="order", path="id", parameter="order")
+    fetch = plan(NoPaging(), parent=parent, path="/{order}/row", records="$", pairs="row", key_scope="parent")
+    facts, rows = counted(connect(), fetch, [str(number) for number in range(1, 13)])
+    assert rows == [(str(name), {"key": {"id": 7}}) for name in there]
+    assert (facts["skippedCount"], facts["goneCount"], facts["parentsAnswered"]) == fate

@@ -22,6 +22,7 @@ from spectra_assets.covenant.access import Fetch, NoPaging
 from spectra_assets.covenant.paths import HASH
 from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import key_alone, values_at
+from spectra_assets.stages.asking.locations import ITSELF
 from spectra_assets.stages.cursors import mergeable
 from spectra_assets.stages.evidence import EXAMPLES, BrokenPage, Extraction, Mismatch, SkippedParent
 from spectra_assets.stages.extract.cutoff import CutOff
@@ -61,6 +62,10 @@ class _Parent:
     seams: Seams = field(default_factory=Seams)
 
 
+_ENDPOINT = 10
+"""Parents of which none answers, from which it is rather the endpoint that is not there than what each of them may lack."""
+
+
 class Census:
     """Reads one entity by its plan and keeps account. `facts` is complete after `finished`.
 
@@ -82,6 +87,8 @@ class Census:
         self.failed: set[str] = set()
         """Lists that were asked for, if not everything is, and lists that could not be read to their end."""
         self._gone: list[str] = []
+        self._lacking = fetch.pairs is not None and fetch.records == ITSELF
+        """Whether a parent may have none: `/orders/7/customer` is not found where the order has no customer."""
         self._client = client
         self._fetch = fetch
         self._sole = sole
@@ -146,7 +153,8 @@ class Census:
         if sampled == 0 and facts["records"]:
             self._doubt(facts["records"])
         facts["rows"] = facts["records"]
-        if facts["goneCount"] >= facts["parentsAnswered"]:  # then it is rather the endpoint that is gone
+        known = facts["parentsAnswered"] or facts["parentsAsked"] < _ENDPOINT
+        if facts["goneCount"] >= facts["parentsAnswered"] and not (self._lacking and known):  # rather the endpoint is gone
             self._take_for_skipped()
         answered = facts["parentsAnswered"] + facts["goneCount"]
         facts["unansweredCount"] = facts["parentsAsked"] - answered - facts["skippedCount"]
@@ -261,7 +269,8 @@ class Census:
         facts, name = self.facts, parent_text(skipped.parent_value)
         facts["requests"] += 1
         told = SkippedParent(parent=name, status=skipped.error.status, reason=str(skipped.error)[:300])
-        if self._fetch.parent is not None and skipped.error.status == HTTPStatus.GONE and not begun:
+        none = (HTTPStatus.GONE, HTTPStatus.NOT_FOUND) if self._lacking else (HTTPStatus.GONE,)
+        if self._fetch.parent is not None and skipped.error.status in none and not begun:
             facts["goneCount"] += 1
             self._gone.append(name)
             where = facts["gone"]

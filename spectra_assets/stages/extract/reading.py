@@ -158,7 +158,7 @@ def _whole(draft: Draft, source: _Source) -> Iterator[pa.RecordBatch]:
 
 def _note_gone(draft: Draft, facts: Extraction) -> None:
     if facts["goneCount"]:
-        draft.notes["parents gone (410)"] = facts["goneCount"]
+        draft.notes["parents that are gone, or have none"] = facts["goneCount"]
 
 
 def _layers(draft: Draft, source: _Source) -> Iterator[pa.RecordBatch]:
