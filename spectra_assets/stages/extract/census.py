@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -22,9 +21,8 @@ from spectra_assets.covenant.access import Fetch, NoPaging
 from spectra_assets.covenant.paths import HASH
 from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import key_alone, values_at
-from spectra_assets.stages.asking.locations import ITSELF
 from spectra_assets.stages.cursors import mergeable
-from spectra_assets.stages.evidence import EXAMPLES, BrokenPage, Extraction, Mismatch, SkippedParent
+from spectra_assets.stages.evidence import EXAMPLES, Extraction, Mismatch
 from spectra_assets.stages.extract.cutoff import CutOff
 from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.extract.keys import Keys
@@ -32,6 +30,7 @@ from spectra_assets.stages.extract.landing import Sheet
 from spectra_assets.stages.extract.recount import End, Recount
 from spectra_assets.stages.extract.scope import Scope, list_name
 from spectra_assets.stages.extract.seams import Seams
+from spectra_assets.stages.extract.unread import Unread
 from spectra_assets.stages.values.shapes import digest
 
 SAY_SECONDS = 5.0
@@ -62,10 +61,6 @@ class _Parent:
     seams: Seams = field(default_factory=Seams)
 
 
-_ENDPOINT = 10
-"""Parents of which none answers, from which it is rather the endpoint that is not there than what each of them may lack."""
-
-
 class Census:
     """Reads one entity by its plan and keeps account. `facts` is complete after `finished`.
 
@@ -84,11 +79,8 @@ class Census:
     ) -> None:
         self.facts = _blank(fetch)
         self.asked: set[str] = set()
-        self.failed: set[str] = set()
-        """Lists that were asked for, if not everything is, and lists that could not be read to their end."""
-        self._gone: list[str] = []
-        self._lacking = fetch.pairs is not None and fetch.records == ITSELF
-        """Whether a parent may have none: `/orders/7/customer` is not found where the order has no customer."""
+        """Lists that were asked for, if not everything is."""
+        self.unread = Unread(fetch, self.facts)
         self._client = client
         self._fetch = fetch
         self._sole = sole
@@ -139,7 +131,7 @@ class Census:
                 self._close(current)
                 current = _Parent(value)
             if isinstance(answer, Skipped):
-                self._skip(answer, begun=current.pages > 0)
+                self.unread.skip(answer, begun=current.pages > 0)
                 current = None
                 continue
             yield from self._page(current, answer[1])
@@ -153,9 +145,7 @@ class Census:
         if sampled == 0 and facts["records"]:
             self._doubt(facts["records"])
         facts["rows"] = facts["records"]
-        known = facts["parentsAnswered"] or facts["parentsAsked"] < _ENDPOINT
-        if facts["goneCount"] >= facts["parentsAnswered"] and not (self._lacking and known):  # rather the endpoint is gone
-            self._take_for_skipped()
+        self.unread.settle()
         answered = facts["parentsAnswered"] + facts["goneCount"]
         facts["unansweredCount"] = facts["parentsAsked"] - answered - facts["skippedCount"]
         self._progress(last=True)
@@ -200,7 +190,8 @@ class Census:
             parent.refused, parent.word = page.refused, page.word
             return
         if page.broken is not None:
-            self._broken(parent, page, page.broken)
+            parent.broken += 1
+            self.unread.lose(parent.value, page, page.broken)
             return
         facts["pages"] += 1
         parent.pages += 1
@@ -264,45 +255,6 @@ class Census:
         self.facts["missingKeyCount"] += 1
         if len(self.facts["missingKeys"]) < EXAMPLES:
             self.facts["missingKeys"].append(self.facts["records"] - 1)
-
-    def _skip(self, skipped: Skipped, begun: bool) -> None:
-        facts, name = self.facts, parent_text(skipped.parent_value)
-        facts["requests"] += 1
-        told = SkippedParent(parent=name, status=skipped.error.status, reason=str(skipped.error)[:300])
-        none = (HTTPStatus.GONE, HTTPStatus.NOT_FOUND) if self._lacking else (HTTPStatus.GONE,)
-        if self._fetch.parent is not None and skipped.error.status in none and not begun:
-            facts["goneCount"] += 1
-            self._gone.append(name)
-            where = facts["gone"]
-        else:
-            facts["skippedCount"] += 1
-            self.failed.add(name)
-            where = facts["skipped"]
-        if len(where) < EXAMPLES:
-            where.append(told)
-
-    def _take_for_skipped(self) -> None:
-        facts = self.facts
-        facts["skippedCount"] += facts["goneCount"]
-        facts["skipped"] = [*facts["skipped"], *facts["gone"]][:EXAMPLES]
-        self.failed.update(self._gone)
-        facts["goneCount"], facts["gone"] = 0, []
-
-    def _broken(self, parent: _Parent, page: Page, error: RetriableError) -> None:
-        parent.broken += 1
-        name = list_name(parent.value)
-        self.facts["brokenCount"] += 1
-        self.failed.add(name)
-        if len(self.facts["broken"]) < EXAMPLES:
-            told = BrokenPage(
-                parent=name or None,
-                page=page.number,
-                rows=page.lost,
-                beyond="unreachable" if page.cut else "read",
-                status=error.status,
-                reason=str(error)[:300],
-            )
-            self.facts["broken"].append(told)
 
     def _close(self, parent: _Parent | None) -> None:
         """Account for a list that was read to its end."""

@@ -143,7 +143,7 @@ def _whole(draft: Draft, source: _Source) -> Iterator[pa.RecordBatch]:
     facts = draft.evidence["extraction"] = census.finished(source.known.sample_size)
     draft.evidence["mismatched"] = census.mismatched
     draft.evidence["drift"] = watch.finish()
-    draft.evidence["unread"] = census.failed
+    draft.evidence["unread"] = census.unread.lists
     if source.fetch.recursive is None:
         draft.evidence[ELEMENTS] = dict(watch.elements)
     source.taped.tell(draft, facts["records"])
@@ -184,7 +184,7 @@ def _part(draft: Draft, source: _Source) -> _Part:
     spool = _spooled(draft, source.work, batches)
     extraction = census.finished(None)
     source.taped.tell(draft, extraction["records"])
-    asked, failed = frozenset(census.asked), frozenset(census.failed)
+    asked, failed = frozenset(census.asked), frozenset(census.unread.lists)
     draft.evidence["unread"] = failed
     if scope.only is not None:
         draft.evidence["asked"] = asked
