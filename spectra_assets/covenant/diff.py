@@ -18,8 +18,8 @@ from spectra_assets.covenant.files import plain
 from spectra_assets.covenant.model import Column, Covenant, DataType, PiiLevel, Table
 
 _WIDER = {(DataType.INT64, DataType.FLOAT64), (DataType.INT64, DataType.DECIMAL), (DataType.DATE, DataType.TIMESTAMP)}
-_ALIKE = ({DataType.TEXT, DataType.JSON}, {DataType.DECIMAL, DataType.FLOAT64})
-"""Types that are read by the same expressions."""
+_ALIKE = {(DataType.JSON, DataType.TEXT), (DataType.DECIMAL, DataType.FLOAT64), (DataType.FLOAT64, DataType.DECIMAL)}
+"""Types that are read by the same expressions. A document in place of a text is not: `= 'Fragile'` finds nothing any more."""
 
 
 class Consent(StrEnum):
@@ -225,7 +225,7 @@ def consent_to_type(was: DataType, now: DataType) -> Consent:
     """Who must agree to a column's other type."""
     if was == now or (was, now) in _WIDER:
         return Consent.NOBODY
-    return Consent.PROOF if {was, now} in _ALIKE else Consent.PERSON
+    return Consent.PROOF if (was, now) in _ALIKE else Consent.PERSON
 
 
 def _gates(old: Table, new: Table) -> Iterator[Change]:

@@ -12,7 +12,7 @@ from spectra_assets.learning.remedy.types import breaks
     ("was", "found", "told"),
     [
         ("int64", "float64", None), ("int64", "decimal", None), ("float64", "decimal", None), ("date", "timestamp", None),
-        ("text", "json", None), ("decimal", "float64", None), ("bool", "text", "as text these are no truths"),
+        ("text", "json", "what reads it as text"), ("json", "text", None), ("decimal", "float64", None), ("bool", "text", "as text these are no truths"),
         ("float64", "text", "as text these are no numbers"), ("int64", "text", "as text these are no numbers"),
         ("decimal", "json", "as json these are no numbers"), ("int64", "timestamp", "as timestamp these are no numbers"),
         ("date", "text", "as text these are no dates"), ("timestamp", "int64", "as int64 these are no dates"),
