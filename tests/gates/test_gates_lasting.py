@@ -92,7 +92,8 @@ HOURS = lambda row: {"at": row["at"] + timedelta(hours=1 + row["orderId"] % 2)} 
     [
         (changed(CENTS), "total"),
         (changed(CENTS, 0.95), "total"),
-        (changed(CENTS, 0.5), None),
+        (changed(CENTS, 0.5), "total"),  # half in cents: later nobody can tell the two apart
+        (changed(CENTS, 0.2), None),
         (changed(CENTS, count=19), None),
         (changed(lambda row: {"weight": row["weight"] / 1000}), "weight"),
         (changed(lambda row: {"total": row["total"] * 2}), "total"),
@@ -135,7 +136,8 @@ def test_what_the_source_plans_from_run_to_run_tells_nothing_of_zones(bench: Ben
     [
         (lambda row: {**CENTS(row), **HOURS(row)}, ("total", "at")),
         (lambda row: CENTS(row) if row["orderId"] % 20 else {}, ("total",)),
-        (lambda row: CENTS(row) if row["orderId"] % 5 else {}, ()),  # more than half, less than nearly all
+        (lambda row: CENTS(row) if row["orderId"] % 5 else {}, ("total",)),  # more than half, less than nearly all
+        (lambda row: {} if row["orderId"] % 5 else CENTS(row), ()),
         (lambda row: {"weight": None if row["orderId"] % 50 else row["weight"] / 1000}, ("weight",)),
     ],
 )

@@ -45,12 +45,18 @@ def scaled(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
     return alteration(Form.SCALED, pairs, len(alike), len(nonzero), f"are {factor:.5g} times what they were")
 
 
+_PART = 0.25
+"""Of so many of the numbers: fewer were put right, or were wrong before."""
+
+
 def _in_part(pairs: Pairs, nonzero: list[tuple[Any, Any]]) -> Alteration | None:
     """Numbers that became as many times what they were as a unit is of another one, while the others stayed as they were."""
     became = [(was, now / was) for was, now in nonzero if now != was]
     unit = next((each for each in _UNITS if became and abs(became[0][1] / each - 1) <= _NEAR), None)
     alike = [was for was, factor in became if unit is not None and abs(factor / unit - 1) <= _NEAR]
-    if unit is None or len(alike) < KNOWN or len(set(alike)) < DIFFERENT or len(alike) < MOST * len(became):
+    if unit is None or len(alike) < max(KNOWN, _PART * len(nonzero)) or len(set(alike)) < DIFFERENT:
+        return None
+    if len(alike) < MOST * len(became):
         return None
     return alteration(Form.SCALED, pairs, len(alike), len(nonzero), f"are {unit:.5g} times what they were")
 

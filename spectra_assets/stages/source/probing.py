@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.intelligence.verbs import ACTS, MAY_ACT
+from spectra_assets.names import words
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.ids import Ids, Pick, described_value
 from spectra_assets.stages.asking.pagenames import opening, sizes_in
@@ -174,7 +175,7 @@ class Prober:
         if sizes and met.sight.category == "needsParameters" and any(name in met.sight.reason for name in sizes):
             sizes = {}  # even so few rows are too many for one page, says the refusal
             met = self._wire.get(path, query, hint, endpoint.path, once)
-        if not sizes and met.sight.category == "needsParameters" and (name := _opens(endpoint, query)):
+        if not sizes and met.sight.category == "needsParameters" and (name := _opens(endpoint, query, met.sight.reason)):
             told = {name: str(PROBE_ROWS)}
             fuller = self._wire.get(path, query | told, hint, endpoint.path, once)
             met, sizes = (fuller, told) if fuller.sight.category == "readable" else (met, sizes)
@@ -182,9 +183,12 @@ class Prober:
         return met, path + (f"?{urlencode(query)}" if query else "")
 
 
-def _opens(endpoint: Endpoint, query: Mapping[str, Any]) -> str:
-    """The described parameter for a page's size, without which some lists refuse; empty if there is none, or it was sent."""
-    return next((name for name in sizes_in(endpoint.query) if name not in query), "")
+def _opens(endpoint: Endpoint, query: Mapping[str, Any], refusal: str) -> str:
+    """The described parameter for a page's size of which the refusal speaks, or of what it belongs to (`searchCriteria` of
+    `searchCriteria[pageSize]`); empty if there is none, or it was sent."""
+    told = {word.lower() for word in words(refusal)}
+    missed = (name for name in sizes_in(endpoint.query) if told & {word.lower() for word in words(name.partition("[")[0])})
+    return next((name for name in missed if name not in query), "")
 
 
 def is_read(row: Mapping[str, Any]) -> bool:
