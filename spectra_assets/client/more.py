@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -47,7 +47,7 @@ def says_more(body: bytes, headers: Mapping[str, str], location: str, number: in
 
     What stands nearest to the records counts, flags more than numbers of pages. What says nothing says no.
     """
-    told = list(_told(body, location.removesuffix("{}"), number))
+    told = [said for beside in _beside(body, _way(location)) if (said := _says(beside, number, DEPTH)) is not None]
     if told:
         return told[-1]
     if headers.get("X-Next-Page", "").strip():
@@ -61,29 +61,28 @@ def says_incomplete(body: bytes, location: str) -> str:
     early; empty if there is none."""
     if not _INCOMPLETE.search(body[:_EDGE]) and not _INCOMPLETE.search(body[-_EDGE:]):
         return ""
-    value = body.strip()
-    for key in (*split_path(location.removesuffix("{}")), "") if location not in ("$", "@lines") else ():
-        if value[:1] != b"{":
-            return ""
-        envelope = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
-        beside = {name: bytes(text).strip() for name, text in [*envelope.items()][:_BESIDE] if name != key}
+    for beside in _beside(body, (*_way(location), "")) if location not in ("$", "@lines") else ():
         told = next((name for name, text in beside.items() if plain(name) in _CUT_SHORT and _TRUTHS.get(text) is True), "")
         if told and not _own({plain(name): text for name, text in beside.items() if name != told}):  # a build may have timed out
             return told
-        value = bytes(envelope.get(key, b"")).strip()
     return ""
 
 
-def _told(body: bytes, way: str, number: int) -> Iterator[bool]:
-    """What each object on the way to the records says, the outermost first. (The text is known to be JSON of this form.)"""
+def _way(location: str) -> Sequence[str]:
+    """The keys that lead to the records; none where they are the whole answer."""
+    way = location.removesuffix("{}")
+    return split_path(way) if way not in ("$", "@lines") else ()
+
+
+def _beside(body: bytes, way: Sequence[str]) -> Iterator[dict[str, bytes]]:
+    """What each object on the way holds beside the next key of it, the outermost first. (The text is known to be JSON of this
+    form.)"""
     value = body.strip()
-    for key in split_path(way) if way not in ("$", "@lines") else ():
+    for key in way:
         if value[:1] != b"{":
             return
         envelope = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
-        said = _says({name: bytes(text).strip() for name, text in [*envelope.items()][:_BESIDE] if name != key}, number, DEPTH)
-        if said is not None:
-            yield said
+        yield {name: bytes(text).strip() for name, text in [*envelope.items()][:_BESIDE] if name != key}
         value = bytes(envelope.get(key, b"")).strip()
 
 

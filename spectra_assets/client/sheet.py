@@ -163,7 +163,7 @@ class Reader:
 
 def _is_hollow(body: bytes, paging: Paging) -> bool:
     """Whether a page has no place of records because it has none: it names the next page, and no record stands anywhere in it."""
-    if not isinstance(paging, CursorPaging | NextPaging) or paging.next.startswith(HEADER) or refusal_in(body) is not None:
+    if not isinstance(paging, CursorPaging | NextPaging) or refusal_in(body) is not None:
         return False
     return bool(text_at(sparse(body, paging.next), paging.next)) and not _holds_records(msgspec.json.decode(body))
 

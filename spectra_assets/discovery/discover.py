@@ -177,9 +177,14 @@ class _Discovery:
                 Evidence(about="catalogue", finding=finding[:300], evidence="odd in the description", confidence=1.0)
             )
 
+    @property
+    def _paths(self) -> list[str]:
+        """The lists that a person named."""
+        return [listed.path for listed in self.wanted.lists]
+
     def _plain(self) -> list[str]:
-        """The lists without parameters that a person named: no other path is as sure to be there."""
-        return [listed.path for listed in self.wanted.lists if not {"?", "{"} & set(listed.path)]
+        """Those of them without parameters: no other path is as sure to be there."""
+        return [path for path in self._paths if not {"?", "{"} & set(path)]
 
     def _facts(self, description: Description | None, place: Place, auth: Recognised) -> Facts:
         title = (description.title if description else "") or self.source.replace("_", " ").title()
@@ -255,10 +260,9 @@ class _Discovery:
             crawl = self._crawled()
         else:
             crawl = Crawl(self.scout, self.detail, {shape(each.path): each for each in facts.routes if each.method == "GET"})
-            paths = [listed.path for listed in self.wanted.lists]
-            ask_plain(crawl, paths)
+            ask_plain(crawl, self._paths)
             crawl.follow_ids(min(_HYPOTHESES, self.scout.left // 8))
-            ask_below(crawl, paths)
+            ask_below(crawl, self._paths)
         known = {route.path for route in facts.routes}
         fresh = [route for route in crawl.routes.values() if route.path not in known]
         facts.routes += fresh
@@ -270,16 +274,15 @@ class _Discovery:
 
     def _crawled(self) -> Crawl:
         crawl = Crawl(self.scout, self.detail)
-        paths = [listed.path for listed in self.wanted.lists]
         crawl.run()
         bare = not crawl.fruitful
-        ask_plain(crawl, paths)
+        ask_plain(crawl, self._paths)
         looks = [self.scout.look("/"), *(look for route in crawl.routes.values() for look in route.looks)]
         self.model = model_of(self.scout, looks, self.evidence)
         for route in unnamed(self.model, [route.path for route in crawl.routes.values()]):
             crawl.ask(route, guess=False)
         crawl.drain()
-        ask_below(crawl, paths)
+        ask_below(crawl, self._paths)
         if bare and not self.model:
             guesses = Guesses(crawl, [self.source])
             guesses.run()
@@ -316,7 +319,7 @@ class _Discovery:
     def _named(self, crawl: Crawl) -> list[str]:
         """The lists that a person named and that are there; one that is none is a gap. Raises ConfigurationError if all that are
         named now are none."""
-        wrong = ask_below(crawl, [listed.path for listed in self.wanted.lists])
+        wrong = ask_below(crawl, self._paths)
         now = [Listed.of(text).path for text in self.wanted.paths]
         mistaken = {path: why for path, why in wrong.items() if path in now}
         if mistaken and len(mistaken) == len(set(now)):

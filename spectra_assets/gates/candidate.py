@@ -15,7 +15,7 @@ from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.staging import Counts, Staged
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.lakehouse.types import arrow, ddl
-from spectra_assets.names import TableRef
+from spectra_assets.names import Stage, TableRef
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -59,6 +59,10 @@ class Candidate:
         if table == self.table.table:
             return self.accepted
         return self.engine.read(self.lakehouse.require(TableRef.parse(table)))
+
+    def extracted(self, table: Table) -> Table | None:
+        """The table of Extract that `table` is made from; None if it is made from tables of other stages."""
+        return next((t for t in self.covenant.tables() if t.table in table.inputs and t.ref.schema == Stage.EXTRACT), None)
 
     def small(self, columns: Mapping[str, DataType], rows: Iterable[Mapping[str, Any]]) -> DataFrame:
         """Measured facts as a frame, so that they are judged like any rows. For up to some ten thousand."""

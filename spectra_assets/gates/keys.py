@@ -18,7 +18,7 @@ from spectra_assets.gates.registry import gate
 from spectra_assets.gates.rejected import too_many
 from spectra_assets.lakehouse.staging import AT_ONCE
 from spectra_assets.lakehouse.types import quoted
-from spectra_assets.names import Stage, TableRef
+from spectra_assets.names import TableRef
 
 _STAYED = 0.7
 """Share of the published rows that a table must keep for its repetitions to be believed."""
@@ -141,21 +141,21 @@ def _of_one_parent(candidate: Candidate) -> Judged | None:
 
 def _repeats(candidate: Candidate) -> bool:
     """Whether a list of the entity may hold a record more than once, so that what is left out need not be of another parent."""
-    made = [table.build for table in candidate.covenant.tables() if table.table in candidate.table.inputs]
-    return any(isinstance(build, Extraction) and build.fetch.repeats != "none" for build in made)
+    raw = candidate.extracted(candidate.table)
+    return raw is not None and isinstance(raw.build, Extraction) and raw.build.fetch.repeats != "none"
 
 
 def _left_out(candidate: Candidate) -> Judged | None:
     """Records left out as repetitions that are none: other records have their key now. Looked at only where the table lost much
     of what stands, since one record may be read at two moments. None if there is nothing to say."""
     ref, counts = candidate.table.ref, candidate.counts
-    raw = next((name for name in candidate.table.inputs if name.startswith(f"{Stage.EXTRACT}.")), None)
+    raw = candidate.extracted(candidate.table)
     if raw is None or not counts.duplicates or getattr(candidate.table.build, "array", None) is not None:
         return None
     stands = candidate.lakehouse.describe(ref).rows if candidate.lakehouse.exists(ref) else 0
     if counts.accepted >= _STAYED * stands:
         return None
-    hashes = candidate.lakehouse.read(TableRef.parse(raw), ["recordHash"]).column(0)
+    hashes = candidate.lakehouse.read(raw.ref, ["recordHash"]).column(0)
     unlike = counts.duplicates - (len(hashes) - int(pc.count_distinct(hashes).as_py()))
     key = ", ".join(candidate.table.primary_key)
     told = f"{unlike} of {len(hashes)} records, under keys that other records have as well"

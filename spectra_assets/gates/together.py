@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pyspark.sql import functions as F  # noqa: N812
 
-from spectra_assets.covenant.build import Extraction, Flattening
+from spectra_assets.covenant.build import Flattening
 from spectra_assets.covenant.model import DataType, Table
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.gates.candidate import Candidate
@@ -166,7 +166,7 @@ def _referred(candidate: Candidate, table: Table) -> Iterator[tuple[str, Table, 
     for column in table.schema_:
         entity, _, path = (column.references or "").partition(".")
         above = tables.get(entity)
-        source = _extracted(candidate, above) if above is not None and above.table != table.table else None
+        source = candidate.extracted(above) if above is not None and above.table != table.table else None
         if above is None or source is None or not _is_plain(path) or not candidate.lakehouse.exists(source.ref):
             continue
         records = candidate.engine.read(candidate.lakehouse.path(source.ref))
@@ -194,7 +194,7 @@ def _own(candidate: Candidate) -> Fall | None:
 
 def _standing(candidate: Candidate, table: Table) -> Fall | None:
     """The records that a table of Clean has, and those that Extract has for it now; None of few, or if there are none yet."""
-    source = _extracted(candidate, table)
+    source = candidate.extracted(table)
     lakehouse = candidate.lakehouse
     if source is None or not (lakehouse.exists(table.ref) and lakehouse.exists(source.ref)):
         return None
@@ -211,14 +211,9 @@ def _array(table: Table) -> str | None:
     return getattr(table.build, "array", None)
 
 
-def _extracted(candidate: Candidate, table: Table) -> Table | None:
-    names = set(table.inputs)
-    return next((t for t in candidate.covenant.tables() if t.table in names and isinstance(t.build, Extraction)), None)
-
-
 def _lost(candidate: Candidate, table: Table) -> DataFrame | None:
     """The published rows whose key is not among the records that Extract has now; None if the key can't be read there."""
-    source = _extracted(candidate, table)
+    source = candidate.extracted(table)
     paths = [next((path for path in table.columns[name].source), "") for name in table.primary_key]
     if source is None or not all(map(_is_plain, paths)):
         return None

@@ -114,9 +114,8 @@ def prove_keyset(lister: Lister, plain: Leaf, names: Sequence[str], size: str | 
 
     free = [name for name in names if name not in lister.taken]
     back = [name for name in free if _BACK.search(name.lower())]
-    name = first_that([name for name in free if name not in back], works, lister.strange) or first_that(
-        back, works, lister.strange
-    )
+    onward = [name for name in free if name not in back]
+    name = first_that(onward, works, lister.strange) or first_that(back, works, lister.strange)
     if name is None:
         return None
     number = lister.search is not None and numeric(lister.search, name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from spectra_assets.covenant.access import ParentKey
+from spectra_assets.covenant.following import unused
 from spectra_assets.covenant.paths import HASH, escaped
 from spectra_assets.names import camel, pascal, singular
 from spectra_assets.stages.asking.answers import Record, key_alone, values_at
@@ -57,7 +58,7 @@ def memberships(
     trials: Mapping[str, Sequence[Trial]], known: Mapping[str, Known], requests: Callable[[Trial], int]
 ) -> list[Membership]:
     """The relations that only a route tells which was not chosen; of two routes of one relation the cheaper one."""
-    names = {name.lower() for name in known}
+    names = set(known)
     found = [
         Membership("", entity, trial, requests(trial))
         for entity, tried in trials.items()
@@ -69,7 +70,7 @@ def memberships(
     for one in sorted(found, key=lambda each: (each.requests, each.trial.candidate.path)):
         if not any(_same(one, other) for other in kept):
             name = _name(one, names)
-            names.add(name.lower())
+            names.add(name)
             kept.append(replace(one, name=name))
     return kept
 
@@ -144,8 +145,4 @@ def _name(one: Membership, taken: set[str]) -> str:
     fixed = [part for part in one.trial.candidate.path.split("/") if part and "{" not in part]
     said = singular(camel(fixed[-1])) if fixed else ""
     last = one.entity if not said or said.lower() == one.entity.lower() else said
-    name = f"{one.link.entity}{pascal(last)}"[:_LONGEST]
-    number = 1
-    while (name if number == 1 else f"{name}{number}").lower() in taken:
-        number += 1
-    return name if number == 1 else f"{name}{number}"
+    return unused([f"{one.link.entity}{pascal(last)}"[:_LONGEST]], taken)
