@@ -147,6 +147,10 @@ DONE: dict[str, tuple[Change, set[str], str]] = {
     "half in grams": (
         lambda row: {"score": row["score"] * 1000 if row["customerId"] % 2 else row["score"]}, {"score"}, "are 1000 times what they were",
     ),
+    "half in grams, and one has another score": (
+        lambda row: {"score": row["score"] * (7 if row["customerId"] == 1 else 1000) if halved(row) else row["score"]},
+        {"score"}, "are 1000 times what they were",
+    ),
     "three names go round": (
         lambda row: {"firstName": row["lastName"], "lastName": row["note"], "note": row["firstName"]},
         {"firstName", "lastName", "note"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from operator import itemgetter
 from statistics import median
 from typing import Any
 
@@ -51,14 +52,18 @@ _PART = 0.25
 
 def _in_part(pairs: Pairs, nonzero: list[tuple[Any, Any]]) -> Alteration | None:
     """Numbers that became as many times what they were as a unit is of another one, while the others stayed as they were."""
-    became = [(was, now / was) for was, now in nonzero if now != was]
-    unit = next((each for each in _UNITS if became and abs(became[0][1] / each - 1) <= _NEAR), None)
-    alike = [was for was, factor in became if unit is not None and abs(factor / unit - 1) <= _NEAR]
-    if unit is None or len(alike) < max(KNOWN, _PART * len(nonzero)) or len(set(alike)) < DIFFERENT:
+    became = [(was, _unit(now / was)) for was, now in nonzero if now != was]
+    unit, count = max(Counter(unit for _, unit in became if unit is not None).items(), key=itemgetter(1), default=(None, 0))
+    if unit is None or count < max(KNOWN, _PART * len(nonzero), MOST * len(became)):
         return None
-    if len(alike) < MOST * len(became):
+    if len({was for was, each in became if each == unit}) < DIFFERENT:
         return None
-    return alteration(Form.SCALED, pairs, len(alike), len(nonzero), f"are {unit:.5g} times what they were")
+    return alteration(Form.SCALED, pairs, count, len(nonzero), f"are {unit:.5g} times what they were")
+
+
+def _unit(factor: float) -> float | None:
+    """The unit of which the other one is `factor`, if there is one."""
+    return next((each for each in _UNITS if abs(factor / each - 1) <= _NEAR), None)
 
 
 def rounded(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
