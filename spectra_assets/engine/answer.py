@@ -45,13 +45,18 @@ def command(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def fail(error: SpectraError, as_json: bool) -> NoReturn:
     if as_json:
-        told: dict[str, Any] = {"ok": False, "error": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
+        more: dict[str, Any] = {}
         if isinstance(error, DocumentError):
-            told["mistakes"] = [{"file": each.file, "line": each.line, "message": str(each)} for each in error.each]
-        click.echo(json.dumps(told, ensure_ascii=False))
+            more["mistakes"] = [{"file": each.file, "line": each.line, "message": str(each)} for each in error.each]
+        tell_end(type(error).__name__, str(error), error.exit_code, **more)
     else:
         click.echo(lines(f"{type(error).__name__}: {error}"), err=True)
     sys.exit(error.exit_code)
+
+
+def tell_end(kind: str, message: str, exit_code: int, **more: Any) -> None:
+    """The JSON of a command that gives no other answer: what ended it, and with which exit code."""
+    click.echo(json.dumps({"ok": False, "error": kind, "message": message, "exit_code": exit_code, **more}, ensure_ascii=False))
 
 
 def answer(value: Any, text: str, as_json: bool) -> None:

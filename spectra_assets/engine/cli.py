@@ -19,7 +19,7 @@ import click
 
 from spectra_assets.covenant.access import Auth
 from spectra_assets.engine import stop
-from spectra_assets.engine.answer import Commands
+from spectra_assets.engine.answer import Commands, tell_end
 from spectra_assets.engine.answer import answer as _answer
 from spectra_assets.engine.answer import command as _command
 from spectra_assets.engine.answer import fail as _fail
@@ -330,20 +330,27 @@ def main() -> NoReturn:
     output is written, and the process ends.
     """
     stop.watch()
-    code: object
+    code: object = None
+    ended: tuple[str, str, int] | None = None
     try:
         code = commands(prog_name="solution-engine", standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        code = error.exit_code
+        ended = type(error).__name__, error.format_message(), error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped. What was published stays; the same command goes on from here.", err=True)
-        code = STOPPED
+        message = "Stopped. What was published stays; the same command goes on from here."
+        click.echo(message, err=True)
+        ended = "Stopped", message, STOPPED
     except SystemExit as end:
         code = end.code
-    except BaseException:  # noqa: BLE001  (a bug: its traceback is shown as Python would)
+    except BaseException as error:  # noqa: BLE001  (a bug: its traceback is shown as Python would)
         traceback.print_exc()
-        code = 1
+        ended = type(error).__name__, "a bug of this software; standard error has its traceback", 1
+    if ended:
+        code = ended[-1]
+        if "--json" in sys.argv:
+            with suppress(OSError):
+                tell_end(*ended)
     atexit._run_exitfuncs()  # an error in one is shown, and keeps no other from being called
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # whoever read it is gone

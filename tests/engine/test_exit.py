@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -84,3 +85,39 @@ def test_a_process_that_nobody_stops_goes_on(tmp_path: Path) -> None:
         timeout=300,
     )
     assert (done.returncode, done.stdout) == (0, "went on\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "code"),
+    [
+        (["--json", "ends"], "NoSuchOption", 2),
+        (["ends", "--json"], "Stopped", 130),
+        (["breaks", "--json"], "ZeroDivisionError", 1),
+        (["status", "--json", "--colour"], "NoSuchOption", 2),
+        (["status", "a b", "--json"], "ConfigurationError", 2),
+    ],
+)
+def test_whatever_ends_a_command_a_script_reads_it_as_json(words: list[str], error: str, code: int, tmp_path: Path) -> None:
+    text = f"""
+import os, signal, sys
+from spectra_assets.engine import cli
+from spectra_assets.engine.answer import command
+
+@cli.commands.command()
+@command
+def ends(as_json):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+@cli.commands.command()
+@command
+def breaks(as_json):
+    1 / 0
+
+sys.argv = ["solution-engine", *{words!r}]
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    told = json.loads(done.stdout)
+    assert (told["ok"], told["error"], told["exit_code"]) == (False, error, code)
+    assert done.returncode == code
+    assert ("Traceback" in done.stderr) == (code == 1)
