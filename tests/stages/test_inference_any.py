@@ -17,6 +17,7 @@ from spectra_assets.stages.prepare.fields.dayfirst import settled
 from spectra_assets.stages.prepare.fields.inference import Typed, typed
 from spectra_assets.stages.prepare.fields.naming import named
 from spectra_assets.stages.prepare.fields.personal import by_place, by_values, look_of
+from spectra_assets.stages.prepare.fields.spans import spanned
 from spectra_assets.stages.prepare.prepare import schema_table
 from spectra_assets.stages.rulings import with_aliases
 from spectra_assets.stages.values.dates import reading
@@ -394,11 +395,18 @@ def test_the_ends_of_a_span_are_of_one_type():
     rows = [
         {"validFrom": "2024-01-01", "validTo": None, "min_temp": 1.5, "max_temp": None, "from": "a", "to": None} for _ in range(9)
     ]
-    found = {field.raw: field for field in canon(rows).fields}
+    found = {field.raw: field for field in spanned(canon(rows)).fields}
     assert (found["validTo"].type, found["validTo"].date_format) == (DataType.DATE, "yyyy-MM-dd")
     assert found["max_temp"].type == DataType.FLOAT64
     assert found["to"].type == DataType.TEXT
     assert "of the type of validFrom" in found["validTo"].note
+
+
+def test_the_end_of_a_span_that_never_came_has_the_order_of_day_and_month_that_its_beginning_turned_out_to_have():
+    rows = [{"startDate": "03/11/2025", "endDate": None, "paidDate": f"{day}/11/2025"} for day in (13, 14, 25)]
+    (entity,) = settled({"thing": canon(rows)}, {"thing": rows}, {}).values()
+    found = {field.raw: field.date_format for field in spanned(entity).fields}
+    assert found == {"startDate": "dd/MM/yyyy", "endDate": "dd/MM/yyyy", "paidDate": "dd/MM/yyyy"}
 
 
 def test_a_day_as_everybody_writes_it_is_one_even_alone():

@@ -30,6 +30,7 @@ from spectra_assets.stages.prepare.fields.naming import named
 from spectra_assets.stages.prepare.fields.pairs import composed
 from spectra_assets.stages.prepare.fields.personal import by_place, by_values, other_spelling, tells_persons
 from spectra_assets.stages.prepare.fields.references import referenced
+from spectra_assets.stages.prepare.fields.spans import spanned
 from spectra_assets.stages.prepare.paging.measuring import (
     DEPENDENCIES_SHARE,
     budget_of,
@@ -173,7 +174,7 @@ def infer_fields(draft: Draft, work: Work) -> None:
             proven[hint.entity] = {reference: f"{fetch.parent.entity}.{row['referencedPath']}"}
         if fetch.pairs is not None:
             proven[hint.entity] = {fetch.primary_key: f"{fetch.pairs}.{fetch.primary_key}"}
-    canon = {name: with_epochs(entity, samples[name]) for name, entity in settled(canon, samples, twins).items()}
+    canon = {name: spanned(with_epochs(entity, samples[name])) for name, entity in settled(canon, samples, twins).items()}
     keys = {
         name: read_keys(work.lakehouse, name) or keys_of(samples[name], entity.primary_key, False)
         for name, entity in canon.items()

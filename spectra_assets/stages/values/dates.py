@@ -91,7 +91,9 @@ class Reading:
 
 
 def reading(values: Sequence[str], tolerance: float = 1.0) -> Reading | None:
-    """How at least `tolerance` of the texts are read as dates; None if there is no such way."""
+    """How at least `tolerance` of the texts are read as dates; None if there is no such way, or no text."""
+    if not values:
+        return None
     total = len(values)
     spare = total - tolerance * total
     counts: Counter[_Look] = Counter()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,17 +28,6 @@ CHANGED = frozenset(("modified", "updated", "changed", "update", "modification",
 
 _CREATED = frozenset(("created", "creation", "inserted", "added", "create", "ctime", "timestamp"))
 _LONGEST_NOTE = 300
-_SPANS = tuple(
-    tuple(text.split())
-    for text in (
-        "from to until till thru through", "start end stop finish", "started ended finished stopped", "starts ends", "begin end",
-        "begins ends", "min max", "minimum maximum", "low high", "lower upper", "first last", "opened closed", "opening closing",
-        "open close", "arrived departed", "arrival departure", "old new", "previous current", "von bis", "debut fin",
-        "desde hasta", "inicio fin",
-    )
-)  # fmt: skip
-"""Words of the ends of a span: what both are of one type."""
-
 _CONTENTS = ("data", "items", "nodes", "edges", "values", "results")
 """Arrays that have no name of their own: that of the record around them says what they hold."""
 
@@ -195,7 +184,7 @@ def canonise(
         work.unseen()
     if reference in work.fields:
         work.fields[reference] = work.fields[reference].model_copy(update={"required": True, "nullable": False})
-    fields = _spanned(_ordered(work.fields.values(), list(specs)))
+    fields = _ordered(work.fields.values(), list(specs))
     if shared and reference is None and _pairs_apart(fetch):
         fields.append(_pair(fetch, work, [*parent_types, DataType.TEXT][0]))
     else:
@@ -218,34 +207,6 @@ def canonise(
         fields=tuple(fields),
     )
     return entity, work.twins
-
-
-def _spanned(fields: Sequence[CanonField]) -> list[CanonField]:
-    """The fields, where one that never had a value is of the type of the other end of its span: `validTo` of `validFrom`."""
-    by_place = {(each.raw.rpartition(".")[0], tuple(_leaf_words(each.raw))): each for each in fields}
-    found: list[CanonField] = []
-    for one in fields:
-        twin = None
-        if not one.filled and one.type == DataType.TEXT and one.structure == "scalar" and one.evidence == "sample":
-            twins = (by_place.get((one.raw.rpartition(".")[0], said)) for said in _other_ends(_leaf_words(one.raw)))
-            twin = next((each for each in twins if each is not None and each.filled and each.structure == "scalar"), None)
-        same = (
-            {"type": twin.type, "date_format": twin.date_format, "note": f"never seen; of the type of {twin.raw}"} if twin else {}
-        )
-        found.append(one.model_copy(update=same))
-    return found
-
-
-def _leaf_words(raw: str) -> list[str]:
-    return [word.lower() for word in words(split_path(raw)[-1])] if not raw.startswith("@") else []
-
-
-def _other_ends(said: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """What the other end of a span would be called, by the words of this one."""
-    for place, word in enumerate(said):
-        for ends in _SPANS:
-            if word in ends:
-                yield from ((*said[:place], other, *said[place + 1 :]) for other in ends if other != word)
 
 
 def _refuted(specs: Iterable[str], records: Sequence[dict[str, Any]]) -> bool:
