@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+
+from anyascii import anyascii
 
 from spectra_assets.errors import ConfigurationError, one_of
 
@@ -33,9 +34,6 @@ SCHEMAS = (*(stage.value for stage in Stage), LOG, QUARANTINE)
 
 _SOURCE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _TABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,119}")
-_LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "œ": "oe"})
-"""Letters that are more than a letter of ASCII with an accent."""
-
 _LONGEST = 100
 _OWN = re.compile(r"[_@$#]+(id|key|name)")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -96,13 +94,9 @@ def vocabulary(text: str) -> frozenset[str]:
 
 
 def words(text: str) -> list[str]:
-    """The words of an identifier in any casing; accents are taken off, characters that are no letters or digits only separate."""
-    return _WORD.findall(text if text.isascii() else _ascii(text))
-
-
-def _ascii(text: str) -> str:
-    parts = unicodedata.normalize("NFKD", text.translate(_LETTERS))
-    return "".join(char for char in parts if not unicodedata.combining(char))
+    """The words of an identifier in any casing and script, in letters of ASCII; characters that are no letters or digits only
+    separate."""
+    return _WORD.findall(text if text.isascii() else anyascii(text))
 
 
 def camel(text: str) -> str:

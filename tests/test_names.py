@@ -50,7 +50,12 @@ def test_any_other_table_name_is_refused_naming_the_schemas(text: str) -> None:
         ("HTTPStatus", "httpStatus"),
         ("2nd place", "n2NdPlace"),
         ("with-dash", "withDash"),
-        ("💥", "field"),
+        ("💥", "boom"),
+        ("---", "field"),
+        ("имя", "imya"),
+        ("фамилия", "familiya"),
+        ("Straße_Øst", "strasseOst"),
+        ("制品名", "zhiPinMing"),
         ("a.b", "aB"),
     ],
 )

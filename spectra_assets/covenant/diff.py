@@ -16,6 +16,8 @@ from spectra_assets.covenant.access import Fetch, Model
 from spectra_assets.covenant.build import Dimension, Extraction
 from spectra_assets.covenant.files import plain
 from spectra_assets.covenant.model import Column, Covenant, DataType, PiiLevel, Table
+from spectra_assets.covenant.paths import ARRAY, split_path
+from spectra_assets.names import singular, words
 
 _WIDER = {(DataType.INT64, DataType.FLOAT64), (DataType.INT64, DataType.DECIMAL), (DataType.DATE, DataType.TIMESTAMP)}
 _ALIKE = {(DataType.JSON, DataType.TEXT), (DataType.DECIMAL, DataType.FLOAT64), (DataType.FLOAT64, DataType.DECIMAL)}
@@ -207,7 +209,7 @@ def _columns(name: str, old: dict[str, Column], new: dict[str, Column]) -> Itera
             yield Change(table=name, text=text, consent=Consent.PERSON if less else Consent.NOBODY)
         if was.source != now.source:
             text = f"the column {column} now comes from {_list(now.source)} (was {_list(was.source)})"
-            yield Change(table=name, text=text)
+            yield Change(table=name, text=text, consent=Consent.PERSON if _is_another(was, now) else Consent.NOBODY)
         if was.description != now.description:
             yield Change(table=name, text=f"the column {column} is described anew: {_short(now.description)}")
         if was.references != now.references:
@@ -219,6 +221,20 @@ def _columns(name: str, old: dict[str, Column], new: dict[str, Column]) -> Itera
         if was.date_format != now.date_format:
             text = f"the column {column} is now read as {_form(now)} (was {_form(was)})"
             yield Change(table=name, text=text)
+
+
+def _is_another(was: Column, now: Column) -> bool:
+    """Whether a column holds another field: none that it held, and none that is called so by itself. (Its name was free: it is
+    that of one of several that read alike.)"""
+    kept = not was.source or not now.source or {*was.source} & {*now.source}
+    return not kept and not any(_is_called(raw, now.name.lower()) for raw in now.source)
+
+
+def _is_called(raw: str, name: str) -> bool:
+    """Whether the field at a path has this name without anybody's help, that of the record around it before it or not."""
+    parts = [part.removesuffix(ARRAY) for part in split_path(raw)]
+    whole, leaf = ("".join(words(" ".join(each))).lower() for each in (parts, parts[-1:]))
+    return raw.startswith("@") or whole.endswith(name) or (leaf != "" and name.endswith((leaf, singular(leaf))))
 
 
 def consent_to_type(was: DataType, now: DataType) -> Consent:
