@@ -158,6 +158,11 @@ def test_a_day_that_can_only_be_one_decides_for_all():
     assert not reading([*many, "13/02/2025"]).ambiguous
 
 
+@pytest.mark.parametrize(("text", "share"), [("3 Sep 2025", 1.0), ("3 Sept 2025", 0.5), ("3 Augustus 2025", 0.5)])
+def test_only_names_of_months_are_read_that_the_engine_reads(text, share):
+    assert reading([text, "4 Aug 2025"], 0.5).share == share
+
+
 def orders(records, others=()):
     entities = {"thing": canon(records), "other": canon(list(others) or [{"id": 1}], entity="other")}
     done = settled(entities, {"thing": records, "other": list(others)}, {})

@@ -26,9 +26,10 @@ EPOCH_MS = (10**11, 5 * 10**12)
 PER_SECOND = {EPOCH_SECONDS: 1, None: 10**3, EPOCH_MICROS: 10**6, EPOCH_NANOS: 10**9, EPOCH_MILLIS: 10**3}
 """Date format of numbers → how many of them make a second."""
 
-_SHORT = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTHS = {name: number for number, name in enumerate(_SHORT, 1)}
-_MONTH = "(?P<month>(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6})"
+_NAMES = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december")
+_MONTHS = {name[:3]: number for number, name in enumerate(_NAMES, 1)}
+_MONTH = f"(?P<month>(?:{'|'.join((*_NAMES, *_MONTHS))})(?![a-z]))"
+"""Written out, or its first three letters: Spark reads no others."""
 _WEEKDAY = r"(?P<weekday>(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)(?P<comma>,?) )"
 _CLOCK = (
     r"(?P<join>, | |T)(?P<hour>[0-9]{1,2}):[0-9]{2}(?P<second>:[0-9]{2}(?P<fraction>\.[0-9]{1,9})?)?"
