@@ -72,6 +72,22 @@ def test_a_complete_extraction_is_found_complete(api, connect, style, beyond, to
     assert (facts["seams"], facts["seamsHeld"]) == (seams, seams)
 
 
+def test_a_key_that_is_a_record_itself_tells_rows_apart(api, connect):
+    """`_id` as `{"$oid": …}`, which a rule named: the keys of a short page are compared with those after it."""
+    server = Rows(37)
+
+    def answer(asked: Asked) -> Reply:
+        told = json.loads(server(asked).body)
+        return Reply(json.dumps({"data": [row for row in told["data"] if row["key"]["id"] != 50]}).encode())
+
+    api.answer = answer
+    client, fetch = connect(), plan(STYLES["offset"], primary_key="key")
+    assert counted(client, fetch)[0]["mismatchCount"] == 1  # that pages are short in the middle is known from now on
+    facts, rows = counted(client, fetch)
+    assert (len(rows), {name: facts[name] for name in CLEAN}) == (36, dict.fromkeys(CLEAN, 0))
+    assert facts["recounts"] == 1
+
+
 @pytest.mark.parametrize("status", [400, 404, 422])
 @pytest.mark.parametrize("most", [10, 20, 30])
 @pytest.mark.parametrize(

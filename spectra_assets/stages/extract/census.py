@@ -25,7 +25,7 @@ from spectra_assets.stages.cursors import mergeable
 from spectra_assets.stages.evidence import EXAMPLES, Extraction, Mismatch
 from spectra_assets.stages.extract.cutoff import CutOff
 from spectra_assets.stages.extract.drift import DriftWatch
-from spectra_assets.stages.extract.keys import Keys
+from spectra_assets.stages.extract.keys import Keys, told_apart
 from spectra_assets.stages.extract.landing import Sheet
 from spectra_assets.stages.extract.recount import End, Recount
 from spectra_assets.stages.extract.scope import Scope, list_name
@@ -233,10 +233,8 @@ class Census:
             self._without_key()
             return
         hashed = self._fetch.primary_key == HASH
-        key = digest(record) if hashed else next(values_at(record, self._fetch.primary_key), None)
-        if isinstance(key, dict | list):
-            key = msgspec.json.encode(key).decode()
-        if key is None or key == "":
+        key = digest(record) if hashed else told_apart(next(values_at(record, self._fetch.primary_key), None))
+        if key is None:
             self._without_key()
         elif key in parent.keys and not hashed and self._fetch.repeats == "none":  # two that are equal may well be two
             self.facts["repeatedCount"] += 1

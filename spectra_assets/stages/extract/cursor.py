@@ -18,6 +18,7 @@ from spectra_assets.stages.asking.moments import micros, reader
 from spectra_assets.stages.cursors import refute
 from spectra_assets.stages.evidence import EXAMPLES
 from spectra_assets.stages.extract import kin
+from spectra_assets.stages.extract.keys import told_apart
 from spectra_assets.stages.extract.landing import HASH_FORM
 from spectra_assets.stages.extract.scope import WATCH, Reached, reached
 from spectra_assets.stages.extract.taping import same_answers
@@ -144,7 +145,7 @@ class _Watch:
             if place >= len(self._stood) or self._stood[place] != short:
                 self._facts["unseenCount"] += 1
                 if len(self._unlike) < _LOOKED_AT:
-                    self._unlike[name, self._key(record)] = record
+                    self._unlike[name, told_apart(self._key(record))] = record
 
     def _look_closer(self, work: Work) -> None:
         """Of the rows that differ from those that stand, those in which a field that both have says something else count; not a
@@ -155,7 +156,7 @@ class _Watch:
         others: dict[tuple[str, Any], set[str]] = {}
         for batch in work.lakehouse.batches(work.table.ref, ["parentKey", "record"]):
             for parent, record in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
-                place = (parent or "", self._key(record)) if (parent or "") in lists else None
+                place = (parent or "", told_apart(self._key(record))) if (parent or "") in lists else None
                 if place in self._unlike:
                     others[place] = _differing(json.loads(record), json.loads(self._unlike[place]))
         every: set[str] = set()

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import msgspec
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
 _FEW = 1 << 18
 """Keys that are held as they are: as Python values, of some hundred bytes each."""
+
+
+def told_apart(value: Any) -> Any:
+    """A key's value as it is compared with others: of a record (`{"$oid": …}`) or a list its JSON; None where there is none."""
+    if isinstance(value, dict | list):
+        return msgspec.json.encode(value, order="sorted").decode()
+    return None if value == "" else value
 
 
 class Keys:

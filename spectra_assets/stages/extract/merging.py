@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypedDict
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,6 +16,7 @@ from spectra_assets.covenant.access import Fetch
 from spectra_assets.lakehouse.types import fitted
 from spectra_assets.stages.asking.moments import reader
 from spectra_assets.stages.cursors import mergeable
+from spectra_assets.stages.extract.keys import told_apart
 from spectra_assets.stages.extract.landing import hashes_of
 from spectra_assets.stages.extract.scope import Scope
 from spectra_assets.stages.tables import EXTRACT_SCHEMA
@@ -219,10 +219,7 @@ class Merge:
                     self.alive[name] += pair["counts"]
 
     def _key_of(self, record: str) -> Any:
-        value = self._key(record)
-        if value is None or value == "":
-            return None
-        return value if isinstance(value, str | int | float) else msgspec.json.encode(value)
+        return told_apart(self._key(record))
 
 
 def combined(merges: Sequence[Merged]) -> Merged:

@@ -18,6 +18,7 @@ from spectra_assets.client.wire import NotRecordedError
 from spectra_assets.covenant.access import Fetch, OffsetPaging, PagePaging
 from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import values_at
+from spectra_assets.stages.extract.keys import told_apart
 from spectra_assets.stages.extract.seams import Seam
 
 
@@ -194,4 +195,5 @@ class Recount:
         return None
 
     def _key(self, record: bytes) -> Any:
-        return next(values_at(decoded(record), self._fetch.primary_key), record)
+        key = told_apart(next(values_at(decoded(record), self._fetch.primary_key), None))
+        return record if key is None else key
