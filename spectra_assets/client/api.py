@@ -21,7 +21,7 @@ from spectra_assets.client.exchange import Course, Exchange
 from spectra_assets.client.fan_out import every, hands
 from spectra_assets.client.ledger import Entry, Ledger
 from spectra_assets.client.lists import NEVER, Lists
-from spectra_assets.client.mask import Mask, Secret
+from spectra_assets.client.mask import HIDDEN, Mask, Secret
 from spectra_assets.client.pacing import Clock, Pace, PlayedPace, SeenLimit
 from spectra_assets.client.paging import MOST_PAGES
 from spectra_assets.client.searches import Searches
@@ -220,6 +220,8 @@ class ApiClient(Lists):
             if taped is None or not taped.conditions:
                 return False
             header = taped.header
+            if HIDDEN in header["target"]:  # a secret that is also a word of the address: where that led is not kept
+                return False
             url = self._address.root + header["target"]
             entry = Entry(header["path"], header["entity"], header["parent"], header["page"])
             course = Course(ask=True, earlier=taped)

@@ -140,7 +140,7 @@ class Verdict:
             raise SkippableError(self._refused(answer), answer.status)
 
     def _told(self, answer: Answer, refusal: Refusal) -> str:
-        return self.mask.line(f"GET {answer.url}: {refusal.told}")
+        return self.mask.line(f"{answer.told}: {refusal.told}")
 
     def _refused(self, answer: Answer) -> str:
         return f"{answer.told}: {self.word(answer)}"

@@ -165,7 +165,7 @@ class Scout:
         except SpectraError as error:
             return _unseen(path, (), error)
         try:
-            return self._ask(client, self.base, path, {}, _ATTEMPTS)
+            return self._patient(client, self.base, path, {}, 1)
         except ConfigurationError as error:  # where tokens were supposed to come from nothing is
             return _unseen(path, (), error)
         finally:
@@ -266,12 +266,17 @@ class Scout:
             return Look(path, asked, None, Sight("notProbed", "empty"), reason="the budget of discovery is used up")
         if "?" in path and path not in self.with_query:
             return _unseen(path, asked, ConfigurationError(f"{path!r} is no path of a request"))
-        found = self._ask(self._client, base, path, query, attempts)
-        for _ in range(_PATIENCE):  # what came too fast says nothing of the path
+        found = self._patient(self._client, base, path, query, attempts)
+        self._seen[(base + path, asked)] = found
+        return found
+
+    def _patient(self, client: ApiClient, base: str, path: str, query: Mapping[str, str], attempts: int) -> Look:
+        """One answer; what came too fast says nothing of the path, and is asked for again."""
+        found = self._ask(client, base, path, query, attempts)
+        for _ in range(_PATIENCE):
             if found.status != TOO_MANY or self.spent:
                 break
-            found = self._ask(self._client, base, path, query, attempts)
-        self._seen[(base + path, asked)] = found
+            found = self._ask(client, base, path, query, attempts)
         return found
 
     def _ask(self, client: ApiClient, base: str, path: str, query: Mapping[str, str], attempts: int) -> Look:
@@ -282,6 +287,7 @@ class Scout:
                 base + ("" if self.bare and base and path == "/" else path), dict(query), attempts, ANSWER_SECONDS
             )
         except RetriableError as error:
+            self.sent += attempts - 1
             self._silent += error.status != TOO_MANY
             if self._silent >= _SILENT_IN_A_ROW or attempts > _ATTEMPTS:
                 raise
@@ -293,6 +299,7 @@ class Scout:
         except SpectraError as error:
             return _unseen(path, asked, error)
         self._silent = 0
+        self.sent += answer.attempts - 1
         found = _bounded(sight(answer, client.mask), len(answer.body))
         told, sign_in = _told(path, answer.body), _signs_in(base + path, answer, found)
         return Look(path, asked, answer.status, found, answer.headers, told, found.reason, sign_in)

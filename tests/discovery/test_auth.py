@@ -11,7 +11,7 @@ import pytest
 from spectra_assets.covenant.access import Auth
 from spectra_assets.discovery.discover import discover
 from spectra_assets.discovery.given import Given, Wanted, declared, fixed_header
-from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError
+from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SpectraError
 from spectra_assets.intelligence.writing import text_of
 from spectra_assets.settings import Settings
 
@@ -139,19 +139,25 @@ def test_a_key_in_the_query_is_recognised_and_stands_nowhere(serve: Callable[...
     assert TOKEN not in text_of(pack) + "".join(said)
 
 
-def test_a_wrong_credential_is_told_after_few_requests_with_it(serve: Callable[..., Any], settings: Settings) -> None:
+@pytest.mark.parametrize(("status", "error"), [(401, CredentialError), (500, SpectraError)])
+def test_a_wrong_credential_is_told_after_few_requests_with_it(
+    serve: Callable[..., Any], settings: Settings, status: int, error: type[SpectraError]
+) -> None:
+    """An API may break over a key that is none: it is not sent again for that."""
     seen: list[str] = []
 
     def guard(path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
         sent = str(dict(headers)) + str(query)
-        seen.extend([path] if TOKEN in sent or base64.b64encode(f"{TOKEN}:".encode()).decode() in sent else [])
-        return 401, {}, {}
+        known = TOKEN in sent or base64.b64encode(f"{TOKEN}:".encode()).decode() in sent
+        seen.extend([path] if known else [])
+        return (status if known else 401), {}, {}
 
     api = serve(ROUTES, guard=guard)
-    with pytest.raises(CredentialError, match="DEMO_TOKEN") as caught:
+    with pytest.raises(error) as caught:
         discover(settings, "demo", api.base_url, Wanted(Given("DEMO_TOKEN")))
     assert 0 < len(seen) <= 8
     assert TOKEN not in str(caught.value)
+    assert status != 401 or "DEMO_TOKEN" in str(caught.value)
 
 
 def test_a_closed_api_without_a_credential_says_what_to_give(serve: Callable[..., Any], settings: Settings) -> None:

@@ -35,10 +35,10 @@ from spectra_assets.stages.extract.scope import Scope, Standing
 from spectra_assets.stages.log import latest_attempts
 from spectra_assets.stages.work import Draft, Work
 
-_FORM = "1"
 WITHHELD = "withheld"
 """Key of `Manifest.inputs` with what was taken out of the answers, if anything was."""
 
+_FORM = "1"
 """Of the tapes: another one can't be continued."""
 
 _COMPLETE = "extract_complete"
