@@ -10,6 +10,10 @@ _SPAN = re.compile(r"(`[^`]*`)")
 _RUN = re.compile(r"``+")
 _OPENING = re.compile(r"^([0-9]{0,9})([.)#+*~_=-])(?=[ #*~_=-]|$)")
 """What a line begins with that is a heading, a list, a rule or a fence."""
+_ADDRESS = re.compile(
+    r"(?:\b[a-z][a-z0-9+.-]*://|\bwww\.)[^\s<>()\[\]`]*[^\s<>()\[\]`.,;:!?'\"*_]|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.IGNORECASE
+)
+"""What GitHub and the Dagster UI make a link of without being told: addresses of pages and of mail."""
 _COLUMN = re.compile(r"`([A-Za-z_][A-Za-z0-9_]*)`")
 
 
@@ -37,7 +41,8 @@ def lines(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Prose on one line, also in a table's cell: code spans stay; links, pictures, HTML, headings and lists become plain text."""
+    """Prose on one line, also in a table's cell: code spans stay, addresses become such; links, pictures, HTML, headings and
+    lists become plain text."""
     line = flat(text).replace("\\", "\\\\").replace("|", "\\|")
     # only single backticks in pairs: CommonMark (section 6.1) pairs runs of equal length, which may leave another one open
     line = _RUN.sub(lambda run: "'" * len(run[0]), line)
@@ -54,4 +59,8 @@ def code(text: str) -> str:
 
 
 def _plain(text: str) -> str:
+    return "".join(part if place % 2 else _bare(part) for place, part in enumerate(_SPAN.split(_ADDRESS.sub(r"`\g<0>`", text))))
+
+
+def _bare(text: str) -> str:
     return text.replace("[", "\\[").replace("]", "\\]").replace("<", "&lt;").replace(">", "&gt;")

@@ -42,5 +42,25 @@ def test_no_more_is_escaped_than_must_be(text: str) -> None:
     assert prose(text) == text
 
 
+ADDRESS = re.compile(r"https?://|www\.|@")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see https://evil.example/a?b=1, or www.evil.example.",
+        "HTTP://evil.example",
+        "mail jo.doe+x@evil.example now",
+        "(https://evil.example) [a](https://evil.example) <https://evil.example>",
+        "`code` https://evil.example `more` ftp://evil.example/`x`",
+    ],
+)
+def test_what_renderers_link_unasked_stands_in_code(text: str) -> None:
+    page = MarkdownIt("commonmark").render(f"{prose(text)}\n")
+    assert set(re.findall(r"<(\w+)", page)) == {"p", "code"}
+    assert "evil.example" in page
+    assert not ADDRESS.search(re.sub(r"(?is)<code>.*?</code>", "", page))
+
+
 def test_what_is_harmless_stays() -> None:
     assert prose("the `id` of a *cycle*, as `a.b` gives it") == "the `id` of a *cycle*, as `a.b` gives it"
