@@ -34,14 +34,20 @@ def test_every_command_that_the_readme_names_exists() -> None:
 
 def test_every_make_target_that_the_readme_names_exists() -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"(?:^|`|\()make ([a-z]+)\b", README, re.MULTILINE)):
+    targets = set(re.findall(r"(?:^|`|\()make ([a-z]+)\b", README, re.MULTILINE))
+    assert targets >= {"demo", "dev", "test"}
+    for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
 def test_every_folder_and_file_that_the_readme_names_exists() -> None:
-    for name in re.findall(r"`((?:playbooks|covenants|lessons|docs|benchmarks|spectra_assets|tests)/[\w./-]*)`", README):
+    named = re.findall(r"`((?:playbooks|covenants|lessons|docs|benchmarks|spectra_assets|tests)/[\w./-]*)`", README)
+    assert len(named) > 7
+    for name in named:
         assert (PROJECT / name).exists(), name
-    for name in re.findall(r"`(pipeline\.\d{3}[\w.-]+\.md)`", README):
+    playbooks = re.findall(r"`(pipeline\.\d{3}[\w.-]+\.md)`", README)
+    assert len(playbooks) == 8
+    for name in playbooks:
         assert (PROJECT / "playbooks" / "fabric" / "pipeline" / name).is_file(), name
 
 

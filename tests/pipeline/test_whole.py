@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
 import pytest
+from zstandard import ZstdDecompressor
 
 from spectra_assets.covenant.files import covenant_file, text_of
 from tests.pipeline.conftest import REPOSITORY, Project
@@ -108,9 +113,25 @@ def test_the_document_in_the_repository_is_what_this_writes(finished: Project) -
 
 def test_no_credential_lies_anywhere(finished: Project) -> None:
     token = finished.standin.token.encode()
+    known = finished.rows("clean.project")[0]["projectName"].encode()  # what is packed is found
+    kinds = Counter[str]()
     for file in finished.folder.rglob("*"):
         if file.is_file():
-            assert token not in file.read_bytes(), file
+            kind, text = _unpacked(file)
+            kinds[kind] += known in text
+            assert token not in text, file
+    assert min(kinds["zstd"], kinds["parquet"]) > 0, kinds
+
+
+def _unpacked(file: Path) -> tuple[str, bytes]:
+    """What kind of file this is, and all that it says."""
+    data = file.read_bytes()
+    if data.startswith(b"PAR1"):
+        return "parquet", str(pq.read_table(file, partitioning=None).to_pylist()).encode() + data
+    if data[1:4] in (b"\x2a\x4d\x18", b"\xb5\x2f\xfd"):  # a skippable frame or one of zstd
+        with ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
+            return "zstd", reader.read() + data
+    return "plain", data
 
 
 def test_a_second_run_says_what_did_not_change(project: Project) -> None:
