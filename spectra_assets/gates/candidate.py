@@ -12,7 +12,7 @@ import pyarrow as pa
 from spectra_assets.covenant.model import Covenant, DataType, PiiLevel, Table
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.engine import Engine
-from spectra_assets.lakehouse.staging import Counts, Staged
+from spectra_assets.lakehouse.staged import Counts, Staged
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.lakehouse.types import arrow, ddl
 from spectra_assets.names import Stage, TableRef

@@ -16,7 +16,7 @@ from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.registry import gate
 from spectra_assets.gates.rejected import too_many
-from spectra_assets.lakehouse.staging import AT_ONCE
+from spectra_assets.lakehouse.staged import AT_ONCE
 from spectra_assets.lakehouse.types import quoted
 from spectra_assets.names import TableRef
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.commit import FINGERPRINT, TableState
 from spectra_assets.lakehouse.parts import Sorted
-from spectra_assets.lakehouse.staging import Counts, Staged
+from spectra_assets.lakehouse.staged import Counts, Staged
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.lakehouse.types import storable
 from spectra_assets.names import TableRef

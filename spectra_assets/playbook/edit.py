@@ -14,9 +14,10 @@ import yaml
 
 from spectra_assets.errors import DocumentError
 from spectra_assets.playbook.blocks import compose
+from spectra_assets.playbook.folder import read_document
 from spectra_assets.playbook.markdown import Block, by_heading, scan
 from spectra_assets.playbook.model import STANDARDS, Playbook, Step
-from spectra_assets.playbook.parse import HEADINGS, STANDARDS_HEADINGS, parse_playbook, parse_standards, read_document
+from spectra_assets.playbook.parse import HEADINGS, STANDARDS_HEADINGS, parse_playbook, parse_standards
 from spectra_assets.playbook.rules import BaseRule, unknown
 
 _NUMBERED = re.compile(r"^### Step ([1-9][0-9]*):")

@@ -27,7 +27,8 @@ from spectra_assets.gates.together import ACCEPTED
 from spectra_assets.lakehouse import quarantine
 from spectra_assets.lakehouse.commit import ELEMENTS, CommitInfo, Published
 from spectra_assets.lakehouse.failure import writing
-from spectra_assets.lakehouse.staging import Staged, Staging
+from spectra_assets.lakehouse.staged import Staged
+from spectra_assets.lakehouse.staging import Staging
 from spectra_assets.lakehouse.standing import standing
 from spectra_assets.lakehouse.types import arrow_schema, schema_hash
 from spectra_assets.names import LOG

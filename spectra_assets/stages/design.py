@@ -17,8 +17,8 @@ from spectra_assets.intelligence.model import OVERRIDE, Pack
 from spectra_assets.lakehouse import engine as engines
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
+from spectra_assets.playbook.folder import load_playbooks
 from spectra_assets.playbook.model import Notice, Playbooks
-from spectra_assets.playbook.parse import load_playbooks
 from spectra_assets.settings import Settings
 from spectra_assets.stages.actions import ACTIONS
 from spectra_assets.stages.dry import columns_of

@@ -16,8 +16,8 @@ from spectra_assets.covenant.model import Column, Covenant, DataType, PiiLevel, 
 from spectra_assets.gates.evaluate import GATES
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.names import child_entity
+from spectra_assets.playbook.folder import load_playbooks
 from spectra_assets.playbook.model import Notice, Playbooks
-from spectra_assets.playbook.parse import load_playbooks
 from spectra_assets.playbook.rules import KINDS, BaseRule
 from spectra_assets.stages.actions import ACTIONS
 from spectra_assets.stages.dry import columns_of

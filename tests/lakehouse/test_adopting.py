@@ -16,7 +16,8 @@ from spectra_assets.lakehouse import store
 from spectra_assets.lakehouse.adopting import adopted, replace
 from spectra_assets.lakehouse.commit import CommitInfo
 from spectra_assets.lakehouse.engine import Engine
-from spectra_assets.lakehouse.staging import Staged, Staging
+from spectra_assets.lakehouse.staged import Staged
+from spectra_assets.lakehouse.staging import Staging
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
 

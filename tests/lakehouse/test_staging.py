@@ -16,7 +16,8 @@ from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.failure import storage_error
 from spectra_assets.lakehouse.parts import GROUP_BYTES, ROW_GROUP
-from spectra_assets.lakehouse.staging import Counts, Staging, sweep
+from spectra_assets.lakehouse.staged import Counts
+from spectra_assets.lakehouse.staging import Staging, sweep
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
 

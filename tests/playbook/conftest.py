@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from spectra_assets.playbook.folder import load_playbooks
 from spectra_assets.playbook.model import FILES, FOLDER, Playbooks
-from spectra_assets.playbook.parse import load_playbooks
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 

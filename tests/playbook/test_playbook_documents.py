@@ -10,9 +10,10 @@ import pytest
 
 from spectra_assets.names import LOG, Stage
 from spectra_assets.playbook.blocks import rules_of
+from spectra_assets.playbook.folder import load_playbooks
 from spectra_assets.playbook.markdown import scan
 from spectra_assets.playbook.model import Playbooks
-from spectra_assets.playbook.parse import HEADINGS, STANDARDS_HEADINGS, load_playbooks
+from spectra_assets.playbook.parse import HEADINGS, STANDARDS_HEADINGS
 from spectra_assets.playbook.rules import KINDS, SETTINGS, BaseRule, Chart, Hop, Join, PiiRule, Reconciliation, Reference
 from spectra_assets.playbook.rules import keys as keys_of
 
