@@ -83,7 +83,7 @@ def test_repetitions_among_accepted_rows_are_seen(staging: Staging) -> None:
 
 
 def test_values_of_a_key_are_counted_in_turns(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spectra_assets.lakehouse.staging.AT_ONCE", 3)
+    monkeypatch.setattr("spectra_assets.lakehouse.staged.AT_ONCE", 3)
     rows = pa.table({
         "whole": [1, 2, 3, 4, 5, 6, 7, 8, 8, None, None], "text": [*"abcdefghh", None, "i"],
         "double": [0.0, -0.0, *map(float, range(1, 9)), None],
