@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from spectra_assets.client.totals import ABOUT, DEPTH, plain
-from spectra_assets.covenant.paths import split_path
+from spectra_assets.covenant.paths import one_record, split_path
 
 _FLAGS = {
     **dict.fromkeys(("hasmore", "hasnext", "hasnextpage", "hasmoreresults", "hasmoreitems", "hasmorerecords"), True),
@@ -61,7 +61,7 @@ def says_incomplete(body: bytes, location: str) -> str:
     early; empty if there is none."""
     if not _INCOMPLETE.search(body[:_EDGE]) and not _INCOMPLETE.search(body[-_EDGE:]):
         return ""
-    for beside in _beside(body, (*_way(location), "")) if location not in ("$", "@lines") else ():
+    for beside in _beside(body, (*_way(location), "")) if location != "@lines" and not one_record(location) else ():
         told = next((name for name, text in beside.items() if plain(name) in _CUT_SHORT and _TRUTHS.get(text) is True), "")
         if told and not _own({plain(name): text for name, text in beside.items() if name != told}):  # a build may have timed out
             return told
@@ -71,7 +71,7 @@ def says_incomplete(body: bytes, location: str) -> str:
 def _way(location: str) -> Sequence[str]:
     """The keys that lead to the records; none where they are the whole answer."""
     way = location.removesuffix("{}")
-    return split_path(way) if way not in ("$", "@lines") else ()
+    return split_path(way) if way != "@lines" and not one_record(way) else ()
 
 
 def _beside(body: bytes, way: Sequence[str]) -> Iterator[dict[str, bytes]]:

@@ -46,7 +46,7 @@ from typing import Any
 
 from spectra_assets.client.knitting import Thread
 from spectra_assets.client.pager import Ask, Got, beyond, counts, first, following, text_at
-from spectra_assets.client.records import OBJECT, sparse
+from spectra_assets.client.records import sparse
 from spectra_assets.client.sheet import Reader, Request, Sheet
 from spectra_assets.client.verdict import is_lasting
 from spectra_assets.client.widest import SMALLEST_CAP, Widest
@@ -59,6 +59,7 @@ from spectra_assets.covenant.access import (
     PagePaging,
     Paging,
 )
+from spectra_assets.covenant.paths import one_record
 from spectra_assets.errors import RetriableError, SkippableError, SourceError
 
 MOST_PAGES = 1_000_000
@@ -136,7 +137,7 @@ def walk(
     reader = Reader(fetch)
     if isinstance(fetch.paging, NoPaging):
         request_id, query, sheet = request(Ask(), 1, reader)
-        listed = limit is None and fetch.records != OBJECT and bool(sheet.records)
+        listed = limit is None and not one_record(fetch.records) and bool(sheet.records)
         onward = following(LinkPaging(), Ask(), Got(0, 0, 1, headers=sheet.headers)) if listed else None
         more = limit is None and onward is None and sheet.more(1)
         yield Page(1, sheet.records[:limit], query, request_id, sheet.declared_total, more=more, lacking=sheet.lacking)

@@ -11,11 +11,10 @@ import msgspec
 from spectra_assets.client.headers import Headers
 from spectra_assets.client.refusal import refusal_in
 from spectra_assets.client.totals import ABOUT, COUNT, DEPTH, RANGE, TOTAL_HEADERS, TOTALS, plain
-from spectra_assets.covenant.paths import chosen, split_path
+from spectra_assets.covenant.paths import chosen, join_path, one_record, split_path, way_to
 from spectra_assets.errors import SkippableError
 
 LINES = "@lines"
-OBJECT = "$"
 MAP = "{}"
 
 _BESIDE = 200
@@ -39,7 +38,7 @@ def split(body: bytes, location: str, what: str) -> tuple[list[bytes], int | Non
     answer says that is an error in place of records, and msgspec.DecodeError for what is not JSON.
     """
     records, total = _split(body, location, what)
-    whole = location == OBJECT or location.endswith(MAP)
+    whole = one_record(location) or location.endswith(MAP)
     refusal = refusal_in(body) if whole or not records else None
     if refusal is not None and (refusal.alone if whole else not refusal.of_nothing):
         raise SkippableError(f"{what}: {refusal.told}")
@@ -50,15 +49,18 @@ def _split(body: bytes, location: str, what: str) -> tuple[list[bytes], int | No
     """As `split`, whatever the answer says beside its records."""
     if not body or body.strip() == b"null":
         return [], None
-    if location == OBJECT:
-        _expect(b"{", body, "one object", what)
-        return [bytes(msgspec.json.decode(body, type=msgspec.Raw)).strip()], None
+    if one_record(location):
+        text, _ = _descended(body, way_to(location), what)
+        if text == b"null":
+            return [], None
+        _expect(b"{", text, "one object", what)
+        return [bytes(msgspec.json.decode(text, type=msgspec.Raw)).strip()], None
     if location == LINES:
         return _lines(body, what), None
     way = location.removesuffix(MAP)
     if way == location and (found := _enveloped(body, way)) is not None:
         return found
-    value, total = _descended(body, way, what)
+    value, total = _descended(body, split_path(way), what)
     if value == b"null":
         return [], total
     if location.endswith(MAP):
@@ -132,10 +134,10 @@ def _records(found: list[msgspec.Raw]) -> list[bytes]:
     return records if _AS_OBJECTS.issuperset(map(_begins, records)) else list(map(_record, records))
 
 
-def _descended(body: bytes, way: str, what: str) -> tuple[bytes, int | None]:
-    """The text at the dotted path `way`, and the total beside it: the one nearest to the records counts."""
-    value, total = body, None
-    for key in split_path(way):
+def _descended(body: bytes, keys: Sequence[str], what: str) -> tuple[bytes, int | None]:
+    """The text that the keys lead to, and the total beside it: the one nearest to the records counts."""
+    value, total, way = body, None, join_path([*keys])
+    for key in keys:
         _expect(b"{", value, f"an object with {key!r} (records at {way!r})", what)
         envelope = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
         if key not in envelope and next(_totals(envelope, key, DEPTH), total) == 0:

@@ -281,8 +281,8 @@ class Fetch(Model):
     into the body too, each at its name, which is a JSON path: `limit`, `page.cursor`; `ids[]` is an array of the one value."""
     records: str = ""
     """Where the records are in the answer: empty for the answer itself (an array), a JSON path such as `data.items` for an
-    envelope, `$` for one object, `@lines` for one JSON text per line, and with `{}` at the end (`{}`, `data{}`) the values of a
-    map, each of which gets its key as `_mapKey` in front."""
+    envelope, `$` for one object and `$.data` for the one in its field `data`, `@lines` for one JSON text per line, and with `{}`
+    at the end (`{}`, `data{}`) the values of a map, each of which gets its key as `_mapKey` in front."""
     parent: ParentKey | None = None
     paging: Paging = NoPaging()
     recursive: str | None = None

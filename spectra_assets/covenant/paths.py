@@ -31,6 +31,9 @@ INDEX = "@index"
 HASH = "@hash"
 """What tells records apart that no field does: the hash of the whole record."""
 
+ITSELF = "$"
+"""Location of the one record that an answer is; `$.data` if it is the object at `data` in it."""
+
 _ASKED = re.compile(rf"{PARENT}(?:\[(\d+)\])?")
 
 ARRAY = "[]"
@@ -51,6 +54,16 @@ def split_path(path: str) -> list[str]:
 @lru_cache(maxsize=10_000)
 def _parts(path: str) -> tuple[str, ...]:
     return tuple(_key(part) for part in _PART.findall(path))
+
+
+def one_record(location: str | None) -> bool:
+    """Whether what is at a location (covenant Fetch.records) is one record, and no list."""
+    return location == ITSELF or (location or "").startswith(f"{ITSELF}.")
+
+
+def way_to(location: str) -> list[str]:
+    """The keys that lead to the one record of an answer; none if it is the answer itself."""
+    return split_path(location)[1:]
 
 
 class _Literal(str):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from spectra_assets.covenant.paths import one_record
 from spectra_assets.discovery.kinds import key_of
 from spectra_assets.discovery.references import counted_by, named, named_by, reference
 from spectra_assets.discovery.route import Fill, Route, entity_name, likely_key, plain_values, shape
@@ -344,7 +345,7 @@ def _rows(route: Route) -> Iterator[tuple[Record, Mapping[str, str], str]]:
     """(record, what filled the route's parameters, path it came from) of all that was seen, a record of each answer in turn."""
     answers = []
     for example, look in zip(route.examples or ((),), route.looks, strict=False):
-        records = look.records or ([look.sight.value] if look.sight.location == "$" else [])
+        records = look.records or (look.sight.records if one_record(look.sight.location) else [])
         answers.append([(record, values_of(route, example) if route.fills else {}, look.path) for record in records])
     for place in range(max(map(len, answers), default=0)):
         yield from (rows[place] for rows in answers if place < len(rows))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 from spectra_assets.client.target import segment
-from spectra_assets.covenant.paths import join_path
+from spectra_assets.covenant.paths import join_path, one_record
 from spectra_assets.discovery.kinds import key_of, tells_more
 from spectra_assets.discovery.route import Fill, Route, entity_name, filled, plain_values, shape
 from spectra_assets.discovery.scout import Look, Scout
@@ -64,7 +64,7 @@ def _asked(scout: Scout, above: Route, path: str, sure: bool) -> Route | None:
             continue
         row = (*example, quote(segment(path, parameter, value), safe=""))
         look = scout.look(*filled(path, fills, row), attempts=1)
-        if not look.readable or look.sight.location != "$" or (not sure and scout.absent(look)):
+        if not look.readable or not one_record(look.sight.location) or (not sure and scout.absent(look)):
             break
         route.examples, route.looks = (*route.examples, row), [*route.looks, look]
         if not _may_tell(look, above):

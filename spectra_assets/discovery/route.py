@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from spectra_assets.client.address import fixed
-from spectra_assets.covenant.paths import join_path
+from spectra_assets.covenant.paths import join_path, one_record
 from spectra_assets.discovery.scout import Look, segments
 from spectra_assets.intelligence.nouns import singular_of
 from spectra_assets.names import camel, pascal, words
@@ -62,7 +62,7 @@ class Route:
     def records(self) -> list[Record]:
         """All records seen; the object itself where it is one."""
         if self.kind in ("object", "detail"):
-            return [look.sight.value for look in self.looks if isinstance(look.sight.value, dict)]
+            return [record for look in self.looks for record in look.sight.records if one_record(look.sight.location)]
         return [record for look in self.looks for record in look.records]
 
     @property

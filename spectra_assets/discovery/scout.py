@@ -20,6 +20,7 @@ from spectra_assets.client.target import stands
 from spectra_assets.client.transport import Answer
 from spectra_assets.client.verdict import TOO_MANY
 from spectra_assets.covenant.access import Auth, Server
+from spectra_assets.covenant.paths import one_record
 from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SourceError, SpectraError
 from spectra_assets.stages.asking.answers import Category, Record, Sight, sight
 from spectra_assets.stages.asking.links import is_address_list, links_of, may_lead
@@ -84,12 +85,12 @@ class Look:
     @property
     def records(self) -> list[Record]:
         """The records of a list; none of one object."""
-        return self.sight.records if self.sight.location != "$" else []
+        return [] if one_record(self.sight.location) else self.sight.records
 
     @property
     def listed(self) -> bool:
         """Whether the answer is a list, be it empty."""
-        return self.readable and self.sight.location not in (None, "$")
+        return self.readable and self.sight.location is not None and not one_record(self.sight.location)
 
     @property
     def next(self) -> str:
@@ -338,7 +339,8 @@ def _alike(look: Look, nothing: Look) -> bool:
     if not nothing.readable:  # `400 Invalid request URL` to whatever is no path
         return not look.readable and bool(look.reason) and _worded(look) == _worded(nothing)
     both: tuple[Any, Any] = (look.sight.value, nothing.sight.value)
-    objects = all(isinstance(value, dict) for value in both) and "$" == look.sight.location == nothing.sight.location
+    objects = all(isinstance(value, dict) for value in both)
+    objects = objects and one_record(look.sight.location) and look.sight.location == nothing.sight.location
     return objects and set(both[0]) == set(both[1])
 
 
@@ -366,4 +368,4 @@ def _bounded(found: Sight, size: int) -> Sight:
     """A large answer without what nobody looks at: many are kept."""
     if size < _LARGE:
         return found
-    return replace(found, records=found.records[:_KEPT], value=None if found.location != "$" else found.value)
+    return replace(found, records=found.records[:_KEPT], value=found.value if one_record(found.location) else None)

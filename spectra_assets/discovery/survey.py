@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.target import segment
-from spectra_assets.covenant.paths import split_path
+from spectra_assets.covenant.paths import one_record, split_path
 from spectra_assets.discovery.route import Fill, Route, likely_key, plain_values
 from spectra_assets.discovery.scout import Look, Scout
 from spectra_assets.intelligence.model import Identifier, Pack
@@ -73,7 +73,7 @@ def _route(probe: Probe, lists: Mapping[str, str]) -> Route:
         route.kind, route.reason = "closed", probe.reason or sight.reason or sight.category
     elif is_directory(sight.value):
         route.kind, route.reason = "directory", "addresses of other endpoints"
-    elif sight.location == "$":
+    elif one_record(sight.location):
         route.kind = "object"
     elif sight.location is not None or sight.shape == "empty":
         route.kind = "list"
@@ -110,7 +110,7 @@ def with_other_ids(scout: Scout, routes: Sequence[Route], identifiers: Iterable[
                 left -= 1
                 look = scout.look(route.path.replace(f"{{{parameter}}}", quote(value, safe="")), attempts=1)
                 if look.readable and (look.sight.records or route.kind == "closed"):
-                    route.kind, route.reason = "object" if look.sight.location == "$" else "list", ""
+                    route.kind, route.reason = "object" if one_record(look.sight.location) else "list", ""
                     route.fills, route.examples, route.looks = fills[:1], ((value,),), [look]
                     route.alike = tuple(fills[1:])
                 if look.sight.records:

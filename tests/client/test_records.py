@@ -38,6 +38,9 @@ Connect = Callable[..., ApiClient]
         ("a", b'{"big": 1e400, "a": [ {"n": 1.0e2 } , {"s": "\\u00e9" } ], "b": [9]}', [b'{"n": 1.0e2 }', b'{"s": "\\u00e9" }']),
         ("a", b'{"a": 1, "b": {"a": [7]}, "a": [{"n": 12345678901234567890123}]}', [b'{"n": 12345678901234567890123}']),
         ("a", b'{"a": [{}, [2], 3]}', [b"{}", b'{"value": [2]}', b'{"value": 3}']),
+        ("$.a", b'{"a": {"n": 1.50 }, "b": 7}', [b'{"n": 1.50 }']),
+        ("$.a.b\\.c", b'{"a": {"b.c": {}}}', [b"{}"]),
+        ("$.a", b'{"a": null}', []),
         ("", b'[1, null, "x"]', [b'{"value": 1}', b'{"value": null}', b'{"value": "x"}']),
     ],
 )  # fmt: skip
@@ -53,6 +56,8 @@ def test_records(location: str, body: bytes, expected: list[bytes]) -> None:
         ("{}", b"[1]", "expected a map, found an array"),
         ("a{}", b'{"a": [1]}', "expected a map at 'a', found an array"),
         ("a\\.b", b'{"a": {"b": []}}', "expected records at 'a.*b', found an object with only: a"),
+        ("$.a", b'{"a": [1]}', "expected one object, found an array"),
+        ("$.a", b'{"b": {}}', "expected records at 'a', found an object with only: b"),
         ("@lines", b'[{"a": 1}]', "expected one JSON object per line, found an array"),
     ],
 )

@@ -15,6 +15,7 @@ from tests.conformance.servers.api import Api
 from tests.conformance.servers.dependencies import Clubs
 from tests.conformance.servers.hostile import Circles, RateLimited
 from tests.conformance.servers.kept_back import Marked
+from tests.conformance.servers.records import Wrapped
 from tests.conformance.servers.searches import Lures
 
 GOAL = 0.98
@@ -40,6 +41,9 @@ def test_server(server: type[Api], tmp_path: Path, engine: Engine, scores: list[
     if isinstance(api, Clubs):
         pairs = [(row["memberId"], row["clubId"]) for row in rows_of(pipeline.lakehouse, "clean.memberClub")]
         assert (len(pairs), set(pairs)) == (len(api.pairs()), api.pairs()), "which parent lists which child"
+    if isinstance(api, Wrapped):
+        completes = {each.fetch.completes for each in found.canon.entities if each.fetch.completes}
+        assert completes == {"order", "ticket", "article", "parcel"}, "the address of each record completes its list"
     if isinstance(api, Marked):
         marks = {each.entity: each.fetch.deleted for each in found.canon.entities if each.fetch.deleted is not None}
         assert {name: (mark.path, tuple(mark.values)) for name, mark in marks.items()} == api.marks

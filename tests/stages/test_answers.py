@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from spectra_assets.client.mask import Mask
+from spectra_assets.client.records import split
 from spectra_assets.client.transport import Answer
 from spectra_assets.stages.asking.answers import sight, sight_of
 from spectra_assets.stages.asking.locations import location_of, noun_of, records_at
+from spectra_assets.stages.asking.sampling import shown_together
 
 TWO = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
 NEXT = [{"id": 3, "name": "c"}]
@@ -94,13 +96,45 @@ def test_lists_of_records(path, value):
         {"home": {"street": 1, "city": 2}, "work": {"street": 1, "city": 2}},
         {"ok": True, "channel": {"id": "C1", "members": [{"id": 1}]}},
         {"_links": {"self": {"href": "/"}, "orders": {"href": "/o"}}},
-        {"data": {"id": 1, "type": "x", "attributes": {"a": 1}}},
         {"status": "UP", "components": {"db": {"status": "UP"}, "disk": {"status": "UP"}}},
     ],
 )
 def test_single_records(value):
     found = sight_of(value)
     assert (found.shape, found.location, found.records) == ("object", "$", [value])
+
+
+ONE = {"id": 1, "type": "x", "attributes": {"a": 1}, "lines": [{"n": 1}]}
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("$.data", {"data": ONE}),
+        ("$.data", {"jsonapi": {"version": "1.0"}, "data": ONE, "included": [{"id": 2}], "links": {"self": "/orders/1"}}),
+        ("$.order", {"order": ONE}),
+        ("$.response.order", {"status": "success", "response": {"order": ONE}}),
+        ("$.whatever", {"whatever": ONE}),
+        ("$.data", {"data": {"first": "x", "second": {"a": 1}}, "meta": {"took": 3}}),
+        ("$", {"whatever": {"first": "x"}}),
+        ("$", {"order": ONE, "customer": {"id": 7}}),
+        ("$", {"order": ONE, "colour": "red"}),
+        ("$", {"type": "created", "data": ONE}),
+        ("$", {"id": 3, "data": ONE}),
+    ],
+)
+def test_one_record_in_an_envelope(place: str, value: dict[str, Any]) -> None:
+    found = sight_of(value, noun="orders")
+    assert (found.shape, found.location) == ("object", place)
+    assert found.records == records_at(value, place)
+    records, _ = split(msgspec.json.encode(value), place, "GET /orders/1")
+    assert [msgspec.json.decode(record) for record in records] == found.records
+
+
+def test_what_one_answer_has_beside_its_record_is_of_all() -> None:
+    answers = [{"data": ONE}, {"data": ONE, "owner": {"id": 4}}]
+    assert shown_together(answers, "$.data", "orders", None) == "$"
+    assert shown_together(answers[:1] * 2, "$.data", "orders", None) is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from spectra_assets.covenant.paths import join_path
+from spectra_assets.covenant.paths import ITSELF, join_path
 from spectra_assets.intelligence.description.model import Reply
 from spectra_assets.intelligence.description.pointers import Document, Node, mapping, sequence
 from spectra_assets.intelligence.description.schemas import Schemas, View
@@ -39,6 +39,12 @@ _COMMON = frozenset(
      "timestamp", "requestid", "etag")
 )  # fmt: skip
 """Keys of envelopes that tell nothing of a list."""
+
+_ENVELOPE = frozenset(
+    ("ok", "success", "status", "code", "message", "error", "errors", "warnings", "messages", "meta", "metadata", "links",
+     "jsonapi", "included", "timestamp", "requestid", "responsemetadata", "apiversion")
+)  # fmt: skip
+"""Keys around one record that tell nothing of it."""
 
 _BESIDE = frozenset(("errors", "error", "warnings", "links", "messages", "included", "notices", "facets", "aggregations"))
 _OWN_KEYS = frozenset(("id", "uid", "uuid", "guid"))
@@ -117,8 +123,18 @@ class Replies:
         if found is not None:
             return self._listed(*found)
         if view.properties:
-            return Reply(kind="object", records="$", shape=self._shapes.shape(schema))
+            return self._one(schema, view, _Asked(path), ITSELF)
         return self._map("", view) or Reply(kind="unknown")
+
+    def _one(self, schema: Any, view: View, place: _Asked, records: str) -> Reply:
+        """One record: the object, or the one in it where nothing but an envelope is around that."""
+        below = {key: self._schemas.view(each) for key, each in view.properties.items()}
+        if not _OWN_KEYS & {_plain(key) for key in below}:
+            for key, inner in below.items():
+                around = {_plain(name) for name in below if name != key} <= _ENVELOPE
+                if inner.properties and around and (_plain(key) in _GENERIC or singular(_plain(key)) in place.nouns):
+                    return self._one(view.properties[key], inner, place, f"{records}.{join_path([key])}")
+        return Reply(kind="object", records=records, shape=self._shapes.shape(schema))
 
     def _listed(self, records: str, item: Any) -> Reply:
         shape = self._shapes.shape(item)

@@ -17,8 +17,8 @@ from spectra_assets.client.mask import Mask
 from spectra_assets.client.refusal import refusal_of
 from spectra_assets.client.transport import Answer
 from spectra_assets.client.verdict import is_web_page
-from spectra_assets.covenant.paths import split_path
-from spectra_assets.stages.asking.locations import ITSELF, LINES, MAP, holds_nothing, is_page, location_of, noun_of, records_at
+from spectra_assets.covenant.paths import ITSELF, one_record, split_path
+from spectra_assets.stages.asking.locations import LINES, MAP, holds_nothing, is_page, location_of, noun_of, records_at
 from spectra_assets.stages.asking.locations import Record as Record
 from spectra_assets.stages.asking.totals import declared_total
 
@@ -164,7 +164,7 @@ def shape_of(value: Any, location: str | None) -> AnswerShape:
         return "lines"
     if isinstance(value, list):
         return "array"
-    if location is None or location == ITSELF:
+    if location is None or one_record(location):
         return "object"
     return "map" if location.endswith(MAP) else "envelope"
 

@@ -10,16 +10,13 @@ from typing import Any
 
 import msgspec
 
-from spectra_assets.covenant.paths import join_path, split_path
+from spectra_assets.covenant.paths import ITSELF, join_path, one_record, split_path, way_to
 from spectra_assets.names import vocabulary
 
 Record = dict[str, Any]
 
 LINES = "@lines"
 """Location of records that come as one JSON text per line; such an answer is decoded as the list of its lines."""
-
-ITSELF = "$"
-"""Location of the one record that the answer itself is."""
 
 MAP = "{}"
 """Ends the location of a map whose values are the records."""
@@ -89,6 +86,9 @@ _NEIGHBOURS = vocabulary(
 _STANDARDS = (({"resourceType": "Bundle"}, "entry"), ({"type": "FeatureCollection"}, "features"))
 """What envelopes of published standards (FHIR, GeoJSON) say of themselves, and where their records are."""
 
+_DOCUMENT = vocabulary("links link meta metadata jsonapi included errors warnings messages context debug")
+"""Names of objects and lists that stand around one record."""
+
 _OWN_ID = ("id", "_id", "uuid", "guid", "key", "uid", "sku", "slug")
 _IDENTITY = re.compile(r"[_@]?(id|uuid|guid|key|uid|gid|pk|sys_id|slug|sku|code)|.*[a-z0-9](Id|ID|Uuid|Guid)|\w+_(id|uuid|key)")
 _ID_LIKE = re.compile(r"\d+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{9,}|[0-9a-fA-F]{12,}|(?=.*\d)[\w.:@+-]{2,}|[^@\s]+@[^@\s]+", re.ASCII)
@@ -148,6 +148,9 @@ def location_of(values: Sequence[Any], noun: str = "", size: int | None = None) 
         why, sure = _enveloped(place, ranked, answers)
         if why:
             return Location(place.path, "; ".join([why, *place.reasons])[:300], sure)
+    way = _wrapped(answers, _plain(noun))
+    if way:
+        return Location(f"{ITSELF}.{join_path(way)}", "one object in an envelope", 0.8)
     return Location(ITSELF, _single(answers), 0.9 if not places or _own_id(answers, 0) else 0.6)
 
 
@@ -163,7 +166,7 @@ def holds_nothing(value: Any) -> bool:
 
 def is_page(value: Any) -> bool:
     """Whether an answer is beyond doubt a page of a list, whatever is said of it: it says which one is next or before."""
-    if not isinstance(value, dict) or location_of([value]).path == ITSELF:
+    if not isinstance(value, dict) or one_record(location_of([value]).path):
         return False
     return any(_plain(key) in _NEIGHBOURS or _tells_pages(below) for key, below in value.items())
 
@@ -173,8 +176,9 @@ def records_at(value: Any, location: str) -> list[Record] | None:
 
     Those of a map have their key in front, and what is no object becomes `{"value": …}`, as in an extraction.
     """
-    if location == ITSELF:
-        return [value] if isinstance(value, dict) and value else None
+    if one_record(location):
+        one = _below(value, way_to(location))
+        return [one] if isinstance(one, dict) and one else None
     if location in ("", LINES):
         return _objects(value) if isinstance(value, list) else None
     mapped = location.endswith(MAP)
@@ -345,6 +349,34 @@ def _own_id(levels: Sequence[Mapping[str, Any]], depth: int) -> bool:
         if held and (len(levels) == 1 or len(held) > 1):
             return True
     return False
+
+
+def _wrapped(answers: Sequence[Record], noun: str) -> list[str]:
+    """The keys that lead to the one record of each answer where all that stands around it is an envelope; none if nothing does.
+
+    An envelope holds one object, named as the path or as no record is, or alone there with an id of its own.
+    """
+    levels, keys = list(answers), list[str]()
+    while len(keys) < _DEPTH and not _own_id(levels, 0):
+        held = [key for key in levels[0] if all(isinstance(level.get(key), dict) and level[key] for level in levels)]
+        key = next((key for key in held if all(_surround(level, key) for level in levels)), None)
+        if key is None:
+            break
+        below = [level[key] for level in levels]
+        alone = all(len(level) == 1 for level in levels) and _own_id(below, 0)
+        if not alone and _plain(key) not in _GENERIC and not _same_noun(_plain(key), noun):
+            break
+        levels, keys = below, [*keys, key]
+    return keys
+
+
+def _surround(level: Record, key: str) -> bool:
+    """Whether an object says nothing of a record but in the field `key`."""
+    beside = [(_plain(name), below) for name, below in level.items() if name != key]
+    return all(
+        name in _DOCUMENT if isinstance(below, dict | list) and below else _stands_around(name) and name not in _OWN_NAMES
+        for name, below in beside
+    )
 
 
 def _single(answers: Sequence[Record]) -> str:

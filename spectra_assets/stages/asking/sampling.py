@@ -15,12 +15,13 @@ import msgspec
 from spectra_assets.client.pager import Ask, Got, first, following
 from spectra_assets.client.paging import counted
 from spectra_assets.covenant.access import KeysetPaging, NoPaging, OffsetPaging, PagePaging, Paging
+from spectra_assets.covenant.paths import one_record
 from spectra_assets.draft import write_whole
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.stages.asking.answers import Category, Sight, shape_of, values_at
 from spectra_assets.stages.asking.ids import Id
-from spectra_assets.stages.asking.locations import ITSELF, Record, location_of, noun_of, records_at
+from spectra_assets.stages.asking.locations import Record, location_of, noun_of, records_at
 from spectra_assets.stages.asking.searches import body
 from spectra_assets.stages.asking.wire import SPENT, Wire, fill
 
@@ -278,9 +279,12 @@ def shown_together(values: Sequence[Any], hint: str | None, noun: str, size: int
     if len(objects) < len(values):
         return None
     held = [records_at(value, hint) for value in objects] if hint else []
-    if any(rows is not None for rows in held):
+    if hint and any(rows is not None for rows in held):
+        if one_record(hint):  # what one answer has beside the record is of it: an envelope is one in all answers
+            found = location_of(objects, noun).path or ""
+            return found if found != hint and hint.startswith(found) else None
         still = all(rows == held[0] for rows in held) and any(value != objects[0] for value in objects)
-        if hint == ITSELF or not (still and held[0]):
+        if not (still and held[0]):
             return None
     return location_of(objects, noun, size).path
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from spectra_assets.client.totals import ABOUT, COUNT, DEPTH, RANGE, TOTAL_HEADERS, TOTALS, plain
-from spectra_assets.covenant.paths import join_path, split_path
+from spectra_assets.covenant.paths import join_path, one_record, split_path
 from spectra_assets.stages.asking.locations import MAP
 
 _BESIDE = 200
@@ -15,7 +15,7 @@ _BESIDE = 200
 
 def declared_total(value: Any, location: str | None, headers: Mapping[str, str]) -> tuple[int | None, str]:
     """The total and its place: a JSON path of the answer, or `header <name>`; the one nearest to the records counts."""
-    keys = split_path((location or "").removesuffix(MAP))
+    keys = [] if one_record(location) else split_path((location or "").removesuffix(MAP))
     for depth in range(len(keys) - 1, -1, -1):
         level = value
         for key in keys[:depth]:

@@ -8,8 +8,8 @@ from spectra_assets.client.lists import Skipped
 from spectra_assets.client.paging import Page
 from spectra_assets.client.target import ParentValue, parent_text
 from spectra_assets.covenant.access import Fetch
+from spectra_assets.covenant.paths import one_record
 from spectra_assets.errors import RetriableError
-from spectra_assets.stages.asking.locations import ITSELF
 from spectra_assets.stages.evidence import EXAMPLES, BrokenPage, Extraction, SkippedParent
 from spectra_assets.stages.extract.scope import list_name
 
@@ -24,7 +24,7 @@ class Unread:
         self.lists: set[str] = set()
         self._facts = facts
         self._below = fetch.parent is not None
-        self._lacking = fetch.pairs is not None and fetch.records == ITSELF
+        self._lacking = fetch.pairs is not None and one_record(fetch.records)
         """Whether a parent may have none: `/orders/7/customer` is not found where the order has no customer."""
         self._gone: list[str] = []
 

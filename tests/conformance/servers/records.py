@@ -43,19 +43,19 @@ class References(Api):
     def truth(self) -> Truth:
         return Truth(
             entities=(
-                Entity("person", ("/rest/data/person",), [self._reference("person", n) for n in range(1, 24)]),
-                Entity("issue", ("/rest/data/issue",), [self._reference("issue", n) for n in range(1, 68)]),
-                Entity("personDetail", ("/rest/data/person/{}",), self.people, "data.id", ("data.id",)),
-                Entity("issueDetail", ("/rest/data/issue/{}",), self.issues, "data.id", ("data.id",)),
+                Entity("person", ("/person",), [self._reference("person", n) for n in range(1, 24)]),
+                Entity("issue", ("/issue",), [self._reference("issue", n) for n in range(1, 68)]),
+                Entity("personDetail", ("/person/{}",), [row["data"] for row in self.people]),
+                Entity("issueDetail", ("/issue/{}",), [row["data"] for row in self.issues]),
             ),
             edges=(
                 Edge("person", "personDetail", {"personId": ("id", "link")}),
                 Edge("issue", "issueDetail", {"issueId": ("id", "link")}),
             ),
             references=(
-                Reference("issueDetail", "data.attributes.owner.id", "person"),
-                Reference("issueDetail", "data.id", "issue", needed=False),
-                Reference("personDetail", "data.id", "person", needed=False),
+                Reference("issueDetail", "attributes.owner.id", "person"),
+                Reference("issueDetail", "id", "issue", needed=False),
+                Reference("personDetail", "id", "person", needed=False),
             ),
         )
 
@@ -282,4 +282,80 @@ class Related(Api):
         )
 
 
-SERVERS: tuple[type[Api], ...] = (References, Addressed, Named, Misdescribed, Related)
+class Wrapped(Api):
+    """Records whose own address tells more of them, within an envelope: `data`, the record's name, JSON:API's document, or two
+    of them. Nothing describes it."""
+
+    def setup(self) -> None:
+        self.orders = [{"id": n, "status": ("open", "paid")[n % 2], "total": n * 2.5} for n in range(1, 42)]
+        self.tickets = [{"id": 700 + n, "subject": word(n), "orderId": 1 + n * 3 % 41} for n in range(33)]
+        self.articles = [self._article(n, {"title": word(n), "pages": 90 + n}) for n in range(1, 28)]
+        self.parcels = [{"parcelNo": f"P{n:04}", "weight": n * 1.5} for n in range(38)]
+        lists = {"orders": self.orders, "tickets": self.tickets, "articles": self.articles, "parcels": self.parcels}
+        self.get("/", lambda asked: {name: f"{self.origin}/{name}" for name in lists})
+        self.get("/orders", lambda asked: {"data": self.orders, "meta": {"total": len(self.orders)}})
+        self.get("/orders/{id}", lambda asked: {"data": self.order(single(self.orders, "id")(asked)), "meta": {"took": 3}})
+        self.get("/tickets", lambda asked: {"tickets": self.tickets, "count": len(self.tickets)})
+        self.get("/tickets/{id}", lambda asked: {"ticket": self.ticket(single(self.tickets, "id")(asked))})
+        self.get("/articles", lambda asked: {"jsonapi": {"version": "1.0"}, "data": self.articles})
+        self.get("/articles/{id}", lambda asked: {"data": self.article(single(self.articles, "id")(asked)), "included": []})
+        self.get("/parcels", lambda asked: {"status": "success", "response": {"parcels": self.parcels}})
+        self.get("/parcels/{no}", self._parcel)
+
+    @staticmethod
+    def order(row: Row) -> Row:
+        return row | {"note": f"note of {row['id']}", "lines": [{"line": k, "sku": f"S{k}"} for k in range(1 + row["id"] % 3)]}
+
+    @staticmethod
+    def ticket(row: Row) -> Row:
+        return row | {"history": [{"at": f"2024-03-0{1 + k}T08:00:00Z", "by": word(k)} for k in range(1 + row["id"] % 2)]}
+
+    @staticmethod
+    def article(row: Row) -> Row:
+        told = row["attributes"] | {"text": f"text of {row['id']}", "notes": [{"place": k, "note": word(k)} for k in range(2)]}
+        return row | {
+            "attributes": told,
+            "relationships": {"sources": {"data": [{"type": "sources", "id": "1"}]}},
+            "revisions": [{"revision": 1}],
+        }
+
+    @staticmethod
+    def parcel(row: Row) -> Row:
+        return row | {"scans": [{"at": f"2024-03-0{1 + k}T08:00:00Z", "place": word(k)} for k in range(3)]}
+
+    def _parcel(self, asked: Asked) -> Any:
+        found = self.parcel(single(self.parcels, "parcelNo", "no")(asked))
+        return {"status": "success", "response": {"parcel": found}}
+
+    @staticmethod
+    def _article(number: int, attributes: Row) -> Row:
+        return {"type": "articles", "id": str(number), "attributes": attributes}
+
+    def truth(self) -> Truth:
+        return Truth(
+            entities=(
+                Entity("order", ("/orders",), self.orders),
+                Entity("orderDetail", ("/orders/{}",), [self.order(row) for row in self.orders]),
+                Entity("ticket", ("/tickets",), self.tickets),
+                Entity("ticketDetail", ("/tickets/{}",), [self.ticket(row) for row in self.tickets]),
+                Entity("article", ("/articles",), self.articles),
+                Entity("articleDetail", ("/articles/{}",), [self.article(row) for row in self.articles]),
+                Entity("parcel", ("/parcels",), self.parcels, "parcelNo", ("parcelNo",)),
+                Entity("parcelDetail", ("/parcels/{}",), [self.parcel(row) for row in self.parcels], "parcelNo", ("parcelNo",)),
+            ),
+            edges=(
+                Edge("order", "orderDetail", {"*": ("id",)}),
+                Edge("ticket", "ticketDetail", {"*": ("id",)}),
+                Edge("article", "articleDetail", {"*": ("id",)}),
+                Edge("parcel", "parcelDetail", {"*": ("parcelNo",)}),
+            ),
+            references=(
+                Reference("ticket", "orderId", "order"),
+                Reference("ticketDetail", "orderId", "order", needed=False),
+                *(Reference(f"{name}Detail", "id", name, needed=False) for name in ("order", "ticket", "article")),
+                Reference("parcelDetail", "parcelNo", "parcel", needed=False),
+            ),
+        )
+
+
+SERVERS: tuple[type[Api], ...] = (References, Addressed, Named, Misdescribed, Related, Wrapped)

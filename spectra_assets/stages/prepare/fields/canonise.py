@@ -9,11 +9,10 @@ from typing import Any
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.model import DataType
-from spectra_assets.covenant.paths import HASH, PARENT, PARENTS, TREE_PARENT, asked_path, escaped, split_path
+from spectra_assets.covenant.paths import HASH, PARENT, PARENTS, TREE_PARENT, asked_path, escaped, one_record, split_path
 from spectra_assets.intelligence.model import EntityHint, FieldSpec
 from spectra_assets.names import child_entity, words
 from spectra_assets.stages.asking.answers import values_at
-from spectra_assets.stages.asking.locations import ITSELF
 from spectra_assets.stages.prepare.fields.inference import Typed, confidence, measures, typed
 from spectra_assets.stages.values.dates import PER_SECOND, as_date, day_first, reading, turned, utc_day
 from spectra_assets.stages.values.shapes import Shape, shape_of
@@ -192,7 +191,7 @@ def canonise(
     if fetch.pairs is not None:
         fields = _paired(fields, fetch)
     if fetch.primary_key == HASH:
-        of_each = fetch.records == ITSELF and fetch.key_scope == "parent"  # one record: its parent is what names it
+        of_each = one_record(fetch.records) and fetch.key_scope == "parent"  # one record: its parent is what names it
         fields.append(_control(HASH, DataType.TEXT, hint.entity, required=True, key=not of_each))
     if fetch.recursive is not None:
         key_type = work.fields[fetch.primary_key].type if fetch.primary_key in work.fields else DataType.TEXT
@@ -237,7 +236,7 @@ def _with_parent(
 def _paired(fields: list[CanonField], fetch: Fetch) -> list[CanonField]:
     """The parent first, then what belongs to it; of a parent that has one at most, it alone is the key."""
     parent, own = ([field for field in fields if (field.raw == PARENT) is first] for first in (True, False))
-    key = fetch.records != ITSELF
+    key = not one_record(fetch.records)
     return [*parent, *(field.model_copy(update={"key": key, "required": key, "nullable": not key}) for field in own)]
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from spectra_assets.covenant.canon import CanonEntity, CanonField
-from spectra_assets.covenant.paths import HASH
+from spectra_assets.covenant.paths import HASH, one_record
 from spectra_assets.names import child_entity
 from spectra_assets.stages.asking.answers import Record, values_at
-from spectra_assets.stages.asking.locations import ITSELF
 from spectra_assets.stages.prepare.fields.keys import Keys
 
 _REPEATED = 0.6
@@ -37,7 +36,20 @@ def completions(
                 found[name] = other.entity
                 break
     tables = {field.group.lower() for entity in canon.values() for field in entity.fields} | {name.lower() for name in canon}
-    return {name: _told(entity, canon[found[name]], tables) if name in found else entity for name, entity in canon.items()}
+    completed = {other: name for name, other in found.items()}
+    made = {name: _told(entity, canon[found[name]], tables) if name in found else entity for name, entity in canon.items()}
+    return {name: _alone(each, {**found, **completed}.get(name)) for name, each in made.items()}
+
+
+def _alone(entity: CanonEntity, twin: str | None) -> CanonEntity:
+    """The entity without fields that refer to themselves where their record is told again, save what it was asked for with."""
+    link = entity.fetch.parent
+    asked = f"{twin}.{entity.primary_key}" if link is not None and link.entity == twin else None
+    fields = (
+        field.model_copy(update={"references": None}) if asked != field.references == f"{twin}.{field.raw}" else field
+        for field in entity.fields
+    )
+    return entity.model_copy(update={"fields": tuple(fields)}) if twin else entity
 
 
 def _completes(
@@ -74,7 +86,9 @@ def _same_records(entity: CanonEntity, other: CanonEntity, keys: Mapping[str, Ke
         return False
     parent = entity.fetch.parent
     one_each = parent is not None and not parent.composite and (parent.entity, parent.path) == (other.entity, other.primary_key)
-    return (one_each and entity.fetch.records == ITSELF) or (listed.whole and known.whole and len(mine) >= _COVERED * len(theirs))
+    return (one_each and one_record(entity.fetch.records)) or (
+        listed.whole and known.whole and len(mine) >= _COVERED * len(theirs)
+    )
 
 
 def _alike(mine: Sequence[Record], theirs: Sequence[Record], key: str, shared: Sequence[str]) -> bool:

@@ -8,10 +8,9 @@ from spectra_assets.client.pager import first
 from spectra_assets.covenant.access import Fetch, Incremental
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.model import DataType
-from spectra_assets.covenant.paths import escaped
+from spectra_assets.covenant.paths import escaped, one_record
 from spectra_assets.intelligence.model import Endpoint
 from spectra_assets.stages.asking.answers import Record
-from spectra_assets.stages.asking.locations import ITSELF
 from spectra_assets.stages.asking.moments import EPOCH_MILLIS, EPOCH_SECONDS
 from spectra_assets.stages.asking.parents import parent_paths, values_of
 from spectra_assets.stages.asking.sampling import Asked, Explorer, read_sample, spread
@@ -78,7 +77,7 @@ def _proven(
     cursors = _cursors(entity)
     if wire is None or not cursors:
         return None, "no field tells when a record changed"
-    if not mergeable(fetch) or fetch.records == ITSELF:
+    if not mergeable(fetch) or one_record(fetch.records):
         return None, "its rows can't be replaced one by one"
     gone = refuted(work.lakehouse, entity.entity, work.now)
     cursor = next((each for each in cursors if each not in gone), None)

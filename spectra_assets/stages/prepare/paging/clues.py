@@ -9,9 +9,9 @@ from typing import Any
 
 from spectra_assets.client.pager import HEADER, leads_on, linked, query_of
 from spectra_assets.covenant.access import CursorPaging, LinkPaging, NextPaging
-from spectra_assets.covenant.paths import escaped, join_path, split_path
+from spectra_assets.covenant.paths import escaped, join_path, one_record, split_path
 from spectra_assets.stages.asking.answers import Sight
-from spectra_assets.stages.asking.locations import ITSELF, LINES, MAP
+from spectra_assets.stages.asking.locations import LINES, MAP
 from spectra_assets.stages.asking.pagenames import CURSORS, cursors_in, numbered, opening, plain, sizes_in
 from spectra_assets.untrusted import parts_of
 
@@ -103,7 +103,7 @@ def _bare(header: str) -> str:
 
 def _skipped(found: Sight) -> tuple[str, ...] | None:
     """Keys of the records, which tell nothing of pages; None if the answer is nothing but records."""
-    if found.location in ("", LINES, ITSELF, None):
+    if found.location in ("", LINES, None) or one_record(found.location):
         return None
     return tuple(split_path(str(found.location).removesuffix(MAP)))
 

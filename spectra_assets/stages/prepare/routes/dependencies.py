@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from spectra_assets.covenant.access import Fetch, NoPaging
-from spectra_assets.covenant.paths import HASH
+from spectra_assets.covenant.paths import HASH, one_record
 from spectra_assets.intelligence.model import EntityHint, Pack
 from spectra_assets.stages.asking.answers import Record, recursive_field
-from spectra_assets.stages.asking.locations import ITSELF
 from spectra_assets.stages.asking.sampling import Explorer, ends, spread
 from spectra_assets.stages.asking.searches import always
 from spectra_assets.stages.asking.wire import NOT_TRIED
@@ -84,7 +83,7 @@ class Prover:
         key, above = self.known[entity].key, self.known[membership.link.entity]
         trial = membership.read(key.path)
         known = self._settled(trial, None, replace(key, scope="parent"))
-        one = known.fetch.records == ITSELF and above.key == replace(above.key, path=membership.link.path, scope="entity")
+        one = one_record(known.fetch.records) and above.key == replace(above.key, path=membership.link.path, scope="entity")
         known.fetch = known.fetch.model_copy(update={"pairs": entity, "completes": membership.link.entity if one else None})
         self.known[name], self.trials[name] = known, [trial]
 
@@ -297,8 +296,12 @@ class Prover:
         candidate = chosen.candidate
         # what several values name has no table of pairs that would tell whose a record is
         key = find_key(hint.entity, chosen.rows, candidate.parent is not None, hint.key, reference, apart=bool(candidate.also))
-        single = {listing.location for listing in chosen.tried.values() if listing.records} == {ITSELF}
-        return replace(key, scope="parent") if key.path == HASH and single and candidate.parent is not None else key
+        single = all(one_record(listing.location) for listing in chosen.tried.values() if listing.records)
+        return (
+            replace(key, scope="parent")
+            if key.path == HASH and single and chosen.all_rows and candidate.parent is not None
+            else key
+        )
 
     def _vacate(self, hint: EntityHint) -> None:
         """Choose a route of an entity that has no record: every answer of it was empty, or there is no parent to ask for.
@@ -367,7 +370,7 @@ class Prover:
             body=None if search is None else always(search, along),
             records=place,
             parent=candidate.link,
-            paging=NoPaging() if place == ITSELF else self.explorer.paging.get(candidate.path, NoPaging()),
+            paging=NoPaging() if one_record(place) else self.explorer.paging.get(candidate.path, NoPaging()),
             recursive=recursive,
             primary_key=key.path,
             key_scope=key.scope,
