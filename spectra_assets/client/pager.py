@@ -81,6 +81,8 @@ def first(paging: Paging, size: int | None = None) -> Ask:
         query[paging.offset_param] = "0"
     elif isinstance(paging, PagePaging):
         query[paging.page_param] = str(paging.first)
+    elif isinstance(paging, CursorPaging) and paging.opening is not None:
+        query[paging.cursor_param] = paging.opening
     rows = size or paging.size
     if paging.size_param is not None and rows is not None:
         query[paging.size_param] = str(rows)

@@ -90,6 +90,8 @@ class CursorPaging(Model):
     kind: Literal["cursor"] = "cursor"
     cursor_param: str
     next: str
+    opening: str | None = None
+    """What `cursor_param` takes for the first page (`*`), where that is not asked for without it."""
     size_param: str | None = None
     size: int | None = Field(default=None, gt=0)
     number: bool = False

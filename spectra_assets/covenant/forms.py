@@ -96,7 +96,7 @@ _CONSTRAINTS = [
     _must(
         "constraint",
         _TEXT,
-        "paging, offsetParameter, pageParameter, firstPage, cursorParameter, afterParameter, afterField, nextAt, "
+        "paging, offsetParameter, pageParameter, firstPage, cursorParameter, firstCursor, afterParameter, afterField, nextAt, "
         "sizeParameter, defaultPageSize, largestPageSize, pastTheEnd, declaredTotal, totalAt, offsetIgnored, recordsAt, "
         "requiredQuery, hiddenRows, rateLimit, latency, availability or notMeasured.",
     ),

@@ -252,7 +252,7 @@ def paging_of(rule: PagingRule) -> Paging:
         "none": NoPaging,
         "offset": lambda: OffsetPaging(offset_param=rule.parameter or "", **size),
         "page": lambda: PagePaging(page_param=rule.parameter or "", first=rule.first, **size),
-        "cursor": lambda: CursorPaging(cursor_param=rule.parameter or "", next=rule.at or "", **size),
+        "cursor": lambda: CursorPaging(cursor_param=rule.parameter or "", next=rule.at or "", opening=rule.opening, **size),
         "next": lambda: NextPaging(next=rule.at or "", **size),
         "link": lambda: LinkPaging(**size),
         "keyset": lambda: KeysetPaging(after_param=rule.parameter or "", field=rule.at or "", **size),

@@ -216,8 +216,27 @@ def test_a_token_in_the_body(at, parameter):
         return body
 
     style, facts, read, _ = measured(answer)
-    assert style == {"kind": "cursor", "cursor_param": parameter, "next": at, "size_param": "limit", "size": 12, "number": False}
+    named = {"kind": "cursor", "cursor_param": parameter, "next": at, "opening": None}
+    assert style == {**named, "size_param": "limit", "size": 12, "number": False}
     assert (facts["cursorParameter"], facts["nextAt"]) == (parameter, at)
+    assert whole(read)
+
+
+@pytest.mark.parametrize("refusal", ["use cursor=* beyond 20 rows", "no more than 20 rows: offset is at most 20"])
+def test_a_cursor_that_a_value_opens_where_numbers_are_refused(refusal):
+    """As OpenAlex, which names it in the refusal, and Crossref, whose refusal only says how far offsets reach."""
+
+    def answer(call: Call) -> Any:
+        size, cursor = capped(call, "limit", 10, 12), call.query.get("cursor")
+        start = call.number("offset", 0) if cursor is None else 0 if cursor == "*" else int(cursor[1:])
+        if cursor is None and start + size > 20:
+            return Reply({"message": refusal}, status=400)
+        told = {"next_cursor": f"c{start + size}"} if cursor is not None and start < 37 else {}
+        return {"meta": {"count": 37, **told}, "data": ROWS[start : start + size]}
+
+    style, facts, read, _ = measured(answer)
+    assert (style["kind"], style["cursor_param"], style["opening"]) == ("cursor", "cursor", "*")
+    assert facts["declaredTotal"] == "credible"
     assert whole(read)
 
 

@@ -119,6 +119,7 @@ def _paging(gap: Gap, facts: Facts, promised: Fetch, paging: Paging, how: str) -
         fields = ("offset_param", "page_param", "cursor_param", "after_param")
         values |= {"parameter": next((getattr(paging, each) for each in fields if getattr(paging, each, None)), None)}
         values |= {"at": getattr(paging, "next", None) or getattr(paging, "field", None)}
+        values |= {"opening": getattr(paging, "opening", None)}
         values |= {"first": getattr(paging, "first", None), "size_parameter": paging.size_param, "size": paging.size}
     values = {name: value for name, value in values.items() if value is not None}
     if carried(*(value for value in values.values() if isinstance(value, str))):

@@ -61,7 +61,7 @@ class PagingRule(BaseRule):
     """How the lists of an entity page, whatever was measured.
 
     `parameter` counts or hands back what asks for the next page, `at` is the JSON path of a next page's token or address, of a
-    keyset the field; `first` is the number of the first page.
+    keyset the field; `first` is the number of the first page, `opening` what a cursor takes for it, if anything.
     """
 
     uses = frozenset({"source", "entity"})
@@ -73,6 +73,7 @@ class PagingRule(BaseRule):
     parameter: ParameterName | None = None
     at: Text | None = None
     first: Literal[0, 1] = 1
+    opening: Text | None = None
     size_parameter: ParameterName | None = None
     size: StrictInt | None = Field(default=None, ge=1, le=100_000)
 

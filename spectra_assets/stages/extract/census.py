@@ -300,7 +300,9 @@ class Census:
         if ends or seams:
             moved = list_name(parent.value) in self.moved
             shape = (parent.pages, parent.first_page, parent.last_page, parent.refused, parent.ask)
-            self._recounts.ask(End(parent.value, parent.rows, parent.first, parent.last, *shape, tuple(seams), ends, moved))
+            self._recounts.ask(
+                End(parent.value, parent.rows, parent.first, parent.last, *shape, tuple(seams), ends, moved, parent.word)
+            )
 
     def _is_longest(self, parent: _Parent) -> bool:
         """Whether a list of one page is longer than all of one page before it: of many such lists a few are asked for a second

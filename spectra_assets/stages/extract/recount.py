@@ -18,6 +18,7 @@ from spectra_assets.client.wire import NotRecordedError
 from spectra_assets.covenant.access import Fetch, OffsetPaging, PagePaging
 from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import values_at
+from spectra_assets.stages.asking.windows import windows_in
 from spectra_assets.stages.extract.keys import told_apart
 from spectra_assets.stages.extract.seams import Seam
 
@@ -28,7 +29,7 @@ class End:
 
     `first` and `last` are records, `pages` are those with rows, `first_page` and `last_page` their rows. `refused` is that of the
     page after the last one, see Page; None if that was empty or not asked for. `ask` is how the last one with rows was asked for.
-    `moved`: it is known that rows moved.
+    `moved`: it is known that rows moved. `word` is what the API said as it refused.
     """
 
     value: ParentValue | None
@@ -43,6 +44,7 @@ class End:
     seams: tuple[Seam, ...] = ()
     counted: bool = True
     moved: bool = False
+    word: str = ""
 
 
 class Recount:
@@ -75,6 +77,10 @@ class Recount:
     def ends_there(self, end: End) -> tuple[int, str] | None:
         """(rows found, why that is not the end); None if the list ends there."""
         paging = self._fetch.paging
+        limits = windows_in(end.word)
+        if end.rows in limits or (end.pages in limits and end.last_page == end.first_page):
+            reached = f"{end.rows} rows" if end.rows in limits else f"{end.pages} pages"
+            return end.rows, f"the API gives no more than {reached} of this list: {end.word[:200]}"
         try:
             if isinstance(paging, OffsetPaging):
                 return self._at_offset(end, paging)

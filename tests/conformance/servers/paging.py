@@ -332,6 +332,81 @@ class Filtering(Api):
         )
 
 
+class Deep(Api):
+    """`page` and `per-page` reach 500 rows deep; beyond, the refusal names a cursor, which is opened with `*`. No description."""
+
+    def setup(self) -> None:
+        self.works = _rows(730)
+        self.venues = _rows(120, 3000)
+        self.get("/", lambda asked: {name: f"{self.origin}/{name}" for name in ("works", "venues")})
+        self.get("/works", lambda asked: self._page(asked, self.works))
+        self.get("/venues", lambda asked: self._page(asked, self.venues))
+
+    def _page(self, asked: Asked, rows: list[Row]) -> Any:
+        size = asked.number("per-page", 25, 1, 200)
+        meta = {"count": len(rows), "db_response_time_ms": 7, "page": None, "per_page": size, "groups_count": None}
+        cursor = asked.query.get("cursor")
+        if cursor is not None:
+            if cursor != "*" and not cursor.startswith("Ils"):
+                raise RefusedError(400, "Cursor value is invalid.")
+            start = 0 if cursor == "*" else int(cursor[3:])
+            shown = rows[start : start + size]
+            return {"meta": {**meta, "next_cursor": f"Ils{start + size}" if shown else None}, "results": shown}
+        page = asked.number("page", 1, 1)
+        if page * size > 500:
+            raise RefusedError(
+                400,
+                "Maximum results size of 500 records is exceeded. Cursor pagination is required for records beyond 500. "
+                "Read more here: https://docs.example.org/paging#cursor-paging (cursor=*)",
+            )
+        return {"meta": {**meta, "page": page}, "results": rows[(page - 1) * size : page * size]}
+
+    def truth(self) -> Truth:
+        return Truth(entities=(Entity("work", ("/works",), self.works), Entity("venue", ("/venues",), self.venues)))
+
+
+class Windows(Api):
+    """Lists of which only the first rows can be had, whatever one asks for: told in the refusal alone, with a total, a bound in
+    place of it, or none. What is had of them must not pass for all."""
+
+    def setup(self) -> None:
+        counts = {"repositories": 1330, "logs": 700, "movies": 640}
+        self.lists = {name: _rows(count, 5000 * place + 1) for place, (name, count) in enumerate(counts.items())}
+        self.get("/", lambda asked: {name: f"{self.origin}/{name}" for name in self.lists})
+        self.get("/repositories", self._repositories)
+        self.get("/logs", self._logs)
+        self.get("/movies", self._movies)
+
+    def _repositories(self, asked: Asked) -> Any:
+        size, page = min(asked.number("per_page", 30, 1), 100), asked.number("page", 1, 1)
+        if page * size > 1000:
+            raise RefusedError(422, "Only the first 1000 search results are available")
+        rows = self.lists["repositories"]
+        return {"total_count": len(rows), "incomplete_results": False, "items": rows[(page - 1) * size : page * size]}
+
+    def _logs(self, asked: Asked) -> Any:
+        size, start = asked.number("size", 10, 1, 100), asked.number("from", 0)
+        if start + size > 500:
+            raise RefusedError(400, "Result window is too large, from + size must be less than or equal to: [500]")
+        return {"hits": {"total": {"value": 500, "relation": "gte"}, "hits": self.lists["logs"][start : start + size]}}
+
+    def _movies(self, asked: Asked) -> Any:
+        page = asked.number("page", 1, 1)
+        if page > 25:
+            raise RefusedError(400, "Invalid page: Pages start at 1 and max at 25. They are expected to be an integer.")
+        return {"page": page, "results": self.lists["movies"][(page - 1) * 20 : page * 20]}
+
+    def truth(self) -> Truth:
+        return Truth(
+            silent=True,
+            findings=(
+                r"extract\.repositories: extract_complete: .*expected 1330, found 1000.*Only the first 1000",
+                r"extract\.logs: extract_complete: .*no more than 500 rows",
+                r"extract\.movies: extract_complete: .*no more than 25 pages",
+            ),
+        )
+
+
 SERVERS: tuple[type[Api], ...] = (
     PagesFromOne,
     PagesFromZero,
@@ -343,4 +418,6 @@ SERVERS: tuple[type[Api], ...] = (
     Totals,
     Refusing,
     Filtering,
+    Deep,
+    Windows,
 )

@@ -24,6 +24,7 @@ from spectra_assets.stages.asking.pagenames import SIZES, numbered, sizes_in
 from spectra_assets.stages.asking.sampling import Asked, Explorer
 from spectra_assets.stages.prepare.paging.limits import ENDLESS, Finding, extent, past_the_end, totals
 from spectra_assets.stages.prepare.paging.lister import Leaf, Lister
+from spectra_assets.stages.prepare.paging.opened import opened
 from spectra_assets.stages.prepare.paging.proving import (
     Proof,
     with_size,
@@ -73,7 +74,7 @@ def measure(
             search = Search(lister, fuller, list(styles), list(named), habits)
             proof = search.told(fuller) or search.by_number() or search.by_guess()
             if proof is not None:
-                return _proven(lister, search.sized(proof), fuller, size, [Finding("defaultPageSize", "1", told)], habits)
+                return _proven(lister, search.sized(proof), fuller, size, [Finding("defaultPageSize", "1", told)], habits, named)
         keyed = rows == 1 and any(isinstance(style, KeysetPaging) for style in habits.styles)
         return _too_short(
             lister.plain() if keyed else None, rows, styles, named, size, habits, [Finding("defaultPageSize", str(rows), told)]
@@ -94,7 +95,7 @@ def measure(
     proof = proof or search.by_number() or search.by_guess()
     if proof is None:
         return _nothing(search, size, findings)
-    return _proven(lister, search.sized(proof), plain, size, findings, habits)
+    return _proven(lister, search.sized(proof), plain, size, findings, habits, named)
 
 
 def _fuller(lister: Lister, named: Sequence[str], habits: Habits) -> Leaf | None:
@@ -155,13 +156,19 @@ def _doubt(search: Search) -> str:
     return ""
 
 
-def _proven(lister: Lister, proof: Proof, plain: Leaf, size: int, findings: list[Finding], habits: Habits) -> Measured:
-    """Paging works: its limits."""
+def _proven(
+    lister: Lister, proof: Proof, plain: Leaf, size: int, findings: list[Finding], habits: Habits, named: Sequence[str]
+) -> Measured:
+    """Paging works: its limits. Where numbers do not lead to the end, and a cursor does, it is that."""
     found = extent(lister, proof, size, plain)
     style = with_size(proof.style, proof.style.size_param, found.size)
     habits.learn(style, lister.asked.path)
     small = [leaf for leaf in (proof.leaf, plain) if leaf is not None and leaf.readable]
     beyond = past_the_end(lister, style, found, plain)
+    if isinstance(style, OffsetPaging | PagePaging) and beyond.value is not None and beyond.value.isdigit() and lister.refusals:
+        deeper = opened(lister, style, lister.refusals[-1], named, plain.sight.declared_total)
+        if deeper is not None:
+            return _proven(lister, deeper, plain, size, findings, habits, named)
     made = [
         *findings,
         _paging(style, proof.evidence, 1.0),
@@ -268,7 +275,7 @@ def _parameters(style: PagingStyle, confidence: float, evidence: str) -> list[Fi
     elif isinstance(style, PagePaging):
         facts |= {"pageParameter": style.page_param, "firstPage": str(style.first)}
     elif isinstance(style, CursorPaging):
-        facts |= {"cursorParameter": style.cursor_param, "nextAt": style.next}
+        facts |= {"cursorParameter": style.cursor_param, "firstCursor": style.opening, "nextAt": style.next}
     elif isinstance(style, KeysetPaging):
         facts |= {"afterParameter": style.after_param, "afterField": style.field}
     elif isinstance(style, NextPaging):

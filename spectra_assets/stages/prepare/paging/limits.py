@@ -10,6 +10,7 @@ from spectra_assets.client.pager import first
 from spectra_assets.client.paging import counted
 from spectra_assets.covenant.access import KeysetPaging, OffsetPaging, PagePaging, PagingStyle
 from spectra_assets.stages.asking.pagenames import numbered
+from spectra_assets.stages.asking.windows import windows_in
 from spectra_assets.stages.prepare.paging.clues import clues
 from spectra_assets.stages.prepare.paging.lister import Leaf, Lister
 from spectra_assets.stages.prepare.paging.proving import Proof, with_size
@@ -161,6 +162,8 @@ def _ends_there(lister: Lister, style: PagingStyle, found: Extent, declared: int
     last = lister.get({**first(sized).query, name: str(number)})
     if last.sight.category == "notProbed":
         return None, "not counted"
+    if not last.readable and (limits := [each for each in windows_in(last.why) if each < declared]):
+        return None, f"{name}={number} is refused: {last.why[:160]}, so that no more than {limits[0]} of {declared} can be had"
     # a server that repeats a page past the end can have it here only if the list is shorter
     fits = last.rows == declared - before and not set(last.marks) & set(found.largest.marks)
     return fits, f"{name}={number} gave {last.rows} rows, and {declared - before} are left of {declared}"
