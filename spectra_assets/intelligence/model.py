@@ -40,6 +40,8 @@ class Parameter(Model):
     values: list[str] = []
     """The only values it takes, where the description lists them."""
     default: str | None = None
+    omitted: str | None = None
+    """What the description says in words of the list that comes without it: `Default: last 30 days`."""
     minimum: float | None = None
     maximum: float | None = None
 

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from spectra_assets.stages.asking.sampling import Explorer
+from spectra_assets.covenant.access import NoPaging
+from spectra_assets.intelligence.model import Parameter
+from spectra_assets.stages.asking.sampling import Asked, Explorer
 from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.prepare.paging.limits import Finding
 from spectra_assets.stages.prepare.paging.measuring import _Survey
 from spectra_assets.stages.prepare.paging.searching import Habits
+from spectra_assets.stages.prepare.paging.spans import spanned
 from tests.stages.listserver import Call, ListServer, Reply, capped, link, pack
 
 ROW = {"category": "readable", "reason": None, "probedWith": None, "answerShape": "array", "queryParameters": [], "latencyMs": 1}
@@ -121,3 +124,45 @@ def test_a_server_that_minds_any_parameter_keeps_nothing_back() -> None:
 def test_a_list_that_gives_all_states_is_left_as_it_is() -> None:
     rows = states(60, "open", "closed")
     assert kept_back({"/issues": listed(rows, "state", {"open", "closed"}), "/jobs": lambda call: rows[:30:2]}) == {}
+
+
+def spans(answer: Any, *parameters: Parameter, summary: str = "") -> list[Finding]:
+    """What is found of one list with these parameters."""
+    with ListServer({"/events": answer}) as server, server.client() as client:
+        known = pack("/events", query=tuple(each.name for each in parameters), parameters=parameters)
+        endpoint = known.endpoint("/events").model_copy(update={"summary": summary})
+        return spanned(Explorer(Wire(client, 50), known, {}), Asked("/events"), NoPaging(), endpoint, True)
+
+
+DAYS = [{"id": n, "on": f"2026-01-{n:02}"} for n in range(1, 29)]
+
+
+def since(call: Call) -> Any:
+    return [row for row in DAYS if row["on"] >= call.query.get("since", "2026-01-20")]
+
+
+def test_a_span_that_the_description_tells_is_widened() -> None:
+    (found,) = spans(since, Parameter(name="since", type="text", omitted="Default: last 9 days"))
+    assert (found.constraint, json.loads(found.value or "")) == ("requiredQuery", {"since": "1970-01-01"})
+    assert "28 rows, without it 9 come" in found.evidence
+
+
+def test_a_span_that_the_answer_tells_is_widened_by_the_same_name() -> None:
+    (found,) = spans(lambda call: {"since": call.query.get("since", "2026-01-20"), "data": since(call)})
+    assert (found.constraint, json.loads(found.value or "")) == ("requiredQuery", {"since": "1970-01-01"})
+
+
+def test_a_span_that_nothing_widens_is_a_gap() -> None:
+    (told,) = spans(lambda call: {"from": "2026-01-20", "to": "2026-01-29", "data": DAYS[19:]})
+    (said,) = spans(lambda call: DAYS[19:], summary="Events of the last 9 days")
+    refusing = lambda call: Reply({"message": "at most 90 days"}, 400) if call.query else DAYS[19:]  # noqa: E731
+    (refused,) = spans(refusing, Parameter(name="since", type="text", omitted="Default: last 9 days"))
+    assert {each.constraint for each in (told, said, refused)} == {"hiddenRows"}
+    assert "from is 2026-01-20" in told.evidence
+    assert "at most 90 days" in refused.evidence
+
+
+def test_what_tells_no_span_is_left_alone() -> None:
+    plain = [Parameter(name="from", type="integer", default="0"), Parameter(name="start_date", type="text", omitted="optional")]
+    assert spans(lambda call: {"from": 0, "start": 1, "data": DAYS}, *plain, summary="All events, newest first") == []
+    assert spans(lambda call: DAYS, Parameter(name="after", type="text", omitted="Without it the first page comes")) == []

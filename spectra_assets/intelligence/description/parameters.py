@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any, Literal, cast
 
@@ -13,6 +14,12 @@ from spectra_assets.intelligence.description.shapes import texts
 from spectra_assets.intelligence.model import Parameter
 
 _MOST = 150
+_DEFAULT = re.compile(
+    r"\bdefault|\bomitted|\bunless\b|\b(?:if|when) (?:it is |they are )?(?:not|none|nothing|absent|missing|empty)\b|\bleft out\b",
+    re.IGNORECASE,
+)
+"""Words by which a description says what comes without a parameter."""
+
 """Parameters of one operation."""
 
 _NAME_LENGTH = 120
@@ -90,9 +97,16 @@ def described(
         type="number" if known == {"integer", "number"} else known.pop() if len(known) == 1 else "unknown",
         values=texts(view.values or ((inner or []) if "array" in view.types else [])),
         default=_text(said.get("default")),
+        omitted=_omitted(said.get("description")),
         minimum=_number(said.get("minimum")),
         maximum=_number(said.get("maximum")),
     )
+
+
+def _omitted(text: Any) -> str | None:
+    """The sentence of a parameter's description that says what comes without it."""
+    said = re.split(r"(?<=[.;])\s+|\n|(?=\()", text[:2_000]) if isinstance(text, str) else []
+    return next((brief(sentence, 200) for sentence in said if _DEFAULT.search(sentence)), None)
 
 
 def _of_content(node: Node) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from functools import partial
 from typing import Any, ClassVar
 
 from tests.conformance.servers.api import Api, Asked, RefusedError
-from tests.conformance.servers.described import Operation, array_of, openapi, schema_of
-from tests.conformance.servers.pages import Size, numbered
+from tests.conformance.servers.described import Operation, array_of, envelope_of, openapi, schema_of
+from tests.conformance.servers.pages import Page, Size, numbered
 from tests.conformance.servers.shapes import BOOL, word
 from tests.conformance.servers.truth import Entity, Truth
 
@@ -152,4 +153,76 @@ class Marked(Api):
         )
 
 
-SERVERS: tuple[type[Api], ...] = (KeptBack, Marked)
+class Spans(Api):
+    """Lists of the last days, whose totals say nothing of the others: told by the description of a parameter, by its default, by
+    the description of the list, which nothing widens, or by the answer alone."""
+
+    def setup(self) -> None:
+        first = date(2024, 1, 1)
+        rows = [{"id": n, "text": word(n), "on": (first + timedelta(days=n)).isoformat()} for n in range(200)]
+        self.names = ("events", "sales", "usages", "audits", "visits")
+        self.lists = {name: [{**row, "id": row["id"] + 1000 * k} for row in rows] for k, name in enumerate(self.names)}
+        self.since = (first + timedelta(days=173)).isoformat()
+        self.get("/openapi.json", lambda asked: self._document())
+        pages = Size("per_page", 50, cap=100)  # of which the usual days fill none
+        self.get(
+            "/events", lambda asked: numbered(self._from(asked, "events", "created_after"), "page", 1, pages, self._page)(asked)
+        )
+        paged = Size("size", 10, cap=20)
+        self.get("/sales", lambda asked: numbered(self._from(asked, "sales", "since"), "page", 1, paged)(asked))
+        self.get("/usages", lambda asked: self._total(self.lists["usages"][-asked.number("days", 30, 1, 3650) :]))
+        self.get("/audits", lambda asked: self._total(self.lists["audits"][-30:]))
+        self.get("/visits", self._visits)
+
+    def _from(self, asked: Asked, name: str, parameter: str) -> list[dict[str, Any]]:
+        text = asked.query.get(parameter, self.since)
+        if "T" in text:
+            raise RefusedError(400, f"{parameter} must be a date")
+        return [row for row in reversed(self.lists[name]) if row["on"] >= text]
+
+    @staticmethod
+    def _total(rows: list[dict[str, Any]]) -> Any:
+        return {"data": rows, "total": len(rows)}
+
+    @staticmethod
+    def _page(page: Page) -> Any:
+        return {"data": page.rows, "total": page.total}
+
+    def _visits(self, asked: Asked) -> Any:
+        rows = self._from(asked, "visits", "from")
+        return {"from": asked.query.get("from", self.since), "to": "2024-07-18", "data": rows}
+
+    def _document(self) -> dict[str, Any]:
+        answer = envelope_of(self.lists["events"][0], "data", total=1)
+        document = openapi(
+            self,
+            [
+                Operation("/events", {"created_after": "string"}, answer),
+                Operation("/sales", {"page": "integer", "size": "integer", "since": "string"}, array_of(self.lists["sales"][0])),
+                Operation("/usages", {"days": "integer"}, answer),
+                Operation("/audits", answer=answer, summary="Audit records of the last 30 days"),
+                Operation("/visits", {"from": "string", "to": "string"}, envelope_of(self.lists["visits"][0], "data")),
+            ],
+        )
+        paths = document["paths"]
+        paths["/events"]["get"]["parameters"][0]["description"] = "Only events made after this day. Default: last 30 days."
+        paths["/sales"]["get"]["parameters"][2]["description"] = "First day. If omitted, sales of the current month are returned."
+        paths["/usages"]["get"]["parameters"][0]["schema"] |= {"default": 30, "maximum": 3650}
+        return document
+
+    def truth(self) -> Truth:
+        whole = [Entity(name[:-1], (f"/{name}",), self.lists[name]) for name in self.names if name != "audits"]
+        return Truth(
+            entities=(*whole, Entity("audit", ("/audits",), self.lists["audits"][-30:])),
+            findings=(
+                r"/events: requiredQuery .*created_after.*1970-01-01.*200 rows, without it 27",
+                r"/sales: requiredQuery .*since.*1970-01-01",
+                r"/usages: requiredQuery .*days.*3650",
+                r"/visits: requiredQuery .*from.*1970-01-01",
+                r"/audits: hiddenRows .*last 30 days",
+                r"/audits\?span=…: gap, .*last 30 days",
+            ),
+        )
+
+
+SERVERS: tuple[type[Api], ...] = (KeptBack, Marked, Spans)

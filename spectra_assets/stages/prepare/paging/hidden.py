@@ -65,7 +65,9 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class _Count:
+class Count:
+    """Rows of a list as far as its first page tells, whether that is the `whole` of it, and what identifies its rows."""
+
     rows: int
     whole: bool
     marks: frozenset[str]
@@ -87,7 +89,7 @@ def hidden(
     plain = explorer.page(asked, first(paging))[0]
     if plain.category != "readable":
         return [], None
-    base = _count(plain, paging)
+    base = count(plain, paging)
     found: list[Finding] = []
     refused = 0
     taken = ""
@@ -101,7 +103,7 @@ def hidden(
             if sight.category == "needsParameters" and not _STRANGE.search(sight.reason):
                 taken = taken or _filters(trial, f"is refused ({sight.reason[:120]})")
             continue
-        told = _count(sight, paging)
+        told = count(sight, paging)
         what = f"{trial.name}={trial.value} ({trial.why}) gives {told.rows} rows, without it {base.rows} come"
         shared = bool(base.marks & told.marks) or (trial.widens and not (base.whole and told.whole))
         further = trial.widens and not told.whole and bool(_values(plain, trial.path) < _values(sight, trial.path))
@@ -114,11 +116,11 @@ def hidden(
             found.append(Finding("hiddenRows", f"{trial.name}={trial.value}", f"{what}, and none of them is among these", 0.8))
     if taken and not found and shown is None and not _minds_any(explorer, asked, paging):
         name = next(trial.name for trial in guessed if trial.name in _KINDS)
-        found.append(Finding("hiddenRows", f"{name}=…", f"{taken}: others may be kept back. {_NAME_IT}", 0.5))
+        found.append(Finding("hiddenRows", f"{name}=…", f"{taken}: others may be kept back. {NAME_IT}", 0.5))
     return found[:1], None
 
 
-_NAME_IT = "Name the list with what it is to give by --list, for example /path?state=OPEN&state=MERGED"
+NAME_IT = "Name the list with what it is to give by --list, for example /path?state=OPEN&state=MERGED"
 
 
 def _filters(trial: Trial, what: str) -> str:
@@ -139,13 +141,14 @@ def _values(sight: Sight, path: str) -> set[str]:
     return {str(value).lower() for record in sight.records for value in values_at(record, path)} if path else set()
 
 
-def _count(sight: Sight, paging: Paging) -> _Count:
+def count(sight: Sight, paging: Paging) -> Count:
+    """What one page tells of how many rows its list has."""
     size = getattr(paging, "size", None)
     whole = isinstance(paging, NoPaging) or (size is not None and sight.rows < size)
     total = sight.declared_total
     key = next((name for record in sight.records if (name := identity_of(record))), "")
     marks = frozenset(str(record[key]) for record in sight.records if key in record)
-    return _Count(max(sight.rows, total or 0), whole or total == sight.rows, marks)
+    return Count(max(sight.rows, total or 0), whole or total == sight.rows, marks)
 
 
 def _described(endpoint: Endpoint) -> Iterator[Trial]:
@@ -168,8 +171,8 @@ def _told(parameter: Parameter) -> Iterator[Trial]:
         for value in values[:_MOST_VALUES]:
             if value != parameter.default:
                 yield Trial(name, value, False, "described as one of its values")
-    elif not values and parameter.default is not None and parameter.type == "text" and said & _KINDS:
-        yield from (Trial(name, value, True, f"by default it is {parameter.default}") for value in _EVERY)
+    elif not values and (usual := parameter.default or parameter.omitted) and parameter.type == "text" and said & _KINDS:
+        yield from (Trial(name, value, True, f"by default it is {usual[:80]}") for value in _EVERY)
     elif (switch or parameter.type == "unknown") and said & _STATES and not said & {"before", "after", "at", "since", "by", "on"}:
         yield Trial(name, "true", bool(said & (_WITH | {"all"})), "its name tells of rows that may be kept back")
     elif switch and said & _OPPOSITES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -20,6 +21,7 @@ from spectra_assets.stages.evidence import Measuring
 from spectra_assets.stages.prepare.paging.constraints import Finding, Habits, Measured, filled, measure
 from spectra_assets.stages.prepare.paging.hidden import Trial, hidden
 from spectra_assets.stages.prepare.paging.limits import ENDLESS
+from spectra_assets.stages.prepare.paging.spans import spanned
 from spectra_assets.stages.rulings import ruled_paging
 from spectra_assets.stages.source.probing import SOURCE_SHARE, is_read, sent_at_most
 from spectra_assets.stages.tables import table_of
@@ -86,7 +88,8 @@ def measure_constraints(draft: Draft, work: Work) -> None:
     wire.budget += reserve
     for path, hides in survey.kept_back(list(results)).items():
         entity, findings, why = results[path]
-        results[path] = entity, _joined([*findings, *hides]), why
+        anew = {each.constraint for each in hides} - {"requiredQuery"}
+        results[path] = entity, _joined([*(each for each in findings if each.constraint not in anew), *hides]), why
     found = [_row(entity, path, finding) for path, (entity, findings, _) in results.items() for finding in findings]
     for row in reads.values():
         if row["category"] in _UNAVAILABLE and row["path"] not in results:
@@ -220,7 +223,8 @@ class _Survey:
         return [*result.findings, *(each for each in findings if each.constraint not in told)], result.unmeasured
 
     def kept_back(self, paths: Sequence[str]) -> dict[str, list[Finding]]:
-        """Path of each list that keeps rows back unless it is asked for them → how. What one list takes others take too."""
+        """Path of each list that keeps rows back unless it is asked for them → how, and how it pages with them if it came whole
+        without. What one list takes others take too."""
         found: dict[str, list[Finding]] = {}
         shown: list[Trial] = []
         for path in paths:
@@ -232,13 +236,35 @@ class _Survey:
         for path in paths if shown else ():
             if path not in found and (hides := self._hidden(path, shown)[0]):
                 found[path] = hides
-        return found
+        return {path: [*hides, *self._pages_with(path, hides)] for path, hides in found.items()}
+
+    def _pages_with(self, path: str, hides: Sequence[Finding]) -> list[Finding]:
+        """How a list that came whole pages with what it kept back, which may be too long for one page."""
+        asked, paging = self._lists[path]
+        further = [json.loads(each.value or "{}") for each in hides if each.constraint == "requiredQuery"]
+        if not further or not isinstance(paging, NoPaging) or self._explorer.wire.spent:
+            return []
+        query = dict(asked.query) | {name: value for each in further for name, value in each.items()}
+        found = self._measured(replace(asked, query=tuple(query.items())), None)
+        return (
+            [] if isinstance(found.paging, NoPaging) else [each for each in found.findings if each.constraint != "requiredQuery"]
+        )
 
     def _hidden(self, path: str, shown: Sequence[Trial] | None = None) -> tuple[list[Finding], Trial | None]:
         if path not in self._lists:
             return [], None
         asked, paging = self._lists[path]
-        return hidden(self._explorer, asked, paging, self._pack.endpoint(path), self._pack.origin == "discovered", shown)
+        endpoint, discovered = self._pack.endpoint(path), self._pack.origin == "discovered"
+        spans = spanned(self._explorer, asked, paging, endpoint, discovered) if shown is None else []
+        for span in spans:
+            if span.constraint == "requiredQuery":
+                asked = replace(asked, query=(*asked.query, *json.loads(span.value or "{}").items()))
+        self._lists[path] = asked, paging
+        found, by = hidden(self._explorer, asked, paging, endpoint, discovered, shown)
+        told = {each.constraint for each in found}
+        return _joined(
+            [*found, *(span for span in spans if span.constraint == "requiredQuery" or span.constraint not in told)]
+        ), by
 
     def _measured(self, asked: Asked, row: Mapping[str, Any] | None) -> Measured:
         named = self._pack.endpoint(asked.path).query
