@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from spectra_assets.covenant.model import Column, DataType, PiiLevel
+from spectra_assets.covenant.model import Column, DataType
 from spectra_assets.covenant.network import Node
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.covenant.traits import depth, event_time, last_words, own_columns
@@ -139,7 +139,7 @@ def line_amount(node: Node) -> tuple[str, str, str | None] | None:
 
 def _rank(node: Node, column: Column) -> int | None:
     """0: money; 1: another quantity; 2, and last 3: what is averaged; None: no quantity."""
-    if column.type not in NUMBERS or column.pii == PiiLevel.DIRECT or _coded(node, column):
+    if column.type not in NUMBERS or column.pii.closed or _coded(node, column):
         return None
     said = _said(node, column.name)
     told = set(said)

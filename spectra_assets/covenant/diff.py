@@ -179,7 +179,7 @@ def _fetch(name: str, old: Fetch, new: Fetch) -> Iterator[Change]:
     yield from _plain_changes(name, {"fetch": plain(old)}, {"fetch": plain(new)})
 
 
-_PERSONAL = (PiiLevel.NONE, PiiLevel.INDIRECT, PiiLevel.DIRECT)
+_PERSONAL = tuple(PiiLevel)
 """The more personal the later: a mark is only taken away by a person, as a smaller sample may not show it."""
 
 

@@ -11,7 +11,7 @@ from spectra_assets.covenant.build import Dimension, Reference
 from spectra_assets.covenant.derive import Deriving
 from spectra_assets.covenant.derived_meaning import quoted
 from spectra_assets.covenant.following import unused
-from spectra_assets.covenant.model import DataType, PiiLevel, Table
+from spectra_assets.covenant.model import DataType, Table
 from spectra_assets.covenant.network import Node
 from spectra_assets.covenant.outriggers import Outrigger
 from spectra_assets.covenant.star import HISTORY, VALID_FROM, surrogate_of
@@ -90,7 +90,7 @@ class Figure:
         key = dimension.columns[dimension.build.natural_key]
         name = self._label(dimension)
         own = {column.lower() for column in beside or ()}
-        told = key.pii != PiiLevel.DIRECT and usable(key) and key.name.lower() not in own and (name or "").lower() not in own
+        told = not key.pii.closed and usable(key) and key.name.lower() not in own and (name or "").lower() not in own
         shown = name if told else None
         by = key.name if told else reference.name
         joined = list(dict.fromkeys([by, *([shown] if shown else [])]))
@@ -107,7 +107,7 @@ class Figure:
         dimension = outrigger.dimension
         refined = self.deriving.design.tables.get(f"{Stage.REFINE}.{dimension.ref.table}")
         key = dimension.columns[outrigger.key]
-        if refined is None or outrigger.column not in self.refined.columns or key.pii == PiiLevel.DIRECT or not usable(key):
+        if refined is None or outrigger.column not in self.refined.columns or key.pii.closed or not usable(key):
             return None
         by = outrigger.column
         role = next((link.role for link in self.node.links if link.columns[0][0] == by), by)

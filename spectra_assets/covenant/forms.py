@@ -96,7 +96,7 @@ _CONSTRAINTS = [
     _must(
         "constraint",
         _TEXT,
-        "paging, offsetParameter, pageParameter, firstPage, cursorParameter, firstCursor, afterParameter, afterField, nextAt, "
+        "paging, offsetParameter, pageParameter, firstPage, cursorParameter, afterParameter, afterField, nextAt, "
         "sizeParameter, defaultPageSize, largestPageSize, pastTheEnd, declaredTotal, totalAt, offsetIgnored, recordsAt, "
         "requiredQuery, hiddenRows, rateLimit, latency, availability or notMeasured.",
     ),
@@ -148,7 +148,7 @@ _SCHEMA = [
     _must("isRequired", _LIST, "true or false, per field."),
     _must("isNullable", _LIST, "true or false, per field."),
     _must("keyField", _LIST, "true or false, per field."),
-    _must("piiLevel", _LIST, "none, indirect or direct, per field."),
+    _must("piiLevel", _LIST, "none, indirect, direct or secret, per field."),
     _must("description", _LIST, "Per field."),
     _must("confidence", _LIST, "0 to 1, per field."),
     _must("evidence", _LIST, "spec, sample, playbook or lesson, per field."),

@@ -21,9 +21,10 @@ from spectra_assets.covenant.design import Design, Registry, SchemaOf, SourceFac
 from spectra_assets.covenant.files import text_of
 from spectra_assets.covenant.forms import EXTRACT_FORM, FORMS
 from spectra_assets.covenant.measures import add_measures
-from spectra_assets.covenant.model import Column, Covenant, Pipeline, StageContract, StageGates, Table
+from spectra_assets.covenant.model import Column, Covenant, PiiLevel, Pipeline, StageContract, StageGates, Table
 from spectra_assets.covenant.paths import HASH, PARENT
 from spectra_assets.covenant.refined import add_refined
+from spectra_assets.covenant.secrets import hashing, secrets_of
 from spectra_assets.covenant.star import add_star
 from spectra_assets.errors import DocumentError
 from spectra_assets.names import LOG, Stage, plural
@@ -51,10 +52,10 @@ def generate(
         note_idle(deriving)
         _add_fixed(design, playbooks.of(Stage.ANALYSE))
         _add_fixed(design, playbooks.of(LOG))
-    return _assemble(design), design.notices
+    return _assemble(design, canon), design.notices
 
 
-def _assemble(design: Design) -> Covenant:
+def _assemble(design: Design, canon: Canon | None) -> Covenant:
     stages, gates = [], []
     for playbook in design.playbooks.playbooks:
         outputs = [table for table in design.tables.values() if table.ref.schema == playbook.stage]
@@ -71,7 +72,7 @@ def _assemble(design: Design) -> Covenant:
         owner=str(design.playbooks.setting("owner", design.facts.source)),
         intelligence=design.facts.intelligence,
         documents=design.facts.documents,
-        server=design.facts.server,
+        server=hashing(design.facts.server, secrets_of(canon)) if canon is not None else design.facts.server,
         stages=stages,
     )
     try:
@@ -256,7 +257,7 @@ def _column(name: str, items: list[CanonField], raw_table: str, is_key: bool, re
         type=first.type,
         description=next((item.description for item in items if item.description), ""),
         required=is_key or any(item.required for item in items),
-        pii=max((item.pii for item in items), key=["none", "indirect", "direct"].index),
+        pii=max((item.pii for item in items), key=list(PiiLevel).index),
         source=[item.raw for item in items],
         date_format=next((item.date_format for item in items if item.date_format), None),
         lineage=[f"{raw_table}.record"],

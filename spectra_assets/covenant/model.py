@@ -44,11 +44,18 @@ class DataType(StrEnum):
 
 
 class PiiLevel(StrEnum):
-    """How personal a column is: `direct` names a person, `indirect` points to one."""
+    """How personal a column is: `direct` names a person, `indirect` points to one; a `secret` lets in whoever has it, and is only
+    kept as a hash. What comes later is more than what comes before."""
 
     NONE = "none"
     INDIRECT = "indirect"
     DIRECT = "direct"
+    SECRET = "secret"  # noqa: S105 (the name of a level)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody's figures or labels show it."""
+        return self in (PiiLevel.DIRECT, PiiLevel.SECRET)
 
 
 class Severity(StrEnum):

@@ -181,7 +181,7 @@ def statuses(node: Node) -> list[str]:
     ranked = []
     for place, column in enumerate(own_columns(node)):
         listed = node.fields[column.name].values
-        personal = column.pii == PiiLevel.DIRECT
+        personal = column.pii.closed
         if column.name in node.key or personal or column.type not in (DataType.TEXT, DataType.INT64) or len(listed) < 2:
             continue
         said = _said_of(node, column.name)
@@ -255,6 +255,7 @@ def label(node: Node, personal: bool = False) -> str | None:
         name = "".join(last_words(node, column.name))
         around = _around(node, column.name)
         apart = around not in own and any(part.lower() not in _WRAPPERS for part in split_path(around) if part)
-        if column.type == DataType.TEXT and name in _LABELS and not apart and (personal or column.pii != PiiLevel.DIRECT):
+        shown = not column.pii.closed or (personal and column.pii == PiiLevel.DIRECT)
+        if column.type == DataType.TEXT and name in _LABELS and not apart and shown:
             ranked.append((depth(node, column.name), _LABELS.index(name), place, column.name))
     return min(ranked)[-1] if ranked else None

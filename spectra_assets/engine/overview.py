@@ -129,9 +129,15 @@ def _personal(covenant: Covenant, tables: Sequence[Table]) -> Iterator[str]:
     yield ""
     withheld = [f"{code(each.field)} ({each.how})" for each in covenant.pipeline.server.withheld]
     if withheld:
-        yield f"Never in the lake, by rules of kind `withhold`: {', '.join(withheld)}."
+        yield f"Never in the lake, by rules of kind `withhold` or as secrets: {', '.join(withheld)}."
         yield ""
-    rows = [(table, [c for c in table.schema_ if c.pii != PiiLevel.NONE]) for table in tables]
+    rows = [(table, [c for c in table.schema_ if c.pii not in (PiiLevel.NONE, PiiLevel.SECRET)]) for table in tables]
+    secrets = [code(f"{table.table}.{c.name}") for table in tables for c in table.schema_ if c.pii == PiiLevel.SECRET]
+    secrets = [name for name in secrets if name.startswith(f"`{Stage.CLEAN}.")]
+    if secrets:
+        yield f"By name and value these are secrets, which let in whoever has them: {', '.join(secrets)}. Since they were seen"
+        yield "a hash of them is all that is kept, in raw pages too; a rule of kind `pii` with `level: none` keeps one as it is."
+        yield ""
     clean = [(table, columns) for table, columns in rows if columns and table.ref.schema == Stage.CLEAN]
     if not clean:
         yield "No column of Clean is marked as personal."

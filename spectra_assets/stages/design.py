@@ -12,6 +12,7 @@ from spectra_assets.covenant.design import Registry, SourceFacts
 from spectra_assets.covenant.files import covenant_file, read
 from spectra_assets.covenant.generate import generate
 from spectra_assets.covenant.model import Column, Covenant, Table
+from spectra_assets.covenant.secrets import hashing, secrets_in
 from spectra_assets.gates.evaluate import GATES
 from spectra_assets.intelligence.model import OVERRIDE, Pack
 from spectra_assets.lakehouse import engine as engines
@@ -59,10 +60,13 @@ def canon_of(settings: Settings, pack: Pack) -> Canon:
 def design(settings: Settings, pack: Pack, canon: Canon | None) -> tuple[Covenant, list[Notice]]:
     """The covenant of the pack's source, and what a person should know of it. Raises DocumentError."""
     playbooks = playbooks_of(settings)
+    server = ruled_server(pack.server, playbooks, pack.source)
+    if canon is None and (before := written(settings, pack.source)) is not None:
+        server = hashing(server, secrets_in(before))  # what is sampled anew is kept as what was extracted
     facts = SourceFacts(
         source=pack.source,
         title=pack.title,
-        server=ruled_server(pack.server, playbooks, pack.source),
+        server=server,
         intelligence=pack.source,
         descriptions={entity.entity: entity.description for entity in pack.entities},
         documents=_documents(settings, pack, playbooks),

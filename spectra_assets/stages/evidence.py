@@ -13,6 +13,7 @@
 | | `echoes` | {entity: [paths in arrays whose value is always the primary key of the record around]} |
 | | `dangling` | {entity: {path: name of the entity whose ids it seems to hold, none of which is known}} |
 | | `personal` | {entity: {path: level by the look of its values}} |
+| | `secrets` | {entity: [path of what looks like passwords or tokens]} |
 | extract.* | `extraction`, `drift` | Extraction, dict[str, Drift] |
 | | `elements` | {path of a list in the records: its elements in all of them}, where all that the table has was read now |
 

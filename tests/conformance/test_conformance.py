@@ -14,7 +14,7 @@ from tests.conformance.servers import SERVERS
 from tests.conformance.servers.api import Api
 from tests.conformance.servers.dependencies import Clubs
 from tests.conformance.servers.hostile import Circles, RateLimited
-from tests.conformance.servers.kept_back import Marked
+from tests.conformance.servers.kept_back import Marked, Secretive
 from tests.conformance.servers.records import Wrapped
 from tests.conformance.servers.searches import Lures
 
@@ -49,6 +49,14 @@ def test_server(server: type[Api], tmp_path: Path, engine: Engine, scores: list[
         assert {name: (mark.path, tuple(mark.values)) for name, mark in marks.items()} == api.marks
         archived = next(field for field in found.canon.entity("project").fields if field.raw == "archived")
         assert "They stay rows: GET /projects/{id} still answers" in archived.description
+    if isinstance(api, Secretive):
+        (hook,) = found.canon.entities
+        assert {each.raw for each in hook.fields if each.pii == "secret"} == {"client_secret", "auth.accessToken"}
+        rows = rows_of(pipeline.lakehouse, "clean.hook")
+        assert len({row["clientSecret"] for row in rows}) == len(api.hooks), "hashes of different values differ"
+        assert all(row["clientSecret"].startswith("h:") and row["password"] == "********" for row in rows)
+        kept = b"".join(content for file, content in texts_of(tmp_path) if not {"twin", "samples"} & {*file.parts})
+        assert api.secret(1).encode() not in kept, "neither raw pages nor tables have one"
     if isinstance(api, Circles):
         assert not [asked for asked in api.lured if "Authorization" in asked.headers], "the credential left the host"
     if isinstance(api, RateLimited):

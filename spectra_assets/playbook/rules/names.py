@@ -41,4 +41,4 @@ DateFormat = Annotated[str, Field(max_length=60, pattern=r"^[A-Za-z0-9 ,.:/'_-]+
 """A Spark pattern, or iso8601, odata, epoch_seconds, epoch_millis, epoch_micros or epoch_nanos."""
 
 DataType = Literal["text", "int64", "float64", "decimal", "bool", "date", "timestamp", "json"]
-PiiLevel = Literal["none", "indirect", "direct"]
+PiiLevel = Literal["none", "indirect", "direct", "secret"]

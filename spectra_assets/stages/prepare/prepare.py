@@ -28,7 +28,7 @@ from spectra_assets.stages.prepare.fields.epochs import with_epochs
 from spectra_assets.stages.prepare.fields.keys import keep_keys, keys_of, read_keys
 from spectra_assets.stages.prepare.fields.naming import named
 from spectra_assets.stages.prepare.fields.pairs import composed
-from spectra_assets.stages.prepare.fields.personal import by_place, by_values, other_spelling, tells_persons
+from spectra_assets.stages.prepare.fields.personal import by_place, by_values, like_secrets, other_spelling, tells_persons
 from spectra_assets.stages.prepare.fields.references import referenced
 from spectra_assets.stages.prepare.fields.spans import spanned
 from spectra_assets.stages.prepare.paging.measuring import (
@@ -200,6 +200,7 @@ def infer_fields(draft: Draft, work: Work) -> None:
     draft.evidence["echoes"] = repeating
     draft.evidence["dangling"] = dangling
     draft.evidence["personal"] = {name: by_values(entity, samples[name]) for name, entity in canon.items()}
+    draft.evidence["secrets"] = {name: like_secrets(entity, samples[name]) for name, entity in canon.items()}
     draft.evidence["expected"] = _expected(hints.values(), endpoints, canon)
     fields = [field for entity in canon.values() for field in entity.fields]
     draft.notes |= {"exceptions": "; ".join(exceptions)[:2000]} if exceptions else {}
@@ -224,9 +225,11 @@ def name_fields(draft: Draft, work: Work) -> None:
 def mark_personal_data(draft: Draft, work: Work) -> None:
     """Mark how personal each field is: by rules of kind pii, else by its values, else by whose field it is.
 
-    Values of an enumeration are kept only of fields that are not personal. Changes the evidence `canon`.
+    That a field is a secret a rule for all sources says only of one whose values look like that. Values of an enumeration are
+    kept only of fields that are not personal. Changes the evidence `canon`.
     """
     shown: Mapping[str, Mapping[str, PiiLevel]] = draft.evidence.get("personal", {})
+    secrets: Mapping[str, Collection[str]] = draft.evidence.get("secrets", {})
     canon: list[CanonEntity] = draft.evidence.get("canon", [])
     people = {entity.entity for entity in canon if tells_persons(entity)}
 
@@ -234,6 +237,8 @@ def mark_personal_data(draft: Draft, work: Work) -> None:
         source = work.covenant.source
         rules = work.playbooks.rules(PiiRule, source, entity, field.raw)
         rules = rules or work.playbooks.rules(PiiRule, source, entity, other_spelling(field.raw))
+        alike = field.raw in secrets.get(entity, ())
+        rules = [rule for rule in rules if alike or rule.level != "secret" or rule.scope.source != "*"]
         level = PiiLevel(rules[-1].level) if rules else shown.get(entity, {}).get(field.raw) or by_place(entity, field, people)
         return field.model_copy(update={"pii": level, "values": field.values if level == PiiLevel.NONE else ()})
 

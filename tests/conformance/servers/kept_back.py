@@ -225,4 +225,30 @@ class Spans(Api):
         )
 
 
-SERVERS: tuple[type[Api], ...] = (KeptBack, Marked, Spans)
+class Secretive(Api):
+    """Records that hold what lets somebody in, and fields that are only called so."""
+
+    def setup(self) -> None:
+        self.hooks = [
+            {
+                "id": n,
+                "name": word(n),
+                "client_secret": self.secret(n),
+                "auth": {"accessToken": self.secret(1000 + n), "passwordRequired": n % 2 == 0},
+                "password": "********",
+                "apiKey": ("shared", "own")[n % 2],
+            }
+            for n in range(1, 41)
+        ]
+        self.get("/", lambda asked: {"hooks": f"{self.origin}/hooks"})
+        self.get("/hooks", self.hooks)
+
+    @staticmethod
+    def secret(number: int) -> str:
+        return f"sk_{number * 2654435761 % 2**32:08x}{number * 40503 % 65536:04X}zZ9"
+
+    def truth(self) -> Truth:
+        return Truth(entities=(Entity("hook", ("/hooks",), self.hooks, personal=("client_secret", "auth.accessToken")),))
+
+
+SERVERS: tuple[type[Api], ...] = (KeptBack, Marked, Spans, Secretive)

@@ -113,6 +113,31 @@ def by_values(entity: CanonEntity, records: Sequence[Record]) -> dict[str, PiiLe
     return found
 
 
+_SECRET = re.compile(r"(?=.*[0-9A-Z$+/=_.-])[!-~]{8,}", re.DOTALL)
+_KEY_BLOCK = re.compile(r"-----BEGIN [A-Z ]+-----.*", re.DOTALL)
+_NO_SECRET = re.compile(
+    r"https?://.*|[*•xX.]+|\d{4}-\d{2}-\d{2}.*|[^@\s]+@[^@\s]+\.[a-z]+|true|false|none|null|unknown|disabled|enabled",
+    re.IGNORECASE,
+)
+"""Addresses, masks, dates, words for none."""
+
+
+def like_secrets(entity: CanonEntity, records: Sequence[Record]) -> list[str]:
+    """Raw paths of the fields whose texts may be what lets somebody in: one word of no speech each, or a block of a key."""
+    found = []
+    for field in entity.fields:
+        if field.type == DataType.TEXT and not field.raw.startswith("@"):
+            texts = [value for record in records for value in values_at(record, field.raw) if isinstance(value, str) and value]
+            alike = sum(_may_let_in(text.strip()) for text in texts[:_MOST])
+            if texts and alike >= _SHARE * len(texts[:_MOST]):
+                found.append(field.raw)
+    return found
+
+
+def _may_let_in(text: str) -> bool:
+    return bool(_KEY_BLOCK.match(text)) or (bool(_SECRET.fullmatch(text)) and not _NO_SECRET.fullmatch(text))
+
+
 def look_of(values: Iterable[object]) -> PiiLevel:
     """How personal most of some texts are by their look."""
     texts: list[str] = []

@@ -275,7 +275,7 @@ def _parameters(style: PagingStyle, confidence: float, evidence: str) -> list[Fi
     elif isinstance(style, PagePaging):
         facts |= {"pageParameter": style.page_param, "firstPage": str(style.first)}
     elif isinstance(style, CursorPaging):
-        facts |= {"cursorParameter": style.cursor_param, "firstCursor": style.opening, "nextAt": style.next}
+        facts |= {"cursorParameter": style.cursor_param, "firstPage": style.opening, "nextAt": style.next}
     elif isinstance(style, KeysetPaging):
         facts |= {"afterParameter": style.after_param, "afterField": style.field}
     elif isinstance(style, NextPaging):
