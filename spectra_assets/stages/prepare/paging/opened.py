@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from spectra_assets.covenant.access import CursorPaging, OffsetPaging, PagePaging
-from spectra_assets.stages.asking.pagenames import CURSORS, cursors_in, numbered, plain
+from spectra_assets.stages.asking.pagenames import CURSORS, cursors_in, plain
 from spectra_assets.stages.asking.windows import windows_in
 from spectra_assets.stages.prepare.paging.clues import clues
 from spectra_assets.stages.prepare.paging.lister import Leaf, Lister
@@ -17,6 +17,9 @@ _OPENING = "*"
 
 _MOST = 3
 """Names that are tried."""
+
+_ORDINARY = frozenset(("after", "continuation", "marker", "next", "page", "start", "token"))
+"""Names that are words of any refusal."""
 
 
 def opened(
@@ -48,13 +51,8 @@ def opened(
 
 def _told(refusal: str) -> Iterator[str]:
     """Names of parameters of cursors that a refusal names."""
-    numbers = {name for style in numbered(CURSORS) for name in (_counting(style),)}
-    said = {plain(word) for word in re.findall(r"[\w.\[\]-]+", refusal)}
-    yield from (name for name in CURSORS if name not in numbers and plain(name) in said and plain(name) not in _ORDINARY)
-
-
-_ORDINARY = frozenset(("after", "next", "start", "token", "marker", "continuation"))
-"""Names that are words of any sentence."""
+    said = {plain(word) for word in re.findall(r"[\w.\[\]-]+", refusal)} - _ORDINARY
+    yield from (name for name in CURSORS if plain(name) in said)
 
 
 def _tokens(leaf: Leaf) -> list[str]:
