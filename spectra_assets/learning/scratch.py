@@ -32,10 +32,11 @@ from spectra_assets.learning.expected import expected
 from spectra_assets.learning.gap import Evaluation
 from spectra_assets.names import LOG, TableRef
 from spectra_assets.settings import Settings
-from spectra_assets.stages.adoption import CANON, published, taken_over
+from spectra_assets.stages.adoption import published, taken_over
 from spectra_assets.stages.asking.sampling import SAMPLES
 from spectra_assets.stages.deliver import Delivery
 from spectra_assets.stages.design import SCHEMA, design, playbooks_of, written
+from spectra_assets.stages.origin import CANON
 from spectra_assets.stages.work import Work
 
 PROOF = "proof"

@@ -8,22 +8,16 @@ Where rules changed since, what they are about is as it is now, and the rest is 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
 from spectra_assets.covenant.diff import Change, diff
 from spectra_assets.covenant.following import unused
 from spectra_assets.covenant.model import Covenant, Table
 from spectra_assets.covenant.paths import INDEX
-from spectra_assets.draft import replace_text
-from spectra_assets.errors import DocumentError, StorageError
+from spectra_assets.errors import DocumentError
 from spectra_assets.intelligence.model import Pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.playbook.model import Notice
@@ -31,14 +25,7 @@ from spectra_assets.playbook.rules import OF_CANON, BaseRule
 from spectra_assets.playbook.rules.rule import fits
 from spectra_assets.settings import Settings
 from spectra_assets.stages.design import canon_of, design, playbooks_of
-
-CANON = "canon.json"
-"""Below `Files/`: the canons of the last covenants."""
-
-_KEPT = 8
-"""Versions of a covenant whose canon is known: that of the one in force is among them, whoever else writes one meanwhile."""
-
-_LOCK_SECONDS = 60
+from spectra_assets.stages.origin import Origin, keep, known
 
 _BY_LAST_KEYS = ("withhold", "pii")
 """Kinds of rules whose `scope.field` names the last keys of a path, whatever their case."""
@@ -120,7 +107,7 @@ def _by_rules(settings: Settings, pack: Pack, now: Covenant, made: Made) -> tupl
     """The covenant in force, with what the rules alone change of it. Where nobody can tell that from what the data change, it is
     the covenant in force as it is, and why: what breaks is held back whoever wants it."""
     same = now.pipeline.documents == made.covenant.pipeline.documents
-    kept = _kept(settings, now)
+    kept = known(_lakehouse(settings, now), now.version)
     if kept is None:
         unknown = f"what version {now.version} was made from is not known in this lakehouse"
         why = "" if same else f"{unknown}, so what rules want can't be told from what the data do"
@@ -322,57 +309,15 @@ def _behind(name: str, tables: Mapping[str, Table], seen: set[str]) -> set[str]:
 
 
 def keep_canon(settings: Settings, covenant: Covenant, canon: Canon) -> None:
-    """Remember from which canon and rules the covenant was made that is in force, or is to be. Raises StorageError.
-
-    The last few stay beside it: a remedy for one source may write the covenant of another one whose run adopts a newer one.
-    """
-    told = {"canon": canon.model_dump(mode="json"), "rules": _rules_of(settings, covenant.source)}
-    file = _file(settings, covenant.source)
-    with _alone(file):
-        others = [(version, each) for version, each in _read(file).items() if version != covenant.version]
-        content = {**dict(others[-(_KEPT - 1) :]), covenant.version: told}
-        replace_text(file, json.dumps(content, ensure_ascii=False), "the canon of the covenant in force")
-
-
-@contextmanager
-def _alone(file: Path) -> Iterator[None]:
-    """Nobody else reads and writes the file meanwhile."""
-    lock = file.with_name(f".{file.name}.lock")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(lock, timeout=_LOCK_SECONDS):
-            yield
-    except Timeout:
-        raise StorageError(f"another process has held {lock} for {_LOCK_SECONDS} seconds") from None
-    except OSError as error:
-        raise StorageError(f"can't write {file}: {error.strerror}") from None
+    """Remember from which canon and rules the covenant was made that is in force, or is to be. Raises StorageError."""
+    keep(_lakehouse(settings, covenant), covenant.version, Origin(canon, _rules_of(settings, covenant.source)))
 
 
 def kept_canon(settings: Settings, covenant: Covenant) -> Canon | None:
     """The canon that the covenant was made from, if that is known."""
-    kept = _kept(settings, covenant)
-    return kept[0] if kept is not None else None
+    kept = known(_lakehouse(settings, covenant), covenant.version)
+    return kept.canon if kept is not None else None
 
 
-def _kept(settings: Settings, covenant: Covenant) -> tuple[Canon, dict[str, Any]] | None:
-    """The canon and the rules that the covenant was made from; None if it was made elsewhere, or the file is not whole. Raises
-    StorageError."""
-    try:
-        told = _read(_file(settings, covenant.source))[covenant.version]
-        return Canon.model_validate(told["canon"]), dict(told["rules"])
-    except (ValueError, TypeError, KeyError):
-        return None
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    except OSError as error:
-        raise StorageError(f"can't read {file}: {error.strerror}") from None
-    return content if isinstance(content, dict) else {}
-
-
-def _file(settings: Settings, source: str) -> Path:
-    return Lakehouse(settings.lakehouse_root, source).files(CANON)
+def _lakehouse(settings: Settings, covenant: Covenant) -> Lakehouse:
+    return Lakehouse(settings.lakehouse_root, covenant.source)

@@ -346,18 +346,24 @@ def names_of(playbooks: Playbooks, source: str, entity: str) -> list[Names]:
     return [Names(path, list(dict.fromkeys(also)), told) for path, also, told in found.values()]
 
 
-def with_aliases(entity: CanonEntity, playbooks: Playbooks, source: str) -> tuple[CanonEntity, dict[str, str]]:
+def with_aliases(
+    entity: CanonEntity, playbooks: Playbooks, source: str, before: CanonEntity | None = None
+) -> tuple[CanonEntity, dict[str, str]]:
     """The entity with every path of its renamed fields, and further path → the path whose column it fills.
 
-    A path that no sample shows is like those that one does: records of before or after the change have it. The field's first
-    name stands first, since it tells what the column is for.
+    A path that no sample shows is like those that one does: records of before or after the change have it. Where the value went
+    into a record of its old name in some of the records, it is what it was `before`. The field's first name stands first, since
+    it tells what the column is for.
     """
     fields = {field.raw: field for field in entity.fields}
+    stood = {field.raw: field for field in before.fields} if before is not None else {}
     found: dict[str, str] = {}
     for names in names_of(playbooks, source, entity.entity):
         paths = [names.path, *names.also]
         known = [fields[path] for path in paths if path in fields]
         shown = next((field for field in known if field.evidence == "sample"), known[0] if known else None)
+        if shown is not None and any(path.startswith(f"{shown.raw}.") for path in paths):
+            shown = stood.get(shown.raw, shown)
         if shown is None or any(path in found for path in paths):
             continue
         for path in paths:

@@ -19,6 +19,7 @@ from spectra_assets.stages.asking.answers import Record, flattened
 from spectra_assets.stages.asking.sampling import Explorer, keep_sample, read_sample
 from spectra_assets.stages.asking.wire import Wire
 from spectra_assets.stages.evidence import Dependencies, Expected
+from spectra_assets.stages.origin import latest
 from spectra_assets.stages.prepare.fields.canonise import canonise
 from spectra_assets.stages.prepare.fields.completion import completions
 from spectra_assets.stages.prepare.fields.dayfirst import settled
@@ -43,7 +44,7 @@ from spectra_assets.stages.prepare.routes.dependencies import Prover
 from spectra_assets.stages.prepare.routes.forecast import Forecast, forecast
 from spectra_assets.stages.prepare.routes.routes import Trial
 from spectra_assets.stages.prepare.standards import fitting
-from spectra_assets.stages.rulings import has_ruled_key, ruled_fetch, ruled_fields, with_aliases
+from spectra_assets.stages.rulings import has_ruled_key, names_of, ruled_fetch, ruled_fields, with_aliases
 from spectra_assets.stages.source.probing import is_read
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
@@ -102,9 +103,18 @@ def prove_dependencies(draft: Draft, work: Work) -> None:
     )
 
 
-def _found_before(work: Work) -> dict[str, dict[str, str]]:
-    """Entity → raw path → what Prepare found it to refer to the last time."""
-    return {each.entity: {f.raw: f.references for f in each.fields if f.references} for each in work.entities_before}
+def _found_before(work: Work, promised: Iterable[CanonEntity]) -> dict[str, dict[str, str]]:
+    """Entity → raw path → what Prepare found it to refer to the last time, or as it is promised; what a rule calls by another
+    name refers to the same."""
+    found: dict[str, dict[str, str]] = {}
+    for entity in (*promised, *work.entities_before):
+        found.setdefault(entity.entity, {}).update({field.raw: field.references for field in entity.fields if field.references})
+    for name, told in found.items():
+        for called in names_of(work.playbooks, work.covenant.source, name):
+            paths = (called.path, *called.also)
+            stood = next((told[path] for path in paths if path in told), None)
+            told |= dict.fromkeys(paths, stood) if stood else {}
+    return found
 
 
 def _emptied(work: Work, prover: Prover) -> Iterator[str]:
@@ -184,7 +194,10 @@ def infer_fields(draft: Draft, work: Work) -> None:
         check_key(entity, playbooks, source)
     declared = declared_references(canon, lasting(work), playbooks)
     described = {name: hint.described for name, hint in hints.items()}
-    canon, dangling = referenced(canon, samples, keys, proven, declared, _found_before(work), described)
+    origin = latest(work.lakehouse)
+    promised = {entity.entity: entity for entity in origin.canon.entities} if origin is not None else {}
+    before = _found_before(work, promised.values())
+    canon, dangling = referenced(canon, samples, keys, proven, declared, before, described)
     ruled = {name for name in canon if has_ruled_key(playbooks, source, name)}
     marked = {name: [spec.raw for spec in hints[name].fields if spec.key] for name in canon}
     canon = {name: entity if name in ruled else composed(entity, samples[name], marked[name]) for name, entity in canon.items()}
@@ -192,7 +205,7 @@ def infer_fields(draft: Draft, work: Work) -> None:
     canon = {name: ruled_fields(entity, playbooks, source) for name, entity in canon.items()}
     aliases: dict[str, dict[str, str]] = {}
     for name, entity in canon.items():
-        canon[name], aliases[name] = with_aliases(entity, playbooks, source)
+        canon[name], aliases[name] = with_aliases(entity, playbooks, source, promised.get(name))
         twins[name] = {**twins.get(name, {}), **aliases[name]}
     repeating = {name: same for name, entity in canon.items() if (same := echoes(entity, samples[name]))}
     draft.evidence["twins"] = {name: pairs for name, pairs in twins.items() if pairs}
