@@ -294,6 +294,10 @@ class Fetch(Model):
     key_scope: Literal["entity", "parent"] = "entity"
     repeats: Literal["none", "lawful"] = "none"
     """Whether one record may come several times, of which Clean keeps one; if not, a repetition shows that pages moved."""
+    keyless: Literal["refused", "aside"] = "refused"
+    """Whether a record without its key holds the table back, or is set aside in Clean: a rule requires the key of each."""
+    refused: list[str] = []
+    """Parents whose list may be refused, as a rule says: it is asked for, and where it is refused its rows stay as they were."""
     totals: Literal["credible", "notCredible"] = "credible"
     """Whether the number of rows that answers declare was found true. If not, it says nothing about completeness."""
     incremental: Incremental | None = None

@@ -189,24 +189,25 @@ def _differences(candidate: Candidate) -> DataFrame:
 
 @gate("primary_key_present", kinds=("extraction",), needs=lambda _: ("record", "requestId", "sequence"))
 def primary_key_present(candidate: Candidate) -> Iterator[Judged]:
-    """Every record has a value at the path of its primary key."""
-    path = _fetch(candidate).primary_key
+    """Every record has a value at the path of its primary key, or a rule says that Clean sets those aside that have none."""
+    path, aside = _fetch(candidate).primary_key, _fetch(candidate).keyless == "aside"
     advice = "look at the record: an error kept as one, or a key that has another name here"
     facts: Mapping[str, Any] | None = candidate.evidence.get("extraction")
     steps = [step for step in _steps(path) if step is not None]
     plain = len(steps) == len(_steps(path)) and not path.startswith("@")
-    if plain and (facts is None or facts["missingKeyCount"]):
+    if plain and not aside and (facts is None or facts["missingKeyCount"]):
         frame = candidate.accepted.withColumn("_key", F.get_json_object("record", f"${''.join(steps)}"))
         rule = Rule("trim(_key) <> ''", f"have no value at {path}")
         yield Judged(frame, (rule,), unit="records", show=("sequence", "requestId", "record"), advice=advice)
     if facts is None:
-        if not plain:
+        if aside or not plain:
             candidate.known("extraction")
         return
-    missing = {"missingKeys": facts["missingKeyCount"], "records": facts["rows"]}
+    missing = {"missingKeys": facts["missingKeyCount"], "records": facts["rows"], "aside": aside}
     words = f"lack a value at {path} on {missing['missingKeys']} of {missing['records']} rows"
-    frame = candidate.small({"missingKeys": DataType.INT64, "records": DataType.INT64}, [missing])
-    yield Judged(frame, (Rule("missingKeys = 0", words),), unit="extractions", advice=advice)
+    unit = f"extractions ({missing['missingKeys']} records without {path}, set aside)" if aside else "extractions"
+    columns = {"missingKeys": DataType.INT64, "records": DataType.INT64, "aside": DataType.BOOL}
+    yield Judged(candidate.small(columns, [missing]), (Rule("missingKeys = 0 OR aside", words),), unit=unit, advice=advice)
 
 
 @gate("parents_resolved", kinds=("extraction",), needs=lambda _: ("parentKey", "requestId", "sequence"))

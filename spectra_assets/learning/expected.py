@@ -64,7 +64,7 @@ _WORDS: Mapping[str, str] = {
     "times_kept": "{column} is kept as a {expected}, and its values are of the type {found}",
     "steps_ran": "the playbook has the step {step}, without which these were made: {tables}",
     "requests_steady": "{path}: {retried} of {asked} requests were answered at a later try only, after {tries} tries at most",
-    "rows_accepted": "{setAside} of {rowsIn} rows of {table} were set aside, and no gate objected",
+    "rows_accepted": "{setAside} of {rowsIn} rows of {table} were set aside ({why}), and no gate objected",
 }
 """Check → what one of its rows says, for people."""
 
@@ -93,7 +93,7 @@ def expected(settings: Settings, source: str, run_id: str, evaluations: Iterable
     found = {
         "steps_ran": steps_ran(covenant, playbooks, attempts) if playbooks is not None else (),
         "requests_steady": requests_steady(lakehouse, run_id),
-        "rows_accepted": rows_accepted(attempts),
+        "rows_accepted": rows_accepted(lakehouse, covenant, attempts),
         "plan_holds": plan_holds(lakehouse, covenant, playbooks, tables) if playbooks is not None else (),
         "times_kept": times_kept(lakehouse, covenant, tables),
     }

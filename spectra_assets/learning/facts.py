@@ -117,6 +117,10 @@ class Facts:
         names = dict.fromkeys([*self._columns.get(entity.entity, {}), *(field.raw for field in entity.fields)])
         return [field for path in names if (field := self.promised(entity, path)) is not None]
 
+    def column(self, path: str, table: str) -> tuple[Column, Table] | None:
+        """The first column of Clean that a path of the table's entity fills, with its table."""
+        return self._columns.get(self.entity_of(table) or "", {}).get(path)
+
     @cached_property
     def _columns(self) -> dict[str, dict[str, tuple[Column, Table]]]:
         """Entity → path → the first column of Clean that it fills."""

@@ -159,10 +159,21 @@ def question_of(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None =
     kept = f" {why}." if why else ""
     kept += f" {ADVICE[lesson.cause].format(source=lesson.source)}" if lesson.cause in ADVICE else ""
     return f"{lesson.full_table}: {words}{about}. No automatic fix could be proven.{heard}{back}{kept} What should be done?{done}"
+    kept += _how_many(lesson)
 
 
 def _same(settings: Settings, lesson: Lesson, remedy: Remedy) -> list[Lesson]:
     """Other lessons of which the same change waits."""
+def _how_many(lesson: Lesson) -> str:
+    """How many cells or rows it is about, where that tells a slip from a change."""
+    fact = next(iter(lesson.evidence), None)
+    if lesson.cause == Cause.ROWS_SET_ASIDE:
+        return f" {lesson.message}."
+    if lesson.cause == Cause.CHANGED_TYPE and fact is not None and fact.count is not None and fact.seen:
+        return f" {fact.count:,} values are {fact.seen} in place of {fact.expected}, for example {fact.note or 'an empty one'}."
+    return ""
+
+
     others = [each for each in read_all(settings.lessons, lesson.source) if each.id != lesson.id and each.status in WAITS]
     return [each for each in others if each.remedy is not None and each.remedy.key == remedy.key]
 

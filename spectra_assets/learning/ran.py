@@ -10,9 +10,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from spectra_assets.covenant.build import Extraction
 from spectra_assets.covenant.design import applies
-from spectra_assets.covenant.model import Covenant
+from spectra_assets.covenant.model import Covenant, Table
+from spectra_assets.lakehouse import quarantine
 from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.names import TableRef
 from spectra_assets.playbook.model import Playbooks
 from spectra_assets.stages.actions import ACTIONS
 from spectra_assets.stages.log import waiting
@@ -24,6 +27,7 @@ _RETRIED, _SHARE = 3, 0.1
 """Requests of one endpoint in a run that needed several tries, and their share, from which it counts as unsteady."""
 
 _DONE = ("published", "unchanged")
+_TOLD = 5
 _TOO_MANY = 429
 
 
@@ -64,9 +68,23 @@ def requests_steady(lakehouse: Lakehouse, run_id: str) -> Iterator[tuple[str, Sa
         )
 
 
-def rows_accepted(attempts: Sequence[Row]) -> Iterator[tuple[str, Sample]]:
-    """Published table → how many of its rows were set aside."""
+def rows_accepted(lakehouse: Lakehouse, covenant: Covenant, attempts: Sequence[Row]) -> Iterator[tuple[str, Sample]]:
+    """Published table → how many of its rows were set aside, and why; without those of which a person said that they are."""
+    lawful = {table.table: table.primary_key for table in covenant.tables() if _sets_aside(covenant, table)}
     for row in attempts:
-        if row["status"] in _DONE:
-            aside = row.get("quarantined") or 0
-            yield row["table"], ({"table": row["table"], "setAside": aside, "rowsIn": row.get("rowsIn")},) if aside else ()
+        if row["status"] not in _DONE:
+            continue
+        name, aside = row["table"], row.get("quarantined") or 0
+        known = {f"required_present:{column}" for column in lawful.get(name, ())}
+        rows = quarantine.rows(lakehouse, TableRef.parse(name)) if aside else ()
+        reasons = [{reason.rpartition(".")[2] for reason in each.reasons} for each in rows]
+        told = Counter(reason for each in reasons if not known.issuperset(each) for reason in each)
+        aside -= sum(known.issuperset(each) for each in reasons)
+        why = ", ".join(f"{reason} {count}" for reason, count in told.most_common(_TOLD)) or "for no reason that is known"
+        yield name, ({"table": name, "setAside": aside, "rowsIn": row.get("rowsIn"), "why": why},) if aside else ()
+
+
+def _sets_aside(covenant: Covenant, table: Table) -> bool:
+    """Whether a rule says that records of the table without their key are set aside."""
+    builds = [each.build for each in covenant.tables() if each.entity == table.entity]
+    return any(isinstance(build, Extraction) and build.fetch.keyless == "aside" for build in builds)

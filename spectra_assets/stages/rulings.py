@@ -36,6 +36,7 @@ from spectra_assets.playbook.rules import (
     PagingRule,
     PrimaryKeyRule,
     RecordsRule,
+    RefusedRule,
     RequiredRule,
     RouteRule,
     TypeRule,
@@ -206,7 +207,7 @@ def _without_endpoint(pack: Pack, rule: EndpointRule) -> Pack:
 
 
 def ruled_fetch(fetch: Fetch, playbooks: Playbooks, source: str) -> Fetch:
-    """The plan with what rules of kind endpoint, primary_key, records, paging and deduplicate say."""
+    """The plan with what rules of kind endpoint, primary_key, records, paging, deduplicate, refused and required say."""
     changes: dict[str, Any] = {}
     for moved in playbooks.rules(EndpointRule, source):
         if moved.instead and moved.path == fetch.path:
@@ -230,6 +231,12 @@ def ruled_fetch(fetch: Fetch, playbooks: Playbooks, source: str) -> Fetch:
         changes["paging"] = paging_of(paging[-1])
     if playbooks.rules(DeduplicateRule, source, fetch.entity):
         changes["repeats"] = "lawful"
+    if refused := playbooks.rules(RefusedRule, source, fetch.entity):
+        changes["refused"] = sorted({parent for rule in refused for parent in rule.parents})
+    key = changes.get("primary_key", fetch.primary_key)
+    needs = playbooks.rules(RequiredRule, source, fetch.entity, key)
+    if needs and needs[-1].required and (needs[-1].scope.entity, needs[-1].scope.field) == (fetch.entity, key):
+        changes["keyless"] = "aside"
     return fetch.model_copy(update=changes) if changes else fetch
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from spectra_assets.covenant.files import read
 from spectra_assets.covenant.model import Covenant
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.detect import gaps_of
 from spectra_assets.learning.gap import Cause, Evaluation
 from spectra_assets.learning.ran import rows_accepted, steps_ran
@@ -47,14 +48,14 @@ def test_a_step_of_the_playbook_that_did_not_run_is_a_gap() -> None:
     assert list(steps_ran(old, playbooks, other)) == [], "what an older covenant made says nothing of this one"
 
 
-def test_rows_that_were_set_aside_though_no_gate_objected_are_a_gap() -> None:
+def test_rows_that_were_set_aside_though_no_gate_objected_are_a_gap(tmp_path: Path) -> None:
     covenant = read(REPOSITORY / "covenants" / "zephyr.yaml")
     rows = [
         attempt(covenant, "clean.user"),
         attempt(covenant, "clean.cycle", quarantined=3),
         attempt(covenant, "clean.release", quarantined=40, status="blocked"),
     ]
-    found = dict(rows_accepted(rows))
+    found = dict(rows_accepted(Lakehouse(str(tmp_path), "zephyr"), covenant, rows))
     assert found.keys() == {"clean.user", "clean.cycle"}
     assert seen("clean.cycle", "rows_accepted", found["clean.cycle"]) == [(Cause.ROWS_SET_ASIDE, "", 3)]
     assert found["clean.user"] == ()

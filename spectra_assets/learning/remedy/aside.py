@@ -1,4 +1,4 @@
-"""Rows set aside: what helps the columns for which most of them were."""
+"""Rows set aside: what helps the columns for which they were."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from spectra_assets.lakehouse import quarantine
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
-from spectra_assets.learning.remedy.model import Remedy
+from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.remedy.registry import FAMILIES, remedies_for
 from spectra_assets.names import TableRef
 
@@ -18,10 +18,15 @@ _CAUSES = {"required_present": Cause.NULL_IN_REQUIRED, "types_hold": Cause.CHANG
 _SHARE = 0.5
 """Share of the rows set aside that must have broken a column's rule for its remedies to be tried."""
 
+_OF_CELLS = (RemedyKind.DATE_FORMAT, RemedyKind.READ_AS)
+"""Remedies that read cells otherwise and leave the column what it is."""
 
-@remedies_for(Cause.QUARANTINE)
+
+@remedies_for(Cause.QUARANTINE, Cause.ROWS_SET_ASIDE)
 def set_aside(gap: Gap, facts: Facts) -> Iterator[Remedy]:
-    """The remedies for the rules which most of the rows broke."""
+    """The remedies for the rules which most of the rows broke. Where they are so few that no gate objected, what reads the cells
+    of a column otherwise, and nothing that changes the column for them."""
+    few = gap.cause == Cause.ROWS_SET_ASIDE
     reasons: Counter[str] = Counter()
     rows = 0
     for rejected in quarantine.rows(facts.lakehouse, TableRef.parse(gap.full_table)):
@@ -30,8 +35,8 @@ def set_aside(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     for reason, count in reasons.most_common():
         rule, _, column = reason.rpartition(".")[2].partition(":")
         cause = _CAUSES.get(rule)
-        if cause is None or not column or count < _SHARE * rows:
+        if cause is None or not column or (not few and count < _SHARE * rows):
             continue
         one = gap.model_copy(update={"cause": cause, "subject": column})
         for family in FAMILIES.get(cause, ()):
-            yield from family(one, facts)
+            yield from (remedy for remedy in family(one, facts) if not few or remedy.kind in _OF_CELLS)

@@ -24,6 +24,9 @@ from spectra_assets.stages.values.shapes import digest
 _VERSIONS = 0.5
 """Share of equal fields from which records under one key are versions of one thing and not different things."""
 
+_TOLD = 5
+"""Keys that a question names."""
+
 _PAGES = 20
 """Pages of a list that are read once more."""
 
@@ -32,6 +35,9 @@ _SHARED, _SHARE = 3, 0.01
 
 _CODE = re.compile(r"(?!\d{4}-\d\d-\d\d)\S*\d\S*|[A-Z]{2,12}")
 """A text that names something: no blank, and a digit in it, or capitals alone; no date."""
+
+_FEW = 0.1
+"""Share of the records up to which those without a key of their own are slips, and the key is what it was."""
 
 _MANY = 10
 """Records from which a field may be believed to tell them apart, whatever its name."""
@@ -58,7 +64,45 @@ def keys(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         yield from _deduplicated(gap, facts, entity, lists, groups, cursor)
     if not groups:
         yield from _below_parents(gap, facts, entity, lists)
-    yield from _other_key(gap, facts, entity, lists)
+    every = [record for pages in lists.values() for page in pages for record in page]
+    lacking = sum(next(values_at(record, entity.primary_key), None) in (None, "") for record in every)
+    again = sum(len(group) - 1 for group in groups)
+    if 0 < lacking + again <= _FEW * len(every):  # nobody gives up a key for them
+        yield from (
+            _few_lacking(gap, facts, entity, lacking, len(every))
+            if lacking
+            else _few_again(gap, facts, entity, groups, len(every))
+        )
+    else:
+        yield from _other_key(gap, facts, entity, lists)
+
+
+def _few_lacking(gap: Gap, facts: Facts, entity: CanonEntity, lacking: int, total: int) -> Iterator[Remedy]:
+    """Some records without a key may be set aside, so that the others arrive."""
+    path = entity.primary_key
+    if path.startswith("@") or not carried(path):
+        return
+    why = f"{lacking} of {total} records have no {path}, which tells all others apart"
+    needs = (
+        f"{why}. Mended at the source, they come by themselves. Yes sets those that have none aside, now and later, where "
+        f"`solution-engine quarantine list {gap.source}` counts them, and the others arrive; no keeps {gap.full_table} as it is"
+    )
+    yield rule(RemedyKind.SET_ASIDE, PREPARE, "required", scope(gap, facts, path), {"required": True}, why, needs)
+
+
+def _few_again(gap: Gap, facts: Facts, entity: CanonEntity, groups: Sequence[Sequence[Record]], total: int) -> Iterator[Remedy]:
+    """Of some records under one key the last may count, though they differ."""
+    path = entity.primary_key
+    keys = [str(next(values_at(group[0], path))) for group in groups]
+    if path.startswith("@") or not carried(path, *keys[:_TOLD]):
+        return
+    again = sum(len(group) - 1 for group in groups)
+    why = f"{again} of {total} records have another one's {path} ({', '.join(keys[:_TOLD])}{', …' if len(keys) > _TOLD else ''})"
+    needs = (
+        f"{why} and other values. Mended at the source, they come by themselves. Yes keeps the last one under each {path} and "
+        f"leaves out the others, now and later; no keeps {gap.full_table} as it is"
+    )
+    yield rule(RemedyKind.DEDUPLICATE, EXTRACT, "deduplicate", scope(gap, facts), {"key": path}, why, needs)
 
 
 def _below_parents(gap: Gap, facts: Facts, entity: CanonEntity, lists: Lists) -> Iterator[Remedy]:

@@ -32,6 +32,7 @@ class RemedyKind(StrEnum):
     ADD_GATE = "add_gate"
     ADD_STEP = "add_step"
     READ_AS = "read_as"
+    SET_ASIDE = "set_aside"
     ACCEPT = "accept"
 
 
@@ -39,6 +40,7 @@ KEEP_REQUESTS = frozenset(
     (
         RemedyKind.ADD_FIELD, RemedyKind.WIDEN_TYPE, RemedyKind.DATE_FORMAT, RemedyKind.FOLLOW_RENAME, RemedyKind.MARK_NULLABLE,
         RemedyKind.PRIMARY_KEY, RemedyKind.DEDUPLICATE, RemedyKind.ADD_GATE, RemedyKind.ADD_STEP, RemedyKind.LABEL_VALUE,
+        RemedyKind.READ_AS, RemedyKind.SET_ASIDE, RemedyKind.ACCEPT,
     )
 )  # fmt: skip
 """Remedies that change nothing of what Source and Prepare ask the API."""

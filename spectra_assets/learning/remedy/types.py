@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,15 +15,24 @@ from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.fields import scalar_values
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.remedy.registry import PREPARE, carried, paths_of, remedies_for, rule, scope
+from spectra_assets.learning.remedy.words import few_as_none
 from spectra_assets.playbook.rules import TypeRule
+from spectra_assets.stages.extract.drift import fits, plain_text
+from spectra_assets.stages.extract.places import Place
 from spectra_assets.stages.prepare.fields.inference import typed
 from spectra_assets.stages.rulings import FORMATS
 from spectra_assets.stages.values.dates import EPOCH_MILLIS, ISO, PER_SECOND, as_date, day_first, reading, turned, unit_of
 from spectra_assets.stages.values.numbers import is_integer
-from spectra_assets.stages.values.shapes import Shape, shape_at
+from spectra_assets.stages.values.shapes import Shape, kind_of, shape_at
 
 _DATED = (DataType.DATE, DataType.TIMESTAMP)
+_NUMERAL = re.compile(r"[+-]?[0-9.,' ]*[0-9][0-9.,' ]*([eE][+-]?[0-9]+)?")
+"""What may be a number, however it is written."""
+
 _UNCLEAR = "day and month can't be told apart between these forms: only a person knows how such a date is read"
+_FEW = 0.1
+"""Share of the values up to which those of another type are slips, and the column is what it was."""
+
 _READ = 0.95
 """Share of the texts that no known form reads which one further form must read."""
 
@@ -41,7 +51,7 @@ def other_type(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         values = scalar_values([*facts.sampled(entity.entity), *came], path)
         if known.type in _DATED:
             yield from _date_format(gap, facts, known, values)
-        yield from _wider(gap, facts, known, values)
+        yield from _wider(gap, facts, known, values, scalar_values(came, path))
 
 
 def _date_format(gap: Gap, facts: Facts, known: CanonField, values: Sequence[Any]) -> Iterator[Remedy]:
@@ -110,7 +120,8 @@ def _form(pattern: str) -> str:
     return squeezed.replace("d/M", "M/d").replace("d.M", "M.d").replace("d-M", "M-d")
 
 
-def _wider(gap: Gap, facts: Facts, known: CanonField, values: Sequence[Any]) -> Iterator[Remedy]:
+def _wider(gap: Gap, facts: Facts, known: CanonField, values: Sequence[Any], came: Sequence[Any]) -> Iterator[Remedy]:
+    """The type that holds all values; where nearly all that came last still have the type, what is said of the others."""
     leaf, shape = shape_at(known.raw, values)
     found = typed(leaf, shape, None).type
     timed = known.type == DataType.DATE and found == DataType.TIMESTAMP
@@ -122,6 +133,10 @@ def _wider(gap: Gap, facts: Facts, known: CanonField, values: Sequence[Any]) -> 
     person = [each for each in facts.playbooks.rules(TypeRule, gap.source, entity, known.raw) if each.lesson is None]
     needs = f"the rule {person[-1].id} says the type {person[-1].data_type}: only a person may change that" if person else None
     needs = needs or breaks(known.type, found)
+    strange = [value for value in came if not _holds(known, value)]
+    if needs is not None and len(strange) <= _FEW * len(came):  # nobody gives up a column for them
+        yield from few_as_none(gap, facts, known, strange, len(came))
+        return
     kinds = ", ".join(sorted(shape.seen)) or "no value"
     why = f"{known.raw} was {known.type} by the sample; of its {len(values)} values now seen some are {kinds}: {found} holds all"
     yield rule(RemedyKind.WIDEN_TYPE, PREPARE, "type", scope(gap, facts, known.raw), {"data_type": str(found)}, why, needs)
@@ -138,6 +153,18 @@ def breaks(was: DataType, found: DataType) -> str | None:
     if was in NUMBERS:
         return f"as {found} these are no numbers any more, and what sums or compares them breaks: a person decides"
     return f"what reads it as {was} can't read it as {found}: a person decides"
+
+
+def _holds(known: CanonField, value: Any) -> bool:
+    """Whether a column holds a value as it is written. Where that can't be told here, it does."""
+    place = Place(known.raw, known.type, known.date_format)
+    text = plain_text(value)
+    if known.type in NUMBERS and text is not None and _NUMERAL.fullmatch(text):
+        return True
+    if known.type in _DATED and isinstance(value, str) and not is_integer(value.strip()):
+        formats = [each for each in (known.date_format or "").split(FORMATS) if each]
+        return _reads(value.strip(), formats)
+    return fits(kind_of(value), value, place)
 
 
 def _holds_all(shape: Shape) -> DataType:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from spectra_assets.covenant.amounts import NUMBERS
-from spectra_assets.covenant.model import Column, DataType, Table
+from spectra_assets.covenant.canon import CanonField
+from spectra_assets.covenant.model import Column, DataType, PiiLevel, Table
 from spectra_assets.gates.altered import words_of
 from spectra_assets.learning.facts import MOST_RECORDS, Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.remedy.registry import CLEAN, carried, remedies_for, rule, scope
 from spectra_assets.stages.asking.answers import Record, values_at
+from spectra_assets.stages.extract.drift import plain_text
 from spectra_assets.stages.values.dates import EPOCH_MS
 
 _OFTEN = 0.02
 """Share of the records from which on a text is the one that the gate saw so often."""
+
+_TEXTS = 20
+"""Different texts that one rule has read as none at most: more of them are no slips."""
+
+_LONGEST = 40
+"""Characters of a text that a rule carries."""
 
 _UNITS = (1, 10**3, 10**6, 10**9)
 """Parts of a second that epoch numbers count."""
@@ -58,6 +66,26 @@ def stands_for_none(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         needs = f"{why}: it would be counted, summed and averaged as one. Yes reads it as none from now on"
         values = {"values": dict.fromkeys(sorted(written)[:20])}
         yield rule(RemedyKind.READ_AS, CLEAN, "read_as", scope(gap, facts, path), values, why, needs)
+
+
+def few_as_none(gap: Gap, facts: Facts, known: CanonField, cells: Sequence[Any], total: int) -> Iterator[Remedy]:
+    """Of `total` cells these few are none of what the column is: a person may have them read as none. Not where a value is
+    required, and never of what may tell who somebody is."""
+    told = Counter(plain_text(cell) for cell in cells)
+    texts = [text for text in told if text]
+    found = facts.column(known.raw, gap.full_table)
+    if found is None or found[0].pii != PiiLevel.NONE or known.required or known.key or not 0 < len(texts) <= _TEXTS:
+        return
+    if max(map(len, texts)) > _LONGEST or not carried(known.raw, *texts):
+        return
+    shown = ", ".join(f"{text!r} ({told[text]})" for text in sorted(texts, key=lambda text: -told[text])[:5])
+    why = f"{len(cells)} of {total} cells of {known.raw} are no {known.type}: {shown}{', …' if len(texts) > 5 else ''}"
+    needs = (
+        f"{why}. Mended at the source, they come by themselves. Yes reads them as none from now on, and their rows are in "
+        f"{found[1].table} with all others"
+    )
+    values = {"values": dict.fromkeys(sorted(texts))}
+    yield rule(RemedyKind.READ_AS, CLEAN, "read_as", scope(gap, facts, known.raw), values, why, needs)
 
 
 def _of(gap: Gap, facts: Facts) -> tuple[Table | None, Column | None]:

@@ -13,7 +13,15 @@ from typing import Annotated, get_args
 
 from pydantic import Field
 
-from spectra_assets.playbook.rules.access import EndpointRule, OrderRule, PagingRule, RecordsRule, RouteRule, WithholdRule
+from spectra_assets.playbook.rules.access import (
+    EndpointRule,
+    OrderRule,
+    PagingRule,
+    RecordsRule,
+    RefusedRule,
+    RouteRule,
+    WithholdRule,
+)
 from spectra_assets.playbook.rules.fields import (
     AddFieldRule,
     AliasesRule,
@@ -82,6 +90,7 @@ __all__ = [
     "RecordsRule",
     "Reference",
     "ReferenceRule",
+    "RefusedRule",
     "RenameRule",
     "RequiredRule",
     "RouteRule",
@@ -115,6 +124,7 @@ Rule = Annotated[
     | RecordsRule
     | PagingRule
     | OrderRule
+    | RefusedRule
     | LabelRule
     | SettingRule
     | DimensionRule

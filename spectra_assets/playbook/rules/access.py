@@ -100,6 +100,18 @@ class OrderRule(BaseRule):
     after: list[Text] = Field(min_length=1, max_length=20)
 
 
+class RefusedRule(BaseRule):
+    """The API may refuse an entity's lists below these parents: their rows stay as they were, and all others are read. Each is
+    asked for all the same, and read once it is refused no more."""
+
+    uses = frozenset({"source", "entity"})
+    needs = frozenset({"entity"})
+    of_canon = True
+
+    kind: Literal["refused"] = "refused"
+    parents: list[Text] = Field(min_length=1, max_length=100)
+
+
 class WithholdRule(BaseRule):
     """A field that must not reach the lake, in no answer of the source: it is left out, or its value hashed.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -31,16 +31,22 @@ _KEPT = 3
 
 
 class DriftWatch:
-    """Compares records of one entity with its canon. `keep` is called with the first records that differ at each path."""
+    """Compares records of one entity with its canon. `keep` is called with the first records that differ at each path; `read`
+    are, by path, texts that a rule has read as others."""
 
-    def __init__(self, entity: CanonEntity, keep: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        entity: CanonEntity,
+        keep: Callable[[dict[str, Any]], None] = lambda _: None,
+        read: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
         self.found: dict[str, Drift] = {}
         self.records = 0
         self.elements: Counter[str] = Counter()
         """Path of a list in the records, of those that are in no other one → its elements in all that `read` gave."""
         self._entity = entity
         self._recursive = entity.fetch.recursive
-        self._root = places_of(entity)
+        self._root = places_of(entity, read)
         self._seen: set[str] = set()
         self._keep = keep
         self._new = False
@@ -170,7 +176,7 @@ class DriftWatch:
             for each in value:
                 if each is not None:
                     self._value(each, place.items)
-        elif not _is_empty(value) and (place.type is None or not _fits(kind, value, place)):
+        elif not _is_empty(value) and (place.type is None or not fits(kind, value, place)):
             self._note(place.path, "changedType", place.expected, kind, value)
 
     def _note(self, path: str, kind: Any, expected: str | None, seen: str | None, example: Any, count: int = 1) -> None:
@@ -196,14 +202,21 @@ def masked(value: Any) -> str:
     return str(value)[:40]
 
 
+def plain_text(value: Any) -> str | None:
+    """A plain value as the text that rules and Clean see; None of a list or record."""
+    if isinstance(value, dict | list):
+        return None
+    return str(value).lower() if isinstance(value, bool) else str(value).strip()
+
+
 def _is_empty(value: Any) -> bool:
     """Whether a value says that there is none, as some servers do: `""` for a number, `[]` for a record."""
     return value in ([], {}) or (isinstance(value, str) and not value.strip())
 
 
-def _fits(kind: str, value: Any, place: Place) -> bool:
-    """Whether a value has the type, be it by its kind or because it is a text that says it."""
-    if kind in kinds_of(place):
+def fits(kind: str, value: Any, place: Place) -> bool:
+    """Whether a value has the type, be it by its kind, as a text that says it, or because a rule has it read otherwise."""
+    if kind in kinds_of(place) or (place.read and plain_text(value) in place.read):
         return True
     if place.type == DataType.BOOL:
         return str(value).strip().lower() in TRUTHS

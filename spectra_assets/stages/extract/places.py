@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,8 @@ class Place:
     path: str
     type: DataType | None = None
     date_format: str | None = None
+    read: Collection[str] = ()
+    """Texts that a rule has read as others, or as none: what they are read as is judged in Clean."""
     fields: dict[str, Place] = field(default_factory=dict)
     items: Place | None = None
     known: dict[tuple[Any, ...], list[tuple[str, Place]]] = field(default_factory=dict)
@@ -72,8 +74,9 @@ def joined(place: Place, key: str) -> str:
     return f"{place.path}.{escaped(key)}" if place.path else escaped(key)
 
 
-def places_of(entity: CanonEntity) -> Place:
-    """The canon's fields as a tree. A field that others lie below is a container, whatever its own type."""
+def places_of(entity: CanonEntity, read: Mapping[str, Collection[str]] | None = None) -> Place:
+    """The canon's fields as a tree. A field that others lie below is a container, whatever its own type. `read`: path → texts
+    that a rule has read as others."""
     root = Place("")
     plain: Iterable[CanonField] = (known for known in entity.fields if not known.raw.startswith("@"))
     for known in plain:
@@ -86,4 +89,5 @@ def places_of(entity: CanonEntity) -> Place:
                 place = place.items
         place.type = known.type
         place.date_format = known.date_format
+        place.read = (read or {}).get(known.raw, ())
     return root

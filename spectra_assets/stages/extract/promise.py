@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from spectra_assets.covenant.build import Flattening
 from spectra_assets.covenant.canon import CanonEntity, CanonField
@@ -35,6 +35,12 @@ def promised(known: CanonEntity, covenant: Covenant) -> CanonEntity:
                 )
             )
     return known.model_copy(update={"fields": tuple(fields)})
+
+
+def read_otherwise(entity: str, covenant: Covenant) -> dict[str, Collection[str]]:
+    """Path → the texts that rules have read as others, in the tables of an entity."""
+    mine = [table for table in covenant.tables() if table.entity == entity and isinstance(table.build, Flattening)]
+    return {raw: column.read_as for table in mine for column in table.schema_ if column.read_as for raw in column.source}
 
 
 def _as_promised(item: CanonField, columns: Mapping[str, tuple[Column, str]]) -> CanonField:

@@ -28,7 +28,7 @@ from spectra_assets.stages.extract.census import Census
 from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.extract.landing import BATCH_ROWS
 from spectra_assets.stages.extract.merging import Merge, Spool, combined
-from spectra_assets.stages.extract.promise import promised
+from spectra_assets.stages.extract.promise import promised, read_otherwise
 from spectra_assets.stages.extract.scope import Scope
 from spectra_assets.stages.extract.taping import Taping
 from spectra_assets.stages.rulings import is_sole

@@ -19,11 +19,12 @@ from tests.learning.bench.foreign import FOREIGN
 from tests.learning.bench.fresh import FRESH
 from tests.learning.bench.further import FURTHER
 from tests.learning.bench.healthy import HEALTHY
+from tests.learning.bench.slips import SLIPS
 from tests.learning.bench.unlisted import UNLISTED
 from tests.learning.bench.writings import WRITINGS
 from tests.learning.bench.zephyr import ZEPHYR
 
-EVERY = (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ANSWERS, *WRITINGS, *CHANGELOGS, *ALTERED, *ZEPHYR)
+EVERY = (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ANSWERS, *WRITINGS, *CHANGELOGS, *ALTERED, *SLIPS, *ZEPHYR)
 
 
 def main() -> int:

@@ -26,6 +26,7 @@ from spectra_assets.graph.sensor import learn
 from spectra_assets.intelligence.model import load_pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.lesson import Lesson, read_all
+from spectra_assets.learning.person import WAITS, approve
 from spectra_assets.learning.remedy.model import RemedyKind
 from spectra_assets.names import LOG, Stage
 from spectra_assets.settings import Settings
@@ -159,6 +160,13 @@ class Project:
             seen = learn(instance)
         return [*look(self.settings, seen, self.said.append).changed.values()]
 
+    def approve(self) -> list[Lesson]:
+        """A person's yes to all that waits: the lessons as they were asked."""
+        waiting = [lesson for lesson in self.lessons if lesson.status in WAITS]
+        for lesson in waiting:
+            approve(self.settings, lesson.id)
+        return waiting
+
     @property
     def failed(self) -> tuple[str, ...]:
         """`stage.table:gate` of every gate that failed in the last run, and `stage.table:table_made` of tables that ended in an error."""
@@ -219,12 +227,15 @@ class Bench:
                 project.other.redesign()
                 if not project.other.run():
                     raise AssertionError(f"{project.other.source} is not healthy: {', '.join(project.other.failed)}")
+            asked: list[Lesson] = []
             passed = project.run(to)
             project.learn()
             verdict.failed = again = project.failed
             checks = {f"{lesson.stage}.{lesson.table}:{lesson.check}" for lesson in project.lessons}
             seen = {*verdict.failed, *checks, *(lesson.check for lesson in project.lessons)}
             verdict.seen = bool(seen & set(case.fails))
+            if case.approved:
+                asked = project.approve()
             used = any(lesson.status in _USED for lesson in project.lessons)
             settled = case.outcome == "asks" or (passed and not project.lessons)
             if self.whole or used or not settled:
@@ -234,11 +245,11 @@ class Bench:
                 again = project.failed
             if passed:
                 verdict.wrong = tuple(self._wrong(case, project))
-            self._judge(case, verdict, project, passed and not set(again) & set(case.fails))
+            self._judge(case, verdict, project, passed and not set(again) & set(case.fails), asked)
             if project.beside is not None:
                 verdict.problems += self._regressions(case, project)
-        asked = (f"asks: {lesson.question}" for lesson in project.lessons if lesson.question)
-        verdict.said = (*project.said, *asked) if verdict.problems else ()
+        questions = (f"asks: {lesson.question}" for lesson in project.lessons if lesson.question)
+        verdict.said = (*project.said, *questions) if verdict.problems else ()
         verdict.seconds = round(time.process_time() - begun, 1)
         shutil.rmtree(project.folder, ignore_errors=True)
         return verdict
@@ -263,7 +274,7 @@ class Bench:
         before = self._healthy[case.world, case.beside]
         return changes(case, (before.covenant, before.lakehouse), (project.covenant, project.lakehouse))
 
-    def _judge(self, case: Case, verdict: Verdict, project: Project, passed: bool) -> None:
+    def _judge(self, case: Case, verdict: Verdict, project: Project, passed: bool, approved: list[Lesson]) -> None:
         lessons = project.lessons
         verdict.lessons = tuple((f"{lesson.cause} {lesson.subject}".strip(), str(lesson.status)) for lesson in lessons)
         used = [lesson for lesson in lessons if lesson.status in _USED]
@@ -271,7 +282,7 @@ class Bench:
             used = [lesson for lesson in used if lesson.status != "verified" or lesson.remedy.kind != RemedyKind.ADD_FIELD]
         verdict.verified = any(lesson.status == "verified" for lesson in lessons)
         verdict.healed = passed and not verdict.wrong and verdict.verified
-        verdict.asked = bool(lessons) and not used
+        verdict.asked = bool(approved or lessons) and (case.approved or not used)
         if case.outcome == "copes":
             verdict.healed = passed and not verdict.wrong and (verdict.verified or all(lesson.closed for lesson in lessons))
             if not verdict.healed:
@@ -279,17 +290,19 @@ class Bench:
             return
         if not verdict.seen:
             verdict.problems.append(f"run 1 failed at {', '.join(verdict.failed) or 'nothing'}, not at {' or '.join(case.fails)}")
-        if case.outcome == "heals" and not verdict.healed:
+        if (case.approved or case.outcome == "heals") and not verdict.healed:
             why = verdict.wrong or (project.failed if not passed else ("no lesson is verified",))
             verdict.problems.append(f"not healed: {'; '.join(why)}"[:400])
-        if case.says and not any(case.says in (lesson.question or "") for lesson in lessons):
+        if case.says and not any(case.says in (lesson.question or "") for lesson in (*approved, *lessons)):
             verdict.problems.append(f"nobody is asked about {case.says}")
-        told = " ".join(f"{lesson.question} {lesson.remedy.said if lesson.remedy else ''}" for lesson in lessons)
+        told = " ".join(f"{lesson.question} {lesson.remedy.said if lesson.remedy else ''}" for lesson in (*approved, *lessons))
         if case.never and (found := re.search(case.never, told)):
             verdict.problems.append(f"a lesson says {found[0]!r}")
         if case.partly:
             return
-        if case.outcome == "asks" and used:
+        if case.approved and not approved:
+            verdict.problems.append("nothing waits for a person's yes")
+        if case.outcome == "asks" and used and not case.approved:
             verdict.problems.append(f"the machine decided what a person must: {', '.join(lesson.id for lesson in used)}")
 
     def healthy(self, name: str, world: type[World], change: Any) -> list[str]:

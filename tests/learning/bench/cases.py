@@ -22,7 +22,7 @@ Change = Callable[[World], None]
 class Case:
     """One gap. `fails` are the gates of which one must fail in run 1 (`stage.table:gate`), or what the loop must see by itself.
 
-    `meant` makes of a row, as the API gives it, what it means; `unsure` are fields of which nothing is claimed.
+    `meant` makes of a row, as the API gives it, what it means (None: it must not be there); `unsure` are fields of which nothing is claimed.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Case:
     change: Change | None = None
     fails: tuple[str, ...] = ()
     outcome: Literal["heals", "asks", "copes"] = "heals"
-    meant: Callable[[Row], Row] = dict
+    meant: Callable[[Row], Row | None] = dict
     unsure: tuple[str, ...] = ()
     lists: tuple[str, ...] = ("customer", "order")
     """Those whose rows are compared with the truth when it is healed."""
@@ -51,6 +51,8 @@ class Case:
     """A part of it the machine may mend alone; of the rest a person is asked what `says` says."""
     never: str = ""
     """What no question and no remedy may say (a pattern)."""
+    approved: bool = False
+    """A person says yes to what waits after run 1: then the data must be right, and every lesson verified that brought something."""
     rounds: int = 1
     """Runs that show a gap and let the loop learn, where each shows what the one before had to hold back."""
     fast: bool = False

@@ -27,7 +27,7 @@ def faults(case: Case, world: World, covenant: Covenant, lakehouse: Lakehouse) -
             found.append(f"clean.{name} is not there")
             continue
         rows = lakehouse.read(table.ref).to_pylist()
-        true = [case.meant(row) for row in world.lists[name].rows]
+        true = [meant for row in world.lists[name].rows if (meant := case.meant(row)) is not None]
         found += list(_faults(case, true, table, rows))[:_TOLD]
         for key in sorted({key for row in true for key, value in row.items() if _is_nested(value)}):
             told = [row[key] for row in true if row.get(key)]
