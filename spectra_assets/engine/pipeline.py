@@ -41,7 +41,7 @@ from spectra_assets.learning.person import WAITS, doubled
 from spectra_assets.learning.record import withdraw
 from spectra_assets.names import Stage
 from spectra_assets.settings import Settings
-from spectra_assets.stages.adoption import Adopted, Made, adopt, keep_canon, published
+from spectra_assets.stages.adoption import Adopted, Made, adopt, as_read, keep_canon, published
 from spectra_assets.stages.asking.wire import NOT_TRIED
 from spectra_assets.stages.deliver import Outcome
 from spectra_assets.stages.design import written
@@ -288,7 +288,7 @@ class Pipeline:
         """Write the covenant and tell what changed since this call began, by whoever: a remedy may have written it already."""
         known = before is not None and before.version == covenant.version
         self.covenant_changed = write(covenant_file(self.settings.covenants, covenant.source), covenant) or not known
-        changes = diff(before, covenant) if before else []
+        changes = diff(as_read(self.lakehouse, before, covenant), covenant) if before else []
         self.changes = tuple(f"{group.about}: {group.text}{_BREAKING if group.breaking else ''}" for group in grouped(changes))
         place = f"covenants/{covenant.source}.yaml, version {covenant.version}"
         if not self.covenant_changed:

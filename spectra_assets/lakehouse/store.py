@@ -12,7 +12,7 @@ import hashlib
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,6 +54,9 @@ ATTEMPTS = 6
 LOCK_SECONDS = 600.0
 KEPT_DAYS = 7
 """Days for which earlier versions of a table can be read."""
+
+MOST_VERSIONS = 100
+"""Versions of a table that are looked through for what it ever held."""
 
 _TIDIED_EVERY = 10
 """Versions of a table after which the files of those that are older are removed."""
@@ -144,6 +147,27 @@ class Lakehouse:
         with guarded(self.path(ref), "read"):
             mine = [commit["version"] for commit in table.history(LOOKED_BACK) if commit.get(RUN) == run_id]
         return min(mine) - 1 if mine and min(mine) > 0 else None
+
+    def blank(self, ref: TableRef, columns: Collection[str], none: Collection[str] = ()) -> set[str]:
+        """Those of the columns in which no version of the table ever had a value, or none but the texts `none` (lower case), by
+        its log alone. Nothing where the log doesn't tell: it is cut off, longer than MOST_VERSIONS, or has no statistics of it.
+
+        Raises MissingInputError.
+        """
+        table = self._open(ref)
+        left = set(columns)
+        if not left or table.version() >= MOST_VERSIONS:
+            return set()
+        try:
+            with guarded(self.path(ref), "read"):
+                for version in range(table.version(), -1, -1):
+                    table.load_as_version(version)
+                    files = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+                    there = {column.name for column in table.schema().fields}
+                    left = {name for name in left if name not in there or all(_is_blank(file, name, none) for file in files)}
+        except StorageError:
+            return set()
+        return left
 
     def batches(self, ref: TableRef, columns: Sequence[str] | None = None, version: int | None = None) -> pa.RecordBatchReader:
         """The table as a stream of batches, in flat memory, of one version even while others write: the given one, else the last.
@@ -282,6 +306,14 @@ class Lakehouse:
 
 def _stream(reader: pa.RecordBatchReader, schema: pa.Schema) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(schema, (fresh(batch, schema) for batch in reader))
+
+
+def _is_blank(file: Mapping[str, Any], column: str, none: Collection[str]) -> bool:
+    """Whether a file of a table has no value in a column, or but one of these texts, by its statistics."""
+    if file.get(f"null_count.{column}") == file["num_records"]:
+        return True
+    least, greatest = file.get(f"min.{column}"), file.get(f"max.{column}")
+    return isinstance(least, str) and least == greatest and least.strip().lower() in none
 
 
 def _plain(part: str) -> str:

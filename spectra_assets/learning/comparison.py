@@ -8,6 +8,7 @@ from typing import Any
 from spectra_assets.covenant.diff import Consent, diff
 from spectra_assets.covenant.model import Column, Covenant, Table
 from spectra_assets.covenant.paths import HASH
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.expected import gated
 from spectra_assets.learning.gap import Gap
@@ -15,6 +16,7 @@ from spectra_assets.learning.remake import Remade
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
 from spectra_assets.learning.scratch import Made
 from spectra_assets.names import Stage
+from spectra_assets.stages.adoption import as_read
 
 _NAMED = 5
 """Columns that a sentence names at most."""
@@ -94,9 +96,10 @@ def failures(made: dict[str, Made], known: dict[str, dict[str, Any]]) -> Iterato
             yield f"{name} could not be made: {table.error}"
 
 
-def losses(before: Covenant, after: Covenant, least: Consent = Consent.PERSON) -> Iterator[tuple[str, str]]:
+def losses(lakehouse: Lakehouse, before: Covenant, after: Covenant, least: Consent = Consent.PERSON) -> Iterator[tuple[str, str]]:
     """What those lose who read the tables of a covenant, each with its table: what only a person may agree to; with `least` PROOF
-    also promises that are no longer kept."""
+    also promises that are no longer kept. Nothing is lost of a column that never had a value."""
+    before = as_read(lakehouse, before, after)
     told = (Consent.PROOF, Consent.PERSON) if least == Consent.PROOF else (least,)
     yield from ((change.table, f"{change.table}: {change.text}") for change in diff(before, after) if change.consent in told)
 

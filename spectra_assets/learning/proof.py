@@ -284,7 +284,11 @@ class _Trial:
     def _losses(self, made: Remade) -> Iterator[str]:
         if made.covenant is not None:
             left_out = left_out_by(self.covenant, self.gap, self.remedy)
-            yield from (loss for name, loss in losses(self.covenant, made.covenant) if name not in left_out)
+            yield from (
+                loss
+                for name, loss in losses(_lakehouse(self.settings, self.covenant), self.covenant, made.covenant)
+                if name not in left_out
+            )
 
 
 def _read_later(remedy: Remedy) -> Collection[str]:
@@ -315,7 +319,7 @@ def _regressions(
                 made = remake(scratch, covenant, edited)
             harm = [*failures(made.tables, latest_attempts(lakehouse))]
             harm += [made.ended] if made.ended else []
-            harm += [loss for _, loss in losses(covenant, made.covenant, Consent.PROOF)] if made.covenant else []
+            harm += [loss for _, loss in losses(lakehouse, covenant, made.covenant, Consent.PROOF)] if made.covenant else []
             yield from (f"{covenant.source}: {each}" for each in harm[:_TOLD])
         except SpectraError as error:
             yield f"{covenant.source}: nothing can be shown: {type(error).__name__}: {error}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from spectra_assets.covenant.canon import Canon, CanonEntity, CanonField
@@ -20,18 +21,27 @@ from spectra_assets.covenant.paths import INDEX
 from spectra_assets.errors import DocumentError
 from spectra_assets.intelligence.model import Pack
 from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.names import Stage, TableRef
 from spectra_assets.playbook.model import Notice
 from spectra_assets.playbook.rules import OF_CANON, BaseRule
 from spectra_assets.playbook.rules.rule import fits
 from spectra_assets.settings import Settings
 from spectra_assets.stages.design import canon_of, design, playbooks_of
 from spectra_assets.stages.origin import Origin, keep, known
+from spectra_assets.stages.values.numbers import NONE
+
 
 _BY_LAST_KEYS = ("withhold", "pii")
 """Kinds of rules whose `scope.field` names the last keys of a path, whatever their case."""
 
 _ASKED = frozenset(("route", "endpoint", "records", "paging"))
 """Kinds of rules that say how an entity is asked for, and nothing of its fields."""
+
+_NOTHING = frozenset((*NONE, "[]", "{}"))
+"""Texts that say no more than an empty cell: a word for none, a list or record without anything."""
+
+_FIRST_DAYS = timedelta(days=7)
+"""For so long a figure may give way to one that is made of columns of which nothing was known."""
 
 _ROUNDS = 4
 """Times that a covenant is designed at most, each with more held back, before all of it is."""
@@ -65,9 +75,10 @@ def adopt(settings: Settings, pack: Pack, now: Covenant, made: Made, published: 
     `published` tables. What only the rules change, a person or a proven lesson wants so; and who adds entities wants the star
     that they come to."""
     base, why = _by_rules(settings, pack, now, made)
+    lakehouse = Lakehouse(settings.lakehouse_root, pack.source)
     known = {entity.entity for entity in base.canon.entities}
     grown = base.kept and any(entity.entity not in known for entity in made.canon.entities)
-    held = _broken(base.covenant, made.covenant, published)
+    held = _broken(lakehouse, base.covenant, made.covenant, published)
     if not held or (grown and _arranged(held, base.covenant)):
         return Adopted(made)
     breaking, back = held, set[str]()
@@ -81,7 +92,7 @@ def adopt(settings: Settings, pack: Pack, now: Covenant, made: Made, published: 
             covenant, notices = design(settings, pack, canon)
         except DocumentError:  # what stays and what is new can't be one covenant
             break
-        breaking = _broken(base.covenant, covenant, published)
+        breaking = _broken(lakehouse, base.covenant, covenant, published)
         if not breaking or (grown and _arranged(breaking, base.covenant)):
             kept = tuple(change for change in held if change not in breaking)
             return Adopted(Made(covenant, canon, tuple(notices)), kept, tuple(sorted(back)))
@@ -278,8 +289,44 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Mapping[
     return [rules[name] for name in unlike for rules in (before, now) if name in rules]
 
 
-def _broken(now: Covenant, new: Covenant, published: Collection[str]) -> tuple[Change, ...]:
-    return tuple(change for change in diff(now, new) if change.breaking and change.table in published)
+def _broken(lakehouse: Lakehouse, now: Covenant, new: Covenant, published: Collection[str]) -> tuple[Change, ...]:
+    read = as_read(lakehouse, now, new)
+    changes = [change for change in diff(read, new) if change.breaking and change.table in published]
+    return tuple(change for change in changes if read is now or not _is_of_first_days(lakehouse, change.table, new))
+
+
+def _is_of_first_days(lakehouse: Lakehouse, table: str, new: Covenant) -> bool:
+    """Whether a table is a figure of the first days that is not made any more: it was chosen while nothing was known of columns
+    that have values by now, no run has brought another version of it, and its table stays until `retire` archives it."""
+    ref = TableRef.parse(table)
+    if ref.schema != Stage.ANALYSE or any(each.table == table for each in new.tables()):
+        return False
+    state = lakehouse.describe(ref)
+    return state.version == 0 and datetime.now(UTC) - state.written_at <= _FIRST_DAYS
+
+
+def as_read(lakehouse: Lakehouse, now: Covenant, new: Covenant) -> Covenant:
+    """The covenant `now` without the columns of which `new` makes something else and that never had a value: a day on which the
+    API left them empty was all that said what they are, and nobody has read anything in them."""
+    after = {table.table: table.columns for table in new.tables()}
+    blank: dict[str, set[str]] = {}
+    for table in now.tables():
+        kept = after.get(table.table, table.columns)
+        other = {name for name, column in table.columns.items() if name not in kept or kept[name].type != column.type}
+        if other.difference(table.primary_key) and lakehouse.exists(table.ref):
+            blank[table.table] = lakehouse.blank(table.ref, other.difference(table.primary_key), _NOTHING)
+    return _without(now, blank) if any(blank.values()) else now
+
+
+def _without(covenant: Covenant, columns: Mapping[str, Collection[str]]) -> Covenant:
+    """The covenant without these columns of its tables."""
+
+    def less(table: Table) -> Table:
+        gone = columns.get(table.table, ())
+        return table.model_copy(update={"schema_": [column for column in table.schema_ if column.name not in gone]})
+
+    stages = [stage.model_copy(update={"outputs": list(map(less, stage.outputs))}) for stage in covenant.pipeline.stages]
+    return covenant.model_copy(update={"pipeline": covenant.pipeline.model_copy(update={"stages": stages})})
 
 
 def _arranged(changes: Iterable[Change], now: Covenant) -> bool:

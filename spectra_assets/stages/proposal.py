@@ -13,7 +13,9 @@ from spectra_assets.covenant.files import covenant_file, write
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import RequestError
 from spectra_assets.intelligence.model import load_pack
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.settings import Settings
+from spectra_assets.stages.adoption import as_read
 from spectra_assets.stages.design import canon_of, design, written
 
 DRIFT = frozenset(("no_schema_drift", "fields_seen"))
@@ -38,7 +40,7 @@ def next_version(settings: Settings, source: str, new: Covenant | None = None) -
     if new is None:
         pack = load_pack(source, settings.intelligence)
         new, _ = design(settings, pack, canon_of(settings, pack))
-    return new, diff(old, new)
+    return new, diff(as_read(Lakehouse(settings.lakehouse_root, source), old, new), new)
 
 
 def propose(settings: Settings, source: str, made: Covenant | None = None) -> list[Change]:
