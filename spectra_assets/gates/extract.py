@@ -52,7 +52,10 @@ def extract_complete(candidate: Candidate) -> Judged:
     )
     advice = "; ".join(dict.fromkeys(_ADVICE.get(aspect, _AGAIN) for aspect, count, *_ in checks if count != 0))
     show = ("aspect", "problems", "among", "first")
-    return Judged(candidate.small(columns, rows), rules, unit="proofs of completeness", show=show, advice=advice)
+    accepted = facts.get("refusedCount", 0)
+    unit = "proofs of completeness"
+    unit += f" ({accepted} {'parent' if accepted == 1 else 'parents'} forbidden, accepted)" if accepted else ""
+    return Judged(candidate.small(columns, rows), rules, unit=unit, show=show, advice=advice)
 
 
 _AGAIN = "run it again: it continues where it stopped"

@@ -10,7 +10,7 @@ from spectra_assets.learning.gap import FACTS, Cause, Echo, Evaluation, Fact, Ga
 from spectra_assets.names import plural
 
 SEEN = ("table_made", "requests_calm", "values_mapped", "outputs_gated", "plan_holds", "steps_ran", "requests_steady",
-        "rows_accepted", "times_kept")  # fmt: skip
+        "rows_accepted", "times_kept", "refusals_stand")  # fmt: skip
 """Checks of the learning loop itself, for what no gate judges (`expected.py`)."""
 
 

@@ -279,11 +279,17 @@ def _set_aside(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     return Cause.ROWS_SET_ASIDE, "", fact
 
 
+def _readable(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    parent = text(row.get("parent")) or ""
+    return Cause.NEEDLESS_RULE, parent, Fact(kind="readAgain", entity=text(row.get("entity")), seen=parent)
+
+
 TAKEN: dict[str, Take] = {
     "table_made": _made,
     "outputs_gated": _gated,
     "requests_calm": _calm,
     "values_mapped": _mapped,
+    "refusals_stand": _readable,
     "steps_ran": _step,
     "requests_steady": _unsteady,
     "rows_accepted": _set_aside,

@@ -3,7 +3,8 @@
 `table_made`: an attempt at a table ended in an error. `outputs_gated`: a table lacks a gate that the method demands of its stage.
 `requests_calm`: the API refused requests because they came too fast. `values_mapped`: a value of an enumeration has no label.
 `plan_holds`: Prepare refuted the route by which an entity is extracted, or proved that its list pages another way. `times_kept`:
-a column of days whose values have a time of day by Prepare's newest sample.
+a column of days whose values have a time of day by Prepare's newest sample. `refusals_stand`: a list that a rule lets be
+refused is read again.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from spectra_assets.lakehouse.raw import attempts_in
 from spectra_assets.lakehouse.segments import Segments
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.gap import Evaluation
-from spectra_assets.learning.outdated import plan_holds, times_kept
+from spectra_assets.learning.outdated import plan_holds, refusals_stand, times_kept
 from spectra_assets.learning.ran import requests_steady, rows_accepted, steps_ran
 from spectra_assets.names import LOG, TableRef
 from spectra_assets.playbook.model import Playbooks, TablePattern
@@ -62,6 +63,7 @@ _WORDS: Mapping[str, str] = {
     "values_mapped": "the value {value} of {column} has no label, so it counts as {label}",
     "plan_holds": "{entity}, {aspect} of {path}: {finding}",
     "times_kept": "{column} is kept as a {expected}, and its values are of the type {found}",
+    "refusals_stand": "the list of {entity} below {parent} is read again, so that no rule needs to let it be refused",
     "steps_ran": "the playbook has the step {step}, without which these were made: {tables}",
     "requests_steady": "{path}: {retried} of {asked} requests were answered at a later try only, after {tries} tries at most",
     "rows_accepted": "{setAside} of {rowsIn} rows of {table} were set aside ({why}), and no gate objected",
@@ -96,6 +98,7 @@ def expected(settings: Settings, source: str, run_id: str, evaluations: Iterable
         "rows_accepted": rows_accepted(lakehouse, covenant, attempts),
         "plan_holds": plan_holds(lakehouse, covenant, playbooks, tables) if playbooks is not None else (),
         "times_kept": times_kept(lakehouse, covenant, tables),
+        "refusals_stand": refusals_stand(lakehouse, covenant, tables),
     }
     for check, judged in found.items():
         for table, sample in judged:

@@ -69,6 +69,7 @@ class Cause(StrEnum):
     RULE = "rule"
     ROWS_SET_ASIDE = "rows_set_aside"
     UNSTEADY_ENDPOINT = "unsteady_endpoint"
+    NEEDLESS_RULE = "needless_rule"
     STEP_DID_NOT_RUN = "step_did_not_run"
     TOTALS = "totals"
     LINEAGE = "lineage"

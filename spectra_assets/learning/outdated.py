@@ -12,6 +12,7 @@ from spectra_assets.covenant.access import Fetch, NoPaging, Paging
 from spectra_assets.covenant.build import Extraction, Flattening
 from spectra_assets.covenant.canon import from_rows
 from spectra_assets.covenant.model import Covenant, DataType
+from spectra_assets.lakehouse.raw import Attempts
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
 from spectra_assets.playbook.model import Playbooks
@@ -64,6 +65,17 @@ def times_kept(lakehouse: Lakehouse, covenant: Covenant, tables: Collection[str]
                 if column.type == DataType.DATE and instants.intersection(column.source)
             ),
         )
+
+
+def refusals_stand(lakehouse: Lakehouse, covenant: Covenant, tables: Collection[str]) -> Iterator[Judged]:
+    """Whether each list that a rule lets be refused still is: one that is read again needs no rule."""
+    for table in covenant.tables():
+        plan = table.build.fetch if isinstance(table.build, Extraction) else None
+        if plan is None or not plan.refused or table.table not in tables:
+            continue
+        attempt = Attempts(lakehouse, plan.entity).complete()
+        again = attempt[1].evidence.get("extraction", {}).get("readAgain", ()) if attempt is not None else ()
+        yield table.table, tuple({"entity": plan.entity, "parent": parent} for parent in again if parent in plan.refused)
 
 
 def _rows(lakehouse: Lakehouse, name: str) -> list[dict[str, Any]]:

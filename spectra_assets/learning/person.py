@@ -31,6 +31,8 @@ STANDS = ("applied", "verified")
 
 ADVICE = {
     Cause.STEP_DID_NOT_RUN: "The covenant is older than the playbook: `solution-engine covenant generate {source}` follows it.",
+    Cause.NEEDLESS_RULE: "Its list is read again: take its parent out of the rule of kind refused, or `solution-engine lessons "
+    "revert` the lesson that brought it.",
     Cause.ROWS_SET_ASIDE: "`solution-engine quarantine list {source}` names the rules that they broke.",
     Cause.MISSING_FIELD: "If it has another name now, a rule of kind alias says so. If {source} gave it up, `solution-engine "
     "covenant diff {source}` tells what goes with its column, and `covenant generate {source}` accepts that.",
@@ -157,13 +159,11 @@ def question_of(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None =
     back = f" It came back {lesson.returned} times." if lesson.returned else ""
     done = f" Tried: {'; '.join(f'{each.remedy}: {each.outcome}' for each in tried)}." if tried else ""
     kept = f" {why}." if why else ""
+    kept += _how_many(lesson)
     kept += f" {ADVICE[lesson.cause].format(source=lesson.source)}" if lesson.cause in ADVICE else ""
     return f"{lesson.full_table}: {words}{about}. No automatic fix could be proven.{heard}{back}{kept} What should be done?{done}"
-    kept += _how_many(lesson)
 
 
-def _same(settings: Settings, lesson: Lesson, remedy: Remedy) -> list[Lesson]:
-    """Other lessons of which the same change waits."""
 def _how_many(lesson: Lesson) -> str:
     """How many cells or rows it is about, where that tells a slip from a change."""
     fact = next(iter(lesson.evidence), None)
@@ -174,6 +174,8 @@ def _how_many(lesson: Lesson) -> str:
     return ""
 
 
+def _same(settings: Settings, lesson: Lesson, remedy: Remedy) -> list[Lesson]:
+    """Other lessons of which the same change waits."""
     others = [each for each in read_all(settings.lessons, lesson.source) if each.id != lesson.id and each.status in WAITS]
     return [each for each in others if each.remedy is not None and each.remedy.key == remedy.key]
 

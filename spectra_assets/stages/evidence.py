@@ -164,6 +164,11 @@ class Extraction(TypedDict):
     """Parents whose list answered 410 while those of more others answered: it is they that are gone (RFC 9110, section 15.5.11),
     such as records that are marked as deleted. Lawful, and no rows."""
     gone: list[SkippedParent]
+    refusedCount: int
+    """Parents whose list was refused, as a rule says that it may be: their rows stay as they were."""
+    refused: list[SkippedParent]
+    readAgain: list[str]
+    """Parents of which a rule says so and whose list was read all the same."""
     skippedCount: int
     skipped: list[SkippedParent]
     brokenCount: int

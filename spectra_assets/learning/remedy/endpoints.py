@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
 from spectra_assets.learning.remedy.plans import promised_plan, promised_plan_of
-from spectra_assets.learning.remedy.registry import SOURCE, carried, remedies_for, rule
+from spectra_assets.learning.remedy.registry import SOURCE, carried, remedies_for, rule, scope
 from spectra_assets.names import plural
 from spectra_assets.playbook.rules import EndpointRule
 from spectra_assets.stages.asking.answers import Record, values_at
@@ -34,6 +35,11 @@ _ADDRESSES = 100
 _PARENTS = 4
 """Parents that are asked for with a path which may have taken the place of another one."""
 
+_FORBIDDEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+
+_REFUSED = 50
+"""Parents that one rule names at most."""
+
 _SUCCESSORS = ("successor-version", "latest-version", "alternate", "canonical")
 """Relations of an address that holds the same in another place."""
 
@@ -41,6 +47,32 @@ _DESCRIPTIONS = ("/openapi.json", "/swagger.json", "/v3/api-docs", "/api-docs")
 """Where an API may describe itself as it is now."""
 
 _PARAMETER = re.compile(r"\{[^{}/]*\}")
+
+
+@remedies_for(Cause.ENDPOINT_FORBIDDEN)
+def refused_parents(gap: Gap, facts: Facts) -> Iterator[Remedy]:
+    """The lists of some parents are refused while those of most are read: a person may have them stay as they were."""
+    skipped = next((fact for fact in gap.evidence if fact.kind == "skipped"), None)
+    plan = promised_plan(gap, facts)
+    if skipped is None or plan is None or plan.parent is None:
+        return
+    lists: dict[str, list[int | None]] = {}
+    for each in facts.came(plan.entity):
+        if each.parent is not None:
+            lists.setdefault(each.parent, []).append(each.status)
+    refused = sorted(parent for parent, statuses in lists.items() if set(statuses) & set(_FORBIDDEN))
+    parents = sorted({*refused, *plan.refused})
+    if len(refused) != skipped.count or 2 * len(refused) >= len(lists) or len(parents) > _REFUSED or not carried(*parents):
+        return
+    told = f"{', '.join(refused[:_PARENTS])}{', …' if len(refused) > _PARENTS else ''}"
+    many = "list is" if len(refused) == 1 else "lists are"
+    why = f"of {len(lists)} lists of {plan.entity} {len(refused)} {many} refused: that of {plan.parent.entity} {told}"
+    needs = (
+        f"{why}. With a credential that may read them they come by themselves. Yes reads all others from now on: rows of the "
+        f"refused stay as they were, {gap.check} counts them, and they are asked for each time, so that they are read again once "
+        "that is allowed"
+    )
+    yield rule(RemedyKind.ACCEPT_REFUSED, SOURCE, "refused", scope(gap, facts), {"parents": parents}, why, needs)
 
 
 @remedies_for(Cause.ENDPOINT_GONE, Cause.ENDPOINT_FORBIDDEN, Cause.ENDPOINT_BROKEN, Cause.UNREACHABLE_ENTITY)

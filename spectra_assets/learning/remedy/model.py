@@ -31,6 +31,7 @@ class RemedyKind(StrEnum):
     LABEL_VALUE = "label_value"
     ADD_GATE = "add_gate"
     ADD_STEP = "add_step"
+    ACCEPT_REFUSED = "accept_refused"
     READ_AS = "read_as"
     SET_ASIDE = "set_aside"
     ACCEPT = "accept"
@@ -40,7 +41,7 @@ KEEP_REQUESTS = frozenset(
     (
         RemedyKind.ADD_FIELD, RemedyKind.WIDEN_TYPE, RemedyKind.DATE_FORMAT, RemedyKind.FOLLOW_RENAME, RemedyKind.MARK_NULLABLE,
         RemedyKind.PRIMARY_KEY, RemedyKind.DEDUPLICATE, RemedyKind.ADD_GATE, RemedyKind.ADD_STEP, RemedyKind.LABEL_VALUE,
-        RemedyKind.READ_AS, RemedyKind.SET_ASIDE, RemedyKind.ACCEPT,
+        RemedyKind.READ_AS, RemedyKind.SET_ASIDE, RemedyKind.ACCEPT, RemedyKind.ACCEPT_REFUSED,
     )
 )  # fmt: skip
 """Remedies that change nothing of what Source and Prepare ask the API."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,7 +65,7 @@ class Census:
     """Reads one entity by its plan and keeps account. `facts` is complete after `finished`.
 
     `scope` says what is asked for, if that is not everything. `sole`: a person says that one answer holds every row, whatever it
-    says itself.
+    says itself. The lists of parents that are `accepted` may be refused.
     """
 
     def __init__(
@@ -76,11 +76,12 @@ class Census:
         say: Callable[[str], None],
         scope: Scope | None = None,
         sole: bool = False,
+        accepted: Collection[str] = (),
     ) -> None:
         self.facts = _blank(fetch)
         self.asked: set[str] = set()
         """Lists that were asked for, if not everything is."""
-        self.unread = Unread(fetch, self.facts)
+        self.unread = Unread(fetch, self.facts, accepted)
         self._client = client
         self._fetch = fetch
         self._sole = sole
@@ -146,7 +147,7 @@ class Census:
             self._doubt(facts["records"])
         facts["rows"] = facts["records"]
         self.unread.settle()
-        answered = facts["parentsAnswered"] + facts["goneCount"]
+        answered = facts["parentsAnswered"] + facts["goneCount"] + facts["refusedCount"]
         facts["unansweredCount"] = facts["parentsAsked"] - answered - facts["skippedCount"]
         self._progress(last=True)
         return facts
@@ -261,6 +262,8 @@ class Census:
         self.facts["parentsAnswered"] += 1
         self.facts["parentsWithRows"] += parent.rows > 0
         self.facts["emptyParents"] += parent.rows == 0
+        if list_name(parent.value) in self._fetch.refused and not parent.broken:
+            self.facts["readAgain"].append(list_name(parent.value))
         if parent.broken:  # what it lacks is told already: neither its rows nor its end say more
             return
         if parent.rows and self._alike:
@@ -393,6 +396,9 @@ def _blank(fetch: Fetch) -> Extraction:
         emptyParents=0,
         goneCount=0,
         gone=[],
+        refusedCount=0,
+        refused=[],
+        readAgain=[],
         skippedCount=0,
         skipped=[],
         brokenCount=0,

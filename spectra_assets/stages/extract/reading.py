@@ -157,6 +157,8 @@ def _whole(draft: Draft, source: _Source) -> Iterator[pa.RecordBatch]:
 
 
 def _note_gone(draft: Draft, facts: Extraction) -> None:
+    if facts["refusedCount"]:
+        draft.notes["parents that are refused, as a rule says"] = facts["refusedCount"]
     if facts["goneCount"]:
         draft.notes["parents that are gone, or have none"] = facts["goneCount"]
 
@@ -262,6 +264,8 @@ def _without(facts: Extraction, moved: Mapping[str, int], gone: int, again: Extr
         "mismatchCount": facts["mismatchCount"] - gone + again["mismatchCount"],
         "gone": [*facts["gone"], *again["gone"]],
         "goneCount": facts["goneCount"] + again["goneCount"],
+        "refused": [*facts["refused"], *again["refused"]],
+        "refusedCount": facts["refusedCount"] + again["refusedCount"],
         "skipped": [*facts["skipped"], *again["skipped"]],
         "skippedCount": facts["skippedCount"] + again["skippedCount"],
         "broken": [*facts["broken"], *again["broken"]],
@@ -282,10 +286,12 @@ def _fetched(source: _Source) -> tuple[DriftWatch, Census, Iterator[pa.RecordBat
     """The rows as they come; what watches and counts them is complete once they have been read to the end."""
     work, taped, fetch = source.work, source.taped, source.fetch
     drifted: list[dict[str, Any]] = []
-    watch = DriftWatch(promised(source.known, work.covenant), drifted.append)
-    census = Census(
-        taped.client, fetch, watch, work.say, taped.scope, is_sole(work.playbooks, work.covenant.source, fetch.entity)
-    )
+    read = read_otherwise(fetch.entity, work.covenant)
+    watch = DriftWatch(promised(source.known, work.covenant), drifted.append, read)
+    sole = is_sole(work.playbooks, work.covenant.source, fetch.entity)
+    # where nothing that stands is merged, what a refused list held would be gone
+    stays = taped.scope is not None or work.replay is not None or not work.lakehouse.exists(work.table.ref)
+    census = Census(taped.client, fetch, watch, work.say, taped.scope, sole, fetch.refused if stays else ())
     parents: Iterable[ParentValue] | None = parents_of(work, fetch) if fetch.parent else None
     if parents is not None and taped.asked is not None:
         parents = _as_asked(parents, taped.asked)

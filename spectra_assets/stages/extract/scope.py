@@ -65,6 +65,11 @@ class Scope(BaseModel):
         since = {name: value for name, value in self.since.items() if name not in stays}
         return self.model_copy(update={"stays": stays, "since": since})
 
+    @property
+    def whole(self) -> bool:
+        """Whether every list is asked for, and all of it."""
+        return not self.since and not self.stays and self.only is None
+
     def leaves(self, name: str) -> bool:
         """Whether a list that is not asked for stays as it is."""
         return self.only is not None or name in self.stays
@@ -105,6 +110,13 @@ class Standing:
     """The address of the API that the table was made from, where the source has another one now: then nothing stands."""
 
     @property
+    def since_whole(self) -> Sequence[tuple[Path, Manifest]]:
+        """The attempts from the last one on that asked for everything."""
+        scopes = [read_scope(folder) for folder, _ in self.chain]
+        last = max((place for place, scope in enumerate(scopes) if scope is None or scope.whole), default=0)
+        return self.chain[last:]
+
+    @property
     def lists(self) -> dict[str, Reached]:
         """How far its lists were read; those of one page are not among them."""
         return reached(self.chain[-1][0]) if self.chain else {}
@@ -135,8 +147,9 @@ def since(fetch: Fetch, steps: Sequence[str], standing: Standing, now: datetime)
 
 def sweep_due(every: int, days: int, standing: Standing, now: datetime) -> bool:
     """Whether everything is to be read again: by every so many runs, and after so many days."""
-    whole = standing.chain[0][1]
-    runs = len(standing.chain) - 1 + sum(manifest.idle for _, manifest in standing.chain)
+    chain = standing.since_whole
+    whole = chain[0][1]
+    runs = len(chain) - 1 + sum(manifest.idle for _, manifest in chain)
     age = now - (whole.swept_at or whole.started_at)
     return runs + 1 >= every or age >= timedelta(days=days) or age < -_SET_BACK
 

@@ -8,7 +8,7 @@ of the same plan continues it. While it runs it has the entity's turn: a second 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -154,7 +154,7 @@ def _recorded(draft: Draft, work: Work, fetch: Fetch, known: CanonEntity, client
     inputs = _inputs(work, fetch, known, client.base_url)
     standing = _standing(work, attempts, client.base_url, inputs)
     scope = _scope(work, fetch, standing, inputs, now)
-    base = attempts.name(standing.chain[-1][0]) if scope is not None and standing.chain else None
+    base = _base(attempts, standing, scope, fetch.refused)
     plan = inputs["plan"] if scope is None else _hash(inputs["plan"], base or "", scope.model_dump_json())
     begun = attempts.resumable(plan, _setting(work, "resume_hours"), now)
     attempts.prune(keep, begun[0] if begun else None)
@@ -210,6 +210,29 @@ def _scope(work: Work, fetch: Fetch, standing: Standing, inputs: dict[str, str],
 
     Raises MissingInputError if parents are to be read again and there is no table to merge their rows into.
     """
+    scope = _narrowed(work, fetch, standing, inputs, now)
+    if not fetch.refused or work.backfill:
+        return scope
+    if scope is not None:
+        return scope.without(scope.stays.difference(fetch.refused))
+    known = standing.chain or not (work.covenant.pipeline.server.withheld or standing.elsewhere)
+    # what refused lists hold is known from before alone, so all that is read is merged into it
+    return Scope() if known and work.lakehouse.exists(work.table.ref) else None
+
+
+def _base(attempts: Attempts, standing: Standing, scope: Scope | None, refused: Collection[str]) -> str | None:
+    """The attempt on which one with this scope builds: the last one. Where that one read all but the same refused lists, what it
+    built on: nothing else of it is wanted, and the chain does not grow."""
+    if scope is None or not standing.chain:
+        return None
+    folder, last = standing.chain[-1]
+    held, facts = scopes.read_scope(folder), last.evidence.get("extraction", {})
+    again = scope.whole and held is not None and held.whole and facts.get("refusedCount") == len(refused)
+    return last.base if again else attempts.name(folder)
+
+
+def _narrowed(work: Work, fetch: Fetch, standing: Standing, inputs: dict[str, str], now: datetime) -> Scope | None:
+    """The same, whatever is refused."""
     last = standing.chain[-1][1] if standing.chain else None
     if work.backfill is not None:
         if work.backfill and (last is None or not _stands(work, last)):
@@ -270,7 +293,7 @@ class _Ending:
                 now, seen = datetime.now(UTC), self.last[1]
                 swept = {"swept_at": now, "idle": 0} if self.made.unchanged else {"idle": seen.idle + 1}
                 last = Recording(*self.last)
-                last.note(confirmed_at=now, **swept)
+                last.note(confirmed_at=now, **swept, **self._read_again(seen))
                 if self.made.scope is not None and self.made.scope.stays:
                     last.leave(*kin.keep(kin.carried(self.made.standing, kin.parents_now(self.work, self.fetch))))
                 return
@@ -292,6 +315,13 @@ class _Ending:
             self.recording.seal()
         else:
             self.recording.end("refused")
+
+    def _read_again(self, seen: Manifest) -> dict[str, Any]:
+        """What of the evidence is another one now, though the table is as it was: lists that were refused before are read."""
+        known, facts = seen.evidence.get("extraction"), self.draft.evidence.get("extraction")
+        if not self.fetch.refused or known is None or facts is None:
+            return {}
+        return {"evidence": {**seen.evidence, "extraction": {**known, "readAgain": facts.get("readAgain", [])}}}
 
     def _lacks_only_pages(self, error: BaseException | None) -> bool:
         """Whether the table is held back for nothing but what the API fails to give: then the next run asks for that alone."""
@@ -335,7 +365,9 @@ def _inputs(work: Work, fetch: Fetch, known: CanonEntity, server: str) -> dict[s
         marks.append(work.lakehouse.describe(ref).metadata.get(FINGERPRINT, ""))
     parents = " ".join(marks)
     return {
-        "plan": _hash(_FORM, server, fetch.model_dump_json(exclude={"incremental"}), *_withheld(work).values()),
+        "plan": _hash(
+            _FORM, server, fetch.model_dump_json(exclude={"incremental", "keyless", "refused"}), *_withheld(work).values()
+        ),
         "contract": _hash(work.table.model_dump_json()),
         "canon": _hash(known.model_dump_json()),
         "parents": parents,

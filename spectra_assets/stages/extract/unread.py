@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from http import HTTPStatus
 
 from spectra_assets.client.lists import Skipped
@@ -17,16 +18,22 @@ _ENDPOINT = 10
 """Parents of which none answers, from which it is rather the endpoint that is not there than what each of them may lack."""
 
 
-class Unread:
-    """Accounts for them in `facts`. `lists` are those that were not read to their end."""
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+"""How an API says that a list is not for this credential."""
 
-    def __init__(self, fetch: Fetch, facts: Extraction) -> None:
+
+class Unread:
+    """Accounts for them in `facts`. `lists` are those that were not read to their end. Lists of parents that are `accepted`
+    may be refused."""
+
+    def __init__(self, fetch: Fetch, facts: Extraction, accepted: Collection[str] = ()) -> None:
         self.lists: set[str] = set()
         self._facts = facts
         self._below = fetch.parent is not None
         self._lacking = fetch.pairs is not None and one_record(fetch.records)
         """Whether a parent may have none: `/orders/7/customer` is not found where the order has no customer."""
         self._gone: list[str] = []
+        self._accepted = frozenset(accepted)
 
     def skip(self, skipped: Skipped, begun: bool) -> None:
         """One list can't be had: its parent is gone since (before the list had `begun`), or it is an error."""
@@ -38,6 +45,10 @@ class Unread:
             facts["goneCount"] += 1
             self._gone.append(name)
             where = facts["gone"]
+        elif name in self._accepted and skipped.error.status in _REFUSED:
+            facts["refusedCount"] += 1
+            self.lists.add(name)
+            where = facts["refused"]
         else:
             facts["skippedCount"] += 1
             self.lists.add(name)
