@@ -290,7 +290,7 @@ def _fetched(source: _Source) -> tuple[DriftWatch, Census, Iterator[pa.RecordBat
     watch = DriftWatch(promised(source.known, work.covenant), drifted.append, read)
     sole = is_sole(work.playbooks, work.covenant.source, fetch.entity)
     # where nothing that stands is merged, what a refused list held would be gone
-    stays = taped.scope is not None or work.replay is not None or not work.lakehouse.exists(work.table.ref)
+    stays = taped.scope is not None or work.replay or not work.lakehouse.exists(work.table.ref)
     census = Census(taped.client, fetch, watch, work.say, taped.scope, sole, fetch.refused if stays else ())
     parents: Iterable[ParentValue] | None = parents_of(work, fetch) if fetch.parent else None
     if parents is not None and taped.asked is not None:
