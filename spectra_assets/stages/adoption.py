@@ -30,7 +30,6 @@ from spectra_assets.stages.design import canon_of, design, playbooks_of
 from spectra_assets.stages.origin import Origin, keep, known
 from spectra_assets.stages.values.numbers import NONE
 
-
 _BY_LAST_KEYS = ("withhold", "pii")
 """Kinds of rules whose `scope.field` names the last keys of a path, whatever their case."""
 
