@@ -52,7 +52,7 @@ def collect_manifest(draft: Draft, work: Work) -> None:
 
     Evidence `lineage` (pairs of tables), `run`, and `replay`: whether that makes tables again from what stands.
     """
-    _clear(work.lakehouse)
+    _clear(work.lakehouse, work.now)
     rows = [record["manifest"] for record in waiting(work.lakehouse)]
     _collect(draft, work, rows, key=["runId", "table", "startedAt"], instant="startedAt")
     draft.evidence["lineage"] = _recorded_edges(work)
@@ -137,7 +137,7 @@ def _collect(draft: Draft, work: Work, rows: list[Mapping[str, Any]], key: list[
     times = [column.name for column in work.table.schema_ if column.type == DataType.TIMESTAMP]
     fresh = [{name: _instant(row.get(name)) if name in times else row.get(name) for name in schema.names} for row in rows]
     new = _once(pa.Table.from_pylist(fresh, schema=schema), key)
-    since = pa.scalar(work.now - timedelta(days=KEPT_DAYS), schema.field(instant).type)
+    since = pa.scalar(_since(work.now), schema.field(instant).type)
     joined = _joined(work.lakehouse, TableRef.parse(work.table.table), new, key)
     draft.batches = (batch for table in joined for batch in table.filter(pc.greater(table[instant], since)).to_batches())
     draft.batches_schema = schema
@@ -197,11 +197,17 @@ def waiting(lakehouse: Lakehouse) -> Iterator[dict[str, Any]]:
             raise StorageError(f"{file} can't be read: {error}; move it away to go on without it") from None
 
 
-def _clear(lakehouse: Lakehouse) -> None:
-    """Remove the files whose rows both log tables hold already."""
+def _since(now: datetime) -> datetime:
+    """What was asked or begun until then is not kept."""
+    return now - timedelta(days=KEPT_DAYS)
+
+
+def _clear(lakehouse: Lakehouse, now: datetime) -> None:
+    """Remove the files whose rows both log tables hold already; what is too old to be kept is awaited by none."""
     refs = {name: TableRef(LOG, name) for name in ("manifest", "requests")}
     if not all(lakehouse.exists(ref) for ref in refs.values()):
         return
+    since = _since(now)
     manifest = lakehouse.read(refs["manifest"], ["runId", "table", "startedAt"]).to_pylist()
     held = {(row["runId"], row["table"], row["startedAt"]) for row in manifest}
     done: dict[Path, set[str]] = {}
@@ -212,9 +218,10 @@ def _clear(lakehouse: Lakehouse) -> None:
             continue
         except ValueError:  # what waits is read, and this is told, by `waiting`
             continue
-        row = record["manifest"]
-        if (row["runId"], row["table"], _instant(row["startedAt"])) in held:
-            done[file] = {request["requestId"] for request in record["requests"]}
+        row, asked = record["manifest"], record["requests"]
+        begun = datetime.fromisoformat(row["startedAt"])
+        if begun <= since or (row["runId"], row["table"], begun) in held:
+            done[file] = {each["requestId"] for each in asked if datetime.fromisoformat(each["requestedAt"]) > since}
     wanted = pa.array(set[str]().union(*done.values()), pa.string())
     requests: set[str] = set()
     for batch in lakehouse.batches(refs["requests"], ["requestId"]) if len(wanted) else ():

@@ -79,6 +79,24 @@ def test_a_file_goes_only_once_all_it_tells_is_held(lakehouse: Lakehouse) -> Non
     folder.mkdir(parents=True)
     for name, table, ids in (("1", "x", "12"), ("2", "x", "24"), ("3", "y", ""), ("4", "z", "3")):
         row = {"runId": "a", "table": table, "startedAt": start.isoformat()}
-        (folder / f"{name}.json").write_text(json.dumps({"manifest": row, "requests": [{"requestId": each} for each in ids]}))
-    _clear(lakehouse)
+        (folder / f"{name}.json").write_text(
+            json.dumps({"manifest": row, "requests": [{"requestId": each, "requestedAt": start.isoformat()} for each in ids]})
+        )
+    _clear(lakehouse, start + timedelta(days=1))
     assert sorted(file.stem for file in folder.iterdir()) == ["2", "4"]
+
+
+def test_a_file_goes_although_what_it_tells_is_too_old_to_be_held(lakehouse: Lakehouse) -> None:
+    """A page of the tape was asked for long ago; so was all of an attempt that nobody collected in time."""
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+    old = (now - timedelta(days=91)).isoformat()
+    held(lakehouse, MANIFEST, pa.Table.from_pylist([{"runId": "a", "table": "x", "startedAt": now}]))
+    held(lakehouse, REQUESTS, pa.table({"requestId": ["1"]}))
+    folder = lakehouse.files("log", "waiting")
+    folder.mkdir(parents=True)
+    for name, begun, ids in (("1", now.isoformat(), {"1": now.isoformat(), "0": old}), ("2", old, {"9": old})):
+        row = {"runId": "a", "table": "x", "startedAt": begun}
+        asked = [{"requestId": each, "requestedAt": at} for each, at in ids.items()]
+        (folder / f"{name}.json").write_text(json.dumps({"manifest": row, "requests": asked}))
+    _clear(lakehouse, now)
+    assert list(folder.iterdir()) == []
