@@ -84,11 +84,13 @@ class CommitInfo:
 
 @dataclass(frozen=True)
 class Published:
-    """The table after a write: version, rows it holds, whether this write changed it."""
+    """The table after a write: version, rows it holds, whether this write changed it; `untidy` says why files of versions that
+    nobody reads any more are still there, if some should not be."""
 
     version: int
     rows: int
     changed: bool
+    untidy: str | None = None
 
 
 @dataclass(frozen=True)

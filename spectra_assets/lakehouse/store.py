@@ -218,24 +218,28 @@ class Lakehouse:
             self._commit(ref, lambda: self._replace(ref, candidate, schema, metadata, comment or None))
             table = self._open(ref)
             rows = rows_of(table)
-            if table.version() % _TIDIED_EVERY == 0:
-                self._tidy(ref, table)
+            untidy = self._tidy(ref, table) if table.version() % _TIDIED_EVERY == 0 else None
         if rows != candidate.rows:
             raise StorageError(
                 f"{self.path(ref)} has {rows} rows after {candidate.rows} were published: another machine wrote to it "
                 "at the same time; run the asset again with no other writer"
             )
-        return Published(table.version(), rows, changed=True)
+        return Published(table.version(), rows, changed=True, untidy=untidy)
 
-    def _tidy(self, ref: TableRef, table: DeltaTable) -> None:
-        """Remove the files that no version of the last days needs. (The platform of a remote lakehouse does so itself.)"""
+    def _tidy(self, ref: TableRef, table: DeltaTable) -> str | None:
+        """Remove the files that no version of the last days needs; why some stay, which is no failure of what was published.
+        (The platform of a remote lakehouse does so itself.)"""
         if "://" in self.root:
-            return
+            return None
         folder = Path(self.path(ref))
-        with guarded(str(folder), "cleaned"):
-            # only listed by deltalake, which would commit what it removes: a version of its own, that nobody made
-            for name in table.vacuum(KEPT_DAYS * 24, dry_run=True, enforce_retention_duration=False, full=True):
-                (folder / name).unlink(missing_ok=True)
+        try:
+            with guarded(str(folder), "cleaned"):
+                # only listed by deltalake, which would commit what it removes: a version of its own, that nobody made
+                for name in table.vacuum(KEPT_DAYS * 24, dry_run=True, enforce_retention_duration=False, full=True):
+                    (folder / name).unlink(missing_ok=True)
+        except StorageError as error:
+            return str(error)
+        return None
 
     def move_out(self, ref: TableRef, place: Path) -> None:
         """Move the table's folder to `place`, whole. Raises MissingInputError, StorageError."""

@@ -151,12 +151,13 @@ class Delivery:
         if staged.counts().rejected:
             self._keep_rejected(staged, commit, beside=bool(held))
         published = self.work.lakehouse.publish(self.ref, staged, commit, self.work.table.description)
+        self._tell_untidy(published)
         if held:
             self._keep_rejected(staged, commit)
         return published
 
     def _keep_rejected(self, staged: Staged, commit: CommitInfo, beside: bool = False) -> None:
-        quarantine.keep(
+        kept = quarantine.keep(
             self._staging,
             self.ref,
             staged.rejected(),
@@ -165,6 +166,11 @@ class Delivery:
             rules=[gate.name for gate in self.work.table.gates],
             beside=beside,
         )
+        self._tell_untidy(kept)
+
+    def _tell_untidy(self, published: Published | None) -> None:
+        if published is not None and published.untidy:
+            self.work.say(f"published; files of its older versions stay: {published.untidy}")
 
     @property
     def _place(self) -> str:

@@ -209,6 +209,16 @@ def test_earlier_versions_are_kept_for_days_and_then_their_files_are_removed(lak
     assert not lakehouse.publish(CYCLE, Rows(pa.table({"id": [20]})), COMMIT).changed
 
 
+def test_what_can_not_be_tidied_is_told_and_keeps_nothing_from_being_published(lakehouse: Lakehouse) -> None:
+    for number in range(10):
+        lakehouse.publish(CYCLE, Rows(pa.table({"id": [number]})), COMMIT)
+    (Path(lakehouse.path(CYCLE)) / "loop").symlink_to("loop")  # no walk through the folder ends well
+    published = lakehouse.publish(CYCLE, Rows(pa.table({"id": [10]})), COMMIT)
+    assert (published.version, published.rows, published.changed) == (10, 1, True)
+    assert "Tables/clean/cycle can't be cleaned" in str(published.untidy)
+    assert lakehouse.publish(CYCLE, Rows(pa.table({"id": [11]})), COMMIT).untidy is None  # until the next time
+
+
 def age(lakehouse: Lakehouse, days: int) -> None:
     """Let what the table's log tells have happened days earlier."""
     for file in (Path(lakehouse.path(CYCLE)) / "_delta_log").glob("*.json"):
