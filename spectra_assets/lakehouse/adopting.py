@@ -35,7 +35,7 @@ def adopted(files: Sequence[Path], table: Path) -> Iterator[list[AddAction]]:
         table.mkdir(parents=True, exist_ok=True)
         for number, file in enumerate(files):
             there.append(table / f"part-{number:05}-{uuid4()}.zstd.parquet")
-            _link(file, there[-1])
+            link(file, there[-1])
         yield [_action(file) for file in there]
     except BaseException:
         _take_away(there, table)
@@ -72,12 +72,12 @@ def holds(files: Sequence[Path], schema: pa.Schema) -> bool:
     return all([(column.name, column.type) for column in pq.read_schema(file)] == wanted for file in files)
 
 
-def _link(file: Path, place: Path) -> None:
-    """A second name for the file, or where the file system has none, a copy."""
+def link(file: str | Path, place: str | Path) -> None:
+    """A second name for the file, or where the file system has none, a copy. Raises OSError."""
     try:
         os.link(file, place)
     except OSError:
-        shutil.copyfile(file, place)
+        shutil.copy2(file, place)
 
 
 def _action(file: Path) -> AddAction:

@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from spectra_assets.gates.evaluate import blocking
 from spectra_assets.gates.judgement import Result
 from spectra_assets.intelligence.model import Pack, load_pack
 from spectra_assets.lakehouse import engine as engines
+from spectra_assets.lakehouse.adopting import link
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.expected import expected
 from spectra_assets.learning.gap import Evaluation
@@ -132,7 +134,7 @@ class Scratch:
         for table in tables:
             ref = TableRef.parse(table)
             if "://" not in self._real.root and self._real.exists(ref):
-                _linked(Path(self._real.path(ref)), Path(self.lakehouse.path(ref)))
+                self._real.copy_out(ref, Path(self.lakehouse.path(ref)))
         for part in ((SAMPLES,), (LOG, "waiting")):
             if self._real.files(*part).is_dir():
                 _linked(self._real.files(*part), self.lakehouse.files(*part))
@@ -247,16 +249,11 @@ def _cell(value: Any) -> str:
 
 
 def _linked(origin: Path, place: Path) -> None:
-    """A copy of a folder, by hard links where that can be."""
-    shutil.copytree(origin, place, copy_function=_link, dirs_exist_ok=True)
-
-
-def _link(origin: str, place: str) -> str:
-    try:
-        os.link(origin, place)
-    except OSError:
-        shutil.copy2(origin, place)
-    return place
+    """The files of a folder, but for those that another run takes away meanwhile, as it has collected or replaced them."""
+    place.mkdir(parents=True, exist_ok=True)
+    for file in origin.iterdir():
+        with suppress(FileNotFoundError):
+            link(file, place / file.name)
 
 
 def _clear(folder: Path) -> None:
