@@ -18,7 +18,9 @@ from spectra_assets.engine.console import Console
 from spectra_assets.engine.ending import ended_by, exit_code
 from spectra_assets.errors import RequestError, one_of
 from spectra_assets.graph import runner
+from spectra_assets.lakehouse import engine as engines
 from spectra_assets.lakehouse import quarantine
+from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.quarantine import Rejected
 from spectra_assets.lakehouse.raw import RAW
 from spectra_assets.lakehouse.store import Lakehouse
@@ -100,13 +102,13 @@ def replay_quarantine(settings: Settings, source: str, table: str | None, consol
     if not affected:
         return Replayed(source=source, run=None, ok=True, tables=()), []
     before = {name: _rows(covenant, lakehouse, name) for name in affected}
-    there = {name: _there(covenant, lakehouse, name, before[name]) for name in affected}
+    there = {name: _there(covenant, lakehouse, engines.shared(settings), name, before[name]) for name in affected}
     console.step("Replay", f"{covenant.pipeline.title}: rows in quarantine of {', '.join(affected)}")
     made = remade(covenant, affected, settings, console, "quarantine")
     changed = [table["table"] for table in made.tables if table["table"] in affected and table["status"] == "published"]
     if made.ok:
         made = remade(covenant, below(covenant, changed), settings, console, "quarantine")
-    return made, [_compared(covenant, lakehouse, name, before[name], there[name]) for name in affected]
+    return made, [_compared(covenant, lakehouse, engines.shared(settings), name, before[name], there[name]) for name in affected]
 
 
 def remade(
@@ -153,13 +155,15 @@ def _rows(covenant: Covenant, lakehouse: Lakehouse, table: str) -> list[Rejected
     return list(quarantine.rows(lakehouse, covenant.table(table).ref))
 
 
-def _there(covenant: Covenant, lakehouse: Lakehouse, table: str, rows: Iterable[Rejected]) -> set[str]:
+def _there(covenant: Covenant, lakehouse: Lakehouse, engine: Engine, table: str, rows: Iterable[Rejected]) -> set[str]:
     """The keys of these rows that the table has."""
     made = covenant.table(table)
-    return quarantine.keys_there(lakehouse, made.ref, made.primary_key, {row.key for row in rows if row.key is not None})
+    return quarantine.keys_there(engine, lakehouse, made.ref, made.primary_key, {row.key for row in rows if row.key is not None})
 
 
-def _compared(covenant: Covenant, lakehouse: Lakehouse, name: str, before: list[Rejected], there: Collection[str]) -> Returned:
+def _compared(
+    covenant: Covenant, lakehouse: Lakehouse, engine: Engine, name: str, before: list[Rejected], there: Collection[str]
+) -> Returned:
     """`there` are keys that the table had before: another row has them, which is none that came back."""
     after = _rows(covenant, lakehouse, name)
     left = Counter(row.digest for row in after)
@@ -168,7 +172,7 @@ def _compared(covenant: Covenant, lakehouse: Lakehouse, name: str, before: list[
     for row in before:
         (still if left[row.digest] > 0 else free).append(row)
         left[row.digest] -= 1
-    keys = _there(covenant, lakehouse, name, free) - set(there)
+    keys = _there(covenant, lakehouse, engine, name, free) - set(there)
     back = [row for row in free if row.key is None or row.key in keys]
     now = {row.digest: row for row in after}
     return Returned(

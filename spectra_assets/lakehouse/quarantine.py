@@ -17,13 +17,16 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.errors import StorageError
 from spectra_assets.lakehouse.commit import CommitInfo, Published
+from spectra_assets.lakehouse.failure import guarded
 from spectra_assets.lakehouse.parts import CONTROL, RAW, REASONS
 from spectra_assets.lakehouse.staging import Staging
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import QUARANTINE, TableRef
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
+
+    from spectra_assets.lakehouse.engine import Engine
 
 VOLATILE = ("quarantinedAt", "runId", "covenantVersion")
 """Columns that differ between runs although the same rows were rejected for the same reasons."""
@@ -60,20 +63,20 @@ def rows(lakehouse: Lakehouse, ref: TableRef) -> Iterator[Rejected]:
             yield Rejected(row["recordKey"], tuple(row["reasons"]), blake2b(text.encode(), digest_size=16).digest())
 
 
-def keys_there(lakehouse: Lakehouse, ref: TableRef, key: Sequence[str], wanted: Collection[str]) -> set[str]:
+def keys_there(engine: Engine, lakehouse: Lakehouse, ref: TableRef, key: Sequence[str], wanted: Collection[str]) -> set[str]:
     """Those of the `wanted` recordKeys whose row is in the table `ref` as it is published. Raises StorageError."""
-    found: set[str] = set()
     if not key or not wanted or not lakehouse.exists(ref):
-        return found
-    for batch in lakehouse.batches(ref, list(key)):
-        columns = [_texts(batch.column(name)) for name in key]
-        found.update(text for text in ("/".join(parts) for parts in zip(*columns, strict=True)) if text in wanted)
-    return found
+        return set()
+    with guarded(lakehouse.path(ref), "read"):
+        asked = engine.session.createDataFrame(pa.table({"recordKey": pa.array(wanted, pa.string())}))
+        there = engine.read(lakehouse.path(ref)).select(_key_text(key).alias("recordKey"))
+        return set(asked.join(there, "recordKey", "left_semi").toArrow()["recordKey"].to_pylist())
 
 
-def _texts(column: pa.Array) -> list[str]:
-    """The values as `keep` writes them into recordKey."""
-    return [text if text is not None else "" for text in column.cast(pa.string()).to_pylist()]
+def _key_text(key: Sequence[str]) -> Column:
+    """What a row is known by: the text of its only key column, empty if there is no value; of several columns, a JSON array."""
+    texts = [F.col(f"`{name}`").cast("string") for name in key]
+    return F.to_json(F.array(*texts)) if len(texts) > 1 else F.coalesce(*texts, F.lit(""))
 
 
 def keep(
@@ -88,8 +91,8 @@ def keep(
     """Replace the quarantine of `ref` by the `rejected` rows (as `Staged.rejected()` gives them, with `_reasons`), or put them
     `beside` those that are there.
 
-    Columns: recordKey (text, the `key` columns joined by `/`), reasons (list of text), record (what the row was made
-    from: its `_raw`, else JSON text of the row), quarantinedAt (UTC), runId, covenantVersion. `rules`, the ids of the
+    Columns: recordKey (text of the `key` column, of several a JSON array of texts), reasons (list of text), record (what the row
+    was made from: its `_raw`, else JSON text of the row), quarantinedAt (UTC), runId, covenantVersion. `rules`, the ids of the
     rules applied, go into the commit's metadata. Returns None if there is nothing to keep and never was.
     Raises StorageError.
     """
@@ -97,9 +100,8 @@ def keep(
     if absent:
         raise StorageError(f"rejected rows of {ref} lack {', '.join(absent)}; they have {', '.join(rejected.columns)}")
     data = [name for name in rejected.columns if name not in CONTROL]
-    parts = [F.coalesce(F.col(f"`{name}`").cast("string"), F.lit("")) for name in key]
     frame = rejected.select(
-        F.concat_ws("/", *parts).alias("recordKey") if parts else F.lit(None).cast("string").alias("recordKey"),
+        (_key_text(key) if key else F.lit(None).cast("string")).alias("recordKey"),
         F.array_sort(F.col(REASONS)).alias("reasons"),
         (F.col(RAW) if RAW in rejected.columns else F.to_json(F.struct(*(f"`{name}`" for name in data)))).alias("record"),
         F.lit(datetime.now(UTC)).alias("quarantinedAt"),
