@@ -198,7 +198,7 @@ def _told(lesson: Any, as_json: bool, then: str) -> None:
 
 def _uncommitted(lesson: Any) -> str | None:
     """Why what was applied is in no commit; None if it is in one, or nothing was applied."""
-    from spectra_assets.learning.git import root_of
+    from spectra_assets.git import root_of
 
     if lesson.uncommitted or lesson.commit or lesson.status != "applied":
         return str(lesson.uncommitted) if lesson.uncommitted else None

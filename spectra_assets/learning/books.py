@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from spectra_assets import git
 from spectra_assets.errors import DocumentError
-from spectra_assets.learning import git
 from spectra_assets.learning.journal import branch_of, commit, commits, settled, text_at, waits
 from spectra_assets.learning.lesson import ARCHIVE, Lesson, forget, parse, read, removed, set_aside, write
 from spectra_assets.learning.prose import text_of

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from spectra_assets import git
 from spectra_assets.errors import DocumentError, StorageError
-from spectra_assets.learning import git
 from spectra_assets.learning.lesson import STATE, Lesson, locked, read, sweep
 from spectra_assets.learning.lesson import write as write_file
 from spectra_assets.learning.prose import text_of

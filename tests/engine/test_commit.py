@@ -53,11 +53,17 @@ def test_a_project_without_git_is_told_so(tmp_path: Path) -> None:
         commit(tmp_path, [tmp_path / "a.yaml"], "m")
 
 
-def test_what_git_says_is_told(project: Path) -> None:
+def test_what_git_says_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / ".git" / "index.lock").write_text("")
     (project / "a.yaml").write_text("x")
-    with pytest.raises(StorageError, match=r"git add failed in .*index\.lock"):
+    with pytest.raises(StorageError, match=r"is committed, but .* git update-index failed in .*index\.lock"):
         commit(project, [project / "a.yaml"], "m")
+    assert git(project, "show", "HEAD:a.yaml") == "x"
+    (project / ".git" / "index.lock").unlink()
+    (project / "b.yaml").write_text("x")
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "")
+    with pytest.raises(StorageError, match=r"git commit-tree failed in .*empty ident name"):
+        commit(project, [project / "b.yaml"], "m")
 
 
 def test_gits_own_variables_lead_to_no_other_repository(
@@ -76,10 +82,37 @@ def test_gits_own_variables_lead_to_no_other_repository(
     assert git(other, "for-each-ref") == ""
 
 
-def test_the_hooks_of_the_repository_are_asked(project: Path) -> None:
-    hook = project / ".git" / "hooks" / "pre-commit"
-    hook.write_text("#!/bin/sh\necho not today >&2\nexit 1\n")
-    hook.chmod(0o755)
+def hook(project: Path, text: str) -> None:
+    file = project / ".git" / "hooks" / "pre-commit"
+    file.write_text(f"#!/bin/sh\n{text}\n")
+    file.chmod(0o755)
+
+
+def test_the_hooks_of_the_repository_are_asked_and_one_that_refuses_leaves_nothing(project: Path) -> None:
+    hook(project, "test -f other.txt && test ! -f a.yaml || { echo not today >&2; exit 1; }")
     (project / "a.yaml").write_text("x")
-    with pytest.raises(StorageError, match=r"git commit failed in .*: not today"):
+    with pytest.raises(StorageError, match="the hook pre-commit refuses the commit: not today"):
         commit(project, [project / "a.yaml"], "m")
+    assert git(project, "status", "--porcelain") == "?? a.yaml\n"
+
+
+def test_a_hook_that_takes_too_long_leaves_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has minutes, as others run linters and tests; the index is locked by nobody afterwards."""
+    monkeypatch.setattr("spectra_assets.git._HOOK_SECONDS", 1)
+    hook(project, "sleep 3")
+    (project / "a.yaml").write_text("x")
+    with pytest.raises(StorageError, match="git hook did not end within 1 seconds"):
+        commit(project, [project / "a.yaml"], "m")
+    assert git(project, "status", "--porcelain") == "?? a.yaml\n"
+    assert not (project / ".git" / "index.lock").exists()
+    assert git(project, "worktree", "list").count("\n") == 1
+
+
+def test_what_git_ignores_and_a_merge_under_way_are_told(project: Path) -> None:
+    (project / ".gitignore").write_text("*.yaml\n")
+    (project / "a.yaml").write_text("x")
+    with pytest.raises(StorageError, match=r"git is told to ignore .*a\.yaml"):
+        commit(project, [project / "a.yaml"], "m")
+    (project / ".git" / "MERGE_HEAD").write_text(git(project, "rev-parse", "HEAD"))
+    with pytest.raises(StorageError, match="in the middle of a merge"):
+        commit(project, [project / "other.txt"], "m")

@@ -1,4 +1,4 @@
-"""Git, as the learning loop uses it: one commit of named files, on the current branch or on a branch of its own, and no more.
+"""Git, as it is used here: one commit of named files, on the current branch or on a branch of its own, and no more.
 
 The work tree's other changes and the index stay as they are: a commit is made of the last commit's tree and the given files.
 It is made first (`make`), and only then does its branch move to it (`publish`): whoever follows a killed process can tell how far
@@ -125,11 +125,14 @@ def lacking(project: Path, files: Iterable[Path], folder: Path, branch: str | No
     return [mine[path] for path in wanted if ref != _current(root) or not _staged(root, path)]
 
 
-def make(project: Path, files: Mapping[Path, str | None], message: str, author: str, branch: str | None = None) -> Made | None:
+def make(
+    project: Path, files: Mapping[Path, str | None], message: str, author: str | None = None, branch: str | None = None
+) -> Made | None:
     """A commit of these texts (None: the file is no more) on top of the current branch, or of `branch`; the branch stays.
 
-    None if it would change nothing. What git is told to ignore is left out. `author` is `Name <address>`. It is signed where the
-    repository demands it. Raises StorageError if git fails, the project is on no branch, or a hook refuses.
+    None if it would change nothing. What git is told to ignore is left out. `author` is `Name <address>`; None: whom git knows as
+    the user. It is signed where the repository demands it. Raises StorageError if git fails, as for want of an author, the
+    project is on no branch, or a hook refuses.
     """
     root = root_of(project)
     if root is None:
@@ -303,7 +306,9 @@ def _stage(root: Path, path: str, blob: str | None, mode: str, environment: Mapp
 # ---------------------------------------------------------------- the command
 
 
-def _names(author: str) -> dict[str, str]:
+def _names(author: str | None) -> dict[str, str]:
+    if author is None:
+        return {}
     name, _, address = author.partition("<")
     both = {"NAME": name.strip(), "EMAIL": address.strip(" >")}
     return {f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER") for key, value in both.items()}
