@@ -21,6 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from spectra_assets.draft import is_draft, write_whole
 from spectra_assets.errors import DocumentError, RequestError, StorageError, one_of
+from spectra_assets.lakehouse.failure import writing
 from spectra_assets.learning.gap import FACTS, Cause, Echo, Fact, Gap
 from spectra_assets.learning.prose import QUOTED, bounded, text_of
 from spectra_assets.learning.remedy.model import Remedy
@@ -366,15 +367,18 @@ def write(file: Path, text: str) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Only this process changes lessons, and what they change, meanwhile. Raises StorageError."""
+    """Only this process changes lessons, and what they change, meanwhile. Raises StorageError for the lock, and for what tells of
+    the disk while it is held, with the file that it is about."""
+    lock = folder / STATE / "lock"
     try:
         _room(folder)
-        with FileLock(folder / STATE / "lock", timeout=_LOCK_SECONDS, is_singleton=True):  # who holds it may take it again
-            yield
+        held = FileLock(lock, timeout=_LOCK_SECONDS, is_singleton=True).acquire()  # who holds it may take it again
     except Timeout:
-        raise StorageError(f"another process has held {folder / STATE / 'lock'} for {_LOCK_SECONDS} seconds") from None
+        raise StorageError(f"another process has held {lock} for {_LOCK_SECONDS} seconds") from None
     except OSError as error:
         raise StorageError(f"can't write lessons to {folder}: {error.strerror}") from None
+    with held, writing(str(folder)):
+        yield
 
 
 def sweep(folder: Path) -> None:

@@ -3,12 +3,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from spectra_assets.errors import DocumentError, RequestError, StorageError
 from spectra_assets.gates.evaluate import GATES
 from spectra_assets.learning.evidence import CAUSES
 from spectra_assets.learning.gap import Cause, Gap
-from spectra_assets.learning.lesson import read, read_all, show
+from spectra_assets.learning.lesson import locked, read, read_all, show
 from spectra_assets.learning.record import REMEMBERED, record
 
 
@@ -129,3 +130,19 @@ def test_two_processes_count_every_evaluation(tmp_path: Path) -> None:
 
 def test_every_gate_has_a_cause() -> None:
     assert set(CAUSES) == set(GATES)
+
+
+def test_what_goes_wrong_while_the_lessons_are_held_is_told_as_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="playbook"), locked(tmp_path):
+        (tmp_path / "playbook.md").read_bytes()
+    with pytest.raises(Timeout, match=r"other\.lock"), locked(tmp_path):
+        raise Timeout("other.lock")
+    with (
+        pytest.raises(StorageError, match=r"covenant\.yaml can't be written: .*; free space"),
+        locked(tmp_path),
+        locked(tmp_path),
+    ):
+        raise OSError(28, "No space left on device", str(tmp_path / "covenant.yaml"))
+    (lock,) = (tmp_path / ".state").glob("lock")
+    with FileLock(lock, timeout=0):  # nobody holds it any more
+        pass
