@@ -34,8 +34,8 @@ def covenant_generate(source: str, as_json: bool) -> None:
     canon = canon_of(settings, pack)
     made, notices = design(settings, pack, canon)
     file = covenant_file(settings.covenants, source)
+    keep_canon(settings, made, canon)  # first: what a covenant in force was made from is always known
     changed = write(file, made)
-    keep_canon(settings, made, canon)
     withdraw(settings, source)
     answer = {"file": str(file), "version": made.version, "changed": changed, "notices": [str(notice) for notice in notices]}
     text = f"{file}: version {made.version}, {'written' if changed else 'unchanged'}"

@@ -208,10 +208,10 @@ class Pipeline:
         if taken.held:
             self.next = made.covenant
             self.held = tuple(f"{group.about}: {group.text}" for group in grouped(taken.held))
+        if taken.made.kept:  # first: what a covenant in force was made from is always known
+            keep_canon(self.settings, taken.made.covenant, taken.made.canon)
         if now is None or taken.made.covenant != now or not taken.held:
             self._designed(before, taken.made.covenant)
-        if taken.made.kept:
-            keep_canon(self.settings, taken.made.covenant, taken.made.canon)
         self._told_held(taken)
         return taken.made.covenant
 

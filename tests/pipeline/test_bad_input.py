@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -21,9 +22,16 @@ import pytest
 import requests
 from click.testing import CliRunner
 
+from spectra_assets.covenant.canon import Canon
+from spectra_assets.covenant.files import covenant_file
 from spectra_assets.engine.cli import commands
+from spectra_assets.engine.console import Console
+from spectra_assets.engine.pipeline import Pipeline
+from spectra_assets.errors import StorageError
+from spectra_assets.intelligence.model import load_pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
+from spectra_assets.stages.adoption import CANON, Made
 from tests.pipeline.conftest import SENTENCE, Project
 
 PLAYBOOK_002 = "playbooks/fabric/pipeline/pipeline.002-extract-stage-orchestration.md"
@@ -290,3 +298,17 @@ def sums(table: pa.Table) -> dict[str, Any]:
     """Rows, and of each column of numbers but the surrogate keys (which hold the run's instant) its sum."""
     numbers = [c for c in table.column_names if pa.types.is_integer(table[c].type) and not c.endswith("Key")]
     return {"rows": table.num_rows, **{name: pc.sum(table[name]).as_py() for name in numbers}}
+
+
+def test_no_covenant_is_written_before_it_is_known_what_it_was_made_from(project: Project) -> None:
+    """A run that dies between both leaves a covenant of which nobody could tell what rules want and what the data do."""
+    file, canon = covenant_file(project.settings.covenants, "zephyr"), project.lakehouse.files(CANON)
+    made = Made(project.covenant, Canon(entities=()))
+    file.unlink()
+    canon.unlink()
+    canon.mkdir()
+    code, told = engine("covenant", "generate", "zephyr")
+    assert (code, "canon.json" in told["message"], file.exists()) == (4, True, False)
+    with pytest.raises(StorageError, match=r"canon\.json"):
+        Pipeline(project.settings, Console(out=io.StringIO()), "zephyr", anew=True).adopt(load_pack("zephyr"), made, None)
+    assert not file.exists()
