@@ -18,7 +18,7 @@ from spectra_assets.covenant.build import Flattening
 from spectra_assets.covenant.model import StageContract, Table
 from spectra_assets.errors import MissingInputError, RequestError, RetriableError
 from spectra_assets.lakehouse.engine import Engine
-from spectra_assets.lakehouse.raw import Attempts, Manifest, Recording
+from spectra_assets.lakehouse.raw import SCOPE, Attempts, Manifest, Recording
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.stages.cursors import refute, refuted
 from spectra_assets.stages.extract.scope import Standing, sweep_due
@@ -162,18 +162,25 @@ def test_a_row_that_moved_makes_its_old_list_doubtful(made: Changing, api: Chang
     assert sorted({address.split("/")[2] for address in api.since}) == ["2", "3"]
 
 
-def test_an_increment_that_was_cut_off_goes_on(made: Changing, api: ChangingApi) -> None:
+@pytest.mark.parametrize("early", [False, True])
+def test_an_increment_that_was_cut_off_goes_on(made: Changing, api: ChangingApi, early: bool) -> None:
+    """Also one that died before it had written down what it asks for: that is plain from its plan, and a replay must know it."""
     made.both("run1")
     api.row(3001).name, api.row(3001).updated = "changed", 100
     made.deliver(GROUPS, "dying")
     api.fault = lambda address: 503 if "groups/3/" in address else None
     with pytest.raises(RetriableError):
         made.deliver(ITEMS, "dying")
+    if early:
+        (Attempts(made.lakehouse, "item").all()[-1][0] / SCOPE).unlink()
     api.fault = lambda _: None
     api.forget()
     second = made.deliver(ITEMS, "run2")
     assert second.draft.evidence["tape"]["resumed"] >= 1
     assert made.found() == api.truth()
+    replayed = made.deliver(ITEMS, "run3", replay=True)
+    assert replayed.outcome is not None
+    assert replayed.outcome.status == "unchanged"
 
 
 def test_raw_pages_of_all_parts_give_the_table_again(made: Changing, api: ChangingApi) -> None:

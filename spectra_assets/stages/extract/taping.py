@@ -163,14 +163,14 @@ def _recorded(draft: Draft, work: Work, fetch: Fetch, known: CanonEntity, client
     if begun is None:
         recording = attempts.begin(plan, client.base_url, work.run_id, now, work.now, inputs, base)
         held = None
-        if scope is not None:
-            recording.leave(*scopes.keep_scope(scope))
     else:
         recording = attempts.resume(*begun, work.run_id, inputs)
         held = Segments(recording.folder)
         work.say(
             f"{fetch.entity}: run {begun[1].runs[-1]} was cut off; {len(held):,} pages that it fetched are taken from its tape"
         )
+    if scope is not None:  # also of one that goes on: it may have died before this was written
+        recording.leave(*scopes.keep_scope(scope))
     tape = Tape(Reel(held, earlier, recording))
     client.use(tape)
     parts = tuple(each for each in (held, earlier) if each is not None)
