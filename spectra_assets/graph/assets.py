@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -191,11 +190,9 @@ def _backfill(context: dg.AssetExecutionContext, table: Table) -> tuple[str, ...
 
 def _started(context: dg.AssetExecutionContext) -> datetime:
     """The run's instant, the same for all its tables: a dimension's versions begin together."""
-    with suppress(AttributeError):
-        record = context.instance.get_run_record_by_id(context.run.run_id)
-        if record is not None:
-            return record.create_timestamp.astimezone(UTC).replace(tzinfo=UTC)  # type: ignore[no-any-return]
-    return datetime.now(UTC)
+    record = context.instance.get_run_record_by_id(context.run.run_id)
+    assert record is not None  # noqa: S101  (the run is under way)
+    return record.create_timestamp.astimezone(UTC).replace(tzinfo=UTC)  # type: ignore[no-any-return]
 
 
 def _check(covenant: Covenant, table: Table, result: Result) -> dg.AssetCheckResult:

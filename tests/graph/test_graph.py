@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from spectra_assets.covenant.files import parse, read
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.definitions import defs
 from spectra_assets.errors import ConfigurationError
+from spectra_assets.graph.assets import _started
 from spectra_assets.graph.build import definitions
 from spectra_assets.settings import load
 
@@ -69,6 +71,27 @@ def test_the_graph_is_as_it_was(covenant: Covenant) -> None:
         for table in covenant.tables()
     )
     assert lines == SNAPSHOT.read_text(encoding="utf-8")
+
+
+def test_the_tables_of_a_run_have_one_instant_or_none_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with an instant of its own, versions of a star would no longer begin together, and nobody would hear of it."""
+    seen: list[datetime] = []
+
+    @dg.asset
+    def first(context: dg.AssetExecutionContext) -> None:
+        seen.append(_started(context))
+
+    @dg.asset(deps=[first])
+    def second(context: dg.AssetExecutionContext) -> None:
+        seen.append(_started(context))
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert dg.materialize([first, second], instance=instance).success
+        assert seen[0] == seen[1] <= datetime.now(UTC)
+        for kind in (each for each in dg.RunRecord.__mro__ if "create_timestamp" in vars(each)):
+            monkeypatch.delattr(kind, "create_timestamp")  # as another release of Dagster may
+        assert not dg.materialize([first, second], instance=instance, raise_on_error=False).success
+    assert len(seen) == 2
 
 
 def test_two_covenants_are_two_pipelines(covenant: Covenant) -> None:
