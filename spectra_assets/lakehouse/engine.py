@@ -20,15 +20,17 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import pyarrow as pa
+from filelock import FileLock
 
 from spectra_assets.errors import ConfigurationError
+from spectra_assets.lakehouse.alive import hold, holders, is_held
 from spectra_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,6 +52,12 @@ INTERRUPT_SECONDS = 0.5
 _ARENA_MAX, _ARENAS = -8, 2
 """glibc's number of the setting, and heaps: 30 to 60 MB less at the peak for as much CPU."""
 
+_PREFIX = "spectra-engine-"
+"""Of the folder of an engine's process, in the system's temporary folder."""
+
+_YOUNG = 60.0
+"""Seconds of a folder's age below which its process may be about to hold it."""
+
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./:@+=,~-]*")
 
 
@@ -60,7 +68,7 @@ class Engine:
     engine per process (`shared`). A forked child must not use its parent's engine; `shared` starts another there.
     """
 
-    def __init__(self, kind: str, memory_mb: int, address: str, server: Any, folder: Path) -> None:
+    def __init__(self, kind: str, memory_mb: int, address: str, server: Any, folder: Path, alive: FileLock) -> None:
         from pyspark.sql import SparkSession
 
         from spectra_assets.lakehouse.retry import UnreadableAnswer
@@ -70,6 +78,7 @@ class Engine:
         self.address = address
         self._server = server
         self._folder = folder
+        self._alive = alive
         self._pid = os.getpid()
         self._stopped = False
         self.session: SparkSession = SparkSession.builder.remote(address).create()
@@ -88,26 +97,18 @@ class Engine:
         _few_arenas()
         if kind != "sail":
             _probe(kind)
-        folder = Path(tempfile.mkdtemp(prefix="spectra-engine-"))
-        if kind != "sail":
-            return cls(kind, memory_mb, kind, None, folder)
-        spill = folder / "spill"
-        spill.mkdir()
-        os.environ.setdefault("RUST_LOG", "error")
-        os.environ["SAIL_RUNTIME__MEMORY_POOL__TYPE"] = "fair"
-        os.environ["SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE"] = str(memory_mb * 2**20)
-        os.environ["SAIL_RUNTIME__TEMPORARY_FILES__PATHS"] = f'["{spill.as_posix()}"]'
-        os.environ.setdefault("SAIL_EXECUTION__BATCH_SIZE", str(BATCH_ROWS))
-        # its own end of a session that asks for nothing, minutes, would come while a long list is read
-        os.environ.setdefault("SAIL_SPARK__SESSION_TIMEOUT_SECS", str(SESSION_SECONDS))
-        # its allocator: huge pages take a seventh more memory, and longer to be cleared than they save
-        os.environ.setdefault("MIMALLOC_ALLOW_THP", "0")
-        from pysail.spark import SparkConnectServer  # after the variables: its logging is set up once, by RUST_LOG
-
-        server = SparkConnectServer("127.0.0.1", 0)
-        server.start(background=True)
-        host, port = server.listening_address
-        return cls(kind, memory_mb, f"sc://{host}:{port}", server, folder)
+        _sweep()
+        with ExitStack() as undo:  # whatever fails
+            folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            undo.callback(shutil.rmtree, folder, ignore_errors=True)
+            alive = hold(folder)
+            undo.callback(alive.release)
+            server, address = (None, kind) if kind != "sail" else _serving(folder / "spill", memory_mb)
+            if server is not None:
+                undo.callback(server.stop)
+            made = cls(kind, memory_mb, address, server, folder, alive)
+            undo.pop_all()
+        return made
 
     @property
     def running(self) -> bool:
@@ -160,6 +161,7 @@ class Engine:
         if self._server is not None:
             self._server.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._alive.release()
 
     def _reachable(self, path: str) -> str:
         """`path`, or a link to it: Sail finds no Delta log below a folder with a space or an accent in its name."""
@@ -208,6 +210,36 @@ def _few_arenas() -> None:
     """Let the threads of this process share glibc's heaps: with one for each thread, what one of them freed serves no other."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(_ARENA_MAX, _ARENAS)
+
+
+def _serving(spill: Path, memory_mb: int) -> tuple[Any, str]:
+    """Sail's server and its address."""
+    spill.mkdir()
+    os.environ.setdefault("RUST_LOG", "error")
+    os.environ["SAIL_RUNTIME__MEMORY_POOL__TYPE"] = "fair"
+    os.environ["SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE"] = str(memory_mb * 2**20)
+    os.environ["SAIL_RUNTIME__TEMPORARY_FILES__PATHS"] = f'["{spill.as_posix()}"]'
+    os.environ.setdefault("SAIL_EXECUTION__BATCH_SIZE", str(BATCH_ROWS))
+    # its own end of a session that asks for nothing, minutes, would come while a long list is read
+    os.environ.setdefault("SAIL_SPARK__SESSION_TIMEOUT_SECS", str(SESSION_SECONDS))
+    # its allocator: huge pages take a seventh more memory, and longer to be cleared than they save
+    os.environ.setdefault("MIMALLOC_ALLOW_THP", "0")
+    from pysail.spark import SparkConnectServer  # after the variables: its logging is set up once, by RUST_LOG
+
+    server = SparkConnectServer("127.0.0.1", 0)
+    server.start(background=True)
+    host, port = server.listening_address
+    return server, f"sc://{host}:{port}"
+
+
+def _sweep() -> None:
+    """Remove the folders of this user's processes that were killed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            state = left.lstat()
+            old = time.time() - state.st_mtime > _YOUNG and holders(left)
+            if old and state.st_uid == os.getuid() and not is_held(left):
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def is_running() -> bool:

@@ -7,9 +7,7 @@ columns that say why (see `parts.py`).
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable
 from functools import reduce
@@ -18,12 +16,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F  # noqa: N812  # the name every Spark programmer reads
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from spectra_assets.errors import StorageError
+from spectra_assets.lakehouse.alive import hold, is_held
 from spectra_assets.lakehouse.engine import give_back
 from spectra_assets.lakehouse.failure import is_storage_failure, storage_error, writing
 from spectra_assets.lakehouse.parts import CONTROL, FORM, HASH, Sorted, Sorter
@@ -42,9 +41,6 @@ ROWS = "rows"
 STALE_SECONDS = 24 * 3600
 _SET_BACK = 3600.0
 """Seconds by which clocks may differ."""
-
-_ALIVE = ".alive"
-"""Ending of the file that the process whose staging it is holds locked."""
 
 
 class Staging:
@@ -65,10 +61,7 @@ class Staging:
         folder = self.lakehouse.files("staging", self.run_id)
         with writing(str(folder)):
             folder.mkdir(parents=True, exist_ok=True)
-            handle, path = tempfile.mkstemp(_ALIVE, dir=folder)
-            os.close(handle)
-            self._alive = FileLock(path, thread_local=False)
-            self._alive.acquire(timeout=0)
+            self._alive = hold(folder)
 
     def stage_frame(
         self,
@@ -187,21 +180,10 @@ def sweep(lakehouse: Lakehouse, older_than: float = STALE_SECONDS) -> list[str]:
             newest = max(path.stat().st_mtime for path in (run, *run.rglob("*")))
         except FileNotFoundError:  # its run is clearing it away just now
             continue
-        if not -_SET_BACK <= now - newest <= older_than and not any(map(_is_held, run.glob(f"*{_ALIVE}"))):
+        if not -_SET_BACK <= now - newest <= older_than and not is_held(run):
             shutil.rmtree(run, ignore_errors=True)
             gone.append(run.name)
     return gone
-
-
-def _is_held(lock: Path) -> bool:
-    """Whether a process that lives holds the lock."""
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError:  # gone meanwhile, or it can't be told: then it is not for us to clear away
-        return True
 
 
 def _collected(frame: DataFrame, folder: Path) -> list[Row]:

@@ -168,6 +168,52 @@ def test_the_shared_engine_is_one_is_restarted_and_ends_with_its_process() -> No
     assert not Path(done.stdout.strip()).exists()
 
 
+LEFT = """
+import os, signal, sys
+from pathlib import Path
+from spectra_assets.lakehouse.engine import Engine
+engine = Engine.start(memory_mb=64)
+print(engine._folder, flush=True)
+os.utime(engine._folder, (0, 0))
+if sys.argv[1] == "dies":
+    os.kill(os.getpid(), signal.SIGKILL)
+sys.stdin.read()
+engine.stop()
+"""
+
+
+def test_what_killed_processes_left_goes_and_what_living_ones_hold_stays(tmp_path: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+
+    def begun(how: str) -> tuple[subprocess.Popen[str], Path]:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        process = subprocess.Popen([sys.executable, "-c", LEFT, how], text=True, env=env, **pipes)
+        assert process.stdout is not None
+        return process, Path(process.stdout.readline().strip())
+
+    living, held = begun("lives")
+    killed, left = begun("dies")
+    killed.communicate()
+    unknown = tmp_path / "spectra-engine-of-nobody"  # whether it is in use can't be told
+    unknown.mkdir()
+    os.utime(unknown, (0, 0))
+    assert left.exists()
+    last, own = begun("lives")
+    assert {file.name for file in tmp_path.glob("spectra-engine-*")} == {held.name, own.name, unknown.name}
+    for process in (living, last):
+        process.communicate("")
+        assert process.returncode == 0
+    assert [file.name for file in tmp_path.glob("spectra-*")] == [unknown.name]
+
+
+def test_an_engine_that_does_not_start_leaves_nothing(tmp_path: Path) -> None:
+    env = {**os.environ, "TMPDIR": str(tmp_path), "SAIL_EXECUTION__BATCH_SIZE": "many"}
+    start = "from spectra_assets.lakehouse.engine import Engine; Engine.start()"
+    done = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, env=env, check=False)
+    assert "BATCH_SIZE" in done.stderr
+    assert not list(tmp_path.glob("spectra-*"))
+
+
 def test_a_forked_child_does_not_take_its_parents_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(project=Path(), lakehouse_root="", engine_memory=engine.memory_mb)
     monkeypatch.setattr(engines, "_shared", engine)
