@@ -104,6 +104,16 @@ def variable(name: str, environment: Mapping[str, str] | None = None) -> str | N
     return env.get(name, "").strip() or None
 
 
+def state_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """Where this user's programs keep what outlives them: XDG_STATE_HOME, or ~/.local/state. Raises ConfigurationError."""
+    env = os.environ if environment is None else environment
+    given = Path(env.get("XDG_STATE_HOME", ""))
+    try:
+        return given if given.is_absolute() else Path.home() / ".local" / "state"
+    except RuntimeError:
+        raise ConfigurationError("this user has no home folder; set XDG_STATE_HOME to a folder of this user's own") from None
+
+
 def _project(given: str | None) -> Path:
     if given:
         folder = Path(given).expanduser().resolve()

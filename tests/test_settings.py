@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from spectra_assets.errors import ConfigurationError
-from spectra_assets.settings import load, variable
+from spectra_assets.settings import load, state_folder, variable
 
 PROJECT = Path(__file__).parent.parent
 
@@ -34,6 +34,11 @@ def test_a_lakehouse_is_the_same_from_wherever_it_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert load({"SPECTRA_LAKEHOUSE": given, "SPECTRA_PROJECT": str(PROJECT)}).lakehouse_root == root
+
+
+def test_the_state_folder_is_that_of_the_user() -> None:
+    assert state_folder({"XDG_STATE_HOME": "/state"}) == Path("/state")
+    assert state_folder({}) == state_folder({"XDG_STATE_HOME": "state"}) == Path.home() / ".local" / "state"
 
 
 def test_every_setting_has_a_variable() -> None:

@@ -9,9 +9,9 @@ StorageError with the path and what to do.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -50,6 +50,7 @@ from spectra_assets.lakehouse.failure import guarded
 from spectra_assets.lakehouse.parts import heads
 from spectra_assets.lakehouse.types import fresh, storable
 from spectra_assets.names import TableRef, lakehouse_name
+from spectra_assets.settings import state_folder
 
 ATTEMPTS = 6
 LOCK_SECONDS = 600.0
@@ -70,8 +71,8 @@ _UNUSABLE_ROOT = re.compile(r"[\[\]{}*?\\]")
 class Lakehouse:
     """The lakehouse of `source` below `root`: a folder, or a URI for deltalake (`abfss://…`).
 
-    Files always are local: with a URI as root they live in the system's temporary folder.
-    Raises StorageError if `root` has characters that Delta tools take for patterns.
+    Files always are local: with a URI as root they live in the user's state folder, which nobody else may read.
+    Raises StorageError if `root` has characters that Delta tools take for patterns, or that folder is another user's.
     """
 
     def __init__(self, root: str, source: str) -> None:
@@ -82,6 +83,7 @@ class Lakehouse:
         self.root = root.rstrip("/") or "/"
         self.source = source
         self.name = lakehouse_name(source)
+        self._local = _private(self.root) if "://" in self.root else Path(self.root)
 
     def path(self, ref: TableRef) -> str:
         """Folder or URI of the table: `<root>/<source>.Lakehouse/Tables/<schema>/<table>`."""
@@ -92,11 +94,7 @@ class Lakehouse:
 
         Raises StorageError for a part that is no plain name: empty, `.`, `..`, or with a slash, backslash or NUL.
         """
-        if "://" in self.root:
-            base = Path(tempfile.gettempdir()) / f"spectra-{hashlib.sha256(self.root.encode()).hexdigest()[:16]}"
-        else:
-            base = Path(self.root)
-        return base.joinpath(self.name, "Files", *(_plain(part) for part in parts))
+        return self._local.joinpath(self.name, "Files", *(_plain(part) for part in parts))
 
     def exists(self, ref: TableRef) -> bool:
         """Whether the table has ever been delivered."""
@@ -334,6 +332,17 @@ def _plain(part: str) -> str:
         return part
     readable = re.sub(r"[^A-Za-z0-9_]+", "_", part)[:40].strip("_") or "name"
     return f"{readable}--{hashlib.sha256(part.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+
+
+def _private(uri: str) -> Path:
+    """What lies on this machine of the lakehouse at `uri`: raw pages with all that is personal in them, and the key of hashes."""
+    room = state_folder() / "spectra"
+    with guarded(str(room), "written"):
+        room.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if room.stat().st_uid != os.getuid():
+            raise StorageError(f"{room} belongs to another user: move it away, or set XDG_STATE_HOME to a folder of your own")
+        room.chmod(0o700)
+    return room / hashlib.sha256(uri.encode()).hexdigest()[:16]
 
 
 def _folder(path: str) -> SubTreeFileSystem | None:

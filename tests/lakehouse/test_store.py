@@ -42,9 +42,33 @@ def test_locations(tmp_path: Path) -> None:
     lakehouse = Lakehouse(str(tmp_path), "acme")
     assert lakehouse.path(CYCLE) == f"{tmp_path}/acme.Lakehouse/Tables/clean/cycle"
     assert lakehouse.files("raw", "cycle", "2024-01-31") == tmp_path / "acme.Lakehouse/Files/raw/cycle/2024-01-31"
+
+
+def test_what_a_remote_lakehouse_has_on_this_machine_is_its_users_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds raw pages: another user may neither read them nor lay them there, and a reboot takes nothing away."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     remote = Lakehouse("abfss://ws@onelake.dfs.fabric.microsoft.com/", "acme")
     assert remote.path(CYCLE) == "abfss://ws@onelake.dfs.fabric.microsoft.com/acme.Lakehouse/Tables/clean/cycle"
-    assert remote.files("raw").is_absolute()
+    room = tmp_path / "spectra"
+    assert remote.files("raw").is_relative_to(room)
+    assert remote.files("raw") != Lakehouse("abfss://ws@elsewhere/", "acme").files("raw")
+    assert room.stat().st_mode & 0o777 == 0o700
+    room.chmod(0o755)
+    Lakehouse("abfss://ws@elsewhere/", "acme")
+    assert room.stat().st_mode & 0o777 == 0o700
+    monkeypatch.setattr(os, "getuid", lambda: room.stat().st_uid + 1)
+    with pytest.raises(StorageError, match="spectra belongs to another user"):
+        Lakehouse("abfss://ws@elsewhere/", "acme")
+
+
+def test_a_remote_lakehouse_is_written_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    remote = Lakehouse((tmp_path / "lake").as_uri(), "acme")
+    assert publish(remote, engine, pa.table({"id": [1]})) == Published(0, 1, True)
+    assert publish(remote, engine, pa.table({"id": [1]})) == Published(0, 1, False)
+    assert remote.read(CYCLE).to_pylist() == [{"id": 1}]
+    assert (tmp_path / "lake" / "acme.Lakehouse" / "Tables" / "clean" / "cycle" / "_delta_log").is_dir()
+    assert not (tmp_path / "lake" / "acme.Lakehouse" / "Files").exists()
 
 
 @pytest.mark.parametrize("part", ["", ".", "..", "a/b", "/etc", "a\\b", "a\0b"])
