@@ -46,7 +46,7 @@ def rows(*fields: str, name: str = "") -> dict[str, Any]:
     [
         ("users", "user"), ("getAllUsers", "user"), ("findByStatus", ""), ("search", ""), ("test_cases", "testCase"), ("movies", "movie"),
         ("statuses", "status"), ("people", "person"), ("user-groups", "userGroup"), ("users.list", "user"), ("v1", ""), ("2024-01-01", ""),
-        ("searchProjects", "project"), ("byfilter", ""), ("users.json", "user"), ("項目", ""),
+        ("searchProjects", "project"), ("byfilter", ""), ("users.json", "user"), ("項目", "xiangMu"), ("---", ""),
         ("order_items", "orderItem"), ("getAllItems", ""), ("journal-entries", "journalEntry"), ("todo_list", "todo"),
     ],
 )  # fmt: skip
