@@ -126,10 +126,11 @@ class BrokenPage(TypedDict):
 class Mismatch(TypedDict):
     """A parent whose rows are not as many as they should be. `check` says by what: the API's own total, the end of the list asked
     for again, the seams between its pages (how many held), the API's word that there is more, the sample that Prepare saw
-    (only if now nothing came, or if rows came where it saw none), or other lists that end where this one does."""
+    (only if now nothing came, or if rows came where it saw none), other lists that end where this one does, or the numbers of a
+    page in what is read as one record."""
 
     parent: str | None
-    check: Literal["declaredTotal", "recount", "seam", "more", "sample", "cut"]
+    check: Literal["declaredTotal", "recount", "seam", "more", "sample", "cut", "page"]
     expected: int
     found: int
     reason: str

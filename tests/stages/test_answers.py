@@ -75,6 +75,8 @@ def test_a_page_is_no_json() -> None:
             "entry",
             {"resourceType": "Bundle", "id": "b1", "type": "searchset", "total": 2, "link": [{"relation": "self"}], "entry": TWO},
         ),
+        ("folk", {"total": 640, "p": 1, "ps": 2, "folk": TWO, "actives": {}, "effortTotal": 9, "towns": NEXT}),
+        ("folk", {"pages": {"pageIndex": 1, "pageSize": 9, "total": 2}, "p": 1, "ps": 9, "total": 2, "folk": TWO, "towns": NEXT}),
         ("folk", {"zork": {"page": 1, "pages": 2, "total": 3}, "folk": TWO}),
     ],
 )
@@ -121,6 +123,7 @@ ONE = {"id": 1, "type": "x", "attributes": {"a": 1}, "lines": [{"n": 1}]}
         ("$", {"order": ONE, "colour": "red"}),
         ("$", {"type": "created", "data": ONE}),
         ("$", {"id": 3, "data": ONE}),
+        ("$", {"orderNo": 3, "total": 640, "count": 2, "lines": [ONE, ONE], "customer": {"id": 7}}),
     ],
 )
 def test_one_record_in_an_envelope(place: str, value: dict[str, Any]) -> None:

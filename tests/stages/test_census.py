@@ -388,3 +388,18 @@ def test_what_a_parent_lacks_is_not_found_and_of_what_it_has_only_the_key_is_kep
     facts, rows = counted(connect(), fetch, [str(number) for number in range(1, 13)])
     assert rows == [(str(name), {"key": {"id": 7}}) for name in there]
     assert (facts["skippedCount"], facts["goneCount"], facts["parentsAnswered"]) == fate
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [({"total": 640, "p": 1, "ps": 2}, 1), ({"total": 2, "p": 1, "ps": 50}, 0), ({"total": 640, "weight": 2}, 0)],
+)
+def test_a_record_that_is_a_page_of_a_list_is_noticed(api, connect, numbers, told):
+    """Whatever Prepare took the answer for: its own numbers say that an array in it goes on."""
+    answer = {**numbers, "things": [{"name": "a"}, {"name": "b"}], "others": [1]}
+    api.answer = lambda asked: Reply(json.dumps(answer).encode())
+    fetch = plan(NoPaging(), records="$", primary_key="@hash")
+    facts, rows = counted(connect(), fetch)
+    assert (len(rows), [each["check"] for each in facts["mismatches"]]) == (1, ["page"] * told)
+    assert not told or "its 'things' are 2 rows of the 640 it tells of" in facts["mismatches"][0]["reason"]
+    assert not counted(connect(), fetch, sole=True)[0]["mismatches"], "a person says that this is the record"

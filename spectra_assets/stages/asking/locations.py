@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from spectra_assets.client.totals import page_of
 from spectra_assets.covenant.paths import ITSELF, join_path, one_record, split_path, way_to
 from spectra_assets.names import vocabulary
 
@@ -82,6 +83,11 @@ _NEIGHBOURS = vocabulary(
     "next previous prev nextpage nextpagetoken nextcursor nextlink nexturl previouspage paging pagination pageinfo"
 )
 """What only pages of a list have."""
+
+_ASKS = vocabulary("search list find query browse all lookup")
+"""Last words of a path that say how records are asked for, not what they are."""
+
+_NUMBERED = "as long as the numbers of a page beside it say"
 
 _STANDARDS = (({"resourceType": "Bundle"}, "entry"), ({"type": "FeatureCollection"}, "features"))
 """What envelopes of published standards (FHIR, GeoJSON) say of themselves, and where their records are."""
@@ -268,6 +274,9 @@ def _weigh(place: _Place, answers: Sequence[Record], noun: str, size: int | None
         place.add(-4, "named as what stands beside records")
     if entries and sum(bool(identity_of(entry)) for entry in entries) >= 0.9 * len(entries):
         place.add(3, "its entries have ids")
+    around = [(_below(answer, place.keys[:-1]), _below(answer, place.keys)) for answer in answers if place.keys]
+    if any(isinstance(held, list) and page_of(level, len(held)) is not None for level, held in around):
+        place.add(4, _NUMBERED)
     if entries and not isinstance(entries[0], dict):
         place.add(-1, "its entries are plain values")
     if place.mapped:
@@ -304,6 +313,8 @@ def _enveloped(place: _Place, ranked: Sequence[_Place], answers: Sequence[Record
     if not place.rows and "named as what stands beside records" in place.reasons and "named like the path" not in place.reasons:
         return "", 0.0
     changing = any(reason.startswith("changes over") for reason in place.reasons)
+    if _NUMBERED in place.reasons and place is ranked[0]:
+        return f"a page of {place.rows} rows by the numbers around it", 0.9
     named = any(reason.startswith("named") and "beside" not in reason for reason in place.reasons) and place.score > 0
     strange -= _OWN_NAMES if named else set()
     if "its entries are plain values" in place.reasons and not (named and (paged or not strange)):
@@ -393,10 +404,11 @@ def identity_of(record: Any) -> str:
 
 
 def noun_of(path: str) -> str:
-    """What a path calls its records: its last segment that is neither a parameter nor an id."""
+    """What a path calls its records: its last segment that is neither a parameter nor an id, nor how they are asked for."""
     segments = [segment for segment in path.partition("?")[0].split("/") if segment and "{" not in segment]
     words = [segment for segment in segments if re.search(r"[A-Za-z]{2}", segment) and not re.search(r"\d{2}", segment)]
-    return words[-1].partition(".")[0] if words else ""
+    nouns = [noun for noun in (word.partition(".")[0] for word in words) if _plain(noun) not in _ASKS]
+    return nouns[-1] if nouns else ""
 
 
 def _same_noun(name: str, noun: str) -> bool:

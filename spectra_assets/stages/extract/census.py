@@ -17,8 +17,9 @@ from spectra_assets.client.lists import Skipped, whole
 from spectra_assets.client.pager import Ask
 from spectra_assets.client.paging import Page, counted, endpoint_of
 from spectra_assets.client.target import ParentValue, parent_text
+from spectra_assets.client.totals import page_of
 from spectra_assets.covenant.access import Fetch, NoPaging
-from spectra_assets.covenant.paths import HASH
+from spectra_assets.covenant.paths import HASH, one_record
 from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import key_alone, values_at
 from spectra_assets.stages.cursors import mergeable
@@ -206,9 +207,21 @@ class Census:
             read = self._watch.read(records)
             self._account(parent, read)
             yield Sheet(name, page.request_id, records, read)
+        if one_record(self._fetch.records) and not self._sole:
+            self._look_inside(parent.value, page.records)
         if page.records:
             parent.first, parent.last, parent.ask = parent.first or page.records[0], page.records[-1], page.ask
         self._progress()
+
+    def _look_inside(self, parent: ParentValue | None, records: Sequence[bytes]) -> None:
+        """A record that is all there is, and by its own numbers a page of a list in it."""
+        for record in map(decoded, records):
+            for name, below in record.items() if isinstance(record, dict) else ():
+                rows = len(below) if isinstance(below, list) else 0
+                total = page_of(record, rows) or 0
+                if total > rows:
+                    why = f"what is read as one record is a page: its {name[:60]!r} are {rows} rows of the {total} it tells of"
+                    self._mismatch(parent, "page", total, rows, f"{why}; a rule of kind records says where they are")
 
     def _kept(self, records: Sequence[bytes]) -> Sequence[bytes]:
         """The records; of those that are another entity's only the key."""

@@ -401,8 +401,47 @@ class GeoLinks(GeoFeatures):
         return Truth((*known.entities, queryable), (*known.edges, edge), (*known.references, said))
 
 
+class Searched(Api):
+    """Searches whose answers have further lists beside the records, strange words among the numbers of the page, and the last
+    word of the path for none of them (SonarQube's way)."""
+
+    named = ("/issues/search", "/rules/search", "/projects/search")
+
+    def setup(self) -> None:
+        self.base_path = "/api"
+        self.issues = [
+            {"key": f"AX{n:06}", "rule": f"java:S{n % 130}", "status": ("OPEN", "CLOSED")[n % 2], "line": n} for n in range(740)
+        ]
+        self.rules = [
+            {"key": f"java:S{n}", "name": word(n), "params": [{"key": "max"}] if n % 5 == 0 else []} for n in range(130)
+        ]
+        self.projects = [{"key": f"org:{n}", "name": word(n)} for n in range(12)]
+        size = Size("ps", 100, most=500)
+        self.get("/api/issues/search", numbered(self.issues, "p", 1, size, self._wrap("issues", components=self.projects[:5])))
+        self.get("/api/rules/search", numbered(self.rules, "p", 1, size, self._wrap("rules", actives={}, effortTotal=7)))
+        self.get("/api/projects/search", numbered(self.projects, "p", 1, size, self._wrap("components", canCreate=False)))
+
+    def _wrap(self, name: str, **beside: Any) -> Any:
+        def wrap(page: Page) -> dict[str, Any]:
+            number = page.start // page.size + 1
+            numbers = {"total": page.total, "p": number, "ps": page.size}
+            return {**numbers, **beside, name: page.rows, "facets": []}
+
+        return wrap
+
+    def truth(self) -> Truth:
+        return Truth(
+            entities=(
+                Entity("issue", ("/issues/search",), self.issues, "key", ("key",), types={"line": INT}),
+                Entity("rule", ("/rules/search",), self.rules, "key", ("key",)),
+                Entity("project", ("/projects/search",), self.projects, "key", ("key",)),
+            ),
+            references=(Reference("issue", "rule", "rule"),),
+        )
+
+
 def _lines(rows: list[dict[str, Any]]) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
-SERVERS: tuple[type[Api], ...] = (Plain, Enveloped, Keyed, JsonApi, Hal, Odata, GeoFeatures, GeoLinks)
+SERVERS: tuple[type[Api], ...] = (Plain, Enveloped, Keyed, JsonApi, Hal, Odata, GeoFeatures, GeoLinks, Searched)
