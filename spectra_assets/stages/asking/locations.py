@@ -316,7 +316,7 @@ def _enveloped(place: _Place, ranked: Sequence[_Place], answers: Sequence[Record
     if _NUMBERED in place.reasons and place is ranked[0]:
         return f"a page of {place.rows} rows by the numbers around it", 0.9
     named = any(reason.startswith("named") and "beside" not in reason for reason in place.reasons) and place.score > 0
-    strange -= _OWN_NAMES if named else set()
+    strange -= _OWN_NAMES | _BESIDE if named else set()
     if "its entries are plain values" in place.reasons and not (named and (paged or not strange)):
         return "", 0.0
     if place.mapped and (not place.keys or named or not strange):

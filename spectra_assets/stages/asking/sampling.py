@@ -14,6 +14,7 @@ import msgspec
 
 from spectra_assets.client.pager import Ask, Got, first, following
 from spectra_assets.client.paging import counted
+from spectra_assets.client.widest import SMALLEST_CAP
 from spectra_assets.covenant.access import KeysetPaging, NoPaging, OffsetPaging, PagePaging, Paging
 from spectra_assets.covenant.paths import one_record
 from spectra_assets.draft import write_whole
@@ -170,8 +171,8 @@ class Explorer:
                     failure, category = found.reason or found.category, found.category
                 break
             if found.records and any(found.records == each.records for each in sights):
-                # past the end some servers give the first or the last page again
-                whole = len(sights) > 1
+                # past the end some servers give the first or the last page again, of a short list the only one
+                whole = len(sights) > 1 or _is_all(found)
                 failure = "" if whole else f"the server ignores {_mover(paging)}"
                 break
             sights.append(found)
@@ -302,6 +303,11 @@ def is_full(paging: Paging, rows: int) -> bool:
     if not isinstance(paging, OffsetPaging | PagePaging | KeysetPaging):
         return True
     return rows >= paging.size if paging.size is not None else rows > 0
+
+
+def _is_all(page: Sight) -> bool:
+    """Whether a page holds a whole list, as it says nothing else and has fewer rows than anybody caps at."""
+    return page.rows < SMALLEST_CAP and (page.declared_total is None or page.declared_total <= page.rows)
 
 
 def _mover(paging: Paging) -> str:

@@ -403,9 +403,9 @@ class GeoLinks(GeoFeatures):
 
 class Searched(Api):
     """Searches whose answers have further lists beside the records, strange words among the numbers of the page, and the last
-    word of the path for none of them (SonarQube's way)."""
+    word of the path for none of them (SonarQube's way); a list of one row, which goes on by no parameter."""
 
-    named = ("/issues/search", "/rules/search", "/projects/search")
+    named = ("/issues/search", "/rules/search", "/projects/search", "/gates/list")
 
     def setup(self) -> None:
         self.base_path = "/api"
@@ -420,6 +420,8 @@ class Searched(Api):
         self.get("/api/issues/search", numbered(self.issues, "p", 1, size, self._wrap("issues", components=self.projects[:5])))
         self.get("/api/rules/search", numbered(self.rules, "p", 1, size, self._wrap("rules", actives={}, effortTotal=7)))
         self.get("/api/projects/search", numbered(self.projects, "p", 1, size, self._wrap("components", canCreate=False)))
+        self.gates = [{"name": "Our way", "isDefault": True}]
+        self.get("/api/gates/list", lambda asked: {"gates": self.gates, "actions": {"create": False}})
 
     def _wrap(self, name: str, **beside: Any) -> Any:
         def wrap(page: Page) -> dict[str, Any]:
@@ -435,6 +437,7 @@ class Searched(Api):
                 Entity("issue", ("/issues/search",), self.issues, "key", ("key",), types={"line": INT}),
                 Entity("rule", ("/rules/search",), self.rules, "key", ("key",)),
                 Entity("project", ("/projects/search",), self.projects, "key", ("key",)),
+                Entity("gate", ("/gates/list",), self.gates, "name", ("name", "@hash")),
             ),
             references=(Reference("issue", "rule", "rule"),),
         )
