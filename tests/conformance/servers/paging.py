@@ -159,6 +159,29 @@ class Cursors(Api):
         )
 
 
+class NextParameters(Api):
+    """`pages.next` is an object whose members are the parameters of the next page (Intercom's way), or null; no description.
+    The page's number in it moves nothing."""
+
+    def setup(self) -> None:
+        self.people, self.talks = _rows(133), _rows(57, 500)
+        self.get("/", lambda asked: {"people_url": f"{self.origin}/people", "talks_url": f"{self.origin}/talks"})
+        self.get("/people", tokens(self.people, "starting_after", Size("per_page", 20, most=50), self._wrap("starting_after")))
+        self.get("/talks", tokens(self.talks, "position", Size("per_page", 10, most=50), self._wrap("position")))
+
+    def _wrap(self, name: str) -> Any:
+        def wrapped(page: Page, token: str | None) -> dict[str, Any]:
+            number = page.start // page.size + 1
+            pages = {"type": "pages", "page": number, "per_page": page.size, "total_pages": -(-page.total // page.size)}
+            following = {"page": number + 1, name: token} if token else None
+            return {"type": "list", "data": page.rows, "total_count": page.total, "pages": {**pages, "next": following}}
+
+        return wrapped
+
+    def truth(self) -> Truth:
+        return Truth(entities=(Entity("person", ("/people",), self.people), Entity("talk", ("/talks",), self.talks)))
+
+
 class Nexts(Api):
     """The next page's address in the body, absolute and relative; no description, no parameter documented."""
 
@@ -412,6 +435,7 @@ SERVERS: tuple[type[Api], ...] = (
     PagesFromZero,
     Offsets,
     Cursors,
+    NextParameters,
     Nexts,
     Keyset,
     Ignoring,

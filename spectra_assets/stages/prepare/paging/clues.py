@@ -21,10 +21,13 @@ _LONGEST = 4_000
 """Characters of an address or token."""
 
 _NOT_NEXT = re.compile(
-    r"prev|previous|before|first|last|self|current|start(?!token|cursor|after)|request|access|csrf|session|docs?|help"
+    r"prev|previous|before|first|last|self|current|start(?!(?:ing)?(?:token|cursor|after))|request|access|csrf|session|docs?|help"
 )
 _NEXT = re.compile(r"next|continu|nextpage|nextlink|more")
 _TOKEN = re.compile(r"next|cursor|continu|token|marker|after|bookmark|scroll")
+_OF_NEXT = ("next", "nextpage", "nextparams", "nextquery")
+"""Plain names of an object whose members are the parameters of the next page: `{"page": 2, "starting_after": "x"}`."""
+
 _ADDRESS = re.compile(r"(https?://|/|\?|\./|[\w.~-]+\?)\S*")
 _MOST = 4
 
@@ -48,10 +51,15 @@ def clues(found: Sight, named: Sequence[str] = ()) -> Clues:
     """What an answer tells. `named` are the parameters that the endpoint's description names."""
     addresses: list[tuple[int, str, str]] = []
     tokens: list[tuple[int, str, str]] = []
+    inside: list[tuple[int, str, str]] = []
     for keys, value in _plain_values(found.value, _skipped(found), ()):
         name, text = plain(keys[-1]), str(value)
         whole = "".join(map(plain, keys[-2:]))
-        if not text or len(text) > _LONGEST or isinstance(value, bool) or _NOT_NEXT.search(name):
+        if not text or len(text) > _LONGEST or isinstance(value, bool):
+            continue
+        if len(keys) > 1 and plain(keys[-2]) in _OF_NEXT and not _ADDRESS.fullmatch(text) and not sizes_in([keys[-1]]):
+            inside.append((0 if isinstance(value, str) else 1, join_path(list(keys)), keys[-1]))
+        if _NOT_NEXT.search(name):
             continue
         if isinstance(value, str) and _ADDRESS.fullmatch(text) and _leads_on(text, name):
             addresses.append((0 if _NEXT.search(whole) else 1, join_path(list(keys)), text))
@@ -63,6 +71,7 @@ def clues(found: Sight, named: Sequence[str] = ()) -> Clues:
     told += [NextPaging(next=place)] if place else []
     told += [LinkPaging()] if link else []
     told += [LinkPaging(header=name) for name, text in found.headers.items() if _header_leads_on(name, text)]
+    told += [CursorPaging(cursor_param=key, next=path) for _, path, key in sorted(inside)[:_MOST]]
     tokens += [(2, f"{HEADER}{name}", _bare(name)) for name, text in found.headers.items() if _header_holds_token(name, text)]
     for _, path, key in sorted(tokens)[:_MOST]:
         told += [CursorPaging(cursor_param=name, next=path) for name in _takers(key, named)]
