@@ -11,7 +11,7 @@ import msgspec
 from spectra_assets.client.headers import Headers
 from spectra_assets.client.refusal import refusal_in
 from spectra_assets.client.totals import ABOUT, COUNT, DEPTH, RANGE, TOTAL_HEADERS, TOTALS, plain
-from spectra_assets.covenant.paths import chosen, join_path, one_record, split_path, way_to
+from spectra_assets.covenant.paths import chosen, join_path, one_record, only_entry, split_path, way_to
 from spectra_assets.errors import SkippableError
 
 LINES = "@lines"
@@ -51,6 +51,8 @@ def _split(body: bytes, location: str, what: str) -> tuple[list[bytes], int | No
         return [], None
     if one_record(location):
         text, _ = _descended(body, way_to(location), what)
+        if text != b"null" and only_entry(location):
+            text = _only(text, what)
         if text == b"null":
             return [], None
         _expect(b"{", text, "one object", what)
@@ -203,6 +205,15 @@ def _keyed(key: str, text: bytes) -> bytes:
         return front + b',"value":' + text + b"}"
     rest = text[1:].lstrip()
     return front + (b"" if rest == b"}" else b",") + (rest if rest == b"}" else text[1:])
+
+
+def _only(text: bytes, what: str) -> bytes:
+    """The only entry of an array; null of an empty one."""
+    _expect(b"[", text, "an array of one record", what)
+    entries = msgspec.json.decode(text, type=list[msgspec.Raw])
+    if len(entries) > 1:
+        raise SkippableError(f"{what}: expected an array of one record, found one of {len(entries)}")
+    return bytes(entries[0]).strip() if entries else b"null"
 
 
 def _expect(opening: bytes, body: bytes, expected: str, what: str) -> None:

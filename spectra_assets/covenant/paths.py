@@ -32,7 +32,8 @@ HASH = "@hash"
 """What tells records apart that no field does: the hash of the whole record."""
 
 ITSELF = "$"
-"""Location of the one record that an answer is; `$.data` if it is the object at `data` in it."""
+"""Location of the one record that an answer is; `$.data` if it is the object at `data` in it, `$.data[]` if it is the only entry
+of the array there, `$[]` of an answer that is an array."""
 
 _ASKED = re.compile(rf"{PARENT}(?:\[(\d+)\])?")
 
@@ -58,12 +59,17 @@ def _parts(path: str) -> tuple[str, ...]:
 
 def one_record(location: str | None) -> bool:
     """Whether what is at a location (covenant Fetch.records) is one record, and no list."""
-    return location == ITSELF or (location or "").startswith(f"{ITSELF}.")
+    return location in (ITSELF, f"{ITSELF}{ARRAY}") or (location or "").startswith(f"{ITSELF}.")
+
+
+def only_entry(location: str) -> bool:
+    """Whether the one record there is the only entry of an array."""
+    return split_path(location)[-1].endswith(ARRAY)
 
 
 def way_to(location: str) -> list[str]:
-    """The keys that lead to the one record of an answer; none if it is the answer itself."""
-    return split_path(location)[1:]
+    """The keys that lead to the one record of an answer, or to the array that it is in; none if that is the answer itself."""
+    return [key.removesuffix(ARRAY) for key in split_path(location)[1:]]
 
 
 class _Literal(str):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from urllib.parse import quote
 
 from spectra_assets.client.target import segment
-from spectra_assets.covenant.paths import join_path, one_record
+from spectra_assets.covenant.paths import ARRAY, ITSELF, join_path, one_record
 from spectra_assets.discovery.kinds import key_of, tells_more
 from spectra_assets.discovery.route import Fill, Route, entity_name, filled, plain_values, shape
 from spectra_assets.discovery.scout import Look, Scout
+from spectra_assets.discovery.templates import static_prefix
 from spectra_assets.stages.asking.answers import Record
+from spectra_assets.stages.asking.locations import LINES
 
 _MOST = 60
 """Lists at most whose records are asked for one by one."""
@@ -31,45 +34,70 @@ def with_details(scout: Scout, routes: Iterable[Route], described: Iterable[str]
     listed = [route for route in routes if route.kind == "list" and route.records and "?" not in route.path]
     lists = [route for route in listed if len(route.fills) < 2]
     for above in sorted(lists, key=lambda route: (len(route.fills), route.path))[: min(_MOST, scout.left // 4)]:
-        place = shape(_own(above))
-        seen = known.get(place)
-        if seen is not None and seen.looks:
-            continue
-        described_path = named.get(place)
-        route = _asked(scout, above, described_path or _own(above), sure=seen is not None or described_path is not None)
-        if route is not None and seen is not None:
-            seen.path, seen.fills, seen.examples = route.path, route.fills, route.examples
-            seen.looks, seen.kind, seen.reason = route.looks, route.kind, ""
-        elif route is not None:
-            found.append(route)
+        for own in _own(above):
+            place = shape(own)
+            seen = known.get(place)
+            if seen is not None and seen.looks and not _lists_one(seen):
+                break
+            described_path = named.get(place)
+            route = _asked(scout, above, described_path or own, sure=seen is not None or described_path is not None)
+            if route is None:
+                continue
+            if seen is not None:
+                seen.path, seen.fills, seen.examples, seen.one_of = route.path, route.fills, route.examples, route.one_of
+                seen.looks, seen.kind, seen.reason = route.looks, route.kind, ""
+            else:
+                known[place] = route
+                found.append(route)
+            break
     return found
 
 
-def _own(above: Route) -> str:
+def _lists_one(route: Route) -> bool:
+    """Whether an endpoint with a parameter gave lists of one record each: perhaps the one that was asked for."""
+    return route.kind == "list" and bool(route.fills) and all(len(look.records) == 1 for look in route.looks)
+
+
+def _own(above: Route) -> Iterator[str]:
+    """Where one record may be: below its list; of a list that hangs on others also below the name of the list alone."""
     ending = next((text for text in ("/", ".json") if above.path.endswith(text)), "")
-    return f"{above.path.removesuffix(ending)}/{{{entity_name(above.path)}Id}}{ending}"
+    whole = above.path.removesuffix(ending)
+    one = f"{{{entity_name(above.path)}Id}}{ending}"
+    yield f"{whole}/{one}"
+    last = whole.rpartition("/")[2]
+    if above.fills and "{" not in last:
+        yield f"{static_prefix(above.path)}/{last}/{one}"
 
 
 def _asked(scout: Scout, above: Route, path: str, sure: bool) -> Route | None:
     """The route of one record, if there are such; None if nothing is there, or it is not known what names a record."""
     parameter = path.rpartition("{")[2].partition("}")[0]
     fill = _filling(above, path, parameter)
-    if fill is None or path.count("{") != len(above.fills) + 1:
+    if fill is None or path.count("{") not in (1, len(above.fills) + 1):
         return None
-    fills = (*above.fills, fill)
-    route = Route(path, f"one record of GET {above.path}", fills=fills, kind="object")
+    around = above.fills if path.count("{") > 1 else ()
+    fills = (*around, fill)
+    route = Route(path, f"one record of GET {above.path}", fills=fills, kind="object", one_of=above.path)
     for example, record in _examples(above):
         value = plain_values(record).get(fill.path)
         if value is None:
             continue
-        row = (*example, quote(segment(path, parameter, value), safe=""))
-        look = scout.look(*filled(path, fills, row), attempts=1)
+        row = (*(example if around else ()), quote(segment(path, parameter, value), safe=""))
+        look = _one(scout.look(*filled(path, fills, row), attempts=1), fill.path, value)
         if not look.readable or not one_record(look.sight.location) or (not sure and scout.absent(look)):
             break
         route.examples, route.looks = (*route.examples, row), [*route.looks, look]
         if not _may_tell(look, above):
             break
     return route if route.looks else None
+
+
+def _one(look: Look, key: str, value: str) -> Look:
+    """The look, its record as one where it is the only one of a list and has the id that was asked for."""
+    place = look.sight.location
+    if not look.listed or place == LINES or len(look.records) != 1 or plain_values(look.records[0]).get(key) != value:
+        return look
+    return replace(look, sight=replace(look.sight, shape="object", location=f"{ITSELF}{'.' if place else ''}{place}{ARRAY}"))
 
 
 def _filling(above: Route, path: str, parameter: str) -> Fill | None:
@@ -94,8 +122,8 @@ def _examples(above: Route) -> Iterator[tuple[tuple[str, ...], Record]]:
 
 def _may_tell(look: Look, above: Route) -> bool:
     """Whether another record is worth a request: this one has a field that the list has not, which is empty."""
-    listed = {key for record in above.records for key in record}
-    value = look.sight.value
+    listed = {key for record in above.records for key, below in record.items() if below not in (None, "", [], {})}
+    value = look.sight.records[0] if look.sight.records else None
     inner = [value, *(below for below in value.values() if isinstance(below, dict))] if isinstance(value, dict) else []
     return not tells_more(inner[:1], above.records) and any(
         below in (None, [], {}) and join_path([key]) not in listed for record in inner for key, below in record.items()

@@ -155,7 +155,8 @@ def _mark_details(routes: Iterable[Route]) -> None:
     for route in routes:
         if route.kind != "object":
             continue
-        above = next((known.get(place) for place in _above(shape(route.path)) if place in known), None)
+        places = (*_above(shape(route.path)), *([shape(route.one_of)] if route.one_of else []))
+        above = next((known[place] for place in places if place in known), None)
         if above is not None and _lies_in_one_of(route, above):
             route.kind, route.reason = "detail", f"one record of GET {above.path}, which holds it whole"
             continue
@@ -220,12 +221,16 @@ def _named_by_owner(route: Route, other: Route, key: str, lists: Mapping[str, Ro
     return 0.0
 
 
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
+
+
 def tells_more(one: Sequence[Record], listed: Sequence[Record]) -> list[str]:
     """The fields by which single records tell so much more than those of their list that they are worth a request each.
 
-    They are if a list of further records is among them, or if the list shows less than half of the fields.
+    They are if a list of further records is among them, or if the list shows less than half of the fields. What the list has
+    empty in all its records is not shown there.
     """
-    known = {key for record in listed for key in record}
+    known = {key for record in listed for key, value in record.items() if value not in _NOTHING}
     if not known or not one:
         return []
     told = [_inside(record, known) for record in one]
@@ -233,7 +238,7 @@ def tells_more(one: Sequence[Record], listed: Sequence[Record]) -> list[str]:
         key
         for record in told
         for key, value in record.items()
-        if key not in known and _letters(key) not in _WAYS_ON and value not in (None, "", [], {})
+        if key not in known and _letters(key) not in _WAYS_ON and value not in _NOTHING
     )
     nested = any(_holds_records(record[key]) for record in told for key in fresh if key in record)
     shown = {key for record in told for key in record} & known

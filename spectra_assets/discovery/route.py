@@ -55,6 +55,8 @@ class Route:
     alike: tuple[Fill, ...] = ()
     """Further places of values like those of its only parameter."""
     method: str = "GET"
+    one_of: str = ""
+    """The list of whose records it gives one, where its path does not tell."""
     detail_of: str = ""
     """The list that gives the same records, with less of each."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from spectra_assets.client.totals import page_of
-from spectra_assets.covenant.paths import ITSELF, join_path, one_record, split_path, way_to
+from spectra_assets.covenant.paths import ITSELF, join_path, one_record, only_entry, split_path, way_to
 from spectra_assets.names import vocabulary
 
 Record = dict[str, Any]
@@ -184,6 +184,8 @@ def records_at(value: Any, location: str) -> list[Record] | None:
     """
     if one_record(location):
         one = _below(value, way_to(location))
+        if only_entry(location):
+            one = one[0] if isinstance(one, list) and len(one) == 1 else None
         return [one] if isinstance(one, dict) and one else None
     if location in ("", LINES):
         return _objects(value) if isinstance(value, list) else None

@@ -282,6 +282,95 @@ class Related(Api):
         )
 
 
+class Emptied(Api):
+    """Lists whose records have an array that is always empty, where the address of each fills it, within a list of that one
+    record (Xero's way): in an envelope, or bare. Nothing describes it."""
+
+    def setup(self) -> None:
+        self.invoices = [{"InvoiceID": f"inv-{n:04}", "Total": n * 2.5, "Status": "PAID", "LineItems": []} for n in range(1, 46)]
+        self.notes = [{"noteNo": f"N{n:03}", "subject": word(n), "tags": [], "author": None} for n in range(1, 31)]
+        self.get("/", lambda asked: {name: f"{self.origin}/{name}" for name in ("Invoices", "notes")})
+        self.get("/Invoices", lambda asked: self._around(self.invoices))
+        self.get("/Invoices/{id}", lambda asked: self._around([self.invoice(single(self.invoices, "InvoiceID")(asked))]))
+        self.get("/notes", lambda asked: self.notes)
+        self.get("/notes/{no}", lambda asked: [self.note(single(self.notes, "noteNo", "no")(asked))])
+
+    @staticmethod
+    def _around(rows: list[Row]) -> dict[str, Any]:
+        return {"Id": f"request-{len(rows)}", "Status": "OK", "ProviderName": "Demo", "Invoices": rows}
+
+    @staticmethod
+    def invoice(row: Row) -> Row:
+        number = int(row["InvoiceID"][4:])
+        lines = [{"LineItemID": f"{row['InvoiceID']}/{k}", "Quantity": float(k)} for k in range(1, 2 + number % 3)]
+        return row | {"LineItems": lines if number > 1 else []}
+
+    @staticmethod
+    def note(row: Row) -> Row:
+        return row | {"tags": [{"tag": word(k)} for k in range(2)], "author": "somebody"}
+
+    def truth(self) -> Truth:
+        return Truth(
+            entities=(
+                Entity("invoice", ("/Invoices",), self.invoices, "InvoiceID", ("InvoiceID",)),
+                Entity("invoiceDetail", ("/Invoices/{}",), list(map(self.invoice, self.invoices)), "InvoiceID", ("InvoiceID",)),
+                Entity("note", ("/notes",), self.notes, "noteNo", ("noteNo",)),
+                Entity("noteDetail", ("/notes/{}",), list(map(self.note, self.notes)), "noteNo", ("noteNo",)),
+            ),
+            edges=(
+                Edge("invoice", "invoiceDetail", {"*": ("InvoiceID",)}),
+                Edge("note", "noteDetail", {"*": ("noteNo",)}),
+            ),
+            references=(
+                Reference("invoiceDetail", "InvoiceID", "invoice", needed=False),
+                Reference("noteDetail", "noteNo", "note", needed=False),
+            ),
+        )
+
+
+class Compact(Api):
+    """Lists that name their records and no more, below others; each record stands below the name of the list alone, within `data`
+    (Asana's way). Nothing describes it."""
+
+    def setup(self) -> None:
+        self.projects = [{"gid": f"12{n:03}", "name": word(n), "archived": n % 5 == 0} for n in range(1, 13)]
+        self.tasks = {
+            row["gid"]: [self._task(row["gid"], n) for n in range(1 + int(row["gid"]) * 3 % 11)] for row in self.projects
+        }
+        self.get("/", lambda asked: {"projects": f"{self.origin}/projects"})
+        self.get("/projects", lambda asked: {"data": [row | {"tasks": self._address(row)} for row in self.projects]})
+        self.get("/projects/{gid}/tasks", lambda asked: {"data": self._short(self.tasks.get(asked.values["gid"]))})
+        self.get("/tasks/{gid}", lambda asked: {"data": single(self._all(), "gid", "gid")(asked)})
+
+    def _address(self, row: Row) -> str:
+        return f"{self.origin}/projects/{row['gid']}/tasks"
+
+    @staticmethod
+    def _task(project: str, number: int) -> Row:
+        told = {"completed": number % 3 == 0, "due_on": f"2024-05-1{number % 9}", "notes": word(number), "likes": number}
+        return {"gid": f"{project}{number:02}", "name": word(number), **told, "assignee": {"name": word(number % 4)}}
+
+    @staticmethod
+    def _short(rows: list[Row] | None) -> list[Row]:
+        if rows is None:
+            raise RefusedError(404, "no such project")
+        return [{name: row[name] for name in ("gid", "name")} for row in rows]
+
+    def _all(self) -> list[Row]:
+        return [row for rows in self.tasks.values() for row in rows]
+
+    def truth(self) -> Truth:
+        return Truth(
+            entities=(
+                Entity("project", ("/projects",), self.projects, "gid", ("gid",)),
+                Entity("task", ("/projects/{}/tasks",), self._short(self._all()), "gid", ("gid",)),
+                Entity("taskDetail", ("/tasks/{}",), self._all(), "gid", ("gid",)),
+            ),
+            edges=(Edge("project", "task", {"*": ("gid",)}), Edge("task", "taskDetail", {"*": ("gid",)})),
+            references=(Reference("taskDetail", "gid", "task", needed=False),),
+        )
+
+
 class Wrapped(Api):
     """Records whose own address tells more of them, within an envelope: `data`, the record's name, JSON:API's document, or two
     of them. Nothing describes it."""
@@ -358,4 +447,4 @@ class Wrapped(Api):
         )
 
 
-SERVERS: tuple[type[Api], ...] = (References, Addressed, Named, Misdescribed, Related, Wrapped)
+SERVERS: tuple[type[Api], ...] = (References, Addressed, Named, Misdescribed, Related, Emptied, Compact, Wrapped)

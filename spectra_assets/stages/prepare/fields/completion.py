@@ -92,10 +92,11 @@ def _same_records(entity: CanonEntity, other: CanonEntity, keys: Mapping[str, Ke
 
 
 def _alike(mine: Sequence[Record], theirs: Sequence[Record], key: str, shared: Sequence[str]) -> bool:
-    """Whether records of one key say the same in the fields that both have."""
+    """Whether records of one key say the same in the fields that both have, unless the list leaves them empty."""
     listed = {str(value): record for record in theirs for value in values_at(record, key)}
     pairs = [(record, listed[str(value)]) for record in mine for value in values_at(record, key) if str(value) in listed]
-    told = [list(values_at(one, raw)) == list(values_at(other, raw)) for one, other in pairs for raw in shared]
+    both = ((list(values_at(one, raw)), list(values_at(other, raw))) for one, other in pairs for raw in shared)
+    told = [more == values for more, values in both if values]
     return bool(told) and sum(told) >= _REPEATED * len(told)
 
 
