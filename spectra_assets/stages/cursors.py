@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from spectra_assets.covenant.access import Fetch
 from spectra_assets.covenant.paths import HASH
 from spectra_assets.draft import replace_text
 from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.stages.asking.answers import Record, values_at
 
 REFUTED = "cursors"
 """Folder below Files with what a sweep found of cursors that do not tell every change."""
@@ -22,6 +24,21 @@ did it once, is not read whole for ever."""
 def mergeable(fetch: Fetch) -> bool:
     """Whether single rows of a list can be told apart and replaced: not those of trees, nor those without a key."""
     return fetch.recursive is None and fetch.primary_key != HASH
+
+
+def unstamped(fetch: Fetch, before: Iterable[Record], now: Iterable[Record]) -> list[str]:
+    """Keys of records that are others now than before, though what tells their changes says the same; none of a list that is not
+    asked for by it."""
+    if fetch.incremental is None or fetch.key_scope == "parent":
+        return []
+    earlier = {repr(key): record for record in before for key in values_at(record, fetch.primary_key)}
+    found = []
+    for record in now:
+        old = next((earlier[key] for key in map(repr, values_at(record, fetch.primary_key)) if key in earlier), record)
+        moments = [list(values_at(each, fetch.incremental.cursor)) for each in (old, record)]
+        if old != record and moments[0] == moments[1] != []:
+            found += [str(key) for key in values_at(record, fetch.primary_key)]
+    return found
 
 
 def refuted(lakehouse: Lakehouse, entity: str, now: datetime | None = None) -> dict[str, str]:

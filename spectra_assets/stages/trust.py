@@ -31,6 +31,7 @@ from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.fitting import misfit
 from spectra_assets.stages.asking.sampling import Asked, Explorer, spread
 from spectra_assets.stages.asking.wire import Wire
+from spectra_assets.stages.cursors import unstamped
 from spectra_assets.stages.twin import Twin
 from spectra_assets.stages.work import Work
 
@@ -151,8 +152,16 @@ def _misfit(work: Work, recorded: ApiClient, entity: str, fetch: Fetch) -> str:
         before = _page(work, recorded, each, fetch)
         if before is not None and (before.rows or len(asked) == 1):
             now = _page(work, work.client, each, fetch)
-            return misfit(before, now, fetch.paging) if now is not None else "it is not asked for"
+            if now is None:
+                return "it is not asked for"
+            return misfit(before, now, fetch.paging) or _unstamped(fetch, before, now)
     return "" if not asked else "no page of it was recorded"
+
+
+def _unstamped(fetch: Fetch, before: Sight, now: Sight) -> str:
+    """Whether rows are not as they were recorded although they tell no change; empty if none is."""
+    keys = unstamped(fetch, before.records, now.records)
+    return f"{len(keys)} rows are others than they were, for example {keys[0]}, and tell no change" if keys else ""
 
 
 def _page(work: Work, client: ApiClient, asked: Asked, fetch: Fetch) -> Sight | None:

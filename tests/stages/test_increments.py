@@ -13,14 +13,15 @@ from unittest.mock import patch
 import pytest
 
 from benchmarks.extract.small import GROUPS, ITEMS, URL
-from spectra_assets.covenant.access import Withheld
+from spectra_assets.covenant.access import Fetch, Withheld
 from spectra_assets.covenant.build import Flattening
 from spectra_assets.covenant.model import StageContract, Table
 from spectra_assets.errors import MissingInputError, RequestError, RetriableError
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.raw import SCOPE, Attempts, Manifest, Recording
 from spectra_assets.lakehouse.store import Lakehouse
-from spectra_assets.stages.cursors import refute, refuted
+from spectra_assets.stages.asking.sampling import keep_sample
+from spectra_assets.stages.cursors import refute, refuted, unstamped
 from spectra_assets.stages.extract.scope import Standing, sweep_due
 from tests.stages.changing import BY_TIME, PAGE, Changing, ChangingApi, Row, stamp
 
@@ -458,3 +459,51 @@ def test_a_refuted_cursor_is_tried_again_and_rests_longer_each_time(tmp_path: Pa
         now = after
     lakehouse.files("cursors", "item.json").write_text('{"updatedAt": "as it was told before"}')
     assert refuted(lakehouse, "item") == {}
+
+
+def _sixty_times(api: ChangingApi) -> None:
+    for row in api.rows:
+        row.name = f"60 * {row.name}"
+
+
+def _one(api: ChangingApi) -> None:
+    api.row(2004).name = "changed in secret"
+
+
+@pytest.mark.parametrize("change", [_sixty_times, _one])
+def test_rows_that_the_sample_shows_changed_without_a_word_are_all_read_at_once(
+    made: Changing, api: ChangingApi, change: Callable[[ChangingApi], None]
+) -> None:
+    """Old values beside new ones, of another unit or without a field that is new, would be in one table until the next sweep."""
+    made.both("run1")
+    keep_sample(made.lakehouse, "item", [row.record() for row in api.rows])
+    api.forget()
+    made.both("run2")
+    assert api.since, "the sample shows nothing: only what changed is asked for"
+    change(api)
+    api.row(3001).name, api.row(3001).updated = "changed openly", 100
+    keep_sample(made.lakehouse, "item", [row.record() for row in api.rows if row.key != 3001])
+    api.forget()
+    made.both("run3")
+    assert not api.since
+    assert made.found() == api.truth()
+
+
+def test_a_sample_that_is_older_than_the_table_tells_nothing(made: Changing, api: ChangingApi) -> None:
+    keep_sample(made.lakehouse, "item", [row.record() for row in api.rows])
+    made.both("run1")
+    api.row(2004).name, api.row(2004).updated = "changed openly", 100
+    made.both("run2")
+    api.forget()
+    made.both("run3")
+    assert api.since
+    assert made.found() == api.truth()
+
+
+def test_records_are_compared_by_key_and_time_of_change() -> None:
+    fetch = Fetch(entity="item", path="/items", incremental=BY_TIME)
+    before = [{"id": n, "updatedAt": stamp(n), "hours": n} for n in range(1, 5)]
+    now = [*before[:2], before[2] | {"hours": 180}, before[3] | {"hours": 240, "updatedAt": stamp(9)}, {"id": 5, "hours": 1}]
+    assert unstamped(fetch, before, now) == ["3"]
+    assert unstamped(fetch, before, [each | {"status": "new"} for each in before]) == ["1", "2", "3", "4"]
+    assert unstamped(fetch.model_copy(update={"incremental": None}), before, now) == []

@@ -31,6 +31,7 @@ from spectra_assets.stages.cursors import refuted
 from spectra_assets.stages.extract import kin
 from spectra_assets.stages.extract import scope as scopes
 from spectra_assets.stages.extract.landing import HASH_FORM
+from spectra_assets.stages.extract.sampled import told_nothing
 from spectra_assets.stages.extract.scope import Scope, Standing
 from spectra_assets.stages.log import latest_attempts
 from spectra_assets.stages.work import Draft, Work
@@ -253,6 +254,9 @@ def _narrowed(work: Work, fetch: Fetch, standing: Standing, inputs: dict[str, st
     known = fetch.incremental
     told = known is not None and known.cursor not in refuted(work.lakehouse, fetch.entity, work.now)
     scope = scopes.since(fetch, work.table.steps, standing, now) if told else None
+    if scope is not None and (why := told_nothing(work, fetch)):
+        work.say(f"{fetch.entity}: read whole, since {why}")
+        return None
     stays = kin.unchanged(work, fetch, standing, now)
     if (scope or stays) and (held := _held_back(work)):
         work.say(
