@@ -19,6 +19,7 @@ from spectra_assets.client.ledger import Entry
 from spectra_assets.client.mask import Mask
 from spectra_assets.client.pager import Ask, first, query_of
 from spectra_assets.client.paging import PAST_END, Page, counted, endpoint_of, walk
+from spectra_assets.client.pair import opened_text
 from spectra_assets.client.records import split
 from spectra_assets.client.sheet import Reader, Sheet
 from spectra_assets.client.tape import AGAIN, LIST, NotTapedError
@@ -100,7 +101,9 @@ class Lists:
         """The records of one answer to the list of `fetch`, asked with `query` on top of its own. Raises what `read` raises."""
 
         def accept(answer: Answer) -> list[bytes]:
-            return self._verdict.decoded(answer, lambda body: split(body, fetch.records, fetch.told))[0]
+            return self._verdict.decoded(answer, lambda body: split(opened_text(body, fetch.records), fetch.records, fetch.told))[
+                0
+            ]
 
         return self._again(fetch, Ask(query), parent_value, accept, narrow)
 

@@ -14,6 +14,7 @@ from xxhash import xxh3_128_digest
 
 from spectra_assets.client.more import says_incomplete, says_more
 from spectra_assets.client.pager import HEADER, Ask, text_at
+from spectra_assets.client.pair import opened_text
 from spectra_assets.client.records import LINES, header_total, sparse, split
 from spectra_assets.client.refusal import refusal_in
 from spectra_assets.covenant.access import (
@@ -81,6 +82,7 @@ class Reader:
     def read(self, body: bytes, headers: Mapping[str, str]) -> Sheet:
         """The sheet of one answer, whatever page it is. Raises SkippableError (another shape), msgspec.DecodeError (not JSON)."""
         paging = self._fetch.paging
+        body = opened_text(body, self._fetch.records)
         try:
             records, total = split(body, self._fetch.records, self._fetch.told)
         except SkippableError:

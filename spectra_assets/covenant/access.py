@@ -284,7 +284,8 @@ class Fetch(Model):
     records: str = ""
     """Where the records are in the answer: empty for the answer itself (an array), a JSON path such as `data.items` for an
     envelope, `$` for one object and `$.data` for the one in its field `data`, `@lines` for one JSON text per line, and with `{}`
-    at the end (`{}`, `data{}`) the values of a map, each of which gets its key as `_mapKey` in front."""
+    at the end (`{}`, `data{}`) the values of a map, each of which gets its key as `_mapKey` in front. An answer
+    `[{about the list}, [rows]]` is read as `{"meta": {…}, "rows": […]}`."""
     parent: ParentKey | None = None
     paging: Paging = NoPaging()
     recursive: str | None = None

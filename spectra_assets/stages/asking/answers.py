@@ -14,6 +14,7 @@ import msgspec
 
 from spectra_assets.client.jsontext import lenient, utf8
 from spectra_assets.client.mask import Mask
+from spectra_assets.client.pair import opened
 from spectra_assets.client.refusal import refusal_of
 from spectra_assets.client.transport import Answer
 from spectra_assets.client.verdict import is_web_page
@@ -107,6 +108,7 @@ def sight_of(value: Any, records: str | None = None, headers: Mapping[str, str] 
 
     `noun` is what the path calls them.
     """
+    value = opened(value)
     if value is None or value == {}:
         return Sight("readable", "empty", value=value, headers=headers)
     if not isinstance(value, list | dict):

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from spectra_assets.client.pair import opened
 from spectra_assets.client.totals import page_of
 from spectra_assets.covenant.paths import ITSELF, join_path, one_record, only_entry, split_path, way_to
 from spectra_assets.names import vocabulary
@@ -138,6 +139,7 @@ def location_of(values: Sequence[Any], noun: str = "", size: int | None = None) 
     `noun` is what the endpoint's path calls its records, `size` the rows asked for. Several answers tell more than one: the
     records change from page to page, what stands beside them stays.
     """
+    values = [opened(value) for value in values]
     if values and all(isinstance(value, list) for value in values):
         return _of_lists(values)
     answers = [value for value in values if isinstance(value, dict) and value]

@@ -443,8 +443,53 @@ class Searched(Api):
         )
 
 
+class Paired(Api):
+    """Arrays of two: numbers of the page, then the rows; nothing at all where there are no rows (the World Bank's way). Another list
+    is an array of two records. Its root is XML."""
+
+    named = ("/country?format=json", "/region?format=json", "/unit")
+
+    def setup(self) -> None:
+        self.base_path = "/v2"
+        self.regions = [{"id": f"R{n}", "value": word(n)} for n in range(7)]
+        self.countries = [
+            {"id": f"C{n:03}", "name": word(n), "region": {"id": f"R{n % 7}", "value": word(n % 7)}} for n in range(297)
+        ]
+        self.units = [{"id": 1, "page": "a", "total": 3}, {"id": 2, "page": "b", "total": 4}]
+        size = Size("per_page", 50, most=500)
+        self.get("/v2/", lambda asked: Answer(b"<?xml version='1.0'?><error/>", type="text/xml"))
+        self.get("/v2/country", self._json(numbered(self.countries, "page", 1, size, self._wrap)))
+        self.get("/v2/region", self._json(numbered(self.regions, "page", 1, size, self._wrap)))
+        self.get("/v2/unit", lambda asked: self.units)
+
+    @staticmethod
+    def _json(handler: Any) -> Any:
+        def answer(asked: Asked) -> Any:
+            return (
+                handler(asked) if asked.query.get("format") == "json" else Answer(b"<?xml version='1.0'?><a/>", type="text/xml")
+            )
+
+        return answer
+
+    @staticmethod
+    def _wrap(page: Page) -> list[Any]:
+        pages = -(-page.total // page.size)
+        about = {"page": page.start // page.size + 1, "pages": pages, "per_page": str(page.size), "total": page.total}
+        return [about, page.rows or None]
+
+    def truth(self) -> Truth:
+        return Truth(
+            entities=(
+                Entity("country", ("/country?format=json",), self.countries),
+                Entity("region", ("/region?format=json",), self.regions),
+                Entity("unit", ("/unit",), self.units),
+            ),
+            references=(Reference("country", "region.id", "region"),),
+        )
+
+
 def _lines(rows: list[dict[str, Any]]) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
-SERVERS: tuple[type[Api], ...] = (Plain, Enveloped, Keyed, JsonApi, Hal, Odata, GeoFeatures, GeoLinks, Searched)
+SERVERS: tuple[type[Api], ...] = (Plain, Enveloped, Keyed, JsonApi, Hal, Odata, GeoFeatures, GeoLinks, Searched, Paired)
