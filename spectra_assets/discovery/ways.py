@@ -41,6 +41,11 @@ _NAMED_PREFIX = re.compile(
 )
 """`Authorization: ApiKey <your key>` in the words of a refusal."""
 
+_BASIC = re.compile(
+    r"\b(?:HTTP[ -])?Basic[ -]?(?:HTTP[ -]?)?(?:auth(?:entication|orization)?|access|credentials?|scheme)\b", re.I
+)
+"""`Invalid Basic Auth credentials` in the words of a refusal."""
+
 BEFORE = "found before"
 """Why a way is tried that an earlier discovery found."""
 
@@ -91,6 +96,8 @@ def _all(given: Given, schemes: Sequence[Scheme], closed: Look | None, said: str
         yield Auth(kind="header", token_env=name, header=header), "the refusal names the header"
     if "basic" in asked:
         yield basic, "WWW-Authenticate asks for Basic"
+    elif _BASIC.search(said):
+        yield basic, "the refusal speaks of Basic"
     if "bearer" in asked:
         yield bearer, "WWW-Authenticate asks for Bearer"
     for word in asked.values():

@@ -58,6 +58,11 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
             Given("DEMO_TOKEN"),
             {"kind": "header", "prefix": "SSWS"},
         ),
+        (
+            guarded("Authorization", basic(TOKEN, ""), message="Invalid Basic Auth credentials"),
+            Given("DEMO_TOKEN"),
+            {"kind": "basic", "user_env": "DEMO_TOKEN"},
+        ),
         (guarded("Authorization", TOKEN), Given("DEMO_TOKEN"), {"kind": "header", "header": "Authorization"}),
         (guarded("X-API-Key", TOKEN), Given("DEMO_TOKEN"), {"kind": "header", "header": "X-API-Key"}),
         (guarded("PRIVATE-TOKEN", TOKEN), Given("DEMO_TOKEN"), {"kind": "header", "header": "PRIVATE-TOKEN"}),
@@ -125,6 +130,18 @@ def test_what_opens_the_door_is_recognised(
     assert expected.items() <= pack.server.auth.model_dump().items()
     assert [hint.entity for hint in pack.entities] == ["user"]
     assert TOKEN not in text_of(pack)
+
+
+def test_basic_is_tried_first_where_the_refusal_speaks_of_it(serve: Callable[..., Any], settings: Settings) -> None:
+    sent: list[str] = []
+
+    def guard(path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+        sent.extend([headers["Authorization"]] if "Authorization" in headers else [])
+        accepted = headers.get("Authorization") == basic(TOKEN, "")
+        return None if accepted else (401, {"message": "Invalid Basic Auth credentials"}, {})
+
+    discover(settings, "demo", serve(ROUTES, guard=guard).base_url, Wanted(Given(**NAMES)))
+    assert set(sent) == {basic(TOKEN, "")}, "no other way was tried"
 
 
 def test_a_key_in_the_query_is_recognised_and_stands_nowhere(serve: Callable[..., Any], settings: Settings) -> None:
