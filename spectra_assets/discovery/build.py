@@ -11,7 +11,7 @@ from spectra_assets.discovery.odata import completed
 from spectra_assets.discovery.route import Route, entity_name, shape
 from spectra_assets.intelligence.description.edmx import EntitySet
 from spectra_assets.intelligence.description.findings import brief
-from spectra_assets.intelligence.model import EMPTY, Endpoint, EntityHint, Evidence, Identifier, Pack
+from spectra_assets.intelligence.model import EMPTY, NAMED_EMPTY, Endpoint, EntityHint, Evidence, Identifier, Pack
 from spectra_assets.intelligence.verbs import ACTS, MAY_ACT
 from spectra_assets.names import words
 
@@ -62,9 +62,13 @@ def pack_of(facts: Facts) -> Pack:
             facts.excluded.setdefault(route.path, route.reason)
     kinds = kinds_of(facts.routes, hinted, facts.source, facts.names)
     entities = [_entity(kind, facts.hints) for kind in kinds]
+    named_by_hand = {text[text.index("/") :] for text in facts.paths}
     for kind, entity in zip(kinds, entities, strict=True):
         if not entity.fields and not any(route.records for route in kind.routes):
             facts.excluded |= dict.fromkeys(entity.routes, EMPTY)
+            asked_for = [path for path in entity.routes if path in named_by_hand]
+            facts.excluded |= dict.fromkeys(asked_for, NAMED_EMPTY)
+            facts.gaps |= {f"GET {path}": NAMED_EMPTY for path in asked_for}
     entities = [entity for entity in entities if not set(entity.routes) <= facts.excluded.keys()]
     kinds = [kind for kind in kinds if any(entity.entity == kind.name for entity in entities)]
     named = {path: entity.entity for entity in entities for path in entity.routes}

@@ -155,7 +155,8 @@ BY_HAND = "a person named it"
 """Summary of the endpoint of a list that a person named."""
 
 EMPTY = "it is empty, and nothing describes its records"
-"""Why a list is left out (`Pack.excluded`) that held nothing when the API was discovered."""
+NAMED_EMPTY = "a person named it, and it answers without records: it may want a parameter, --list /name?parameter=value"
+"""Why a list is left out (`Pack.excluded`) that held nothing when the API was discovered; one that a person named is a gap."""
 
 
 class Pack(Model):

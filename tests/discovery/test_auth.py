@@ -58,11 +58,6 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
             Given("DEMO_TOKEN"),
             {"kind": "header", "prefix": "SSWS"},
         ),
-        (
-            guarded("Authorization", basic(TOKEN, ""), message="Invalid Basic Auth credentials"),
-            Given("DEMO_TOKEN"),
-            {"kind": "basic", "user_env": "DEMO_TOKEN"},
-        ),
         (guarded("Authorization", TOKEN), Given("DEMO_TOKEN"), {"kind": "header", "header": "Authorization"}),
         (guarded("X-API-Key", TOKEN), Given("DEMO_TOKEN"), {"kind": "header", "header": "X-API-Key"}),
         (guarded("PRIVATE-TOKEN", TOKEN), Given("DEMO_TOKEN"), {"kind": "header", "header": "PRIVATE-TOKEN"}),

@@ -150,3 +150,12 @@ def test_a_query_that_an_api_gives_in_a_name_is_not_sent(serve: Callable[..., An
     api = serve({"/": [{"name": "users"}, {"name": "users?purge=1"}], "/users": TREES})
     discover(settings, "portal", api.base_url, Wanted())
     assert not [asked for asked in api.asked if "purge" in asked]
+
+
+def test_a_named_list_that_answers_without_records_is_a_gap_and_told(serve: Callable[..., Any], settings: Settings) -> None:
+    api = serve({"/": {"users": "/users"}, "/users": [{"id": n} for n in range(3)], "/api/logs": [], "/fines": {"fines": []}})
+    pack = discover(settings, "demo", api.base_url, Wanted(paths=paths_of(["/users,/api/logs,fine=/fines"], "--list")))
+    gaps = {each.about: each.evidence for each in pack.evidence if each.finding == "gap"}
+    assert gaps.keys() == {"GET /api/logs", "GET /fines"}
+    assert all("answers without records: it may want a parameter" in why for why in gaps.values())
+    assert pack.excluded.keys() >= {"/api/logs", "/fines"}, "no entity, and not asked for again"

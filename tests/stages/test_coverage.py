@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spectra_assets.covenant.access import Auth, Server
-from spectra_assets.intelligence.model import EMPTY, Endpoint, Evidence, Pack
+from spectra_assets.intelligence.model import EMPTY, NAMED_EMPTY, Endpoint, Evidence, Pack
 from spectra_assets.stages.prepare.coverage import _endpoints, _unread
 
 
@@ -36,10 +36,13 @@ def test_gaps_that_discovery_told_are_rows_unless_their_path_is_told_already() -
     assert {row["kind"] for row in rows} == {"endpoint"}
 
 
-@pytest.mark.parametrize(("rows", "disposition"), [(None, "excluded"), (0, "excluded"), (6, "gap")])
-def test_a_list_that_was_empty_and_is_no_more_is_a_gap(rows: int | None, disposition: str) -> None:
+@pytest.mark.parametrize(
+    ("why", "rows", "disposition"),
+    [(EMPTY, None, "excluded"), (EMPTY, 0, "excluded"), (EMPTY, 6, "gap"), (NAMED_EMPTY, 0, "gap"), (NAMED_EMPTY, 6, "gap")],
+)
+def test_a_list_that_was_empty_and_is_no_more_is_a_gap(why: str, rows: int | None, disposition: str) -> None:
     server = Server(base_url_env="SHOP_BASE_URL", auth=Auth(kind="none"), probe="/")
-    pack = Pack(source="shop", title="Shop", server=server, endpoints=[], entities=[], excluded={"/referrals": EMPTY})
+    pack = Pack(source="shop", title="Shop", server=server, endpoints=[], entities=[], excluded={"/referrals": why})
     endpoint = {
         "path": "/referrals",
         "category": "readable",
@@ -50,7 +53,7 @@ def test_a_list_that_was_empty_and_is_no_more_is_a_gap(rows: int | None, disposi
     }
     (row,) = _endpoints([endpoint], [], pack)
     assert row["disposition"] == disposition
-    assert ("--rediscover" in row["reason"]) == (disposition == "gap")
+    assert ("--rediscover" in row["reason"]) == (rows == 6)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from spectra_assets.covenant.canon import Canon
-from spectra_assets.intelligence.model import BY_HAND, EMPTY, Pack
+from spectra_assets.intelligence.model import BY_HAND, EMPTY, NAMED_EMPTY, Pack
 from spectra_assets.intelligence.verbs import MAY_ACT
 from spectra_assets.stages.prepare.paging.measuring import lasting, measured_rows
 from spectra_assets.stages.source.probing import is_read
@@ -86,14 +86,14 @@ def _judged(
         return "ingested", chosen[path], "the proven route" + ("; its name was guessed" if path in _guessed(pack) else "")
     if route is not None and route["entity"] in ingested:
         return "excluded", route["entity"], f"another route of {route['entity']}, {route['verdict']}: {route['evidence']}"
-    if (reason := pack.why_excluded(path)) == EMPTY and endpoint["rowCount"]:
+    if (reason := pack.why_excluded(path)) in (EMPTY, NAMED_EMPTY) and endpoint["rowCount"]:
         return (
             "gap",
             None,
             f"it was empty when the API was discovered, and answers with {endpoint['rowCount']} records now: --rediscover",
         )
     if reason:
-        return "gap" if reason == MAY_ACT else "excluded", None, reason
+        return "gap" if reason in (MAY_ACT, NAMED_EMPTY) else "excluded", None, reason
     if category == "notJson" and endpoint["answerShape"] != "html":
         return (
             "gap",
