@@ -25,7 +25,7 @@ USUAL = (
     "/openapi.json", "/swagger.json", "/openapi.yaml", "/v3/api-docs", "/swagger/v1/swagger.json", "/api-docs",
     "/v2/api-docs", "/api/openapi.json", "/api/schema/?format=json", "/api/swagger.json", "/docs/openapi.json",
     "/api-docs.json", "/schema/?format=json", "/.well-known/openapi.json", "/openapi.yml", "/swagger.yaml",
-    "/openapi", "/__api__", "/metadata",
+    "/openapi", "/__api__", "/metadata", "/api/webservices/list",
 )  # fmt: skip
 PAGES = ("/docs", "/swagger-ui.html", "/swagger/index.html", "/redoc", "/api-docs/")
 """Pages for people which name the description's address."""
@@ -40,7 +40,9 @@ _DESCRIBING = frozenset(("service-desc", "openapi", "swagger", "api-docs", "apid
 """Names by which a root document links its description (RFC 8631)."""
 
 _NAMED_IN_PAGE = re.compile(r"(?:spec-?url|openapi_?url|\burl)[\"']?\s*[:=]\s*[\"']([^\"'\s<>]{1,500})[\"']", re.IGNORECASE)
-_LISTS_ROUTES = re.compile(rb"\"(?:routes|endpoints|paths)\"\s*:\s*\{\s*\"(?:\\)?/|\"CapabilityStatement\"")
+_LISTS_ROUTES = re.compile(
+    rb"\"(?:routes|endpoints|paths)\"\s*:\s*\{\s*\"(?:\\)?/|\"CapabilityStatement\"|\"actions\"\s*:\s*\[\s*\{\s*\"key\""
+)
 _TELLING = re.compile(r"openapi|swagger|api-docs|schema|\.ya?ml|\.json", re.IGNORECASE)
 
 

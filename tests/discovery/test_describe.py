@@ -157,3 +157,36 @@ def test_a_fhir_server_tells_what_can_be_searched(serve: Callable[..., Any], set
     pack = discover(settings, "demo", f"{api.base_url}/fhir")
     assert {hint.entity: hint.routes for hint in pack.entities} == {"patient": ["/Patient"]}
     assert len(api.asked) < 40
+
+
+def test_a_list_of_services_tells_their_actions(serve: Callable[..., Any], settings: Settings) -> None:
+    def action(key: str, post: bool = False, *params: dict[str, Any]) -> dict[str, Any]:
+        return {"key": key, "post": post, "internal": False, "params": list(params)}
+
+    kinds = {"key": "qualifiers", "required": True, "possibleValues": ["TRK", "APP"]}
+    services = [
+        {"path": "api/components", "description": "…", "actions": [action("search", False, kinds), action("create", True)]},
+        {"path": "api/rules", "actions": [action("search", False, {"key": "p"}, {"key": "ps", "maximumValue": 500})]},
+    ]
+    components = [{"key": f"org:{n}", "name": f"c{n}"} for n in range(12)]
+    rules = [{"key": f"java:{n}", "title": f"r{n}"} for n in range(9)]
+
+    def listed(_: Any, query: dict[str, str], __: Any) -> Any:
+        given = query.get("qualifiers") == "TRK"
+        return {"components": components, "total": 12} if given else (400, {"message": "'qualifiers' is missing"}, {})
+
+    api = serve({
+        "/api/webservices/list": {"webServices": services},
+        "/api/components/search": listed,
+        "/api/rules/search": {"total": 9, "p": 1, "ps": 100, "rules": rules, "actives": {}},
+    })  # fmt: skip
+    pack = discover(settings, "demo", api.base_url)
+    assert {hint.entity: (hint.routes, hint.records) for hint in pack.entities} == {
+        "component": (["/api/components/search"], "components"),
+        "rule": (["/api/rules/search"], "rules"),
+    }
+    known = {f"{each.method} {each.path}": each for each in pack.endpoints}
+    assert known["GET /api/components/search"].parameter("qualifiers").values == ["TRK", "APP"]
+    assert known["GET /api/rules/search"].parameter("ps").maximum == 500
+    assert "POST /api/components/create" in known
+    assert not any("create" in address for address in api.asked)

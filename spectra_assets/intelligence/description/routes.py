@@ -1,10 +1,10 @@
-"""A document that lists routes: a map of paths, or of patterns of them, to methods and parameters (as WordPress has), or the
-types of resources that a FHIR server can search."""
+"""A document that lists routes: a map of paths, or of patterns of them, to methods and parameters (as WordPress has), the
+types of resources that a FHIR server can search, or a list of services with the actions of each (as SonarQube has)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from spectra_assets.errors import DocumentError
@@ -18,6 +18,9 @@ _KEYS = ("routes", "endpoints", "paths")
 _MOST = 20_000
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 _GROUP = re.compile(r"\(\?P?<([A-Za-z_]\w*)>")
+_OF_PARAMETER = {"required": "required", "possibleValues": "enum", "defaultValue": "default", "maximumValue": "maximum"}
+"""Members of a service's parameter → of a route's."""
+
 _TYPES = {"integer": "integer", "number": "number", "string": "text", "boolean": "boolean", "array": "array"}
 
 
@@ -35,7 +38,21 @@ def routes_of(root: Any) -> Mapping[str, Any]:
         held = mapping(mapping(root).get(key))
         if held and all(str(path).startswith("/") and isinstance(below, dict | list) for path, below in held.items()):
             return held
-    return {}
+    listed = [below for below in mapping(root).values() if isinstance(below, list)]
+    return next((found for services in listed if (found := dict(_actions(services)))), {})
+
+
+def _actions(services: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """(path, what it takes) of the actions of services: `{"path": "api/issues", "actions": [{"key": "search", "params": […]}]}`;
+    what says `post` changes something."""
+    for service in map(mapping, services):
+        base, actions = service.get("path"), sequence(service.get("actions"))
+        if not isinstance(base, str) or not all(isinstance(mapping(each).get("key"), str) for each in actions):
+            continue
+        for action in actions:
+            named = (each for each in map(mapping, sequence(action.get("params"))) if isinstance(each.get("key"), str))
+            told = {each["key"]: dict(zip(_OF_PARAMETER.values(), map(each.get, _OF_PARAMETER), strict=True)) for each in named}
+            yield f"/{base.strip('/')}/{action['key']}", {"methods": ["POST" if action.get("post") else "GET"], "args": told}
 
 
 def _searched(root: Any) -> Iterator[str]:
