@@ -10,6 +10,7 @@ import pytest
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.pager import text_at
+from spectra_assets.client.pair import opened, opened_text
 from spectra_assets.client.records import header_total, sparse, split
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.errors import RetriableError, SkippableError
@@ -41,6 +42,10 @@ Connect = Callable[..., ApiClient]
         ("$.a", b'{"a": {"n": 1.50 }, "b": 7}', [b'{"n": 1.50 }']),
         ("$.a.b\\.c", b'{"a": {"b.c": {}}}', [b"{}"]),
         ("$.a", b'{"a": null}', []),
+        ("$.a[]", b'{"a": [ {"n": 1.50 } ], "b": 7}', [b'{"n": 1.50 }']),
+        ("$.a[]", b'{"a": []}', []),
+        ("$.a[]", b'{"a": null}', []),
+        ("$[]", b' [{"n": 1}]', [b'{"n": 1}']),
         ("", b'[1, null, "x"]', [b'{"value": 1}', b'{"value": null}', b'{"value": "x"}']),
     ],
 )  # fmt: skip
@@ -57,6 +62,8 @@ def test_records(location: str, body: bytes, expected: list[bytes]) -> None:
         ("a{}", b'{"a": [1]}', "expected a map at 'a', found an array"),
         ("a\\.b", b'{"a": {"b": []}}', "expected records at 'a.*b', found an object with only: a"),
         ("$.a", b'{"a": [1]}', "expected one object, found an array"),
+        ("$.a[]", b'{"a": [{}, {}]}', "expected an array of one record, found one of 2"),
+        ("$[]", b'{"a": 1}', "expected an array of one record, found an object"),
         ("$.a", b'{"b": {}}', "expected records at 'a', found an object with only: b"),
         ("@lines", b'[{"a": 1}]', "expected one JSON object per line, found an array"),
     ],
@@ -146,6 +153,27 @@ def test_totals(envelope: dict[str, Any], total: int | None) -> None:
 )
 def test_totals_of_headers(name: str, text: str, total: int | None) -> None:
     assert header_total({name: text}) == total
+
+
+@pytest.mark.parametrize(
+    ("body", "same"),
+    [
+        (b' [{"page": 1, "total": 2}, [{"n": 1.50}]]', b'{"meta": {"page": 1, "total": 2}, "rows": [{"n": 1.50}]}'),
+        (b'[{"page": 1, "total": 0}, null]', b'{"meta": {"page": 1, "total": 0}, "rows": []}'),
+        (b'[{"message": "no"}, [{"n": 1}]]', b'[{"message": "no"}, [{"n": 1}]]'),
+        (b'[{"page": 1, "total": 2}]', b'[{"page": 1, "total": 2}]'),
+        (b'{"rows": [{"n": 1}]}', b'{"rows": [{"n": 1}]}'),
+    ],
+)
+def test_what_tells_of_a_list_beside_its_rows(body: bytes, same: bytes) -> None:
+    assert opened_text(body, "rows") == same
+    assert opened(json.loads(body)) == json.loads(same)
+    assert opened_text(body, "") == body
+
+
+def test_two_records_are_no_list_beside_what_tells_of_it() -> None:
+    for value in ([{"id": 1, "page": 2, "total": 3}, {"id": 2}], [{"page": 1, "total": 2}, [{"page": 4, "total": 9}]]):
+        assert opened(value) is value
 
 
 def test_a_value_alone() -> None:
