@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from spectra_assets.covenant.model import Table
+from spectra_assets.engine import stop
 from spectra_assets.gates.judgement import Result
 from spectra_assets.stages.deliver import Outcome
 from spectra_assets.stages.prepare.routes.forecast import PREDICTED
@@ -74,6 +75,8 @@ class Console:
             self.line(f"· and {len(lines) - most} more: {rest}")
 
     def started(self, table: Table) -> None:
+        """Raises KeyboardInterrupt if the process was asked to stop, and whoever ran then took no notice."""
+        stop.check()
         stage = table.ref.schema
         if stage != self._stage:
             self.close()

@@ -76,6 +76,18 @@ def test_a_process_that_is_asked_to_stop_does(name: str, inherited: str, before:
     assert "goes on from here" in done.stderr
 
 
+def test_a_signal_of_which_a_library_took_no_notice_ends_a_run_before_its_next_table(tmp_path: Path) -> None:
+    """An exception of a signal's handler is ignored where it meets a destructor: all tables were made all the same."""
+    asked = """signal.signal(signal.SIGINT, lambda *_: None)
+    os.kill(os.getpid(), signal.SIGINT)
+    from spectra_assets.covenant.model import Table
+    from spectra_assets.engine.console import Console
+    Console().started(Table(table="clean.order", description="", steps=[]))"""
+    text = STOPPED.format(asked=asked, inherited="default_int_handler").replace("stop.check()", "pass")
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    assert (done.returncode, "went on" in done.stdout) == (130, False), done.stderr
+
+
 def test_a_process_that_nobody_stops_goes_on(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", STOPPED.format(asked="pass", inherited="SIG_IGN")],
