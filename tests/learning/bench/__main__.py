@@ -78,7 +78,7 @@ def _report(verdicts: list[Verdict], false: dict[str, list[str]]) -> str:
         f"{sum(each.outcome == 'copes' for each in verdicts)}",
         f"- left to a person, as they must be: {sum(not each.problems for each in verdicts if each.outcome == 'asks')} of "
         f"{sum(each.outcome == 'asks' for each in verdicts)}",
-        f"- run 1 failed at the right gate: {sum(each.seen for each in verdicts)} of "
+        f"- run 1 failed at the right gate: {sum(each.seen for each in verdicts if each.outcome != 'copes')} of "
         f"{sum(each.outcome != 'copes' for each in verdicts)}",
         f"- wrong data after a run that passed: {sum(bool(each.wrong) for each in verdicts)}"
         + "".join(f" ({each.case}, which is for a person: {'; '.join(each.wrong)[:200]})" for each in verdicts if each.wrong),
