@@ -14,6 +14,7 @@ from spectra_assets.covenant.paths import asked_place
 from spectra_assets.errors import SpectraError
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
+from spectra_assets.gates.links import lost_links
 from spectra_assets.gates.registry import gate
 from spectra_assets.gates.rejected import too_many
 from spectra_assets.lakehouse.staged import AT_ONCE
@@ -98,9 +99,10 @@ def _required(candidate: Candidate) -> list[str]:
 def rows_conserved(candidate: Candidate) -> Iterator[Judged]:
     """Rows in = rows published + quarantined + left out as repetitions or as deleted; in Extract, every record and every row of
     before has a fate: it is landed, was there already, took another one's place, or went. Each input has the rows that were
-    delivered. What is left out as a repetition of others is one, where the table would lose much by it."""
+    delivered. What is left out as a repetition of others is one, where the table would lose much by it. A bridge has each link of
+    its input."""
     yield _fates(candidate) if candidate.table.build.kind == "extraction" else _balance(candidate)
-    yield from filter(None, (_tampered(candidate), _of_one_parent(candidate) or _left_out(candidate)))
+    yield from filter(None, (_tampered(candidate), _of_one_parent(candidate) or _left_out(candidate), lost_links(candidate)))
 
 
 def _tampered(candidate: Candidate) -> Judged | None:

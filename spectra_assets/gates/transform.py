@@ -13,14 +13,12 @@ from spectra_assets.covenant.model import DataType
 from spectra_assets.errors import SpectraError
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
+from spectra_assets.gates.links import UNKNOWN, UNMATCHED, unmatched_links
 from spectra_assets.gates.registry import gate
 from spectra_assets.lakehouse.types import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
-
-UNKNOWN = -1
-"""Surrogate key of a dimension's unknown member."""
 
 VERSIONED = ("dimension", "enumeration")
 
@@ -97,6 +95,9 @@ def foreign_keys_resolve(candidate: Candidate) -> Iterator[Judged]:
 @gate("references_matched", kinds=("fact", "bridge"), needs=lambda candidate: [name for name, _ in _open(candidate)])
 def references_matched(candidate: Candidate) -> Iterator[Judged]:
     """Every value of a reference has a member in its dimension; those that have none refer to the unknown member."""
+    if isinstance(candidate.table.build, Bridge) and len(candidate.table.build.references) > 2:  # some ends may be absent
+        yield unmatched_links(candidate)
+        return
     rules = []
     for name, columns in _open(candidate):
         given = " AND ".join(f"{quoted(column)} IS NOT NULL" for column in columns) or "true"
@@ -104,14 +105,13 @@ def references_matched(candidate: Candidate) -> Iterator[Judged]:
         rules.append(Rule(f"NOT ({quoted(name)} = {UNKNOWN} AND {given})", problem, name))
     named = [name for key, columns in _open(candidate) for name in (*columns, key)]
     show = tuple(dict.fromkeys([*candidate.table.primary_key, *named]))
-    advice = "the source refers to records that it does not list, such as deleted ones, or they were read before they were there"
     if rules:
-        yield Judged(candidate.accepted, tuple(rules), show=show, advice=advice)
+        yield Judged(candidate.accepted, tuple(rules), show=show, advice=UNMATCHED)
 
 
 def _open(candidate: Candidate) -> list[tuple[str, list[str]]]:
-    """Each reference whose values may lack a member, with the columns that hold these values (a bridge keeps none: all its
-    pairs have values)."""
+    """Each reference whose values may lack a member, with the columns that hold these values (a bridge of two ends keeps none:
+    all its pairs have values)."""
     build = candidate.table.build
     if not isinstance(build, Fact | Bridge):
         return []

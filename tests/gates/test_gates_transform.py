@@ -9,7 +9,7 @@ import pytest
 
 from spectra_assets.covenant.build import Bridge, Calendar, Dimension, Enumeration, Fact, Reference
 from spectra_assets.covenant.forms import FORMS
-from spectra_assets.covenant.model import Column, DataType, Table
+from spectra_assets.covenant.model import Column, DataType, Gate, Severity, Table
 from spectra_assets.errors import MissingInputError, SpectraError
 from tests.gates.conftest import Bench, column, table, text
 
@@ -186,6 +186,40 @@ def test_pairs_without_a_member_are_told(bench: Bench) -> None:
     promised = table("transform.bridgeX", "references_matched", columns=columns, build=Bridge(references=links))
     assert bench.judge(promised, [{"cycleKey": 1, "otherKey": 2}]).passed
     assert bench.judge(promised, [{"cycleKey": 1, "otherKey": -1}]).failed == 1
+
+
+def test_a_bridge_has_every_link_of_its_clean_table(bench: Bench) -> None:
+    """Whatever dropped it: the balance of a bridge counts the pairs that were selected, the links are read anew."""
+    names = ("cycleId", "otherId", "farId")
+    clean = table("clean.x", columns=[column(name) for name in names])
+    links = [open_reference(f"{name[:-2]}Key", name) for name in names]
+    columns = [column(link.name) for link in links]
+    promised = table(
+        "transform.bridgeX",
+        "rows_conserved",
+        columns=columns,
+        primary_key=[link.name for link in links],
+        build=Bridge(references=links),
+        **{"from": ["clean.x", "transform.dimCycle"]},
+    )
+    told = [(7, 8, None), (7, 9, 8), (8, 9, None), (8, 70, None), (8, 71, None), (9, None, None), (7, 8, None)]
+    others = [
+        bench.publish(dimension(), GOOD),
+        bench.publish(clean, [dict(zip(names, row, strict=True)) for row in told]),
+    ]
+    keys = [link.name for link in links]
+    whole = [(3, 5, -1), (2, 6, 5), (5, 6, -1), (5, -1, -1)]
+    rows = [dict(zip(keys, row, strict=True)) for row in whole]
+    assert bench.judge(promised, rows, others=others, rows_in=4).passed
+    result = bench.judge(promised, rows[1:2], others=others, rows_in=1)
+    assert (result.failed, result.rule_id) == (3, "transform.rows_conserved:links")
+    assert {(row["cycleId"], row["otherId"], row["farId"]) for row in result.sample} == {
+        (7, 8, None),
+        (8, 9, None),
+        (8, None, None),
+    }
+    matched = promised.model_copy(update={"gates": [Gate(name="references_matched", severity=Severity.WARN)]})
+    assert bench.judge(matched, rows, others=others).details["rules"] == {"transform.references_matched:otherKey": 2}
 
 
 # ---------------------------------------------------------------- the manifest

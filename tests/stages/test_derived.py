@@ -348,6 +348,28 @@ def test_a_row_counts_once_at_each_member_of_a_bridge_that_joins_more_than_two(t
     assert "linksSelfHref" not in staff.rows("transform.dimRole")[0], "it leads through the API, and nothing refers to it"
 
 
+def test_a_link_stays_though_a_further_reference_of_it_is_absent(tmp_path: Path, engine: Engine) -> None:
+    """Departments in jobs, each with its parent, which the first ones lack: they are departments of the job like others."""
+    canon = canon_of(
+        entity("department", {"id": INT, "name": TEXT, "parent_id": to("department.id")}),
+        entity("job", {"id": INT, "name": TEXT, "departments[].id": to("department.id"),
+                       "departments[].name": TEXT, "departments[].parent_id": to("department.id")}),
+    )  # fmt: skip
+    staff = Pipeline(tmp_path, engine, canon)
+    departments = [{"id": n, "name": f"D{n}", "parent_id": 1 if n == 3 else 77 if n == 4 else None} for n in (1, 2, 3, 4)]
+    jobs = [{"id": n, "name": f"J{n}", "departments": [departments[n % 4]]} for n in range(8)]
+    staff.extracted(departments=departments, jobs=jobs)
+    staff.run()
+    assert staff.failed == {("transform.bridgeJobDepartment", "references_matched"): Severity.WARN}, "77 is no department"
+    assert staff.results["transform.bridgeJobDepartment", "references_matched"].failed == 2
+    joined = staff.rows("refine.bridgeJobDepartment")
+    assert len(joined) == 8
+    key = staff.pairs("transform.dimDepartment", "departmentId", "departmentKey")
+    assert {(row["departmentKey"], row["parentKey"]) for row in joined} == {
+        (key[1], -1), (key[2], -1), (key[3], key[1]), (key[4], -1),
+    }  # fmt: skip
+
+
 def test_a_balance_is_summed_at_the_end_of_a_month_and_not_over_it(tmp_path: Path, engine: Engine) -> None:
     balance = {
         "accountId": F("int64", references="account.id", key=True),

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 FIRST = ("transform.select_events", "transform.select_pairs")
 
+_ENDS = 2
+"""Ends that a pair has at least."""
+
 _EVENT = "_event"
 """Instant that picks the versions of a fact's dimensions."""
 
@@ -55,11 +58,13 @@ def select_events(draft: Draft, work: Work) -> None:
 
 @action("transform.select_pairs", "bridge")
 def select_pairs(draft: Draft, work: Work) -> None:
-    """The distinct pairs of the input, without records that were deleted; where one side is absent there is no pair."""
+    """The distinct pairs of the input, without records that were deleted. Where fewer than two ends are there, there is no pair;
+    of what joins more than two (a person in a role on a panel) the others may be absent."""
     build = build_of(work, Bridge)
-    whole = all_of(col(name).isNotNull() for each in build.references for name in (each.column, *each.also))
+    ends = [all_of(col(name).isNotNull() for name in (each.column, *each.also)) for each in build.references]
+    joined = sum((end.cast("int") for end in ends), F.lit(0)) >= _ENDS
     rows = living(rows_of(work, build), work, build.gone)
-    pairs = rows.where(whole).select(*_starts(build.references)).distinct()
+    pairs = rows.where(joined).select(*_starts(build.references)).distinct()
     draft.rows_in = pairs.count()
     draft.frame = finished(pairs, work, "transform.select_pairs")
 
