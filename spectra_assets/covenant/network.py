@@ -245,7 +245,8 @@ def _referring(node: Node, nodes: Mapping[str, Node]) -> Iterator[Link]:
     for column, (target, theirs) in node.aims.items():
         further = _further(node, nodes[target], theirs)
         if best[_around(node.fields[column].raw), target] == theirs and further is not None:
-            role = target if further else _element(node, column) or _role(column, target, theirs)
+            named = target if further or _own_id(node, column) else _element(node, column)
+            role = named or _role(column, target, theirs)
             yield Link(target, ((column, theirs), *further), role)
 
 
@@ -282,6 +283,12 @@ def _element(node: Node, column: str) -> str | None:
     inner = [part.lower().strip("_@$") for part in parts[place + 1 :]]
     own = bool(inner) and inner[-1] in ("id", "key", "uuid", "href") and _LINKS.issuperset(inner[:-1])
     return singular(camel(parts[place].removesuffix("[]"))) if place >= 0 and own else None
+
+
+def _own_id(node: Node, column: str) -> bool:
+    """Whether the column is the records' own `id`, called after these: what it refers to is what the record is about."""
+    raw = node.fields[column].raw
+    return raw == node.entity.primary_key and raw.lower().strip("_@$") in ("id", "key", "uuid")
 
 
 def _role(column: str, target: str, theirs: str) -> str:

@@ -9,7 +9,7 @@ from pyarrow import compute as pc
 from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.covenant.build import Extraction, Flattening
-from spectra_assets.covenant.model import DataType
+from spectra_assets.covenant.model import DataType, Table
 from spectra_assets.covenant.paths import asked_place
 from spectra_assets.errors import SpectraError
 from spectra_assets.gates.candidate import Candidate
@@ -20,6 +20,10 @@ from spectra_assets.gates.rejected import too_many
 from spectra_assets.lakehouse.staged import AT_ONCE
 from spectra_assets.lakehouse.types import quoted
 from spectra_assets.names import TableRef
+
+_MOVED, _MOVED_SHARE = 3, 0.01
+"""Records of several parents, and share of all, that may be another one under each since they changed while the lists were read:
+as many show that each is a row of its parent."""
 
 _STAYED = 0.7
 """Share of the published rows that a table must keep for its repetitions to be believed."""
@@ -123,22 +127,36 @@ def _tampered(candidate: Candidate) -> Judged | None:
 
 
 def _of_one_parent(candidate: Candidate) -> Judged | None:
-    """Records that several parents list, in a table that names one parent of each: to whom else they belong would be gone. None
-    where each came below one parent, or the parents are told elsewhere: in the record itself, or in a table of pairs."""
+    """Records that several parents list, in a table with one row of each: to whom else they belong would be gone where it names
+    one parent, and what they say of each parent where they are not equal. None where each came below one parent, or the equal
+    ones of several are told elsewhere: in the record itself, or in a table of pairs."""
     table, counts, build = candidate.table, candidate.counts, candidate.table.build
     if not isinstance(build, Flattening) or build.array or not counts.duplicates or _repeats(candidate):
         return None
     named = [column.name for column in table.schema_ if any(asked_place(path) is not None for path in column.source)]
-    if not named or not set(named).isdisjoint(table.primary_key):
+    if not set(named).isdisjoint(table.primary_key):
         return None
     records = counts.accepted + counts.rejected + counts.duplicates
+    left_out, why = counts.duplicates, f"came below another parent too, and {', '.join(named)} has room for one"
+    if not named:
+        raw = candidate.extracted(table)
+        if raw is None or not isinstance(raw.build, Extraction) or raw.build.fetch.parent is None:
+            return None
+        left_out, why = _unlike(candidate, raw)[0], "came below another parent too, and say something else there"
+        if left_out < max(_MOVED, _MOVED_SHARE * records):
+            return None
     key = ", ".join(table.primary_key)
-    told = f"{counts.duplicates} of {records} records came below another parent too, and {', '.join(named)} has room for one"
-    row = {"key": key, "records": records, "leftOut": counts.duplicates, "told": told}
+    row = {"key": key, "records": records, "leftOut": left_out, "told": f"{left_out} of {records} records {why}"}
     columns = dict.fromkeys(("key", "told"), DataType.TEXT) | dict.fromkeys(("records", "leftOut"), DataType.INT64)
     advice = f"a rule of kind primary_key with `within: parent` makes a row of each: {key} is different below one parent only"
     rule = Rule("leftOut = 0", "would be left out", "leftOut")
     return Judged(candidate.small(columns, [row]), (rule,), unit="tables", quote="told", advice=advice)
+
+
+def _unlike(candidate: Candidate, raw: Table) -> tuple[int, int]:
+    """Of the records left out as repetitions how many are equal to none that is kept; and how many records there are."""
+    hashes = candidate.lakehouse.read(raw.ref, ["recordHash"]).column(0)
+    return candidate.counts.duplicates - (len(hashes) - int(pc.count_distinct(hashes).as_py())), len(hashes)
 
 
 def _repeats(candidate: Candidate) -> bool:
@@ -157,11 +175,10 @@ def _left_out(candidate: Candidate) -> Judged | None:
     stands = candidate.lakehouse.describe(ref).rows if candidate.lakehouse.exists(ref) else 0
     if counts.accepted >= _STAYED * stands:
         return None
-    hashes = candidate.lakehouse.read(raw.ref, ["recordHash"]).column(0)
-    unlike = counts.duplicates - (len(hashes) - int(pc.count_distinct(hashes).as_py()))
+    unlike, records = _unlike(candidate, raw)
     key = ", ".join(candidate.table.primary_key)
-    told = f"{unlike} of {len(hashes)} records, under keys that other records have as well"
-    row = {"key": key, "records": len(hashes), "leftOut": unlike, "stood": stands, "told": told}
+    told = f"{unlike} of {records} records, under keys that other records have as well"
+    row = {"key": key, "records": records, "leftOut": unlike, "stood": stands, "told": told}
     columns = dict.fromkeys(("key", "told"), DataType.TEXT) | dict.fromkeys(("records", "leftOut", "stood"), DataType.INT64)
     rule = Rule(f"leftOut <= {1 - _STAYED} * records", "would be left out", "leftOut")
     advice = f"{key} does not tell the records apart any more, perhaps only below each parent: covenant generate designs anew"

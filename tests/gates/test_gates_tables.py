@@ -9,7 +9,18 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from spectra_assets.covenant.build import Derivation, Enrichment, Fact, Flattening, Kpi, Reconciliation, Reference, Refinement
+from spectra_assets.covenant.access import Fetch, ParentKey
+from spectra_assets.covenant.build import (
+    Derivation,
+    Enrichment,
+    Extraction,
+    Fact,
+    Flattening,
+    Kpi,
+    Reconciliation,
+    Reference,
+    Refinement,
+)
 from spectra_assets.covenant.model import DataType
 from spectra_assets.errors import MissingInputError, SpectraError
 from tests.gates.conftest import Bench, column, person, table, text
@@ -149,6 +160,23 @@ def test_what_several_parents_list_needs_room_for_each(bench: Bench, below: list
         assert result.rule_id == "clean.rows_conserved:leftOut"
     keyed = table("clean.cycle", "rows_conserved", columns=columns, primary_key=["cycleId", "releaseId"], build=build)
     assert bench.judge(keyed, data, rows_in=3, control=True).passed
+
+
+@pytest.mark.parametrize(("hashes", "passes"), [("aabbccddeeff", True), ("aabbccddeexy", True), ("aabbccuvwxyz", False)])
+def test_what_several_parents_list_is_one_row_where_it_is_equal(bench: Bench, hashes: str, passes: bool) -> None:
+    """The table of pairs tells who lists it: not what it says of each. Few may have changed while they were read."""
+    link = ParentKey(entity="app", path="id", parameter="appId")
+    fetch = Fetch(entity="cycle", path="/apps/{appId}/users", parent=link)
+    promised_raw = table("extract.cycles", columns=[text("recordHash")], build=Extraction(fetch=fetch))
+    source = bench.publish(promised_raw, [{"recordHash": each} for each in hashes])
+    promised = table("clean.cycle", "rows_conserved", inputs=["extract.cycles"], **{**CYCLE, "build": Flattening()})
+    result = bench.judge(
+        promised, [*rows(*"abcdef"), *rows(*"abcdef", _duplicate=True)], others=[source], rows_in=12, control=True
+    )
+    assert result.passed is passes
+    if not passes:
+        assert "3 of 12 records came below another parent too, and say something else there" in result.message
+        assert result.rule_id == "clean.rows_conserved:leftOut"
 
 
 def test_types_hold(bench: Bench) -> None:

@@ -458,6 +458,44 @@ class Clubs(Api):
         )
 
 
+class Grants(Api):
+    """Who may use an app is listed with the person's id, and with what is of this person in this app alone: few have two apps."""
+
+    def setup(self) -> None:
+        self.apps = [{"id": f"a{n:02}", "label": word(n)} for n in range(40)]
+        self.users = [{"id": f"u{n:03}", "email": f"u{n}@example.org", "status": "active"} for n in range(400)]
+        self.grants = [
+            (a, {"id": f"u{a * 10 + k:03}", "scope": ("user", "group")[(a + k) % 2], "remark": f"for {a} by {k}"})
+            for a in range(38) for k in range(0 if a % 6 == 5 else 12)
+        ]  # fmt: skip
+        self.get("/openapi.json", lambda asked: openapi(self, self._operations()))
+        self.get("/apps", lambda asked: self.apps)
+        self.get("/users", counted(self.users, "offset", Size("limit", 50, cap=50)))
+        self.get("/apps/{appId}/users", self._granted)
+
+    def _granted(self, asked: Asked) -> Any:
+        app = single(self.apps, "id", "appId")(asked)
+        return [grant for number, grant in self.grants if self.apps[number] is app]
+
+    def _operations(self) -> list[Operation]:
+        return [
+            Operation("/apps", answer=array_of(self.apps[0])),
+            Operation("/users", {"offset": "integer", "limit": "integer"}, array_of(self.users[0])),
+            Operation("/apps/{appId}/users", answer=array_of(self.grants[0][1])),
+        ]
+
+    def truth(self) -> Truth:
+        return Truth(
+            entities=(
+                Entity("app", ("/apps",), self.apps),
+                Entity("user", ("/users",), self.users, personal=("email",)),
+                Entity("grant", ("/apps/{}/users",), [grant for _, grant in self.grants], "remark", ("id",), "parent"),
+            ),
+            edges=(Edge("app", "grant", {"appId": ("id",)}),),
+            references=(Reference("grant", "id", "user"),),
+        )
+
+
 class Timesheets(Api):
     """Hours are had for a project and a person, of whom neither knows the other, and most pairs have none."""
 
@@ -509,4 +547,4 @@ def _uuid(kind: str, number: int) -> str:
     return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
 
 
-SERVERS: tuple[type[Api], ...] = (Family, Forge, Shop, Tangle, Partial, Clubs, Timesheets)
+SERVERS: tuple[type[Api], ...] = (Family, Forge, Shop, Tangle, Partial, Clubs, Grants, Timesheets)

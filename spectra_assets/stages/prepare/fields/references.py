@@ -136,7 +136,8 @@ def _judged(
     plain = field.type in (DataType.INT64, DataType.TEXT, DataType.DECIMAL) and field.structure == "scalar"
     if not plain or field.evidence == "spec" or field.raw.startswith("@") or is_count(field.raw):
         return None, ""
-    said = stem_of(field.raw)
+    of_pairs = field.raw == entity.primary_key and entity.fetch.key_scope == "parent" and not stem_of(field.raw)
+    said = entity.entity if of_pairs else stem_of(field.raw)  # the `id` of an app's users is that of the user
     idlike = is_idlike(field.raw)
     values = _values(records, field.raw)
     party = names_party(field.raw)
@@ -157,6 +158,8 @@ def _judged(
     fits = [fit for fit in fits if fit.agreement == "named" or not _contradicted(field, fit.target, records, samples)]
     named_whole = [target.whole for target in named]
     best = _best(fits, values, idlike, party, None if not named else all(named_whole))
+    if best is not None and of_pairs and not _telling(best, values, idlike):
+        return None, ""  # numbers that are counted below each parent
     if best is not None:
         reference = f"{best.target.entity}.{best.target.path}"
         extent = "all" if best.target.whole else f"{len(best.target.values)} sampled"
@@ -167,7 +170,7 @@ def _judged(
         only = tuple(values) if len(values) == 1 and len(records) >= _SAME else ()  # figures by it would say nothing
         return {"references": reference, "values": only, "note": "; ".join(filter(None, (field.note, note)))[:300]}, ""
     one_person = any(fit.proven and fit.agreement == "role" for fit in fits)  # proves nothing, and is known
-    return None, "" if named or one_person or not dangles(entity, field, said, records) else said
+    return None, "" if named or one_person or of_pairs or not dangles(entity, field, said, records) else said
 
 
 def _addressed(values: Iterable[str], known: Iterable[Target]) -> Target | None:

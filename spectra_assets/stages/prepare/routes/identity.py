@@ -53,6 +53,10 @@ _ENOUGH = 10
 _COUNTED = 3
 """Parents with several records that must show a field to count these."""
 
+_UNLIKE = 0.2
+"""Share of the records that several parents list which must be another one under each, so that each is a row of its parent: of
+equal ones some may have changed while they were read."""
+
 _BY_CHANCE = 8
 """Records from which a field named like an id of something else may be believed to be unique."""
 
@@ -101,6 +105,9 @@ def find_key(
         whole = next((path for path in mine if path not in counters and _unique([every], path, tier)), None)
         if whole is not None and (alike or (apart and tier == 2)):
             return Key(whole, "parent", f"{whole} is different in the records of each of {len(different)} parents")
+        unlike = _unlike(different, whole) if whole is not None and below else None
+        if unlike is not None:
+            return Key(str(whole), "parent", f"{whole} {unlike}: what they say is of the parent too")
         if whole is not None:
             return Key(whole, "entity", f"{whole} is different in {len(every)} records")
         inner = next((path for path in mine if below and _unique(list(different.values()), path, tier)), None)
@@ -199,6 +206,19 @@ def _unique(lists: Sequence[Sequence[Record]], path: str, tier: int) -> bool:
         return False
     single = sum(len({str(value) for record in records for value in values_at(record, path)}) for records in lists)
     return single == total or (tier == 0 and total >= _ENOUGH and single >= (1 - _TOLERATED) * total)
+
+
+def _unlike(lists: Mapping[str, Sequence[Record]], path: str) -> str | None:
+    """How many records that several parents list under one key differ from one parent to another, in words: an app's users with
+    the role that each has there. None where they are equal but for some."""
+    held: dict[str, dict[str, set[str]]] = {}
+    for parent, records in lists.items():
+        for record in records:
+            for value in values_at(record, path):
+                held.setdefault(str(value), {}).setdefault(parent, set()).add(digest(record))
+    shared = [list(by.values()) for by in held.values() if len(by) > 1 and all(len(each) == 1 for each in by.values())]
+    differ = sum(len(set().union(*each)) > 1 for each in shared)
+    return f"names other records under other parents in {differ} of {len(shared)}" if differ > _UNLIKE * len(shared) else None
 
 
 def _ordinal(lists: Mapping[str, Sequence[Record]], paths: Sequence[str]) -> str | None:
