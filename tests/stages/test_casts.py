@@ -66,11 +66,16 @@ def test_moments_of_several_units(engine: Engine) -> None:
 ISO_TEXTS = {
     "9999-12-31T23:59:59.9999999Z": "9999-12-31 23:59:59",
     "2024-01-31": "2024-01-31 00:00:00",
+    "2019-04-12-08:00": "2019-04-12 00:00:00",
+    "2019-04-12+14:00": "2019-04-12 00:00:00",
+    "2019-04-12Z": "2019-04-12 00:00:00",
+    "2019-04-12-08": None,
     "1700000000000": "2023-11-14 22:13:20",
     "20240131": None,
     "2024": None,
 }
-"""Beside written dates a year or a day in figures is no number of milliseconds; .NET's last moment is one."""
+"""Beside written dates a year or a day in figures is no number of milliseconds; .NET's last moment is one; a day with a
+zone (XML Schema) is the day that is written."""
 
 
 def test_moments_in_iso_8601(engine: Engine) -> None:

@@ -20,14 +20,16 @@ from spectra_assets.stages.prepare.fields.references import referenced
 from tests.covenant.canons import playbooks, rule
 
 
-def found(samples, whole=True, before=None, described=None, **scopes):
-    """Entity → raw path → reference; and what dangles."""
+def found(samples, whole=True, before=None, described=None, called=None, **scopes):
+    """Entity → raw path → reference; and what dangles. `called`: entity → its primary key, where that is not `id`."""
+    called = called or {}
     canon: dict[str, CanonEntity] = {}
     for name, records in samples.items():
-        fetch = Fetch(entity=name, path=f"/{name}", key_scope=scopes.get(name, "entity"))
+        key, scope = called.get(name, "id"), scopes.get(name, "entity")
+        fetch = Fetch(entity=name, path=f"/{name}", primary_key=key, key_scope=scope)
         hint = EntityHint(entity=name, description="", routes=[f"/{name}"])
         canon[name], _ = canonise(hint, fetch, 0, records, None, [], {name})
-    keys = {name: keys_of(records, "id", whole) for name, records in samples.items()}
+    keys = {name: keys_of(records, called.get(name, "id"), whole) for name, records in samples.items()}
     done, dangling = referenced(canon, samples, keys, {}, {}, before or {}, described or {})
     shown = {name: {f.raw: f.references for f in entity.fields if f.references} for name, entity in done.items()}
     return {name: fields for name, fields in shown.items() if fields}, dangling, done
@@ -204,6 +206,19 @@ def test_only_ids_that_a_list_could_have_ask_a_person():
 def test_ids_unique_only_below_a_parent_are_no_target():
     shown, _, _ = found({"issue": rows(10), "comment": rows(20, issueId=lambda n: n % 10 + 1)}, issue="parent")
     assert shown == {}
+
+
+def test_the_id_of_what_a_parent_lists_is_that_of_what_it_is_called():
+    """An app's users have the ids of users; lines that are counted below each order have no ids of lines."""
+    users = [{"id": f"u-{n:03}"} for n in range(50)]
+    samples = {"user": users, "appUser": users[:30], "line": rows(60), "orderLine": rows(9)}
+    assert found(samples, appUser="parent", orderLine="parent")[:2] == ({"appUser": {"id": "user.id"}}, {})
+
+
+def test_a_key_that_is_called_after_persons_tells_who_they_are():
+    workers = [{"Employee_ID": f"{21000 + n:06}", "Manager_ID": f"{21000 + n % 7:06}"} for n in range(60)]
+    shown, dangling, _ = found({"worker": workers}, called={"worker": "Employee_ID"})
+    assert (shown, dangling) == ({"worker": {"Manager_ID": "worker.Employee_ID"}}, {})
 
 
 def test_a_copy_of_the_own_key_is_no_reference():

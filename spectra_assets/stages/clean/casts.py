@@ -49,8 +49,9 @@ _SHORT_EXPONENT = r"^[+-]?([0-9]\.?){1,15}[eE][+-]?[0-9]+$"
 _JSON_WORD = r"^(true|false|null|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?)$"
 _ISO = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?( ?(Z|[+-][0-9]{2}(:?[0-9]{2})?))?)?$"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?( ?(Z|[+-][0-9]{2}(:?[0-9]{2})?))?|Z|[+-][0-9]{2}:[0-9]{2})?$"
 )
+_ZONED_DAY = "^([0-9]{4}-[0-9]{2}-[0-9]{2})(Z|[+-][0-9]{2}:[0-9]{2})$"
 _ODATA = r"^/Date\((-?[0-9]{1,15})([+-][0-9]{4})?\)/$"
 _NO_SECONDS = "^([0-9-]{10}[T ][0-9]{2}:[0-9]{2})([^:].*)?$"
 
@@ -207,6 +208,7 @@ def _nanos(text: Column) -> Column:
 def _iso(text: Column) -> Column:
     upper = F.upper(text)
     full = F.regexp_replace(F.translate(upper, ",", "."), _NO_SECONDS, "$1:00$2")
+    full = F.regexp_replace(full, _ZONED_DAY, "$1")
     return F.when(upper.rlike(_ISO), full).try_cast("timestamp")
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 ISO = "iso8601"
-"""Date format of texts in ISO 8601 which have not all the same parts: with and without zone, fractions of 1 to 9 digits."""
+"""Date format of texts in ISO 8601 which have not all the same parts: with and without zone, fractions of 1 to 9 digits. Of days
+with a zone too, as XML Schema writes them (`2019-04-12-08:00`): they are the day that is written."""
 
 ODATA = "odata"
 """Date format of `/Date(1735689600000)/`."""
@@ -53,7 +54,7 @@ _ZONE = r"(?: (?P<zone>GMT|UTC|[+-][0-9]{4}))?"
 _ISO = re.compile(
     r"(?P<y>[0-9]{4})-(?P<m>[0-9]{2})-(?P<d>[0-9]{2})"
     r"(?:(?P<join>[T ])[0-9]{2}:[0-9]{2}(?P<second>:[0-9]{2}(?P<fraction>[.,][0-9]{1,9})?)?"
-    r"(?P<zone> ?(?:Z|[+-][0-9]{2}(?:(?P<colon>:?)[0-9]{2})?))?)?",
+    r"(?P<zone> ?(?:Z|[+-][0-9]{2}(?:(?P<colon>:?)[0-9]{2})?))?|(?P<zoned>Z|[+-][0-9]{2}:[0-9]{2}))?",
     re.IGNORECASE,
 )
 _NUMERIC = re.compile(rf"(?P<a>[0-9]{{1,2}})(?P<sep>[/.-])(?P<b>[0-9]{{1,2}})(?P=sep)(?P<y>[0-9]{{4}})(?:{_CLOCK})?")
@@ -212,7 +213,7 @@ def _iso(text: str, found: re.Match[str]) -> _Look:
     if found["fraction"] and found["fraction"][0] == ",":
         digits = -1
     join = found["join"] and ("T" if found["join"] == "T" else " " if found["join"] == " " else "t")
-    known = _ISO_PATTERNS.get((join, bool(found["second"]), digits, zone), ISO)
+    known = ISO if found["zoned"] else _ISO_PATTERNS.get((join, bool(found["second"]), digits, zone), ISO)
     day = _real(found["y"], found["m"], found["d"])
     if day and found["join"]:
         try:

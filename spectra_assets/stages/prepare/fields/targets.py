@@ -10,7 +10,7 @@ from functools import cached_property
 from spectra_assets.covenant.canon import CanonEntity
 from spectra_assets.covenant.paths import split_path
 from spectra_assets.names import singular, words
-from spectra_assets.stages.prepare.fields.idnames import ID_WORDS
+from spectra_assets.stages.prepare.fields.idnames import ID_WORDS, PERSONS
 from spectra_assets.stages.prepare.fields.keys import Keys
 from spectra_assets.stages.prepare.fields.personal import tells_persons
 
@@ -38,7 +38,7 @@ class Target:
     key: str = ""
     """What the key is called: `isbn`, `policynumber`; with its entity in front if many are called so: `permitnumber`."""
     people: bool = False
-    """Whether the records are persons, whatever the entity is called: by what they tell of them."""
+    """Whether the records are persons, whatever the entity is called: by what they or the name of their key tell."""
 
     @cached_property
     def numbers(self) -> list[int]:
@@ -71,10 +71,16 @@ def targets(canon: Mapping[str, CanonEntity], keys: Mapping[str, Keys]) -> list[
                     main,
                     called,
                     _own_name(name, path),
-                    main and tells_persons(entity),
+                    main and (tells_persons(entity) or _of_persons(path)),
                 )
             )
     return found
+
+
+def _of_persons(path: str) -> bool:
+    """Whether a key is called after persons, whatever the list is called: the `Employee_ID` of workers."""
+    said = [word.lower() for word in words(split_path(path)[-1])]
+    return len(said) > 1 and said[-1] in ID_WORDS and singular(said[-2]) in PERSONS
 
 
 def _own_name(entity: str, path: str) -> str:
