@@ -19,6 +19,20 @@ _HASHED = re.compile(r"(?:sha|sha1|sha2|md5|hash|xxhash64|crc32)\s*\(", re.IGNOR
 """An expression that is a hash as a whole."""
 
 
+_ELSE = re.compile(r"\bELSE\b", re.IGNORECASE)
+_TRUTH = re.compile(r"^CASE\b.*\bTHEN (?:true|false)\b", re.IGNORECASE | re.DOTALL)
+
+STATUSES_KNOWN = "statuses_known"
+"""The gate that tells of values which leave a truth open that others decide."""
+
+
+def truths(build: Refinement) -> dict[str, list[str]]:
+    """Column with a truth that some cases decide, and the others leave open → the names in its expression."""
+    rules = [rule for rule in build.rules if isinstance(rule, Derivation)]
+    cases = [rule for rule in rules if _TRUTH.match(rule.expression) and not _ELSE.search(rule.expression)]
+    return {rule.column: identifiers(rule.expression) for rule in cases}
+
+
 def add_refined(design: Design) -> None:
     """Every table of the star with its rules of business meaning."""
     rules: list[written.EnrichRule | written.DeriveRule] = [
@@ -61,7 +75,8 @@ def _add_refinement(design: Design, name: str, rules: Sequence[written.EnrichRul
         steps=[],
         build=Refinement(rules=followed),
     )
-    kept = design.add(design.playbooks.of(Stage.REFINE), table)
+    without = frozenset() if truths(Refinement(rules=followed)) else frozenset({STATUSES_KNOWN})
+    kept = design.add(design.playbooks.of(Stage.REFINE), table, without=without)
     if kept is None:
         return
     columns_before = {column.name: inherited(column, base.table) for column in base.schema_}

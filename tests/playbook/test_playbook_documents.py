@@ -74,6 +74,7 @@ def test_every_gate_of_the_product_is_demanded_in_its_stage(loaded: Playbooks) -
         "columns_filled",
         "scale_kept",
         "records_stay",
+        "statuses_known",
     }
 
 

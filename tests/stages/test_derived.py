@@ -151,6 +151,25 @@ def test_meaning_is_added(shop: Pipeline) -> None:
     assert {row["orderedAt"].day for row in shop.rows("refine.factOrderLine") if row["orderId"] == 11} == {3}
 
 
+def test_a_status_that_comes_later_is_told_once(tmp_path: Path, engine: Engine) -> None:
+    """It is neither open nor over, and figures of what is open go without it."""
+    shop = Pipeline(tmp_path, engine, SHOP)
+    gate = ("refine.factOrder", "statuses_known")
+    shop.extracted(customers=CUSTOMERS, products=PRODUCTS, payments=PAYMENTS, orders=orders())
+    shop.run()
+    assert shop.results[gate].passed, "nothing was there before"
+    for day, passes in ((DAYS[1], False), (DAYS[2], True)):
+        shop.extracted(orders=[*orders(), *(order(number, 1, "2026-03-02T10:00:00Z", "written_off") for number in (14, 15))])
+        shop.run(day)
+        assert shop.results[gate].passed is passes
+        assert {row["orderId"] for row in shop.rows("refine.factOrder") if row["isOpen"] is None} == {13, 14, 15}
+        if not passes:
+            assert shop.results[gate].severity == Severity.WARN
+            assert shop.results[gate].sample == [
+                {"value": "written_off", "label": "neither isOpen nor not", "column": "status", "rows": 2}
+            ]
+
+
 def test_figures_add_up_and_are_drawn(shop: Pipeline) -> None:
     months = {str(month)[:7]: count for month, count in shop.pairs("analyse.orderVolumeByMonth", "month", "orderCount").items()}
     assert months == {"2026-02": 2, "2026-03": 1, "0001-01": 1}
