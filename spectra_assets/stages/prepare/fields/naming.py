@@ -51,7 +51,8 @@ def _named(
 ) -> CanonEntity:
     own = [field for field in entity.fields if field.group == entity.entity]
     wrappers = _wrappers(entity)
-    result = _with_names(own, [_wanted(entity, field, renamed, parents, wrappers) for field in own], twins)
+    names_of_own = [_wanted(entity, field, renamed, parents, wrappers) for field in own]
+    result = _with_names(own, _apart(entity, own, names_of_own, parents), twins)
     key = next((field for field in result if field.raw == entity.primary_key), None)
     called = _called(entity, own, twins)
     below = [f for f in result if f.key and f.raw not in called] if entity.fetch.key_scope == "parent" else []
@@ -66,10 +67,35 @@ def _named(
         if paired:  # a pair has no place in an array
             links, wanted = links[:-1], wanted[:-1]
         wanted += [_wanted(entity, field, renamed, parents, wrappers) for field in inner]
+        wanted = _apart(entity, [*links, *inner], wanted, parents)
         mine = wanted[len(below)]
         same = [f.raw for f, name in zip(inner, wanted[len(links) :], strict=True) if f.raw in echoes and name == mine]
         result += _with_names([*links, *inner], wanted, twins | dict.fromkeys(same, called[0]))
     return entity.model_copy(update={"fields": tuple(result)})
+
+
+def _apart(
+    entity: CanonEntity, fields: Sequence[CanonField], wanted: Sequence[str], parents: Mapping[str, CanonEntity]
+) -> list[str]:
+    """The names, but what the requests named of a parent is called after it where the records have one of that name: of a task's
+    project the `gid` is `projectGid`."""
+    taken = Counter(name.lower() for name in wanted)
+    result = []
+    for field, name in zip(fields, wanted, strict=True):
+        place = 0 if field.raw == PARENTS else asked_place(field.raw)
+        if place is not None and entity.fetch.parent is not None and taken[name.lower()] > 1:
+            owner = names.camel(_asked_of(entity.fetch.parent, max(0, place), parents))
+            name = name if name.lower().startswith(owner.lower()) else f"{owner}{names.pascal(name)}"
+        result.append(name)
+    return result
+
+
+def _asked_of(link: ParentKey, place: int, parents: Mapping[str, CanonEntity]) -> str:
+    """The entity whose value the requests named in this place: of what a parent was itself asked for with, its own parent."""
+    entity, path = link.sources[place]
+    asked = asked_place(path)
+    above = parents[entity].fetch.parent if asked is not None and entity in parents else None
+    return entity if above is None or asked is None else _asked_of(above, max(0, asked), parents)
 
 
 def _noun(entity: CanonEntity) -> str:
@@ -138,12 +164,14 @@ def _with_names(fields: Sequence[CanonField], wanted: Sequence[str], twins: dict
 
 
 def _unique(single: Sequence[tuple[CanonField, str]]) -> list[str]:
-    """The names without collisions, in order; of fields that differ in capitals alone, the one that is written so comes first."""
+    """The names without collisions, in order: the key has its own, whatever else is called so; of fields that differ in capitals
+    alone, the one that is written so comes first."""
     place: dict[str, int] = {}
     for number, (field, _) in enumerate(single):
         place.setdefault(field.raw.lower(), number)
     order = sorted(
-        range(len(single)), key=lambda n: (place[single[n][0].raw.lower()], not single[n][0].raw.endswith(single[n][1]))
+        range(len(single)),
+        key=lambda n: (not single[n][0].key, place[single[n][0].raw.lower()], not single[n][0].raw.endswith(single[n][1])),
     )
     unique = names.without_collisions(single[number][1] for number in order)
     return [name for _, name in sorted(zip(order, unique, strict=True))]
