@@ -46,6 +46,8 @@ def canon(records, specs=(), **fetch) -> tuple[CanonEntity, dict[str, str]]:
         (["1", "2"], DataType.TEXT),
         (["01", "02", "03"], DataType.TEXT),
         (["1", "2", "3", ""], DataType.TEXT),
+        ([*map(str, range(1, 31)), "", ""], DataType.INT64),
+        ([*map(str, range(1, 31)), "", "n/k"], DataType.TEXT),
         ([{"a": 1}, 5], DataType.JSON),
         ([{}, {}], DataType.JSON),
         ([[], []], DataType.JSON),

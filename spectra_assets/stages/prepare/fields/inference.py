@@ -36,6 +36,9 @@ _DECIMAL_MOST = 10**29
 _DISTINCT = 3
 """Different texts that must all hold integers before a field that the description is silent about is one."""
 
+_PLENTY = 20
+"""Texts of figures alone that an empty text may stand beside: it says that there is no value. Beside fewer it may be one."""
+
 _NUMBERS = 0.25
 """Share of the filled texts that must be numbers where the others are words for none."""
 
@@ -211,7 +214,8 @@ def _text(leaf: str, values: Sequence[str], spec: FieldSpec | None) -> Typed:
     if _yes_or_no({value.strip().lower() for value in filled}, silent, _says(spec, "boolean")):
         return Typed("scalar", DataType.BOOL)
     distinct = len(set(filled)) >= _DISTINCT and not _wordy(leaf)
-    if silent and len(filled) == len(values) and distinct and _all_integers(filled):
+    whole = len(filled) == len(values) or len(filled) >= _PLENTY
+    if silent and whole and distinct and _all_integers(filled):
         return Typed("scalar", DataType.INT64)
     if any("," in value for value in filled):
         return _written_with_commas(leaf, filled, spec, distinct)
