@@ -250,7 +250,11 @@ def endpoints_covered(candidate: Candidate) -> Iterator[Judged]:
     advice = "give the source a route to it by an override of its intelligence pack, or exclude it there with a reason"
     rules = (
         Rule("disposition <> 'gap' OR kind NOT IN ('endpoint', 'search')", "are neither ingested nor excluded", "endpoint"),
-        Rule("disposition <> 'gap' OR kind <> 'rows'", "have rows that their route does not give", "rows"),
+        Rule(
+            "disposition <> 'gap' OR kind <> 'rows'",
+            "have, or may have, rows that their route does not give: the reason says which",
+            "rows",
+        ),
         Rule("disposition <> 'gap' OR kind <> 'reference'", "hold ids of an entity that is not ingested", "reference"),
     )
     show = ("kind", "name", "disposition", "reason")

@@ -330,6 +330,14 @@ def test_personal_by_place():
     assert by_values(entity, [{"where": "x@y.zz"}]) == {"where": PiiLevel.DIRECT}
 
 
+def test_a_first_name_in_capitals_within_a_record_of_merged_fields_names_a_person():
+    fields = canon([{"id": 1, "merge_fields": {"FNAME": "Ann", "LNAME": "Ek", "PHONE": "1"}}], entity="member").fields
+    assert {field.raw for field in fields if by_place("member", field) == PiiLevel.DIRECT} >= {
+        "merge_fields.FNAME",
+        "merge_fields.LNAME",
+    }
+
+
 def test_the_parts_of_a_name_and_the_number_of_a_document_name_a_person():
     records = [{"id": 1, "name": {"first": "Ann", "last": "Ek"}, "licence": {"number": "X1", "class": "B"}, "box": {"number": 7}}]
     for entity, direct in (("driver", {"name.first", "name.last", "licence.number"}), ("product", set())):

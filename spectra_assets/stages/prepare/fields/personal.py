@@ -64,7 +64,7 @@ _DIRECT = vocabulary(
     "geboortedatum adres bsn telefoonnummer personnummer pesel ahvnummer ahv "
     # English: what the vocabulary of the standards has not
     "matriculation matriculationnumber studentnumber taxid taxnumber taxidentificationnumber taxpayerid tin "
-    "nationalinsurancenumber nino insurancenumber healthinsurancenumber patientnumber medicalrecordnumber mrn "
+    "nationalinsurancenumber nino insurancenumber healthinsurancenumber patientnumber medicalrecordnumber mrn fname lname "
     "socialinsurancenumber sin drivinglicence driverslicense licencenumber licensenumber identitycard idcardnumber "
     "voterid pan aadhaar bankaccount accountholder cardholder signature fingerprint faceid biometric maidenname"
 )
