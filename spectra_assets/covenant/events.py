@@ -44,11 +44,11 @@ def bridges_of(nodes: Mapping[str, Node]) -> list[str]:
 def _event(node: Node, nodes: Mapping[str, Node]) -> bool:
     """An entity's table: with a time, two references at least (those in its nested lists count), and more than refer to it.
 
-    What has a state or an end is an event also if as many refer to it; what nothing refers to needs only one reference if
-    it holds an amount, or if nobody would call it by a name and its time is not just that of its creation (a reading, a stop);
-    none at all if it has both (the sales of a day). What comes to an amount at the time when it was ordered or issued (an
-    order, an invoice) is one however many refer to it; what others refer to by a name and that only was created (a department
-    with its head and its site) is none.
+    What has a state or an end is an event also if as many refer to it; what nothing refers to needs only one reference if it
+    holds an amount, or if nobody would call it by a name and its time is not just that of its creation (a reading, a stop);
+    none at all if it has both (the sales of a day), or a state in place of the amount (a recall). What comes to an amount at
+    the time when it was ordered or issued (an order, an invoice) is one however many refer to it; what others refer to by a
+    name and that only was created (a department with its head and its site) is none.
     """
     time = event_time(node)
     if time is None:
@@ -60,7 +60,8 @@ def _event(node: Node, nodes: Mapping[str, Node]) -> bool:
     if nameless and time_kind(node, time) in ("happened", "started", "settled") and turnover(node):
         return True
     if not node.links:
-        return into == 0 and nameless and time_kind(node, time) != "created" and bool(amounts(node))
+        told = bool(amounts(node)) or any(is_status(node, column) for column in statuses(node))
+        return into == 0 and nameless and time_kind(node, time) != "created" and told
     if into and not (nameless or runs or _comes_to(node)) and time_kind(node, time) == "created":
         return False
     if out >= 2:

@@ -296,6 +296,22 @@ def test_what_has_no_name_and_a_time_is_an_event(designer: Designer, fields: dic
     assert table.removeprefix("transform.") in tables(made, "transform")
 
 
+@pytest.mark.parametrize(
+    ("fields", "table"),
+    [
+        ({"initiationDate": DATE, "status": one_of("ongoing", "ended")}, "factRecall"),
+        ({"initiationDate": DATE, "status": one_of("ongoing", "ended"), "title": TEXT}, "dimRecall"),
+        ({"createdAt": TIME, "status": one_of("ongoing", "ended")}, "dimRecall"),
+        ({"initiationDate": DATE, "city": one_of("Oslo", "Bergen")}, "dimRecall"),
+    ],
+)
+def test_a_state_at_a_time_is_an_event_that_refers_to_nothing(designer: Designer, fields: dict[str, F], table: str) -> None:
+    product = entity("product", {"id": INT, "name": TEXT})
+    order = entity("order", {"id": INT, "productId": to("product.id"), "orderedAt": TIME, "total": NUMBER})
+    made = designer.covenant(canon_of(product, order, entity("recall", {"id": INT, **fields})))
+    assert table in tables(made, "transform")
+
+
 def test_what_has_no_time_and_only_refers_is_counted(designer: Designer) -> None:
     made = designer.covenant(
         canon_of(
