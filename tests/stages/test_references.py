@@ -179,6 +179,26 @@ def test_an_address_tells_whose_record_it_is_of_whatever_the_field_is_called():
     assert note == "addresses as those of planet, 0 of 9 among those known"
 
 
+def test_what_a_record_tells_of_a_stage_beside_its_id_leaves_nothing_to_ask_for():
+    """Of persons more is to be had, and of what has an id alone."""
+    told = {
+        "stage": lambda n: {"id": 700 + n % 5, "name": f"S{n % 5}"},
+        "source": lambda n: {"id": n % 4 + 50, "public_name": "x"},
+    }
+    untold = {"recruiter": lambda n: {"id": n * 31, "name": "q"}, "credited_to": lambda n: {"id": n * 7, "name": "q"}}
+    bare = {"type": lambda n: {"id": f"t{n % 5}"}}
+    _, dangling, _ = found({"application": rows(40, **told, **untold, **bare)})
+    assert {raw for fields in dangling.values() for raw in fields} == {"recruiter.id", "credited_to.id", "type.id"}
+
+
+def test_many_ids_of_persons_outweigh_names_that_are_written_otherwise():
+    users = rows(40, start=112_000, name=lambda n: f"Ann {n}")
+    someone = {role: lambda n: {"id": 112_000 + n % 40, "name": f"A. {n % 40}"} for role in ("recruiter", "credited_to")}
+    few = {"priority": lambda n: {"id": 112_000 + n % 3, "name": ("low", "mid", "high")[n % 3]}}
+    shown, _, _ = found({"user": users, "application": rows(80, start=5, **someone, **few)})
+    assert shown == {"application": {"recruiter.id": "user.id", "credited_to.id": "user.id"}}
+
+
 def test_only_ids_that_a_list_could_have_ask_a_person():
     users = rows(9, accountId=lambda n: f"a{n}", displayName=lambda n: f"Ann {n}", email=lambda n: f"a{n}@x.example",
                  self=lambda n: f"https://api.example/v1/users/{n}")  # fmt: skip

@@ -8,7 +8,7 @@ from spectra_assets.covenant.canon import CanonEntity, CanonField
 from spectra_assets.covenant.paths import join_path, split_path
 from spectra_assets.names import singular, words
 from spectra_assets.stages.asking.answers import Record, values_at
-from spectra_assets.stages.prepare.fields.idnames import ID_WORDS, PERSONS, UP_WORDS
+from spectra_assets.stages.prepare.fields.idnames import ID_WORDS, PERSONS, ROLES, UP_WORDS, names_party
 from spectra_assets.stages.prepare.fields.personal import tells_persons
 from spectra_assets.stages.prepare.fields.targets import TELLING
 
@@ -29,6 +29,8 @@ _FOREIGN = frozenset(("graphql", "gid"))
 _FREE = frozenset(("metadata", "meta", "annotations", "extra", "extras", "extensions"))
 """Records whose keys somebody chose, or that tell of the record."""
 
+_NAMED = (["name"], ["title"], ["label"])
+
 _OWN = ID_WORDS | TELLING | {"self", "url", "uri"}
 """What a record that stands for another is told by."""
 
@@ -47,8 +49,15 @@ def dangles(entity: CanonEntity, field: CanonField, stem: str, records: Sequence
         return False
     if len(whole) == 1:
         beside = [other for other in entity.fields if other.raw.rpartition(".")[0] == field.raw.rpartition(".")[0]]
-        return "[]" not in field.raw and len(beside) <= _ENOUGH
+        return "[]" not in field.raw and len(beside) <= _ENOUGH and not _is_told(field, said, beside)
     return True
+
+
+def _is_told(field: CanonField, said: Sequence[str], beside: Sequence[CanonField]) -> bool:
+    """Whether what stands beside an id tells all that a list of the like would: the name of a stage, of a reason. Of a person
+    more is to be had."""
+    persons = (PERSONS | ROLES) & {singular(word) for word in said} or names_party(field.raw)
+    return not persons and any(_words(_leaf(other.raw))[-1:] in _NAMED for other in beside)
 
 
 def known_otherwise(entity: CanonEntity, lost: Sequence[str]) -> Iterator[str]:

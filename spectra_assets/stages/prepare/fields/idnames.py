@@ -13,6 +13,13 @@ UP_WORDS = frozenset(("parent", "root", "previous", "next", "original", "duplica
 PERSONS = frozenset(("user", "account", "person", "people", "member", "employee", "customer", "contact", "agent", "staff"))
 """What persons are called."""
 
+ROLES = frozenset(
+    ("author", "owner", "creator", "editor", "assignee", "reporter", "tester", "manager", "lead", "approver", "reviewer", "by",
+     "modifier", "updater", "writer", "assigned", "assignedto", "requester", "submitter", "sender", "recipient", "actor",
+     "responsible", "supervisor", "recruiter", "coordinator", "interviewer")
+)  # fmt: skip
+"""What persons are called by what they do to a record."""
+
 _WRAPPERS = frozenset(("attributes", "fields", "properties", "relationships", "data", "links"))
 _PARTIES = frozenset(("to", "by", "for", "with"))
 _PARTICIPLES = frozenset(
@@ -55,8 +62,11 @@ def is_count(raw: str) -> bool:
 
 
 def names_party(raw: str) -> bool:
-    """Whether a field's name says that it tells somebody or something that something is done to, by or for."""
-    said = [word.lower() for word in words(split_path(raw)[-1].removesuffix("[]"))]
+    """Whether a field's name says that it tells somebody or something that something is done to, by or for; of an id in
+    a record (`credited_to.id`) the record's name."""
+    parts = [part.removesuffix("[]") for part in split_path(raw)]
+    named = parts[-2] if len(parts) > 1 and parts[-1].lower() in ID_WORDS else parts[-1]
+    said = [word.lower() for word in words(named)]
     done = said[-2] if len(said) > 1 and said[-1] in _PARTIES else ""
     return done in _PARTICIPLES or (done.endswith("ed") and len(done) > _LONG)
 

@@ -18,7 +18,7 @@ from spectra_assets.names import singular, words
 from spectra_assets.stages.asking.addresses import fits, form_of, pieces_of
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.prepare.fields.dangling import dangles, known_otherwise
-from spectra_assets.stages.prepare.fields.idnames import PERSONS, UP_WORDS, is_count, is_idlike, names_party, stem_of
+from spectra_assets.stages.prepare.fields.idnames import PERSONS, ROLES, UP_WORDS, is_count, is_idlike, names_party, stem_of
 from spectra_assets.stages.prepare.fields.keys import Keys
 from spectra_assets.stages.prepare.fields.targets import NUMBER, TELLING, Target, targets
 
@@ -46,16 +46,14 @@ _CHANCE, _SMALL_CHANCE = 1e-3, 1e-6
 _SPARSE = 0.2
 """Share of ids among all numbers of their range, up to which meeting them proves something."""
 
+_SURE = 20
+"""Different ids that outweigh names which are not the same."""
+
 _MOST_VALUES = 1_000
 _LONGEST_ID = 200
 _NOBODY = frozenset(("0", "-1", ""))
 """Special values that are no ids."""
 
-_ROLES = frozenset(
-    ("author", "owner", "creator", "editor", "assignee", "reporter", "tester", "manager", "lead", "approver", "reviewer", "by",
-     "modifier", "updater", "writer", "assigned", "assignedto", "requester", "submitter", "sender", "recipient", "actor",
-     "responsible", "supervisor")
-)  # fmt: skip
 _STEM, _PLURALS = 5, frozenset(("en", "n", "e", "i", "x", "es", "os", "as"))
 
 
@@ -155,7 +153,8 @@ def _judged(
     elif _repeats_own_key(entity, field, records):
         return None, ""
     fits = [fit for target in known if (fit := _fit(values, said, target, entity, field)) is not None]
-    fits = [fit for fit in fits if fit.agreement == "named" or not _contradicted(field, fit.target, records, samples)]
+    sure = {fit.target for fit in fits if fit.agreement == "named" or _tells_all(fit, party)}
+    fits = [fit for fit in fits if fit.target in sure or not _contradicted(field, fit.target, records, samples)]
     named_whole = [target.whole for target in named]
     best = _best(fits, values, idlike, party, None if not named else all(named_whole))
     if best is not None and of_pairs and not _telling(best, values, idlike):
@@ -196,6 +195,13 @@ def _kept(
         return None
     note = f"{hits} of {len(values)} different values are ids of {stood.partition('.')[0]}, {because}"
     return {"references": stood, "values": (), "note": "; ".join(filter(None, (field.note, note)))[:300]}
+
+
+def _tells_all(fit: _Fit, party: bool) -> bool:
+    """Whether a field that says that it tells somebody holds most ids of one entity, and no other: what else it says of them may
+    be written otherwise."""
+    most = fit.hits >= max(_SURE, _COVERED * len(fit.target.values))
+    return fit.inclusion == 1 and most and (party or fit.agreement == "role")
 
 
 def _contradicted(field: CanonField, target: Target, records: Sequence[Record], samples: Mapping[str, Sequence[Record]]) -> bool:
@@ -252,7 +258,7 @@ def _fit(values: frozenset[str], stem: str, target: Target, entity: CanonEntity,
     if own and target.path == field.raw:
         return None
     agreement = _agreement(stem, target, entity.entity)
-    if own and agreement != "named" and not (agreement == "role" and target.main and _ROLES & set(_said(stem))):
+    if own and agreement != "named" and not (agreement == "role" and target.main and ROLES & set(_said(stem))):
         return None
     hits = len(values & target.values)
     return _Fit(target, hits, hits / len(values), agreement) if hits else None
@@ -274,7 +280,7 @@ def _agreement(stem: str, target: Target, own: str) -> Agreement:
     persons = (
         target.people or {singular(word) for word in words(target.entity.lower())} & PERSONS or target.entity.lower() in PERSONS
     )
-    return "role" if persons and (_ROLES | PERSONS) & set(map(singular, said)) else "none"
+    return "role" if persons and (ROLES | PERSONS) & set(map(singular, said)) else "none"
 
 
 def _said(stem: str) -> list[str]:
