@@ -199,6 +199,12 @@ def test_many_ids_of_persons_outweigh_names_that_are_written_otherwise():
     assert shown == {"application": {"recruiter.id": "user.id", "credited_to.id": "user.id"}}
 
 
+def test_children_are_records_of_the_same_list():
+    departments = rows(14, start=25_907, child_ids=lambda n: [25_910 + k for k in range(11) if n < 3 and k % 3 == n])
+    shown, dangling, _ = found({"department": departments})
+    assert (shown, dangling) == ({"department": {"child_ids[]": "department.id"}}, {})
+
+
 def test_only_ids_that_a_list_could_have_ask_a_person():
     users = rows(9, accountId=lambda n: f"a{n}", displayName=lambda n: f"Ann {n}", email=lambda n: f"a{n}@x.example",
                  self=lambda n: f"https://api.example/v1/users/{n}")  # fmt: skip

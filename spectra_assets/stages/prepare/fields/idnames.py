@@ -7,7 +7,9 @@ from spectra_assets.intelligence.nouns import stem
 from spectra_assets.names import words
 
 ID_WORDS = frozenset(("id", "ids", "uuid", "uuids", "guid", "guids", "key", "keys", "ref", "refs", "oid", "iri", "href"))
-UP_WORDS = frozenset(("parent", "root", "previous", "next", "original", "duplicate", "reply", "predecessor", "successor"))
+UP_WORDS = frozenset(
+    ("parent", "root", "previous", "next", "original", "duplicate", "reply", "predecessor", "successor", "child", "children")
+)
 """Names of fields that hold an id of their own entity."""
 
 PERSONS = frozenset(("user", "account", "person", "people", "member", "employee", "customer", "contact", "agent", "staff"))
