@@ -215,6 +215,7 @@ def test_only_ids_that_a_list_could_have_ask_a_person():
         noteable_id=lambda n: n * 41 + 9,
         noteable_type=lambda n: "Issue",
         short_id=lambda n: f"{n:08x}",
+        web_id=lambda n: n * 43 + 77_000,
         admin_graphql_api_id=lambda n: f"gid://shop/Note/{n}",
         metadata=lambda n: {"plan_id": f"p{n}", "a": 1, "b": 2, "c": 3},
         chapter_id=lambda n: 30 - n,

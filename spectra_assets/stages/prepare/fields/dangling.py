@@ -19,7 +19,7 @@ _IDS = frozenset(("id", "ids", "uuid", "guid", "uuids", "guids"))
 _NO_ENTITY = frozenset(
     ("external", "correlation", "request", "trace", "session", "transaction", "message", "device", "client", "global", "node",
      "unique", "public", "legacy", "old", "alt", "self", "api", "tax", "vat", "national", "import", "sync", "short", "long",
-     "version", "crm", "erp", "norad")
+     "version", "crm", "erp", "norad", "web")
 )  # fmt: skip
 """First words of ids that name no entity of the source."""
 
