@@ -31,7 +31,8 @@ from spectra_assets.errors import StorageError
 from spectra_assets.intelligence.model import load_pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.names import TableRef
-from spectra_assets.stages.adoption import CANON, Made
+from spectra_assets.stages.adoption import Made
+from spectra_assets.stages.origin import CANON
 from tests.pipeline.conftest import SENTENCE, Project
 
 PLAYBOOK_002 = "playbooks/fabric/pipeline/pipeline.002-extract-stage-orchestration.md"
