@@ -14,10 +14,10 @@ from spectra_assets.intelligence.model import EntityHint, FieldSpec
 from spectra_assets.stages.extract.drift import DriftWatch
 from spectra_assets.stages.prepare.fields.canonise import canonise
 from spectra_assets.stages.prepare.fields.dayfirst import settled
+from spectra_assets.stages.prepare.fields.ends import spanned
 from spectra_assets.stages.prepare.fields.inference import Typed, typed
 from spectra_assets.stages.prepare.fields.naming import named
 from spectra_assets.stages.prepare.fields.personal import by_place, by_values, look_of
-from spectra_assets.stages.prepare.fields.spans import spanned
 from spectra_assets.stages.prepare.prepare import schema_table
 from spectra_assets.stages.rulings import with_aliases
 from spectra_assets.stages.values.dates import reading

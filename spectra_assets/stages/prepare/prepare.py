@@ -25,13 +25,13 @@ from spectra_assets.stages.prepare.fields.completion import completions
 from spectra_assets.stages.prepare.fields.dayfirst import settled
 from spectra_assets.stages.prepare.fields.declared import check_key, declared_references
 from spectra_assets.stages.prepare.fields.echoes import echoes
+from spectra_assets.stages.prepare.fields.ends import spanned
 from spectra_assets.stages.prepare.fields.epochs import with_epochs
 from spectra_assets.stages.prepare.fields.keys import keep_keys, keys_of, read_keys
 from spectra_assets.stages.prepare.fields.naming import named
 from spectra_assets.stages.prepare.fields.pairs import composed
 from spectra_assets.stages.prepare.fields.personal import by_place, by_values, like_secrets, other_spelling, tells_persons
 from spectra_assets.stages.prepare.fields.references import referenced
-from spectra_assets.stages.prepare.fields.spans import spanned
 from spectra_assets.stages.prepare.paging.measuring import (
     DEPENDENCIES_SHARE,
     budget_of,
