@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from spectra_assets.client.jsontext import decoded
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.stages.asking.answers import Record, values_at
@@ -21,8 +24,10 @@ def told_nothing(work: Work, fetch: Fetch) -> str:
     if fetch.incremental is None:
         return ""
     sample = {hash_of(record): record for record in read_sample(work.lakehouse, fetch.entity, fetch.primary_key)}
-    for batch in work.lakehouse.batches(work.table.ref, ["recordHash"]):
-        for digest in batch.column(0).to_pylist():
+    hashes = pa.array(sample, pa.string())
+    for batch in work.lakehouse.batches(work.table.ref, ["recordHash"]) if sample else ():
+        column = batch.column(0)
+        for digest in column.filter(pc.is_in(column, hashes)).to_pylist():
             sample.pop(digest, None)
     keys = unstamped(fetch, _standing(work, fetch, sample.values()), sample.values()) if sample else []
     if not keys:
