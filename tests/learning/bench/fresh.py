@@ -160,8 +160,8 @@ FRESH: tuple[Case, ...] = (
         Ward,
         rows("visit", renamed("ward", "station")),
         "clean.visit:columns_filled",
-        outcome="asks",
-        says="rule alias for source ward, entity visit, field ward: also: ['station']",
+        "clean.visit:values_stay",
+        meant=lambda row: {**_either(row), "ward": row["station"]} if "station" in row else row,  # nobody had read of a station
     ),
     _case(
         "truth becomes Y and N under another name",
