@@ -100,10 +100,11 @@ class Lists:
     ) -> list[bytes]:
         """The records of one answer to the list of `fetch`, asked with `query` on top of its own. Raises what `read` raises."""
 
+        def found(body: bytes) -> tuple[list[bytes], int | None]:
+            return split(opened_text(body, fetch.records), fetch.records, fetch.told)
+
         def accept(answer: Answer) -> list[bytes]:
-            return self._verdict.decoded(answer, lambda body: split(opened_text(body, fetch.records), fetch.records, fetch.told))[
-                0
-            ]
+            return self._verdict.decoded(answer, found)[0]
 
         return self._again(fetch, Ask(query), parent_value, accept, narrow)
 

@@ -26,9 +26,8 @@ def opened(value: Any) -> Any:
     about, rows = value
     names = {plain(name) for name in about}
     told = bool(_ABOUT & names) and (rows is None or (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)))
-    alike = told and any(
-        len(about.keys() & row.keys()) > len(about) // 2 for row in rows or ()
-    )  # two records, one of them longer
+    # two records, one of them longer
+    alike = told and any(len(about.keys() & row.keys()) > len(about) // 2 for row in rows or ())
     return {"meta": about, ROWS: rows or []} if told and not alike else value
 
 

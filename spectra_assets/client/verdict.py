@@ -23,6 +23,8 @@ PASSING = frozenset({408, 425, 429, 502, 503, 504})
 """Statuses that may pass. Every other 5xx may too, but is mostly final: APIs answer 500 for unknown ids."""
 
 TOO_MANY = 429
+CLOSED = frozenset({401, 403})
+"""How an API says that something is not for this credential."""
 
 _CONTENT = frozenset({200, 203, 204, 205, 206})
 """Statuses of an answer with content, or with none on purpose; 206 is given by some for a page of a list."""

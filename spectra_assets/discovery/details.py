@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from spectra_assets.client.target import segment
 from spectra_assets.covenant.paths import ARRAY, ITSELF, join_path, one_record
-from spectra_assets.discovery.kinds import key_of, tells_more
+from spectra_assets.discovery.kinds import NOTHING, key_of, tells_more
 from spectra_assets.discovery.route import Fill, Route, entity_name, filled, plain_values, shape
 from spectra_assets.discovery.scout import Look, Scout
 from spectra_assets.discovery.templates import static_prefix
@@ -122,7 +122,7 @@ def _examples(above: Route) -> Iterator[tuple[tuple[str, ...], Record]]:
 
 def _may_tell(look: Look, above: Route) -> bool:
     """Whether another record is worth a request: this one has a field that the list has not, which is empty."""
-    listed = {key for record in above.records for key, below in record.items() if below not in (None, "", [], {})}
+    listed = {key for record in above.records for key, below in record.items() if below not in NOTHING}
     value = look.sight.records[0] if look.sight.records else None
     inner = [value, *(below for below in value.values() if isinstance(below, dict))] if isinstance(value, dict) else []
     return not tells_more(inner[:1], above.records) and any(

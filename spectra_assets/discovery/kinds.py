@@ -221,7 +221,8 @@ def _named_by_owner(route: Route, other: Route, key: str, lists: Mapping[str, Ro
     return 0.0
 
 
-_NOTHING: tuple[Any, ...] = (None, "", [], {})
+NOTHING: tuple[Any, ...] = (None, "", [], {})
+"""What a field holds that says nothing."""
 
 
 def tells_more(one: Sequence[Record], listed: Sequence[Record]) -> list[str]:
@@ -230,7 +231,7 @@ def tells_more(one: Sequence[Record], listed: Sequence[Record]) -> list[str]:
     They are if a list of further records is among them, or if the list shows less than half of the fields. What the list has
     empty in all its records is not shown there.
     """
-    known = {key for record in listed for key, value in record.items() if value not in _NOTHING}
+    known = {key for record in listed for key, value in record.items() if value not in NOTHING}
     if not known or not one:
         return []
     told = [_inside(record, known) for record in one]
@@ -238,7 +239,7 @@ def tells_more(one: Sequence[Record], listed: Sequence[Record]) -> list[str]:
         key
         for record in told
         for key, value in record.items()
-        if key not in known and _letters(key) not in _WAYS_ON and value not in _NOTHING
+        if key not in known and _letters(key) not in _WAYS_ON and value not in NOTHING
     )
     nested = any(_holds_records(record[key]) for record in told for key in fresh if key in record)
     shown = {key for record in told for key in record} & known

@@ -18,7 +18,7 @@ from spectra_assets.client.pacing import Pace
 from spectra_assets.client.pager import linked, query_of
 from spectra_assets.client.target import stands
 from spectra_assets.client.transport import Answer
-from spectra_assets.client.verdict import TOO_MANY
+from spectra_assets.client.verdict import CLOSED, TOO_MANY
 from spectra_assets.covenant.access import Auth, Server
 from spectra_assets.covenant.paths import one_record
 from spectra_assets.errors import ConfigurationError, CredentialError, RetriableError, SourceError, SpectraError
@@ -75,7 +75,7 @@ class Look:
     @property
     def refused(self) -> bool:
         """Whether a credential, or a better one, is asked for."""
-        return self.status in (401, 403) or self.sign_in
+        return self.status in CLOSED or self.sign_in
 
     @property
     def found(self) -> bool:

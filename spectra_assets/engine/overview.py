@@ -132,8 +132,8 @@ def _personal(covenant: Covenant, tables: Sequence[Table]) -> Iterator[str]:
         yield f"Never in the lake, by rules of kind `withhold` or as secrets: {', '.join(withheld)}."
         yield ""
     rows = [(table, [c for c in table.schema_ if c.pii not in (PiiLevel.NONE, PiiLevel.SECRET)]) for table in tables]
-    secrets = [code(f"{table.table}.{c.name}") for table in tables for c in table.schema_ if c.pii == PiiLevel.SECRET]
-    secrets = [name for name in secrets if name.startswith(f"`{Stage.CLEAN}.")]
+    cleaned = [table for table in tables if table.ref.schema == Stage.CLEAN]
+    secrets = [code(f"{table.table}.{c.name}") for table in cleaned for c in table.schema_ if c.pii == PiiLevel.SECRET]
     if secrets:
         yield f"By name and value these are secrets, which let in whoever has them: {', '.join(secrets)}. Since they were seen"
         yield "a hash of them is all that is kept, in raw pages too; a rule of kind `pii` with `level: none` keeps one as it is."

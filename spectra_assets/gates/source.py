@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from spectra_assets.client.verdict import CLOSED
 from spectra_assets.covenant.model import DataType
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
@@ -89,5 +90,5 @@ def to_do(reasons: Iterable[str], otherwise: str) -> str:
     told = [_STATUS.search(reason) for reason in reasons]
     statuses = {int(found[1]) for found in told if found is not None}
     kinds = {status // 100 for status in statuses}
-    refused = not statuses.isdisjoint((401, 403)) or None in told
+    refused = not statuses.isdisjoint(CLOSED) or None in told
     return otherwise if refused or len(kinds) != 1 else _TO_DO.get(kinds.pop(), otherwise)

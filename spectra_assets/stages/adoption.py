@@ -74,7 +74,7 @@ def adopt(settings: Settings, pack: Pack, now: Covenant, made: Made, published: 
     `published` tables. What only the rules change, a person or a proven lesson wants so; and who adds entities wants the star
     that they come to."""
     base, why = _by_rules(settings, pack, now, made)
-    lakehouse = Lakehouse(settings.lakehouse_root, pack.source)
+    lakehouse = _lakehouse(settings, now)
     known = {entity.entity for entity in base.canon.entities}
     grown = base.kept and any(entity.entity not in known for entity in made.canon.entities)
     held = _broken(lakehouse, base.covenant, made.covenant, published)
@@ -109,7 +109,7 @@ def taken_over(settings: Settings, pack: Pack, now: Covenant | None, published: 
 
 def published(settings: Settings, covenant: Covenant) -> set[str]:
     """The tables of a covenant that somebody may read."""
-    lakehouse = Lakehouse(settings.lakehouse_root, covenant.source)
+    lakehouse = _lakehouse(settings, covenant)
     return {table.table for table in covenant.tables() if lakehouse.exists(table.ref)}
 
 

@@ -14,13 +14,13 @@ from spectra_assets.intelligence.description.shapes import texts
 from spectra_assets.intelligence.model import Parameter
 
 _MOST = 150
+"""Parameters of one operation."""
+
 _DEFAULT = re.compile(
     r"\bdefault|\bomitted|\bunless\b|\b(?:if|when) (?:it is |they are )?(?:not|none|nothing|absent|missing|empty)\b|\bleft out\b",
     re.IGNORECASE,
 )
 """Words by which a description says what comes without a parameter."""
-
-"""Parameters of one operation."""
 
 _NAME_LENGTH = 120
 _CALLERS_OWN = frozenset(("accept", "authorization", "content-type"))

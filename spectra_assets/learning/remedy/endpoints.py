@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from spectra_assets.client.pager import linked
+from spectra_assets.client.verdict import CLOSED
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.errors import SpectraError
 from spectra_assets.learning.facts import Facts
@@ -35,8 +35,6 @@ _ADDRESSES = 100
 _PARENTS = 4
 """Parents that are asked for with a path which may have taken the place of another one."""
 
-_FORBIDDEN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-
 _REFUSED = 50
 """Parents that one rule names at most."""
 
@@ -60,7 +58,7 @@ def refused_parents(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     for each in facts.came(plan.entity):
         if each.parent is not None:
             lists.setdefault(each.parent, []).append(each.status)
-    refused = sorted(parent for parent, statuses in lists.items() if set(statuses) & set(_FORBIDDEN))
+    refused = sorted(parent for parent, statuses in lists.items() if CLOSED.intersection(statuses))
     parents = sorted({*refused, *plan.refused})
     if len(refused) != skipped.count or 2 * len(refused) >= len(lists) or len(parents) > _REFUSED or not carried(*parents):
         return

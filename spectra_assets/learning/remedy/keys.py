@@ -68,11 +68,8 @@ def keys(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     lacking = sum(next(values_at(record, entity.primary_key), None) in (None, "") for record in every)
     again = sum(len(group) - 1 for group in groups)
     if 0 < lacking + again <= _FEW * len(every):  # nobody gives up a key for them
-        yield from (
-            _few_lacking(gap, facts, entity, lacking, len(every))
-            if lacking
-            else _few_again(gap, facts, entity, groups, len(every))
-        )
+        few = _few_lacking(gap, facts, entity, lacking, len(every))
+        yield from few if lacking else _few_again(gap, facts, entity, groups, len(every))
     else:
         yield from _other_key(gap, facts, entity, lists)
 

@@ -10,20 +10,8 @@ from spectra_assets.names import vocabulary
 
 SIZES = (
     *("limit", "per_page", "page_size", "pageSize", "size", "_limit", "maxResults", "perPage", "pagesize", "count", "take"),
-    *(
-        "$top",
-        "top",
-        "rows",
-        "page[size]",
-        "page[limit]",
-        "max",
-        "first",
-        "num",
-        "max_results",
-        "_per_page",
-        "$limit",
-        "per-page",
-    ),
+    *("$top", "top", "rows", "page[size]", "page[limit]", "max", "first", "num", "max_results", "_per_page", "$limit"),
+    "per-page",
 )
 OFFSETS = (
     "offset",

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from spectra_assets.client.lists import Skipped
 from spectra_assets.client.paging import Page
 from spectra_assets.client.target import ParentValue, parent_text
+from spectra_assets.client.verdict import CLOSED
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.covenant.paths import one_record
 from spectra_assets.errors import RetriableError
@@ -16,10 +17,6 @@ from spectra_assets.stages.extract.scope import list_name
 
 _ENDPOINT = 10
 """Parents of which none answers, from which it is rather the endpoint that is not there than what each of them may lack."""
-
-
-_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-"""How an API says that a list is not for this credential."""
 
 
 class Unread:
@@ -45,7 +42,7 @@ class Unread:
             facts["goneCount"] += 1
             self._gone.append(name)
             where = facts["gone"]
-        elif name in self._accepted and skipped.error.status in _REFUSED:
+        elif name in self._accepted and skipped.error.status in CLOSED:
             facts["refusedCount"] += 1
             self.lists.add(name)
             where = facts["refused"]

@@ -11,6 +11,7 @@ from typing import Any
 
 from spectra_assets import settings
 from spectra_assets.client.address import host_of
+from spectra_assets.client.verdict import CLOSED
 from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.intelligence.model import Endpoint, Pack
 from spectra_assets.playbook.rules import SETTINGS, SettingRule
@@ -79,7 +80,7 @@ def prove_credential(draft: Draft, work: Work) -> None:
     found = sight(answer, work.client.mask)
     valid = _accepted(answer.status, found)
     message = _message(found, answer.status, server.auth.token_env, server.base_url_env) if not valid else "accepted"
-    if not valid and answer.status not in (401, 403):
+    if not valid and answer.status not in CLOSED:
         for path in _other_lists(work.pack, server.probe):
             with suppress(RetriableError, SkippableError):
                 other = work.client.get(path)
@@ -217,9 +218,9 @@ def _other_lists(pack: Pack, probe: str) -> list[str]:
 
 
 def _message(found: Sight, status: int, token: str | None, address: str) -> str:
-    if status in (401, 403) and token is None:
+    if status in CLOSED and token is None:
         return f"the API wants a credential ({found.reason}): name the variable that holds it, `run … --token-env NAME`"
-    if status in (401, 403):
+    if status in CLOSED:
         return f"the API refuses the credential ({found.reason}): set {token} to a valid one"
     if found.category == "notJson":
         return f"{status}, but {found.reason}: check {address}, or wait if the API is being maintained"

@@ -28,19 +28,8 @@ PER_SECOND = {EPOCH_SECONDS: 1, None: 10**3, EPOCH_MICROS: 10**6, EPOCH_NANOS: 1
 """Date format of numbers → how many of them make a second."""
 
 _NAMES = (
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-)
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"
+)  # fmt: skip
 _MONTHS = {name[:3]: number for number, name in enumerate(_NAMES, 1)}
 _MONTH = f"(?P<month>(?:{'|'.join((*_NAMES, *_MONTHS))})(?![a-z]))"
 """Written out, or its first three letters: Spark reads no others."""

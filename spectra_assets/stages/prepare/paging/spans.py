@@ -16,6 +16,7 @@ from spectra_assets.covenant.access import Paging
 from spectra_assets.intelligence.model import Endpoint, Parameter
 from spectra_assets.names import words
 from spectra_assets.stages.asking.answers import Sight
+from spectra_assets.stages.asking.locations import LINES
 from spectra_assets.stages.asking.sampling import Asked, Explorer
 from spectra_assets.stages.prepare.paging.hidden import NAME_IT, count
 from spectra_assets.stages.prepare.paging.limits import Finding
@@ -141,7 +142,7 @@ def _values(name: str, parameter: Parameter, like: str) -> Sequence[str]:
 def _echo(sight: Sight) -> dict[str, Any]:
     """Where an answer says which span it gives → the begin or length of that."""
     held: dict[str, Any] = {}
-    levels: list[tuple[str, Any]] = [("", sight.value)] if sight.location not in ("", "@lines") else []
+    levels: list[tuple[str, Any]] = [("", sight.value)] if sight.location not in ("", LINES) else []
     for _ in range(2):
         levels = [(key, below) for _, level in levels if isinstance(level, dict) for key, below in list(level.items())[:50]]
         for key, below in levels:

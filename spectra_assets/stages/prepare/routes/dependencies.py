@@ -296,12 +296,8 @@ class Prover:
         candidate = chosen.candidate
         # what several values name has no table of pairs that would tell whose a record is
         key = find_key(hint.entity, chosen.rows, candidate.parent is not None, hint.key, reference, apart=bool(candidate.also))
-        single = all(one_record(listing.location) for listing in chosen.tried.values() if listing.records)
-        return (
-            replace(key, scope="parent")
-            if key.path == HASH and single and chosen.all_rows and candidate.parent is not None
-            else key
-        )
+        single = bool(chosen.all_rows) and all(one_record(each.location) for each in chosen.tried.values() if each.records)
+        return replace(key, scope="parent") if key.path == HASH and single and candidate.parent is not None else key
 
     def _vacate(self, hint: EntityHint) -> None:
         """Choose a route of an entity that has no record: every answer of it was empty, or there is no parent to ask for.
