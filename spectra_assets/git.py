@@ -7,10 +7,13 @@ it came. Nothing is pushed, forced, checked out or reset in the work tree.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +40,9 @@ _FOREIGN = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
 )
 """What a process that git itself started has in its environment, about another command."""
+
+_OURS = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+"""Nobody is asked, nothing is locked by looking alone, and errors are told in English."""
 
 
 @dataclass(frozen=True)
@@ -169,16 +175,71 @@ def holds(project: Path, made: Made) -> bool:
 def settle(project: Path, made: Made, files: Mapping[Path, str | None]) -> None:
     """Let the index know of what was committed on the current branch, except for what somebody staged there meanwhile.
 
-    Raises StorageError if git fails, for example as another process has locked the index.
+    Raises StorageError if git fails, or another process has locked the index.
     """
     root = root_of(project)
     if root is None or made.ref != _current(root):
         return
     parent = "" if made.parent == _NONE else made.parent
-    for path in _wanted(root, files):
-        was, now = _blob(root, parent, path), _blob(root, made.commit, path)
-        if was != now and _staged(root, path) == ({was} if was else set()):
-            _stage(root, path, now, _mode(root, made.commit, path), {})
+    with _index(root, project) as environment:
+        for path in _wanted(root, files):
+            was, now = _blob(root, parent, path), _blob(root, made.commit, path)
+            if was != now and _staged(root, path, environment) == ({was} if was else set()):
+                _stage(root, path, now, _mode(root, made.commit, path), environment)
+
+
+@contextmanager
+def _index(root: Path, project: Path) -> Iterator[dict[str, str]]:
+    """The environment in which git changes a copy of the index, which then takes the index's place as git itself does it: under
+    its lock, if nobody changed it meanwhile. The lock is a hard link of the copy, so that one that a killed process left is known
+    for ours, and goes. The caller lets one process of the project in. Raises StorageError.
+    """
+    index = Path(git(root, "rev-parse", "--absolute-git-dir").strip()) / "index"
+    lock = index.with_name("index.lock")
+    copy = index.with_name(f"index.spectra-{hashlib.sha256(str(project.resolve()).encode()).hexdigest()[:8]}")
+    try:
+        if lock.exists() and copy.exists() and lock.samefile(copy):
+            lock.unlink()
+        for left in (copy, copy.with_name(f"{copy.name}.lock")):
+            left.unlink(missing_ok=True)
+        before = _state(index)
+        if before is not None:
+            shutil.copyfile(index, copy)
+        try:
+            yield {"GIT_INDEX_FILE": str(copy)}
+            if copy.exists():
+                _linked(copy, lock)
+                if _state(index) == before:
+                    lock.replace(index)
+                else:
+                    lock.unlink()
+                    raise StorageError(f"another process has changed {index} meanwhile")
+        finally:
+            copy.unlink(missing_ok=True)
+    except FileExistsError:
+        raise StorageError(f"another process has locked {index}: if none runs any more, remove {lock}") from None
+    except OSError as error:
+        raise StorageError(f"{index} can't be changed: {error.strerror}") from None
+
+
+def _linked(file: Path, place: Path) -> None:
+    """The file under another name as well; a copy of it where the disk has no hard links. Raises FileExistsError, OSError."""
+    try:
+        place.hardlink_to(file)
+    except FileExistsError:
+        raise
+    except OSError:
+        with place.open("xb") as made:
+            made.write(file.read_bytes())
+
+
+def _state(file: Path) -> tuple[int, ...] | None:
+    """What tells whether a file was written anew; None if there is none."""
+    try:
+        told = file.stat()
+    except FileNotFoundError:
+        return None
+    return told.st_ino, told.st_size, told.st_mtime_ns
 
 
 def _demands_signing(root: Path) -> bool:
@@ -286,9 +347,9 @@ def _mode(root: Path, commit: str, path: str) -> str:
     return told.split()[0] if told else "100644"
 
 
-def _staged(root: Path, path: str) -> set[str]:
+def _staged(root: Path, path: str, environment: Mapping[str, str] | None = None) -> set[str]:
     """What the index holds of a file: several where it is in conflict."""
-    return {line.split()[1] for line in git(root, "ls-files", "--stage", "--", path).splitlines()}
+    return {line.split()[1] for line in git(root, "ls-files", "--stage", "--", path, more=environment).splitlines()}
 
 
 def _hashed(root: Path, path: str, text: str, write: bool = True) -> str:
@@ -330,7 +391,7 @@ def _asked(
     place: Path, *arguments: str, more: Mapping[str, str] | None = None, text: str = "", seconds: int = _SECONDS
 ) -> subprocess.CompletedProcess[bytes]:
     inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
-    environment = {**inherited, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(more or {})}
+    environment = {**inherited, **_OURS, **(more or {})}
     try:
         return subprocess.run(
             ["git", *arguments],

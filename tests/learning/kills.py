@@ -104,7 +104,7 @@ def _die_at(at: int | None, changes_only: bool) -> None:
         if count == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    rename, remove, run = Path.replace, Path.unlink, subprocess.run
+    rename, remove, link, run = Path.replace, Path.unlink, Path.hardlink_to, subprocess.run
 
     def renamed(self: Path, target: Any) -> Any:
         step()
@@ -115,13 +115,17 @@ def _die_at(at: int | None, changes_only: bool) -> None:
             step()
         remove(self, missing_ok)
 
+    def linked(self: Path, target: Any) -> None:
+        link(self, target)
+        step()
+
     def ran(command: Any, *more: Any, **named: Any) -> Any:
         done = run(command, *more, **named)
         if not changes_only or any(word in CHANGES for word in command[:4]):
             step()
         return done
 
-    Path.replace, Path.unlink, subprocess.run = renamed, removed, ran  # type: ignore[assignment,method-assign]
+    Path.replace, Path.unlink, Path.hardlink_to, subprocess.run = renamed, removed, linked, ran  # type: ignore[assignment,method-assign]
 
 
 def applied(settings: Settings, observed: Lesson) -> None:

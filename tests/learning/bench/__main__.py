@@ -1,4 +1,4 @@
-"""`python -m tests.learning.bench [--only TEXT] [--part 1/2] [--whole] [--out FILE]`: every gap and every healthy run, and one report."""
+"""`python -m tests.learning.bench [--only TEXT] [--part 1/2] [--whole] [--back] [--out FILE]`: every gap and every healthy run, and one report."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 from spectra_assets.lakehouse.engine import shared
@@ -30,8 +31,11 @@ EVERY = (*CASES, *FURTHER, *UNLISTED, *FRESH, *FOREIGN, *ANSWERS, *WRITINGS, *CH
 def main() -> int:
     """0 if every gap that can be healed was, and nothing else happened."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="", help="cases whose name, kind or world holds one of these texts, parted by |")
+    parser.add_argument(
+        "--only", default="", help="cases whose name, kind, world or outcome holds one of these texts, parted by |"
+    )
     parser.add_argument("--whole", action="store_true", help="every case through all stages, with a second run of each")
+    parser.add_argument("--back", action="store_true", help="what was healed goes back to how it was, and must be right again")
     parser.add_argument("--part", default="1/1", help="2/3: the second of three parts, for several processes side by side")
     parser.add_argument("--no-healthy", action="store_true", help="without the healthy runs")
     parser.add_argument("--out", type=Path, help="file for the report")
@@ -40,9 +44,12 @@ def main() -> int:
     shared(load())
     verdicts: list[Verdict] = []
     false: dict[str, list[str]] = {}
-    with tempfile.TemporaryDirectory(prefix="spectra-bench-") as folder, Bench(Path(folder), options.whole) as bench:
+    with (
+        tempfile.TemporaryDirectory(prefix="spectra-bench-") as folder,
+        Bench(Path(folder), options.whole, options.back) as bench,
+    ):
         for case in EVERY[part - 1 :: parts]:
-            told = (case.name, case.kind, case.world.__name__)
+            told = (case.name, case.kind, case.world.__name__, case.outcome)
             if any(part in text for text in told for part in options.only.split("|")):
                 verdicts.append(_case(bench, case))
                 print(_line(verdicts[-1]), file=sys.stderr, flush=True)
@@ -66,8 +73,9 @@ def _case(bench: Bench, case) -> Verdict:  # type: ignore[no-untyped-def]
 
 def _line(verdict: Verdict) -> str:
     told = [f"wrong: {each}" for each in verdict.wrong]
-    said = "".join(f"\n    {line}" for line in (*told, *verdict.said))
-    return f"{verdict.case}: {'; '.join(verdict.problems) or 'right'} [{verdict.seconds} CPU s] {verdict.lessons}{said}"
+    asks = (f"asks: {each[:300]}" for each in verdict.back_asks)
+    said = "".join(f"\n    {line}" for line in (*told, *asks, *verdict.said))
+    return f"{verdict.case}: {'; '.join(verdict.problems) or 'right'} [{verdict.seconds} CPU s] {verdict.lessons} {verdict.back}{said}"
 
 
 def _report(verdicts: list[Verdict], false: dict[str, list[str]]) -> str:
@@ -82,6 +90,7 @@ def _report(verdicts: list[Verdict], false: dict[str, list[str]]) -> str:
         f"{sum(each.outcome != 'copes' for each in verdicts)}",
         f"- wrong data after a run that passed: {sum(bool(each.wrong) for each in verdicts)}"
         + "".join(f" ({each.case}, which is for a person: {'; '.join(each.wrong)[:200]})" for each in verdicts if each.wrong),
+        *_back([each.back for each in verdicts if each.back]),
         f"- false lessons in {len(false)} healthy runs: {sum(map(len, false.values()))}",
         "",
         table(verdicts),
@@ -90,6 +99,13 @@ def _report(verdicts: list[Verdict], false: dict[str, list[str]]) -> str:
         *(f"- healthy, {name}: {lesson}" for name, lessons in false.items() for lesson in lessons),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _back(told: list[str]) -> Iterator[str]:
+    """What became of those that went back to how they were."""
+    if told:
+        each = ", ".join(f"{word} {told.count(word)}" for word in ("passes", "heals", "asks"))
+        yield f"- gone back to how it was: of {len(told)} {each}, wrong {sum(word.startswith('gone back') for word in told)}"
 
 
 if __name__ == "__main__":

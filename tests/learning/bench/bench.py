@@ -36,7 +36,7 @@ from tests.conformance.discovering import options_of
 from tests.conformance.pipeline import new_project
 from tests.learning.bench.cases import Case
 from tests.learning.bench.truth import changes, faults
-from tests.learning.bench.worlds import World
+from tests.learning.bench.worlds import Row, World
 
 _STAGES = tuple(Stage)
 _LATER = ("transform.", "refine.", "analyse.", "log.")
@@ -57,6 +57,9 @@ class Verdict:
     """Run 2 passed with right data, with nobody's help."""
     verified: bool = False
     asked: bool = False
+    back: str = ""
+    """What became of it when the API went back to how it was: it `passes` at once, `heals` alone, `asks`, or what is wrong."""
+    back_asks: tuple[str, ...] = ()
     lessons: tuple[tuple[str, str], ...] = ()
     wrong: tuple[str, ...] = ()
     """Data that are not true, after a run that passed."""
@@ -180,10 +183,12 @@ class Project:
 class Bench:
     """Healthy projects, made once for each world. A context manager: its servers run meanwhile."""
 
-    def __init__(self, folder: Path, whole: bool = False) -> None:
+    def __init__(self, folder: Path, whole: bool = False, back: bool = False) -> None:
         self.folder = folder
         self.whole = whole
         """Every case to the last stage, and with a second run whether or not anything was learned."""
+        self.back = back
+        """What was healed goes back to how it was."""
         self._healthy: dict[tuple[type[World], type[World] | None], Project] = {}
         self._servers = ExitStack()
 
@@ -248,11 +253,31 @@ class Bench:
             self._judge(case, verdict, project, passed and not set(again) & set(case.fails), asked)
             if project.beside is not None:
                 verdict.problems += self._regressions(case, project)
+        if self.back and verdict.verified and case.outcome != "asks" and not (case.documents or case.beside or verdict.problems):
+            with project.environment():
+                self._go_back(case, verdict, project, to)
         questions = (f"asks: {lesson.question}" for lesson in project.lessons if lesson.question)
         verdict.said = (*project.said, *questions) if verdict.problems else ()
         verdict.seconds = round(time.process_time() - begun, 1)
         shutil.rmtree(project.folder, ignore_errors=True)
         return verdict
+
+    def _go_back(self, case: Case, verdict: Verdict, project: Project, to: Stage | None) -> None:
+        """The API is as it was before its change: the data must be right in two runs, or a person is asked."""
+        passed, again = project.run(to), 0
+        project.learn()
+        failed = project.failed
+        while not passed and again < case.rounds:
+            passed, again = project.run(to), again + 1
+            project.learn()
+        as_meant = replace(case, meant=lambda row: _meant(case, row))
+        wrong = faults(as_meant, project.world, project.covenant, project.lakehouse) if passed else []
+        asked = [lesson.question for lesson in project.lessons if lesson.question]
+        verdict.back = "asks" if asked and not wrong else "heals" if again else "passes"
+        verdict.back_asks = tuple(asked)
+        if wrong or not (passed or asked):
+            verdict.back = f"gone back: {'; '.join(wrong) or 'fails at ' + ', '.join(failed)}"[:600]
+            verdict.problems.append(verdict.back)
 
     def _regressions(self, case: Case, project: Project) -> list[str]:
         """What is no longer right of the other source in the same project, and what no proof showed of it although it must."""
@@ -314,6 +339,14 @@ class Bench:
             found = [f"{lesson.id} ({lesson.cause} {lesson.subject})" for lesson in project.lessons]
         shutil.rmtree(project.folder, ignore_errors=True)
         return found + ([] if passed else [f"the run failed: {', '.join(project.failed)}"])
+
+
+def _meant(case: Case, row: Row) -> Row:
+    """What a row means as it was before the change: writings are read as then, and no row is left out."""
+    try:
+        return case.meant(row) or row
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return row
 
 
 def table(verdicts: Sequence[Verdict]) -> str:

@@ -83,11 +83,17 @@ def _faults(case: Case, true: list[Row], table: Table, rows: list[Row], inside: 
         yield f"{table.table} has no column for {', '.join(missing)}"
     claimed = [raw for raw in places if raw not in (*missing, *unsure) and not raw.startswith("@")]
     held = sorted((tuple(_plain(row.get(places[raw])) for raw in claimed) for row in rows), key=str)
-    wanted = sorted((tuple(_plain(flat(row).get(raw)) for raw in claimed) for row in true), key=str)
+    together = {raw: [each for each in places if places[each] == places[raw]] for raw in claimed}
+    wanted = sorted((tuple(_plain(_value(flat(row), raw, together[raw])) for raw in claimed) for row in true), key=str)
     for mine, right in zip(held, wanted, strict=False):
         if mine != right:
             pairs = zip(claimed, mine, right, strict=True)
             yield f"{table.table}: {', '.join(f'{raw} is {a!r}, not {b!r}' for raw, a, b in pairs if a != b)}"[:300]
+
+
+def _value(values: Mapping[str, Any], raw: str, together: list[str]) -> Any:
+    """The value of a field; where a record lacks it, of another one that goes into the same column."""
+    return next((values[each] for each in (raw, *together) if values.get(each) is not None), None)
 
 
 def flat(row: Mapping[str, Any], above: str = "") -> dict[str, Any]:
