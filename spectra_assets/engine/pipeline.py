@@ -84,7 +84,7 @@ class Pipeline:
         self._first: Covenant | None = None
         self._trusted: list[str] = []
         """Runs of this call by trust, see stages/trust.py."""
-        self.learned: list[Lesson] = []
+        self.learned: list[str] = []
         self.learning = 0.0
         """Seconds spent on remedies in this call."""
         self.untaught: str | None = None
@@ -171,9 +171,10 @@ class Pipeline:
             self.console.line(f"! {self.untaught}")
         self.learning += time.monotonic() - begun
         self.lessons += learned.changed.values()
-        if not learned.applied:
+        if not learned.applied and not learned.taken_back:
             return ()
-        self.learned += learned.applied
+        self.learned += [f"{lesson.remedy.said} (lesson {lesson.id})" for lesson in learned.applied if lesson.remedy]
+        self.learned += [f"lesson {lesson.id} taken back: {lesson.closed}" for lesson in learned.taken_back]
         self.console.forget()
         self.problem = None
         return made_again(learned)
@@ -344,7 +345,7 @@ class Pipeline:
             lessons=tuple(dict.fromkeys(lesson.id for lesson in self.lessons)),
             waiting=tuple(lesson.id for lesson in asking if lesson.question),
             proposed={lesson.id: lesson.remedy.said for lesson in asking if lesson.remedy and lesson.status in WAITS},
-            learned=tuple(f"{lesson.remedy.said} (lesson {lesson.id})" for lesson in self.learned if lesson.remedy),
+            learned=tuple(self.learned),
             runs=tuple(self.runs),
             lakehouse=f"{self.lakehouse.root}/{self.lakehouse.name}",
             coverage=covered(self.lakehouse, covenant.pipeline.server.guessed),

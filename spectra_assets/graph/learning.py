@@ -169,7 +169,10 @@ def catching_up(
         if not lessons or instance.get_runs_count(dg.RunsFilter(job_name=job(file.stem), statuses=_UNDER_WAY)):
             continue
         covenant = read(file)
-        about = _key(f"{lesson.id} {lesson.status} {lesson.applied_at} {lesson.returned} {lesson.harmed}" for lesson in lessons)
+        about = _key(
+            f"{lesson.id} {lesson.status} {lesson.applied_at or lesson.withdrawn_at} {lesson.returned} {lesson.harmed}"
+            for lesson in lessons
+        )
         launched = instance.get_runs_count(dg.RunsFilter(job_name=job(file.stem), tags={LEARNING: about}))
         good = instance.get_runs_count(dg.RunsFilter(job_name=job(file.stem), tags={LEARNING: about}, statuses=_GOOD))
         if good or launched >= _LAUNCHES:
@@ -231,12 +234,13 @@ def to_make(settings: Settings, covenant: Covenant, lessons: Iterable[Lesson]) -
 
 def _is_young(lessons: Iterable[Lesson]) -> bool:
     """Whether a covenant was changed so shortly ago that its tables may just be about to be loaded."""
-    last = max((text for lesson in lessons if (text := lesson.applied_at or lesson.judged_at)), default=None)
+    last = max((text for each in lessons if (text := each.applied_at or each.withdrawn_at or each.judged_at)), default=None)
     return last is not None and datetime.now(UTC) - datetime.fromisoformat(last) < _LOADED
 
 
 def _is_used(lesson: Lesson) -> bool:
-    return lesson.status == "applied" or (lesson.status == "reverted" and lesson.harmed > 0)
+    back = lesson.status == "reverted" and (lesson.harmed > 0 or lesson.withdrawn_at is not None)
+    return lesson.status == "applied" or back
 
 
 def _key(texts: Iterable[str]) -> str:

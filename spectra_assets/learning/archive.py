@@ -52,6 +52,12 @@ def archived(folder: Path, ids: Collection[str]) -> list[Lesson]:
     return [read(file) for file in files if file.is_file()]
 
 
+def of_source(folder: Path, source: str) -> list[Lesson]:
+    """All lessons of a source, those of the archive last. Raises DocumentError for a malformed one."""
+    away = (read(file) for file in files_of(folder, source))
+    return [*read_all(folder, source), *(lesson for lesson in away if lesson.source == source)]
+
+
 def everything(folder: Path) -> list[Lesson]:
     """All lessons, those of the archive last. Raises DocumentError for a malformed one."""
     return [*read_all(folder), *archived(folder, {file.stem for file in (folder / ARCHIVE).glob("*.md")})]

@@ -18,6 +18,9 @@ from spectra_assets.learning.scratch import Made
 from spectra_assets.names import Stage
 from spectra_assets.stages.adoption import as_read
 
+_TRIED = f"{Stage.PREPARE.value}."
+"""Rows of these tables tell what was tried and found: what fewer of them cost is told by the covenant."""
+
 _NAMED = 5
 """Columns that a sentence names at most."""
 
@@ -25,6 +28,9 @@ _NAMED = 5
 def beyond(control: Covenant | None, made: Remade, gap: Gap, remedy: Remedy) -> Iterator[str]:
     """What a remedy changes beside its subject although nothing of it is needed: in Clean, where a rule about fields shows."""
     if control is None or made.covenant is None:
+        return
+    if remedy.kind == RemedyKind.TAKE_BACK:
+        yield "designing again repairs it without this"
         return
     plain = {table.table: table for table in control.tables()}
     edit = remedy.edits[0]
@@ -78,7 +84,7 @@ def faults_of(mine: Made, before: Made, gap: Gap, remedy: Remedy) -> Iterator[st
     # what a rename follows may have had a column of its own: that is told as its price
     if (lost := before.columns - mine.columns) and remedy.kind != RemedyKind.FOLLOW_RENAME:
         yield f"{mine.table} loses columns with it: {', '.join(sorted(lost))}"
-    if before.rows is None or mine.rows is None:
+    if before.rows is None or mine.rows is None or mine.table.startswith(_TRIED):
         return
     # of raw records copies may go: some ways lead to one record several times
     copies = mine.different is not None and before.different is not None and mine.different >= before.different

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from spectra_assets.covenant.canon import Canon
 from spectra_assets.covenant.files import covenant_files, read
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import SpectraError, StorageError
@@ -17,15 +18,16 @@ from spectra_assets.learning import apply
 from spectra_assets.learning.books import balance
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.journal import settled
-from spectra_assets.learning.lesson import MOST_RETURNS, Lesson, Outcome, Tried, read_all, save
+from spectra_assets.learning.lesson import MOST_RETURNS, Lesson, Outcome, Tried, find, read_all, save
 from spectra_assets.learning.loop import Learned, Say, latest
 from spectra_assets.learning.merge import merge
 from spectra_assets.learning.person import question_of
 from spectra_assets.learning.proof import Proof, prove
 from spectra_assets.learning.prose import bounded
 from spectra_assets.learning.remedy import propose
-from spectra_assets.learning.remedy.model import Remedy
+from spectra_assets.learning.remedy.model import Remedy, RemedyKind, TakeBack
 from spectra_assets.learning.verify import awaited
+from spectra_assets.learning.withdrawal import with_withdrawals
 from spectra_assets.settings import Settings
 from spectra_assets.stages.design import playbooks_of, written
 
@@ -49,8 +51,9 @@ def heal(
     """
     lessons = [lesson for lesson in learned.changed.values() if lesson.curable]
     if lessons:
-        # what could not be mended before comes last: it may take all the time there is
-        chosen = sorted(lessons, key=lambda lesson: bool(lesson.tried))[:MOST_PER_PASS]
+        # what could not be mended before comes last: it may take all the time there is; but first what held until now
+        order = {lesson.id: bool(lesson.tried) and lesson.status != "ineffective" for lesson in lessons}
+        chosen = sorted(lessons, key=lambda lesson: order[lesson.id])[:MOST_PER_PASS]
         _Healing.begin(settings, learned, chosen, say, covenant, spent).run()
         if len(lessons) > len(chosen):
             say(f"{len(lessons) - len(chosen)} further gaps wait for the next pass: one looks at {MOST_PER_PASS}")
@@ -126,8 +129,8 @@ class _Healing:
         """The first remedy that is proven is applied; one that only a person may apply is proposed; else a question remains. A
         person is told nothing while what another lesson brought waits for its run: it may mend this gap as well.
 
-        One that repairs at a cost may do so for nothing once another gap of the same time is mended: with `defers` nothing is
-        decided then, and the result is true.
+        What only a person may apply, as it repairs at a cost, may not be needed once another gap of the same time is mended: with
+        `defers` nothing is decided then, and the result is true.
         """
         if lesson.returned >= MOST_RETURNS:
             self._ask(lesson, ())
@@ -136,9 +139,11 @@ class _Healing:
         tried: list[Tried] = []
         waiting: Remedy | None = None
         despite: tuple[str, ...] = ()
-        remedies = [each for each in propose(lesson.gap(), Facts(self.settings, covenant)) if not _settled(each, lesson.tried)]
+        gap, facts = lesson.gap(), Facts(self.settings, covenant)
+        found = with_withdrawals(propose(gap, facts), lesson, facts)
+        remedies = [each for each in found if not _settled(each, lesson.tried)]
         for number, remedy in enumerate(remedies, 1):
-            if remedy.needs_person is not None:
+            if remedy.needs_person is not None and remedy.kind != RemedyKind.TAKE_BACK:
                 waiting = waiting or remedy
                 continue
             self.say(f"  remedy {number} of {len(remedies)}, to be proven: {remedy.said}")
@@ -149,18 +154,18 @@ class _Healing:
             if self.is_over and not proof.holds:  # it was given up in the middle: that says nothing of the remedy
                 self._put_off(lesson, tried)
                 return False
-            if proof.needs_person is not None:
+            if (person := proof.needs_person or (remedy.needs_person if proof.holds else None)) is not None:
                 costs = costs or waiting is None
                 if waiting is None:
-                    waiting, despite = remedy.model_copy(update={"needs_person": proof.needs_person}), proof.despite
+                    waiting, despite = remedy.model_copy(update={"needs_person": person}), proof.despite
                 continue
             if not proof.holds:
                 tried.append(Tried.of(remedy, Outcome.UNPROVEN, _told(proof)))
                 self.say(f"lesson {lesson.id}: {remedy.said}: not proven, {_told(proof)}")
                 continue
-            if self._use(lesson.but(despite=proof.despite), tried, remedy):
+            if self._use(lesson.but(despite=proof.despite), tried, remedy, proof.canon):
                 return False
-        if costs and defers:
+        if waiting is not None and defers and (costs or not tried):
             return True
         if (other := awaited(lesson, read_all(self.settings.lessons, lesson.source))) is not None:
             self.say(f"lesson {lesson.id}: nobody is asked before a run shows what {other.id} brought")
@@ -196,10 +201,10 @@ class _Healing:
             now = latest(self.settings, lesson)
             yield now.but(tried=apply.kept((*now.tried, *tried))) if now is not None and now.curable else None
 
-    def _use(self, lesson: Lesson, tried: list[Tried], remedy: Remedy) -> bool:
+    def _use(self, lesson: Lesson, tried: list[Tried], remedy: Remedy, canon: Canon | None) -> bool:
         """Apply what is proven, or leave it to a person; whether that is the end of looking for remedies.
 
-        `lesson` says what its proof saw fail beside.
+        `lesson` says what its proof saw fail beside, `canon` is what it found out.
         """
         with self._undecided(lesson, tried) as now:
             if now is None:
@@ -207,7 +212,7 @@ class _Healing:
                 return True
             why, now = _left_to_a_person(self.settings, lesson.source), now.but(despite=lesson.despite)
             try:
-                made = apply.apply(self.settings, now, remedy) if why is None else now.but(status="proven", remedy=remedy)
+                made = apply.apply(self.settings, now, remedy, canon) if why is None else now.but(status="proven", remedy=remedy)
             except StorageError as error:
                 why = f"It could not be applied: {error}. Once that is mended, the next run that shows the gap applies it."
                 made = now
@@ -217,7 +222,7 @@ class _Healing:
                 return False
             self.learned.note(made)
             if why is None:
-                self.learned.applied.append(made)
+                self._used(made, remedy)
                 alone = f" (in no commit: {made.uncommitted})" if made.uncommitted else ""
                 self.say(f"lesson {lesson.id}: proven and applied: {remedy.said}{alone}")
                 return True
@@ -225,6 +230,13 @@ class _Healing:
             save(self.settings.lessons, made)
             self.say(f"lesson {lesson.id}: {made.question}")
             return True
+
+    def _used(self, made: Lesson, remedy: Remedy) -> None:
+        edit = remedy.edits[0]
+        if isinstance(edit, TakeBack):
+            self.learned.taken_back.append(self.learned.note(find(self.settings.lessons, edit.lesson)))
+        else:
+            self.learned.applied.append(made)
 
     def _ask(self, lesson: Lesson, tried: Sequence[Tried], why: str | None = None) -> None:
         with self._undecided(lesson, tried) as now:
@@ -255,9 +267,9 @@ def _left_to_a_person(settings: Settings, source: str) -> str | None:
 
 
 def _settled(remedy: Remedy, tried: Sequence[Tried]) -> bool:
-    """Whether a remedy is not to be tried again: it was used and did not help, a person rejected it, or proofs failed often."""
+    """Whether a remedy is not to be tried again: it was used and did not help, a person rejected it, or it was tried often."""
     outcomes = [each.how for each in tried if each.is_of(remedy)]
-    return len(outcomes) >= _MOST_PROOFS or any(how != Outcome.UNPROVEN for how in outcomes)
+    return len(outcomes) >= _MOST_PROOFS or any(how not in (Outcome.UNPROVEN, Outcome.OUTDATED) for how in outcomes)
 
 
 def _told(proof: Proof) -> str:

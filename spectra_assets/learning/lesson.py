@@ -62,6 +62,8 @@ class Outcome(StrEnum):
     REVERTED = "reverted"
     FAILED = "failed"
     """It was used, and a run showed that it does not hold."""
+    OUTDATED = "outdated"
+    """It held until the source went back to how it was before: it may be used again."""
 
 
 class Tried(BaseModel):
@@ -154,6 +156,8 @@ class Lesson(BaseModel):
     """What a person is asked."""
     closed: Annotated[str | None, _said(500)] = None
     """Why there is nothing to do any more, where no rule did it."""
+    withdrawn_at: str | None = None
+    """When what it had brought was taken back because the source is as it was before."""
     quiet: int = Field(default=0, ge=0)
     """Runs without the gap since it was closed."""
     many: int | None = Field(default=None, ge=1)

@@ -19,6 +19,7 @@ from typing import Any
 
 from spectra_assets.client.pacing import Clock
 from spectra_assets.client.wire import Throttle
+from spectra_assets.covenant.canon import Canon
 from spectra_assets.covenant.diff import Consent
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import SpectraError
@@ -29,7 +30,7 @@ from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.lesson import ECHOES
 from spectra_assets.learning.remake import Remade, remake
-from spectra_assets.learning.remedy.model import KEEP_REQUESTS, AddRule, Remedy, RemedyKind
+from spectra_assets.learning.remedy.model import KEEP_REQUESTS, AddRule, Remedy, RemedyKind, TakeBack
 from spectra_assets.learning.scratch import Deadline, Made, Scratch
 from spectra_assets.names import Stage, TableRef
 from spectra_assets.playbook.model import Playbooks
@@ -41,8 +42,10 @@ from spectra_assets.stages.twin import Twin
 _TOO_MANY, _REFUSALS = 429, 3
 """The status of what came too fast, and how often it must come to be a gap."""
 
-_OF_ROWS = (RemedyKind.RECORDS, RemedyKind.PAGING, RemedyKind.CHOOSE_ROUTE, RemedyKind.REPLACE_ENDPOINT)
-"""Remedies that say how rows come: one that fits what came, and leaves most rows out, looks like a repair."""
+_OF_ROWS = (
+    RemedyKind.RECORDS, RemedyKind.PAGING, RemedyKind.CHOOSE_ROUTE, RemedyKind.REPLACE_ENDPOINT, RemedyKind.TAKE_BACK
+)  # fmt: skip
+"""Remedies that say, or may say, how rows come: one that fits what came, and leaves most rows out, looks like a repair."""
 
 _KNOWN, _STAYED = 20, 0.7
 """Of so many rows that stand at least, this share must come with such a remedy, or a person decides."""
@@ -66,6 +69,8 @@ class Proof:
     seconds: float = 0.0
     costs: tuple[str, ...] = ()
     despite: tuple[str, ...] = ()
+    canon: Canon | None = None
+    """What Prepare found out in it, where a rule went that said so before: a covenant without the rule is made from that."""
 
     @property
     def holds(self) -> bool:
@@ -95,24 +100,29 @@ def prove(
     playbooks = playbooks_of(settings)
     deadline = Deadline(min(until, begun + int(playbooks.setting("proof_seconds", covenant.source))))
     reproduced, faults, costs, regressions, notes, despite = False, ["it was not tried"], [], [], [], []
+    canon: Canon | None = None
     try:
         if gap.cause == Cause.RATE_LIMITED:
             return _slower(settings, covenant, gap, others, edited, deadline)
         requests = int(playbooks.setting("proof_requests", covenant.source))
         twin = Twin(_lakehouse(settings, covenant), requests, (deadline.check,), anew=_read_later(remedy))
         before = _made_before(settings, covenant, gap, twin, deadline)
-        reproduced = gap.fingerprint in gaps_in(before) | ungated(covenant)
+        gone = (
+            remedy.kind == RemedyKind.TAKE_BACK and not edited
+        )  # by the documents of the run that showed it, which changed since
+        reproduced = gone or gap.fingerprint in gaps_in(before) | ungated(covenant)
         if not reproduced:
             what = before.error or "; ".join(sorted(before.failed)) or "every gate passes"
             notes.append(f"on the recording {gap.full_table} does not show this gap: {what}")
         else:
             trial = _Trial(settings, covenant, gap, remedy, before, twin, deadline)
-            control = trial.control()
+            control = trial.control() if not gone else None
             with Scratch(settings, covenant.source, twin, deadline, edited) as scratch:
                 made = trial.remake(scratch, edited)
                 faults = [*trial.faults(made), *beyond(control, made, gap, remedy)]
                 costs = list(trial.costs(made))[:_TOLD]
                 despite = trial.despite(made)
+                canon = scratch.canon() if remedy.kind == RemedyKind.TAKE_BACK else None
                 notes.append(f"{len(made.tables)} tables made again: {', '.join(list(made.tables)[:_TOLD])}")
                 if control is not None and not faults:
                     notes.append("by what is sampled now, designing again repairs it too; this keeps it so")
@@ -133,6 +143,7 @@ def prove(
         round(time.monotonic() - begun, 2),
         tuple(text[:_WIDTH] for text in costs),
         tuple(despite[:ECHOES]),
+        canon,
     )
 
 
@@ -189,7 +200,10 @@ class _Trial:
         """What is made again in `scratch`; `alone`: the gap's table and the canon."""
         since = _began(self.settings, self.covenant, self.gap)
         canon_only = self.remedy.kind in KEEP_REQUESTS
-        return remake(scratch, self.covenant, edited, {self.gap.full_table}, since, canon_only, alone)
+        back, anew = self.remedy.edits[0], set[str]()
+        if isinstance(back, TakeBack):  # what the rule said is found out again, from the first stage on
+            edited, anew = (), {back.entity} - {""}
+        return remake(scratch, self.covenant, edited, {self.gap.full_table}, since, canon_only, alone, anew)
 
     def control(self) -> Covenant | None:
         """The covenant by the documents as they are, if designing again is all that it takes."""
@@ -278,6 +292,7 @@ class _Trial:
     def _is_about(self, name: str) -> bool:
         edit = self.remedy.edits[0]
         entity = edit.rule.get("scope", {}).get("entity", "*") if isinstance(edit, AddRule) else "*"
+        entity = edit.entity or "*" if isinstance(edit, TakeBack) else entity
         mine = next((table.entity for table in self.covenant.tables() if table.table == name), None)
         return entity == "*" or mine in (entity, None)
 

@@ -11,6 +11,7 @@ from spectra_assets.covenant.model import Covenant, Table
 from spectra_assets.learning.scratch import Made, Scratch
 from spectra_assets.names import LOG, QUARANTINE, SCHEMAS, Stage
 from spectra_assets.playbook.model import FILES
+from spectra_assets.stages.asking.sampling import forget_drifted
 from spectra_assets.stages.design import SCHEMA
 
 _FIRST = (Stage.SOURCE.value, Stage.PREPARE.value)
@@ -33,15 +34,19 @@ def remake(
     since: datetime | None = None,
     canon_only: bool = False,
     alone: bool = False,
+    anew: Collection[str] = (),
 ) -> Remade:
     """Make again what the documents of `scratch` change against the covenant `known`, from the first stage on whose document is
     in `edited`. The tables `wanted` are made in any case, and with `alone` they and the canon are all that is made. With
     `canon_only` what Source and Prepare asked of the API stays as it is.
 
-    What Extract kept for the next sample from `since` on is not there: what heals is the documents. Raises what designing raises,
-    and SpectraError once the time is over; what goes wrong with a table is in the result.
+    What Extract kept for the next sample from `since` on is not there: what heals is the documents. Nor is all that it kept of
+    the entities `anew`. Raises what designing raises, and SpectraError once the time is over; what goes wrong with a table is in
+    the result.
     """
     scratch.bring((table.table for table in known.tables()), since)
+    for entity in anew:
+        forget_drifted(scratch.lakehouse, entity)
     stages = () if canon_only or alone else _stages(edited)
     return _Remaking(scratch, known).run(stages, set(wanted), alone)
 

@@ -66,6 +66,9 @@ def passed_again(lesson: Lesson, run: Seen, before: Sequence[Lesson]) -> str | N
     other = next((each for each in before if _brought_since(each, lesson)), None)
     if other is not None:
         return f"{lesson.check} passed again in run {run.run_id}: what {other.id} brought mends it."
+    back = next((each for each in before if each.id != lesson.id and _withdrawn_since(each, lesson)), None)
+    if back is not None:
+        return f"{lesson.check} passed again in run {run.run_id}: the source is as it was before {back.id}, which was taken back."
     changed = mine[-1].covenant_version != lesson.covenant_version
     how = "what Prepare sampled anew is in the covenant now" if changed else "the source is as it was, or was asked anew"
     return f"{lesson.check} passed again in run {run.run_id} without a rule: {how}."
@@ -73,8 +76,12 @@ def passed_again(lesson: Lesson, run: Seen, before: Sequence[Lesson]) -> str | N
 
 def awaited(lesson: Lesson, others: Iterable[Lesson]) -> Lesson | None:
     """Another lesson of the same source that was applied since this one was seen, and that no run has judged yet: with it the
-    covenant may have taken over more, such as pages that Prepare measured since."""
-    later = (other for other in others if other.status == "applied" and (other.applied_at or "") >= lesson.last_seen)
+    covenant may have taken over more, such as pages that Prepare measured since. Or one that was withdrawn since."""
+    later = (
+        other
+        for other in others
+        if (other.status == "applied" and (other.applied_at or "") >= lesson.last_seen) or _withdrawn_since(other, lesson)
+    )
     return next((other for other in later if other.id != lesson.id), None)
 
 
@@ -82,6 +89,11 @@ def _brought_since(other: Lesson, lesson: Lesson) -> bool:
     """Whether another lesson about the same was applied since this one was seen."""
     same = other.full_table == lesson.full_table or (other.entity is not None and other.entity == lesson.entity)
     return other.id != lesson.id and same and other.playbook is not None and (other.applied_at or "") >= lesson.last_seen
+
+
+def _withdrawn_since(other: Lesson, lesson: Lesson) -> bool:
+    """Whether what another lesson had brought was taken back since this one was seen, as the source is as before it."""
+    return other.status == "reverted" and (other.withdrawn_at or "") >= lesson.last_seen
 
 
 def is_quiet(lesson: Lesson, run: Seen) -> bool:

@@ -98,10 +98,12 @@ def adopt(settings: Settings, pack: Pack, now: Covenant, made: Made, published: 
     return Adopted(base, held, why=why)
 
 
-def taken_over(settings: Settings, pack: Pack, now: Covenant | None, published: Collection[str]) -> Made:
-    """The covenant by the playbooks and by what was sampled, as far as it is taken over where `now` is in force. Raises what
-    `canon_of` and `design` raise."""
-    canon = canon_of(settings, pack)
+def taken_over(
+    settings: Settings, pack: Pack, now: Covenant | None, published: Collection[str], canon: Canon | None = None
+) -> Made:
+    """The covenant by the playbooks and by what was sampled, or the `canon`, as far as it is taken over where `now` is in force.
+    Raises what `canon_of` and `design` raise."""
+    canon = canon or canon_of(settings, pack)
     covenant, notices = design(settings, pack, canon)
     made = Made(covenant, canon, tuple(notices))
     return made if now is None else adopt(settings, pack, now, made, published).made

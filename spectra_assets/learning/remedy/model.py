@@ -35,6 +35,7 @@ class RemedyKind(StrEnum):
     READ_AS = "read_as"
     SET_ASIDE = "set_aside"
     ACCEPT = "accept"
+    TAKE_BACK = "take_back"
 
 
 KEEP_REQUESTS = frozenset(
@@ -95,7 +96,37 @@ class AddStep(_Part):
     before: str | None = None
 
 
-Edit = Annotated[AddRule | AddGate | AddStep, Field(discriminator="kind")]
+Addition = Annotated[AddRule | AddGate | AddStep, Field(discriminator="kind")]
+
+
+class TakeBack(_Part):
+    """What a lesson added to the document goes again, and the rule of the standards that was made of it. What it said is found
+    out again: that alone is left to do where it is gone already (`added` is None)."""
+
+    kind: Literal["take_back"] = "take_back"
+    file: str = ""
+    lesson: str
+    entity: str = ""
+    """Whose lesson it was; empty: of no single entity."""
+    added: Addition | None = None
+    standard: str | None = None
+
+
+Edit = Annotated[AddRule | AddGate | AddStep | TakeBack, Field(discriminator="kind")]
+
+
+def said(edit: Edit) -> str:
+    """The change in one line, for people."""
+    if isinstance(edit, TakeBack):
+        return f"without what lesson {edit.lesson} brought{f', {said(edit.added)}' if edit.added is not None else ''}"
+    if isinstance(edit, AddRule):
+        scope = ", ".join(f"{key} {value}" for key, value in dict(edit.rule.get("scope", {})).items())
+        rest = {key: value for key, value in edit.rule.items() if key not in ("id", "kind", "scope", "lesson", "description")}
+        told = ", ".join(f"{key}: {value}" for key, value in rest.items())
+        return f"rule {edit.rule['kind']} for {scope}: {told}"
+    if isinstance(edit, AddGate):
+        return f"gate {edit.gate} on {', '.join(edit.tables)}"
+    return f"step {edit.action} for {', '.join(edit.makes)}"
 
 
 class Remedy(BaseModel):
@@ -122,12 +153,4 @@ class Remedy(BaseModel):
     @property
     def said(self) -> str:
         """The change in one line, for people."""
-        edit = self.edits[0]
-        if isinstance(edit, AddRule):
-            scope = ", ".join(f"{key} {value}" for key, value in dict(edit.rule.get("scope", {})).items())
-            rest = {key: value for key, value in edit.rule.items() if key not in ("id", "kind", "scope", "lesson", "description")}
-            told = ", ".join(f"{key}: {value}" for key, value in rest.items())
-            return f"rule {edit.rule['kind']} for {scope}: {told}"
-        if isinstance(edit, AddGate):
-            return f"gate {edit.gate} on {', '.join(edit.tables)}"
-        return f"step {edit.action} for {', '.join(edit.makes)}"
+        return said(self.edits[0])

@@ -241,6 +241,11 @@ def keep_drifted(lakehouse: Lakehouse, entity: str, records: Iterable[Record]) -
     return _keep(lakehouse.files(SAMPLES, f"{entity}.drifted.ndjson"), records)
 
 
+def forget_drifted(lakehouse: Lakehouse, entity: str) -> None:
+    """What was kept so is of no use any more: the entity is as its sample shows it."""
+    lakehouse.files(SAMPLES, f"{entity}.drifted.ndjson").unlink(missing_ok=True)
+
+
 def read_sample(lakehouse: Lakehouse, entity: str, key: str | None = None) -> list[Record]:
     """The records kept for the entity, those that showed new fields last; none if nothing was kept.
 
