@@ -13,12 +13,13 @@ from spectra_assets.errors import RequestError
 from spectra_assets.learning import apply
 from spectra_assets.learning.archive import HELD, QUIET, everything
 from spectra_assets.learning.gap import Cause, Evaluation
-from spectra_assets.learning.healing import heal
+from spectra_assets.learning.healing import _settled, heal
 from spectra_assets.learning.journal import settled
 from spectra_assets.learning.lesson import MOST_RETURNS, Lesson, Outcome, find, read, read_all, save
 from spectra_assets.learning.loop import Learned, observe
 from spectra_assets.learning.person import approve, dry_run, explained, reject, revert
-from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
+from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind, TakeBack
+from spectra_assets.learning.verify import awaited
 from spectra_assets.settings import Settings
 from tests.learning.kills import bare
 
@@ -86,6 +87,50 @@ def test_what_helped_until_the_source_went_back_is_done_and_asks_nothing(setting
     assert (lesson.status, lesson.helped, lesson.returned, lesson.question) == ("reverted", 2, 1, None)
     assert "It held 2 times, until the source went back to how it was before" in str(lesson.closed)
     assert [line for line in explained(lesson) if line.startswith("Question")] == []
+
+
+def held_and_another(settings: Settings) -> tuple[Lesson, Lesson, Remedy]:
+    """A lesson that runs saw to hold, another one of the same entity, and the remedy that takes the first one back."""
+    made = applied(settings)
+    observe(settings, [run(2, version="2")])
+    observe(settings, [run(3, "voucher", version="2")])
+    other = next(lesson for lesson in read_all(settings.lessons) if lesson.id != made.id)
+    edit = TakeBack(file=PREPARE, lesson=made.id, entity="order", added=remedy("discount").edits[0])
+    return find(settings.lessons, made.id), other, Remedy(kind=RemedyKind.TAKE_BACK, edits=(edit,), why="it is as it was")
+
+
+def test_what_held_is_taken_back_where_the_source_is_proven_to_be_as_before(settings: Settings) -> None:
+    before = texts(settings)
+    held, other, back = held_and_another(settings)
+    assert texts(settings) != before
+    with settled(settings):
+        mine = apply.apply(settings, other, back)
+    lesson = find(settings.lessons, held.id)
+    assert texts(settings) == before
+    assert (mine.id, mine.status, mine.remedy, mine.question) == (other.id, "observed", None, None)
+    assert (lesson.status, lesson.playbook, [each.how for each in lesson.tried]) == ("reverted", None, [Outcome.OUTDATED])
+    assert f"It held 2 times, until the source went back to how it was (lesson {other.id})" in str(lesson.closed)
+    assert awaited(mine, [lesson]) == lesson  # nobody looks for another remedy before a run
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    observe(settings, [run(4, version="3").model_copy(update={"seen_at": later.isoformat(timespec="seconds")})])
+    assert f"the source is as it was before {held.id}, which was taken back" in str(find(settings.lessons, other.id).closed)
+    observe(settings, [run(5, "discount", version="3").model_copy(update={"seen_at": later.isoformat(timespec="seconds")})])
+    lesson = find(settings.lessons, held.id)
+    assert (lesson.open, _settled(remedy("discount"), lesson.tried)) == (True, False)  # it may be used again
+
+
+def test_what_a_person_had_done_is_taken_back_by_a_person(settings: Settings) -> None:
+    before = texts(settings)
+    held, other, back = held_and_another(settings)
+    save(settings.lessons, other.but(status="proposed", remedy=back.model_copy(update={"needs_person": "a person had it done"})))
+    assert f"-- {{id: {apply.rule_id(held.id)}" in dry_run(settings, other.id, "approve").replace("\n", "") or "-" in dry_run(
+        settings, other.id, "approve"
+    )
+    approve(settings, other.id)
+    assert texts(settings) == before
+    assert find(settings.lessons, held.id).status == "reverted"
+    with pytest.raises(RequestError, match="nothing that it brought stands"), settled(settings):
+        apply.apply(settings, other, back)
 
 
 def test_what_does_not_help_is_taken_back_to_the_byte_and_after_three_times_only_a_person_goes_on(settings: Settings) -> None:
