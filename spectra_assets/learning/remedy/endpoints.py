@@ -101,7 +101,9 @@ def another_endpoint(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     if facts.published(entity):
         needs = f"{plural(entity)} were read before: without them their tables are no longer made, so a person decides"
     elif gap.cause not in told:
-        needs = "what is broken may be mended: a person decides whether to go on without it"
+        needs = "a person decides whether to go on without it"
+    if gap.cause not in told:
+        needs = f"{needs}. What fails may be mended by itself: each run asks for it again, and this is over once it answers"
     values = {"path": path, "reason": reason}
     yield rule(RemedyKind.SKIP_ENDPOINT, SOURCE, "endpoint", {"source": gap.source}, values, f"GET {path}: {reason}", needs)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from spectra_assets.client.totals import plain
 from spectra_assets.covenant.canon import Canon
 from spectra_assets.intelligence.model import BY_HAND, EMPTY, NAMED_EMPTY, Pack
 from spectra_assets.intelligence.verbs import MAY_ACT
+from spectra_assets.stages.asking.sampling import read_sample
 from spectra_assets.stages.prepare.paging.measuring import lasting, measured_rows
+from spectra_assets.stages.prepare.within import cut_short
 from spectra_assets.stages.source.probing import is_read
 from spectra_assets.stages.tables import table_of
 from spectra_assets.stages.work import Draft, Work, action
@@ -31,7 +34,8 @@ _MISSING = ("gone", "notFound")
 @action("prepare.cover_endpoints")
 def cover_endpoints(draft: Draft, work: Work) -> None:
     """`prepare.coverage`: each endpoint that reads is ingested, excluded with its reason, or a gap; and each field whose ids
-    belong to no entity that is ingested is a gap, as are rows that only another route shows."""
+    belong to no entity that is ingested is a gap, as are rows that only another route shows, and those of lists inside of records
+    of which the records hold a page."""
     routes = work.read("prepare.dependencies").to_pylist()
     endpoints = [row for row in work.read("source.endpoints").to_pylist() if is_read(row)]
     rows = [
@@ -40,6 +44,7 @@ def cover_endpoints(draft: Draft, work: Work) -> None:
         *_references(work.canon, work.pack),
         *_missed(routes),
         *_kept_back(measured_rows(work), routes),
+        *_cut_short(work, routes),
     ]
     rows += _unread(work.pack, {row["name"] for row in rows})
     draft.rows = table_of("prepare.coverage", rows)
@@ -195,6 +200,31 @@ def _kept_back(constraints: Iterable[Mapping[str, Any]], routes: Iterable[Mappin
                 "rowsSeen": None,
                 "reason": row["evidence"][:300],
             }
+
+
+def _cut_short(work: Work, routes: Sequence[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
+    """Lists inside of records of which sampled ones hold a page only, where no list of each record is read that has them all."""
+    chosen = [row for row in routes if row["chosen"]]
+    for entity in work.canon.entities:
+        own = {_list_in(row["path"]) for row in chosen if row["parentEntity"] == entity.entity}
+        sample = read_sample(work.lakehouse, entity.entity, entity.primary_key)
+        for cut in cut_short(sample):
+            read = bool(cut.names & own)
+            told = f"{cut.records} of {len(sample)} sampled records hold a part of {cut.path} ({cut.sign})"
+            yield {
+                "kind": "rows",
+                "name": f"{entity.entity}.{cut.path}"[:300],
+                "disposition": "excluded" if read else "gap",
+                "entity": entity.entity,
+                "rowsSeen": None,
+                "reason": f"{told}; {'a list of each record has all' if read else 'no list that is read has the rest'}"[:300],
+            }
+
+
+def _list_in(path: str) -> str:
+    """The plain name of what a path lists: `lines` of `/invoices/{id}/lines`."""
+    names = [part for part in path.split("/") if part and not part.startswith("{")]
+    return plain(names[-1]) if names else ""
 
 
 def _unread(pack: Pack, told: set[str]) -> Iterable[dict[str, Any]]:

@@ -161,7 +161,7 @@ FRESH: tuple[Case, ...] = (
         rows("visit", renamed("ward", "station")),
         "clean.visit:columns_filled",
         "clean.visit:values_stay",
-        meant=lambda row: {**_either(row), "ward": row["station"]} if "station" in row else row,  # nobody had read of a station
+        meant=lambda row: {**_either(row), "ward": row["station"]} if row.get("station") else _either(row),
     ),
     _case(
         "truth becomes Y and N under another name",

@@ -140,7 +140,9 @@ FURTHER: tuple[Case, ...] = (
         Clinic,
         rows("visit", _inside("doctor", renamed("name", "displayName"))),
         _DRIFT.format("visits"),
-        meant=_visit(lambda row: {**row, "doctor": {**row["doctor"], "name": row["doctor"]["displayName"]}}),
+        meant=_visit(
+            lambda row: {**row, "doctor": {**row["doctor"], "name": row["doctor"].get("displayName", row["doctor"].get("name"))}}
+        ),
     ),
     _case(
         "a field of records in a list has another name",
@@ -148,7 +150,12 @@ FURTHER: tuple[Case, ...] = (
         Clinic,
         rows("visit", _each("readings", renamed("label", "caption"))),
         _DRIFT.format("visits"),
-        meant=_visit(lambda row: {**row, "readings": [{**each, "label": each["caption"]} for each in row["readings"]]}),
+        meant=_visit(
+            lambda row: {
+                **row,
+                "readings": [{**each, "label": each.get("caption", each.get("label"))} for each in row["readings"]],
+            }
+        ),
     ),
     _case(
         "records in a list have a new field",
