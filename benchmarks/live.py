@@ -58,6 +58,8 @@ class Pair:
     """Lessons that must be applied and verified in the end."""
     asked: int = 0
     """Lessons that must ask a person."""
+    back: bool = False
+    """The API goes back to how it was: what was brought must be taken back, and nothing asked."""
     third: Case | None = None
     """A source that comes when the others are healed; no sample of it shows what the standard must know."""
     found: list[str] = field(default_factory=list)
@@ -126,6 +128,12 @@ PAIRS = (
         used=1,  # how the other list pages, Prepare measured in the same run: the covenant takes it over with the first rule
     ),
     Pair(
+        "pages that are counted, and offsets again",
+        _case(Market, listed("order", style="page", names=("page", "limit")), "", "customer", "order"),
+        used=1,
+        back=True,
+    ),
+    Pair(
         "the same gap at two sources is a standard for the third",
         _case(Market, _dated(0), "", "customer", "order", meant=_iso),
         _case(Archive, _dated(0), "", "customer", "order", meant=_iso),
@@ -189,17 +197,49 @@ def see(pair: Pair, folder: Path) -> None:
         client = DagsterGraphQLClient("127.0.0.1", port_number=port)
         instance = stack.enter_context(dg.DagsterInstance.get())
         before = {run.run_id for run in instance.get_runs()}
+        changes = stack.enter_context(ExitStack())
         for each, case in projects:
-            stack.enter_context(each.world.changed(case.change or (lambda world: None)))
-        for each, _ in projects:
-            until(lambda each=each: client.submit_job_execution(job_name(each.source), tags={}), 180, "dev takes a run")
-        calm: list[float] = []
-        until(lambda: quiet(instance, calm), 900, "the sensor has nothing left to do")
+            changes.enter_context(each.world.changed(case.change or (lambda world: None)))
+
+        def healed() -> None:
+            for each, _ in projects:
+                until(lambda each=each: client.submit_job_execution(job_name(each.source), tags={}), 180, "dev takes a run")
+            calm: list[float] = []
+            until(lambda: quiet(instance, calm), 900, "the sensor has nothing left to do")
+
+        healed()
         _tell(pair, project, instance, before)
         for each, case in projects:
             pair.found += [f"data: {fault}" for fault in faults(case, each.world, each.covenant, each.lakehouse)]
+        if pair.back:
+            before = {run.run_id for run in instance.get_runs()}
+            changes.close()
+            healed()
+            _gone_back(pair, project, instance, before)
         if pair.third is not None:
             _third(pair, pair.third, Project(folder, stack.enter_context(pair.third.world())), stack)
+
+
+def _gone_back(pair: Pair, project: Project, instance: dg.DagsterInstance, before: set[str]) -> None:
+    """The API is as it was before its change: so are the playbooks, by commits of the loop, and nobody is asked."""
+    for run in sorted((run for run in instance.get_runs() if run.run_id not in before), key=lambda run: run.run_id):
+        print(f"  gone back: {run.job_name}, by {run.tags.get('dagster/run_key', 'a person')}: {run.status.value}")
+    print("  " + git(project.folder, "log", "--format=%h %cI %s").replace("\n", "\n  "))
+    for lesson in project.lessons:
+        print(f"  {lesson.id}: {lesson.status}; {lesson.question or lesson.closed or ''}")
+        if lesson.question or not lesson.closed:
+            pair.found.append(f"gone back: {lesson.id} is {lesson.status} and {'asks' if lesson.question else 'is not over'}")
+    if not any(lesson.withdrawn_at for lesson in project.lessons):
+        pair.found.append("gone back: nothing was taken back")
+    first = git(project.folder, "rev-list", "--max-parents=0", "HEAD").strip()
+    if told := git(project.folder, "diff", "--stat", first, "HEAD", "--", "playbooks"):
+        pair.found.append(f"gone back: the playbooks are not as they were: {told}")
+    if dirty := git(project.folder, "status", "--porcelain"):
+        pair.found.append(f"gone back: the tree is not clean: {dirty}")
+    last = max(instance.get_run_records(), key=lambda record: record.create_timestamp).dagster_run
+    if not last.is_success:
+        pair.found.append(f"gone back: the last run, of {last.job_name}, is {last.status.value}")
+    pair.found += [f"gone back: {each}" for each in faults(pair.case, project.world, project.covenant, project.lakehouse)]
 
 
 def _third(pair: Pair, case: Case, project: Project, stack: ExitStack) -> None:

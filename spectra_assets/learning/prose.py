@@ -175,6 +175,8 @@ def _remedy(lesson: Lesson) -> str:
     if lesson.remedy is None:
         return f"## What became of it\n\n{quoted(lesson.closed)}" if lesson.closed else ""
     place = f"It stands at `playbooks/{lesson.playbook}`." if lesson.playbook else "It stands in no playbook yet."
+    if lesson.remedy.kind == "take_back":
+        place = "It takes away what another lesson brought, which stands in a playbook yet."
     commit = f" Commit {lesson.commit}." if lesson.commit else ""
     commit += f" It is in no commit: {_name(lesson.uncommitted)}." if lesson.uncommitted else ""
     commit += f" It holds for every source now, by the rule `{lesson.standard}` of STANDARDS.md." if lesson.standard else ""
