@@ -17,6 +17,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -38,7 +39,14 @@ SYNC_SECONDS = 1.0
 _HELD_BACK = timedelta(hours=1)
 """So far ahead of the clock may an attempt's start lie (the clock was set back) until it counts as too old."""
 
+_HEALED_WITHIN = timedelta(hours=1)
+"""So long after its run an attempt that was held back for what its records are is gone on from, once another contract holds: what
+the learning loop takes. Whoever changes something later wants the records of then."""
+
 _NUMBERED = re.compile(r"(\d{6,12})-.*")
+
+_JUDGING = ("contract", "canon")
+"""Of an attempt's inputs those by which its records are judged."""
 
 State = Literal["open", "complete", "refused"]
 
@@ -68,6 +76,8 @@ class Manifest(BaseModel):
     segments: tuple[str, ...] = ()
     confirmed_at: datetime | None = None
     """When a later run found every answer of a complete attempt unchanged."""
+    whole: bool = False
+    """Of a refused one: all its pages came as they should; what held the table back is what their records are."""
     base: str | None = None
     """Of an attempt that read only a part: the complete one that it builds on, as `Attempts.name` has it."""
     swept_at: datetime | None = None
@@ -254,13 +264,18 @@ class Attempts:
         """What other attempts call this one."""
         return folder.relative_to(self.folder).as_posix()
 
-    def resumable(self, plan: str, hours: float, now: datetime) -> tuple[Path, Manifest] | None:
-        """The newest one, if it was left open, has this plan, and was begun at most `hours` ago."""
+    def resumable(
+        self, plan: str, hours: float, now: datetime, inputs: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[Path, Manifest] | None:
+        """The newest one, if it was left open, has this plan, and was begun at most `hours` ago. Or one whose records a gate held
+        back a short while ago, if by now `inputs` other than the answers are others."""
         found = self.all()
-        if not found or found[-1][1].state != "open" or found[-1][1].plan != plan:
+        if not found or found[-1][1].plan != plan:
             return None
-        age = now - found[-1][1].started_at
-        return found[-1] if -_HELD_BACK <= age <= timedelta(hours=hours) else None
+        last = found[-1][1]
+        healed = last.state == "refused" and last.whole and any(last.inputs.get(name) != inputs.get(name) for name in _JUDGING)
+        most = timedelta(hours=hours) if last.state == "open" else min(_HEALED_WITHIN, timedelta(hours=hours))
+        return found[-1] if (last.state == "open" or healed) and -_HELD_BACK <= now - last.started_at <= most else None
 
     def begin(
         self,
@@ -292,7 +307,8 @@ class Attempts:
         with storing(folder, "written"):
             for part in folder.glob("part-*.zst"):
                 mended(part)
-        return Recording(folder, manifest.model_copy(update={"runs": (*manifest.runs, run_id), "inputs": dict(inputs)}))
+        goes_on = {"state": "open", "whole": False, "runs": (*manifest.runs, run_id), "inputs": dict(inputs)}
+        return Recording(folder, manifest.model_copy(update=goes_on))
 
     def prune(self, keep: int, open_too: Path | None = None) -> list[Path]:
         """Remove all but the newest `keep` complete ones with what they build on, the newest refused one and `open_too`.

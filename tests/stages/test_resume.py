@@ -147,6 +147,33 @@ def test_what_a_gate_held_back_is_not_continued(made: Extracts, api: SmallApi) -
     assert [manifest.state for manifest in attempts(made)] == ["refused", "complete"]
 
 
+@pytest.mark.parametrize(
+    ("whole", "contract", "minutes", "found"),
+    [
+        (True, "other", 5, True),
+        (True, "same", 5, False),  # by the same contract it would be held back again
+        (False, "other", 5, False),  # pages are missing, or were none
+        (True, "other", 70, False),  # too long ago for what is to be the state of now
+    ],
+)
+def test_what_is_healed_is_judged_anew_and_not_read_anew(
+    made: Extracts, whole: bool, contract: str, minutes: int, found: bool
+) -> None:
+    kept = Attempts(made.lakehouse, "item")
+    begun = datetime.now(UTC) - timedelta(minutes=minutes)
+    inputs = {"contract": "same", "canon": "same", "parents": "one"}
+    recording = kept.begin("plan", "http://h", "run1", begun, begun, inputs)
+    recording.add(b"0" * 16, {"purpose": "list"}, b"[]")
+    recording.end("refused", whole=whole)
+    now = {**inputs, "contract": contract}
+    resumed = kept.resumable("plan", 24, datetime.now(UTC), now)
+    assert (resumed is not None) == found
+    assert kept.resumable("another plan", 24, datetime.now(UTC), now) is None
+    if resumed is not None:
+        again = kept.resume(*resumed, "run2", now)
+        assert (again.manifest.state, again.manifest.whole, again.manifest.runs) == ("open", False, ("run1", "run2"))
+
+
 def test_a_second_run_without_changes_reads_nothing(made: Extracts, api: SmallApi) -> None:
     made.deliver(GROUPS)
     first = made.deliver(ITEMS)

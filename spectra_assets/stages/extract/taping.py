@@ -157,7 +157,7 @@ def _recorded(draft: Draft, work: Work, fetch: Fetch, known: CanonEntity, client
     scope = _scope(work, fetch, standing, inputs, now)
     base = _base(attempts, standing, scope, fetch.refused)
     plan = inputs["plan"] if scope is None else _hash(inputs["plan"], base or "", scope.model_dump_json())
-    begun = attempts.resumable(plan, _setting(work, "resume_hours"), now)
+    begun = attempts.resumable(plan, _setting(work, "resume_hours"), now, inputs)
     attempts.prune(keep, begun[0] if begun else None)
     again = work.backfill is not None
     earlier = Segments(standing.chain[0][0]) if standing.chain and not again else None
@@ -167,9 +167,8 @@ def _recorded(draft: Draft, work: Work, fetch: Fetch, known: CanonEntity, client
     else:
         recording = attempts.resume(*begun, work.run_id, inputs)
         held = Segments(recording.folder)
-        work.say(
-            f"{fetch.entity}: run {begun[1].runs[-1]} was cut off; {len(held):,} pages that it fetched are taken from its tape"
-        )
+        why = "was cut off" if begun[1].state == "open" else "held back what it read, by an earlier contract"
+        work.say(f"{fetch.entity}: run {begun[1].runs[-1]} {why}; {len(held):,} pages that it fetched are taken from its tape")
     if scope is not None:  # also of one that goes on: it may have died before this was written
         recording.leave(*scopes.keep_scope(scope))
     tape = Tape(Reel(held, earlier, recording))
@@ -318,7 +317,8 @@ class _Ending:
         elif (status == "failed" and _passing(error)) or (status == "blocked" and self._lacks_only_pages(error)):
             self.recording.seal()
         else:
-            self.recording.end("refused")
+            whole = status == "blocked" and isinstance(error, GateError) and _COMPLETE not in error.gates
+            self.recording.end("refused", whole=whole)
 
     def _read_again(self, seen: Manifest) -> dict[str, Any]:
         """What of the evidence is another one now, though the table is as it was: lists that were refused before are read."""
