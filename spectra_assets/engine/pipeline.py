@@ -151,12 +151,13 @@ class Pipeline:
         return result.success
 
     def heal(self, covenant: Covenant, causes: Collection[Cause] = tuple(Cause)) -> tuple[str, ...]:
-        """Look for remedies of what failed by one of these causes, and apply those that are proven: what of Source and Prepare is
-        to be made again before the rest; empty if nothing was learned."""
+        """Look for remedies of what failed by one of these causes, and of what nobody looked at yet, and apply those that are
+        proven: what of Source and Prepare is to be made again before the rest; empty if nothing was learned."""
         if self.settings.learning != "apply" or isinstance(self.problem, CredentialError):
             return ()
-        latest = {lesson.id: lesson for lesson in self.lessons if lesson.source == self.source and lesson.cause in causes}
-        mine = {name: lesson for name, lesson in latest.items() if lesson.curable}
+        latest = {lesson.id: lesson for lesson in self.lessons if lesson.source == self.source}
+        new = {name for name, lesson in latest.items() if not lesson.tried and lesson.question is None}
+        mine = {name: each for name, each in latest.items() if each.curable and (each.cause in causes or name in new)}
         if not mine:
             return ()
         learned = Learned(changed=mine)

@@ -27,7 +27,8 @@ from spectra_assets.untrusted import flat
 
 _FIRST = (Stage.SOURCE, Stage.PREPARE)
 _LOSING = (Cause.EMPTIED_FIELD, Cause.MISSING_FIELD)
-"""What only warns, but loses values: a field that went to another name is followed before anybody reads the empty column."""
+"""What only warns, but loses values, so that it is looked at in each run: a field that went to another name is followed before
+anybody reads the empty column."""
 
 _ROUNDS = 4
 """Times that the pipeline, or its first two stages, are made at most in one call while remedies are found."""

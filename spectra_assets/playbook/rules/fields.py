@@ -98,6 +98,11 @@ class DateFormatRule(FieldRule):
 
     kind: Literal["date_format"] = "date_format"
     formats: list[DateFormat] = Field(min_length=1, max_length=8)
+    also: list[Path] = Field(default=[], max_length=20)
+
+    def applies_to_field(self, path: str) -> bool:
+        """Whether it is about the field of the scope, or one of those that are written so as well."""
+        return super().applies_to_field(path) or path in self.also
 
 
 class AliasRule(FieldRule):

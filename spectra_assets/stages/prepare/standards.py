@@ -54,18 +54,25 @@ def _against(rule: BaseRule, records: Sequence[Record]) -> str | None:
         return next((told for path in (rule.by, rule.key) if path and (told := _missing(path, records))), None)
     if isinstance(rule, RequiredRule):
         return _missing(rule.scope.field, records) if rule.required else None
-    values = [value for record in records for value in values_at(record, rule.scope.field) if value not in (None, "")]
-    if not values:
-        return None
     if isinstance(rule, DateFormatRule):
-        unread = [value for value in values if not any(as_date(value, each) for each in rule.formats)]
-        read_otherwise = not unread or _type_of(rule.scope.field, unread) in _DATED
-        return None if read_otherwise else f"{len(unread)} of {len(values)} values of {rule.scope.field} are no dates"
-    if isinstance(rule, TypeRule):
+        return next((told for path in (rule.scope.field, *rule.also) if (told := _undated(path, rule.formats, records))), None)
+    values = _values(rule.scope.field, records)
+    if values and isinstance(rule, TypeRule):
         found, said = _type_of(rule.scope.field, values), DataType(rule.data_type)
         holds = found in _HELD.get(said, ()) or said == DataType.JSON or (said == DataType.TEXT and found != DataType.JSON)
         return None if holds else f"the {len(values)} values of {rule.scope.field} are {found}, not {said}"
     return None
+
+
+def _undated(path: str, formats: Sequence[str], records: Sequence[Record]) -> str | None:
+    values = _values(path, records)
+    unread = [value for value in values if not any(as_date(value, each) for each in formats)]
+    read_otherwise = not unread or _type_of(path, unread) in _DATED
+    return None if read_otherwise else f"{len(unread)} of {len(values)} values of {path} are no dates"
+
+
+def _values(path: str, records: Sequence[Record]) -> list[Any]:
+    return [value for record in records for value in values_at(record, path) if value not in (None, "")]
 
 
 def _no_key(path: str, records: Sequence[Record]) -> str | None:

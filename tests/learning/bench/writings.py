@@ -204,6 +204,14 @@ WRITINGS: tuple[Case, ...] = (
         outcome="asks",
     ),
     _case(
+        "both days of a few records come in another form",
+        Purse,
+        rows("order", lambda n, row: _day("%d.%m.%Y", "placed", "due")(n, row) if n % 20 == 10 else row),
+        *_TYPES,
+        "rows_accepted",
+        meant=lambda row: _read("%d.%m.%Y", "placed", "due")(row) if "." in row.get("due", "") else row,
+    ),
+    _case(
         "missing days are a word",
         Purse,
         rows("order", _set("due", lambda n, v: "null" if n % 10 == 0 else v)),
