@@ -36,7 +36,7 @@ from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.gap import Cause
 from spectra_assets.learning.healing import heal
 from spectra_assets.learning.lesson import Lesson
-from spectra_assets.learning.loop import Learned, made_again
+from spectra_assets.learning.loop import Learned, latest, made_again
 from spectra_assets.learning.person import WAITS, doubled
 from spectra_assets.learning.record import withdraw
 from spectra_assets.names import Stage
@@ -155,9 +155,10 @@ class Pipeline:
         proven: what of Source and Prepare is to be made again before the rest; empty if nothing was learned."""
         if self.settings.learning != "apply" or isinstance(self.problem, CredentialError):
             return ()
-        latest = {lesson.id: lesson for lesson in self.lessons if lesson.source == self.source}
-        new = {name for name, lesson in latest.items() if not lesson.tried and lesson.question is None}
-        mine = {name: each for name, each in latest.items() if each.curable and (each.cause in causes or name in new)}
+        seen = {lesson.id: lesson for lesson in self.lessons if lesson.source == self.source}
+        now = {name: found for name, lesson in seen.items() if (found := latest(self.settings, lesson)) is not None}
+        new = {name for name, lesson in now.items() if not lesson.tried and lesson.question is None}
+        mine = {name: each for name, each in now.items() if each.curable and (each.cause in causes or name in new)}
         if not mine:
             return ()
         learned = Learned(changed=mine)

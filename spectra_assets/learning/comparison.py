@@ -11,7 +11,7 @@ from spectra_assets.covenant.paths import HASH
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.expected import gated
-from spectra_assets.learning.gap import Gap
+from spectra_assets.learning.gap import OF_LISTS, Gap
 from spectra_assets.learning.remake import Remade
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
 from spectra_assets.learning.scratch import Made
@@ -78,7 +78,8 @@ def faults_of(mine: Made, before: Made, gap: Gap, remedy: Remedy) -> Iterator[st
     shown, known = gaps_in(mine), gaps_in(before)
     if gap.fingerprint in shown:
         yield f"{mine.table} shows the gap with it too"
-    yield from (f"{mine.table} shows another gap with it: {shown[new]}" for new in sorted(shown.keys() - known.keys()))
+    new = shown.keys() - known.keys() - (_behind(mine, before, gap) if remedy.kind == RemedyKind.REPLACE_ENDPOINT else set())
+    yield from (f"{mine.table} shows another gap with it: {shown[each]}" for each in sorted(new))
     if mine.error and not mine.failed:
         yield f"{mine.table} can't be made with it: {mine.error}"
     # what a rename follows may have had a column of its own: that is told as its price
@@ -91,6 +92,14 @@ def faults_of(mine: Made, before: Made, gap: Gap, remedy: Remedy) -> Iterator[st
     fewer = mine.rows < before.rows and remedy.kind != RemedyKind.DEDUPLICATE
     if (not copies and (fewer or mine.whole < before.whole)) or mine.rejected > before.rejected:
         yield f"{mine.table} loses rows with it: {mine.rows:,} of {mine.whole:,}, before {before.rows:,} of {before.whole:,}"
+
+
+def _behind(mine: Made, before: Made, gap: Gap) -> set[str]:
+    """The gaps of other entities that could not be reached before either: that their lists are gone as well, as the children of a
+    list that moved, is seen only once that one is found."""
+    stuck = {each.entity or each.subject for each in of_runs(before.evaluations)} - {gap.entity or gap.subject, ""}
+    found = (each for each in of_runs(mine.evaluations) if each.cause in OF_LISTS)
+    return {each.fingerprint for each in found if (each.entity or each.subject) in stuck}
 
 
 def failures(made: dict[str, Made], known: dict[str, dict[str, Any]]) -> Iterator[str]:

@@ -115,3 +115,10 @@ class Depot(Described):
             "depot": List("/depots", depots(), **pages),
             "parcel": List("/depots/{depotId}/parcels", parcels(), pick=("depotId", "depotId"), **pages),
         }
+
+
+class Yard(Depot):
+    """The same beside a list of its own, by which the credential is proven."""
+
+    def made(self) -> dict[str, List]:
+        return {"carrier": List("/carriers", [{"carrierId": n, "label": f"carrier {n}"} for n in range(1, 9)]), **super().made()}

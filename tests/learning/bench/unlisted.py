@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.conformance.servers.api import Answer, Asked, RefusedError
 from tests.learning.bench.cases import Case, Change, both, listed, new_list, renamed, rows, without_gate
-from tests.learning.bench.shapes import Clinic, Depot
+from tests.learning.bench.shapes import Clinic, Depot, Yard
 from tests.learning.bench.worlds import Archive, Desk, List, Market, Row, Stream, World
 
 _CODES = {n: f"K{n * 37 % 101:03}" for n in range(1, 13)}
@@ -30,7 +30,9 @@ class Branch(Market):
 
 
 def _case(name: str, world: type[World], change: Change | None, *fails: str, **more: Any) -> Case:
-    lists = {Clinic: ("patient",), Depot: ("depot", "parcel")}.get(world, ("customer", "order"))
+    lists = {Clinic: ("patient",), Depot: ("depot", "parcel"), Yard: ("depot", "parcel", "carrier")}.get(
+        world, ("customer", "order")
+    )
     return Case(name, "in no list", world, change, fails, **{"lists": lists, **more})
 
 
@@ -193,6 +195,14 @@ UNLISTED: tuple[Case, ...] = (
     ),
     _case("all lists get a new version", Market, _versioned, "source.credentials:auth_valid", rounds=2),
     _case("all lists get a new version, with children", Depot, _versioned, "source.credentials:auth_valid", rounds=2),
+    _case(
+        "a list moves with its children, another one stays",
+        Yard,
+        both(listed("depot", path="/stores"), listed("parcel", path="/stores/{depotId}/parcels")),
+        *_GONE,
+        "source.portfolio:hierarchy_proven",
+        rounds=2,
+    ),
     _case("children want another id of their parent", Ledger, _by_code, "extract.orders:extract_complete"),
     _case(
         "children want another id of their parent and refuse others",
