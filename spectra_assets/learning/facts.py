@@ -226,6 +226,16 @@ class Facts:
         """The records of the newest extraction, whatever became of it."""
         return [record for pages in self.lists(entity).values() for page in pages for record in page]
 
+    def current(self, entity: str) -> list[Record]:
+        """The same; where it asked only for what changed since the one before, also those that Prepare sampled: most of them are
+        as they were."""
+        fetched = self.fetched(entity)
+        attempts = Attempts(self.lakehouse, entity).all()
+        if fetched and not (attempts and attempts[-1][1].base):
+            return fetched
+        known = {msgspec.json.encode(record) for record in fetched}
+        return [*fetched, *(record for record in self.sampled(entity) if msgspec.json.encode(record) not in known)]
+
     @cached_property
     def wire(self) -> Wire | None:
         """The API itself, for so many GETs as `requests` says; None if this environment does not tell how to reach it."""

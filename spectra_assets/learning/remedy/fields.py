@@ -46,7 +46,7 @@ def new_field(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         return  # another gap of the same change brought it
     records = facts.fetched(entity.entity) or facts.sampled(entity.entity)
     yield from renamed_together(gap, facts, entity, records, path)
-    old = renamed(entity, path, records, facts)
+    old = renamed(entity, path, facts.current(entity.entity), facts)
     if old is not None and carried(old[0]):
         name, compared = old
         why = f"{name} is gone, and in all {compared} records compared {path} holds what {name} held before: it was renamed"
@@ -108,7 +108,7 @@ def without_value(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         yield from _asked_with(gap, facts, path, records)
         others = unknown_paths(facts, entity, records)
         for new in others:
-            held = renamed(entity, new, records, facts, [known])
+            held = renamed(entity, new, facts.current(entity.entity), facts, [known])
             if held is not None and carried(new):
                 why = f"no record that has {new} has {path}, and it holds what {path} held before, as {held[1]} records show"
                 yield rule(
