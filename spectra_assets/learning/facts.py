@@ -142,6 +142,11 @@ class Facts:
         builds = [table.build for table in self.covenant.tables() if table.entity == entity.entity]
         return next((build.fetch.primary_key for build in builds if isinstance(build, Extraction)), entity.primary_key)
 
+    def cursor(self, entity: CanonEntity) -> str | None:
+        """The path of the time of change by which the covenant asks for what changed; None if it asks for everything."""
+        plans = (table.build.fetch for table in self.covenant.tables() if isinstance(table.build, Extraction))
+        return next((plan.incremental.cursor for plan in plans if plan.entity == entity.entity and plan.incremental), None)
+
     def rows(self, name: str) -> list[dict[str, Any]]:
         """The rows of a small table; none if it was never published."""
         ref = TableRef.parse(name)

@@ -44,7 +44,7 @@ def renamed(
     for field in among or facts.promised_fields(entity):
         if not _may_be(field, new) or any(_plain(record, field.raw) for record in now):
             continue
-        if compared := _held(pairs, field.raw, new):
+        if compared := _held(pairs, field.raw, new, moves=field.raw == facts.cursor(entity)):
             return field.raw, compared
     return None
 
@@ -86,11 +86,20 @@ def _may_be(field: CanonField, new: str) -> bool:
     return not field.raw.startswith("@") and field.raw != new and _array_of(field.raw) == _array_of(new)
 
 
-def _held(pairs: Sequence[tuple[Record, Record]], old: str, new: str) -> int:
-    """How many records show that `new` holds what `old` held before; 0 if they do not, or are too few."""
+def _held(pairs: Sequence[tuple[Record, Record]], old: str, new: str, moves: bool = False) -> int:
+    """How many records show that `new` holds what `old` held before; 0 if they do not, or are too few. Where `old` is the time of
+    change it `moves` on in records that changed."""
     both = [(held, _plain(record, new)) for earlier, record in pairs if (held := _plain(earlier, old))]
     same = sum(is_same(held, value) for held, value in both)
-    return len(both) if same >= _ALIKE * len(both) and _shows([repr(held) for held, _ in both]) else 0
+    later = sum(_is_later(held, value) for held, value in both) if moves and same >= _STAYED * len(both) else 0
+    return len(both) if same + later >= _ALIKE * len(both) and _shows([repr(held) for held, _ in both]) else 0
+
+
+def _is_later(held: Sequence[Any], value: Sequence[Any]) -> bool:
+    """Whether a plain value comes after another one that is written alike."""
+    if len(held) != 1 or len(value) != 1 or type(held[0]) is not type(value[0]):
+        return False
+    return bool(value[0] > held[0])
 
 
 def renamed_key(key_path: str, new: str, now: Sequence[Record], keys: set[str]) -> int:

@@ -10,7 +10,7 @@ from tests.conformance.servers.api import Answer, Asked
 from tests.conformance.servers.described import Operation
 from tests.learning.bench.cases import Case, Change, both, listed, renamed, rows
 from tests.learning.bench.shapes import Clinic, Depot
-from tests.learning.bench.worlds import WORDS, Archive, List, Market, Row, World
+from tests.learning.bench.worlds import WORDS, Archive, List, Market, Register, Row, World
 
 _CLINIC, _DEPOT = ("patient", "visit"), ("depot", "parcel")
 
@@ -122,6 +122,11 @@ def _either(row: Row) -> Row:
     return {**{_snake(key): plain[key] for key in plain if _snake(key) in row}, **plain}
 
 
+def _later(row: Row) -> Row:
+    """The row after somebody changed it."""
+    return {**row, "units": row["units"] + 1, "modified": "2026-11-20T08:00:00Z"}
+
+
 def _uuid(number: int) -> str:
     return f"{number * 7919:08x}-{number:04x}-4000-8000-{number * 104729:012x}"
 
@@ -162,6 +167,13 @@ FRESH: tuple[Case, ...] = (
         "clean.visit:columns_filled",
         "clean.visit:values_stay",
         meant=lambda row: {**_either(row), "ward": row["station"]} if row.get("station") else _either(row),
+    ),
+    _case(
+        "the time of change has another name, and only what changed is read",
+        Register,
+        rows("order", lambda n, row: renamed("modified", "changedAt")(n, _later(row) if n % 6 == 0 else row)),
+        "extract.orders:no_schema_drift",
+        meant=lambda row: {**row, "modified": row["changedAt"]} if "changedAt" in row else row,
     ),
     _case(
         "truth becomes Y and N under another name",

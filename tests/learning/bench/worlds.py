@@ -244,6 +244,14 @@ class Market(World):
         return {"customer": List("/customers", customers()), "order": List("/orders", orders())}
 
 
+class Register(Market):
+    """The same, where orders can be asked for by their time of change."""
+
+    def _picked(self, each: List, asked: Asked, values: dict[str, str]) -> list[Row]:
+        rows, since = super()._picked(each, asked, values), asked.query.get("modified_since", "")
+        return [row for row in rows if since <= (row.get("modified") or row.get("changedAt") or since)]
+
+
 class Archive(World):
     """Numbered pages as bare arrays, without totals."""
 
