@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import inf
 from typing import Any
@@ -32,6 +32,7 @@ from spectra_assets.learning.lesson import ECHOES
 from spectra_assets.learning.remake import Remade, remake
 from spectra_assets.learning.remedy.model import KEEP_REQUESTS, AddRule, Remedy, RemedyKind, TakeBack
 from spectra_assets.learning.scratch import Deadline, Made, Scratch
+from spectra_assets.learning.verify import is_of_others
 from spectra_assets.names import Stage, TableRef
 from spectra_assets.playbook.model import Playbooks
 from spectra_assets.settings import Settings
@@ -46,6 +47,9 @@ _OF_ROWS = (
     RemedyKind.RECORDS, RemedyKind.PAGING, RemedyKind.CHOOSE_ROUTE, RemedyKind.REPLACE_ENDPOINT, RemedyKind.TAKE_BACK
 )  # fmt: skip
 """Remedies that say, or may say, how rows come: one that fits what came, and leaves most rows out, looks like a repair."""
+
+_OF_FIELDS = (RemedyKind.FOLLOW_RENAME, RemedyKind.ADD_FIELD, RemedyKind.DATE_FORMAT, RemedyKind.WIDEN_TYPE)
+"""Remedies that are about fields, and change no other column of a table."""
 
 _KNOWN, _STAYED = 20, 0.7
 """Of so many rows that stand at least, this share must come with such a remedy, or a person decides."""
@@ -220,7 +224,11 @@ class _Trial:
         elif self.gap.full_table not in left_out:
             yield f"{self.gap.full_table} was not made: {made.ended or 'what it is made from was held back'}"
         known = latest_attempts(_lakehouse(self.settings, self.covenant))
-        others = {name: each for name, each in made.tables.items() if name != self.gap.full_table and not self._elsewhere(each)}
+        others = {
+            name: self._without_others(each)
+            for name, each in made.tables.items()
+            if name != self.gap.full_table and not self._elsewhere(each)
+        }
         anyway = self._anyway([name for name, each in others.items() if any(failures({name: each}, known))], known)
         yield from failures(others, known | anyway)
         if made.covenant is not None and self.gap.fingerprint in ungated(made.covenant):
@@ -230,6 +238,18 @@ class _Trial:
         """What fails beside in a trial without faults: it does so without the remedy too."""
         others = (each for name, each in made.tables.items() if name != self.gap.full_table)
         return sorted(f"{each.table}:{gate}" for each in others for gate in each.failed)
+
+    def _without_others(self, made: Made) -> Made:
+        """What a table came to without the gates that fail for other fields than the remedy is about: each column is made of its
+        own, and what befell those is another gap of the same time, which is seen only once this one no longer hides it."""
+        if self.remedy.kind not in _OF_FIELDS:
+            return made
+        gaps = [gap for gap in of_runs(made.evaluations) if gap.severity == "ERROR"]
+        shown = {gate: [gap for gap in gaps if gate in (gap.check, *(echo.check for echo in gap.also))] for gate in made.failed}
+        others = {
+            gate for gate, mine in shown.items() if mine and all(is_of_others(gap, self.remedy, self.gap.entity) for gap in mine)
+        }
+        return replace(made, results=tuple(each for each in made.results if each.gate not in others)) if others else made
 
     def _elsewhere(self, made: Made) -> bool:
         """Whether a table shows only what came to other endpoints as well: where one is replaced, that is seen only then."""

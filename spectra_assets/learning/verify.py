@@ -9,7 +9,7 @@ from typing import Literal
 from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.gap import OF_LISTS, Cause, Evaluation, Gap
 from spectra_assets.learning.lesson import Lesson
-from spectra_assets.learning.remedy.model import AddRule
+from spectra_assets.learning.remedy.model import AddRule, Remedy
 from spectra_assets.names import plural
 
 Verdict = Literal["held", "returned", "harmed"]
@@ -113,15 +113,18 @@ def gone(lesson: Lesson, tables: Collection[str], run: Seen) -> str | None:
 
 
 def _passing(lesson: Lesson, run: Seen) -> list[Evaluation]:
-    """What a later run says of the lesson's gate, if it says nothing but that it passed."""
+    """What a later run says of the lesson's gate, if it says nothing but that it passed, or fails for other gaps alone."""
     also = {(echo.table, echo.check) for echo in lesson.also}
     mine = [each for each in run.evaluations if _is_about(each, lesson)]
     shown = [
         each for each in run.evaluations if (f"{each.stage}.{each.table}", each.check) in also and each.source == lesson.source
     ]
     mine = sorted([*mine, *shown], key=lambda each: each.seen_at) if mine else []
-    passed = run.run_id != lesson.last_run and all(each.passed for each in mine) and bool(mine)
-    return mine if passed and mine[-1].seen_at >= lesson.last_seen else []
+    if not mine or run.run_id == lesson.last_run or mine[-1].seen_at < lesson.last_seen:
+        return []
+    echo = lesson.gap().echo
+    again = lesson.many is not None or any(gap.fingerprint == lesson.fingerprint or echo in gap.also for gap in run.gaps)
+    return mine if all(each.passed or (not again and len(each.sample) < FURTHER) for each in mine) else []
 
 
 def _judged(lesson: Lesson, run_id: str, mine: Sequence[Evaluation]) -> bool:
@@ -155,7 +158,8 @@ def _harms(gap: Gap, lesson: Lesson, before: Sequence[Lesson]) -> bool:
     """Whether a gap may come from the lesson: a blocking one of the same source and entity that was never seen before it."""
     if gap.source != lesson.source or gap.severity != "ERROR" or gap.fingerprint == lesson.fingerprint:
         return False
-    if f"{gap.full_table}:{gap.check}" in lesson.despite or _is_of_others(gap, lesson):
+    others = lesson.remedy is not None and is_of_others(gap, lesson.remedy, lesson.entity)
+    if f"{gap.full_table}:{gap.check}" in lesson.despite or others:
         return False  # another gap of the same time, hidden as long as this one held the table back
     if gap.cause == lesson.cause and gap.cause in _OF_ENDPOINTS and gap.entity != lesson.entity:
         return False  # it only let be seen what came to another one as well
@@ -167,14 +171,15 @@ def _harms(gap: Gap, lesson: Lesson, before: Sequence[Lesson]) -> bool:
     return bool(near) and (known is None or known.first_seen >= (lesson.applied_at or ""))
 
 
-def _is_of_others(gap: Gap, lesson: Lesson) -> bool:
-    """Whether a gap is about a field, and the lesson's rule about others. Names are alike however they are written, and with or
-    without what stands around them: a column has its entity's name in front where `name` alone would say too little."""
-    edit = lesson.remedy.edits[0] if lesson.remedy is not None else None
+def is_of_others(gap: Gap, remedy: Remedy, entity: str | None) -> bool:
+    """Whether a gap is about a field, and the rule of a remedy for this entity about others. Names are alike however they are
+    written, and with or without what stands around them: a column has its entity's name in front where `name` alone would say too
+    little."""
+    edit = remedy.edits[0]
     if not isinstance(edit, AddRule) or not edit.paths or not gap.subject or gap.cause not in _OF_FIELDS:
         return False
     theirs = {gap.subject, *(fact.path or "" for fact in gap.evidence)} - {""}
-    around = {_letters(name or "") for name in (lesson.entity, gap.entity, gap.table)} | {""}
+    around = {_letters(name or "") for name in (entity, gap.entity, gap.table)} | {""}
     return not any(_calls(one, around) & _calls(other, around) for one in edit.paths for other in theirs)
 
 
