@@ -271,7 +271,7 @@ class Bench:
             passed, again = project.run(to), again + 1
             project.learn()
         as_meant = replace(case, meant=lambda row: _meant(case, row))
-        wrong = faults(as_meant, project.world, project.covenant, project.lakehouse) if passed else []
+        wrong = self._wrong(as_meant, project) if passed else []
         asked = [lesson.question for lesson in project.lessons if lesson.question]
         verdict.back = "asks" if asked and not wrong else "heals" if again else "passes"
         verdict.back_asks = tuple(asked)
