@@ -167,7 +167,8 @@ def _table(old: Table, new: Table) -> Iterator[Change]:
 
 
 def _fetch(name: str, old: Fetch, new: Fetch) -> Iterator[Change]:
-    """How the rows are asked for; what may give fewer of them than before breaks. A proof reads them, and counts."""
+    """How the rows are asked for; what may give fewer of them than before breaks. A proof reads them, and counts; a total that is
+    no longer believed is nothing to count by, so that only a person gives it up."""
     if old.paging.kind != "none" and new.paging.kind == "none":
         text = (
             f"its list is read as one answer (was: page by page, by {old.paging.kind}): rows after the first page would be lost"
@@ -176,7 +177,21 @@ def _fetch(name: str, old: Fetch, new: Fetch) -> Iterator[Change]:
     for lost in [key for key in old.query if key not in new.query and new.path == old.path and new.paging == old.paging]:
         text = f"its list is asked for without {lost}={_short(old.query[lost])}: rows that this brings would be lost"
         yield Change(table=name, text=text, consent=Consent.PROOF)
+    if _doubted(old, new):
+        text = "the number of rows that the API declares is no longer believed: rows that it withholds would not be missed"
+        yield Change(table=name, text=text, consent=Consent.PERSON)
+        new = new.model_copy(update={"totals": old.totals})
     yield from _plain_changes(name, {"fetch": plain(old)}, {"fetch": plain(new)})
+
+
+def _doubted(old: Fetch, new: Fetch) -> bool:
+    return (old.totals, new.totals) == ("credible", "notCredible")
+
+
+def no_longer_believed(old: Covenant, new: Covenant) -> set[str]:
+    """The entities whose declared number of rows `old` believes and `new` does not."""
+    before = old.fetches()
+    return {entity for entity, fetch in new.fetches().items() if entity in before and _doubted(before[entity], fetch)}
 
 
 _PERSONAL = tuple(PiiLevel)

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from spectra_assets.covenant.diff import diff, grouped
+from spectra_assets.covenant.diff import diff, grouped, no_longer_believed
 from spectra_assets.covenant.files import covenant_file, write
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.discovery.proven import proven, without
@@ -120,9 +120,10 @@ class Pipeline:
         """Whether an extraction found something unusual."""
         return any(each.gates_warned for each in self.console.outcomes if each.table.startswith(f"{Stage.EXTRACT}."))
 
-    def settled(self) -> None:
-        """All tables are made: the next call may trust what was proven, unless an extraction found something unusual."""
-        if self.odd or self._first is None:
+    def settled(self, covenant: Covenant) -> None:
+        """All tables are made: the next call may trust what was proven, unless an extraction found something unusual, or Prepare
+        found a number of rows wrong that the covenant believes: a list that moved while it was counted looks like that."""
+        if self.odd or self._first is None or (self.next is not None and no_longer_believed(covenant, self.next)):
             distrust(self.lakehouse)
         elif not self._trusted:
             trust(self.lakehouse, self._first, datetime.now(UTC))

@@ -83,7 +83,7 @@ def _carry_out(engine: Pipeline, pack: Pack, commit_files: bool) -> Covenant:
             continue
         again = (engine.heal(covenant, _LOSING) if delivered else engine.heal(covenant)) if left else ()
         if delivered and not again:
-            engine.settled()
+            engine.settled(covenant)
             if engine.held:
                 engine.propose()
             return _finalised(engine, pack, covenant, commit_files)

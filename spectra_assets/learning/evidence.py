@@ -13,6 +13,11 @@ from spectra_assets.learning.reason import answered, reason_of, status_of
 _LAWFUL = re.compile(r"too few to compare|too few rows|budget of requests|never asked|used up")
 """Reasons for which a gate that only warns shows no gap: there was nothing to see."""
 
+DECLARED = "declaredTotal"
+"""Kind of the fact that a list gave fewer rows than it declares."""
+
+_SHORT = re.compile(rf"\bcheck {DECLARED}, expected ([0-9]+), found ([0-9]+)")
+
 Row = Mapping[str, Any]
 Take = Callable[[Evaluation, Row], tuple[Cause, str, Fact] | None]
 
@@ -92,12 +97,15 @@ def _complete(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
     cause = causes.get(aspect, Cause.INCOMPLETE_EXTRACT)
     if aspect == "mismatch" and "check sample" in first:
         cause = Cause.ENVELOPE_CHANGED if "now there is none" in first else Cause.UNPROVEN_DEPENDENCY
+    short = _SHORT.search(first) if aspect == "mismatch" else None
     fact = Fact(
-        kind=aspect[:40],
+        kind=DECLARED if short else aspect[:40],
+        expected=short[1] if short else None,
+        seen=short[2] if short else None,
         count=number(row.get("problems")),
         total=number(row.get("among")),
         status=status_of(first) if aspect in ("skipped", "pages") else None,
-        note=text(first, NOTED),
+        note=text(first.strip(), NOTED),
     )
     return cause, aspect, fact
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from spectra_assets.errors import RequestError
 from spectra_assets.learning import apply
 from spectra_assets.learning.books import balance
+from spectra_assets.learning.evidence import DECLARED
 from spectra_assets.learning.gap import OF_LISTS, Cause
 from spectra_assets.learning.journal import settled
 from spectra_assets.learning.lesson import Lesson, Outcome, Tried, find, read_all, save
@@ -47,6 +48,12 @@ ADVICE = {
     Cause.UNSTEADY_ENDPOINT: "Nothing is lost by it, but whoever runs the API should know.",
 }
 """Where a person begins, by the cause of a gap that no rule mends."""
+
+_SHORT = (
+    "Ask the owner of {source} whether rows are withheld, or come by other pages. If the number is wrong, `solution-engine "
+    "covenant diff {source}` says that it is no longer believed, and `covenant generate {source}` accepts that."
+)
+"""Where a person begins, of a list that gives fewer rows than it declares."""
 
 
 def doubled(lessons: Iterable[Lesson]) -> dict[str, str]:
@@ -160,8 +167,20 @@ def question_of(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None =
     done = f" Tried: {'; '.join(f'{each.remedy}: {each.outcome}' for each in tried)}." if tried else ""
     kept = f" {why}." if why else ""
     kept += _how_many(lesson)
+    if short := _short(lesson):
+        told, advice = f"{lesson.full_table}: {short}. No automatic fix could be proven.", _SHORT.format(source=lesson.source)
+        return f"{told}{back}{kept} {advice} What should be done?{done}"
     kept += f" {ADVICE[lesson.cause].format(source=lesson.source)}" if lesson.cause in ADVICE else ""
     return f"{lesson.full_table}: {words}{about}. No automatic fix could be proven.{heard}{back}{kept} What should be done?{done}"
+
+
+def _short(lesson: Lesson) -> str:
+    """How many rows the API declares and how many it gave, if that is what the lesson is about."""
+    fact = next((fact for fact in lesson.evidence if fact.kind == DECLARED and fact.expected and fact.seen), None)
+    if fact is None:
+        return ""
+    lists = f", in the first of {fact.count:,} such lists" if fact.count is not None and fact.count > 1 else ""
+    return f"the API declares {int(fact.expected or 0):,} rows and gave {int(fact.seen or 0):,}{lists}"
 
 
 def _how_many(lesson: Lesson) -> str:

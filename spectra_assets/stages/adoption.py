@@ -150,11 +150,18 @@ def ruled(before: Canon, now: Canon, changed: Iterable[Mapping[str, Any]]) -> Ca
     one where a rule is about its key."""
     rules = [rule for rule in changed if rule["kind"] in OF_CANON]
     fresh = {entity.entity: entity for entity in now.entities}
-    kept = [_ruled(entity, fresh.get(entity.entity), rules) for entity in before.entities]
+    kept = [_believed(entity, _ruled(entity, fresh.get(entity.entity), rules)) for entity in before.entities]
     there = {entity.entity for entity in before.entities}
     named = {rule["scope"]["entity"] for rule in rules}
     added = [each for name, each in fresh.items() if name in named - there]
     return Canon(entities=(*(entity for entity in kept if entity is not None), *added))
+
+
+def _believed(before: CanonEntity, now: CanonEntity | None) -> CanonEntity | None:
+    """The entity of now, its declared totals believed as before: no rule is about them."""
+    if now is None or before.fetch.totals == "notCredible":
+        return now
+    return now.model_copy(update={"fetch": now.fetch.model_copy(update={"totals": before.fetch.totals})})
 
 
 def _ruled(before: CanonEntity, now: CanonEntity | None, rules: Sequence[Mapping[str, Any]]) -> CanonEntity | None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from spectra_assets.covenant.access import Withheld
-from spectra_assets.covenant.diff import _plain_changes, diff
+from spectra_assets.covenant.diff import Consent, _plain_changes, diff
 from spectra_assets.covenant.model import Covenant
 
 
@@ -85,6 +85,15 @@ def test_a_request_that_no_longer_asks_for_hidden_rows_breaks(covenant: Covenant
     old = changed(covenant, "extract.users", lambda t: t["build"]["fetch"].update(query={"state": "all"}))
     (breaking,) = [each for each in diff(old, covenant) if each.breaking]
     assert "without state=all" in breaking.text
+
+
+def test_a_declared_total_is_given_up_by_a_person_only_and_believed_again_by_itself(covenant: Covenant) -> None:
+    doubted = changed(covenant, "extract.users", lambda t: t["build"]["fetch"].update(totals="notCredible"))
+    (lost,) = diff(covenant, doubted)
+    assert (lost.table, lost.consent) == ("extract.users", Consent.PERSON)
+    assert "no longer believed" in lost.text
+    (gained,) = diff(doubted, covenant)
+    assert gained.consent == Consent.NOBODY
 
 
 @pytest.mark.parametrize(

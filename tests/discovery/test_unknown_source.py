@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 
+from spectra_assets.covenant.files import covenant_file, read
 from spectra_assets.engine.cli import commands
 from spectra_assets.engine.console import Console
 from spectra_assets.engine.run import run_sentence
@@ -22,9 +23,11 @@ from spectra_assets.errors import ConfigurationError, CredentialError, RequestEr
 from spectra_assets.graph.sensor import learn
 from spectra_assets.intelligence.model import load_pack
 from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.learning.lesson import read_all
 from spectra_assets.names import TableRef
 from spectra_assets.settings import Settings
 from spectra_assets.settings import load as load_settings
+from spectra_assets.stages.trust import distrust
 
 REPOSITORY = Path(__file__).parent.parent.parent
 SENTENCE = "create SPECTRA pipeline for tracker"
@@ -155,6 +158,59 @@ def test_what_only_the_extraction_sees_is_measured_again_in_the_same_run(project
     rows = Lakehouse(project.lakehouse_root, "tracker").read(TableRef.parse("clean.issue")).to_pylist()
     assert sorted(str(row["severity"]) for row in rows)[:4] == ["None", "None", "None", "None"]
     assert sum(row["severity"] == "high" for row in rows) == 3
+
+
+def counted(serve: Callable[..., Any], given: Callable[[], list[dict[str, Any]]], total: Callable[[int], int]) -> Any:
+    """The issues by page, with a total that may depend on the size of the page."""
+
+    def answer(_: Any, query: dict[str, str], __: Any) -> Any:
+        number, size, rows = int(query.get("page", 1)), min(int(query.get("per_page", 20)), 40), given()
+        return {"items": rows[(number - 1) * size : number * size], "total": total(size)}
+
+    return serve({"/": {"issues": "{origin}/issues{?page,per_page}"}, "/issues": answer})
+
+
+def believed(settings: Settings) -> str:
+    return read(covenant_file(settings.covenants, "tracker")).fetches()["issue"].totals
+
+
+def test_rows_that_are_withheld_and_still_counted_are_missed_until_a_person_gives_the_number_up(
+    project: Settings, serve: Callable[..., Any]
+) -> None:
+    withheld = False
+    api = counted(serve, lambda: [row for n, row in enumerate(ISSUES) if n % 10 or not withheld], lambda size: len(ISSUES))
+    summary, said = run(project, Options(base_url=api.base_url))
+    assert summary.ok, said
+    withheld = True
+    for _ in range(2):
+        summary, said = run(project, Options(base_url=api.base_url))
+        assert (summary.ok, believed(project)) == (False, "credible"), said
+        assert "check declaredTotal, expected 90, found 81" in str(summary.problem)
+        assert any("no longer believed" in held for held in summary.held)
+    lessons = read_all(project.lessons, "tracker")
+    assert any("extract.issues: the API declares 90 rows and gave 81." in (lesson.question or "") for lesson in lessons)
+    CliRunner().invoke(commands, ["covenant", "generate", "tracker"], catch_exceptions=False)
+    summary, said = run(project, Options(base_url=api.base_url))
+    assert (summary.ok, summary.held, believed(project)) == (True, (), "notCredible"), said
+    assert Lakehouse(project.lakehouse_root, "tracker").describe(TableRef.parse("clean.issue")).rows == 81
+
+
+def test_a_number_that_was_wrong_only_while_it_was_measured_is_still_believed(
+    project: Settings, serve: Callable[..., Any]
+) -> None:
+    """A row came and went between two pages: nothing fails for it, and the next run measures again."""
+    moves = False
+    api = counted(serve, lambda: ISSUES, lambda size: len(ISSUES) + (moves and size < 40))
+    summary, said = run(project, Options(base_url=api.base_url))
+    assert (summary.ok, believed(project)) == (True, "credible"), said
+    lakehouse, moves = Lakehouse(project.lakehouse_root, "tracker"), True
+    distrust(lakehouse)
+    summary, said = run(project, Options(base_url=api.base_url))
+    assert (summary.ok, believed(project)) == (True, "credible"), said
+    assert any("no longer believed" in held for held in summary.held)
+    moves = False
+    summary, said = run(project, Options(base_url=api.base_url))
+    assert (summary.ok, summary.held, believed(project)) == (True, (), "credible"), said
 
 
 def test_an_entity_of_a_person_that_is_not_there_is_told_and_nothing_is_called_done(

@@ -57,6 +57,13 @@ def test_what_an_answer_says_decides_the_cause(first: str, cause: Cause) -> None
     assert gap.cause is cause
 
 
+def test_a_list_that_is_shorter_than_it_says_tells_both_numbers() -> None:
+    first = " (parent 5, check declaredTotal, expected 246, found 221, reason the API declares more rows than came)"
+    (gap,) = gaps_of(said("extract_complete", {"aspect": "mismatch", "problems": "3", "among": "9", "first": first}))
+    (fact,) = gap.evidence
+    assert (gap.cause, fact.expected, fact.seen, fact.count) == (Cause.PAGE_LIMIT, "246", "221", 3)
+
+
 EMPTIED = {"column": "note", "path": "note", "before": "0 of 90", "empty": "81", "rows": "90"}
 
 

@@ -16,7 +16,7 @@ from spectra_assets.errors import StorageError
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Pack, load_pack
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.settings import Settings
-from spectra_assets.stages.adoption import Made, adopt, keep_canon, kept_canon, ruled
+from spectra_assets.stages.adoption import Made, adopt, keep_canon, kept_canon, ruled, taken_over
 from spectra_assets.stages.design import design
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -92,6 +92,33 @@ def test_how_an_entity_is_asked_for_takes_no_column_with_it(kind: str) -> None:
     found = ruled(BEFORE, now, [rule(kind, "ship")]).entity("ship")
     assert [field.raw for field in found.fields] == ["id", "tons", "owner.id", "load"]
     assert found.fetch.path == "/v2/ships"
+
+
+def counting(canon: Canon, totals: str) -> Canon:
+    """The canon, the numbers of rows that its lists declare believed or not."""
+    fetches = {each.entity: each.fetch.model_copy(update={"totals": totals}) for each in canon.entities}
+    return Canon(entities=tuple(each.model_copy(update={"fetch": fetches[each.entity]}) for each in canon.entities))
+
+
+@pytest.mark.parametrize("kind", ["paging", "primary_key"])
+@pytest.mark.parametrize(("before", "now"), [("credible", "notCredible"), ("notCredible", "credible")])
+def test_no_rule_gives_up_a_total_that_is_believed(kind: str, before: str, now: str) -> None:
+    found = ruled(counting(BEFORE, before), counting(NOW, now), [rule(kind, "ship", path="id")]).entity("ship").fetch
+    assert (found.path, found.totals) == ("/v2/ships", "credible")
+
+
+def test_a_total_that_is_believed_is_held_and_one_of_a_new_source_is_not(tmp_path: Path) -> None:
+    settings, pack = Settings(project=REPOSITORY, lakehouse_root=str(tmp_path)), little("crew")
+    true = Canon(entities=(keyed(entity("crew", {"name": "text"})),))
+    untrue = counting(true, "notCredible")
+    now = design(settings, pack, true)[0]
+    keep_canon(settings, now, true)
+    made = Made(design(settings, pack, untrue)[0], untrue)
+    taken = adopt(settings, pack, now, made, {"extract.crews"})
+    assert taken.made.covenant == now
+    assert [(change.table, change.breaking) for change in taken.held] == [("extract.crews", True)]
+    assert taken_over(settings, pack, None, (), untrue).covenant == made.covenant
+    assert adopt(settings, pack, made.covenant, Made(now, true), {"extract.crews"}).made.covenant == now
 
 
 def test_an_entity_that_a_rule_leaves_out_goes() -> None:

@@ -261,6 +261,12 @@ def _capped_in_silence(world: World) -> None:
     world.lists["order"].repeat = lambda every: every[:40]
 
 
+def _withheld(world: World) -> None:
+    """Each tenth row is withheld, and counted all the same."""
+    world.lists["order"].repeat = lambda every: [row for place, row in enumerate(every) if place % 10]
+    world.lists["order"].told = 90
+
+
 def _inlined(world: World) -> None:
     """Parcels stand in their depot, and have no list of their own any more."""
     parcels = world.lists["parcel"].rows
@@ -435,6 +441,14 @@ ANSWERS: tuple[Case, ...] = (
         lists=("patient",),
     ),
     _case("a list ends at 40 rows and says that there are 90", Market, _capped, _WHOLE, outcome="asks"),
+    _case(
+        "every tenth record is withheld and still counted",
+        Market,
+        _withheld,
+        _WHOLE,
+        outcome="asks",
+        says="the API declares 90 rows and gave 81",
+    ),
     _case("a list ends at 40 rows in silence", Market, _capped_in_silence, _STAY, outcome="asks"),
     _case(
         "children go into their parents",
