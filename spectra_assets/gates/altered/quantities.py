@@ -78,7 +78,7 @@ def rescaled(pairs: Pairs, _: list[tuple[Any, Any]]) -> Alteration | None:
     for factor in _SINCE_1970:
         alike = [was for was, now in known if was != now and abs(now - was * factor) <= 1]  # a fraction of a second may be lost
         if len(alike) >= MOST * len(known) and len(set(alike)) >= DIFFERENT:
-            return alteration(Form.SCALED, pairs, len(alike), len(known), f"are {factor:g} times as far from 1970 as they were")
+            return alteration(Form.RESCALED, pairs, len(alike), len(known), f"are {factor:g} times as far from 1970 as they were")
     return None
 
 
