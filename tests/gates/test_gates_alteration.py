@@ -137,6 +137,11 @@ DONE: dict[str, tuple[Change, set[str], str]] = {
         {"createdAt", "updatedAt"},
         "0.001 times as far from 1970",
     ),
+    "half read as milliseconds": (
+        lambda row: {"createdAt": since_1970(row["createdAt"], 0.001) if halved(row) else row["createdAt"]},
+        {"createdAt"},
+        "30 of 60 values of createdAt are 0.001 times as far",
+    ),
     "seconds read as microseconds": (to("updatedAt", lambda at: since_1970(at, 1e-6)), {"updatedAt"}, "1e-06 times as far"),
     "no time of day": (to("createdAt", lambda at: at.replace(hour=0, minute=0, second=0)), {"createdAt"}, "time of day"),
     "a day off": (to("birthday", lambda day: day - timedelta(days=1)), {"birthday"}, "a day earlier"),

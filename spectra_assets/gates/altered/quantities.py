@@ -73,11 +73,12 @@ def rescaled(pairs: Pairs, _: list[tuple[Any, Any]]) -> Alteration | None:
     """Moments are so many times as far from 1970 as they were: the numbers they are read from are in another unit. Those near the
     readings tell it as well."""
     known = [(was, now) for was, now in zip(pairs.was, pairs.now, strict=True) if was is not None and now is not None]
-    if pairs.column.type != DataType.TIMESTAMP or len(known) < KNOWN:
+    changed = [(was, now) for was, now in known if was != now]
+    if pairs.column.type != DataType.TIMESTAMP or len(changed) < KNOWN:
         return None
     for factor in _SINCE_1970:
-        alike = [was for was, now in known if was != now and abs(now - was * factor) <= 1]  # a fraction of a second may be lost
-        if len(alike) >= MOST * len(known) and len(set(alike)) >= DIFFERENT:
+        alike = [was for was, now in changed if abs(now - was * factor) <= 1]  # a fraction of a second may be lost
+        if len(alike) >= max(MOST * len(changed), _PART * len(known)) and len(set(alike)) >= DIFFERENT:
             return alteration(Form.RESCALED, pairs, len(alike), len(known), f"are {factor:g} times as far from 1970 as they were")
     return None
 
