@@ -127,7 +127,7 @@ def _digest(value: Any) -> str:
 
 def _gone(candidate: Candidate) -> tuple[int, int]:
     """How many records the published table has, and how many of their keys the candidate lacks; (0, 0) if nothing can be said."""
-    known = _published(candidate)
+    known = None if _is_nested(candidate) else _published(candidate)
     if known is None:
         return 0, 0
     held, state = known
@@ -139,15 +139,26 @@ def _gone(candidate: Candidate) -> tuple[int, int]:
 
 def _published(candidate: Candidate) -> tuple[DataFrame, TableState] | None:
     """The published table and its state; None of a new one, of few records, of one with another key, if it holds just these rows,
-    and of the rows of a nested list, which have no life of their own."""
+    and of the rows of a nested list that only their place there tells apart."""
     ref = candidate.table.ref
-    if getattr(candidate.table.build, "array", None) is not None or not candidate.lakehouse.exists(ref):
+    if (_is_nested(candidate) and _is_made(candidate)) or not candidate.lakehouse.exists(ref):
         return None
     state = candidate.lakehouse.describe(ref)
     same = state.metadata.get(FINGERPRINT) == candidate.staged.fingerprint
     if same or state.rows < _KNOWN or not set(primary_key(candidate)) <= set(state.columns):
         return None
     return candidate.engine.read(candidate.lakehouse.path(ref)), state
+
+
+def _is_nested(candidate: Candidate) -> bool:
+    """Whether the rows are those of a nested list: they may come, go and get other keys with their record."""
+    return getattr(candidate.table.build, "array", None) is not None
+
+
+def _is_made(candidate: Candidate) -> bool:
+    """Whether a part of the key is nothing that records say, but made of them."""
+    columns = candidate.table.columns
+    return any(path.startswith("@") for name in primary_key(candidate) for path in columns[name].source)
 
 
 def _altered(candidate: Candidate) -> Iterator[tuple[str, Alteration | None]]:
@@ -164,7 +175,7 @@ def _altered(candidate: Candidate) -> Iterator[tuple[str, Alteration | None]]:
     if left is not None:
         compared, kept = _pairs(candidate, held, state, left)
         found = alterations(compared)
-        if kept <= 1 - MOST and not _accepts(candidate, state, key):
+        if kept <= 1 - MOST and not _is_nested(candidate) and not _accepts(candidate, state, key):
             found |= _rekeyed(candidate, held, state)
     yield from ((name, found.get(name)) for name in (key, *(column.name for column in columns)))
 
@@ -259,8 +270,7 @@ def _rekeyed(candidate: Candidate, held: DataFrame, state: TableState) -> dict[s
     """Key → whether nearly all records have another one, and are the same by a column that tells them apart. Where it is made
     of the record, or of a day, it may change."""
     keys, table = primary_key(candidate), candidate.table
-    made = any(path.startswith("@") for name in keys for path in table.columns[name].source)
-    if made or any(table.columns[name].type in (DataType.DATE, DataType.TIMESTAMP) for name in keys):
+    if _is_made(candidate) or any(table.columns[name].type in (DataType.DATE, DataType.TIMESTAMP) for name in keys):
         return {}
     names = [f"_key{place}" for place in range(len(keys))]
     lost = held.select("*", *_keys(keys)).join(candidate.accepted.select(*_keys(keys)), names, "left_anti")

@@ -187,8 +187,10 @@ def _altered(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
         note=text(row.get("told"), NOTED),
     )
     cause = _ALTERED.get(form, Cause.CHANGED_VALUES)
-    return cause, column if cause in (Cause.EMPTIED_FIELD, Cause.CHANGED_WORDS, Cause.PLACEHOLDER) else "", fact
+    return cause, column if cause in _OF_COLUMNS else "", fact
 
+
+_OF_COLUMNS = (Cause.EMPTIED_FIELD, Cause.CHANGED_WORDS, Cause.PLACEHOLDER, Cause.SECOND_DATE_FORMAT)
 
 _ALTERED: dict[str, Cause] = {
     Form.EMPTIED: Cause.EMPTIED_FIELD,
@@ -196,6 +198,7 @@ _ALTERED: dict[str, Cause] = {
     Form.PLACEHOLDER: Cause.PLACEHOLDER,
     Form.SCALED: Cause.CHANGED_UNIT,
     Form.MOVED: Cause.CHANGED_UNIT,
+    Form.RESCALED: Cause.SECOND_DATE_FORMAT,
 }
 
 

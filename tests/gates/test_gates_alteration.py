@@ -101,6 +101,10 @@ def hashed(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()
 
 
+def since_1970(at: datetime, factor: float) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + factor * (at - datetime(1970, 1, 1, tzinfo=UTC))
+
+
 def halved(row: Row) -> bool:
     return bool(row["customerId"] % 2)
 
@@ -128,6 +132,17 @@ DONE: dict[str, tuple[Change, set[str], str]] = {
     "the other sign": (to("balance", lambda value: -value), {"balance"}, "-1 times"),
     "no decimals": (to("balance", lambda value: round(value)), {"balance"}, "lost their decimals"),
     "another zone": (to("createdAt", lambda at: at + timedelta(hours=1)), {"createdAt"}, "moved by hours"),
+    "seconds read as milliseconds": (
+        lambda row: {name: since_1970(row[name], 0.001) for name in ("createdAt", "updatedAt")},
+        {"createdAt", "updatedAt"},
+        "0.001 times as far from 1970",
+    ),
+    "half read as milliseconds": (
+        lambda row: {"createdAt": since_1970(row["createdAt"], 0.001) if halved(row) else row["createdAt"]},
+        {"createdAt"},
+        "30 of 60 values of createdAt are 0.001 times as far",
+    ),
+    "seconds read as microseconds": (to("updatedAt", lambda at: since_1970(at, 1e-6)), {"updatedAt"}, "1e-06 times as far"),
     "no time of day": (to("createdAt", lambda at: at.replace(hour=0, minute=0, second=0)), {"createdAt"}, "time of day"),
     "a day off": (to("birthday", lambda day: day - timedelta(days=1)), {"birthday"}, "a day earlier"),
     "hashed": (

@@ -223,6 +223,58 @@ def test_another_zone_moves_all_instants_alike(
     assert bench.judge(promised, now).passed == passed
 
 
+def test_what_was_read_in_a_wrong_unit_is_another_value_when_it_is_read_right(bench: Bench) -> None:
+    promised = table("clean.order", "values_stay", **ORDER)
+    was = [order(key, at=datetime.fromtimestamp((START.timestamp() + 60 * key) / 1000, UTC)) for key in range(40)]
+    bench.publish(promised, was, made=json.dumps(making(promised)))
+    result = bench.judge(promised, [order(key) for key in range(40)])
+    assert "40 of 40 values of at are 1000 times as far from 1970 as they were" in result.message
+
+
+LINE = {
+    "columns": [
+        column("orderId", source=["id"], references="order.id"),
+        column("lineIndex", source=["@index"]),
+        column("lineId", source=["lines[].id"]),
+        column("price", DataType.FLOAT64, source=["lines[].price"]),
+        text("first", source=["lines[].first"]),
+        text("last", source=["lines[].last"]),
+        text("note", source=["lines[].note"]),
+    ],
+    "build": Flattening(array="lines"),
+}
+
+
+def lines(factor: float = 1.0, start: int = 0) -> list[Row]:
+    return [
+        {
+            "orderId": key // 3,
+            "lineIndex": key % 3,
+            "lineId": start + key,
+            "price": (key + 0.5) * factor,
+            **{name: f"{name} {key}" for name in ("first", "last", "note")},
+        }
+        for key in range(60)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "now", "passed"),
+    [
+        (["lineId"], lines(100.0), False),
+        (["lineId"], lines(), True),
+        (["lineId"], lines(start=500), True),  # written anew, with their order
+        (["orderId", "lineIndex"], lines(100.0), True),  # by its place no row is known
+    ],
+)
+def test_rows_of_nested_lists_with_ids_are_found_again(bench: Bench, key: list[str], now: list[Row], passed: bool) -> None:
+    promised = table("clean.line", "values_stay", primary_key=key, **LINE)
+    bench.publish(promised, lines(), made=json.dumps(making(promised)))
+    result = bench.judge(promised, now[:-1])
+    assert result.passed == passed
+    assert passed or "are 100 times what they were" in result.message
+
+
 def test_what_is_hashed_by_a_rule_changes_as_it_likes() -> None:
     columns = [
         column("orderId", required=True, source=["id"]),

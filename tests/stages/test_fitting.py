@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -70,6 +71,28 @@ def test_other_records_are_no_misfit(paging: Paging, now: Sight) -> None:
 )
 def test_what_changed_is_told(paging: Paging, now: Sight, told: str) -> None:
     assert re.match(told, misfit(seen(ROWS), now, paging)), misfit(seen(ROWS), now, paging)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "told"),
+    [
+        (lambda n: 1_704_067_200 + n, lambda n: 1_704_067_200_000 + n, "at may be millis since 1970, and seconds before"),
+        (lambda n: 1_704_067_200_000 + n, lambda n: 1_704_067_200 + n, "at may be seconds since 1970, and millis before"),
+        (
+            lambda n: f"{1_704_067_200_000 + n}",
+            lambda n: f"{1_704_067_200 + n}",
+            "at may be seconds since 1970, and millis before",
+        ),
+        (lambda n: (1_704_067_200 + n) * (n > 1), lambda n: (1_704_067_200 + n) * 10**6 * (n > 1), "at may be micros since 1970"),
+        (lambda n: 1_704_067_200 + n, lambda n: 1_904_067_200 + n, ""),
+        (lambda n: 99_999_000 + n, lambda n: 100_000_000 + n, ""),  # ids that go on
+        (lambda n: 10**n, lambda n: 10 ** (n + 7), ""),  # sizes of any kind
+    ],
+)
+def test_moments_in_another_unit_are_a_misfit(was: Callable[[int], Any], now: Callable[[int], Any], told: str) -> None:
+    before, after = (seen([row(n, at=made(n)) for n in range(1, 6)]) for made in (was, now))
+    assert misfit(before, after, NONE).startswith(told)
+    assert bool(misfit(before, after, NONE)) == bool(told)
 
 
 def test_a_page_that_leads_on_is_as_long_as_before() -> None:

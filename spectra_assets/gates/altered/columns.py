@@ -19,7 +19,7 @@ from spectra_assets.gates.altered.pairs import (
     share_changed,
     unlike,
 )
-from spectra_assets.gates.altered.quantities import another_day, moved, rounded, scaled, untimed
+from spectra_assets.gates.altered.quantities import another_day, moved, rescaled, rounded, scaled, untimed
 from spectra_assets.gates.altered.texts import affixed, cased, cut, escaped, garbled, hashed, masked
 from spectra_assets.gates.altered.values import collapsed, emptied, inverted, placeholder, reworded
 
@@ -39,7 +39,7 @@ def alterations(columns: Sequence[Pairs]) -> dict[str, Alteration]:
 
 def _altered(pairs: Pairs) -> Alteration | None:
     kind, both = pairs.column.type, pairs.both
-    ways: list[Way] = [emptied]
+    ways: list[Way] = [emptied, rescaled]
     if len(both) >= KNOWN and any(was != now for was, now in both):
         ways += _WAYS.get(kind, _NUMERIC if kind in NUMBERS else [])
     ways.append(placeholder)

@@ -31,6 +31,7 @@ class Form(StrEnum):
     REWORDED = "reworded"
     PLACEHOLDER = "placeholder"
     SCALED = "scaled"
+    RESCALED = "rescaled"
     ROUNDED = "rounded"
     MOVED = "moved"
     INVERTED = "inverted"

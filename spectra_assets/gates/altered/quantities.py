@@ -22,6 +22,9 @@ _TENS = [10.0**power for power in range(-9, 10) if power]
 _UNITS = (*_TENS, *(-each for each in _TENS), 60.0, 1 / 60, 3600.0, 1 / 3600, 1024.0, 1 / 1024)
 """How many of one unit are one of another. (Shares and prices rise otherwise.)"""
 
+_SINCE_1970 = tuple(10.0**power for power in (3, 6, 9, -3, -6, -9))
+"""How many seconds, milliseconds, microseconds or nanoseconds are one of another unit."""
+
 _SEASONS = 3
 """Two zones are apart by as many hours all year, or by one or two more while only one of them has its summer time."""
 
@@ -64,6 +67,20 @@ def _in_part(pairs: Pairs, nonzero: list[tuple[Any, Any]]) -> Alteration | None:
 def _unit(factor: float) -> float | None:
     """The unit of which the other one is `factor`, if there is one."""
     return next((each for each in _UNITS if abs(factor / each - 1) <= _NEAR), None)
+
+
+def rescaled(pairs: Pairs, _: list[tuple[Any, Any]]) -> Alteration | None:
+    """Moments are so many times as far from 1970 as they were: the numbers they are read from are in another unit. Those near the
+    readings tell it as well."""
+    known = [(was, now) for was, now in zip(pairs.was, pairs.now, strict=True) if was is not None and now is not None]
+    changed = [(was, now) for was, now in known if was != now]
+    if pairs.column.type != DataType.TIMESTAMP or len(changed) < KNOWN:
+        return None
+    for factor in _SINCE_1970:
+        alike = [was for was, now in changed if abs(now - was * factor) <= 1]  # a fraction of a second may be lost
+        if len(alike) >= max(MOST * len(changed), _PART * len(known)) and len(set(alike)) >= DIFFERENT:
+            return alteration(Form.RESCALED, pairs, len(alike), len(known), f"are {factor:g} times as far from 1970 as they were")
+    return None
 
 
 def rounded(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:

@@ -26,7 +26,7 @@ def taken_over(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     yield _accepted(gap, [f"{table}@{version}" for table, _, _, version in lost], why, needs)
 
 
-@remedies_for(Cause.CHANGED_VALUES, Cause.CHANGED_UNIT, Cause.CHANGED_WORDS, Cause.PLACEHOLDER)
+@remedies_for(Cause.CHANGED_VALUES, Cause.CHANGED_UNIT, Cause.CHANGED_WORDS, Cause.PLACEHOLDER, Cause.SECOND_DATE_FORMAT)
 def as_it_is(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     """The version that stands may be followed by columns to which something was done at once; no later one."""
     columns = list(dict.fromkeys(fact.column for fact in gap.evidence if fact.column))

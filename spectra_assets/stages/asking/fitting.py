@@ -11,6 +11,8 @@ from spectra_assets.covenant.access import NoPaging, Paging
 from spectra_assets.stages.asking.answers import Sight
 from spectra_assets.stages.asking.locations import Record
 from spectra_assets.stages.asking.sampling import is_full
+from spectra_assets.stages.values.dates import EPOCH_MILLIS, unit_of
+from spectra_assets.stages.values.numbers import is_integer
 from spectra_assets.stages.values.shapes import kind_of
 
 _MOST_PATHS = 2_000
@@ -39,16 +41,16 @@ def misfit(before: Sight, now: Sight, paging: Paging) -> str:
     counts = goes_on[0] or isinstance(paging, NoPaging) or not (before.rows and now.rows)
     if counts and before.rows != now.rows:
         return f"its first page has {now.rows} rows, and had {before.rows}"
-    return _changed(forms_of(before.records), forms_of(now.records))
+    return _changed(forms_of(before.records), forms_of(now.records)) or _rescaled(before.records, now.records)
 
 
 def forms_of(records: Sequence[Record]) -> dict[str, set[str]]:
     """Place in the records → the forms that values there have: not what they say, but how they are written."""
     found: dict[str, set[str]] = {}
     for record in records:
-        for place, form in _forms(record, ""):
+        for place, value in _values(record, ""):
             if place in found or len(found) < _MOST_PATHS:
-                found.setdefault(place, set()).add(form)
+                found.setdefault(place, set()).add(_form(value))
     return found
 
 
@@ -69,25 +71,51 @@ def _changed(before: Mapping[str, set[str]], now: Mapping[str, set[str]]) -> str
     return f"{gone[:100]} does not come any more" if gone is not None else ""
 
 
+def _rescaled(before: Sequence[Record], now: Sequence[Record]) -> str:
+    """Which numbers may be moments since 1970 both times, in another unit each time; empty if none are."""
+    was = _units(before)
+    for place, unit in _units(now).items():
+        if unit != was.get(place, unit):
+            return f"{place[:100]} may be {_named(unit)} since 1970, and {_named(was[place])} before"
+    return ""
+
+
+def _units(records: Sequence[Record]) -> dict[str, str | None]:
+    """Place in the records → the unit in which all numbers there but nought may be moments since 1970."""
+    found: dict[str, list[float]] = {}
+    for record in records:
+        for place, value in _values(record, ""):
+            number = float(value) if isinstance(value, int | float) or (isinstance(value, str) and is_integer(value)) else 0.0
+            if number and (place in found or len(found) < _MOST_PATHS):
+                found.setdefault(place, []).append(number)
+    return {place: unit[0] for place, numbers in found.items() if (unit := unit_of(numbers)) is not None}
+
+
+def _named(unit: str | None) -> str:
+    return (unit or EPOCH_MILLIS).removeprefix("epoch_")
+
+
 def _words(forms: set[str]) -> str:
     return " or ".join(sorted(forms))[:80]
 
 
-def _forms(value: Any, place: str) -> Iterator[tuple[str, str]]:
-    """(place, form) of everything in a value; of a null nothing."""
+def _values(value: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """(place, value) of everything in a value; of a null nothing, of a list itself `[]`."""
     if isinstance(value, dict):
         for key, below in value.items():
-            yield from _forms(below, f"{place}.{key}" if place else str(key))
+            yield from _values(below, f"{place}.{key}" if place else str(key))
     elif isinstance(value, list):
-        yield f"{place}[]", "array"
+        yield f"{place}[]", []
         for below in value:
-            yield from _forms(below, f"{place}[]")
+            yield from _values(below, f"{place}[]")
     elif value is not None:
-        yield place, _form(value) if isinstance(value, str) else kind_of(value)
+        yield place, value
 
 
-def _form(text: str) -> str:
-    bare = text.strip()
+def _form(value: Any) -> str:
+    if not isinstance(value, str):
+        return kind_of(value)
+    bare = value.strip()
     if not bare:
         return "blank"
     if _NUMBER.fullmatch(bare):

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from tests.learning.bench.cases import Case, rows
+from tests.learning.bench.shapes import Clinic
 from tests.learning.bench.worlds import Market, Row
 
 _STAYS = "clean.order:values_stay"
@@ -38,6 +39,9 @@ ALTERED: tuple[Case, ...] = (
     Case("a day stands for none", "altered", Market,
          rows("order", lambda n, row: {**row, "placed": "9999-12-31" if n % 5 == 0 else row["placed"]}), (_STAYS,), outcome="asks",
          says="field placed: values: {'9999-12-31': None}"),
+    Case("amounts of a nested list in cents", "altered", Clinic,
+         rows("visit", lambda n, row: {**row, "readings": [{**each, "value": each["value"] * 100} for each in row["readings"]]}),
+         ("clean.visitReading:values_stay",), outcome="asks", says="clean.visitReading.value@"),
     Case("all records get other keys", "altered", Market,
          rows("order", lambda n, row: {**row, "id": row["id"] + 40_000}), (_STAYS,), outcome="asks",
          says="clean.order.orderId@"),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.learning.bench.cases import Case, Change, both, listed, renamed, rows
-from tests.learning.bench.shapes import Clinic, Depot, Surgery, visits
+from tests.learning.bench.shapes import Clinic, Depot, Laboratory, Surgery, visits
 from tests.learning.bench.worlds import Market, Row, World
 
 _OWNERS = {row["visitNo"]: row["patientUuid"] for row in visits()}
@@ -85,8 +85,8 @@ def _late(world: World) -> None:
 
 
 def _case(name: str, kind: str, world: type[World], change: Change, *fails: str, **more: Any) -> Case:
-    lists = {Clinic: _CLINIC, Surgery: _CLINIC, Depot: _DEPOT}.get(world, ("customer", "order"))
-    meant = {Clinic: _clinic}.get(world, dict)
+    lists = {Clinic: _CLINIC, Laboratory: _CLINIC, Surgery: _CLINIC, Depot: _DEPOT}.get(world, ("customer", "order"))
+    meant = {Clinic: _clinic, Laboratory: _clinic}.get(world, dict)
     return Case(name, kind, world, change, fails, **{"lists": lists, "meant": meant, **more})
 
 
@@ -117,6 +117,13 @@ FURTHER: tuple[Case, ...] = (
         Clinic,
         rows("visit", lambda n, row: {**row, "begunAt": row["begunAt"] * 1000}),
         *_VISITS,
+    ),
+    _case(
+        "milliseconds become seconds",
+        "accept a second date format",
+        Laboratory,
+        rows("visit", lambda n, row: {**row, "begunAt": row["begunAt"] // 1000}),
+        "clean.visit:values_stay",
     ),
     _case(
         "instants become texts",
