@@ -261,7 +261,8 @@ class _Star:
         return made
 
     def _ways(self, start: Link, met: Collection[str]) -> Iterator[_Way]:
-        """Ways over one link to further tables with a dimension, the nearest to each."""
+        """Ways over one link to further tables with a dimension, the nearest to each. Where a table refers to one several times,
+        the way goes over the column that is called as it: an invoice's customer is its `customerId`, whoever else it names."""
         seen = {*met}
         ways = [_Way(start, start.columns[0][0], start.role, start.role, ())]
         for _ in range(_FAR):
@@ -270,7 +271,7 @@ class _Star:
                 target = self.nodes.get(way.link.target)
                 if target is None or len(target.key) != 1:
                     continue
-                for other in target.links:
+                for other in sorted(target.links, key=lambda each: each.role != each.target):
                     held = target.origin(way.link.columns[0][1], other.columns[0][0])
                     if other.single and other.target not in seen and held is not None and not _passing(target, other):
                         seen.add(other.target)

@@ -161,9 +161,24 @@ def _table(old: Table, new: Table) -> Iterator[Change]:
     elif isinstance(old.build, Extraction) and isinstance(new.build, Extraction):
         yield from _fetch(name, old.build.fetch, new.build.fetch)
     elif old.build != new.build:
-        yield from _plain_changes(name, plain(old.build), plain(new.build))
+        yield from _made_otherwise(name, plain(old.build), plain(new.build))
     if old.description != new.description:
         yield Change(table=name, text=f"it is described anew: {_short(new.description)}")
+
+
+_FOUND_BY = ("dimension", "column", "key", "also", "via")
+"""What says of a foreign key which member a row finds by it: where that changes, rows get other members under the same name."""
+
+
+def _made_otherwise(name: str, old: Any, new: Any) -> Iterator[Change]:
+    """How the rows are made; the foreign keys are compared by their names."""
+    before, after = ({each["name"]: each for each in made.pop("references", ())} for made in (old, new))
+    yield from _plain_changes(name, old, new)
+    for key in dict.fromkeys((*before, *after)):
+        was, now = before.get(key), after.get(key)
+        moved = was is not None and now is not None and any(was.get(part) != now.get(part) for part in _FOUND_BY)
+        for change in _plain_changes(name, was, now, f"references.{key}") if was != now else ():
+            yield change.model_copy(update={"consent": Consent.PERSON if moved else Consent.NOBODY})
 
 
 def _fetch(name: str, old: Fetch, new: Fetch) -> Iterator[Change]:

@@ -1,5 +1,6 @@
 """Records that go in one run. Of many tables at once much: each alone would be worth a word, all together are another
-environment. Of one table more than half: a list that was emptied, a right that was lost, a filter that came.
+environment. Of one table more than half: a list that was emptied, a right that was lost, a filter that came. So of the rows of a
+list inside of records that stay: that list has another name now, or is elsewhere.
 
 The API's own word that this is all proves nothing here, and saying it again proves no more: whoever lost a right is told the same
 every day. So it is a person who takes it over, unless the table itself has shown that its records come and go.
@@ -14,7 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from spectra_assets.covenant.build import Flattening
 from spectra_assets.covenant.model import DataType, Table
-from spectra_assets.covenant.paths import split_path
+from spectra_assets.covenant.paths import ARRAY, PARENT, split_path
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Result, Rule
 from spectra_assets.gates.keys import primary_key
@@ -64,10 +65,11 @@ class Fall(NamedTuple):
 @gate("source_stays", kinds=("flattening",), needs=primary_key)
 def source_stays(candidate: Candidate) -> Judged:
     """A table does not lose much of its records in the same run as many others of the source, nor more than half of them alone;
-    it may, if it did before, or if they went with what they refer to."""
+    it may, if it did before, or if they went with what they refer to. Of a list inside of records only those rows count whose
+    records are still there."""
     columns = {"table": DataType.TEXT, "before": DataType.INT64, "now": DataType.INT64, "version": DataType.INT64}
     own = _unusual(candidate)
-    together = _together(candidate, own) if own is not None else []
+    together = _together(candidate, own) if own is not None and not _array(own.table) else []
     fallen = together or ([own] if own is not None and _is_cut(candidate, own) else [])
     rows = [
         {"table": each.table.table, "before": each.before, "now": each.now, "version": each.version, "kept": False}
@@ -82,7 +84,8 @@ def _rule(fallen: Sequence[Fall]) -> Rule:
     if len(fallen) != 1:
         return Rule("kept", "lost much of their records in one run")
     (one,) = fallen
-    return Rule("kept", f"{one.before - one.now:,} of {one.before:,} records went in one run, {one.now:,} are left", whole=True)
+    what = "rows of a list inside of records that stay" if _array(one.table) else "records"
+    return Rule("kept", f"{one.before - one.now:,} of {one.before:,} {what} went in one run, {one.now:,} are left", whole=True)
 
 
 def _advice(fallen: Sequence[Fall]) -> str:
@@ -185,11 +188,24 @@ def _falls(candidate: Candidate, ref: TableRef) -> int:
 def _own(candidate: Candidate) -> Fall | None:
     """The candidate's own fall; None if it stands."""
     table = candidate.table
-    if _array(table) or not candidate.lakehouse.exists(table.ref):
+    if _array(table) == PARENT or not candidate.lakehouse.exists(table.ref):
         return None
     state = candidate.lakehouse.describe(table.ref)
     fall = Fall(table, state.rows, candidate.counts.rows, state.version)
+    if _array(table) and _is_fall(fall):
+        fall = fall._replace(before=_in_records_that_stay(candidate))
     return fall if _is_fall(fall) else None
+
+
+def _in_records_that_stay(candidate: Candidate) -> int:
+    """How many of the published rows of a list inside lie in records that Extract still has."""
+    table = candidate.table
+    held = candidate.engine.read(candidate.lakehouse.path(table.ref))
+    for column, above, keys in _referred(candidate, table):
+        if above.entity == table.entity and not any(ARRAY in path for path in table.columns[column].source):
+            value = F.col(quoted(column)).cast("string").alias("_above")
+            return int(held.select(value).join(keys, ["_above"], "left_semi").count())
+    return 0
 
 
 def _standing(candidate: Candidate, table: Table) -> Fall | None:

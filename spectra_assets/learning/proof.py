@@ -54,6 +54,9 @@ _OF_FIELDS = (RemedyKind.FOLLOW_RENAME, RemedyKind.ADD_FIELD, RemedyKind.DATE_FO
 _KNOWN, _STAYED = 20, 0.7
 """Of so many rows that stand at least, this share must come with such a remedy, or a person decides."""
 
+_LEFT = 0.05
+"""Of a table of Clean this share must come with any remedy: what is nearly empty may have another name now."""
+
 _TOLD = 8
 _WIDTH = 400
 
@@ -62,7 +65,7 @@ _WIDTH = 400
 class Proof:
     """What a proof came to. `regressions` and `notes` say why, for people; `seconds` is what it took.
 
-    `costs` are tables and columns that would no longer be there: what repairs at such a price is for a person to decide.
+    `costs` are tables, columns and rows that would no longer be there: what repairs at such a price is for a person to decide.
     `despite` are the gates (`stage.table:gate`) that fail with the remedy as they do without it.
     """
 
@@ -278,7 +281,7 @@ class _Trial:
         return found
 
     def costs(self, made: Remade) -> Iterator[str]:
-        """What would no longer be there, beside what the remedy leaves out on purpose; and rows, where it is about how they come.
+        """What would no longer be there, beside what the remedy leaves out on purpose; and rows.
 
         What the data of now would lose without it as well is another gap's, and is held back when this remedy is applied.
         """
@@ -291,15 +294,17 @@ class _Trial:
         yield from (loss for loss in lost if loss not in anyway)
 
     def _fewer(self, made: Remade) -> Iterator[str]:
-        """Tables of raw records that the remedy is about and that would have much less than what stands. Other lists may have
-        changed at the same time: what they lack is another gap's."""
+        """Tables of raw records that the remedy is about and that would have much less than what stands, and tables of Clean that
+        be published with nearly nothing of it. Other lists may have changed at the same time: what they lack is another gap's."""
         lakehouse = _lakehouse(self.settings, self.covenant)
-        for name, each in made.tables.items() if self.remedy.kind in _OF_ROWS else ():
+        for name, each in made.tables.items():
             ref = TableRef.parse(name)
-            if ref.schema != Stage.EXTRACT or each.rows is None or not lakehouse.exists(ref) or not self._is_about(name):
+            about = self.remedy.kind in _OF_ROWS and ref.schema == Stage.EXTRACT and self._is_about(name)
+            emptied = ref.schema == Stage.CLEAN and each.published
+            if each.rows is None or not (about or emptied) or not lakehouse.exists(ref):
                 continue
             stands = self._stood(lakehouse, ref)
-            if stands >= _KNOWN and each.rows < _STAYED * stands:
+            if stands >= _KNOWN and each.rows < (_STAYED if about else _LEFT) * stands:
                 yield f"{name} would have {each.rows:,} rows, and {stands:,} stand"
 
     def _stood(self, lakehouse: Lakehouse, ref: TableRef) -> int:
@@ -307,7 +312,7 @@ class _Trial:
         version = lakehouse.version_before(ref, self.gap.run_id)
         if version is None:
             return lakehouse.describe(ref).rows
-        return sum(batch.num_rows for batch in lakehouse.batches(ref, ["sequence"], version))
+        return sum(batch.num_rows for batch in lakehouse.batches(ref, [], version))
 
     def _is_about(self, name: str) -> bool:
         edit = self.remedy.edits[0]

@@ -219,7 +219,8 @@ def _in_tables_of_their_own(now: CanonEntity, stays: Sequence[CanonField], comes
     fresh = {field.group for field in came if _array(field.raw) and there.get(field.group) != _array(field.raw)}
     taken = {field.group for field in (*stays, *came)}
     called = {group: unused([group], taken) for group in fresh & there.keys()}
-    rows = [field for field in now.fields if field.raw == INDEX and field.group in fresh]
+    numbered = {field.group for field in stays if field.raw == INDEX} - called.keys()
+    rows = [field for field in now.fields if field.raw == INDEX and field.group in fresh - numbered]
     return [field.model_copy(update={"group": called.get(field.group, field.group)}) for field in (*rows, *came)]
 
 

@@ -12,6 +12,7 @@ from spectra_assets.covenant.amounts import amounts
 from spectra_assets.covenant.build import Bridge, Calendar, Dimension, Fact, Kpi, Refinement
 from spectra_assets.covenant.canon import Canon, CanonEntity
 from spectra_assets.covenant.derived_meaning import literal, quoted
+from spectra_assets.covenant.diff import diff
 from spectra_assets.covenant.files import parse, text_of
 from spectra_assets.covenant.model import Column, Covenant, Table
 from spectra_assets.covenant.network import Node
@@ -764,6 +765,20 @@ def test_a_reference_is_named_by_what_it_is_to_the_row(designer: Designer) -> No
     bridge = made.table("transform.bridgeBookingAuthor").build
     assert isinstance(bridge, Bridge)
     assert [reference.name for reference in bridge.references] == ["bookingKey", "authorKey"]
+
+
+def test_lines_have_the_customer_that_their_invoice_has_whoever_else_it_names(designer: Designer) -> None:
+    def made(**more: F) -> Covenant:
+        invoice = {"id": INT, **more, "customerId": to("customer.id"), "issuedAt": TIME, "lines[].amount": NUMBER}
+        return designer.covenant(canon_of(entity("customer", {"id": INT, "name": TEXT}), entity("invoice", invoice)))
+
+    before, now = made(), made(billingCustomerId=to("customer.id"))
+    (was,), (key,) = ([r for r in fact(each, "factInvoiceLine").references if r.via] for each in (before, now))
+    assert (key.name, key.via[0].take) == ("customerKey", "customerId")
+    assert key == was
+    assert references(now, "factInvoice")["customerKey"] == ("dimCustomer", "customerId")
+    assert references(now, "factInvoice")["billingKey"] == ("dimCustomer", "billingCustomerId")
+    assert not [change for change in diff(before, now) if change.breaking]
 
 
 def test_a_reference_is_called_neither_by_its_wrapping_nor_by_the_links_it_lies_in(designer: Designer) -> None:

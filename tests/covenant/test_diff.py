@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from spectra_assets.covenant.access import Withheld
+from spectra_assets.covenant.build import Fact
 from spectra_assets.covenant.diff import Consent, _plain_changes, diff
 from spectra_assets.covenant.model import Covenant
 
@@ -79,6 +80,24 @@ def test_a_change_is_told_in_words(
         assert "fetch.path changes from /cycle/release/{releaseid} to /cycles" in changes[0].text
         return
     assert any(says in c.text and c.breaking is breaking for c in changes), changes
+
+
+def test_a_key_that_finds_another_member_breaks_and_one_that_is_new_does_not(covenant: Covenant) -> None:
+    fact = next(t for t in covenant.tables() if isinstance(t.build, Fact) and any(each.via for each in t.build.references))
+    place = next(place for place, each in enumerate(fact.build.references) if each.via)  # type: ignore[union-attr]
+    name = fact.build.references[place].name  # type: ignore[union-attr]
+
+    def told(change: Callable[[list[dict[str, Any]]], None]) -> list[tuple[bool, str]]:
+        new = changed(covenant, fact.table, lambda t: change(t["build"]["references"]))
+        return [(each.breaking, each.text) for each in diff(covenant, new)]
+
+    ((breaking, text),) = told(lambda all_: all_[place]["via"][-1].update(take="another"))
+    assert breaking
+    assert text.startswith(f"references.{name}.via[")
+    assert text.endswith(" to another")
+    ((breaking, text),) = told(lambda all_: all_.insert(0, {"name": "newKey", "dimension": "dimUser", "column": "newId"}))
+    assert not breaking
+    assert text.startswith("references.newKey changes from nothing to ")
 
 
 def test_a_request_that_no_longer_asks_for_hidden_rows_breaks(covenant: Covenant) -> None:

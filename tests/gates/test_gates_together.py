@@ -156,3 +156,48 @@ def test_a_source_that_grows_has_no_fall(bench: Bench) -> None:
     source = Source(bench, dict.fromkeys(NAMES, range(60)), {})
     assert source.judge("area").passed
     assert carried(source.candidate("area")) == "0"
+
+
+LINES = table(
+    "clean.areaLine",
+    "source_stays",
+    columns=[
+        column("areaId", required=True, source=["id"], references="area.id"),
+        column("areaLineIndex", required=True, source=["@index"]),
+        column("likeId", source=["lines[].likeId"], references="area.id"),
+    ],
+    primary_key=["areaId", "areaLineIndex"],
+    entity="area",
+    build=Flattening(array="lines"),
+    **{"from": ["extract.areas"]},
+)
+
+
+@pytest.mark.parametrize(
+    ("areas", "lines", "falls", "accepted", "passed"),
+    [
+        (WHOLE, range(0), "0", "", False),  # the list has another name now
+        (WHOLE, range(19), "0", "", False),
+        (WHOLE, HALF, "0", "", True),
+        (range(10), range(10), "0", "", True),  # what they lay in went, and is judged itself
+        (range(30), range(0), "0", "", False),
+        (range(10), range(0), "0", "", True),  # too few are left to tell
+        (WHOLE, range(0), "0", "clean.areaLine@0", True),
+        (WHOLE, range(0), "2", "", True),  # it lives so
+    ],
+)
+def test_a_list_inside_of_records_that_stay_is_not_emptied_at_once(
+    bench: Bench, areas: range, lines: range, falls: str, accepted: str, passed: bool
+) -> None:
+    source = Source(bench, {"area": areas}, {})
+
+    def held(keys: range) -> list[Row]:
+        return [{"areaId": key, "areaLineIndex": 0, "likeId": 99} for key in keys]
+
+    bench.publish(LINES, held(WHOLE), falls=falls)
+    candidate = bench.candidate(LINES, held(lines), [*source.tables.values(), extracted("area")])
+    (result,) = evaluate(replace(candidate, accepted_changes=frozenset([accepted])))
+    assert result.passed == passed, result.message
+    assert carried(candidate) == str(int(falls) + (len(areas) >= 20 and len(lines) < 0.7 * len(areas)))
+    if not passed:
+        assert f"{len(areas) - len(lines)} of {len(areas)} rows of a list inside of records that stay went" in result.message

@@ -16,15 +16,17 @@ from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import SpectraError
 from spectra_assets.graph.sensor import evaluations
 from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.gap import Gap
 from spectra_assets.learning.healing import heal
 from spectra_assets.learning.lesson import read_all
 from spectra_assets.learning.loop import Learned
-from spectra_assets.learning.proof import Proof, prove
+from spectra_assets.learning.proof import Proof, _Trial, prove
 from spectra_assets.learning.record import record
+from spectra_assets.learning.remake import Remade
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
-from spectra_assets.learning.scratch import Deadline, Scratch
+from spectra_assets.learning.scratch import Deadline, Made, Scratch
 from spectra_assets.stages.twin import Twin
 from tests.learning.bench.bench import Project
 from tests.learning.bench.worlds import Archive, Market
@@ -98,6 +100,25 @@ def test_what_costs_rows_does_not_hold(failed: tuple[Project, Mapping[str, Gap]]
     scope = {"source": "market", "entity": "order", "field": "status"}
     proof = tried(failed, rule(RemedyKind.WIDEN_TYPE, kind="type", scope=scope, data_type="int64"))
     assert (proof.reproduced, proof.repaired) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("rows", "published", "costs"),
+    [
+        (2, True, ("clean.order would have 2 rows, and 90 stand",)),
+        (2, False, ()),  # a gate holds it back: what stands stays
+        (40, True, ()),
+    ],
+)
+def test_to_empty_a_table_of_clean_is_a_cost_of_whatever_remedy(
+    failed: tuple[Project, Mapping[str, Gap]], rows: int, published: bool, costs: tuple[str, ...]
+) -> None:
+    project, gap = failed[0], failed[1]["extract.orders"]
+    made = {name: Made(name, (), published, rows=rows) for name in ("clean.order", "transform.factOrder")}
+    covenant, deadline = project.covenant, Deadline(time.monotonic() + 60)
+    twin = Twin(Lakehouse(project.settings.lakehouse_root, "market"), 0)
+    trial = _Trial(project.settings, covenant, gap, field("channel"), made["clean.order"], twin, deadline)
+    assert tuple(trial.costs(Remade(made))) == costs
 
 
 def test_what_harms_another_source_is_a_regression(failed: tuple[Project, Mapping[str, Gap]]) -> None:

@@ -290,6 +290,13 @@ def test_an_array_that_a_rule_brings_comes_with_what_numbers_its_rows() -> None:
     assert made == Canon(entities=(nested("lines"),))
 
 
+def test_an_array_that_a_rule_calls_otherwise_keeps_its_table() -> None:
+    now = nested("items")
+    made = ruled(Canon(entities=(nested("lines"),)), Canon(entities=(now,)), [rule("alias", "call", "lines", also=["items"])])
+    held = [(field.group, field.raw, field.target) for field in made.entities[0].fields if field.group == "callLine"]
+    assert sorted(held) == [("callLine", "@index", "callLineIndex"), ("callLine", "items[].id", "lineId")]
+
+
 def test_what_ties_an_element_to_its_record_is_its_key_once_its_own_may_be_empty() -> None:
     def keyed(*keys: str) -> Canon:
         made = nested("lines")

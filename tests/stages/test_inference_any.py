@@ -457,3 +457,12 @@ def test_who_refers_to_a_person_points_to_one_whatever_the_entity_is_called():
     field = found.model_copy(update={"references": "halter.id"})
     assert by_place("vertrag", field, {"halter"}) == PiiLevel.INDIRECT
     assert by_place("vertrag", field) == PiiLevel.NONE
+
+
+def test_a_list_that_a_rule_calls_otherwise_is_in_the_table_of_its_first_name() -> None:
+    hint, fetch = EntityHint(entity="bill", description="", routes=["/bill"]), Fetch(entity="bill", path="/bill")
+    records = [{"id": 1, "lineItems": [{"id": 5, "sku": "a"}], "notes": [{"id": 6, "said": "b"}]}]
+    made, _ = canonise(hint, fetch, 0, records, None, [], {"bill"}, called={"lineItems": "lines"})
+    groups = {field.raw: field.group for field in made.fields}
+    assert groups["lineItems[].sku"] == "billLine"
+    assert groups["notes[].said"] == "billNote"

@@ -20,6 +20,7 @@ from spectra_assets.learning.remedy.renames import (
     name_goes_on,
     plain_paths,
     renamed,
+    renamed_list,
     together,
     unknown_paths,
 )
@@ -51,6 +52,9 @@ def new_field(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         name, compared = old
         why = f"{name} is gone, and in all {compared} records compared {path} holds what {name} held before: it was renamed"
         yield rule(RemedyKind.FOLLOW_RENAME, PREPARE, "alias", scope(gap, facts, name), {"also": [path]}, why)
+    if old is None and (moved := renamed_list(entity, path, records, facts)) is not None and carried(moved[0]):
+        why = f"{moved[0]} is gone, and in {moved[1]} records {path} is the list that {moved[0]} was before: it was renamed"
+        yield rule(RemedyKind.FOLLOW_RENAME, PREPARE, "alias", scope(gap, facts, moved[0]), {"also": [path]}, why)
     key = facts.promised_key(entity)
     strangers = not key.startswith("@") and not any(has_value(value) for record in records for value in values_at(record, key))
     values = _field_of(path, records)

@@ -49,6 +49,21 @@ def renamed(
     return None
 
 
+def renamed_list(entity: CanonEntity, new: str, records: Sequence[Record], facts: Facts) -> tuple[str, int] | None:
+    """(path of a known list inside of records, records compared) that stands at `new` now, in nearly every record that had it
+    before, and in its own place in none: records which are not read anew have it there still, and would lose it."""
+    key_path = facts.promised_key(entity)
+    before, now = _before(entity, facts), {_key(record, key_path): record for record in records}
+    for old in dict.fromkeys(_array_of(field.raw) for field in facts.promised_fields(entity)):
+        if not old or "[]" in old or any(True for record in records for _ in values_at(record, old)):
+            continue
+        held = {key: lists for key, record in before.items() if any(lists := [*values_at(record, old)])}
+        same = sum(lists == [*values_at(now.get(key), new)] for key, lists in held.items())
+        if same >= _ALIKE * len(held) and _shows([repr(lists) for lists in held.values()]):
+            return old, same
+    return None
+
+
 def name_goes_on(entity: CanonEntity, new: str, records: Sequence[Record], facts: Facts) -> str | None:
     """The known path whose values of before stand at `new` now, while others stand in its own place: the name means another
     thing now, or will soon. So does the key's where the keys of before stand at `new`."""

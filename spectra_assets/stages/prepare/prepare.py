@@ -173,7 +173,9 @@ def infer_fields(draft: Draft, work: Work) -> None:
         reference = row["inclusionField"] if _is_reference(row) else None
         kept = read_sample(work.lakehouse, hint.entity, fetch.primary_key)
         sample = flattened(kept, fetch.recursive)
-        entity, pairs = canonise(hint, fetch, place, sample, reference, _key_types(fetch, canon), groups, _is_shared(row))
+        called = {path: names.path for names in names_of(playbooks, source, hint.entity) for path in names.also}
+        types = _key_types(fetch, canon)
+        entity, pairs = canonise(hint, fetch, place, sample, reference, types, groups, _is_shared(row), called)
         entity = entity.model_copy(update={"fields": tuple(field for field in entity.fields if not _is_withheld(work, field))})
         canon[hint.entity], samples[hint.entity] = entity, sample
         if row["verdict"] == "empty":  # there is none now

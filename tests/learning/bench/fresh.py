@@ -222,6 +222,14 @@ FRESH: tuple[Case, ...] = (
         unsure=("labels", "lines", "content", "content.lines"),
     ),
     _case(
+        "a list inside has another name",
+        Shop,
+        rows("order", lambda n, row: {**_without(row, "lines"), "lineItems": row["lines"]}),
+        _DRIFT,
+        "extract.orders:fields_seen",
+        unsure=("labels", "lines", "lineItems"),
+    ),
+    _case(
         "all pages begin with one",
         Clinic,
         both(listed("visit", first=1), listed("patient", first=1)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,8 @@ class _Canoniser:
     """Ids of nested records that no sample showed: the description's word has to do."""
     rows: dict[str, int] = field(default_factory=dict)
     """Table → rows of it that the samples hold."""
+    called: Mapping[str, str] = field(default_factory=dict)
+    """Path → the first one of the same field or array, as rules tell: the array's table is called by that."""
 
     def walk(self, shape: Shape, prefix: str, group: str, array: bool) -> None:
         """Add every field of the records that `shape` saw below `prefix`."""
@@ -121,7 +123,7 @@ class _Canoniser:
 
     def _group(self, raw: str, scalar: bool) -> str:
         if raw not in self.child_groups:
-            *above, last = split_path(raw)
+            *above, last = split_path(self.called.get(raw, raw))
             outer = above[-1].removesuffix("[]") if above and last in _CONTENTS else last
             self.group(raw, child_entity(self.entity, outer, scalar))
         return self.child_groups[raw]
@@ -168,6 +170,7 @@ def canonise(
     parent_types: Sequence[DataType],
     groups: set[str],
     shared: bool = False,
+    called: Mapping[str, str] | None = None,
 ) -> tuple[CanonEntity, dict[str, str]]:
     """The canon of one entity without names, and its twins (raw path of the text date → of the epoch field).
 
@@ -175,9 +178,10 @@ def canonise(
     children carry one; else a field `@parent` is added, of a composite parent `@parent[0]`, `@parent[1]`, … for each of its
     values (`parent_types`). With keys that are unique below one parent only, these fields belong to the key. If records are
     `shared` between parents, the pairs are a table of their own. `groups` are table names taken so far, in lower case; it grows.
+    `called` are the first names of what rules call by another one.
     """
     specs = {f"\\{spec.raw}" if spec.raw.startswith("@") else spec.raw: spec for spec in hint.fields}
-    work = _Canoniser(hint.entity, specs, fetch.recursive, fetch.primary_key, groups)
+    work = _Canoniser(hint.entity, specs, fetch.recursive, fetch.primary_key, groups, called=called or {})
     work.walk(shape_of(records), "", hint.entity, array=False)
     if not _refuted(specs, records):
         work.unseen()
