@@ -305,7 +305,8 @@ FURTHER: tuple[Case, ...] = (
         rows("visit", lambda n, row: {**row, "doctor": row["doctor"]["name"]}),
         _DRIFT.format("visits"),
         outcome="asks",  # the doctor's code is gone, and a column that empties is a person's to give up
-        says="field doctor.name: also: ['doctor']",
+        says="doctor.code",
+        partly=True,  # the name is followed
     ),
     _case(
         "a date in another form and a field with another name",
