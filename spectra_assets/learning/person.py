@@ -169,7 +169,7 @@ def question_of(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None =
     kept += _how_many(lesson)
     if short := _short(lesson):
         told, advice = f"{lesson.full_table}: {short}. No automatic fix could be proven.", _SHORT.format(source=lesson.source)
-        return f"{told}{back}{kept} {advice} What should be done?{done}"
+        return f"{told}{heard}{back}{kept} {advice} What should be done?{done}"
     kept += f" {ADVICE[lesson.cause].format(source=lesson.source)}" if lesson.cause in ADVICE else ""
     return f"{lesson.full_table}: {words}{about}. No automatic fix could be proven.{heard}{back}{kept} What should be done?{done}"
 
