@@ -56,7 +56,7 @@ def test_a_project_without_git_is_told_so(tmp_path: Path) -> None:
 def test_what_git_says_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / ".git" / "index.lock").write_text("")
     (project / "a.yaml").write_text("x")
-    with pytest.raises(StorageError, match=r"is committed, but .* git update-index failed in .*index\.lock"):
+    with pytest.raises(StorageError, match=r"is committed, but .* another process has locked .*index: .* remove .*index\.lock"):
         commit(project, [project / "a.yaml"], "m")
     assert git(project, "show", "HEAD:a.yaml") == "x"
     (project / ".git" / "index.lock").unlink()
