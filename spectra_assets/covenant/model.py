@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from spectra_assets.covenant.access import Fetch, Model, Server
-from spectra_assets.covenant.build import Build, Extraction, Fixed
+from spectra_assets.covenant.build import Build, Extraction, Fixed, Flattening
 from spectra_assets.errors import ConfigurationError
 from spectra_assets.names import TableRef, check_source
 
@@ -120,6 +120,11 @@ class Table(Model):
     @property
     def columns(self) -> dict[str, Column]:
         return {column.name: column for column in self.schema_}
+
+    @property
+    def array(self) -> str | None:
+        """The path of the list inside of records whose elements the rows are; None if they are the records themselves."""
+        return self.build.array if isinstance(self.build, Flattening) else None
 
     def gate(self, name: str) -> Gate:
         return next(gate for gate in self.gates if gate.name == name)

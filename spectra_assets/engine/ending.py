@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from spectra_assets.client.verdict import CLOSED
 from spectra_assets.engine.console import Console
 from spectra_assets.errors import ConfigurationError, CredentialError, GateError, SourceError, SpectraError
 from spectra_assets.gates.judgement import Result
@@ -24,7 +25,7 @@ def ended_by(console: Console, run_id: str) -> BaseException:
 def refusal(result: Result) -> SpectraError:
     """Why no credential was accepted: it was refused; or what answers at the base URL is not the API, or not well."""
     statuses = {row.get("httpStatus") for row in result.sample}
-    if statuses & {401, 403}:
+    if statuses & CLOSED:
         return CredentialError(result.message)
     broken = any(status is not None and int(status) >= 500 for status in statuses)
     return SourceError(result.message) if broken else ConfigurationError(result.message)

@@ -170,7 +170,7 @@ def _left_out(candidate: Candidate) -> Judged | None:
     of what stands, since one record may be read at two moments. None if there is nothing to say."""
     ref, counts = candidate.table.ref, candidate.counts
     raw = candidate.extracted(candidate.table)
-    if raw is None or not counts.duplicates or getattr(candidate.table.build, "array", None) is not None:
+    if raw is None or not counts.duplicates or candidate.table.array is not None:
         return None
     stands = candidate.lakehouse.describe(ref).rows if candidate.lakehouse.exists(ref) else 0
     if counts.accepted >= _STAYED * stands:

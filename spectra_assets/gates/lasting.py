@@ -152,7 +152,7 @@ def _published(candidate: Candidate) -> tuple[DataFrame, TableState] | None:
 
 def _is_nested(candidate: Candidate) -> bool:
     """Whether the rows are those of a nested list: they may come, go and get other keys with their record."""
-    return getattr(candidate.table.build, "array", None) is not None
+    return candidate.table.array is not None
 
 
 def _is_made(candidate: Candidate) -> bool:

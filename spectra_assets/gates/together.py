@@ -69,7 +69,7 @@ def source_stays(candidate: Candidate) -> Judged:
     records are still there."""
     columns = {"table": DataType.TEXT, "before": DataType.INT64, "now": DataType.INT64, "version": DataType.INT64}
     own = _unusual(candidate)
-    together = _together(candidate, own) if own is not None and not _array(own.table) else []
+    together = _together(candidate, own) if own is not None and not own.table.array else []
     fallen = together or ([own] if own is not None and _is_cut(candidate, own) else [])
     rows = [
         {"table": each.table.table, "before": each.before, "now": each.now, "version": each.version, "kept": False}
@@ -84,7 +84,7 @@ def _rule(fallen: Sequence[Fall]) -> Rule:
     if len(fallen) != 1:
         return Rule("kept", "lost much of their records in one run")
     (one,) = fallen
-    what = "rows of a list inside of records that stay" if _array(one.table) else "records"
+    what = "rows of a list inside of records that stay" if one.table.array else "records"
     return Rule("kept", f"{one.before - one.now:,} of {one.before:,} {what} went in one run, {one.now:,} are left", whole=True)
 
 
@@ -188,11 +188,11 @@ def _falls(candidate: Candidate, ref: TableRef) -> int:
 def _own(candidate: Candidate) -> Fall | None:
     """The candidate's own fall; None if it stands."""
     table = candidate.table
-    if _array(table) == PARENT or not candidate.lakehouse.exists(table.ref):
+    if table.array == PARENT or not candidate.lakehouse.exists(table.ref):
         return None
     state = candidate.lakehouse.describe(table.ref)
     fall = Fall(table, state.rows, candidate.counts.rows, state.version)
-    if _array(table) and _is_fall(fall):
+    if table.array and _is_fall(fall):
         fall = fall._replace(before=_in_records_that_stay(candidate))
     return fall if _is_fall(fall) else None
 
@@ -220,11 +220,7 @@ def _standing(candidate: Candidate, table: Table) -> Fall | None:
 
 def _tables(candidate: Candidate) -> Iterator[Table]:
     """The tables of Clean that hold entities."""
-    return (t for t in candidate.covenant.tables() if isinstance(t.build, Flattening) and not _array(t) and t.primary_key)
-
-
-def _array(table: Table) -> str | None:
-    return getattr(table.build, "array", None)
+    return (t for t in candidate.covenant.tables() if isinstance(t.build, Flattening) and not t.array and t.primary_key)
 
 
 def _lost(candidate: Candidate, table: Table) -> DataFrame | None:

@@ -84,7 +84,8 @@ def apply(settings: Settings, lesson: Lesson, remedy: Remedy, canon: Canon | Non
     if isinstance(edit, TakeBack):
         if edit.entity:
             forget_drifted(Lakehouse(settings.lakehouse_root, lesson.source), edit.entity)
-        return _withdraw(settings, lesson, edit.lesson, canon) if edit.added is not None else _withdrawn(settings, lesson, canon)
+        other = edit.added is not None
+        return _withdraw(settings, lesson, edit.lesson, canon) if other else _find_out_again(settings, lesson, canon)
     texts = changed(settings.playbooks, remedy, lesson.id)
     covenants, version = _covenants(settings, lesson.source, texts, _is_scoped(remedy, lesson.source), keep=True)
     made = lesson.but(
@@ -139,15 +140,14 @@ def _withdraw(settings: Settings, lesson: Lesson, of: str, canon: Canon | None) 
     return _carry_back(settings, other, (made, mine), mine.id, told, canon)
 
 
-def _withdrawn(settings: Settings, lesson: Lesson, canon: Canon | None) -> Lesson:
-    """The same of the lesson's own remedy, which was taken back since it held no more: it did as long as the source was so."""
+def _find_out_again(settings: Settings, lesson: Lesson, canon: Canon | None) -> Lesson:
+    """The same of the lesson's own remedy, which was taken back since it held no more: it did as long as the source was so, and
+    what is left to do is a covenant by what is found out without it."""
     closed = f"It held {times(lesson.helped)}, until the source went back to how it was."
     tried = (*lesson.tried[:-1], *(each.model_copy(update={"how": Outcome.OUTDATED}) for each in lesson.tried[-1:]))
-    made = lesson.but(status="reverted", closed=closed, withdrawn_at=_now(), quiet=0, question=None, tried=tried)
-    files, _ = _covenants(settings, lesson.source, {}, alone=True, keep=True, canon=canon)
-    own = [file for file in files if _designed(settings, file)]
+    made = lesson.but(status="reverted", remedy=None, closed=closed, withdrawn_at=_now(), quiet=0, question=None, tried=tried)
     told = f"Lesson {lesson.id} taken back: the source is as it was before"
-    return carry_out(settings, files | _told(settings, [made]), made.id, told, own)
+    return _carry_back(settings, made, (made,), made.id, told, canon)
 
 
 def _without_remedy(lesson: Lesson, status: str, why: str, how: Outcome) -> Lesson:
@@ -168,10 +168,12 @@ def _carry_back(
 
 def without(settings: Settings, lesson: Lesson) -> tuple[dict[str, str], list[Lesson]]:
     """File below `playbooks` → its text without what the lesson brought, and other lessons that lose their standard with it.
+    Nothing of one whose remedy is gone already.
 
     Raises DocumentError if it can't be removed alone.
     """
-    assert lesson.remedy is not None  # noqa: S101  (the caller's condition)
+    if lesson.remedy is None:
+        return {}, []
     texts = removed(settings.playbooks, lesson.remedy.edits[0], lesson.id, lesson.standard)
     if lesson.standard is None or STANDARDS not in texts:
         return texts, []
@@ -288,9 +290,9 @@ def _designed(settings: Settings, file: Path) -> bool:
 
 
 def _is_scoped(remedy: Remedy | None, source: str) -> bool:
-    """Whether a remedy is about this source alone."""
+    """Whether a remedy is about this source alone; None: it is gone already, and nothing of the documents changes."""
     if remedy is None:
-        return False
+        return True
     edit = remedy.edits[0]
     return isinstance(edit, AddRule) and edit.rule.get("scope", {}).get("source") == source
 

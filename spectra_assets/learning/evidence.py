@@ -191,6 +191,7 @@ def _altered(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
 
 
 _OF_COLUMNS = (Cause.EMPTIED_FIELD, Cause.CHANGED_WORDS, Cause.PLACEHOLDER, Cause.SECOND_DATE_FORMAT)
+"""Causes that are told column by column; of the others one cause explains several columns."""
 
 _ALTERED: dict[str, Cause] = {
     Form.EMPTIED: Cause.EMPTIED_FIELD,

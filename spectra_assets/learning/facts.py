@@ -144,8 +144,8 @@ class Facts:
 
     def cursor(self, entity: CanonEntity) -> str | None:
         """The path of the time of change by which the covenant asks for what changed; None if it asks for everything."""
-        plans = (table.build.fetch for table in self.covenant.tables() if isinstance(table.build, Extraction))
-        return next((plan.incremental.cursor for plan in plans if plan.entity == entity.entity and plan.incremental), None)
+        plan = self.covenant.fetches().get(entity.entity)
+        return plan.incremental.cursor if plan is not None and plan.incremental is not None else None
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """The rows of a small table; none if it was never published."""
@@ -231,10 +231,9 @@ class Facts:
         """The records of the newest extraction, whatever became of it."""
         return [record for pages in self.lists(entity).values() for page in pages for record in page]
 
-    def current(self, entity: str) -> list[Record]:
-        """The same; where it asked only for what changed since the one before, also those that Prepare sampled: most of them are
-        as they were."""
-        fetched = self.fetched(entity)
+    def current(self, entity: str, fetched: Sequence[Record]) -> Sequence[Record]:
+        """The records of the newest extraction, which are `fetched`; where it asked only for what changed since the one before,
+        also those that Prepare sampled: most of them are as they were."""
         attempts = Attempts(self.lakehouse, entity).all()
         if fetched and not (attempts and attempts[-1][1].base):
             return fetched

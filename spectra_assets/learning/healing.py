@@ -52,8 +52,7 @@ def heal(
     lessons = [lesson for lesson in learned.changed.values() if lesson.curable]
     if lessons:
         # what could not be mended before comes last: it may take all the time there is; but first what held until now
-        order = {lesson.id: bool(lesson.tried) and lesson.status != "ineffective" for lesson in lessons}
-        chosen = sorted(lessons, key=lambda lesson: order[lesson.id])[:MOST_PER_PASS]
+        chosen = sorted(lessons, key=lambda lesson: bool(lesson.tried) and lesson.status != "ineffective")[:MOST_PER_PASS]
         _Healing.begin(settings, learned, chosen, say, covenant, spent).run()
         if len(lessons) > len(chosen):
             say(f"{len(lessons) - len(chosen)} further gaps wait for the next pass: one looks at {MOST_PER_PASS}")

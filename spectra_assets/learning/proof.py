@@ -114,9 +114,8 @@ def prove(
         requests = int(playbooks.setting("proof_requests", covenant.source))
         twin = Twin(_lakehouse(settings, covenant), requests, (deadline.check,), anew=_read_later(remedy))
         before = _made_before(settings, covenant, gap, twin, deadline)
-        gone = (
-            remedy.kind == RemedyKind.TAKE_BACK and not edited
-        )  # by the documents of the run that showed it, which changed since
+        # what is to be taken back may be gone already: then it was by other documents that the run showed the gap
+        gone = remedy.kind == RemedyKind.TAKE_BACK and not edited
         reproduced = gone or gap.fingerprint in gaps_in(before) | ungated(covenant)
         if not reproduced:
             what = before.error or "; ".join(sorted(before.failed)) or "every gate passes"
@@ -295,7 +294,8 @@ class _Trial:
 
     def _fewer(self, made: Remade) -> Iterator[str]:
         """Tables of raw records that the remedy is about and that would have much less than what stands, and tables of Clean that
-        be published with nearly nothing of it. Other lists may have changed at the same time: what they lack is another gap's."""
+        would be published with nearly nothing of it. Other lists may have changed at the same time: what they lack is another
+        gap's."""
         lakehouse = _lakehouse(self.settings, self.covenant)
         for name, each in made.tables.items():
             ref = TableRef.parse(name)

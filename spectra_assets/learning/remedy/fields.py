@@ -45,9 +45,10 @@ def new_field(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         return
     if is_followed(entity, path, facts):
         return  # another gap of the same change brought it
-    records = facts.fetched(entity.entity) or facts.sampled(entity.entity)
+    fetched = facts.fetched(entity.entity)
+    records = fetched or facts.sampled(entity.entity)
     yield from renamed_together(gap, facts, entity, records, path)
-    old = renamed(entity, path, facts.current(entity.entity), facts)
+    old = renamed(entity, path, facts.current(entity.entity, fetched), facts)
     if old is not None and carried(old[0]):
         name, compared = old
         why = f"{name} is gone, and in all {compared} records compared {path} holds what {name} held before: it was renamed"
@@ -105,14 +106,15 @@ def without_value(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         known = facts.promised(entity, path)
         if known is None or not carried(path):
             continue
-        records = facts.fetched(entity.entity) or facts.published(entity.entity)
+        fetched = facts.fetched(entity.entity)
+        records = fetched or facts.published(entity.entity)
         if goes_on(entity, path, records, facts):
             continue
         yield from renamed_together(gap, facts, entity, records, path)
         yield from _asked_with(gap, facts, path, records)
-        others = unknown_paths(facts, entity, records)
+        others, current = unknown_paths(facts, entity, records), facts.current(entity.entity, fetched)
         for new in others:
-            held = renamed(entity, new, facts.current(entity.entity), facts, [known])
+            held = renamed(entity, new, current, facts, [known])
             if held is not None and carried(new):
                 why = f"no record that has {new} has {path}, and it holds what {path} held before, as {held[1]} records show"
                 yield rule(

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from spectra_assets.covenant.access import Fetch, NoPaging, Paging
-from spectra_assets.covenant.build import Extraction
 from spectra_assets.errors import SpectraError
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
@@ -51,10 +50,7 @@ def promised_plan(gap: Gap, facts: Facts) -> Fetch | None:
 
 def promised_plan_of(entity: str, facts: Facts) -> Fetch | None:
     """The plan by which the covenant extracts an entity."""
-    for table in facts.in_force.tables():
-        if isinstance(table.build, Extraction) and table.entity == entity:
-            return table.build.fetch
-    return None
+    return facts.in_force.fetches().get(entity)
 
 
 def listed(plan: Fetch, facts: Facts, pages: int) -> Listing | None:

@@ -40,11 +40,11 @@ def renamed(
     keyed = among is None or any(field.raw == key_path for field in among)
     if keyed and (compared := renamed_key(key_path, new, now, set(before))):
         return key_path, compared
-    pairs = _paired(before, now, key_path)
+    pairs, cursor = _paired(before, now, key_path), facts.cursor(entity)
     for field in among or facts.promised_fields(entity):
         if not _may_be(field, new) or any(_plain(record, field.raw) for record in now):
             continue
-        if compared := _held(pairs, field.raw, new, moves=field.raw == facts.cursor(entity)):
+        if compared := _held(pairs, field.raw, new, moves=field.raw == cursor):
             return field.raw, compared
     return None
 

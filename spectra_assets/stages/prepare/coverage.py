@@ -9,6 +9,7 @@ from spectra_assets.client.totals import plain
 from spectra_assets.covenant.canon import Canon
 from spectra_assets.intelligence.model import BY_HAND, EMPTY, NAMED_EMPTY, Pack
 from spectra_assets.intelligence.verbs import MAY_ACT
+from spectra_assets.stages.asking.locations import noun_of
 from spectra_assets.stages.asking.sampling import read_sample
 from spectra_assets.stages.prepare.paging.measuring import lasting, measured_rows
 from spectra_assets.stages.prepare.within import cut_short
@@ -206,7 +207,7 @@ def _cut_short(work: Work, routes: Sequence[Mapping[str, Any]]) -> Iterable[dict
     """Lists inside of records of which sampled ones hold a page only, where no list of each record is read that has them all."""
     chosen = [row for row in routes if row["chosen"]]
     for entity in work.canon.entities:
-        own = {_list_in(row["path"]) for row in chosen if row["parentEntity"] == entity.entity}
+        own = {plain(noun_of(row["path"])) for row in chosen if row["parentEntity"] == entity.entity} - {""}
         sample = read_sample(work.lakehouse, entity.entity, entity.primary_key)
         for cut in cut_short(sample):
             read = bool(cut.names & own)
@@ -219,12 +220,6 @@ def _cut_short(work: Work, routes: Sequence[Mapping[str, Any]]) -> Iterable[dict
                 "rowsSeen": None,
                 "reason": f"{told}; {'a list of each record has all' if read else 'no list that is read has the rest'}"[:300],
             }
-
-
-def _list_in(path: str) -> str:
-    """The plain name of what a path lists: `lines` of `/invoices/{id}/lines`."""
-    names = [part for part in path.split("/") if part and not part.startswith("{")]
-    return plain(names[-1]) if names else ""
 
 
 def _unread(pack: Pack, told: set[str]) -> Iterable[dict[str, Any]]:

@@ -17,7 +17,7 @@ DEPTH = 4
 """Levels below a record at which such a list is looked for."""
 
 _NEXT = vocabulary("nextpage nextpagetoken nexttoken nextcursor nextlink nexturl nextpageurl nextpagelink nextrecordsurl next")
-_LINKS = frozenset(("links", "link", "_links"))
+_LINKS = frozenset(("links", "link"))
 _ODATA = "@odata.nextLink"
 
 _AMOUNTS = frozenset(("total", "found", "matches"))
@@ -37,7 +37,7 @@ def cut_short(records: Iterable[Record]) -> list[Cut]:
     """The lists inside of these records of which some hold a part only, as the records themselves say."""
     found: dict[str, Cut] = {}
     for record in records:
-        for path, names, sign in dict.fromkeys(_parts(record, ())):
+        for path, names, sign in _parts(record, ()):
             known = found.get(path, Cut(path, names, 0, sign))
             found[path] = known._replace(records=known.records + 1)
     return list(found.values())
