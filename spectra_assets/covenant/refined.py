@@ -22,8 +22,10 @@ _HASHED = re.compile(r"(?:sha|sha1|sha2|md5|hash|xxhash64|crc32)\s*\(", re.IGNOR
 _ELSE = re.compile(r"\bELSE\b", re.IGNORECASE)
 _TRUTH = re.compile(r"^CASE\b.*\bTHEN (?:true|false)\b", re.IGNORECASE | re.DOTALL)
 
+_FLAG = re.compile(r"coalesce\(`?(\w+)`? = '([^']+)', false\)", re.IGNORECASE)
+
 STATUSES_KNOWN = "statuses_known"
-"""The gate that tells of values which leave a truth open that others decide."""
+"""The gate that tells of values which leave a truth open that others decide, or have taken the place of one that decided it."""
 
 
 def truths(build: Refinement) -> dict[str, list[str]]:
@@ -31,6 +33,12 @@ def truths(build: Refinement) -> dict[str, list[str]]:
     rules = [rule for rule in build.rules if isinstance(rule, Derivation)]
     cases = [rule for rule in rules if _TRUTH.match(rule.expression) and not _ELSE.search(rule.expression)]
     return {rule.column: identifiers(rule.expression) for rule in cases}
+
+
+def flagged(build: Refinement) -> dict[str, tuple[str, str]]:
+    """Column with a truth that one text alone decides → (column with the text, the text)."""
+    found = ((rule.column, _FLAG.fullmatch(rule.expression)) for rule in build.rules if isinstance(rule, Derivation))
+    return {column: (flag[1], flag[2]) for column, flag in found if flag is not None}
 
 
 def add_refined(design: Design) -> None:
@@ -65,6 +73,7 @@ def _add_refinement(design: Design, name: str, rules: Sequence[written.EnrichRul
         if isinstance(rule, written.EnrichRule) and rule.from_ not in design.tables:
             raise DocumentError(written.unknown("table", rule.from_, design.tables), rule.file, rule.line)
     followed = [_refinement(rule) for rule in rules]
+    build = Refinement(rules=followed)
     table = Table(
         table=f"refine.{name}",
         description=f"{base.description} With business meaning.",
@@ -73,9 +82,9 @@ def _add_refinement(design: Design, name: str, rules: Sequence[written.EnrichRul
         grain=base.grain,
         primary_key=base.primary_key,
         steps=[],
-        build=Refinement(rules=followed),
+        build=build,
     )
-    without = frozenset() if truths(Refinement(rules=followed)) else frozenset({STATUSES_KNOWN})
+    without = frozenset() if truths(build) or flagged(build) else frozenset({STATUSES_KNOWN})
     kept = design.add(design.playbooks.of(Stage.REFINE), table, without=without)
     if kept is None:
         return

@@ -170,6 +170,25 @@ def test_a_status_that_comes_later_is_told_once(tmp_path: Path, engine: Engine) 
             ]
 
 
+def test_a_word_that_has_another_name_is_told(tmp_path: Path, engine: Engine) -> None:
+    """`isPaid` would be false for all from then on, and no expression would fail."""
+    shop = Pipeline(tmp_path, engine, SHOP)
+    gate = ("refine.factOrder", "statuses_known")
+    more = [order(number, 1, "2026-03-02T10:00:00Z", "paid") for number in range(20, 26)]
+    shop.extracted(customers=CUSTOMERS, products=PRODUCTS, payments=PAYMENTS, orders=[*orders(), *more])
+    shop.run()
+    assert shop.results[gate].passed
+    shop.extracted(orders=[*orders(), *({**one, "status": "open"} for one in more)])
+    shop.run(DAYS[1])
+    assert shop.results[gate].passed, "words that were there before may change as they like"
+    shop.extracted(orders=[*orders(), *more])
+    shop.run(DAYS[1])
+    shop.extracted(orders=[{**one, "status": one["status"].replace("paid", "settled")} for one in (*orders(), *more)])
+    shop.run(DAYS[2])
+    assert (shop.results[gate].passed, shop.results[gate].severity) == (False, Severity.WARN)
+    assert {"value": "settled", "label": "not isPaid", "column": "status", "rows": 7} in shop.results[gate].sample
+
+
 def test_figures_add_up_and_are_drawn(shop: Pipeline) -> None:
     months = {str(month)[:7]: count for month, count in shop.pairs("analyse.orderVolumeByMonth", "month", "orderCount").items()}
     assert months == {"2026-02": 2, "2026-03": 1, "0001-01": 1}

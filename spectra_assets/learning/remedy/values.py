@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from spectra_assets.covenant.build import Enumeration, Extraction
+from spectra_assets.covenant.build import Enumeration, Extraction, Refinement
+from spectra_assets.covenant.refined import flagged
 from spectra_assets.errors import SpectraError
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
-from spectra_assets.learning.remedy.registry import TRANSFORM, carried, remedies_for, rule
+from spectra_assets.learning.remedy.registry import CLEAN, TRANSFORM, carried, remedies_for, rule
 from spectra_assets.learning.remedy.renames import plain_paths
-from spectra_assets.names import words
+from spectra_assets.names import Stage, words
 from spectra_assets.stages.asking.answers import Record, values_at
 from spectra_assets.stages.asking.sampling import Asked
 
@@ -41,6 +42,28 @@ def label(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     needs = f"only a person knows what {value} means; until then it counts as {build.unmapped}. Known are {others}"
     why = f"{build.column} has the value {value}, which has no label: it is counted as {build.unmapped}"
     yield _labelled(gap, table.ref.table, value, f"{build.unmapped} {value}", why, needs)
+
+
+@remedies_for(Cause.UNMAPPED_VALUE)
+def former_word(gap: Gap, facts: Facts) -> Iterator[Remedy]:
+    """A new word that stands where one stood that alone decides a truth is read as that one, if a person says so: the numbers of
+    rows speak for it, and nothing else."""
+    table = facts.table(gap.full_table)
+    if table is None or table.entity is None or not isinstance(table.build, Refinement):
+        return
+    flags = {f"not {flag}": (flag, *told) for flag, told in flagged(table.build).items()}
+    fact = next((each for each in gap.evidence if each.seen and each.expected in flags), None)
+    clean = next((each for each in facts.covenant.tables() if each.table == f"{Stage.CLEAN}.{table.entity}"), None)
+    if fact is None or fact.expected is None or fact.seen is None or clean is None:
+        return
+    flag, name, word = flags[fact.expected]
+    column = clean.columns.get(name)
+    path = next((path for path in column.source if not path.startswith("@")), None) if column is not None else None
+    if path is not None and carried(path, fact.seen, word):
+        why = f"no row of {table.table} is {word} any more, and about as many as were are {fact.seen}, which none was before"
+        needs = f"{why}, so that none {flag}. Yes reads {fact.seen} as {word} from now on"
+        at = {"source": gap.source, "entity": table.entity, "field": path}
+        yield rule(RemedyKind.READ_AS, CLEAN, "read_as", at, {"values": {fact.seen: word}}, why, needs)
 
 
 def _labelled(gap: Gap, name: str, value: int, text: str, why: str, needs: str | None = None) -> Remedy:

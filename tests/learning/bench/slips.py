@@ -119,4 +119,15 @@ SLIPS: tuple[Case, ...] = (
         ("extract.orders:extract_complete",),
         meant=lambda row: row if row.get("reference") not in _FIRST else None,
     ),
+    Case(
+        "a word of a status has another name, and a person says yes",
+        "few bad cells",
+        Mill,
+        rows("order", lambda n, row: {**row, "status": "dispatched" if row["status"] == "sent" else row["status"]}),
+        ("refine.factOrder:statuses_known",),
+        outcome="asks",
+        says="rule read_as for source mill, entity order, field status: values: {'dispatched': 'sent'}",
+        approved=True,
+        meant=lambda row: {**row, "status": "sent"} if row.get("status") == "dispatched" else row,
+    ),
 )
