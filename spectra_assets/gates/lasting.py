@@ -29,6 +29,7 @@ from spectra_assets.gates.keys import primary_key
 from spectra_assets.gates.registry import gate
 from spectra_assets.lakehouse.commit import FINGERPRINT, MADE, TableState
 from spectra_assets.lakehouse.types import quoted
+from spectra_assets.names import words
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
@@ -36,6 +37,15 @@ if TYPE_CHECKING:
 
 _KNOWN, _MOST_GONE = 20, 0.3
 """Of so many known records at least, more than this share gone at once is worth a word."""
+
+_ENDED = 0.01
+"""Share of the known records that may be gone where as many are left as a list ends after."""
+
+_FEW = 8
+"""Of so many known records at least, something may be seen that was done to all."""
+
+_PLACES = frozenset(("rank", "position", "place", "index", "order", "row", "line", "slot", "ordinal"))
+"""Words of a key that is a place: what stands there changes, as in a table of leaders."""
 
 _COMPARED = 8_192
 """Records of a table that are compared, about; all of a smaller one."""
@@ -61,16 +71,27 @@ _SHOWN = ("column", "path", "form", "seen", "count", "compared", "told")
 
 @gate("records_stay", kinds=("flattening",), needs=primary_key)
 def records_stay(candidate: Candidate) -> Judged:
-    """Most of the records that the published table holds are still there, under their keys."""
+    """Most of the records that the published table holds are still there, under their keys; and nearly all of them where as many
+    are left as a list ends after."""
     before, gone = _gone(candidate)
-    row = {"before": before, "gone": gone, "fate": f"{gone} of {before} records"}
-    columns = {"before": DataType.INT64, "gone": DataType.INT64, "fate": DataType.TEXT}
-    rule = Rule(f"before < {_KNOWN} OR gone <= {_MOST_GONE} * before", "are no longer there")
+    now = candidate.counts.rows
+    bound = f"; {now:,} are left, a number after which lists end" if _is_bound(now) else ""
+    most = max(_KNOWN, _ENDED * before) if bound else _MOST_GONE * before
+    fate = f"{gone} of {before} records are no longer there{bound}"
+    row = {"before": before, "gone": gone, "stays": before < _KNOWN or gone <= most, "fate": fate}
+    columns = {"before": DataType.INT64, "gone": DataType.INT64, "stays": DataType.BOOL, "fate": DataType.TEXT}
     advice = (
         "if the source gave them up, or gave them other keys, nothing is to be done: their history is closed. If it lost them, "
         "run again once it has them back"
     )
-    return Judged(candidate.small(columns, [row]), (rule,), unit="comparisons", quote="fate", advice=advice)
+    frame = candidate.small(columns, [row])
+    rule, show = Rule("stays", "known records went", whole=True), ("before", "gone", "fate")
+    return Judged(frame, (rule,), unit="comparisons", show=show, quote="fate", advice=advice)
+
+
+def _is_bound(count: int) -> bool:
+    """Whether a list may end after so many records because that is its bound: 100, 250, 1,000, 10,000."""
+    return count >= 100 and str(count).rstrip("0") in ("1", "2", "25", "5")
 
 
 @gate("values_stay", kinds=("flattening",), needs=primary_key)
@@ -127,7 +148,7 @@ def _digest(value: Any) -> str:
 
 def _gone(candidate: Candidate) -> tuple[int, int]:
     """How many records the published table has, and how many of their keys the candidate lacks; (0, 0) if nothing can be said."""
-    known = None if _is_nested(candidate) else _published(candidate)
+    known = None if _is_nested(candidate) else _published(candidate, _KNOWN)
     if known is None:
         return 0, 0
     held, state = known
@@ -137,15 +158,15 @@ def _gone(candidate: Candidate) -> tuple[int, int]:
     return state.rows, gone
 
 
-def _published(candidate: Candidate) -> tuple[DataFrame, TableState] | None:
-    """The published table and its state; None of a new one, of few records, of one with another key, if it holds just these rows,
-    and of the rows of a nested list that only their place there tells apart."""
+def _published(candidate: Candidate, least: int) -> tuple[DataFrame, TableState] | None:
+    """The published table and its state; None of a new one, of fewer records, of one with another key, if it holds just these
+    rows, and of the rows of a nested list that only their place there tells apart."""
     ref = candidate.table.ref
     if (_is_nested(candidate) and _is_made(candidate)) or not candidate.lakehouse.exists(ref):
         return None
     state = candidate.lakehouse.describe(ref)
     same = state.metadata.get(FINGERPRINT) == candidate.staged.fingerprint
-    if same or state.rows < _KNOWN or not set(primary_key(candidate)) <= set(state.columns):
+    if same or state.rows < least or not set(primary_key(candidate)) <= set(state.columns):
         return None
     return candidate.engine.read(candidate.lakehouse.path(ref)), state
 
@@ -164,7 +185,7 @@ def _is_made(candidate: Candidate) -> bool:
 def _altered(candidate: Candidate) -> Iterator[tuple[str, Alteration | None]]:
     """Column → what was done to it since the published version; the key first. Nothing of a column whose values the covenant
     takes from elsewhere now, or reads otherwise: those may change as they like."""
-    known = _published(candidate)
+    known = _published(candidate, _FEW)
     if known is None or _accepts(candidate, known[1]):
         return
     held, state = known
@@ -175,6 +196,8 @@ def _altered(candidate: Candidate) -> Iterator[tuple[str, Alteration | None]]:
     if left is not None:
         compared, kept = _pairs(candidate, held, state, left)
         found = alterations(compared)
+        if _PLACES & {word.lower() for word in words(key)}:
+            found = {name: change for name, change in found.items() if change.form != Form.REKEYED}
         if kept <= 1 - MOST and not _is_nested(candidate) and not _accepts(candidate, state, key):
             found |= _rekeyed(candidate, held, state)
     yield from ((name, found.get(name)) for name in (key, *(column.name for column in columns)))

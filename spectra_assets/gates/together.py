@@ -49,6 +49,9 @@ _USUAL = 2
 _MANY, _FEW, _SHARE = 3, 2, 0.6
 """Tables that must fall together; of a small source so many, if they are this share of its tables."""
 
+_ENDING, _SHORTEST = 3, 3
+"""Records whose lists had more rows than any has now, and all have as many now: so many records, and rows, are no chance."""
+
 _EXPLAINED = 0.8
 """Share of what a table lost that went with what it refers to, from which on nothing happened to the table itself."""
 
@@ -60,22 +63,22 @@ class Fall(NamedTuple):
     before: int
     now: int
     version: int
+    cap: int | None = None
+    """Rows of a list that no record has more of now, where several had."""
 
 
 @gate("source_stays", kinds=("flattening",), needs=primary_key)
 def source_stays(candidate: Candidate) -> Judged:
     """A table does not lose much of its records in the same run as many others of the source, nor more than half of them alone;
     it may, if it did before, or if they went with what they refer to. Of a list inside of records only those rows count whose
-    records are still there."""
-    columns = {"table": DataType.TEXT, "before": DataType.INT64, "now": DataType.INT64, "version": DataType.INT64}
+    records are still there, and it does not end after as many rows in all records that had more."""
     own = _unusual(candidate)
     together = _together(candidate, own) if own is not None and not own.table.array else []
-    fallen = together or ([own] if own is not None and _is_cut(candidate, own) else [])
-    rows = [
-        {"table": each.table.table, "before": each.before, "now": each.now, "version": each.version, "kept": False}
-        for each in fallen
-    ]
-    kept = {"table": candidate.table.table, "before": None, "now": None, "version": None, "kept": True}
+    fallen = together or [fall for fall in (own, _capped(candidate)) if fall is not None and _is_cut(candidate, fall)][:1]
+    counts = ["before", "now", "version"] + ["cap"] * any(fall.cap is not None for fall in fallen)
+    columns = {"table": DataType.TEXT, **dict.fromkeys(counts, DataType.INT64)}
+    rows = [{**each._asdict(), "table": each.table.table, "kept": False} for each in fallen]
+    kept = {**dict.fromkeys(columns), "table": candidate.table.table, "kept": True}
     facts = candidate.small({**columns, "kept": DataType.BOOL}, rows or [kept])
     return Judged(facts, (_rule(fallen),), unit="tables", show=tuple(columns), advice=_advice(fallen))
 
@@ -84,6 +87,9 @@ def _rule(fallen: Sequence[Fall]) -> Rule:
     if len(fallen) != 1:
         return Rule("kept", "lost much of their records in one run")
     (one,) = fallen
+    if one.cap is not None:
+        told = f"no record has more than {one.cap} rows of a list inside of it now, and those that had more all have as many"
+        return Rule("kept", f"{told}: {one.before - one.now:,} of {one.before:,} rows went", whole=True)
     what = "rows of a list inside of records that stay" if one.table.array else "records"
     return Rule("kept", f"{one.before - one.now:,} of {one.before:,} {what} went in one run, {one.now:,} are left", whole=True)
 
@@ -138,8 +144,8 @@ def _is_fall(fall: Fall) -> bool:
 
 
 def _is_cut(candidate: Candidate, fall: Fall) -> bool:
-    """Whether a table alone lost more than half, and not with what it refers to."""
-    return fall.now < _HALF * fall.before and not _went_with(candidate, fall.table, frozenset())
+    """Whether a table alone lost more than half, and not with what it refers to; or its lists end after as many rows."""
+    return fall.cap is not None or (fall.now < _HALF * fall.before and not _went_with(candidate, fall.table, frozenset()))
 
 
 def _went_with(candidate: Candidate, table: Table, below: frozenset[str]) -> bool:
@@ -206,6 +212,39 @@ def _in_records_that_stay(candidate: Candidate) -> int:
             value = F.col(quoted(column)).cast("string").alias("_above")
             return int(held.select(value).join(keys, ["_above"], "left_semi").count())
     return 0
+
+
+def _capped(candidate: Candidate) -> Fall | None:
+    """What a list inside of records lost because it ends after as many rows in each: a first page of it is all that comes."""
+    table, column = candidate.table, _owner(candidate)
+    if table.array == PARENT or column is None or not candidate.lakehouse.exists(table.ref):
+        return None
+    state = candidate.lakehouse.describe(table.ref)
+    accepted = not candidate.accepted_changes.isdisjoint((table.table, f"{table.table}@{state.version}"))
+    if accepted or state.rows < _KNOWN or column not in state.columns:
+        return None
+    held = candidate.engine.read(candidate.lakehouse.path(table.ref))
+    was, now = (
+        rows.groupBy(F.col(quoted(column)).cast("string").alias("_above")).agg(F.count(F.lit(1)).alias(name))
+        for rows, name in ((held, "was"), (candidate.accepted, "now"))
+    )
+    cap = int(now.agg(F.max("now")).collect()[0][0] or 0)
+    longer = was.join(now, ["_above"]).where(F.col("was") > cap)
+    count, alike, lost = longer.agg(
+        F.count(F.lit(1)), F.count(F.when(F.col("now") == cap, F.lit(1))), F.sum(F.col("was") - F.col("now"))
+    ).collect()[0]
+    if cap < _SHORTEST or count < _ENDING or alike < count:
+        return None
+    return Fall(table, state.rows, state.rows - int(lost), state.version, cap)
+
+
+def _owner(candidate: Candidate) -> str | None:
+    """The column of a list inside of records, not of one inside of another, that says in which record its rows lie."""
+    table = candidate.table
+    if table.array is None or ARRAY in table.array:
+        return None
+    entities = (column for column in table.schema_ if (column.references or "").partition(".")[0] == table.entity)
+    return next((column.name for column in entities if not any(ARRAY in path for path in column.source)), None)
 
 
 def _standing(candidate: Candidate, table: Table) -> Fall | None:

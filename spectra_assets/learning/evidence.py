@@ -204,13 +204,23 @@ _ALTERED: dict[str, Cause] = {
 
 
 def _shrunk(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
-    """A table that lost much of its records together with others; `count` is the version that stands."""
-    before, now = text(row.get("before")), text(row.get("now"))
-    return (
-        Cause.SOURCE_SHRANK,
-        "",
-        Fact(kind="shrunk", note=text(row.get("table")), expected=before, seen=now, count=number(row.get("version"))),
+    """A table that lost much of its records, alone or together with others, or a list that ends after as many rows (`total`) in
+    all records that had more; `count` is the version that stands."""
+    fact = Fact(
+        kind="shrunk",
+        note=text(row.get("table")),
+        expected=text(row.get("before")),
+        seen=text(row.get("now")),
+        count=number(row.get("version")),
+        total=number(row.get("cap")),
     )
+    return Cause.SOURCE_SHRANK, "", fact
+
+
+def _left(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
+    """Records of a table that are no longer there."""
+    counts = {"count": number(row.get("gone")), "total": number(row.get("before"))}
+    return Cause.RECORDS_GONE, "", Fact(kind="gone", note=text(row.get("fate")), **counts)
 
 
 def _parents(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
@@ -322,6 +332,7 @@ TAKEN: dict[str, Take] = {
     "scale_kept": _scaled,
     "values_stay": _altered,
     "source_stays": _shrunk,
+    "records_stay": _left,
     "parents_resolved": _parents,
     "types_hold": _column,
     "rules_applied": _column,

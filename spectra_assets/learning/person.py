@@ -188,6 +188,8 @@ def _how_many(lesson: Lesson) -> str:
     fact = next(iter(lesson.evidence), None)
     if lesson.cause == Cause.ROWS_SET_ASIDE:
         return f" {lesson.message}."
+    if lesson.cause == Cause.RECORDS_GONE and fact is not None and fact.note:
+        return f" {fact.note}."
     if lesson.cause == Cause.CHANGED_TYPE and fact is not None and fact.count is not None and fact.seen:
         return f" {fact.count:,} values are {fact.seen} in place of {fact.expected}, for example {fact.note or 'an empty one'}."
     return ""

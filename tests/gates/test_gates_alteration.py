@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,6 +132,11 @@ DONE: dict[str, tuple[Change, set[str], str]] = {
     "with tax": (to("balance", lambda value: round(value * 1.19, 2)), {"balance"}, "1.19 times"),
     "the other sign": (to("balance", lambda value: -value), {"balance"}, "-1 times"),
     "no decimals": (to("balance", lambda value: round(value)), {"balance"}, "lost their decimals"),
+    "rounded to a tenth": (to("latitude", lambda value: round(value, 1)), {"latitude"}, "are rounded to 0.1"),
+    "two digits": (to("balance", lambda value: float(f"{value:.1e}")), {"balance"}, "are rounded to 2 digits"),
+    "no seconds": (to("createdAt", lambda at: at.replace(second=0)), {"createdAt"}, "lost their seconds"),
+    "last words": (to("lastName", lambda name: name.split("-")[1]), {"lastName"}, "lost a part of their words"),
+    "initials": (to("note", lambda words: " ".join(["l", *words.split()[1:]])), {"note"}, "lost a part of their words"),
     "another zone": (to("createdAt", lambda at: at + timedelta(hours=1)), {"createdAt"}, "moved by hours"),
     "seconds read as milliseconds": (
         lambda row: {name: since_1970(row[name], 0.001) for name in ("createdAt", "updatedAt")},
@@ -179,6 +185,9 @@ DONE: dict[str, tuple[Change, set[str], str]] = {
         {"firstName", "lastName", "note"},
         "other records",
     ),
+    "the same names under other keys": (
+        lambda row: {"lastName": customer((row["customerId"] + 1) % COUNT)["lastName"]}, {"lastName"}, "under other keys now",
+    ),
     "other keys": (lambda row: {"customerId": 7000 + row["customerId"]}, {"customerId"}, "60 of 60 records have another customerId"),
 }  # fmt: skip
 
@@ -197,6 +206,7 @@ LIVED: dict[str, Change] = {
     "some are closed": to("closedAt", lambda at: at or NOW),
     "half are anonymous": lambda row: {"firstName": "gone", "lastName": "gone"} if halved(row) else {},
     "half lose a note": lambda row: {"note": None if halved(row) else row["note"]},
+    "half change their names": lambda row: {"lastName": customer((row["customerId"] + 2) % COUNT)["lastName"]} if halved(row) else {},
     "all get a default": to("closedAt", lambda at: at or datetime(2027, 3, 31, tzinfo=UTC)),
     "groups are made anew": to("groupId", lambda group: 100 + group % 5),
     "notes are written anew": to("note", lambda words: f"{hashed(words)[:3]} {words[::-1]}"),
@@ -247,3 +257,20 @@ def test_what_a_rule_lets_be_empty_may_be(published: Bench) -> None:
     sparse: list[Column] = [each.model_copy(update={"sparse": each.name == "note"}) for each in COLUMNS]
     promised = PROMISED.model_copy(update={"schema_": sparse})
     assert published.judge(promised, [{**row, "note": None} for row in HELD]).passed
+
+
+@pytest.mark.parametrize(("key", "count", "stays"), [("colourId", 15, False), ("colourId", 7, True), ("rank", 15, True)])
+def test_a_few_names_that_all_stand_under_other_keys_are_seen(
+    engine: Engine, tmp_path: Path, key: str, count: int, stays: bool
+) -> None:
+    """Where the key is a place, another one stands there each day; of a handful it may be chance."""
+    columns = [column(key, required=True, source=[key]), text("name", source=["name"])]
+    promised = table("clean.colour", "values_stay", columns=columns, primary_key=[key], build=Flattening())
+    rows = [{key: place, "name": f"colour {'abcdefghijklmno'[place]}"} for place in range(count)]
+    lakehouse = Lakehouse(str(tmp_path), "acme")
+    with Staging(lakehouse, "run1", engine) as staging:
+        bench = Bench(engine, lakehouse, staging)
+        bench.publish(promised, rows, made=json.dumps(making(promised)))
+        turned = [{key: row[key], "name": rows[place - 1]["name"]} for place, row in enumerate(rows)]
+        assert bench.judge(promised, turned).passed is stays
+        assert bench.judge(promised, [*rows[1:], {key: 99, "name": "new"}]).passed

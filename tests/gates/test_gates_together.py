@@ -201,3 +201,34 @@ def test_a_list_inside_of_records_that_stay_is_not_emptied_at_once(
     assert carried(candidate) == str(int(falls) + (len(areas) >= 20 and len(lines) < 0.7 * len(areas)))
     if not passed:
         assert f"{len(areas) - len(lines)} of {len(areas)} rows of a list inside of records that stay went" in result.message
+
+
+@pytest.mark.parametrize(
+    ("now", "accepted", "told"),
+    [
+        (lambda count: min(count, 5), "", "no record has more than 5 rows of a list inside of it now"),
+        (lambda count: min(count, 5), "clean.areaLine@0", None),
+        (lambda count: count - (count > 5), "", None),  # each lost one
+        (lambda count: min(count, 11), "", None),  # of two alone it may be chance
+        (lambda count: count + 1, "", None),
+    ],
+)
+def test_a_list_that_ends_after_as_many_rows_everywhere_is_cut(
+    bench: Bench, now: Callable[[int], int], accepted: str, told: str | None
+) -> None:
+    """Of forty areas with up to twelve lines, a page of each is left: a seventh of the rows, which nothing else would tell."""
+    source = Source(bench, {"area": range(40)}, {})
+    counts = {key: 12 if key < 2 else (key % 3 + 6 if key < 8 else key % 5 + 1) for key in range(40)}
+
+    def held(length: Callable[[int], int]) -> list[Row]:
+        return [
+            {"areaId": key, "areaLineIndex": place, "likeId": 99}
+            for key, count in counts.items()
+            for place in range(length(count))
+        ]
+
+    bench.publish(LINES, held(lambda count: count))
+    candidate = bench.candidate(LINES, held(now), [*source.tables.values(), extracted("area")])
+    (result,) = evaluate(replace(candidate, accepted_changes=frozenset([accepted])))
+    assert result.passed == (told is None), result.message
+    assert told is None or told in result.message

@@ -20,8 +20,8 @@ from spectra_assets.gates.altered.pairs import (
     unlike,
 )
 from spectra_assets.gates.altered.quantities import another_day, moved, rescaled, rounded, scaled, untimed
-from spectra_assets.gates.altered.texts import affixed, cased, cut, escaped, garbled, hashed, masked
-from spectra_assets.gates.altered.values import collapsed, emptied, inverted, placeholder, reworded
+from spectra_assets.gates.altered.texts import affixed, cased, cut, escaped, garbled, hashed, masked, shortened
+from spectra_assets.gates.altered.values import collapsed, emptied, inverted, permuted, placeholder, reworded
 
 _TEXTS = 3
 """Columns of texts that other records under the same keys differ in."""
@@ -39,7 +39,7 @@ def alterations(columns: Sequence[Pairs]) -> dict[str, Alteration]:
 
 def _altered(pairs: Pairs) -> Alteration | None:
     kind, both = pairs.column.type, pairs.both
-    ways: list[Way] = [emptied, rescaled]
+    ways: list[Way] = [emptied, rescaled, *([permuted] if kind == DataType.TEXT else [])]
     if len(both) >= KNOWN and any(was != now for was, now in both):
         ways += _WAYS.get(kind, _NUMERIC if kind in NUMBERS else [])
     ways.append(placeholder)
@@ -87,7 +87,7 @@ def _holds(one: Pairs, other: Pairs) -> tuple[int, int] | None:
 _NUMERIC: list[Way] = [scaled, rounded, collapsed, reworded]
 
 _WAYS: Mapping[DataType, list[Way]] = {
-    DataType.TEXT: [collapsed, reworded, cased, garbled, escaped, cut, masked, hashed, affixed],
+    DataType.TEXT: [collapsed, reworded, cased, garbled, escaped, shortened, cut, masked, hashed, affixed],
     DataType.BOOL: [inverted],
     DataType.TIMESTAMP: [moved, untimed, collapsed],
     DataType.DATE: [another_day, collapsed],

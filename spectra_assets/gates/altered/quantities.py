@@ -84,12 +84,30 @@ def rescaled(pairs: Pairs, _: list[tuple[Any, Any]]) -> Alteration | None:
 
 
 def rounded(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
-    """Numbers with decimals have none any more."""
-    parts = [(was, now) for was, now in both if was != round(was)]
-    whole = [was for was, now in parts if now == round(now) and abs(now - was) < 1]
-    if len(parts) < KNOWN or len(whole) < MOST * len(parts) or len(set(whole)) < DIFFERENT:
-        return None
-    return alteration(Form.ROUNDED, pairs, len(whole), len(parts), "lost their decimals")
+    """Numbers have fewer digits than they had: no decimals, whole hundreds, or as many of them as there are digits that count."""
+    steps = [(f"are rounded to {step:g}" if step != 1 else "lost their decimals", [step] * len(both)) for step in _STEPS]
+    steps += [(f"are rounded to {count} digits", [_last(was, count) for was, _ in both]) for count in _DIGITS]
+    for told, each in steps:
+        rows = [(was, now, step) for (was, now), step in zip(both, each, strict=True) if step <= 1 or abs(was) >= step]
+        finer = [(was, now, step) for was, now, step in rows if not _is_whole(was / step)]
+        alike = [was for was, now, step in finer if _is_whole(now / step) and abs(now - was) < step]
+        if len(finer) >= KNOWN and len(alike) >= MOST * len(finer) and len(set(alike)) >= DIFFERENT:
+            return alteration(Form.ROUNDED, pairs, len(alike), len(finer), told)
+    return None
+
+
+_STEPS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+_DIGITS = (3, 2)
+"""To what numbers are rounded: to so much, or to so many digits from the first one that counts."""
+
+
+def _last(number: float, count: int) -> float:
+    """What the last of so many digits of a number counts."""
+    return float(10.0 ** (math.floor(math.log10(abs(number))) - count + 1)) if number else 1.0
+
+
+def _is_whole(number: float) -> bool:
+    return abs(number - round(number)) <= _NEAR * max(1.0, abs(number)) if math.isfinite(number) else False
 
 
 def moved(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
@@ -104,12 +122,21 @@ def moved(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
 
 
 def untimed(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
-    """Moments lost their time of day."""
-    timed = [(was, now) for was, now in both if was % _DAY]
-    bare = [was for was, now in timed if not now % _DAY and abs(was - now) < 2 * _DAY]
-    if len(timed) < KNOWN or len(bare) < MOST * len(timed) or len(set(bare)) < DIFFERENT:
-        return None
-    return alteration(Form.CUT, pairs, len(bare), len(timed), "lost their time of day")
+    """Moments lost their time of day, or what is less than an hour or a minute of it."""
+    for part, most, told in _PARTS:
+        timed = [(was, now) for was, now in both if was % part]
+        bare = [was for was, now in timed if not now % part and abs(was - now) < most]
+        if len(timed) >= KNOWN and len(bare) >= MOST * len(timed) and len(set(bare)) >= DIFFERENT:
+            return alteration(Form.CUT, pairs, len(bare), len(timed), told)
+    return None
+
+
+_PARTS = (
+    (_DAY, 2 * _DAY, "lost their time of day"),
+    (_HOUR, _HOUR, "lost their minutes"),
+    (_MINUTE, _MINUTE, "lost their seconds"),
+)
+"""What a moment may lose: seconds of which it is whole then, those by which it may have moved, and what it lost."""
 
 
 def another_day(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:

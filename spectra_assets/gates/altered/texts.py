@@ -55,6 +55,24 @@ def cut(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
     return _text(Form.CUT, pairs, alike, longer, f"end after {most} characters")
 
 
+def shortened(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    """Of texts of several words only the first or the last ones are left, or their first letters: names without a surname."""
+    several = [(was, now) for was, now in both if len(_WORD.findall(was)) > 1]
+    alike = [was for was, now in several if _is_part(_WORD.findall(now), _WORD.findall(was))]
+    return _text(Form.CUT, pairs, alike, several, "lost a part of their words")
+
+
+_WORD = re.compile(r"\w+")
+
+
+def _is_part(now: Sequence[str], was: Sequence[str]) -> bool:
+    """Whether words are the first or the last ones of those, some of them as a letter; and not all as they were."""
+    if not now or len(now) > len(was) or list(now) == list(was):
+        return False
+    ends = (was[: len(now)], was[-len(now) :])
+    return any(all(one == other or one == other[:1] for one, other in zip(now, end, strict=True)) for end in ends)
+
+
 def masked(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
     alike = [was for was, now in both if was != now and _MASK.search(now) and not _MASK.search(was)]
     return _text(Form.MASKED, pairs, alike, both, "are masked")

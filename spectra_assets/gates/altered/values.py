@@ -28,6 +28,12 @@ _PART = 0.05
 _SOME = 10
 """Values that only some records can show (an umlaut, an ampersand, a long text)."""
 
+_FEW = 8
+"""Texts that show by as many of them that all changed their places: that is no chance."""
+
+_OWN = 0.9
+"""Share of the texts that must differ, to be what records are called."""
+
 _FULL = 0.95
 """A column is full if so many records have a value."""
 
@@ -127,6 +133,17 @@ def words_of(both: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
     read = {now: was for was, (now, _) in first.items()}
     pure = sum(count for _, count in first.values()) >= _PURE * len(both)
     return dict(sorted(read.items(), key=str)) if pure and len(read) == len(found) else {}
+
+
+def permuted(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    """Texts that tell records apart are the same as before, and nearly each of them stands under another key."""
+    before, after = Counter(was for was, _ in both), Counter(now for _, now in both)
+    changed = sum(was != now for was, now in both)
+    if len(both) < _FEW or len(before) < _OWN * len(both) or changed < MOST * len(both):
+        return None
+    if (before & after).total() < MOST * len(both):
+        return None
+    return alteration(Form.REKEYED, pairs, changed, len(both), "are those of other records: they stand under other keys now")
 
 
 def inverted(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:

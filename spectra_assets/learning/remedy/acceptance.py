@@ -22,6 +22,9 @@ def taken_over(gap: Gap, facts: Facts) -> Iterator[Remedy]:
     told = ", ".join(f"{table} {before} to {now}" for table, before, now, _ in lost)
     what = "1 table lost much of its" if len(lost) == 1 else f"{len(lost)} tables lost much of their"
     why = f"{what} records in one run: {told}"
+    cap = next((fact.total for fact in gap.evidence if fact.total), None)
+    if cap is not None:
+        why = f"no record has more than {cap} rows of {lost[0][0]} now, and all that had more have as many: of rows {told}"
     needs = f"{why}. If {gap.source} really lost them, the new state is taken over once; if not, what stands stays"
     yield _accepted(gap, [f"{table}@{version}" for table, _, _, version in lost], why, needs)
 

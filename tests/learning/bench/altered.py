@@ -7,9 +7,28 @@ from typing import Any
 
 from tests.learning.bench.cases import Case, rows
 from tests.learning.bench.shapes import Clinic
-from tests.learning.bench.worlds import Market, Row
+from tests.learning.bench.worlds import WORDS, List, Market, Row, World, customers, orders
 
 _STAYS = "clean.order:values_stay"
+
+
+class Ward(Clinic):
+    """The same with up to seven readings of a visit."""
+
+    def made(self) -> dict[str, List]:
+        lists = super().made()
+        for n, visit in enumerate(lists["visit"].rows):
+            visit["readings"] = [{"id": n * 10 + m, "label": WORDS[m], "value": n % 7 + m / 2} for m in range(1 + n % 7)]
+        return lists
+
+
+class Depository(World):
+    """Two lists by offset, one of six hundred and more."""
+
+    def made(self) -> dict[str, List]:
+        return {"customer": List("/customers", customers(), size=100), "order": List("/orders", orders(620), size=100)}
+
+
 _WORDS = {"open": 1, "paid": 2, "sent": 3}
 
 
@@ -42,6 +61,16 @@ ALTERED: tuple[Case, ...] = (
     Case("amounts of a nested list in cents", "altered", Clinic,
          rows("visit", lambda n, row: {**row, "readings": [{**each, "value": each["value"] * 100} for each in row["readings"]]}),
          ("clean.visitReading:values_stay",), outcome="asks", says="clean.visitReading.value@"),
+    Case("names stand under other ids", "altered", Market,
+         rows("customer", lambda n, row: {**customers()[n - 1], "id": row["id"]}), ("clean.customer:values_stay",), outcome="asks",
+         says="under other keys now"),
+    _case("names lose their second word", "lost a part of their words", entity="customer", name=lambda name: name.split()[0]),
+    Case("lists inside end after five", "altered", Ward,
+         rows("visit", lambda n, row: {**row, "readings": row["readings"][:5]}), ("clean.visitReading:source_stays",),
+         outcome="asks", says="no record has more than 5 rows"),
+    Case("a list ends after five hundred", "altered", Depository,
+         lambda world: world.lists["order"].rows.__delitem__(slice(500, None)), ("clean.order:records_stay",), outcome="asks",
+         says="500 are left, a number after which lists end"),
     Case("all records get other keys", "altered", Market,
          rows("order", lambda n, row: {**row, "id": row["id"] + 40_000}), (_STAYS,), outcome="asks",
          says="clean.order.orderId@"),
