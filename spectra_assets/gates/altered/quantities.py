@@ -85,6 +85,8 @@ def rescaled(pairs: Pairs, _: list[tuple[Any, Any]]) -> Alteration | None:
 
 def rounded(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
     """Numbers have fewer digits than they had: no decimals, whole hundreds, or as many of them as there are digits that count."""
+    if sum(was != now for was, now in both) < KNOWN:
+        return None
     steps = [(f"are rounded to {step:g}" if step != 1 else "lost their decimals", [step] * len(both)) for step in _STEPS]
     steps += [(f"are rounded to {count} digits", [_last(was, count) for was, _ in both]) for count in _DIGITS]
     for told, each in steps:

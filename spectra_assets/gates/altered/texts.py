@@ -57,6 +57,8 @@ def cut(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
 
 def shortened(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
     """Of texts of several words only the first or the last ones are left, or their first letters: names without a surname."""
+    if sum(was != now for was, now in both) < _SOME:
+        return None
     several = [(was, now) for was, now in both if len(_WORD.findall(was)) > 1]
     alike = [was for was, now in several if _is_part(_WORD.findall(now), _WORD.findall(was))]
     return _text(Form.CUT, pairs, alike, several, "lost a part of their words")

@@ -137,11 +137,11 @@ def words_of(both: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
 
 def permuted(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
     """Texts that tell records apart are the same as before, and nearly each of them stands under another key."""
-    before, after = Counter(was for was, _ in both), Counter(now for _, now in both)
     changed = sum(was != now for was, now in both)
-    if len(both) < _FEW or len(before) < _OWN * len(both) or changed < MOST * len(both):
+    if len(both) < _FEW or changed < MOST * len(both):
         return None
-    if (before & after).total() < MOST * len(both):
+    before, after = Counter(was for was, _ in both), Counter(now for _, now in both)
+    if len(before) < _OWN * len(both) or (before & after).total() < MOST * len(both):
         return None
     return alteration(Form.REKEYED, pairs, changed, len(both), "are those of other records: they stand under other keys now")
 
