@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import html
 import json
@@ -10,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -35,6 +37,7 @@ COLUMNS = [
     text("note", source=["note"]),
     text("status", source=["status"]),
     text("batch", source=["batch"]),
+    column("level", source=["level"]),
     column("vip", DataType.BOOL, source=["vip"]),
     column("groupId", references="group.id", source=["groupId"]),
     column("visits", source=["visits"]),
@@ -61,6 +64,7 @@ def customer(key: int) -> Row:
         "note": f"lot {key}: fragile & <heavy> freight of the customer",
         "status": WORDS[key % 4],
         "batch": f"run-{key % 7:04}",
+        "level": key % 3,
         "vip": key % 3 == 0,
         "groupId": key % 17,
         "visits": key % 11,
@@ -161,6 +165,17 @@ DONE: dict[str, tuple[Change, set[str], str]] = {
     "another charset": (to("lastName", lambda name: name.encode().decode("latin-1")), {"lastName"}, "lost letters"),
     "question marks": (to("lastName", lambda name: name.encode("ascii", "replace").decode()), {"lastName"}, "lost letters"),
     "as in HTML": (to("note", html.escape), {"note"}, "as in HTML"),
+    "as in an address": (to("note", quote), {"note"}, "an address"),
+    "as in JSON": (to("lastName", lambda name: json.dumps(name)[1:-1]), {"lastName"}, "as in JSON"),
+    "base64": (to("note", lambda words: base64.b64encode(words.encode()).decode()), {"note"}, "as in base64"),
+    "a former copy": (
+        lambda row: {"updatedAt": row["updatedAt"] - timedelta(days=row["customerId"])} if row["customerId"] < 15 else {},
+        {"updatedAt"}, "went back",
+    ),
+    "the words change places": (
+        to("status", lambda word: WORDS[3 - WORDS.index(word)]), {"status"}, "stand where another one stood: ",
+    ),
+    "levels from one": (to("level", lambda level: level + 1), {"level"}, "0 is 1, 1 is 2"),
     "a prefix": (to("lastName", lambda name: f"C-{name}"), {"lastName"}, "got the same at an end: C-"),
     "names change places": (
         lambda row: {"firstName": row["lastName"], "lastName": row["firstName"]}, {"firstName", "lastName"}, "changed places",
@@ -202,6 +217,9 @@ LIVED: dict[str, Change] = {
     "the year is closed": to("status", "CLOSED"),
     "each status goes on": to("status", lambda word: WORDS[min(3, WORDS.index(word) + 1)]),
     "counters begin again": to("visits", 0),
+    "all are touched again, some were put right": lambda row: {
+        "updatedAt": row["updatedAt"] + timedelta(hours=-3 if row["customerId"] < 15 else 5)
+    },
     "counters go on": to("visits", lambda count: count + 1),
     "some are closed": to("closedAt", lambda at: at or NOW),
     "half are anonymous": lambda row: {"firstName": "gone", "lastName": "gone"} if halved(row) else {},

@@ -19,9 +19,9 @@ from spectra_assets.gates.altered.pairs import (
     share_changed,
     unlike,
 )
-from spectra_assets.gates.altered.quantities import another_day, moved, rescaled, rounded, scaled, untimed
-from spectra_assets.gates.altered.texts import affixed, cased, cut, escaped, garbled, hashed, masked, shortened
-from spectra_assets.gates.altered.values import collapsed, emptied, inverted, permuted, placeholder, reworded
+from spectra_assets.gates.altered.quantities import another_day, moved, rescaled, reverted, rounded, scaled, untimed
+from spectra_assets.gates.altered.texts import affixed, cased, cut, encoded, garbled, hashed, masked, shortened
+from spectra_assets.gates.altered.values import collapsed, emptied, inverted, permuted, placeholder, recoded, reworded
 
 _TEXTS = 3
 """Columns of texts that other records under the same keys differ in."""
@@ -42,7 +42,7 @@ def _altered(pairs: Pairs) -> Alteration | None:
     ways: list[Way] = [emptied, rescaled, *([permuted] if kind == DataType.TEXT else [])]
     if len(both) >= KNOWN and any(was != now for was, now in both):
         ways += _WAYS.get(kind, _NUMERIC if kind in NUMBERS else [])
-    ways.append(placeholder)
+    ways += [placeholder, reverted]
     return next((found for way in ways if (found := way(pairs, both)) is not None), None)
 
 
@@ -84,10 +84,10 @@ def _holds(one: Pairs, other: Pairs) -> tuple[int, int] | None:
     return len(alike), len(told)
 
 
-_NUMERIC: list[Way] = [scaled, rounded, collapsed, reworded]
+_NUMERIC: list[Way] = [scaled, rounded, collapsed, reworded, recoded]
 
 _WAYS: Mapping[DataType, list[Way]] = {
-    DataType.TEXT: [collapsed, reworded, cased, garbled, escaped, shortened, cut, masked, hashed, affixed],
+    DataType.TEXT: [collapsed, reworded, recoded, cased, garbled, encoded, shortened, cut, masked, hashed, affixed],
     DataType.BOOL: [inverted],
     DataType.TIMESTAMP: [moved, untimed, collapsed],
     DataType.DATE: [another_day, collapsed],

@@ -45,6 +45,7 @@ class Form(StrEnum):
     SWAPPED = "swapped"
     REPLACED = "replaced"
     REKEYED = "rekeyed"
+    REVERTED = "reverted"
 
 
 @dataclass(frozen=True)

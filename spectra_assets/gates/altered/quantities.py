@@ -10,6 +10,7 @@ from typing import Any
 
 from spectra_assets.covenant.model import DataType
 from spectra_assets.gates.altered.pairs import DIFFERENT, KNOWN, MOST, Alteration, Form, Pairs, alteration, different
+from spectra_assets.names import words
 
 _FACTOR = 1.15
 """Numbers that all rise or fall by less may be dearer, or cheaper."""
@@ -121,6 +122,24 @@ def moved(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
     if alike < MOST * len(both) or len({was for was, *_ in moved}) < DIFFERENT:
         return None
     return alteration(Form.MOVED, pairs, alike, len(both), "moved by hours")
+
+
+def reverted(pairs: Pairs, _: list[tuple[Any, Any]]) -> Alteration | None:
+    """Times of change went back: what is read is a former copy of the source. Those near the readings tell it as well."""
+    if pairs.column.type != DataType.TIMESTAMP or not _OF_CHANGE & {word.lower() for word in words(pairs.column.name)}:
+        return None
+    known = [now - was for was, now in zip(pairs.was, pairs.now, strict=True) if was is not None and now is not None]
+    back, forth = sum(by < -_MINUTE for by in known), sum(by > _MINUTE for by in known)
+    if back < _SOME or back < MOST * (back + forth):
+        return None
+    return alteration(Form.REVERTED, pairs, back, len(known), "went back: they are those of a former copy")
+
+
+_OF_CHANGE = frozenset(("updated", "update", "modified", "modification", "changed", "change"))
+"""Words of a column that says when its record was changed last."""
+
+_SOME = 10
+"""Moments that must have gone back."""
 
 
 def untimed(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:

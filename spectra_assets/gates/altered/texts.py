@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from urllib.parse import unquote_plus
 
 from spectra_assets.gates.altered.pairs import DIFFERENT, LONGEST, MOST, Alteration, Form, Pairs, alteration, different
 from spectra_assets.gates.sample import one_line
@@ -41,10 +44,37 @@ def _misread(text: str) -> Iterator[str]:
     yield unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
-def escaped(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
-    marked = [(was, now) for was, now in both if re.search("[&<>\"']", was)]
-    alike = [was for was, now in marked if now != was and "&" in now and _same(html.unescape(now), was)]
-    return _text(Form.ESCAPED, pairs, alike, marked, "are written as in HTML (&amp;)")
+def encoded(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    """Texts are written as something that carries texts writes them: HTML, an address, JSON, base64."""
+    for told, marks, decode in _CODINGS:
+        marked = [(was, now) for was, now in both if marks.search(was)]
+        alike = [was for was, now in marked if was != now and _same(decode(now), was)]
+        if (found := _text(Form.ESCAPED, pairs, alike, marked, f"are written as in {told}")) is not None:
+            return found
+    return None
+
+
+def _of_json(text: str) -> str:
+    try:
+        return str(json.loads(f'"{text}"'))
+    except ValueError:
+        return text
+
+
+def _of_base64(text: str) -> str:
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except ValueError:
+        return text
+
+
+_CODINGS: tuple[tuple[str, re.Pattern[str], Callable[[str], str]], ...] = (
+    ("HTML (&amp;)", re.compile("[&<>\"']"), html.unescape),
+    ("an address (%20)", re.compile(r"[^\w.~*()!'/-]"), unquote_plus),
+    ("JSON (\\u00fc)", re.compile(r"[^\x20-\x7e]|[\"\\]"), _of_json),
+    ("base64", re.compile("."), _of_base64),
+)
+"""What texts are written as, which characters show it, and how it is undone."""
 
 
 def cut(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:

@@ -12,6 +12,7 @@ from spectra_assets.covenant.model import DataType, PiiLevel
 from spectra_assets.gates.altered.pairs import DIFFERENT, KNOWN, MOST, Alteration, Form, Pairs, alteration, share_changed, unlike
 from spectra_assets.gates.altered.placeholder import is_placeholder, spelled
 from spectra_assets.gates.sample import one_line
+from spectra_assets.names import words
 
 _WORDS = 50
 """Different values that a vocabulary has at most; each must repeat."""
@@ -108,13 +109,13 @@ def _shape(text: str) -> str:
 
 def reworded(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
     """A vocabulary was replaced as a whole."""
-    words = {was for was, _ in both}
-    if not 2 <= len(words) <= _WORDS or len(both) < DIFFERENT * len(words):
+    known = {was for was, _ in both}
+    if not 2 <= len(known) <= _WORDS or len(both) < DIFFERENT * len(known):
         return None
-    if sum(now not in words for _, now in both) < MOST * len(both) or share_changed(both) < MOST:
+    if sum(now not in known for _, now in both) < MOST * len(both) or share_changed(both) < MOST:
         return None
     after = Counter(now for _, now in both)
-    if len(after) > 2 * len(words) or all(_goes_on(pairs.column.type, now, words) for now in after):
+    if len(after) > 2 * len(known) or all(_goes_on(pairs.column.type, now, known) for now in after):
         return None
     read = words_of(both)
     told = "are other words than before"
@@ -122,6 +123,25 @@ def reworded(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
         shown = ", ".join(f"{_quoted(pairs, was)} is {_quoted(pairs, now)}" for now, was in list(read.items())[:6])
         told += f", one for one: {shown}{' …' if len(read) > 6 else ''}"
     return unlike(Form.REWORDED, pairs, told)
+
+
+def recoded(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    """Each code stands where another one stood: a priority counts from the other end, a status from one in place of nought."""
+    codes = {was for was, _ in both}
+    if pairs.column.type != DataType.TEXT and not _CODES & {word.lower() for word in words(pairs.column.name)}:
+        return None
+    if not 2 <= len(codes) <= _WORDS or len(both) < DIFFERENT * len(codes) or share_changed(both) < MOST:
+        return None
+    read = words_of(both)
+    if not read or codes.isdisjoint(read):
+        return None
+    shown = ", ".join(f"{_quoted(pairs, was)} is {_quoted(pairs, now)}" for now, was in list(read.items())[:6])
+    told = "stand where another one stood" + (f": {shown}" if pairs.column.pii == PiiLevel.NONE else "")
+    return unlike(Form.SWAPPED, pairs, told)
+
+
+_CODES = frozenset(("status", "state", "type", "kind", "code", "priority", "severity", "category", "class", "level", "phase"))
+"""Words of a column of numbers that are codes: they count nothing."""
 
 
 def words_of(both: Sequence[tuple[Any, Any]]) -> dict[Any, Any]:
