@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812
@@ -49,44 +49,57 @@ def statuses_known(candidate: Candidate) -> Iterator[Judged]:
     if not candidate.lakehouse.exists(candidate.table.ref):
         return
     published = candidate.engine.read(candidate.lakehouse.require(candidate.table.ref))
+    told = [(truth, column) for truth, column in _told(candidate) if column in published.columns]
     flags = _flagged(candidate)
-    for truth, column in _told(candidate):
-        if column not in published.columns:
-            continue
+    deciding: dict[str, dict[str, str]] = {}
+    for truth, column in told:
         if truth in flags:
-            yield _renamed(candidate, published, truth, *flags[truth])
+            deciding.setdefault(column, {})[truth] = flags[truth][1]
+    for column, words in deciding.items():  # first: they tell what a word became
+        yield _renamed(candidate, published, column, words)
+    for truth, column in told:
+        if truth in flags:
             continue
         known = published.select(F.col(quoted(column)).alias("_known")).distinct()
-        told = candidate.accepted.groupBy(F.col(quoted(column)).cast("string").alias("value")).agg(
+        values = candidate.accepted.groupBy(F.col(quoted(column)).cast("string").alias("value")).agg(
             F.count(F.lit(1)).alias("rows"), F.count(F.when(F.col(quoted(truth)).isNull(), F.lit(1))).alias("open")
         )
-        frame = told.join(known, F.col("value") == F.col("_known"), "left").select(
+        frame = values.join(known, F.col("value") == F.col("_known"), "left").select(
             "value", F.lit(f"neither {truth} nor not").alias("label"), F.lit(column).alias("column"), "rows", "open", "_known"
         )
-        words = [word for name, word in flags.values() if name == column]
-        frame = frame.withColumn("_told", F.col("value").isin(words) if words else F.lit(False))
+        known_words = list(deciding.get(column, {}).values())
+        frame = frame.withColumn("_told", F.col("value").isin(known_words) if known_words else F.lit(False))
         good = "value IS NULL OR _known IS NOT NULL OR _told OR open = 0"
         problem = f"of {column} are new, and leave open whether a row {truth}"
         advice = f"a rule of kind derive for {truth} says what they mean; until then their rows count as neither"
         yield Judged(frame, (Rule(good, problem, truth),), unit="values", show=_SHOWN, advice=advice)
 
 
-def _renamed(candidate: Candidate, published: DataFrame, flag: str, column: str, word: str) -> Judged:
-    """Whether a new value has the rows of the word that alone decides a truth: about as many, and the word none any more."""
-    kinds = {"value": DataType.TEXT, "label": DataType.TEXT, "column": DataType.TEXT, "rows": DataType.INT64}
-    before, now = (_having(rows, column, word) for rows in (published, candidate.accepted))
-    fresh = _fresh(candidate, published, column) if before >= _REPEATED and now == 0 else []
-    instead = next(((value, rows) for value, rows in fresh if before / 2 <= rows <= before * 2), None)
-    value, rows = instead or (word, now)
-    row = {"value": value, "label": f"not {flag}", "column": column, "rows": rows, "same": instead is None}
-    problem = f"of {column} are new, {before} rows that were {word!r} are so no more, and none {flag} any more"
-    advice = f"a rule of kind read_as reads the new word as {word!r}, or a rule of kind derive for {flag} says what it means"
-    frame = candidate.small({**kinds, "same": DataType.BOOL}, [row])
-    return Judged(frame, (Rule("same", problem, flag),), unit="values", show=_SHOWN, advice=advice)
+def _renamed(candidate: Candidate, published: DataFrame, column: str, words: Mapping[str, str]) -> Judged:
+    """Of each truth and the word that alone decides it, whether a new value has the word's rows: about as many, and the word none
+    any more."""
+    before, now = (_counts(rows, column, words.values()) for rows in (published, candidate.accepted))
+    gone = [word for word in words.values() if before.get(word, 0) >= _REPEATED and word not in now]
+    fresh = _fresh(candidate, published, column) if gone else []
+    rows = []
+    for flag, word in words.items():
+        had = before.get(word, 0)
+        found = next(((value, count) for value, count in fresh if had / 2 <= count <= had * 2), None) if word in gone else None
+        value, count = found or (word, now.get(word, 0))
+        told = f"{had} rows were {word}, {count} are {value}, and none {flag}"
+        row = {"value": value, "label": f"not {flag}", "column": column, "rows": count}
+        rows.append({**row, "told": told, "same": found is None})
+    kinds = dict.fromkeys(("value", "label", "column", "told"), DataType.TEXT) | {"rows": DataType.INT64, "same": DataType.BOOL}
+    rule = Rule("same", f"of {column} that alone tell a truth have no rows any more, and a new one has about as many", "word")
+    advice = "a rule of kind read_as reads the new word as the former one, or a rule of kind derive says what it means"
+    show = (*_SHOWN, "told")
+    return Judged(candidate.small(kinds, rows), (rule,), unit="values", show=show, quote="told", advice=advice)
 
 
-def _having(rows: DataFrame, column: str, word: str) -> int:
-    return int(rows.where(F.col(quoted(column)) == F.lit(word)).count())
+def _counts(rows: DataFrame, column: str, words: Iterable[str]) -> dict[str, int]:
+    """Word → its rows; not there if it has none."""
+    found = rows.select(F.col(quoted(column)).alias("value")).where(F.col("value").isin(list(words)))
+    return {row["value"]: row["rows"] for row in found.groupBy("value").agg(F.count(F.lit(1)).alias("rows")).collect()}
 
 
 def _fresh(candidate: Candidate, published: DataFrame, column: str) -> list[tuple[str, int]]:
@@ -100,7 +113,7 @@ def _fresh(candidate: Candidate, published: DataFrame, column: str) -> list[tupl
 def _told(candidate: Candidate) -> list[tuple[str, str]]:
     """(column with a truth, column with texts of nobody that decides it)."""
     build, columns = candidate.table.build, candidate.table.columns
-    found = {flag: [column] for flag, (column, _) in _flagged(candidate).items()}  # first: they tell what a word became
+    found = {flag: [column] for flag, (column, _) in _flagged(candidate).items()}
     found |= truths(build) if isinstance(build, Refinement) else {}
     texts = {name for name, each in columns.items() if each.type == DataType.TEXT and name.lower() not in candidate.personal}
     return [

@@ -186,7 +186,9 @@ def test_a_word_that_has_another_name_is_told(tmp_path: Path, engine: Engine) ->
     shop.extracted(orders=[{**one, "status": one["status"].replace("paid", "settled")} for one in (*orders(), *more)])
     shop.run(DAYS[2])
     assert (shop.results[gate].passed, shop.results[gate].severity) == (False, Severity.WARN)
-    assert {"value": "settled", "label": "not isPaid", "column": "status", "rows": 7} in shop.results[gate].sample
+    told = "7 rows were paid, 7 are settled, and none isPaid"
+    assert shop.results[gate].sample == [{"value": "settled", "label": "not isPaid", "column": "status", "rows": 7, "told": told}]
+    assert told in shop.results[gate].message
 
 
 def test_figures_add_up_and_are_drawn(shop: Pipeline) -> None:
