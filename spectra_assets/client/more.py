@@ -31,7 +31,9 @@ _OF_ANSWER = re.compile(
 )
 """The same of any answer."""
 
-_CUT_SHORT = frozenset(("incomplete", "incompleteresults", "resultsincomplete", "partialresults", "ispartial", "timedout"))
+_CUT_SHORT = frozenset(
+    ("incomplete", "isincomplete", "incompleteresults", "resultsincomplete", "partial", "ispartial", "partialresults", "timedout")
+)
 """Plain names of flags which say, if they are true, that an answer lacks some of what it should hold."""
 
 _INCOMPLETE = re.compile(rb"incomplete|partial|timed_?out", re.IGNORECASE)
@@ -57,15 +59,23 @@ def says_more(body: bytes, headers: Mapping[str, str], location: str, number: in
 
 
 def says_incomplete(body: bytes, location: str) -> str:
-    """The flag beside the records by which an answer says that it does not hold all that it should, since a search ended too
-    early; empty if there is none."""
+    """The flag beside the records, or in an object there that tells of the list (`meta.partial`), by which an answer says that it
+    does not hold all that it should, since a search ended too early; empty if there is none."""
     if not _INCOMPLETE.search(body[:_EDGE]) and not _INCOMPLETE.search(body[-_EDGE:]):
         return ""
     for beside in _beside(body, (*_way(location), "")) if location != "@lines" and not one_record(location) else ():
-        told = next((name for name, text in beside.items() if plain(name) in _CUT_SHORT and _TRUTHS.get(text) is True), "")
+        told = _cut_short(beside)
         if told and not _own({plain(name): text for name, text in beside.items() if name != told}):  # a build may have timed out
             return told
+        for name, text in beside.items():
+            inner = msgspec.json.decode(text, type=dict[str, msgspec.Raw]) if plain(name) in ABOUT and text[:1] == b"{" else {}
+            if told := _cut_short({each: bytes(said).strip() for each, said in [*inner.items()][:_BESIDE]}):
+                return f"{name}.{told}"
     return ""
+
+
+def _cut_short(beside: Mapping[str, bytes]) -> str:
+    return next((name for name, text in beside.items() if plain(name) in _CUT_SHORT and _TRUTHS.get(text) is True), "")
 
 
 def _way(location: str) -> Sequence[str]:

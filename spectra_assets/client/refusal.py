@@ -120,11 +120,11 @@ def is_message(body: bytes) -> bool:
 
 
 def _small(body: bytes) -> dict[str, Any] | None:
-    """The object that a small body is; None of any other."""
+    """The object that a small body is; None of any other. One in another charset counts, too: its keys are read all the same."""
     if len(body) > _SMALL or body.lstrip()[:1] != b"{":
         return None
     try:
-        value = msgspec.json.decode(body)
+        value = msgspec.json.decode(body.decode(errors="replace"))
     except (msgspec.DecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -1,6 +1,6 @@
-"""What holds from one version of a table to the next: its records, its keys, and what their values mean.
+"""What holds from one version of a table to the next: its keys, and what their values mean.
 
-A table agrees with itself also when the source lost half of it, or gives cents for what were euros. The published version tells.
+A table agrees with itself also when the source gives cents for what were euros. The published version tells.
 Of a large table some thousand records are compared: what was done to nearly all of them was done to nearly all of those.
 """
 
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -35,17 +37,18 @@ if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
     from pyspark.sql import DataFrame
 
-_KNOWN, _MOST_GONE = 20, 0.3
-"""Of so many known records at least, more than this share gone at once is worth a word."""
-
-_ENDED = 0.01
-"""Share of the known records that may be gone where as many are left as a list ends after."""
+_KNOWN = 20
+"""Different values by which records that have other keys are known again."""
 
 _FEW = 8
 """Of so many known records at least, something may be seen that was done to all."""
 
 _PLACES = frozenset(("rank", "position", "place", "index", "order", "row", "line", "slot", "ordinal"))
 """Words of a key that is a place: what stands there changes, as in a table of leaders."""
+
+_OF_PLACES = frozenset((Form.SCALED, Form.ROUNDED, Form.CASED, Form.ESCAPED, Form.GARBLED, Form.MASKED, Form.HASHED))
+"""What is seen of rows that only their place in a list tells apart, of lists as long as before: another row may stand there now,
+but it would not be a hundred times what stood there."""
 
 _COMPARED = 8_192
 """Records of a table that are compared, about; all of a smaller one."""
@@ -66,32 +69,9 @@ _DISTINCT = 0.5
 
 _COMPARABLE = frozenset((*NUMBERS, DataType.TEXT, DataType.BOOL, DataType.DATE, DataType.TIMESTAMP))
 
+_DAY = str(pa.date32())
+
 _SHOWN = ("column", "path", "form", "seen", "count", "compared", "told")
-
-
-@gate("records_stay", kinds=("flattening",), needs=primary_key)
-def records_stay(candidate: Candidate) -> Judged:
-    """Most of the records that the published table holds are still there, under their keys; and nearly all of them where as many
-    are left as a list ends after."""
-    before, gone = _gone(candidate)
-    now = candidate.counts.rows
-    bound = f"; {now:,} are left, a number after which lists end" if _is_bound(now) else ""
-    most = max(_KNOWN, _ENDED * before) if bound else _MOST_GONE * before
-    fate = f"{gone} of {before} records are no longer there{bound}"
-    row = {"before": before, "gone": gone, "stays": before < _KNOWN or gone <= most, "fate": fate}
-    columns = {"before": DataType.INT64, "gone": DataType.INT64, "stays": DataType.BOOL, "fate": DataType.TEXT}
-    advice = (
-        "if the source gave them up, or gave them other keys, nothing is to be done: their history is closed. If it lost them, "
-        "run again once it has them back"
-    )
-    frame = candidate.small(columns, [row])
-    rule, show = Rule("stays", "known records went", whole=True), ("before", "gone", "fate")
-    return Judged(frame, (rule,), unit="comparisons", show=show, quote="fate", advice=advice)
-
-
-def _is_bound(count: int) -> bool:
-    """Whether a list may end after so many records because that is its bound: 100, 250, 1,000, 10,000."""
-    return count >= 100 and str(count).rstrip("0") in ("1", "2", "25", "5")
 
 
 @gate("values_stay", kinds=("flattening",), needs=primary_key)
@@ -126,11 +106,11 @@ def making(table: Table, withheld: Sequence[Withheld] = ()) -> dict[str, str]:
     """Column → digest of how its values are made from records: their places and form, what is hashed of them, the table's steps
     and key.
 
-    The form of an instant is none of it: texts that come in another form are what tells of another zone.
+    The form of a day or an instant is none of it: texts that come in another form are what tells of another zone.
     """
     return {
         column.name: _digest(
-            [column.source, None if column.type == DataType.TIMESTAMP else column.date_format, table.steps, table.primary_key]
+            [column.source, table.steps, table.primary_key]
             + ([column.read_as] if column.read_as else [])
             + [
                 how
@@ -146,32 +126,26 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:8]
 
 
-def _gone(candidate: Candidate) -> tuple[int, int]:
-    """How many records the published table has, and how many of their keys the candidate lacks; (0, 0) if nothing can be said."""
-    known = None if _is_nested(candidate) else _published(candidate, _KNOWN)
-    if known is None:
-        return 0, 0
-    held, state = known
-    keys = primary_key(candidate)
-    names = [f"_key{place}" for place in range(len(keys))]
-    gone = held.select(*_keys(keys)).join(candidate.accepted.select(*_keys(keys)), names, "left_anti").count()
-    return state.rows, gone
-
-
-def _published(candidate: Candidate, least: int) -> tuple[DataFrame, TableState] | None:
+def published(candidate: Candidate, least: int) -> tuple[DataFrame, TableState] | None:
     """The published table and its state; None of a new one, of fewer records, of one with another key, if it holds just these
-    rows, and of the rows of a nested list that only their place there tells apart."""
+    rows, or the key is of another type."""
     ref = candidate.table.ref
-    if (_is_nested(candidate) and _is_made(candidate)) or not candidate.lakehouse.exists(ref):
+    if not candidate.lakehouse.exists(ref):
         return None
     state = candidate.lakehouse.describe(ref)
     same = state.metadata.get(FINGERPRINT) == candidate.staged.fingerprint
-    if same or state.rows < least or not set(primary_key(candidate)) <= set(state.columns):
+    if same or state.rows < least or not all(_is_written_alike(candidate, state, name) for name in primary_key(candidate)):
         return None
     return candidate.engine.read(candidate.lakehouse.path(ref)), state
 
 
-def _is_nested(candidate: Candidate) -> bool:
+def _is_written_alike(candidate: Candidate, state: TableState, key: str) -> bool:
+    """Whether a part of the key that was there reads the same as a text now: 7 and '7' do, 7 and 7.00 do not."""
+    types = (state.columns.get(key, ""), str(candidate.staged.schema.field(key).type))
+    return types[0] == types[1] or (all(types) and not any(each.startswith(("decimal", "double", "float")) for each in types))
+
+
+def is_nested(candidate: Candidate) -> bool:
     """Whether the rows are those of a nested list: they may come, go and get other keys with their record."""
     return candidate.table.array is not None
 
@@ -182,10 +156,17 @@ def _is_made(candidate: Candidate) -> bool:
     return any(path.startswith("@") for name in primary_key(candidate) for path in columns[name].source)
 
 
+def _owning(candidate: Candidate) -> list[str]:
+    """The parts of the key that tell in which record a row lies, where only its place there tells it from others; else none."""
+    columns = candidate.table.columns
+    of_record = [name for name in primary_key(candidate) if not any(path.startswith("@") for path in columns[name].source)]
+    return of_record if is_nested(candidate) and _is_made(candidate) else []
+
+
 def _altered(candidate: Candidate) -> Iterator[tuple[str, Alteration | None]]:
     """Column → what was done to it since the published version; the key first. Nothing of a column whose values the covenant
     takes from elsewhere now, or reads otherwise: those may change as they like."""
-    known = _published(candidate, _FEW)
+    known = published(candidate, _FEW)
     if known is None or _accepts(candidate, known[1]):
         return
     held, state = known
@@ -196,9 +177,11 @@ def _altered(candidate: Candidate) -> Iterator[tuple[str, Alteration | None]]:
     if left is not None:
         compared, kept = _pairs(candidate, held, state, left)
         found = alterations(compared)
-        if _PLACES & {word.lower() for word in words(key)}:
+        if _owning(candidate):
+            found = {name: change for name, change in found.items() if change.form in _OF_PLACES}
+        elif _PLACES & {word.lower() for word in words(key)}:
             found = {name: change for name, change in found.items() if change.form != Form.REKEYED}
-        if kept <= 1 - MOST and not _is_nested(candidate) and not _accepts(candidate, state, key):
+        if kept <= 1 - MOST and not is_nested(candidate) and not _accepts(candidate, state, key):
             found |= _rekeyed(candidate, held, state)
     yield from ((name, found.get(name)) for name in (key, *(column.name for column in columns)))
 
@@ -212,16 +195,17 @@ def _accepts(candidate: Candidate, state: TableState, *column: str) -> bool:
 def _comparable(candidate: Candidate, state: TableState) -> list[Column]:
     was, is_ = json.loads(state.metadata.get(f"spectra.{MADE}", "{}")), json.loads(carried(candidate))
     schema, keys = candidate.staged.schema, primary_key(candidate)
-    return [
-        column
-        for column in candidate.table.schema_
-        if column.type in _COMPARABLE
-        and column.name not in keys
-        and not any(path.startswith("@") for path in column.source)
-        and column.name in schema.names
-        and state.columns.get(column.name) == str(schema.field(column.name).type)
-        and was.get(column.name) == is_[column.name]
-    ]
+    found = []
+    for column in candidate.table.schema_:
+        made = column.name in keys or any(path.startswith("@") for path in column.source)
+        if column.type not in _COMPARABLE or made or column.name not in schema.names or was.get(column.name) != is_[column.name]:
+            continue
+        before, now = state.columns.get(column.name), str(schema.field(column.name).type)
+        if before == now:
+            found.append(column)
+        elif before == _DAY and column.type == DataType.TIMESTAMP:
+            found.append(column.model_copy(update={"type": DataType.DATE}))  # days that became moments are the same days
+    return found
 
 
 def _doubtful(candidate: Candidate, state: TableState, columns: Sequence[Column]) -> list[Column] | None:
@@ -239,7 +223,7 @@ def _doubtful(candidate: Candidate, state: TableState, columns: Sequence[Column]
         )
         for table in tables
     ]
-    compared, kept = _matched(both, state, len(keys), columns)
+    compared, kept = _matched(candidate, both, state, columns)
     if kept * both[0].num_rows < _HEAD:
         return list(columns)
     found = alterations(compared)
@@ -250,20 +234,28 @@ def _pairs(candidate: Candidate, held: DataFrame, state: TableState, columns: Se
     """The values of both, by key, of some thousand records, and the share of those that stand which are still there."""
     keys = primary_key(candidate)
     parts = max(1, max(state.rows, candidate.counts.accepted) // _COMPARED)
-    told = [*_keys(keys), *(_value(column).alias(f"value{place}") for place, column in enumerate(columns))]
+    whole = _owning(candidate) or keys  # lists inside of records are compared whole
+    told = [*keys_of(keys), *(_value(column).alias(f"value{place}") for place, column in enumerate(columns))]
     both = []
     for frame in (held, candidate.accepted):
-        part = frame.where(F.pmod(F.xxhash64(*_keys(keys)), F.lit(parts)) == 0) if parts > 1 else frame
+        part = frame.where(F.pmod(F.xxhash64(*keys_of(whole)), F.lit(parts)) == 0) if parts > 1 else frame
         both.append(part.select(*told).toArrow())
-    return _matched(both, state, len(keys), columns)
+    return _matched(candidate, both, state, columns)
 
 
-def _matched(both: Sequence[pa.Table], state: TableState, keys: int, columns: Sequence[Column]) -> tuple[list[Pairs], float]:
-    names = [f"_key{place}" for place in range(keys)]
+def _matched(
+    candidate: Candidate, both: Sequence[pa.Table], state: TableState, columns: Sequence[Column]
+) -> tuple[list[Pairs], float]:
+    keys = primary_key(candidate)
+    names = [f"_key{place}" for place in range(len(keys))]
     was, now = (
         {name: place for place, name in enumerate(zip(*(_list(table, name) for name in names), strict=True))} for table in both
     )
     kept = [key for key in was if key in now]
+    if owning := [place for place, name in enumerate(keys) if name in _owning(candidate)]:
+        record = itemgetter(*owning)
+        lengths, are = Counter(map(record, was)), Counter(map(record, now))
+        kept = [key for key in kept if lengths[record(key)] == are[record(key)]]
     fresh = [place for key, place in now.items() if key not in was]
     before, after = state.written_at.timestamp() - _RUNS, datetime.now(UTC).timestamp() + _RUNS
     found = []
@@ -296,7 +288,7 @@ def _rekeyed(candidate: Candidate, held: DataFrame, state: TableState) -> dict[s
     if _is_made(candidate) or any(table.columns[name].type in (DataType.DATE, DataType.TIMESTAMP) for name in keys):
         return {}
     names = [f"_key{place}" for place in range(len(keys))]
-    lost = held.select("*", *_keys(keys)).join(candidate.accepted.select(*_keys(keys)), names, "left_anti")
+    lost = held.select("*", *keys_of(keys)).join(candidate.accepted.select(*keys_of(keys)), names, "left_anti")
     gone = lost.count()
     if gone < MOST * state.rows or candidate.counts.accepted < MOST * gone:
         return {}
@@ -317,7 +309,7 @@ def _rekeyed(candidate: Candidate, held: DataFrame, state: TableState) -> dict[s
     return {}
 
 
-def _keys(keys: Sequence[str]) -> list[Expression]:
+def keys_of(keys: Sequence[str]) -> list[Expression]:
     return [F.col(quoted(name)).cast("string").alias(f"_key{place}") for place, name in enumerate(keys)]
 
 
@@ -340,5 +332,5 @@ def _plain(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
     if column.type == DataType.TIMESTAMP:
         return pc.divide(values.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).cast(pa.float64(), safe=False), 1e6)
     if column.type == DataType.DATE:
-        return values.cast(pa.int32())
+        return values.cast(pa.date32()).cast(pa.int32())
     return values.cast(pa.float64(), safe=False) if column.type in NUMBERS else values

@@ -49,8 +49,9 @@ _USUAL = 2
 _MANY, _FEW, _SHARE = 3, 2, 0.6
 """Tables that must fall together; of a small source so many, if they are this share of its tables."""
 
-_ENDING, _SHORTEST = 3, 3
-"""Records whose lists had more rows than any has now, and all have as many now: so many records, and rows, are no chance."""
+_ENDING, _SHORTEST, _SHORT = 3, 3, 10
+"""Records whose lists had more rows than any has now, and all have as many now: so many records with so many rows are no chance;
+of shorter lists so many records."""
 
 _EXPLAINED = 0.8
 """Share of what a table lost that went with what it refers to, from which on nothing happened to the table itself."""
@@ -182,6 +183,11 @@ def _referred(candidate: Candidate, table: Table) -> Iterator[tuple[str, Table, 
         yield column.name, above, records.select(F.get_json_object("record", _pointer(path)).alias("_above")).distinct()
 
 
+def comes_and_goes(candidate: Candidate) -> bool:
+    """Whether much of the candidate's table went at once before: its life is so."""
+    return _falls(candidate, candidate.table.ref) >= _USUAL
+
+
 def _is_usual(candidate: Candidate, fall: Fall) -> bool:
     return _falls(candidate, fall.table.ref) >= _USUAL
 
@@ -233,7 +239,7 @@ def _capped(candidate: Candidate) -> Fall | None:
     count, alike, lost = longer.agg(
         F.count(F.lit(1)), F.count(F.when(F.col("now") == cap, F.lit(1))), F.sum(F.col("was") - F.col("now"))
     ).collect()[0]
-    if cap < _SHORTEST or count < _ENDING or alike < count:
+    if not cap or count < (_ENDING if cap >= _SHORTEST else _SHORT) or alike < count:
         return None
     return Fall(table, state.rows, state.rows - int(lost), state.version, cap)
 

@@ -52,6 +52,9 @@ def test_what_stands_nearest_to_the_records_counts() -> None:
         ({"took": 3, "timed_out": True, "hits": {"total": 2, "hits": [{"id": 1}]}}, "hits.hits", "timed_out"),
         ({"total": 2, "items": [{"id": 1, "timed_out": True}]}, "items", ""),
         ({"number": 7, "branch": "main", "timed_out": True, "steps": [{"id": 1}]}, "steps", ""),  # a build and its steps
+        ({"items": [{"id": 1}], "meta": {"page": 1, "partial": True}}, "items", "meta.partial"),
+        ({"items": [{"id": 1}], "meta": {"page": 1, "partial": False}}, "items", ""),
+        ({"items": [{"id": 1}], "author": {"name": "x", "partial": True}}, "items", ""),
         ([{"incomplete_results": True}], "", ""),
     ],
 )

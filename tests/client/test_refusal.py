@@ -10,7 +10,7 @@ import pytest
 
 from spectra_assets.client.api import ApiClient
 from spectra_assets.client.records import split
-from spectra_assets.client.refusal import refusal_of
+from spectra_assets.client.refusal import refusal_in, refusal_of
 from spectra_assets.covenant.access import Fetch
 from spectra_assets.errors import RetriableError, SkippableError
 from spectra_assets.stages.asking.answers import told_refusal
@@ -124,3 +124,12 @@ def test_what_came_too_fast_is_known_by_its_envelope(value: dict[str, Any]) -> N
     assert found is not None
     assert found.too_fast
     assert told_refusal(value) is not None
+
+
+def test_a_body_in_another_charset_is_read_all_the_same() -> None:
+    """Latin-1, as its header says: its keys are plain, and what its words say is told with marks for the letters."""
+    said = '{"error": {"code": "E17", "message": "zu schnell für uns"}}'.encode("latin-1")
+    refusal = refusal_in(said)
+    assert refusal is not None
+    assert refusal.told == "E17 zu schnell f\ufffdr uns"
+    assert refusal_in('{"name": "Löwe"}'.encode("latin-1")) is None

@@ -38,6 +38,7 @@ COLUMNS = [
     text("status", source=["status"]),
     text("batch", source=["batch"]),
     column("level", source=["level"]),
+    text("zip", source=["zip"]),
     column("vip", DataType.BOOL, source=["vip"]),
     column("groupId", references="group.id", source=["groupId"]),
     column("visits", source=["visits"]),
@@ -65,6 +66,7 @@ def customer(key: int) -> Row:
         "status": WORDS[key % 4],
         "batch": f"run-{key % 7:04}",
         "level": key % 3,
+        "zip": f"0{1000 + key}" if key % 15 == 4 else f"{20000 + key % 9}",
         "vip": key % 3 == 0,
         "groupId": key % 17,
         "visits": key % 11,
@@ -176,6 +178,7 @@ DONE: dict[str, tuple[Change, set[str], str]] = {
         to("status", lambda word: WORDS[3 - WORDS.index(word)]), {"status"}, "stand where another one stood: ",
     ),
     "levels from one": (to("level", lambda level: level + 1), {"level"}, "0 is 1, 1 is 2"),
+    "codes came as numbers": (to("zip", lambda code: code.lstrip("0")), {"zip"}, "lost the noughts in front of them"),
     "a prefix": (to("lastName", lambda name: f"C-{name}"), {"lastName"}, "got the same at an end: C-"),
     "names change places": (
         lambda row: {"firstName": row["lastName"], "lastName": row["firstName"]}, {"firstName", "lastName"}, "changed places",

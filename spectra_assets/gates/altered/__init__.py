@@ -7,6 +7,6 @@ values: numbers and moments (seconds since 1970; days of dates) as floats, texts
 
 from spectra_assets.gates.altered.columns import alterations
 from spectra_assets.gates.altered.pairs import LONGEST, MOST, Alteration, Form, Pairs
-from spectra_assets.gates.altered.values import words_of
+from spectra_assets.gates.altered.values import CODES, words_of
 
-__all__ = ["LONGEST", "MOST", "Alteration", "Form", "Pairs", "alterations", "words_of"]
+__all__ = ["CODES", "LONGEST", "MOST", "Alteration", "Form", "Pairs", "alterations", "words_of"]

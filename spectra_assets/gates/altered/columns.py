@@ -20,7 +20,7 @@ from spectra_assets.gates.altered.pairs import (
     unlike,
 )
 from spectra_assets.gates.altered.quantities import another_day, moved, rescaled, reverted, rounded, scaled, untimed
-from spectra_assets.gates.altered.texts import affixed, cased, cut, encoded, garbled, hashed, masked, shortened
+from spectra_assets.gates.altered.texts import affixed, cased, cut, encoded, garbled, hashed, masked, shortened, unpadded
 from spectra_assets.gates.altered.values import collapsed, emptied, inverted, permuted, placeholder, recoded, reworded
 
 _TEXTS = 3
@@ -87,7 +87,7 @@ def _holds(one: Pairs, other: Pairs) -> tuple[int, int] | None:
 _NUMERIC: list[Way] = [scaled, rounded, collapsed, reworded, recoded]
 
 _WAYS: Mapping[DataType, list[Way]] = {
-    DataType.TEXT: [collapsed, reworded, recoded, cased, garbled, encoded, shortened, cut, masked, hashed, affixed],
+    DataType.TEXT: [unpadded, collapsed, reworded, recoded, cased, garbled, encoded, shortened, cut, masked, hashed, affixed],
     DataType.BOOL: [inverted],
     DataType.TIMESTAMP: [moved, untimed, collapsed],
     DataType.DATE: [another_day, collapsed],

@@ -85,6 +85,21 @@ def cut(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
     return _text(Form.CUT, pairs, alike, longer, f"end after {most} characters")
 
 
+def unpadded(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
+    """Each code of digits with noughts in front lost them: it came as a number."""
+    padded = [(was, now) for was, now in both if _PADDED.fullmatch(was)]
+    alike = [was for was, now in padded if now == was.lstrip("0")]
+    if len(alike) < _CODES or len(alike) < len(padded):
+        return None
+    return alteration(Form.CUT, pairs, len(alike), len(padded), "lost the noughts in front of them: they came as numbers")
+
+
+_PADDED = re.compile(r"0+[1-9][0-9]*")
+
+_CODES = 3
+"""Codes that must have lost their noughts, and all of them."""
+
+
 def shortened(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
     """Of texts of several words only the first or the last ones are left, or their first letters: names without a surname."""
     if sum(was != now for was, now in both) < _SOME:

@@ -128,7 +128,7 @@ def reworded(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
 def recoded(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
     """Each code stands where another one stood: a priority counts from the other end, a status from one in place of nought."""
     codes = {was for was, _ in both}
-    if pairs.column.type != DataType.TEXT and not _CODES & {word.lower() for word in words(pairs.column.name)}:
+    if pairs.column.type != DataType.TEXT and not CODES & {word.lower() for word in words(pairs.column.name)}:
         return None
     if not 2 <= len(codes) <= _WORDS or len(both) < DIFFERENT * len(codes) or share_changed(both) < MOST:
         return None
@@ -140,7 +140,7 @@ def recoded(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
     return unlike(Form.SWAPPED, pairs, told)
 
 
-_CODES = frozenset(("status", "state", "type", "kind", "code", "priority", "severity", "category", "class", "level", "phase"))
+CODES = frozenset(("status", "state", "type", "kind", "code", "priority", "severity", "category", "class", "level", "phase"))
 """Words of a column of numbers that are codes: they count nothing."""
 
 
