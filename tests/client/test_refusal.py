@@ -131,5 +131,5 @@ def test_a_body_in_another_charset_is_read_all_the_same() -> None:
     said = '{"error": {"code": "E17", "message": "zu schnell für uns"}}'.encode("latin-1")
     refusal = refusal_in(said)
     assert refusal is not None
-    assert refusal.told == "E17 zu schnell f\ufffdr uns"
+    assert refusal.text == "E17 zu schnell f\ufffdr uns"
     assert refusal_in('{"name": "Löwe"}'.encode("latin-1")) is None
