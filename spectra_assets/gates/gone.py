@@ -1,5 +1,4 @@
-"""Records that are no longer there. A list that lost some of its records is as good as one that has fewer: the table that stands
-tells how many went, and what those have in common."""
+"""Records that are no longer there. The table that stands tells how many went, and what those have in common."""
 
 from __future__ import annotations
 
@@ -26,17 +25,14 @@ if TYPE_CHECKING:
 _KNOWN, _MOST_GONE = 20, 0.3
 """Of so many known records at least, more than this share gone at once is worth a word."""
 
-_ENDED = 0.01
-"""Share of the known records that may be gone where as many are left as a list ends after."""
-
 _SOME, _MOST = 10, 0.9
 """Records that had one value and are gone, all of them, and their share of those that are gone: a filter leaves out such."""
 
 
 @gate("records_stay", kinds=("flattening",), needs=primary_key)
 def records_stay(candidate: Candidate) -> Judged:
-    """Most of the records that the published table holds are still there, under their keys; nearly all of them where as many are
-    left as a list ends after; and not all are gone that had one state or were of one kind."""
+    """Most of the records that the published table holds are still there, under their keys, and not all are gone that had one
+    state or were of one kind."""
     before, gone, odd = _fate(candidate)
     fate = f"{gone} of {before} records are no longer there{odd or ''}"
     row = {"before": before, "gone": gone, "stays": odd is None, "fate": fate}
@@ -63,17 +59,9 @@ def _fate(candidate: Candidate) -> tuple[int, int, str | None]:
     gone = lost.count()
     if gone > _MOST_GONE * state.rows:
         return state.rows, gone, ""
-    now = candidate.counts.rows
-    if comes_and_goes(candidate):
+    if gone < _SOME or comes_and_goes(candidate):
         return state.rows, gone, None
-    if gone > max(_KNOWN, _ENDED * state.rows) and _is_bound(now):
-        return state.rows, gone, f"; {now:,} are left, a number after which lists end"
-    return state.rows, gone, next(_left_out(candidate, held, lost, gone), None) if gone >= _SOME else None
-
-
-def _is_bound(count: int) -> bool:
-    """Whether a list may end after so many records because that is its bound: 100, 250, 1,000, 10,000."""
-    return count >= 100 and str(count).rstrip("0") in ("1", "2", "25", "5")
+    return state.rows, gone, next(_left_out(candidate, held, lost, gone), None)
 
 
 def _left_out(candidate: Candidate, held: DataFrame, lost: DataFrame, gone: int) -> Iterator[str]:

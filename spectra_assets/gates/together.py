@@ -40,6 +40,9 @@ ACCEPTED = "changes_accepted"
 _KNOWN, _MOST_GONE = 20, 0.3
 """Of so many known records at least, more than this share gone at once is a fall."""
 
+_ENDED = 0.01
+"""Of a table of which as many records are left as a list ends after, more than this share gone at once is a fall, too."""
+
 _HALF = 0.5
 """Of a table that keeps less than this share, nobody else needs to fall; of those that refer to what went, so many must stay."""
 
@@ -91,8 +94,10 @@ def _rule(fallen: Sequence[Fall]) -> Rule:
     if one.cap is not None:
         told = f"no record has more than {one.cap} rows of a list inside of it now, and those that had more all have as many"
         return Rule("kept", f"{told}: {one.before - one.now:,} of {one.before:,} rows went", whole=True)
+    bound = ", a number after which lists end" if _is_ended(one) else ""
     what = "rows of a list inside of records that stay" if one.table.array else "records"
-    return Rule("kept", f"{one.before - one.now:,} of {one.before:,} {what} went in one run, {one.now:,} are left", whole=True)
+    told = f"{one.before - one.now:,} of {one.before:,} {what} went in one run, {one.now:,} are left{bound}"
+    return Rule("kept", told, whole=True)
 
 
 def _advice(fallen: Sequence[Fall]) -> str:
@@ -141,12 +146,22 @@ def _are_many(fallen: Sequence[Fall], among: int) -> bool:
 
 
 def _is_fall(fall: Fall) -> bool:
-    return fall.before >= _KNOWN and fall.before - fall.now > _MOST_GONE * fall.before
+    return fall.before >= _KNOWN and (fall.before - fall.now > _MOST_GONE * fall.before or _is_ended(fall))
+
+
+def _is_ended(fall: Fall) -> bool:
+    """Whether a list lost records and ends after so many as may be its bound: 100, 250, 1,000, 10,000."""
+    bound = fall.now >= 100 and str(fall.now).rstrip("0") in ("1", "2", "25", "5")
+    return bound and not fall.table.array and fall.before - fall.now > max(_KNOWN, _ENDED * fall.before)
 
 
 def _is_cut(candidate: Candidate, fall: Fall) -> bool:
-    """Whether a table alone lost more than half, and not with what it refers to; or its lists end after as many rows."""
-    return fall.cap is not None or (fall.now < _HALF * fall.before and not _went_with(candidate, fall.table, frozenset()))
+    """Whether a table alone lost more than half, or ends where lists do, and not with what it refers to; or its lists end after
+    as many rows."""
+    if fall.cap is not None:
+        return True
+    much = _is_ended(fall) or fall.now < _HALF * fall.before
+    return much and not _went_with(candidate, fall.table, frozenset())
 
 
 def _went_with(candidate: Candidate, table: Table, below: frozenset[str]) -> bool:

@@ -21,7 +21,7 @@ from spectra_assets.learning.journal import settled
 from spectra_assets.learning.lesson import MOST_RETURNS, Lesson, Outcome, Tried, find, read_all, save
 from spectra_assets.learning.loop import Learned, Say, latest
 from spectra_assets.learning.merge import merge
-from spectra_assets.learning.person import question_of
+from spectra_assets.learning.person import OVER, question_of
 from spectra_assets.learning.proof import Proof, prove
 from spectra_assets.learning.prose import bounded
 from spectra_assets.learning.remedy import propose
@@ -239,7 +239,8 @@ class _Healing:
 
     def _ask(self, lesson: Lesson, tried: Sequence[Tried], why: str | None = None) -> None:
         with self._undecided(lesson, tried) as now:
-            made = now and now.but(question=question_of(now, now.tried, why=why))
+            over = OVER.get(lesson.check)
+            made = now and (now.but(closed=over) if over else now.but(question=question_of(now, now.tried, why=why)))
             if made is not None and made != now:
                 save(self.settings.lessons, made)
                 self.learned.note(made)

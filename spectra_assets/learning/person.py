@@ -49,6 +49,12 @@ ADVICE = {
 }
 """Where a person begins, by the cause of a gap that no rule mends."""
 
+OVER = {
+    "cursor_tells_changes": "Nothing is to be done: that run read the list whole, and so do the next ones until the cursor is "
+    "tried again.",
+}
+"""Gate → why what it told is over with the run that told it."""
+
 _SHORT = (
     "Ask the owner of {source} whether rows are withheld, or come by other pages. If the number is wrong, `solution-engine "
     "covenant diff {source}` says that it is no longer believed, and `covenant generate {source}` accepts that."

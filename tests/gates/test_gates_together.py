@@ -233,3 +233,13 @@ def test_a_list_that_ends_after_as_many_rows_everywhere_is_cut(
     (result,) = evaluate(replace(candidate, accepted_changes=frozenset([accepted])))
     assert result.passed == (told is None), result.message
     assert told is None or told in result.message
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "passed"), [(130, 100, False), (130, 101, True), (118, 100, True), (260, 200, False), (400, 300, True)]
+)
+def test_a_list_that_ends_after_a_round_number_of_records_stays(bench: Bench, before: int, now: int, passed: bool) -> None:
+    """Less than half is gone, and nothing else fell: a source that gives no more than so many says nothing of it."""
+    result = Source(bench, {"area": range(now)}, {}, areas=before).judge("area")
+    assert result.passed == passed, result.message
+    assert passed or f"{before - now} of {before} records went in one run, {now} are left, a number after which" in result.message
