@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from spectra_assets.client.api import ApiClient
+from spectra_assets.covenant.build import Calendar
 from spectra_assets.covenant.files import covenant_file
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.discovery.discover import base_url_variable
@@ -18,8 +19,9 @@ from spectra_assets.engine.sentence import understand
 from spectra_assets.engine.source import Options, addressed, pack_for
 from spectra_assets.engine.summary import Summary
 from spectra_assets.intelligence.model import Pack
+from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.gap import Cause
-from spectra_assets.names import LOG, Stage
+from spectra_assets.names import LOG, Stage, TableRef
 from spectra_assets.settings import Settings, variable
 from spectra_assets.stages.adoption import Made
 from spectra_assets.stages.design import canon_of, design, written
@@ -88,6 +90,7 @@ def _carry_out(engine: Pipeline, pack: Pack, commit_files: bool) -> Covenant:
                 engine.propose()
             return _finalised(engine, pack, covenant, commit_files)
         if not again:
+            _released(engine, covenant)
             engine.propose()
             return covenant
         tables = again
@@ -122,16 +125,41 @@ def _others(engine: Pipeline, now: Covenant | None) -> Covenant | None:
     if now is None or not lost:
         return None
     closed = [table.table for table in now.tables() if table.ref.schema == Stage.EXTRACT and table.entity in lost]
-    kept = {*closed, *below(now, closed)}
+    kept = _held_back(engine, now, closed)
     others = [table.table for table in now.tables() if table.ref.schema not in (*_FIRST, LOG) and table.table not in kept]
-    if others:
-        problem = engine.problem
-        engine.console.step(
-            "Test", f"every table that does not depend on {', '.join(sorted(lost))[:200]}, by the covenant in force"
-        )
-        engine.materialise(now, others)
-        engine.problem = problem
+    what = f"every table that does not depend on {', '.join(sorted(lost))[:200]}, by the covenant in force"
+    _beside(engine, now, others, what)
     return now
+
+
+def _released(engine: Pipeline, covenant: Covenant) -> None:
+    """Make what waits for a table that was held back by the calendar alone: all facts have dates, and the calendar has the days
+    of what stands. So one table holds back what is made from it, and no others."""
+    failed = [outcome.table for outcome, _, _ in engine.console.problems]
+    waiting = {*below(covenant, failed)} - _held_back(engine, covenant, failed)
+    others = [table for table in covenant.tables() if table.table in waiting and table.ref.schema != LOG]
+    if any(not isinstance(table.build, Calendar) and not set(table.inputs) <= waiting for table in others):
+        _beside(engine, covenant, [table.table for table in others], "every table that does not depend on what was held back")
+
+
+def _held_back(engine: Pipeline, covenant: Covenant, tables: Iterable[str]) -> set[str]:
+    """These tables and what is made from them; not by a calendar, if all that it is made from stands."""
+    lakehouse = Lakehouse(engine.settings.lakehouse_root, covenant.source)
+    found = set(tables)
+    for table in covenant.tables():  # parents come first
+        stands = isinstance(table.build, Calendar) and all(lakehouse.exists(TableRef.parse(name)) for name in table.inputs)
+        if found & set(table.inputs) and not stands:
+            found.add(table.table)
+    return found
+
+
+def _beside(engine: Pipeline, covenant: Covenant, tables: Sequence[str], what: str) -> None:
+    """Make these tables though something is wrong, which stays the problem."""
+    if tables:
+        problem = engine.problem
+        engine.console.step("Test", what)
+        engine.materialise(covenant, tables)
+        engine.problem = problem
 
 
 def _designed(engine: Pipeline, pack: Pack, before: Covenant | None) -> Covenant:

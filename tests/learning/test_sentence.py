@@ -34,7 +34,7 @@ from tests.conformance.discovering import options_of
 from tests.conformance.pipeline import new_project, rows_of
 from tests.learning.bench.bench import Project
 from tests.learning.bench.cases import rows
-from tests.learning.bench.worlds import Market, World, orders
+from tests.learning.bench.worlds import List, Market, World, customers, day, orders
 from tests.learning.kills import PREPARE, git
 from tests.learning.test_standard import held
 
@@ -247,3 +247,43 @@ def waiting(settings: Settings, covenant: Covenant, table: str, check: str, kind
     made = lesson.but(status="proposed", remedy=remedy, question="May this be done?")
     save(settings.lessons, made)
     return made
+
+
+class Fair(World):
+    """Customers, their orders and their payments: both have days."""
+
+    def made(self) -> dict[str, List]:
+        payments = [
+            {
+                "id": 700 + n,
+                "customerId": n,
+                "paidAt": f"{day(n)}T10:00:00Z",
+                "amount": n * 7 / 4,
+                "method": ("card", "cash")[n % 2],
+            }
+            for n in range(1, 31)
+        ]
+        lists = {"customer": customers(), "order": orders(), "payment": payments}
+        return {name: List(f"/{name}s", rows) for name, rows in lists.items()}
+
+
+def test_a_table_that_is_held_back_keeps_no_facts_of_others_waiting(tmp_path: Path) -> None:
+    """The calendar is made of both, and takes the days of the orders that stand; the orders wait for a person."""
+    with Fair() as world:
+        project = Project(tmp_path / "project", world)
+        project.create()
+        for row in world.lists["order"].rows:
+            row["weight"] *= 1000
+        late = {"id": 799, "customerId": 3, "paidAt": "2027-03-01T08:00:00Z", "amount": 5.5, "method": "card"}
+        world.lists["payment"].rows.append(late)
+        console = Console(out=io.StringIO())
+        with project.environment():
+            sentence = f"create SPECTRA pipeline for {project.source}"
+            summary = run_sentence(sentence, project.settings, console, options=options_of(world))
+    told = console.out.getvalue()  # type: ignore[attr-defined]
+    assert not summary.ok
+    assert "clean.order is not published, its last good version stays. values_stay" in str(summary.problem)
+    assert "every table that does not depend on what was held back" in told
+    (paid,) = [row for row in rows_of(project.lakehouse, "refine.factPayment") if row["paymentId"] == 799]
+    assert paid["paidDateKey"] == 20270301
+    assert max(row["weight"] for row in rows_of(project.lakehouse, "refine.factOrder")) == 9.75
