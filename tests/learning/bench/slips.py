@@ -120,6 +120,17 @@ SLIPS: tuple[Case, ...] = (
         meant=lambda row: row if row.get("reference") not in _FIRST else None,
     ),
     Case(
+        "all words of a status in capitals, and a person says yes",
+        "few bad cells",
+        Mill,
+        rows("order", lambda n, row: {**row, "status": row["status"].title()}),
+        ("clean.order:values_stay",),
+        outcome="asks",
+        says="rule read_as for source mill, entity order, field status: values: {'Open': 'open', 'Paid': 'paid'",
+        approved=True,
+        healthy=True,
+    ),
+    Case(
         "a word of a status has another name, and a person says yes",
         "few bad cells",
         Mill,
