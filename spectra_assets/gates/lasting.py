@@ -66,7 +66,7 @@ _DISTINCT = 0.5
 
 _COMPARABLE = frozenset((*NUMBERS, DataType.TEXT, DataType.BOOL, DataType.DATE, DataType.TIMESTAMP))
 
-_SHOWN = ("column", "path", "form", "seen", "count", "compared", "told")
+_SHOWN = ("column", "path", "references", "form", "seen", "count", "compared", "told")
 
 
 @gate("records_stay", kinds=("flattening",), needs=primary_key)
@@ -104,6 +104,7 @@ def values_stay(candidate: Candidate) -> Judged:
         {
             "column": name,
             "path": next((path for path in candidate.table.columns[name].source if not path.startswith("@")), None),
+            "references": candidate.table.columns[name].references,
             "stays": change is None,
             **(asdict(change) if change is not None else {}),
         }
@@ -147,12 +148,13 @@ def _digest(value: Any) -> str:
 
 
 def _gone(candidate: Candidate) -> tuple[int, int]:
-    """How many records the published table has, and how many of their keys the candidate lacks; (0, 0) if nothing can be said."""
+    """How many records the published table has, and how many of their keys the candidate lacks; (0, 0) if nothing can be said, or
+    a person takes other keys over."""
     known = None if _is_nested(candidate) else _published(candidate, _KNOWN)
-    if known is None:
+    keys = primary_key(candidate)
+    if known is None or _accepts(candidate, known[1], keys[0]):
         return 0, 0
     held, state = known
-    keys = primary_key(candidate)
     names = [f"_key{place}" for place in range(len(keys))]
     gone = held.select(*_keys(keys)).join(candidate.accepted.select(*_keys(keys)), names, "left_anti").count()
     return state.rows, gone
