@@ -6,14 +6,15 @@ This is the one place where that is said: what a run takes over from the data (`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
 from typing import Any
 
 from pydantic import computed_field
 
 from spectra_assets.covenant.access import Fetch, Model
-from spectra_assets.covenant.build import Dimension, Extraction
+from spectra_assets.covenant.build import Build, Derivation, Dimension, Extraction, Refinement
 from spectra_assets.covenant.files import plain
 from spectra_assets.covenant.model import Column, Covenant, DataType, PiiLevel, Table
 from spectra_assets.covenant.paths import ARRAY, split_path
@@ -133,6 +134,14 @@ def _tables(old: Covenant, new: Covenant) -> Iterator[Change]:
     for name, table in after.items():
         if name in before and before[name] != table:
             yield from _table(before[name], table)
+            if isinstance(table.build, Refinement) and before[name].build != table.build:
+                yield from _refined(before[name], table, _read_otherwise(new, table.entity))
+
+
+def _read_otherwise(covenant: Covenant, entity: str | None) -> set[str]:
+    """The texts of an entity's records in whose place its tables hold others, or none."""
+    columns = (column for table in covenant.tables() if table.entity == entity for column in table.schema_)
+    return {text for column in columns for text in column.read_as}
 
 
 def _table(old: Table, new: Table) -> Iterator[Change]:
@@ -160,7 +169,7 @@ def _table(old: Table, new: Table) -> Iterator[Change]:
         yield Change(table=name, text=text, consent=Consent.PERSON)
     elif isinstance(old.build, Extraction) and isinstance(new.build, Extraction):
         yield from _fetch(name, old.build.fetch, new.build.fetch)
-    elif old.build != new.build:
+    elif old.build != new.build and not isinstance(new.build, Refinement):
         yield from _made_otherwise(name, plain(old.build), plain(new.build))
     if old.description != new.description:
         yield Change(table=name, text=f"it is described anew: {_short(new.description)}")
@@ -179,6 +188,44 @@ def _made_otherwise(name: str, old: Any, new: Any) -> Iterator[Change]:
         moved = was is not None and now is not None and any(was.get(part) != now.get(part) for part in _FOUND_BY)
         for change in _plain_changes(name, was, now, f"references.{key}") if was != now else ():
             yield change.model_copy(update={"consent": Consent.PERSON if moved else Consent.NOBODY})
+
+
+def _refined(old: Table, new: Table, read_otherwise: Collection[str]) -> Iterator[Change]:
+    """How the columns with business meaning are made that were there before: one that says something else of a row breaks. One
+    does not whose lists of words only gain some, or lose those that no row has, as they are `read_otherwise`."""
+    before, after = (_rules(table.build) for table in (old, new))
+    for column in [column for column in after if column in before and before[column] != after[column]]:
+        was, now = before[column], after[column]
+        consent = Consent.NOBODY if _says_as_much(was, now, read_otherwise) else Consent.PERSON
+        for change in _plain_changes(new.table, was, now, f"rules.{column}"):
+            yield change.model_copy(update={"consent": consent})
+
+
+def _rules(build: Build) -> dict[str, dict[str, Any]]:
+    """Column → the rule that makes it, and no other one."""
+    found: dict[str, dict[str, Any]] = {}
+    for rule in build.rules if isinstance(build, Refinement) else ():
+        if isinstance(rule, Derivation):
+            found[rule.column] = plain(rule)
+        else:
+            found |= {name: {**plain(rule), "columns": {name: expression}} for name, expression in rule.columns.items()}
+    return found
+
+
+_WORDS = re.compile(r"\bIN \(('[^'\\]*'(?:, '[^'\\]*')*)\)", re.IGNORECASE)
+_WORD = re.compile(r"'([^']*)'")
+"""A list of texts that decides a case, and each of them."""
+
+
+def _says_as_much(was: dict[str, Any], now: dict[str, Any], read_otherwise: Collection[str]) -> bool:
+    """Whether a column says of every row what it said, or says it of more rows."""
+    expressions = [rule.get("expression", "") for rule in (was, now)]
+    same = [
+        {**rule, "rule": "", "expression": _WORDS.sub("", expression)}
+        for rule, expression in zip((was, now), expressions, strict=True)
+    ]
+    before, after = ([{*_WORD.findall(found[1])} for found in _WORDS.finditer(each)] for each in expressions)
+    return same[0] == same[1] and all(few - {*read_otherwise} <= more for few, more in zip(before, after, strict=True))
 
 
 def _fetch(name: str, old: Fetch, new: Fetch) -> Iterator[Change]:

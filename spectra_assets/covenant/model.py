@@ -6,7 +6,7 @@ like code, and is all that the asset graph is built from. It names environment v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Literal, TypeVar
 
@@ -65,6 +65,12 @@ class Severity(StrEnum):
     WARN = "WARN"
 
 
+def replaced(texts: Iterable[str], instead: Mapping[str, str | None]) -> list[str]:
+    """The texts, or those `instead` of them, each once: without those in whose place there is none."""
+    read = (instead.get(text.strip(), text) for text in texts)
+    return list(dict.fromkeys(text for text in read if text is not None))
+
+
 class Column(Model):
     """One column. `source` are JSON paths into the raw record (Clean); `lineage` are `stage.table.column` (everywhere)."""
 
@@ -85,6 +91,10 @@ class Column(Model):
     lineage: list[str] = []
     references: str | None = None
     """`entity.path` whose values this column holds (a foreign key), as the data showed."""
+
+    def reads(self, texts: Iterable[str]) -> list[str]:
+        """The texts as the table holds them, each once: without those that are read as none."""
+        return replaced(texts, self.read_as)
 
 
 class Gate(Model):

@@ -40,7 +40,7 @@ class Node:
     entity: CanonEntity
     table: Table
     fields: dict[str, CanonField]
-    """Column → the (first) field it is made from."""
+    """Column → the (first) field it is made from; its `values` as the table holds them."""
     owner: str | None = None
     aims: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Own column → (table, column) whose values it holds."""
@@ -92,7 +92,8 @@ def network(canon: Canon, tables: Mapping[str, Table]) -> dict[str, Node]:
             fields: dict[str, CanonField] = {}
             for item in entity.fields:
                 if item.group == group and item.target in table.columns:
-                    fields.setdefault(item.target, item)
+                    values = tuple(table.columns[item.target].reads(item.values))
+                    fields.setdefault(item.target, item.model_copy(update={"values": values}))
             owner = entity.entity if group != entity.entity else None
             nodes[group] = Node(group, entity, table, fields, owner)
     _complete(nodes)

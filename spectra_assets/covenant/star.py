@@ -210,16 +210,17 @@ def _gone(design: Design, table: Table) -> Gone | None:
     owner = design.tables.get(f"{Stage.CLEAN}.{fetch.entity}") if fetch is not None else None
     if mark is None or owner is None:
         return None
-    column = next((each.name for each in owner.schema_ if mark.path in each.source), None)
-    if column is None:
+    column = next((each for each in owner.schema_ if mark.path in each.source), None)
+    values = column.reads(mark.values) if column is not None else []
+    if column is None or (mark.values and not values):
         return None
     if owner.table == table.table:
-        return Gone(table=owner.table, column=column, values=mark.values)
+        return Gone(table=owner.table, column=column.name, values=values)
     pairs = {
         mine.name: theirs for theirs in owner.primary_key for mine in table.schema_ if mine.source == owner.columns[theirs].source
     }
     whole = list(pairs.values()) == owner.primary_key
-    return Gone(table=owner.table, column=column, values=mark.values, on=pairs) if whole and pairs else None
+    return Gone(table=owner.table, column=column.name, values=values, on=pairs) if whole and pairs else None
 
 
 def _read_too(gone: Gone | None) -> list[str]:

@@ -12,7 +12,7 @@ from spectra_assets.gates.altered import CODES
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.keys import primary_key
-from spectra_assets.gates.lasting import is_nested, keys_of, published
+from spectra_assets.gates.lasting import accepts, is_nested, keys_of, published
 from spectra_assets.gates.registry import gate
 from spectra_assets.gates.sample import one_line
 from spectra_assets.gates.together import comes_and_goes
@@ -48,12 +48,12 @@ def records_stay(candidate: Candidate) -> Judged:
 
 def _fate(candidate: Candidate) -> tuple[int, int, str | None]:
     """How many records the published table has, how many of their keys the candidate lacks, and what is odd about that: nothing
-    but their number, if it is empty; None if nothing is."""
+    but their number, if it is empty; None if nothing is, or a person takes other keys over."""
     known = None if is_nested(candidate) else published(candidate, _KNOWN)
-    if known is None:
+    keys = primary_key(candidate)
+    if known is None or accepts(candidate, known[1], keys[0]):
         return 0, 0, None
     held, state = known
-    keys = primary_key(candidate)
     names = [f"_key{place}" for place in range(len(keys))]
     lost = held.select("*", *keys_of(keys)).join(candidate.accepted.select(*keys_of(keys)), names, "left_anti")
     gone = lost.count()

@@ -71,7 +71,7 @@ _COMPARABLE = frozenset((*NUMBERS, DataType.TEXT, DataType.BOOL, DataType.DATE, 
 
 _DAY = str(pa.date32())
 
-_SHOWN = ("column", "path", "form", "seen", "count", "compared", "told")
+_SHOWN = ("column", "path", "references", "form", "seen", "count", "compared", "told")
 
 
 @gate("values_stay", kinds=("flattening",), needs=primary_key)
@@ -84,6 +84,7 @@ def values_stay(candidate: Candidate) -> Judged:
         {
             "column": name,
             "path": next((path for path in candidate.table.columns[name].source if not path.startswith("@")), None),
+            "references": candidate.table.columns[name].references,
             "stays": change is None,
             **(asdict(change) if change is not None else {}),
         }
@@ -167,11 +168,11 @@ def _altered(candidate: Candidate) -> Iterator[tuple[str, Alteration | None]]:
     """Column → what was done to it since the published version; the key first. Nothing of a column whose values the covenant
     takes from elsewhere now, or reads otherwise: those may change as they like."""
     known = published(candidate, _FEW)
-    if known is None or _accepts(candidate, known[1]):
+    if known is None or accepts(candidate, known[1]):
         return
     held, state = known
     key = primary_key(candidate)[0]
-    columns = [column for column in _comparable(candidate, state) if not _accepts(candidate, state, column.name)]
+    columns = [column for column in _comparable(candidate, state) if not accepts(candidate, state, column.name)]
     found: dict[str, Alteration] = {}
     left = _doubtful(candidate, state, columns) if state.rows >= _LARGE else columns
     if left is not None:
@@ -181,12 +182,12 @@ def _altered(candidate: Candidate) -> Iterator[tuple[str, Alteration | None]]:
             found = {name: change for name, change in found.items() if change.form in _OF_PLACES}
         elif _PLACES & {word.lower() for word in words(key)}:
             found = {name: change for name, change in found.items() if change.form != Form.REKEYED}
-        if kept <= 1 - MOST and not is_nested(candidate) and not _accepts(candidate, state, key):
+        if kept <= 1 - MOST and not is_nested(candidate) and not accepts(candidate, state, key):
             found |= _rekeyed(candidate, held, state)
     yield from ((name, found.get(name)) for name in (key, *(column.name for column in columns)))
 
 
-def _accepts(candidate: Candidate, state: TableState, *column: str) -> bool:
+def accepts(candidate: Candidate, state: TableState, *column: str) -> bool:
     """Whether a person takes over what the table, or a column of it, is after the version that stands."""
     name = ".".join((candidate.table.table, *column))
     return not candidate.accepted_changes.isdisjoint((name, f"{name}@{state.version}"))

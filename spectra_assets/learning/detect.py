@@ -71,6 +71,11 @@ def of_runs(evaluations: Iterable[Evaluation]) -> list[Gap]:
     return [gap.model_copy(update={"also": tuple(also.get(gap.fingerprint, ()))}) for gap in told]
 
 
+def rekeyed(gap: Gap) -> list[str]:
+    """The keys, as `entity.path`, that the records of the gap's table have no more, since they stand under others."""
+    return [f"{gap.table}.{fact.path}" for fact in gap.evidence if fact.kind == Form.REKEYED and fact.path]
+
+
 def _roots(gap: Gap) -> Iterator[tuple[str, ...]]:
     """What others show of this gap as well."""
     run = (gap.run_id, gap.source)
@@ -80,6 +85,7 @@ def _roots(gap: Gap) -> Iterator[tuple[str, ...]]:
         yield from ((*run, "column", gap.full_table, fact.column or "") for fact in gap.evidence)
         yield from ((*run, "emptied", plural(gap.table), fact.path or "") for fact in gap.evidence if fact.kind == Form.EMPTIED)
         yield from ((*run, "keys", gap.full_table) for fact in gap.evidence if fact.kind == Form.REKEYED)
+        yield from ((*run, "referred", place) for place in rekeyed(gap))
     elif gap.cause == Cause.QUARANTINE:
         yield (*run, "rows", gap.full_table)
     elif gap.cause == Cause.SOURCE_SHRANK:
@@ -90,14 +96,17 @@ def _roots(gap: Gap) -> Iterator[tuple[str, ...]]:
 
 def _echoed(gap: Gap) -> Iterator[tuple[str, ...]]:
     """What this gap is about, where another one that is told shows it first: an empty column where no record has its field any
-    more, sizes where the records themselves show the unit, rows set aside where there are too many of them, records gone from one
-    table where they went from many."""
+    more, sizes where the records themselves show the unit, references to records that have other keys, rows set aside where there
+    are too many of them, records gone from one table where they went from many."""
     run = (gap.run_id, gap.source)
     if gap.check == "columns_filled":
         yield (*run, "column", gap.full_table, gap.subject)
         yield from ((*run, "field", plural(gap.table), fact.path) for fact in gap.evidence if fact.path)
     elif gap.check == "fields_seen":
         yield (*run, "emptied", gap.table, gap.subject)
+    elif gap.check == "values_stay" and not rekeyed(gap):
+        told = {fact.references for fact in gap.evidence}
+        yield from ((*run, "referred", place) for place in told if place and len(told) == 1)
     elif gap.check == "scale_kept":
         yield (*run, "column", gap.full_table, gap.subject)
     elif gap.cause == Cause.ROWS_SET_ASIDE:

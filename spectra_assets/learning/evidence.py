@@ -181,6 +181,7 @@ def _altered(evaluation: Evaluation, row: Row) -> tuple[Cause, str, Fact]:
         kind=form[:40],
         column=column,
         path=text(row.get("path")),
+        references=text(row.get("references")),
         seen=text(row.get("seen")),
         count=number(row.get("count")),
         total=number(row.get("compared")),

@@ -100,6 +100,8 @@ class Fact(BaseModel):
     path: str | None = None
     """JSON path of a field."""
     column: str | None = None
+    references: str | None = None
+    """`entity.path` whose values the column holds."""
     endpoint: str | None = None
     """Path template of an endpoint."""
     parameter: str | None = None

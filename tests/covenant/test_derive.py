@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from spectra_assets.covenant.access import ParentKey
+from spectra_assets.covenant.access import Deleted, ParentKey
 from spectra_assets.covenant.amounts import amounts
-from spectra_assets.covenant.build import Bridge, Calendar, Dimension, Fact, Kpi, Refinement
+from spectra_assets.covenant.build import Bridge, Calendar, Dimension, Fact, Gone, Kpi, Refinement
 from spectra_assets.covenant.canon import Canon, CanonEntity
 from spectra_assets.covenant.derived_meaning import literal, quoted
 from spectra_assets.covenant.diff import diff
@@ -460,6 +460,40 @@ def test_statuses_become_flags_and_spans_durations(shop: Covenant) -> None:
     line = shop.table("refine.factOrderLine")
     assert "orderedAt" in line.columns, "a line happens when its order does"
     assert line.columns["orderedAt"].lineage == ["transform.dimOrder.orderedAt"]
+
+
+def test_words_are_those_that_the_table_holds(designer: Designer, shop: Covenant) -> None:
+    """Where rules have others read in their place, an expression that asks for those as they come finds no row."""
+    texts = {"Open": "open", "PAID": "paid", "n/a": None, "paid": "cancelled", "cancelled": "paid"}
+    order = next(each for each in SHOP.entities if each.entity == "order")
+    reads = rule(id="r", kind="read_as", scope={"source": "acme", "entity": "order", "field": "status"}, values=texts)
+
+    def of(*values: str) -> dict[str, str]:
+        fields = tuple(f.model_copy(update={"values": values}) if f.raw == "status" else f for f in order.fields)
+        canon = Canon(
+            entities=tuple(each if each is not order else order.model_copy(update={"fields": fields}) for each in SHOP.entities)
+        )
+        return derived(designer.covenant(canon, reads), "factOrder")
+
+    assert of("Open", "n/a", "cancelled", "paid") == derived(shop, "factOrder")
+    assert of("Open", "open", "PAID", "cancelled", "paid") == derived(shop, "factOrder"), "each once"
+
+
+def test_a_mark_of_deleted_records_is_the_word_that_the_table_holds(designer: Designer) -> None:
+    fields = {"id": INT, "name": TEXT, "at": TIME, "status": one_of("live", "gone", "Gone")}
+
+    def gone(**values: str | None) -> Gone | None:
+        made = entity("visit", fields)
+        mark = Deleted(path="status", values=["gone", "Gone"], evidence="")
+        made = made.model_copy(update={"fetch": made.fetch.model_copy(update={"deleted": mark})})
+        reads = rule(id="r", kind="read_as", scope={"source": "acme", "entity": "visit", "field": "status"}, values=values)
+        build = designer.covenant(canon_of(made), reads).table("transform.dimVisit").build
+        assert isinstance(build, Dimension)
+        return build.gone
+
+    assert (found := gone(Gone="gone")) is not None
+    assert found.values == ["gone"]
+    assert gone(Gone=None, gone=None) is None, "without a word every text would mark one"
 
 
 def test_figures_of_a_fact(shop: Covenant) -> None:

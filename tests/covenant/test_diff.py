@@ -100,6 +100,50 @@ def test_a_key_that_finds_another_member_breaks_and_one_that_is_new_does_not(cov
     assert text.startswith("references.newKey changes from nothing to ")
 
 
+CASE = "CASE WHEN `closed` IS NOT NULL THEN false WHEN `state` IN ({}) THEN true WHEN `state` IN ({}) THEN false END"
+OPEN = CASE.format("'open', 'review'", "'paid'")
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "breaking"),
+    [
+        (OPEN, CASE.format("'open', 'review', 'on hold'", "'paid', 'void'"), False),
+        (OPEN, CASE.format("'review', 'open'", "'paid'"), False),
+        (OPEN, CASE.format("'Open', 'Review'", "'Paid'"), True),
+        (OPEN, CASE.format("'open'", "'paid', 'void'"), True),
+        (OPEN, CASE.format("'open', 'paid'", "'review'"), True),
+        (OPEN, OPEN.replace("`closed`", "`left`"), True),
+        (OPEN, OPEN.replace("true", "NULL"), True),
+        (OPEN, "`closed` IS NULL", True),
+        ("coalesce(`state` = 'open', false)", "coalesce(`state` = 'Open', false)", True),
+        ("`kind` IN ('a')", "`kind` IN ('a') OR `kind` IN ('b')", True),
+    ],
+)
+def test_what_a_derived_column_says_may_gain_words_and_changes_in_no_other_way_by_itself(
+    covenant: Covenant, was: str, now: str, breaking: bool
+) -> None:
+    def saying(expression: str, rule: str = "r") -> Covenant:
+        rules = [{"kind": "derive", "rule": rule, "column": "cycleId", "expression": expression}]
+        return changed(covenant, "refine.dimCycle", lambda t: t["build"].update(rules=rules))
+
+    told = diff(saying(was), saying(now))
+    assert [(each.consent, each.text.partition(" changes ")[0]) for each in told] == [
+        (Consent.PERSON if breaking else Consent.NOBODY, "rules.cycleId.expression")
+    ]
+    assert [each.breaking for each in diff(saying(was), saying(was, "other"))] == [False]
+
+
+def test_a_word_that_is_read_as_another_one_is_not_missed(covenant: Covenant) -> None:
+    def saying(words: str, **read_as: str) -> Covenant:
+        rules = [{"kind": "derive", "rule": "r", "column": "cycleId", "expression": f"`state` IN ({words})"}]
+        made = changed(covenant, "refine.dimCycle", lambda t: t["build"].update(rules=rules))
+        return changed(made, "clean.cycle", lambda t: t["schema"][-1].update(read_as=read_as))
+
+    both, one = saying("'open', 'Open'"), saying("'open'", Open="open")
+    assert [each.breaking for each in diff(both, one) if each.table.startswith("refine")] == [False]
+    assert [each.breaking for each in diff(both, saying("'open'")) if each.table.startswith("refine")] == [True]
+
+
 def test_a_request_that_no_longer_asks_for_hidden_rows_breaks(covenant: Covenant) -> None:
     old = changed(covenant, "extract.users", lambda t: t["build"]["fetch"].update(query={"state": "all"}))
     (breaking,) = [each for each in diff(old, covenant) if each.breaking]

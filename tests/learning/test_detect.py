@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from spectra_assets.learning.detect import gaps_of, of_runs
@@ -103,6 +105,27 @@ def test_what_two_gates_show_of_one_column_or_one_table_is_one_gap_that_names_bo
     (rows,) = of_runs([many, aside])
     assert (rows.cause, [each.cause for each in rows.also]) == (Cause.QUARANTINE, [Cause.ROWS_SET_ASIDE])
     assert [each.cause for each in of_runs([aside])] == [Cause.ROWS_SET_ASIDE]
+
+
+def test_what_refers_to_records_that_have_other_keys_is_one_gap_with_them() -> None:
+    def altered(table: str, column: str, form: str, references: str | None, *more: dict[str, Any]) -> Evaluation:
+        row = {"column": column, "path": column, "form": form, "references": references, "count": "60", "compared": "60"}
+        return said("values_stay", row, *more, stage="clean", table=table)
+
+    keys = altered("customer", "id", "rekeyed", None)
+    orders = altered("order", "customerId", "reworded", "customer.id")
+    claims = altered("claim", "customerId", "affixed", "customer.id")
+    amount = {"column": "amount", "path": "amount", "form": "masked", "references": None, "count": "60", "compared": "60"}
+    bills = altered("bill", "customerId", "affixed", "customer.id", amount)
+    visits = altered("visit", "doctorId", "reworded", "doctor.id")
+    gaps = of_runs([orders, claims, bills, visits, keys])
+    assert {gap.table: [each.table for each in gap.also] for gap in gaps} == {
+        "customer": ["clean.order", "clean.claim"],
+        "bill": [],
+        "visit": [],
+    }, "with a change of another kind beside it, or without the keys, it is a question of its own"
+    one, other = altered("customer", "id", "rekeyed", "person.id"), altered("person", "id", "rekeyed", "customer.id")
+    assert [gap.also for gap in of_runs([one, other])] == [(), ()]
 
 
 def test_what_a_rule_may_mend_is_a_gap_of_its_column_and_the_rest_one_of_the_table() -> None:

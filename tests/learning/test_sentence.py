@@ -27,9 +27,10 @@ from spectra_assets.learning.remedy.model import AddGate, AddRule, Remedy, Remed
 from spectra_assets.learning.standard import generalise
 from spectra_assets.settings import Settings
 from spectra_assets.stages.adoption import kept_canon
-from spectra_assets.stages.asking.sampling import read_sample
+from spectra_assets.stages.asking.sampling import forget_drifted, read_sample
 from spectra_assets.stages.design import canon_of, design, playbooks_of
 from spectra_assets.stages.prepare.standards import fitting
+from spectra_assets.stages.trust import distrust
 from tests.conformance.discovering import options_of
 from tests.conformance.pipeline import new_project, rows_of
 from tests.learning.bench.bench import Project
@@ -126,6 +127,22 @@ def test_a_standard_comes_beside_sources_that_are_sampled_and_have_their_covenan
     assert changed[0] == "Standard standard-type-order-nowhere: held for 2 lessons"
     assert {"playbooks/STANDARDS.md", "covenants/market.yaml"} <= set(changed)
     assert git(project.folder, "status", "--porcelain", "playbooks", "covenants") == ""
+
+
+def test_a_status_that_no_record_has_at_the_moment_keeps_its_flag_and_is_no_news(
+    healed: tuple[Project, Summary, str], tmp_path: Path
+) -> None:
+    project = healed[0].copy(tmp_path / "rare")
+    before = project.covenant
+    paid = rows("order", lambda n, row: {**row, "status": row["status"].replace("sent", "paid")})
+    distrust(project.lakehouse)  # so that it is sampled anew
+    forget_drifted(project.lakehouse, "order")
+    with project.environment(), project.world.changed(paid):
+        summary = run_sentence("create SPECTRA pipeline for market", project.settings, project.console)
+    assert (summary.ok, summary.held) == (True, ())
+    made = {row["isSent"] for row in rows_of(project.lakehouse, "refine.factOrder")}
+    assert (made, project.covenant.table("refine.factOrder").build) == ({False}, before.table("refine.factOrder").build)
+    assert {record["status"] for record in read_sample(project.lakehouse, "order")} == {"open", "paid"}
 
 
 def test_what_the_covenant_promises_is_never_left_out_by_a_run_but_by_a_person(

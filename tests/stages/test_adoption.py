@@ -217,6 +217,30 @@ def test_a_star_that_new_entities_arrange_anew_is_taken_over_and_what_the_data_b
     assert str(taken.made.covenant.table("clean.crew").columns["joined"].type) == "timestamp"
 
 
+@pytest.mark.parametrize(
+    ("words", "held"),
+    [(("Open", "Done"), True), (("open",), True), (("open", "done", "waiting", "lost"), False)],
+)
+def test_what_a_status_is_called_now_changes_no_meaning_by_itself(tmp_path: Path, words: tuple[str, ...], held: bool) -> None:
+    """The run that found all words others had its flags ask for these, and found none once a person had them read as before."""
+    settings, pack = Settings(project=REPOSITORY, lakehouse_root=str(tmp_path)), little("crew", "launch")
+
+    def with_states(*values: str) -> Canon:
+        launch = keyed(entity("launch", {"crewId": "int64", "at": "timestamp", "state": "text"}), crewId="crew.id")
+        fields = tuple(field.model_copy(update={"values": values}) if field.raw == "state" else field for field in launch.fields)
+        return Canon(entities=(keyed(entity("crew", {"name": "text"})), launch.model_copy(update={"fields": fields})))
+
+    before, after = with_states("open", "done"), with_states(*words)
+    now = design(settings, pack, before)[0]
+    keep_canon(settings, now, before)
+    new = design(settings, pack, after)[0]
+    taken = adopt(settings, pack, now, Made(new, after), {table.table for table in now.tables()})
+    assert taken.made.covenant == (now if held else new)
+    assert taken.entities == (("launch",) if held else ())
+    gained = {column for column in new.table("refine.factLaunch").columns if column.startswith("is")}
+    assert held or gained == {"isOpen", "isStateOpen", "isDone", "isWaiting", "isLost"}
+
+
 def test_the_canons_of_the_last_versions_are_known(tmp_path: Path, zephyr: Covenant) -> None:
     """A remedy for another source may have one written while this source's run adopts a newer one."""
     settings = Settings(project=REPOSITORY, lakehouse_root=str(tmp_path))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from spectra_assets.errors import StorageError
 from spectra_assets.gates.together import ACCEPTED
+from spectra_assets.learning.detect import rekeyed
 from spectra_assets.learning.facts import Facts
 from spectra_assets.learning.gap import Cause, Gap
 from spectra_assets.learning.remedy.model import Remedy, RemedyKind
@@ -31,20 +32,35 @@ def taken_over(gap: Gap, facts: Facts) -> Iterator[Remedy]:
 
 @remedies_for(Cause.CHANGED_VALUES, Cause.CHANGED_UNIT, Cause.CHANGED_WORDS, Cause.PLACEHOLDER, Cause.SECOND_DATE_FORMAT)
 def as_it_is(gap: Gap, facts: Facts) -> Iterator[Remedy]:
-    """The version that stands may be followed by columns to which something was done at once; no later one."""
-    columns = list(dict.fromkeys(fact.column for fact in gap.evidence if fact.column))
-    if gap.check != "values_stay" or not columns:
+    """The version that stands may be followed by columns to which something was done at once; no later one. With the keys of a
+    table that is true of what refers to them."""
+    own = [(gap.full_table, fact.column) for fact in gap.evidence if fact.column]
+    if gap.check != "values_stay" or not own:
         return
+    referring = list(_referring(gap, facts))
     try:
-        version = facts.lakehouse.describe(TableRef.parse(gap.full_table)).version
+        names = [
+            f"{table}.{column}@{facts.lakehouse.describe(TableRef.parse(table)).version}"
+            for table, column in dict.fromkeys((*own, *referring))
+        ]
     except StorageError:
         return
     why = "; ".join(fact.note for fact in gap.evidence if fact.note)
+    also = f", and with them {' and '.join(f'{table}.{column}' for table, column in referring)}" if referring else ""
     needs = (
-        f"{why}. If that is right, the new values are taken over once, and the old ones stay in the history; if not, "
+        f"{why}. If that is right, the new values are taken over once{also}, and the old ones stay in the history; if not, "
         f"{gap.full_table} stays as it is until {gap.source} is mended"
     )
-    yield _accepted(gap, [f"{gap.full_table}.{column}@{version}" for column in columns], why, needs)
+    yield _accepted(gap, names, why, needs)
+
+
+def _referring(gap: Gap, facts: Facts) -> Iterator[tuple[str, str]]:
+    """(table, column) of what changed in the same run since it refers to records that have other keys."""
+    keys = rekeyed(gap)
+    for echo in gap.also:
+        table = facts.table(echo.table) if echo.check == gap.check else None
+        columns = table.schema_ if table is not None else ()
+        yield from ((echo.table, column.name) for column in columns if column.references in keys)
 
 
 def _accepted(gap: Gap, names: list[str], why: str, needs: str) -> Remedy:

@@ -34,9 +34,10 @@ _UNITS = (1, 10**3, 10**6, 10**9)
 
 @remedies_for(Cause.CHANGED_WORDS)
 def former_words(gap: Gap, facts: Facts) -> Iterator[Remedy]:
-    """Each new word is read as the one that stood there before, as the records that are there both times show by their keys."""
+    """Each new word is read as the one that stood there before, as the records that are there both times show by their keys. What
+    names a record is no word: it goes with that record's key."""
     table, column = _of(gap, facts)
-    if table is None or column is None:
+    if table is None or column is None or column.references is not None or column.name in table.primary_key:
         return
     path, stood = column.source[0], _stood(table, column, facts)
     came = {key: now for record in _records(table, facts) if (key := _key(table, record)) and (now := _text(record, path))}

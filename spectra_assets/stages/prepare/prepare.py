@@ -14,7 +14,7 @@ from spectra_assets.covenant.canon import CanonEntity, CanonField, to_row
 from spectra_assets.covenant.model import DataType, PiiLevel
 from spectra_assets.covenant.paths import asked_place, split_path
 from spectra_assets.intelligence.model import EntityHint
-from spectra_assets.playbook.rules import PiiRule, RenameRule
+from spectra_assets.playbook.rules import PiiRule, ReadAsRule, RenameRule
 from spectra_assets.stages.asking.answers import Record, flattened
 from spectra_assets.stages.asking.sampling import Explorer, keep_sample, read_sample
 from spectra_assets.stages.asking.wire import Wire
@@ -32,6 +32,7 @@ from spectra_assets.stages.prepare.fields.naming import named
 from spectra_assets.stages.prepare.fields.pairs import composed
 from spectra_assets.stages.prepare.fields.personal import by_place, by_values, like_secrets, other_spelling, tells_persons
 from spectra_assets.stages.prepare.fields.references import referenced
+from spectra_assets.stages.prepare.fields.vocabulary import remembered
 from spectra_assets.stages.prepare.paging.measuring import (
     DEPENDENCIES_SHARE,
     budget_of,
@@ -209,6 +210,7 @@ def infer_fields(draft: Draft, work: Work) -> None:
     for name, entity in canon.items():
         canon[name], aliases[name] = with_aliases(entity, playbooks, source, promised.get(name))
         twins[name] = {**twins.get(name, {}), **aliases[name]}
+        canon[name] = remembered(canon[name], promised.get(name), samples[name], partial(_read_otherwise, work, name))
     repeating = {name: same for name, entity in canon.items() if (same := echoes(entity, samples[name]))}
     draft.evidence["twins"] = {name: pairs for name, pairs in twins.items() if pairs}
     draft.evidence["aliases"] = {name: list(paths) for name, paths in aliases.items() if paths}
@@ -222,6 +224,12 @@ def infer_fields(draft: Draft, work: Work) -> None:
     draft.notes["references"] = sum(bool(field.references) for field in fields)
     draft.notes["unlikeDescription"] = sum(field.note.startswith("described as") for field in fields)
     _keep(draft, list(canon.values()))
+
+
+def _read_otherwise(work: Work, entity: str, field: CanonField) -> dict[str, str | None]:
+    """The texts of a field in whose place rules have others read."""
+    rules = work.playbooks.rules(ReadAsRule, work.covenant.source, entity, field.raw)
+    return {text: other for rule in rules for text, other in rule.values.items()}
 
 
 @action("prepare.name_fields")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.learning.bench.cases import Case, Change, rows
+from tests.learning.bench.cases import Case, Change, both, rows
 from tests.learning.bench.worlds import List, World, customers, orders
 
 _BAD = (7, 222, 431)
@@ -18,6 +18,16 @@ class Mill(World):
     def made(self) -> dict[str, List]:
         made = [{**row, "express": n % 3 == 0} for n, row in enumerate(orders(500))]
         return {"customer": List("/customers", customers(), size=100), "order": List("/orders", made, size=100)}
+
+
+class Guild(Mill):
+    """The same with keys of letters."""
+
+    def made(self) -> dict[str, List]:
+        lists = super().made()
+        for name, key in (("customer", "id"), ("order", "customerId")):
+            lists[name].rows = [{**row, key: f"cus_{1000 + row[key]}"} for row in lists[name].rows]
+        return lists
 
 
 def _cells(field: str, *values: Any, at: tuple[int, ...] = _BAD) -> Change:
@@ -118,6 +128,31 @@ SLIPS: tuple[Case, ...] = (
         _SHARED,
         ("extract.orders:extract_complete",),
         meant=lambda row: row if row.get("reference") not in _FIRST else None,
+    ),
+    Case(
+        "all words of a status in capitals, and a person says yes",
+        "few bad cells",
+        Mill,
+        rows("order", lambda n, row: {**row, "status": row["status"].title()}),
+        ("clean.order:values_stay",),
+        outcome="asks",
+        says="rule read_as for source mill, entity order, field status: values: {'Open': 'open', 'Paid': 'paid'",
+        approved=True,
+        healthy=True,
+    ),
+    Case(
+        "all customers get other ids, and a person says yes",
+        "few bad cells",
+        Guild,
+        both(
+            rows("customer", lambda n, row: {**row, "id": f"{row['id']}AAX"}),
+            rows("order", lambda n, row: {**row, "customerId": f"{row['customerId']}AAX"}),
+        ),
+        ("clean.customer:values_stay",),
+        outcome="asks",
+        says="value: clean.customer.customerId@0, clean.order.customerId@0",
+        never="read_as",
+        approved=True,
     ),
     Case(
         "a word of a status has another name, and a person says yes",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from spectra_assets.covenant.build import Derivation, Refinement
 from spectra_assets.covenant.model import Covenant, Table
 from spectra_assets.covenant.paths import escaped
 from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.names import Stage
 from tests.learning.bench.cases import Case
 from tests.learning.bench.worlds import Row, World
 
@@ -37,12 +39,14 @@ def faults(case: Case, world: World, covenant: Covenant, lakehouse: Lakehouse) -
 
 
 def changes(case: Case, before: tuple[Covenant, Lakehouse], now: tuple[Covenant, Lakehouse]) -> list[str]:
-    """Where Clean is not what it was in a healthy pipeline over the same data: in each column that it had, a few of each table."""
+    """Where Clean, or what Refine derives of its rows, is not what it was in a healthy pipeline over the same data: in each column
+    that it had, a few of each table."""
     found: list[str] = []
     for table in before[0].tables():
-        if not table.table.startswith("clean.") or not before[1].exists(table.ref):
+        names = _compared(table, {name.rpartition(".")[2] for name in case.unsure})
+        if not names or not before[1].exists(table.ref):
             continue
-        kept = [c.name for c in table.schema_ if c.name not in _NO_DATA and f"{table.table}.{c.name}" not in case.unsure]
+        kept = [name for name in names if name not in _NO_DATA and f"{table.table}.{name}" not in case.unsure]
         after = next((each for each in now[0].tables() if each.table == table.table), None)
         if after is None or not now[1].exists(table.ref) or not {*kept} <= after.columns.keys():
             found.append(f"{table.table} is gone, or columns of it")
@@ -58,6 +62,16 @@ def changes(case: Case, before: tuple[Covenant, Lakehouse], now: tuple[Covenant,
         differ = [pair for pair in zip(held, wanted, strict=False) if pair[0] != pair[1]]
         found += [f"{table.table}: {mine} is not {right}"[:300] for mine, right in differ[:1]]
     return found
+
+
+def _compared(table: Table, unsure: Collection[str]) -> list[str]:
+    """All columns of a table of Clean; of a refined fact its key and what rules derive, but from columns that are `unsure`."""
+    if table.ref.schema == Stage.CLEAN:
+        return [column.name for column in table.schema_]
+    rules = table.build.rules if isinstance(table.build, Refinement) and table.ref.table.startswith("fact") else []
+    made = [table.columns[rule.column] for rule in rules if isinstance(rule, Derivation)]
+    derived = [each.name for each in made if not {place.rpartition(".")[2] for place in each.lineage} & {*unsure}]
+    return [*table.primary_key, *derived] if derived else []
 
 
 def _nested(case: Case, true: list[Row], inside: str, held: tuple[str, Covenant, Lakehouse]) -> Iterator[str]:
