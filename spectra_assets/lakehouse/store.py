@@ -142,10 +142,27 @@ class Lakehouse:
 
     def version_before(self, ref: TableRef, run_id: str) -> int | None:
         """The version that stood before a run delivered; None if none of the last commits is its, or the first one is."""
+        first = self._first_of(self._open(ref), run_id)
+        return first - 1 if first else None
+
+    def columns_before(self, ref: TableRef, run_id: str) -> set[str] | None:
+        """The columns that a table had before a run delivered, none where that brought its first version; None (not known) if no
+        commit of the last ones is its, or what stood is no longer there. Raises MissingInputError."""
         table = self._open(ref)
-        with guarded(self.path(ref), "read"):
-            mine = [commit["version"] for commit in table.history(LOOKED_BACK) if commit.get(RUN) == run_id]
-        return min(mine) - 1 if mine and min(mine) > 0 else None
+        first = self._first_of(table, run_id)
+        if not first:
+            return set() if first == 0 else None
+        try:
+            with guarded(self.path(ref), "read"):
+                table.load_as_version(first - 1)
+                return {column.name for column in table.schema().fields}
+        except StorageError:
+            return None
+
+    def _first_of(self, table: DeltaTable, run_id: str) -> int | None:
+        """The first version that a run delivered; None if none of the last commits is its."""
+        with guarded(table.table_uri, "read"):
+            return min((commit["version"] for commit in table.history(LOOKED_BACK) if commit.get(RUN) == run_id), default=None)
 
     def blank(self, ref: TableRef, columns: Collection[str], none: Collection[str] = ()) -> set[str]:
         """Those of the columns in which no version of the table ever had a value, or none but the texts `none` (lower case), by

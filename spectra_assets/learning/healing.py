@@ -187,8 +187,8 @@ class _Healing:
         """Leave the remedy to a person. `lesson` says what its proof saw fail beside."""
         with self._undecided(lesson, tried) as now:
             if now is not None:
-                question = question_of(now, now.tried, remedy)
-                made = now.but(status="proposed", remedy=remedy, despite=lesson.despite, question=question)
+                made = now.but(status="proposed", remedy=remedy, despite=lesson.despite)
+                made = made.but(question=question_of(made, made.tried, remedy))
                 save(self.settings.lessons, made)
                 self.learned.note(made)
                 self.say(f"lesson {lesson.id}: {remedy.said} waits for a person: {remedy.needs_person}")

@@ -26,6 +26,9 @@ WAITS = ("proposed", "proven")
 _FACTS = 6
 """Pieces of evidence that a person is told at once."""
 
+_BESIDE = 3
+"""Gates that fail beside, of which one is told at once."""
+
 STANDS = ("applied", "verified")
 """States in which a playbook holds the remedy."""
 
@@ -161,14 +164,15 @@ def _answers(lesson: Lesson) -> list[str]:
 
 
 def question_of(lesson: Lesson, tried: Sequence[Tried], waiting: Remedy | None = None, why: str | None = None) -> str:
-    """What a person is asked, with what was tried; `why` says what kept the machine from looking."""
+    """What a person is asked, with what was tried and fails beside; `why` says what kept the machine from looking."""
     about = f" about {lesson.subject}" if lesson.subject else ""
     words = lesson.cause.replace("_", " ")
     heard_of = (*OF_LISTS, Cause.RATE_LIMITED)
     told = next((fact.note for fact in lesson.evidence if fact.note), None) if lesson.cause in heard_of else None
     heard = f' The API answered: "{told}".' if told else ""
     if waiting is not None:
-        return f"May this be done: {waiting.said}? {waiting.needs_person}.{heard}"
+        beside = f" What fails beside it is looked at next: {', '.join(lesson.despite[:_BESIDE])}." if lesson.despite else ""
+        return f"May this be done: {waiting.said}? {waiting.needs_person}.{heard}{beside}"
     back = f" It came back {lesson.returned} times." if lesson.returned else ""
     done = f" Tried: {'; '.join(f'{each.remedy}: {each.outcome}' for each in tried)}." if tried else ""
     kept = f" {why}." if why else ""

@@ -1,11 +1,11 @@
 """Proof of a remedy before it is used: on recordings, in a scratch copy, for the source it is for and for all the others.
 
 Reproduced: without the remedy the table shows the same gap. Repaired: with it the gap is gone, no other gate fails that does not
-fail without it, and no row is lost; what those lose who read the tables are its costs, which only a person may pay
-(`covenant/diff.py` says which). Where designing again repairs as much by itself, because what was sampled shows it by now, the
-remedy must not do more. Regressions: other sources whose pipeline the remedy would change for the worse, or of which the contrary
-can't be shown. Only tables that the remedy changes, and what is made from them, are made again, by the covenant to which applying
-it would come (`stages/adoption.py`): what is proven is what is applied.
+fail without it, but for what befell other fields meanwhile and is seen only now, and no row is lost; what those lose who read the
+tables are its costs, which only a person may pay (`covenant/diff.py` says which). Where designing again repairs as much, because
+what was sampled shows it by now, the remedy must not do more. Regressions: other sources whose pipeline the remedy would change
+for the worse, or of which the contrary can't be shown. Only tables that the remedy changes, and what is made from them, are made
+again, by the covenant to which applying it would come (`stages/adoption.py`): what is proven is what is applied.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from typing import Any
 
 from spectra_assets.client.pacing import Clock
 from spectra_assets.client.wire import Throttle
+from spectra_assets.covenant.amounts import NUMBERS
 from spectra_assets.covenant.canon import Canon
 from spectra_assets.covenant.diff import Consent
-from spectra_assets.covenant.model import Covenant
+from spectra_assets.covenant.model import Covenant, Table
 from spectra_assets.errors import SpectraError
 from spectra_assets.lakehouse.store import Lakehouse
 from spectra_assets.learning.apply import changed
@@ -32,10 +33,11 @@ from spectra_assets.learning.lesson import ECHOES
 from spectra_assets.learning.remake import Remade, remake
 from spectra_assets.learning.remedy.model import KEEP_REQUESTS, AddRule, Remedy, RemedyKind, TakeBack
 from spectra_assets.learning.scratch import Deadline, Made, Scratch
-from spectra_assets.learning.verify import is_of_others
+from spectra_assets.learning.verify import is_of_columns, is_of_others
 from spectra_assets.names import Stage, TableRef
 from spectra_assets.playbook.model import Playbooks
 from spectra_assets.settings import Settings
+from spectra_assets.stages.adoption import as_before
 from spectra_assets.stages.design import playbooks_of
 from spectra_assets.stages.log import latest_attempts
 from spectra_assets.stages.twin import Twin
@@ -50,6 +52,12 @@ _OF_ROWS = (
 
 _OF_FIELDS = (RemedyKind.FOLLOW_RENAME, RemedyKind.ADD_FIELD, RemedyKind.DATE_FORMAT, RemedyKind.WIDEN_TYPE)
 """Remedies that are about fields, and change no other column of a table."""
+
+_OF_LISTS = (RemedyKind.RECORDS, RemedyKind.PAGING, RemedyKind.CHOOSE_ROUTE, RemedyKind.REPLACE_ENDPOINT)
+"""Remedies that are about lists as a whole, and change no values of their records."""
+
+_COUNTED = ("records_stay", "source_stays", "primary_key_unique", "rows_conserved", "quarantine_small")
+"""Gates that tell whether a list's records came as they must, also where they only warn."""
 
 _KNOWN, _STAYED = 20, 0.7
 """Of so many rows that stand at least, this share must come with such a remedy, or a person decides."""
@@ -227,7 +235,7 @@ class _Trial:
             yield f"{self.gap.full_table} was not made: {made.ended or 'what it is made from was held back'}"
         known = latest_attempts(_lakehouse(self.settings, self.covenant))
         others = {
-            name: self._without_others(each)
+            name: self._without_others(each, made.covenant)
             for name, each in made.tables.items()
             if name != self.gap.full_table and not self._elsewhere(each)
         }
@@ -241,17 +249,35 @@ class _Trial:
         others = (each for name, each in made.tables.items() if name != self.gap.full_table)
         return sorted(f"{each.table}:{gate}" for each in others for gate in each.failed)
 
-    def _without_others(self, made: Made) -> Made:
+    def _without_others(self, made: Made, covenant: Covenant | None) -> Made:
         """What a table came to without the gates that fail for other fields than the remedy is about: each column is made of its
-        own, and what befell those is another gap of the same time, which is seen only once this one no longer hides it."""
-        if self.remedy.kind not in _OF_FIELDS:
+        own, and what befell those is another gap of the same time, which is seen only once this one no longer hides it.
+
+        `covenant` is that of the remedy; None if there is none, so that only tables of Source and Prepare are made."""
+        table = next((each for each in covenant.tables() if each.table == made.table), None) if covenant is not None else None
+        if table is None or not made.failed:
             return made
         gaps = [gap for gap in of_runs(made.evaluations) if gap.severity == "ERROR"]
         shown = {gate: [gap for gap in gaps if gate in (gap.check, *(echo.check for echo in gap.also))] for gate in made.failed}
-        others = {
-            gate for gate, mine in shown.items() if mine and all(is_of_others(gap, self.remedy, self.gap.entity) for gap in mine)
-        }
+        others = {gate for gate, mine in shown.items() if mine and all(self._is_of_others(gap, made, table) for gap in mine)}
         return replace(made, results=tuple(each for each in made.results if each.gate not in others)) if others else made
+
+    def _is_of_others(self, gap: Gap, made: Made, table: Table) -> bool:
+        """Whether a gap that a table shows is about what the remedy does not touch: other fields than its own; of a list as a
+        whole a few columns of numbers, where all its records came as they must, by their number and keys."""
+        if self.remedy.kind in _OF_LISTS:
+            numbers = {name for name, column in table.columns.items() if column.type in NUMBERS}
+            counted = all(each.passed for each in made.results if each.gate in _COUNTED)
+            few = all(2 * each.failed < each.total for each in made.results if each.gate == gap.check)
+            return is_of_columns(gap) and counted and few and all(fact.column in numbers for fact in gap.evidence)
+        whole = is_of_columns(gap) and self._is_about_key(table)
+        return self.remedy.kind in _OF_FIELDS and not whole and is_of_others(gap, self.remedy, self.gap.entity)
+
+    def _is_about_key(self, table: Table) -> bool:
+        """Whether the remedy is about what tells the records of a table apart, and so about all their values."""
+        edit = self.remedy.edits[0]
+        keys = {path for name in table.primary_key for path in table.columns[name].source}
+        return isinstance(edit, AddRule) and not keys.isdisjoint(edit.paths)
 
     def _elsewhere(self, made: Made) -> bool:
         """Whether a table shows only what came to other endpoints as well: where one is replaced, that is seen only then."""
@@ -322,13 +348,13 @@ class _Trial:
         return entity == "*" or mine in (entity, None)
 
     def _losses(self, made: Remade) -> Iterator[str]:
+        """Of a renamed field nothing is lost that only the run with the gap brought: its values are where they were before."""
         if made.covenant is not None:
+            lakehouse, before = _lakehouse(self.settings, self.covenant), self.covenant
+            if self.remedy.kind == RemedyKind.FOLLOW_RENAME:
+                before = as_before(lakehouse, before, made.covenant, self.gap.run_id)
             left_out = left_out_by(self.covenant, self.gap, self.remedy)
-            yield from (
-                loss
-                for name, loss in losses(_lakehouse(self.settings, self.covenant), self.covenant, made.covenant)
-                if name not in left_out
-            )
+            yield from (loss for name, loss in losses(lakehouse, before, made.covenant) if name not in left_out)
 
 
 def _read_later(remedy: Remedy) -> Collection[str]:

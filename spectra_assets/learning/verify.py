@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from spectra_assets.gates.altered import Form
 from spectra_assets.learning.detect import of_runs
 from spectra_assets.learning.gap import OF_LISTS, Cause, Evaluation, Gap
 from spectra_assets.learning.lesson import Lesson
@@ -172,15 +173,23 @@ def _harms(gap: Gap, lesson: Lesson, before: Sequence[Lesson]) -> bool:
 
 
 def is_of_others(gap: Gap, remedy: Remedy, entity: str | None) -> bool:
-    """Whether a gap is about a field, and the rule of a remedy for this entity about others. Names are alike however they are
+    """Whether a gap is about fields, and the rule of a remedy for this entity about others. Names are alike however they are
     written, and with or without what stands around them: a column has its entity's name in front where `name` alone would say too
-    little."""
+    little. What lies in a list is about the list too."""
     edit = remedy.edits[0]
-    if not isinstance(edit, AddRule) or not edit.paths or not gap.subject or gap.cause not in _OF_FIELDS:
+    if not isinstance(edit, AddRule) or not edit.paths or not (is_of_columns(gap) or (gap.subject and gap.cause in _OF_FIELDS)):
         return False
-    theirs = {gap.subject, *(fact.path or "" for fact in gap.evidence)} - {""}
+    theirs = {gap.subject, *(name or "" for fact in gap.evidence for name in (fact.path, fact.column))} - {""}
     around = {_letters(name or "") for name in (entity, gap.entity, gap.table)} | {""}
-    return not any(_calls(one, around) & _calls(other, around) for one in edit.paths for other in theirs)
+    return not any(
+        _calls(one, around) & _calls(other, around) or other.startswith(f"{one}[]") for one in edit.paths for other in theirs
+    )
+
+
+def is_of_columns(gap: Gap) -> bool:
+    """Whether a gap names all the columns to which something was done, each by itself: the records are those that they were."""
+    forms = {fact.kind for fact in gap.evidence}
+    return gap.check == "values_stay" and bool(forms) and forms.isdisjoint(_OF_RECORDS) and (gap.failed or 0) < FURTHER
 
 
 def _calls(path: str, around: Collection[str]) -> set[str]:
@@ -197,6 +206,9 @@ def _letters(path: str) -> str:
 _OF_FIELDS = (Cause.NEW_FIELD, Cause.MISSING_FIELD, Cause.RENAMED_FIELD, Cause.CHANGED_TYPE, Cause.EMPTIED_FIELD,
               Cause.NULL_IN_REQUIRED, Cause.CHANGED_UNIT)  # fmt: skip
 """What is about one field alone: a rule about others does not bring it about."""
+
+_OF_RECORDS = (Form.REKEYED, Form.REPLACED)
+"""What is done to whole records: other ones stand under their keys, or they have other keys."""
 
 _OF_ENDPOINTS = (Cause.ENDPOINT_GONE, Cause.ENDPOINT_FORBIDDEN, Cause.ENDPOINT_BROKEN)
 """What an API does to its endpoints: no rule about one of them brings it about for another."""

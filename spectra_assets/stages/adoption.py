@@ -232,10 +232,10 @@ def _array(raw: str) -> str:
 def _named_as_before(
     before: CanonEntity, now: CanonEntity, stays: Sequence[CanonField], comes: Mapping[str, CanonField]
 ) -> dict[str, CanonField]:
-    """The fields that come, each in the column that it had. None takes the name of one that stays: what is new may be called as
-    that but for its capitals, and gave it another number."""
+    """The fields that come, each in the column that it had; of several that share one, in that of the first, whose name it has.
+    None takes the name of one that stays: what is new may be called as that but for its capitals, and gave it another number."""
     held = {field.raw: field.target for field in before.fields}
-    had = {(field.group, field.target): held[field.raw] for field in now.fields if field.raw in held}
+    had = {(field.group, field.target): held[field.raw] for field in reversed(now.fields) if field.raw in held}
     taken = {(field.group, field.target.lower()) for field in stays}
     found: dict[str, CanonField] = {}
     given: dict[tuple[str, str], str] = {}
@@ -327,14 +327,30 @@ def as_read(lakehouse: Lakehouse, now: Covenant, new: Covenant) -> Covenant:
     return _without(now, blank) if any(blank.values()) else now
 
 
-def _without(covenant: Covenant, columns: Mapping[str, Collection[str]]) -> Covenant:
-    """The covenant without these columns of its tables."""
+def as_before(lakehouse: Lakehouse, now: Covenant, new: Covenant, run_id: str) -> Covenant:
+    """The covenant `now` without the columns, and the tables, that `new` does not have and that no run before this one brought:
+    nobody has read them. Raises StorageError."""
+    after = {table.table: table.columns for table in new.tables()}
+    fresh: dict[str, set[str]] = {}
+    for table in now.tables():
+        gone = table.columns.keys() - after.get(table.table, {}).keys()
+        if gone and lakehouse.exists(table.ref) and (stood := lakehouse.columns_before(table.ref, run_id)) is not None:
+            fresh[table.table] = gone - stood
+    whole = {name for name, columns in fresh.items() if name not in after and columns == now.table(name).columns.keys()}
+    return _without(now, fresh, whole)
+
+
+def _without(covenant: Covenant, columns: Mapping[str, Collection[str]], tables: Collection[str] = ()) -> Covenant:
+    """The covenant without these columns of its tables, and without these tables."""
 
     def less(table: Table) -> Table:
         gone = columns.get(table.table, ())
         return table.model_copy(update={"schema_": [column for column in table.schema_ if column.name not in gone]})
 
-    stages = [stage.model_copy(update={"outputs": list(map(less, stage.outputs))}) for stage in covenant.pipeline.stages]
+    stages = [
+        stage.model_copy(update={"outputs": [less(table) for table in stage.outputs if table.table not in tables]})
+        for stage in covenant.pipeline.stages
+    ]
     return covenant.model_copy(update={"pipeline": covenant.pipeline.model_copy(update={"stages": stages})})
 
 

@@ -107,6 +107,13 @@ def test_what_stood_before_a_run_can_be_read(lakehouse: Lakehouse, engine: Engin
     assert lakehouse.batches(CYCLE).read_all().to_pylist() == [{"id": 3}]
 
 
+def test_the_columns_before_a_run_are_known(lakehouse: Lakehouse, engine: Engine) -> None:
+    for run, names in (("run-1", ("id",)), ("run-2", ("id", "new")), ("run-2", ("id", "new", "newer"))):
+        publish(lakehouse, engine, pa.table({name: [1] for name in names}), CommitInfo(run, "1.2.0"))
+    found = {run: lakehouse.columns_before(CYCLE, run) for run in ("run-1", "run-2", "run-3")}
+    assert found == {"run-1": set(), "run-2": {"id"}, "run-3": None}
+
+
 def test_publish_replaces_rows_and_schema(lakehouse: Lakehouse, engine: Engine) -> None:
     assert publish(lakehouse, engine, pa.table({"id": [1, 2], "gone": ["x", "y"]})) == Published(0, 2, True)
     moment = pa.array([dt.datetime(2024, 1, 2, 3, 4, 5)], pa.timestamp("ns"))

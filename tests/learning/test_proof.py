@@ -12,8 +12,9 @@ import dagster as dg
 import pytest
 
 from spectra_assets.covenant.files import read
-from spectra_assets.covenant.model import Covenant
+from spectra_assets.covenant.model import Covenant, Severity
 from spectra_assets.errors import SpectraError
+from spectra_assets.gates.judgement import Result
 from spectra_assets.graph.sensor import evaluations
 from spectra_assets.lakehouse.engine import Engine
 from spectra_assets.lakehouse.store import Lakehouse
@@ -26,7 +27,7 @@ from spectra_assets.learning.proof import Proof, _Trial, prove
 from spectra_assets.learning.record import record
 from spectra_assets.learning.remake import Remade
 from spectra_assets.learning.remedy.model import AddRule, Remedy, RemedyKind
-from spectra_assets.learning.scratch import Deadline, Made, Scratch
+from spectra_assets.learning.scratch import Deadline, Made, Scratch, _evaluation
 from spectra_assets.stages.twin import Twin
 from tests.learning.bench.bench import Project
 from tests.learning.bench.worlds import Archive, Market
@@ -119,6 +120,53 @@ def test_to_empty_a_table_of_clean_is_a_cost_of_whatever_remedy(
     twin = Twin(Lakehouse(project.settings.lakehouse_root, "market"), 0)
     trial = _Trial(project.settings, covenant, gap, field("channel"), made["clean.order"], twin, deadline)
     assert tuple(trial.costs(Remade(made))) == costs
+
+
+def said(gate: str, *rows: Mapping[str, Any], severity: Severity = Severity.ERROR) -> Result:
+    """What a gate found of eight: these rows."""
+    shown = [dict(row) for row in rows]
+    return Result(gate, "clean.order", not rows, severity, len(rows), 8, shown, gate, "", {})
+
+
+def done(column: str, form: str, path: str = "") -> Mapping[str, Any]:
+    """A row of values_stay: what was done to a column."""
+    return {"column": column, "path": path or column, "form": form, "told": "it changed"}
+
+
+STAYS = "values_stay"
+TYPE = {"kind": "type", "scope": {"source": "market", "entity": "order", "field": "note"}, "data_type": "text"}
+KEY = {"kind": "alias", "scope": {"source": "market", "entity": "order", "field": "id"}, "also": ["number"]}
+RECORDS = {"kind": "records", "scope": {"source": "market", "entity": "order"}, "at": "results"}
+
+
+@pytest.mark.parametrize(
+    ("what", "content", "results", "excused"),
+    [
+        (RemedyKind.WIDEN_TYPE, TYPE, [said(STAYS, done("weight", "scaled"))], True),
+        (RemedyKind.WIDEN_TYPE, TYPE, [said(STAYS, done("weight", "scaled"), done("status", "cased"))], True),
+        (RemedyKind.WIDEN_TYPE, TYPE, [said(STAYS, done("weight", "scaled"), done("note", "cased"))], False),
+        (RemedyKind.WIDEN_TYPE, TYPE, [said(STAYS, done("orderId", "rekeyed", "id"))], False),
+        (RemedyKind.WIDEN_TYPE, TYPE, [said(STAYS, done("weight", "scaled")), said("rows_conserved", {"rows": 1})], False),
+        (RemedyKind.FOLLOW_RENAME, KEY, [said(STAYS, done("weight", "scaled"))], False),  # of other records under these keys
+        (RemedyKind.MARK_NULLABLE, TYPE, [said(STAYS, done("weight", "scaled"))], False),
+        (RemedyKind.RECORDS, RECORDS, [said(STAYS, done("units", "collapsed"))], True),
+        (RemedyKind.RECORDS, RECORDS, [said(STAYS, done("note", "collapsed"))], False),
+        (RemedyKind.RECORDS, RECORDS, [said(STAYS, done("units", "collapsed"), *[done("weight", "scaled")] * 3)], False),
+        (RemedyKind.RECORDS, RECORDS,
+         [said(STAYS, done("units", "collapsed")), said("records_stay", {"gone": 30}, severity=Severity.WARN)], False),
+        (RemedyKind.RECORDS, RECORDS, [said(STAYS, done("units", "scaled")), said("source_stays", {"table": "x"})], False),
+    ],
+)  # fmt: skip
+def test_what_befell_others_at_the_same_time_is_no_fault_of_a_remedy(
+    failed: tuple[Project, Mapping[str, Gap]], what: RemedyKind, content: Mapping[str, Any], results: list[Result], excused: bool
+) -> None:
+    project, gap = failed[0], failed[1]["extract.orders"]
+    covenant, remedy = project.covenant, rule(what, **content)
+    evaluations = tuple(_evaluation("market", covenant.version, "proof", each) for each in results)
+    made = Made("clean.order", tuple(results), False, evaluations=evaluations)
+    twin, deadline = Twin(project.lakehouse, 0), Deadline(time.monotonic() + 60)
+    trial = _Trial(project.settings, covenant, gap, remedy, made, twin, deadline)
+    assert (trial._without_others(made, covenant).failed == frozenset()) == excused
 
 
 def test_what_harms_another_source_is_a_regression(failed: tuple[Project, Mapping[str, Gap]]) -> None:

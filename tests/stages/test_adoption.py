@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from spectra_assets.covenant.access import Auth, Fetch, Server
@@ -14,9 +15,13 @@ from spectra_assets.covenant.files import covenant_file, plain, read
 from spectra_assets.covenant.model import Covenant
 from spectra_assets.errors import StorageError
 from spectra_assets.intelligence.model import Endpoint, EntityHint, Pack, load_pack
+from spectra_assets.lakehouse.commit import CommitInfo
+from spectra_assets.lakehouse.engine import Engine
+from spectra_assets.lakehouse.staging import Staging
 from spectra_assets.lakehouse.store import Lakehouse
+from spectra_assets.names import TableRef
 from spectra_assets.settings import Settings
-from spectra_assets.stages.adoption import Made, adopt, keep_canon, kept_canon, ruled, taken_over
+from spectra_assets.stages.adoption import Made, _without, adopt, as_before, keep_canon, kept_canon, ruled, taken_over
 from spectra_assets.stages.design import design
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -279,6 +284,38 @@ def test_a_column_keeps_its_name_where_a_rule_is_about_it() -> None:
     now = called(NOTE="note", note="note2", remark="note2")
     found = ruled(called(note="note"), now, [rule("alias", "call", "note", also=["remark"])])
     assert targets(found) == {"id": "id", "note": "note", "remark": "note"}
+
+
+@pytest.mark.parametrize("new", ["fleetSize2", "vehicleCount"])
+def test_what_an_alias_follows_fills_the_column_that_was_promised(new: str) -> None:
+    """A run by a sentence gave the new name a column of its own before anybody knew that it is the old one's."""
+    before, now = called(size="fleetSize", vehicles=new), called(size="fleetSize", vehicles="fleetSize")
+    found = ruled(before, now, [rule("alias", "call", "size", also=["vehicles"])])
+    assert targets(found) == {"id": "id", "size": "fleetSize", "vehicles": "fleetSize"}
+
+
+def test_what_only_the_last_run_brought_is_nothing_that_somebody_had(tmp_path: Path, engine: Engine) -> None:
+    """A column, or a table, that goes is no loss if it came with the run; what stood before, or came nobody knows when, is."""
+    wide, narrow = (
+        Canon(entities=(keyed(entity("crew", {"a": "text", "b": "text"})),)),
+        Canon(entities=(keyed(entity("crew", {})),)),
+    )
+    settings = Settings(project=REPOSITORY, lakehouse_root=str(tmp_path))
+    now, new = (design(settings, little("crew"), canon)[0] for canon in (wide, narrow))
+    lakehouse = Lakehouse(str(tmp_path), "demo")
+    for run, columns in (("run-1", ("id", "a")), ("run-2", ("id", "a", "b"))):
+        table = pa.table({now.table("clean.crew").primary_key[0] if name == "id" else name: ["x"] for name in columns})
+        with Staging(lakehouse, run, engine) as staging:
+            ref = TableRef("clean", "crew")
+            lakehouse.publish(ref, staging.stage_arrow(ref, table), CommitInfo(run, "1"), "")
+    found = {run: as_before(lakehouse, now, new, run) for run in ("run-1", "run-2", "run-3")}
+    assert {run: found[run].table("clean.crew").columns.keys() >= {"a", "b"} for run in found} == {
+        "run-1": False, "run-2": False, "run-3": True
+    }  # fmt: skip
+    assert "a" in found["run-2"].table("clean.crew").columns
+    without = _without(now, {}, {"clean.crew"})
+    tables = {run: {table.table for table in as_before(lakehouse, now, without, run).tables()} for run in ("run-1", "run-2")}
+    assert {run: "clean.crew" in names for run, names in tables.items()} == {"run-1": False, "run-2": True}
 
 
 def test_a_person_may_rename_a_column() -> None:

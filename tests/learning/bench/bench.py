@@ -30,12 +30,12 @@ from spectra_assets.learning.person import WAITS, approve
 from spectra_assets.learning.remedy.model import RemedyKind
 from spectra_assets.names import LOG, Stage
 from spectra_assets.settings import Settings
-from spectra_assets.stages.adoption import keep_canon
+from spectra_assets.stages.adoption import keep_canon, published, taken_over
 from spectra_assets.stages.design import canon_of, design
 from tests.conformance.discovering import options_of
 from tests.conformance.pipeline import new_project
 from tests.learning.bench.cases import Case
-from tests.learning.bench.truth import changes, faults
+from tests.learning.bench.truth import changes, faults, others
 from tests.learning.bench.worlds import Row, World
 
 _STAGES = tuple(Stage)
@@ -147,6 +147,14 @@ class Project:
         write(covenant_file(self.settings.covenants, self.source), covenant)
         keep_canon(self.settings, covenant, canon)
 
+    def adopt(self) -> None:
+        """What Prepare samples now is taken over, as far as a run by a sentence takes it over."""
+        self.run(Stage.PREPARE)
+        pack = load_pack(self.source, self.settings.intelligence)
+        made = taken_over(self.settings, pack, self.covenant, published(self.settings, self.covenant))
+        write(covenant_file(self.settings.covenants, self.source), made.covenant)
+        keep_canon(self.settings, made.covenant, made.canon)
+
     def run(self, to: Stage | None = None) -> bool:
         """The pipeline as its schedule would run it: all of it, or the stages to this one."""
         self.console = Console(out=io.StringIO())
@@ -233,6 +241,8 @@ class Bench:
                 if not project.other.run():
                     raise AssertionError(f"{project.other.source} is not healthy: {', '.join(project.other.failed)}")
             asked: list[Lesson] = []
+            if case.adopted:
+                project.adopt()
             passed = project.run(to)
             project.learn()
             verdict.failed = again = project.failed
@@ -294,9 +304,10 @@ class Bench:
         return found
 
     def _wrong(self, case: Case, project: Project) -> list[str]:
-        if not case.healthy:
-            return faults(case, project.world, project.covenant, project.lakehouse)
         before = self._healthy[case.world, case.beside]
+        if not case.healthy:
+            other = others(before.covenant, project.covenant) if case.adopted else []
+            return [*other, *faults(case, project.world, project.covenant, project.lakehouse)]
         return changes(case, (before.covenant, before.lakehouse), (project.covenant, project.lakehouse))
 
     def _judge(self, case: Case, verdict: Verdict, project: Project, passed: bool, approved: list[Lesson]) -> None:

@@ -53,6 +53,9 @@ class Case:
     """What no question and no remedy may say (a pattern)."""
     approved: bool = False
     """A person says yes to what waits after run 1: then the data must be right, and every lesson verified that brought something."""
+    adopted: bool = False
+    """What Prepare samples of the change is taken over before anything else is read, as a sentence does: new fields have columns
+    of their own. Once it is healed, Clean has the columns that it had, and no others."""
     rounds: int = 1
     """Runs that show a gap and let the loop learn, where each shows what the one before had to hold back."""
     fast: bool = False

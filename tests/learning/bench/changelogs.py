@@ -415,7 +415,7 @@ CHANGELOGS: tuple[Case, ...] = (
         rows("order", _some_in_grams),
         _DRIFT,
         outcome="asks",
-        says="values_stay would fail",
+        says="What fails beside it is looked at next: clean.order:values_stay.",
     ),
     _case(
         "two hundred fields come at once",

@@ -38,6 +38,16 @@ def faults(case: Case, world: World, covenant: Covenant, lakehouse: Lakehouse) -
     return found
 
 
+def others(before: Covenant, now: Covenant) -> list[str]:
+    """Tables of Clean that have other columns than in another covenant."""
+    was, is_ = ({t.table: {*t.columns} for t in each.tables() if t.table.startswith("clean.")} for each in (before, now))
+    return [
+        f"{name} has other columns: {', '.join(sorted(was[name] ^ is_.get(name, set())))}"
+        for name in was
+        if was[name] != is_.get(name)
+    ]
+
+
 def changes(case: Case, before: tuple[Covenant, Lakehouse], now: tuple[Covenant, Lakehouse]) -> list[str]:
     """Where Clean, or what Refine derives of its rows, is not what it was in a healthy pipeline over the same data: in each column
     that it had, a few of each table."""
