@@ -182,8 +182,11 @@ def flood(project: Project, runs: int) -> None:
     with dg.DagsterInstance.get() as instance:
         failed, gaps = counted(instance)
         seen = {lesson.id: lesson.seen for lesson in everything(project.settings.lessons)}
-        same = "the same" if seen == in_a_row(project, instance) else "**other ones**"
+        row = in_a_row(project, instance)
+        same = "the same" if seen == row else "**other ones**"
         print(f"{failed} failed evaluations, {gaps} different gaps among their samples; in a row they give {same} counts")
+        for name in sorted(name for name in seen.keys() | row.keys() if seen.get(name) != row.get(name)):
+            print(f"  {name}: seen {seen.get(name, 0)}, in a row {row.get(name, 0)}")
 
 
 def in_a_row(project: Project, instance: dg.DagsterInstance) -> dict[str, int]:
