@@ -181,7 +181,7 @@ def _altered(candidate: Candidate) -> Iterator[tuple[str, Alteration | None]]:
         if _owning(candidate):
             found = {name: change for name, change in found.items() if change.form in _OF_PLACES}
         elif _PLACES & {word.lower() for word in words(key)}:
-            found = {name: change for name, change in found.items() if change.form != Form.REKEYED}
+            found = {name: change for name, change in found.items() if change.form != Form.REPLACED}
         if kept <= 1 - MOST and not is_nested(candidate) and not accepts(candidate, state, key):
             found |= _rekeyed(candidate, held, state)
     yield from ((name, found.get(name)) for name in (key, *(column.name for column in columns)))

@@ -163,7 +163,7 @@ def permuted(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
     before, after = Counter(was for was, _ in both), Counter(now for _, now in both)
     if len(before) < _OWN * len(both) or (before & after).total() < MOST * len(both):
         return None
-    return alteration(Form.REKEYED, pairs, changed, len(both), "are those of other records: they stand under other keys now")
+    return alteration(Form.REPLACED, pairs, changed, len(both), "are those of other records: they stand under other keys now")
 
 
 def inverted(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
