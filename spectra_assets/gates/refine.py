@@ -13,6 +13,7 @@ from spectra_assets.covenant.refined import STATUSES_KNOWN, flagged, truths
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.registry import gate
+from spectra_assets.gates.sample import one_line
 from spectra_assets.lakehouse.types import quoted
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _renamed(candidate: Candidate, published: DataFrame, column: str, words: Map
         had = before.get(word, 0)
         found = next(((value, count) for value, count in fresh if had / 2 <= count <= had * 2), None) if word in gone else None
         value, count = found or (word, now.get(word, 0))
-        told = f"{had} rows were {word}, {count} are {value}, and none {flag}"
+        told = f"{had} rows were {word}, {count} are {one_line(value, 40)}, and none {flag}"
         row = {"value": value, "label": f"not {flag}", "column": column, "rows": count}
         rows.append({**row, "told": told, "same": found is None})
     kinds = dict.fromkeys(("value", "label", "column", "told"), DataType.TEXT) | {"rows": DataType.INT64, "same": DataType.BOOL}
