@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from dagster_graphql import DagsterGraphQLClient
 from spectra_assets.graph.sensor import evaluations
 from spectra_assets.learning.archive import everything
 from spectra_assets.learning.detect import of_runs
+from spectra_assets.learning.gap import Echo
 from spectra_assets.learning.lesson import read_all
 from spectra_assets.learning.loop import observe
 from tests.learning.bench.bench import Project
@@ -181,23 +182,25 @@ def flood(project: Project, runs: int) -> None:
                 print(told(project, instance, process.pid, runs), flush=True)
     with dg.DagsterInstance.get() as instance:
         failed, gaps = counted(instance)
-        seen = {lesson.id: lesson.seen for lesson in everything(project.settings.lessons)}
-        row = in_a_row(project, instance)
+        every = everything(project.settings.lessons)
+        seen, merged = {lesson.id: lesson.seen for lesson in every}, {echo for lesson in every for echo in lesson.also}
+        row = in_a_row(project, instance, merged)
         same = "the same" if seen == row else "**other ones**"
         print(f"{failed} failed evaluations, {gaps} different gaps among their samples; in a row they give {same} counts")
         for name in sorted(name for name in seen.keys() | row.keys() if seen.get(name) != row.get(name)):
             print(f"  {name}: seen {seen.get(name, 0)}, in a row {row.get(name, 0)}")
 
 
-def in_a_row(project: Project, instance: dg.DagsterInstance) -> dict[str, int]:
-    """How often each lesson is seen where all runs are looked at one after the other, in a project without lessons."""
+def in_a_row(project: Project, instance: dg.DagsterInstance, merged: Collection[Echo]) -> dict[str, int]:
+    """How often each lesson is seen where all runs are looked at one after the other, in a project without lessons; without those
+    that the learning job `merged` with others, as one remedy waits for both."""
     other = project.folder.parent / "in-a-row"
     for name in ("playbooks", "covenants"):
         shutil.copytree(project.folder / name, other / name)
     settings = project.settings.model_copy(update={"project": other, "lessons_commit": "off"})
     for record in sorted(instance.get_run_records(), key=lambda record: record.end_time or 0):
         observe(settings, evaluations(instance, record.dagster_run.run_id))
-    return {lesson.id: lesson.seen for lesson in everything(settings.lessons)}
+    return {lesson.id: lesson.seen for lesson in everything(settings.lessons) if lesson.gap().echo not in merged}
 
 
 _calm: list[float] = []

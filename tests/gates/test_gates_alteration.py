@@ -223,6 +223,7 @@ LIVED: dict[str, Change] = {
     "all are touched again, some were put right": lambda row: {
         "updatedAt": row["updatedAt"] + timedelta(hours=-3 if row["customerId"] < 15 else 5)
     },
+    "times of change are others": to("updatedAt", lambda at: at - timedelta(days=300)),
     "counters go on": to("visits", lambda count: count + 1),
     "some are closed": to("closedAt", lambda at: at or NOW),
     "half are anonymous": lambda row: {"firstName": "gone", "lastName": "gone"} if halved(row) else {},
