@@ -125,8 +125,8 @@ def moved(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
 
 
 def reverted(pairs: Pairs, _: list[tuple[Any, Any]]) -> Alteration | None:
-    """Some times of change went back, and hardly any forth: what is read is a former copy of the source, in which most records are
-    as they were. Those near the readings tell it as well."""
+    """Some times of change went back, and hardly any forth: what is read is a former copy of the source, in which most records
+    are as they were. Those near the readings tell it as well."""
     if pairs.column.type != DataType.TIMESTAMP or not _OF_CHANGE & {word.lower() for word in words(pairs.column.name)}:
         return None
     known = [now - was for was, now in zip(pairs.was, pairs.now, strict=True) if was is not None and now is not None]
