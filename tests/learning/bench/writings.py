@@ -268,7 +268,6 @@ WRITINGS: tuple[Case, ...] = (
         "extract.orders:primary_key_present",
         "clean.order:types_hold",
         "clean.order:required_present",
-        outcome="asks",  # as decimals the keys are written otherwise, and all records looked like others
     ),
     _case(
         "codes get leading noughts",
