@@ -68,8 +68,7 @@ def says_incomplete(body: bytes, location: str) -> str:
         if told and not _own({plain(name): text for name, text in beside.items() if name != told}):  # a build may have timed out
             return told
         for name, text in beside.items():
-            inner = msgspec.json.decode(text, type=dict[str, msgspec.Raw]) if plain(name) in ABOUT and text[:1] == b"{" else {}
-            if told := _cut_short({each: bytes(said).strip() for each, said in [*inner.items()][:_BESIDE]}):
+            if plain(name) in ABOUT and text[:1] == b"{" and (told := _cut_short(_members(text))):
                 return f"{name}.{told}"
     return ""
 
@@ -110,11 +109,16 @@ def _says(beside: Mapping[str, bytes], number: int, depth: int) -> bool | None:
         return max(pages) > number
     about = [text for name, text in named.items() if name in ABOUT and text[:1] == b"{"] if depth else []
     for text in about:
-        inner = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-        said = _says({name: bytes(each).strip() for name, each in [*inner.items()][:_BESIDE]}, number, depth - 1)
+        said = _says(_members(text), number, depth - 1)
         if said is not None:
             return said
     return None
+
+
+def _members(text: bytes) -> dict[str, bytes]:
+    """The members of an object, each as it is written."""
+    inner = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    return {name: bytes(each).strip() for name, each in [*inner.items()][:_BESIDE]}
 
 
 def _own(named: Mapping[str, bytes]) -> int:

@@ -67,7 +67,9 @@ _TECHNIQUE = frozenset(
 _TECHNICAL = re.compile(r"[a-z][a-z0-9+.-]*://|/[^ ]*/|[0-9a-f]{16,}$|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 """Addresses, hashes, UUIDs."""
 
-_CHANGED = frozenset(("updated", "update", "modified", "modification", "changed", "change"))
+CHANGED = frozenset(("updated", "update", "modified", "modification", "changed", "change"))
+"""Words of a column that says when its record was changed last."""
+
 _DONE = _known(
     "closed resolved done complete completed finished cancelled canceled rejected declined merged paid delivered archived failed "
     "succeeded success expired ended refunded inactive deleted won lost solved fixed duplicate dismissed terminated settled "
@@ -228,7 +230,7 @@ def _said_of(node: Node, column: str) -> list[str]:
 
 def changed_time(node: Node) -> str | None:
     """The column that tells when the row was changed last."""
-    return next((column.name for column in times(node) if _CHANGED & set(last_words(node, column.name))), None)
+    return next((column.name for column in times(node) if CHANGED & set(last_words(node, column.name))), None)
 
 
 def done(value: str) -> bool:

@@ -39,6 +39,11 @@ class Candidate:
     """What a person takes over as it is: after a version of a table (`clean.order@3`) whatever comes, or a column of it
     (`clean.order.total@3`); without a version always."""
 
+    def accepts(self, version: int, *column: str) -> bool:
+        """Whether a person takes over what the table, or a column of it, is after this version, which stands."""
+        name = ".".join((self.table.table, *column))
+        return not self.accepted_changes.isdisjoint((name, f"{name}@{version}"))
+
     @cached_property
     def accepted(self) -> DataFrame:
         """Rows that will be published."""

@@ -12,7 +12,7 @@ from spectra_assets.gates.altered import CODES
 from spectra_assets.gates.candidate import Candidate
 from spectra_assets.gates.judgement import Judged, Rule
 from spectra_assets.gates.keys import primary_key
-from spectra_assets.gates.lasting import accepts, is_nested, keys_of, published
+from spectra_assets.gates.lasting import is_nested, keys_of, published
 from spectra_assets.gates.registry import gate
 from spectra_assets.gates.sample import one_line
 from spectra_assets.gates.together import comes_and_goes
@@ -51,7 +51,7 @@ def _fate(candidate: Candidate) -> tuple[int, int, str | None]:
     but their number, if it is empty; None if nothing is, or a person takes other keys over."""
     known = None if is_nested(candidate) else published(candidate, _KNOWN)
     keys = primary_key(candidate)
-    if known is None or accepts(candidate, known[1], keys[0]):
+    if known is None or candidate.accepts(known[1].version, keys[0]):
         return 0, 0, None
     held, state = known
     names = [f"_key{place}" for place in range(len(keys))]

@@ -168,11 +168,11 @@ def _altered(candidate: Candidate) -> Iterator[tuple[str, Alteration | None]]:
     """Column → what was done to it since the published version; the key first. Nothing of a column whose values the covenant
     takes from elsewhere now, or reads otherwise: those may change as they like."""
     known = published(candidate, _FEW)
-    if known is None or accepts(candidate, known[1]):
+    if known is None or candidate.accepts(known[1].version):
         return
     held, state = known
     key = primary_key(candidate)[0]
-    columns = [column for column in _comparable(candidate, state) if not accepts(candidate, state, column.name)]
+    columns = [column for column in _comparable(candidate, state) if not candidate.accepts(state.version, column.name)]
     found: dict[str, Alteration] = {}
     left = _doubtful(candidate, state, columns) if state.rows >= _LARGE else columns
     if left is not None:
@@ -182,15 +182,9 @@ def _altered(candidate: Candidate) -> Iterator[tuple[str, Alteration | None]]:
             found = {name: change for name, change in found.items() if change.form in _OF_PLACES}
         elif _PLACES & {word.lower() for word in words(key)}:
             found = {name: change for name, change in found.items() if change.form != Form.REPLACED}
-        if kept <= 1 - MOST and not is_nested(candidate) and not accepts(candidate, state, key):
+        if kept <= 1 - MOST and not is_nested(candidate) and not candidate.accepts(state.version, key):
             found |= _rekeyed(candidate, held, state)
     yield from ((name, found.get(name)) for name in (key, *(column.name for column in columns)))
-
-
-def accepts(candidate: Candidate, state: TableState, *column: str) -> bool:
-    """Whether a person takes over what the table, or a column of it, is after the version that stands."""
-    name = ".".join((candidate.table.table, *column))
-    return not candidate.accepted_changes.isdisjoint((name, f"{name}@{state.version}"))
 
 
 def _comparable(candidate: Candidate, state: TableState) -> list[Column]:
@@ -253,8 +247,8 @@ def _matched(
         {name: place for place, name in enumerate(zip(*(_list(table, name) for name in names), strict=True))} for table in both
     )
     kept = [key for key in was if key in now]
-    if owning := [place for place, name in enumerate(keys) if name in _owning(candidate)]:
-        record = itemgetter(*owning)
+    if owning := _owning(candidate):
+        record = itemgetter(*map(keys.index, owning))
         lengths, are = Counter(map(record, was)), Counter(map(record, now))
         kept = [key for key in kept if lengths[record(key)] == are[record(key)]]
     fresh = [place for key, place in now.items() if key not in was]

@@ -124,8 +124,7 @@ def carried(candidate: Candidate, results: Iterable[Result] = ()) -> str:
 def _unusual(candidate: Candidate) -> Fall | None:
     """The candidate's own fall, if nobody accepted it and it is not the table's life."""
     own = _own(candidate)
-    known = own is None or not candidate.accepted_changes.isdisjoint((own.table.table, f"{own.table.table}@{own.version}"))
-    return None if own is None or known or _is_usual(candidate, own) else own
+    return None if own is None or candidate.accepts(own.version) or _is_usual(candidate, own) else own
 
 
 def _together(candidate: Candidate, own: Fall) -> list[Fall]:
@@ -228,21 +227,23 @@ def _in_records_that_stay(candidate: Candidate) -> int:
     """How many of the published rows of a list inside lie in records that Extract still has."""
     table = candidate.table
     held = candidate.engine.read(candidate.lakehouse.path(table.ref))
-    for column, above, keys in _referred(candidate, table):
-        if above.entity == table.entity and not any(ARRAY in path for path in table.columns[column].source):
+    owner = _owner(table)
+    for column, _, keys in _referred(candidate, table):
+        if column == owner:
             value = F.col(quoted(column)).cast("string").alias("_above")
             return int(held.select(value).join(keys, ["_above"], "left_semi").count())
     return 0
 
 
 def _capped(candidate: Candidate) -> Fall | None:
-    """What a list inside of records lost because it ends after as many rows in each: a first page of it is all that comes."""
-    table, column = candidate.table, _owner(candidate)
-    if table.array == PARENT or column is None or not candidate.lakehouse.exists(table.ref):
+    """What a list inside of records, not one inside of another, lost because it ends after as many rows in each: a first page of
+    it is all that comes."""
+    table, column = candidate.table, _owner(candidate.table)
+    inside = table.array is not None and table.array != PARENT and ARRAY not in table.array
+    if not inside or column is None or not candidate.lakehouse.exists(table.ref):
         return None
     state = candidate.lakehouse.describe(table.ref)
-    accepted = not candidate.accepted_changes.isdisjoint((table.table, f"{table.table}@{state.version}"))
-    if accepted or state.rows < _KNOWN or column not in state.columns:
+    if candidate.accepts(state.version) or state.rows < _KNOWN or column not in state.columns:
         return None
     held = candidate.engine.read(candidate.lakehouse.path(table.ref))
     was, now = (
@@ -259,11 +260,8 @@ def _capped(candidate: Candidate) -> Fall | None:
     return Fall(table, state.rows, state.rows - int(lost), state.version, cap)
 
 
-def _owner(candidate: Candidate) -> str | None:
-    """The column of a list inside of records, not of one inside of another, that says in which record its rows lie."""
-    table = candidate.table
-    if table.array is None or ARRAY in table.array:
-        return None
+def _owner(table: Table) -> str | None:
+    """The column of a list inside of records that says in which record its rows lie."""
     entities = (column for column in table.schema_ if (column.references or "").partition(".")[0] == table.entity)
     return next((column.name for column in entities if not any(ARRAY in path for path in column.source)), None)
 

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from spectra_assets.covenant.model import DataType
+from spectra_assets.covenant.traits import CHANGED
 from spectra_assets.gates.altered.pairs import DIFFERENT, KNOWN, MOST, Alteration, Form, Pairs, alteration, different
 from spectra_assets.names import words
 
@@ -127,7 +128,7 @@ def moved(pairs: Pairs, both: list[tuple[Any, Any]]) -> Alteration | None:
 def reverted(pairs: Pairs, _: list[tuple[Any, Any]]) -> Alteration | None:
     """Some times of change went back, and hardly any forth: what is read is a former copy of the source, in which most records
     are as they were. Those near the readings tell it as well."""
-    if pairs.column.type != DataType.TIMESTAMP or not _OF_CHANGE & {word.lower() for word in words(pairs.column.name)}:
+    if pairs.column.type != DataType.TIMESTAMP or not CHANGED & {word.lower() for word in words(pairs.column.name)}:
         return None
     known = [now - was for was, now in zip(pairs.was, pairs.now, strict=True) if was is not None and now is not None]
     back, forth = sum(by < -_MINUTE for by in known), sum(by > _MINUTE for by in known)
@@ -135,9 +136,6 @@ def reverted(pairs: Pairs, _: list[tuple[Any, Any]]) -> Alteration | None:
         return None
     return alteration(Form.REVERTED, pairs, back, len(known), "went back: they are those of a former copy")
 
-
-_OF_CHANGE = frozenset(("updated", "update", "modified", "modification", "changed", "change"))
-"""Words of a column that says when its record was changed last."""
 
 _SOME = 10
 """Moments that must have gone back."""

@@ -53,7 +53,7 @@ def former_word(gap: Gap, facts: Facts) -> Iterator[Remedy]:
         return
     flags = {f"not {flag}": (flag, *told) for flag, told in flagged(table.build).items()}
     fact = next((each for each in gap.evidence if each.seen and each.expected in flags), None)
-    clean = next((each for each in facts.covenant.tables() if each.table == f"{Stage.CLEAN}.{table.entity}"), None)
+    clean = facts.table(f"{Stage.CLEAN}.{table.entity}")
     if fact is None or fact.expected is None or fact.seen is None or clean is None:
         return
     flag, name, word = flags[fact.expected]
